@@ -1,0 +1,281 @@
+//! Makes a month of gateway logs to measure with: October 2026, six departments, ten models of four providers.
+//!
+//! The same arguments give the same bytes on every machine: all arithmetic is on whole numbers, and event `i` is
+//! drawn from the seed and `i` alone. So `--order random` holds the very lines of `--order time`, shuffled.
+//! Amounts of money are not made here, only rates (`--prices`), of the size vendors print but no vendor's list.
+//!
+//! ```text
+//! cargo run --release --locked --example generate -- --events 5000000 --out usage.csv --prices prices.csv
+//! ```
+
+mod month;
+
+use std::env;
+use std::error::Error;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::process::ExitCode;
+
+use month::{DAY, Draws, Event, METERS, MODELS, Model, NANO, TIERS, Tier};
+
+const HELP: &str = "\
+Usage: generate [--events N] [--order time|random] [--format csv|jsonl] [--seed N] [--out FILE] [--prices FILE]
+
+  --events N        how many events (default 5000000)
+  --order ORDER     time: as a gateway logs them, a little out of order (default); random: shuffled
+  --format FORMAT   csv (default) or jsonl
+  --seed N          another month of the same shape (default 1)
+  --out FILE        where the usage goes; - is standard output
+  --prices FILE     where a price list for all of it goes; - is standard output
+";
+
+const COLUMNS: &str = "event_id,timestamp,provider,model,department,project,environment,service_tier,\
+input_tokens,cache_read_tokens,cache_write_tokens,output_tokens,reasoning_tokens";
+
+const PRICE_COLUMNS: &str = "book,provider,model,meter,service_tier,prompt_above,currency,price,per,valid_from";
+
+fn main() -> ExitCode {
+    let outcome = Request::read(env::args().skip(1)).and_then(|request| match request {
+        Some(request) => request.carry_out(),
+        None => Ok(io::stdout().write_all(HELP.as_bytes())?),
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nothing is left to tell if standard error is closed as well.
+            let _ = writeln!(io::stderr(), "error: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// What the command line asked for.
+struct Request {
+    events: u64,
+    order: Order,
+    format: Format,
+    seed: u64,
+    out: Option<String>,
+    prices: Option<String>,
+}
+
+#[derive(Clone, Copy)]
+enum Order {
+    Time,
+    Random,
+}
+
+#[derive(Clone, Copy)]
+enum Format {
+    Csv,
+    Jsonl,
+}
+
+impl Request {
+    /// Reads the arguments; `None` when help was asked for.
+    fn read(mut words: impl Iterator<Item = String>) -> Result<Option<Self>, Box<dyn Error>> {
+        let mut request =
+            Self { events: 5_000_000, order: Order::Time, format: Format::Csv, seed: 1, out: None, prices: None };
+        while let Some(option) = words.next() {
+            if option == "--help" || option == "-h" {
+                return Ok(None);
+            }
+            let mut value = || words.next().ok_or_else(|| format!("{option}: a value is missing"));
+            match option.as_str() {
+                "--events" => request.events = whole_number(&option, &value()?)?,
+                "--seed" => request.seed = whole_number(&option, &value()?)?,
+                "--out" => request.out = Some(value()?),
+                "--prices" => request.prices = Some(value()?),
+                "--order" => {
+                    request.order = match value()?.as_str() {
+                        "time" => Order::Time,
+                        "random" => Order::Random,
+                        other => {
+                            return Err(format!("--order: {other}, expected time or random").into());
+                        }
+                    }
+                }
+                "--format" => {
+                    request.format = match value()?.as_str() {
+                        "csv" => Format::Csv,
+                        "jsonl" => Format::Jsonl,
+                        other => {
+                            return Err(format!("--format: {other}, expected csv or jsonl").into());
+                        }
+                    }
+                }
+                other => return Err(format!("{other}: no such option, see --help").into()),
+            }
+        }
+        if request.out.is_none() && request.prices.is_none() {
+            return Err("nothing to write, expected --out FILE or --prices FILE".into());
+        }
+        Ok(Some(request))
+    }
+
+    fn carry_out(&self) -> Result<(), Box<dyn Error>> {
+        if let Some(path) = &self.prices {
+            let mut file = create(path)?;
+            write_prices(&mut file)?;
+            file.flush()?;
+        }
+        if let Some(path) = &self.out {
+            let mut file = create(path)?;
+            self.write_usage(&mut file)?;
+            file.flush()?;
+        }
+        Ok(())
+    }
+
+    fn write_usage(&self, out: &mut impl Write) -> Result<(), Box<dyn Error>> {
+        if let Format::Csv = self.format {
+            writeln!(out, "{COLUMNS}")?;
+        }
+        let mut line = Vec::with_capacity(512);
+        let mut write_one = |number: u64| -> io::Result<()> {
+            line.clear();
+            let event = Event::draw(self.seed, number, self.events);
+            match self.format {
+                Format::Csv => event.write_csv(&mut line)?,
+                Format::Jsonl => event.write_jsonl(&mut line)?,
+            }
+            out.write_all(&line)
+        };
+        match self.order {
+            Order::Time => (0..self.events).try_for_each(&mut write_one)?,
+            Order::Random => {
+                shuffled(self.events, self.seed)?.into_iter().map(u64::from).try_for_each(&mut write_one)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn whole_number(option: &str, text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("{option}: {text}, expected a whole number"))
+}
+
+fn create(path: &str) -> Result<Box<dyn Write>, String> {
+    if path == "-" {
+        return Ok(Box::new(BufWriter::with_capacity(1 << 20, io::stdout())));
+    }
+    let file = File::create(path).map_err(|error| format!("{path}: {error}"))?;
+    Ok(Box::new(BufWriter::with_capacity(1 << 20, file)))
+}
+
+/// The numbers below `count`, in an order that only the seed decides (Fisher and Yates).
+fn shuffled(count: u64, seed: u64) -> Result<Vec<u32>, Box<dyn Error>> {
+    let count = u32::try_from(count).map_err(|_| "--order random: more events than 4294967295")?;
+    let mut numbers: Vec<u32> = (0..count).collect();
+    let mut draws = Draws::new(seed, u64::MAX);
+    for last in (1..numbers.len()).rev() {
+        let other = usize::try_from(draws.below(last as u64 + 1))?;
+        numbers.swap(last, other);
+    }
+    Ok(numbers)
+}
+
+impl Event {
+    fn write_csv(&self, line: &mut Vec<u8>) -> io::Result<()> {
+        line.extend_from_slice(&self.id);
+        line.push(b',');
+        self.write_timestamp(line)?;
+        for (_, name) in self.names() {
+            line.push(b',');
+            line.extend_from_slice(name.as_bytes());
+        }
+        for (_, tokens) in self.meters() {
+            line.push(b',');
+            if let Some(tokens) = tokens {
+                write!(line, "{tokens}")?;
+            }
+        }
+        line.push(b'\n');
+        Ok(())
+    }
+
+    fn write_jsonl(&self, line: &mut Vec<u8>) -> io::Result<()> {
+        line.extend_from_slice(b"{\"event_id\":\"");
+        line.extend_from_slice(&self.id);
+        line.extend_from_slice(b"\",\"timestamp\":\"");
+        self.write_timestamp(line)?;
+        line.push(b'"');
+        for (field, name) in self.names() {
+            write!(line, ",\"{field}\":\"{name}\"")?;
+        }
+        for (field, tokens) in self.meters() {
+            if let Some(tokens) = tokens {
+                write!(line, ",\"{field}\":{tokens}")?;
+            }
+        }
+        line.extend_from_slice(b"}\n");
+        Ok(())
+    }
+
+    /// RFC 3339 in UTC, with milliseconds.
+    fn write_timestamp(&self, line: &mut Vec<u8>) -> io::Result<()> {
+        let (day, within) = (1 + self.instant / DAY, self.instant % DAY);
+        let (hour, minute) = (within / 3_600_000, within / 60_000 % 60);
+        let (second, milli) = (within / 1_000 % 60, within % 1_000);
+        write!(line, "2026-10-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
+    }
+
+    fn names(&self) -> [(&'static str, &'static str); 6] {
+        [
+            ("provider", self.model.provider),
+            ("model", self.model.name),
+            ("department", self.department),
+            ("project", self.project),
+            ("environment", self.environment),
+            ("service_tier", self.service_tier),
+        ]
+    }
+
+    fn meters(&self) -> [(&'static str, Option<u64>); 5] {
+        [
+            ("input_tokens", Some(self.input)),
+            ("cache_read_tokens", Some(self.cache_read)),
+            ("cache_write_tokens", self.cache_write),
+            ("output_tokens", Some(self.output)),
+            ("reasoning_tokens", self.reasoning),
+        ]
+    }
+}
+
+/// Every model at both tiers, every meter written out, the longer prompts of one model at a higher price.
+fn write_prices(out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "{PRICE_COLUMNS}")?;
+    for model in &MODELS {
+        for tier in &TIERS {
+            for (meter, rate) in METERS.iter().zip(model.rates) {
+                write_price(out, model, meter, tier, None, rate)?;
+            }
+            let Some((above, rates)) = model.longer_prompts else {
+                continue;
+            };
+            for (meter, rate) in METERS.iter().zip(rates) {
+                write_price(out, model, meter, tier, Some(above), rate)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn write_price(
+    out: &mut impl Write,
+    model: &Model,
+    meter: &str,
+    tier: &Tier,
+    prompt_above: Option<u64>,
+    rate: u64,
+) -> io::Result<()> {
+    let (provider, name) = (model.provider, model.name);
+    let above = prompt_above.map(|tokens| tokens.to_string()).unwrap_or_default();
+    let nanos = rate / tier.divisor;
+    let (units, mut fraction) = (nanos / NANO, format!("{:09}", nanos % NANO));
+    while fraction.len() > 2 && fraction.ends_with('0') {
+        fraction.pop();
+    }
+    let tier = tier.priced_as;
+    writeln!(out, ",{provider},{name},{meter},{tier},{above},USD,{units}.{fraction},,2026-01-01")
+}

@@ -1,0 +1,227 @@
+//! The books' calendar: billing days of one IANA time zone.
+//!
+//! A billing day is the half-open span between the first instant whose local date is that day or later and the same of
+//! the next day. So days follow each other without gap or overlap in every zone, whatever its clocks do at midnight,
+//! and a day may have 23 or 25 hours.
+
+use crate::domain::timestamp::{NANOS, Timestamp, day_number};
+use chrono::{DateTime, NaiveDate, TimeDelta};
+use chrono_tz::Tz;
+use std::fmt;
+
+/// A billing day: days since 1970-01-01 of the ledger's calendar, 2014-12-31 to 2100-01-01.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Day(u16);
+
+impl Day {
+    /// The last day of the range, 2100-01-01.
+    pub const LAST: Self = Self(47_482);
+
+    /// The day of a day number; `None` out of range.
+    pub fn from_number(number: i64) -> Option<Self> {
+        let number = u16::try_from(number).ok()?;
+        (16_435..=47_482).contains(&number).then_some(Self(number))
+    }
+
+    /// The day of a date; `None` out of range.
+    pub fn from_date(date: NaiveDate) -> Option<Self> {
+        Self::from_number(day_number(date))
+    }
+
+    /// Days since 1970-01-01.
+    pub const fn number(self) -> u16 {
+        self.0
+    }
+
+    /// The date.
+    pub fn date(self) -> NaiveDate {
+        NaiveDate::default() + TimeDelta::days(i64::from(self.0))
+    }
+
+    /// The day after.
+    pub fn next(self) -> Option<Self> {
+        Self::from_number(i64::from(self.0) + 1)
+    }
+
+    /// The day before.
+    pub fn previous(self) -> Option<Self> {
+        Self::from_number(i64::from(self.0) - 1)
+    }
+
+    /// The month the day is in.
+    pub fn month(self) -> crate::domain::period::Month {
+        crate::domain::period::Month::of(self)
+    }
+}
+
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.date().fmt(f)
+    }
+}
+
+/// A text is no IANA time zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("is not an IANA time zone, such as UTC or Europe/Berlin")]
+pub struct UnknownZone;
+
+/// The calendar of one time zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Calendar {
+    zone: Tz,
+}
+
+impl Calendar {
+    /// The calendar of a zone by its IANA name.
+    pub fn of_zone(name: &str) -> Result<Self, UnknownZone> {
+        name.parse().map(|zone| Self { zone }).map_err(|_| UnknownZone)
+    }
+
+    /// The zone's IANA name.
+    pub fn zone_name(self) -> &'static str {
+        self.zone.name()
+    }
+
+    /// The version of the time zone database compiled in.
+    pub const fn database_version() -> &'static str {
+        chrono_tz::IANA_TZDB_VERSION
+    }
+
+    /// The first instant of a day: the earliest whose local date is the day or later.
+    pub fn start_of(self, day: Day) -> Timestamp {
+        // Offsets stay within 26 hours of UTC, so the instant lies in this span; local dates never go back past
+        // a day's start as it is defined, so halving finds it.
+        let midnight = i64::from(day.number()) * 86_400;
+        let (mut before, mut not_before) = (midnight - 26 * 3_600, midnight + 26 * 3_600);
+        if let Some(guess) = self.local_midnight_guess(midnight, day) {
+            return guess;
+        }
+        while not_before - before > 1 {
+            let middle = before.midpoint(not_before);
+            if self.local_day_number(middle) >= i64::from(day.number()) { not_before = middle } else { before = middle }
+        }
+        clamp(not_before)
+    }
+
+    /// Local midnight, where it exists and is the first instant of its date; else the slow way must be taken.
+    fn local_midnight_guess(self, midnight: i64, day: Day) -> Option<Timestamp> {
+        let utc = DateTime::from_timestamp(midnight, 0)?;
+        let local = utc.with_timezone(&self.zone).naive_local().and_utc().timestamp() - midnight;
+        let guess = midnight - local;
+        let number = i64::from(day.number());
+        let is_first = self.local_day_number(guess) == number && self.local_day_number(guess - 1) == number - 1;
+        is_first.then(|| clamp(guess))
+    }
+
+    fn local_day_number(self, seconds: i64) -> i64 {
+        DateTime::from_timestamp(seconds, 0)
+            .map_or(i64::MIN, |at| day_number(at.with_timezone(&self.zone).date_naive()))
+    }
+
+    /// The billing day of an instant. For many instants, [`DayFinder`] is faster.
+    pub fn day_of(self, at: Timestamp) -> Day {
+        DayFinder::new(self).day_of(at)
+    }
+}
+
+fn clamp(seconds: i64) -> Timestamp {
+    let nanos = seconds.saturating_mul(NANOS).clamp(Timestamp::EARLIEST.nanos(), Timestamp::LATEST.nanos());
+    Timestamp::from_nanos(nanos).unwrap_or(Timestamp::EARLIEST)
+}
+
+/// Finds billing days quickly: remembers where the days it has met begin.
+#[derive(Debug, Clone)]
+pub struct DayFinder {
+    calendar: Calendar,
+    /// The span of the last day found: most instants of a log fall in the day of the one before.
+    last: Option<(i64, i64, Day)>,
+    starts: rustc_hash::FxHashMap<Day, i64>,
+}
+
+impl DayFinder {
+    /// A finder that has met no day yet.
+    pub fn new(calendar: Calendar) -> Self {
+        Self { calendar, last: None, starts: rustc_hash::FxHashMap::default() }
+    }
+
+    /// The billing day of an instant.
+    pub fn day_of(&mut self, at: Timestamp) -> Day {
+        let nanos = at.nanos();
+        if let Some((start, end, day)) = self.last
+            && (start..end).contains(&nanos)
+        {
+            return day;
+        }
+        let utc_day = nanos.div_euclid(86_400 * NANOS);
+        let candidates = (utc_day - 2..=utc_day + 2).filter_map(Day::from_number);
+        let mut found = (nanos, nanos, FIRST);
+        for day in candidates {
+            let start = self.start(day);
+            if start > nanos {
+                found.1 = start;
+                break;
+            }
+            found = (start, i64::MAX, day);
+        }
+        self.last = Some(found);
+        found.2
+    }
+
+    fn start(&mut self, day: Day) -> i64 {
+        let calendar = self.calendar;
+        *self.starts.entry(day).or_insert_with(|| calendar.start_of(day).nanos())
+    }
+}
+
+const FIRST: Day = Day(16_435);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        Timestamp::parse(text).unwrap_or(Timestamp::EARLIEST)
+    }
+
+    fn day(zone: &str, text: &str) -> Option<String> {
+        Calendar::of_zone(zone).ok().map(|calendar| calendar.day_of(at(text)).to_string())
+    }
+
+    #[test]
+    fn days_follow_the_zone() {
+        assert_eq!(day("UTC", "2026-06-30T23:30:00-05:00").as_deref(), Some("2026-07-01"));
+        assert_eq!(day("America/New_York", "2026-11-01T03:59:59.999999999Z").as_deref(), Some("2026-10-31"));
+        assert_eq!(day("America/New_York", "2026-11-01T04:00:00Z").as_deref(), Some("2026-11-01"));
+        assert_eq!(day("Pacific/Kiritimati", "2026-10-31T10:00:00Z").as_deref(), Some("2026-11-01"));
+        assert!(Calendar::of_zone("Mars/Olympus").is_err());
+    }
+
+    #[test]
+    fn a_day_begins_where_midnight_does_not_exist() {
+        // Chile set its clocks from 24:00 to 01:00 on 2022-09-10: the 11th began at 01:00.
+        let chile = Calendar::of_zone("America/Santiago");
+        let start = chile.map(|c| Day::from_number(day_number_of("2022-09-11")).map(|d| c.start_of(d).to_string()));
+        assert_eq!(start, Ok(Some("2022-09-11T04:00:00Z".to_owned())));
+    }
+
+    #[test]
+    fn days_have_no_gap_and_no_overlap() {
+        for zone in
+            ["UTC", "Europe/Berlin", "America/Santiago", "Australia/Lord_Howe", "Asia/Kathmandu", "Africa/Casablanca"]
+        {
+            let Ok(calendar) = Calendar::of_zone(zone) else { continue };
+            let mut finder = DayFinder::new(calendar);
+            for number in 16_500..21_000 {
+                let Some(day) = Day::from_number(number) else { continue };
+                let start = calendar.start_of(day);
+                assert_eq!(finder.day_of(start), day, "{zone} {day}");
+                let before = Timestamp::from_nanos(start.nanos() - 1).map(|t| finder.day_of(t));
+                assert_eq!(before, day.previous(), "{zone} {day}");
+            }
+        }
+    }
+
+    fn day_number_of(date: &str) -> i64 {
+        date.parse().map_or(0, day_number)
+    }
+}

@@ -1,0 +1,21 @@
+//! Pure types: money, meters, names, time and events. No input, no output, no serialisation.
+//!
+//! A value that exists is valid: constructors refuse what the ledger could not keep, so no later layer checks again.
+#![deny(clippy::indexing_slicing, clippy::as_conversions)]
+
+pub mod batch;
+pub mod calendar;
+pub mod canonical;
+pub mod currency;
+pub mod decimal;
+pub mod event;
+pub mod key;
+pub mod meter;
+pub mod money;
+pub mod name;
+pub mod period;
+pub mod quantities;
+pub mod rate;
+pub mod ratio;
+pub mod tags;
+pub mod timestamp;

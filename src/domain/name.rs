@@ -1,0 +1,177 @@
+//! Text that identifies something: an event, a model, a department. Kept byte for byte, so it must be clean.
+//!
+//! Refused: nothing at all, white space at either end, control characters, marks that change the direction of text or
+//! take no room, what is longer than the limit, and what looks like a secret key. Names with letters beyond ASCII are
+//! kept in composed form (NFC), so that two spellings of one name are one name. Case is kept: `Finance` and `finance`
+//! are two names, which the caller may warn about.
+
+use std::borrow::Cow;
+use std::fmt;
+use unicode_normalization::{UnicodeNormalization, is_nfc};
+
+/// The longest event id and the longest model, provider, tier or source name, in bytes.
+pub const NAME_LIMIT: usize = 256;
+/// The longest tag value, in bytes.
+pub const VALUE_LIMIT: usize = 1_024;
+/// What a report calls usage that has no department.
+pub const UNALLOCATED: &str = "(unallocated)";
+/// What a report calls usage that lacks any other tag.
+pub const NONE: &str = "(none)";
+
+/// Why a text is not a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// No characters.
+    #[error("is empty")]
+    Empty,
+    /// White space at the start or the end.
+    #[error("starts or ends with white space")]
+    Edges,
+    /// A control character.
+    #[error("holds a control character")]
+    Control,
+    /// A mark that cannot be seen or turns text around.
+    #[error("holds an invisible or direction-changing character")]
+    Invisible,
+    /// Longer than the limit.
+    #[error("is longer than {0} bytes")]
+    TooLong(usize),
+    /// A name that reports use themselves.
+    #[error("is a name reserved for reports")]
+    Reserved,
+    /// A vendor's or a platform's secret.
+    #[error("looks like a secret key")]
+    Secret,
+}
+
+/// A clean, non-empty text.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Name(Box<str>);
+
+impl Name {
+    /// A name of at most [`NAME_LIMIT`] bytes.
+    pub fn new(text: &str) -> Result<Self, NameError> {
+        Self::within(text, NAME_LIMIT)
+    }
+
+    /// The value of a tag: at most [`VALUE_LIMIT`] bytes, not one of the names reports use themselves, no secret.
+    /// A line break inside it is allowed.
+    pub fn tag_value(text: &str) -> Result<Self, NameError> {
+        if text == UNALLOCATED || text == NONE {
+            return Err(NameError::Reserved);
+        }
+        if looks_secret(text) {
+            return Err(NameError::Secret);
+        }
+        match check(text, VALUE_LIMIT) {
+            Err(NameError::Control) if text.contains('\n') => check(&text.replace('\n', " "), VALUE_LIMIT)?,
+            other => other?,
+        }
+        Ok(Self(composed(text).into()))
+    }
+
+    fn within(text: &str, limit: usize) -> Result<Self, NameError> {
+        check(text, limit)?;
+        Ok(Self(composed(text).into()))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Checks a text without keeping it. The way for clean ASCII, which is nearly every name, is one pass over the bytes.
+pub fn check(text: &str, limit: usize) -> Result<(), NameError> {
+    let bytes = text.as_bytes();
+    if bytes.len() > limit {
+        return Err(NameError::TooLong(limit));
+    }
+    let (Some(first), Some(last)) = (bytes.first(), bytes.last()) else {
+        return Err(NameError::Empty);
+    };
+    if *first == b' ' || *last == b' ' {
+        return Err(NameError::Edges);
+    }
+    if bytes.iter().all(|b| (0x20..0x7f).contains(b)) {
+        return Ok(());
+    }
+    if text.trim() != text {
+        return Err(NameError::Edges);
+    }
+    if text.chars().any(char::is_control) {
+        return Err(NameError::Control);
+    }
+    if text.chars().any(is_invisible) {
+        return Err(NameError::Invisible);
+    }
+    Ok(())
+}
+
+/// The composed (NFC) form.
+pub fn composed(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() || is_nfc(text) { Cow::Borrowed(text) } else { Cow::Owned(text.nfc().collect()) }
+}
+
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200c}' | '\u{200e}'..='\u{200f}'
+        | '\u{202a}'..='\u{202e}' | '\u{2028}'..='\u{2029}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
+}
+
+/// The prefixes by which vendors and platforms mark their secrets, with the length from which a value is one.
+const SECRET_PREFIXES: [(&str, usize); 12] = [
+    ("sk-", 24),
+    ("sk_live_", 20),
+    ("rk_live_", 20),
+    ("AKIA", 20),
+    ("ASIA", 20),
+    ("ghp_", 30),
+    ("gho_", 30),
+    ("github_pat_", 30),
+    ("xoxb-", 20),
+    ("xoxp-", 20),
+    ("AIza", 35),
+    ("-----BEGIN", 20),
+];
+
+/// Whether a value looks like a secret that has no place in a ledger or a message.
+pub fn looks_secret(text: &str) -> bool {
+    SECRET_PREFIXES.iter().any(|(prefix, length)| text.starts_with(prefix) && text.len() >= *length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_clean() {
+        let cases = [
+            ("", NameError::Empty),
+            ("Finance ", NameError::Edges),
+            ("\u{a0}Finance", NameError::Edges),
+            ("Fin\u{1b}[31mance", NameError::Control),
+            ("Fin\0ance", NameError::Control),
+            ("\u{202e}gnp.exe", NameError::Invisible),
+            ("Fin\u{200b}ance", NameError::Invisible),
+        ];
+        for (text, error) in cases {
+            assert_eq!(Name::new(text), Err(error), "{text:?}");
+        }
+        assert_eq!(Name::tag_value("(unallocated)"), Err(NameError::Reserved));
+        assert_eq!(Name::tag_value("sk-live-0123456789abcdef0123"), Err(NameError::Secret));
+        assert!(Name::tag_value("a,\"b\"\nc").is_ok());
+        assert!(Name::new("👩\u{200d}🚀").is_ok(), "a joiner inside an emoji is part of it");
+    }
+
+    #[test]
+    fn two_spellings_of_one_name_are_one() {
+        assert_eq!(Name::new("Caf\u{e9}"), Name::new("Cafe\u{301}"));
+        assert_ne!(Name::new("Finance"), Name::new("finance"));
+    }
+}

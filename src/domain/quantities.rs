@@ -1,0 +1,132 @@
+//! How much of each meter was used. Not reported (`None`) and zero are different things and stay so in sums.
+
+use crate::domain::meter::{FREQUENT, Meter, Side, Unit};
+
+/// A sum of token counts left the range of 64 bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a sum of quantities does not fit 64 bits")]
+pub struct QuantityOverflow;
+
+/// Quantities by meter; a meter that nobody reported is absent.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Quantities {
+    frequent: [Option<i64>; FREQUENT],
+    /// Sorted by meter, frequent meters never among them.
+    rare: Vec<(Meter, i64)>,
+}
+
+impl Quantities {
+    /// Nothing reported.
+    pub const NONE: Self = Self { frequent: [None; FREQUENT], rare: Vec::new() };
+
+    /// The quantity of a meter, `None` where it was not reported.
+    pub fn get(&self, meter: Meter) -> Option<i64> {
+        match meter.frequent() {
+            Some(place) => self.frequent.get(place).copied().flatten(),
+            None => self.rare.iter().find(|(m, _)| *m == meter).map(|(_, quantity)| *quantity),
+        }
+    }
+
+    /// Sets the quantity of a meter.
+    pub fn set(&mut self, meter: Meter, quantity: i64) {
+        if let Some(slot) = meter.frequent().and_then(|place| self.frequent.get_mut(place)) {
+            *slot = Some(quantity);
+            return;
+        }
+        match self.rare.binary_search_by_key(&meter, |(m, _)| *m) {
+            Ok(at) => {
+                if let Some(slot) = self.rare.get_mut(at) {
+                    slot.1 = quantity;
+                }
+            }
+            Err(at) => self.rare.insert(at, (meter, quantity)),
+        }
+    }
+
+    /// The reported quantities in the order of the meters.
+    pub fn iter(&self) -> impl Iterator<Item = (Meter, i64)> + '_ {
+        let frequent = Meter::ALL.into_iter().zip(&self.frequent).filter_map(|(m, q)| q.map(|q| (m, q)));
+        frequent.chain(self.rare.iter().copied())
+    }
+
+    /// The frequent meters as the ledger's columns hold them.
+    pub fn frequent(&self) -> &[Option<i64>; FREQUENT] {
+        &self.frequent
+    }
+
+    /// The rare meters, sorted.
+    pub fn rare(&self) -> &[(Meter, i64)] {
+        &self.rare
+    }
+
+    /// Quantities from the ledger's columns.
+    pub fn from_frequent(frequent: [Option<i64>; FREQUENT]) -> Self {
+        Self { frequent, rare: Vec::new() }
+    }
+
+    /// Adds another record's quantities.
+    pub fn add(&mut self, other: &Self) -> Result<(), QuantityOverflow> {
+        for (sum, quantity) in self.frequent.iter_mut().zip(&other.frequent) {
+            *sum = match (*sum, *quantity) {
+                (Some(a), Some(b)) => Some(a.checked_add(b).ok_or(QuantityOverflow)?),
+                (a, b) => a.or(b),
+            };
+        }
+        for (meter, quantity) in &other.rare {
+            let sum = match self.get(*meter) {
+                Some(sum) => sum.checked_add(*quantity).ok_or(QuantityOverflow)?,
+                None => *quantity,
+            };
+            self.set(*meter, sum);
+        }
+        Ok(())
+    }
+
+    /// Whether any meter but `request` is above zero: whether there is something to price.
+    pub fn is_active(&self) -> bool {
+        self.iter().any(|(meter, quantity)| meter != Meter::Request && quantity > 0)
+    }
+
+    /// The size of the prompt: all meters of its side.
+    pub fn prompt_size(&self) -> Result<i64, QuantityOverflow> {
+        self.sum_where(|meter| meter.side() == Side::Prompt)
+    }
+
+    /// All tokens, of both sides.
+    pub fn tokens(&self) -> Result<i64, QuantityOverflow> {
+        self.sum_where(|meter| meter.unit() == Unit::Tokens)
+    }
+
+    fn sum_where(&self, belongs: impl Fn(Meter) -> bool) -> Result<i64, QuantityOverflow> {
+        let mut parts = self.iter().filter(|(meter, _)| belongs(*meter));
+        parts.try_fold(0_i64, |sum, (_, quantity)| sum.checked_add(quantity)).ok_or(QuantityOverflow)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unreported_stays_unreported_in_a_sum() -> Result<(), QuantityOverflow> {
+        let mut sum = Quantities::NONE;
+        let mut one = Quantities::NONE;
+        one.set(Meter::Output, 0);
+        one.set(Meter::WebSearch, 2);
+        sum.add(&one)?;
+        sum.add(&one)?;
+        assert_eq!(sum.get(Meter::Output), Some(0));
+        assert_eq!(sum.get(Meter::Input), None);
+        assert_eq!(sum.get(Meter::WebSearch), Some(4));
+        Ok(())
+    }
+
+    #[test]
+    fn a_sum_beyond_64_bits_is_an_error() {
+        let mut sum = Quantities::NONE;
+        sum.set(Meter::Input, i64::MAX);
+        let mut one = Quantities::NONE;
+        one.set(Meter::Input, 1);
+        assert_eq!(sum.add(&one), Err(QuantityOverflow));
+    }
+}

@@ -1,0 +1,116 @@
+//! What one million of a meter's unit costs, as a whole number of nano-units of the currency.
+//!
+//! Nano-units per million tokens times tokens are femto-units (1e-9 x 1e-6 = 1e-15), so rating is one integer
+//! multiplication and cannot round. Bounds: a rate is at most `i64::MAX` nano-units per million (9.2e9 units of
+//! currency), a quantity at most `i64::MAX`, so a product is below 2^126 and always fits.
+
+use crate::domain::decimal::{self, DecimalError};
+use crate::domain::money::Amount;
+use std::fmt;
+
+const NANO_DIGITS: u32 = 9;
+
+/// Nano-units of a currency per million units of a meter. Never negative.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Rate(i64);
+
+/// What a price in a list is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Per {
+    /// One token, request or search.
+    One,
+    /// One thousand.
+    Thousand,
+    /// One million, the default.
+    Million,
+}
+
+impl Per {
+    fn powers_to_million(self) -> u32 {
+        match self {
+            Self::One => 6,
+            Self::Thousand => 3,
+            Self::Million => 0,
+        }
+    }
+}
+
+impl Rate {
+    /// A rate of so many nano-units per million; `None` when negative.
+    pub fn from_nanos_per_million(nanos: i64) -> Option<Self> {
+        (nanos >= 0).then_some(Self(nanos))
+    }
+
+    /// The nano-units per million.
+    pub const fn nanos_per_million(self) -> i64 {
+        self.0
+    }
+
+    /// Reads a price: `2.50` per million is 2,500,000,000 nano-units. Refuses what is not exactly representable.
+    pub fn parse(price: &str, per: Per) -> Result<Self, RateError> {
+        let value = decimal::plain(price)?;
+        if value.is_sign_negative() {
+            return Err(RateError::Negative);
+        }
+        let power = NANO_DIGITS + per.powers_to_million();
+        let nanos = decimal::scaled(value, power).ok_or(RateError::TooFine)?;
+        i64::try_from(nanos).map(Self).map_err(|_| RateError::TooLarge)
+    }
+
+    /// The exact price of a quantity.
+    pub fn price_of(self, quantity: i64) -> Amount {
+        Amount::from_femtos(i128::from(self.0) * i128::from(quantity))
+    }
+
+    /// Whether the price is written as 0.
+    pub const fn is_free(self) -> bool {
+        self.0 == 0
+    }
+}
+
+/// Currency units per million, plain digits.
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A nano-unit is a million femto-units.
+        Amount::from_femtos(i128::from(self.0) * 1_000_000).fmt(f)
+    }
+}
+
+/// Why a text is not a price.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RateError {
+    /// Not a plain decimal number.
+    #[error(transparent)]
+    Decimal(#[from] DecimalError),
+    /// Below zero.
+    #[error("is negative")]
+    Negative,
+    /// Not a whole number of nano-units per million.
+    #[error("is finer than a nano-unit per million")]
+    TooFine,
+    /// Above 9.2e9 units per million.
+    #[error("is above 9,223,372,036 per million")]
+    TooLarge,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_price_per_thousand_is_a_thousandth_of_a_price_per_million() {
+        assert_eq!(Rate::parse("0.0025", Per::Thousand), Rate::parse("2.5", Per::Million));
+        assert_eq!(Rate::parse("0.0000025", Per::One), Rate::parse("2.5", Per::Million));
+        assert_eq!(Rate::parse("0.000000000000001", Per::One).map(Rate::nanos_per_million), Ok(1));
+        assert_eq!(Rate::parse("0.0000000001", Per::Million), Err(RateError::TooFine));
+        assert_eq!(Rate::parse("-1", Per::Million), Err(RateError::Negative));
+        assert_eq!(Rate::parse("9223372037", Per::Million), Err(RateError::TooLarge));
+    }
+
+    #[test]
+    fn a_million_tokens_cost_the_rate() {
+        let rate = Rate::parse("0.42", Per::Million);
+        assert_eq!(rate.map(|r| r.price_of(1_000_000).to_string()), Ok("0.42".to_owned()));
+        assert_eq!(rate.map(|r| r.price_of(35_000).to_string()), Ok("0.0147".to_owned()));
+    }
+}

@@ -1,0 +1,122 @@
+//! Tags: what the source says about who used it. Department, project and environment are tags like any other.
+
+use crate::domain::name::{Name, NameError};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// The longest tag key, in bytes.
+pub const KEY_LIMIT: usize = 64;
+
+/// The key of a tag: letters, digits, `_`, `-`, `.`, `:` and `/`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TagKey(Box<str>);
+
+/// A text is not the key of a tag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("is not a tag key: 1 to 64 letters, digits and _ - . : /")]
+pub struct TagKeyError;
+
+impl TagKey {
+    /// The key of the tag that says who pays.
+    pub const DEPARTMENT: &'static str = "department";
+    /// The key of the project tag.
+    pub const PROJECT: &'static str = "project";
+    /// The key of the environment tag.
+    pub const ENVIRONMENT: &'static str = "environment";
+    /// The tags that have import fields of their own.
+    pub const OWN_FIELDS: [&'static str; 3] = [Self::DEPARTMENT, Self::PROJECT, Self::ENVIRONMENT];
+
+    /// Checks and keeps a key.
+    pub fn new(key: &str) -> Result<Self, TagKeyError> {
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b':' | b'/');
+        if key.is_empty() || key.len() > KEY_LIMIT || !key.bytes().all(allowed) {
+            return Err(TagKeyError);
+        }
+        Ok(Self(key.into()))
+    }
+
+    /// The key's text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for TagKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::borrow::Borrow<str> for TagKey {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+/// One tag of a record, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tag {
+    /// The key.
+    pub key: TagKey,
+    /// The value.
+    pub value: Name,
+}
+
+/// Why `KEY=VALUE` is not a tag.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TagError {
+    /// No `=`.
+    #[error("expected KEY=VALUE")]
+    NoValue,
+    /// The key is not one.
+    #[error("the key {0}")]
+    Key(#[from] TagKeyError),
+    /// The value is not one.
+    #[error("the value {0}")]
+    Value(#[from] NameError),
+}
+
+impl Tag {
+    /// Reads `KEY=VALUE`.
+    pub fn parse(text: &str) -> Result<Self, TagError> {
+        let (key, value) = text.split_once('=').ok_or(TagError::NoValue)?;
+        Ok(Self { key: TagKey::new(key)?, value: Name::tag_value(value)? })
+    }
+}
+
+/// The tags of an event, in the order of their keys.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct TagSet(BTreeMap<TagKey, Name>);
+
+impl TagSet {
+    /// No tags.
+    pub const fn new() -> Self {
+        Self(BTreeMap::new())
+    }
+
+    /// Adds a tag, replacing one of the same key.
+    pub fn insert(&mut self, key: TagKey, value: Name) {
+        self.0.insert(key, value);
+    }
+
+    /// The value of a key.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key).map(Name::as_str)
+    }
+
+    /// Who pays, if the source said.
+    pub fn department(&self) -> Option<&str> {
+        self.get(TagKey::DEPARTMENT)
+    }
+
+    /// The tags in the order of their keys.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
+        self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+}
+
+impl FromIterator<(TagKey, Name)> for TagSet {
+    fn from_iter<I: IntoIterator<Item = (TagKey, Name)>>(tags: I) -> Self {
+        Self(tags.into_iter().collect())
+    }
+}

@@ -1,0 +1,121 @@
+//! Our own CSV: a header naming fields, then one event a line.
+//!
+//! Fields are found by name, in any order. Empty is "not reported", which is not zero. `tag.KEY` columns are tags.
+
+use crate::import::field::{Field, Fields, REQUIRED, meant, quantity};
+use crate::import::format::{Beginning, Format, RecordReader, Redacted};
+use crate::import::sink::Sink;
+use crate::text::csv_line::{self, SplitError};
+use crate::text::problem::Problem;
+use crate::text::table::delimiter;
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+/// Our own CSV.
+pub const FORMAT: Format = Format {
+    name: "csv",
+    summary: "tokenbook CSV: event_id,timestamp,model and any of provider, department, project, environment, service_tier, meters, tag.KEY",
+    recognises: |_| true,
+    begin,
+};
+
+struct CsvReader {
+    header: String,
+    columns: Vec<Column>,
+}
+
+struct Column {
+    name: String,
+    field: Option<Field>,
+}
+
+fn begin(header: &str) -> Result<Beginning, Problem> {
+    let mut names = Vec::new();
+    csv_line::split(header, &mut names).map_err(|error| Problem::line(error.to_string(), "a header of field names"))?;
+    delimiter(header, &names)?;
+    let mut columns: Vec<Column> = Vec::new();
+    for name in &names {
+        if columns.iter().any(|column| column.name == *name) {
+            return Err(Problem::field(name, "stands twice in the header", "each field once"));
+        }
+        let field = Field::named(name);
+        if field.is_none()
+            && let Some(meant) = meant(name)
+        {
+            return Err(Problem::field(name, "is not a field", meant));
+        }
+        columns.push(Column { name: name.clone().into_owned(), field });
+    }
+    for required in REQUIRED {
+        if !columns.iter().any(|column| column.name == required) {
+            return Err(Problem::field(
+                required,
+                "is missing from the header",
+                format!("the fields {}", REQUIRED.join(",")),
+            ));
+        }
+    }
+    let ignored = columns.iter().filter(|column| column.field.is_none()).map(|column| column.name.clone()).collect();
+    Ok(Beginning { reader: Box::new(CsvReader { header: header.to_owned(), columns }), header: true, ignored })
+}
+
+impl CsvReader {
+    fn fields<'a>(&self, text: &'a str) -> Result<Vec<Cow<'a, str>>, Problem> {
+        let mut values = Vec::with_capacity(self.columns.len());
+        csv_line::split(text, &mut values).map_err(|error| {
+            let expected = match error {
+                SplitError::Unclosed => "a closing quote: a field cannot hold a line break",
+                SplitError::AfterQuote | SplitError::InsideField => "a quoted field, with quotes inside it doubled",
+            };
+            Problem::line(error.to_string(), expected)
+        })?;
+        if values.len() == self.columns.len() {
+            return Ok(values);
+        }
+        Err(Problem::line(format!("{} fields", values.len()), format!("{}, as the header has", self.columns.len())))
+    }
+}
+
+impl RecordReader for CsvReader {
+    fn read(&self, line: u64, text: &str, sink: &mut Sink<'_>, _ignored: &mut BTreeSet<String>) -> Result<(), Problem> {
+        if text == self.header {
+            return Err(Problem::line("the header stands here again", "an event"));
+        }
+        let mut record = Fields::default();
+        for (column, value) in self.columns.iter().zip(self.fields(text)?) {
+            if value.is_empty() {
+                continue;
+            }
+            match &column.field {
+                None => {}
+                Some(Field::Id) => record.id = value,
+                Some(Field::Timestamp) => record.timestamp = value,
+                Some(Field::Model) => record.model = value,
+                Some(Field::Provider) => record.provider = value,
+                Some(Field::Tier) => record.tier = value,
+                Some(Field::Tag(key)) => record.tags.push((Cow::Borrowed(key), value)),
+                Some(Field::Meter(meter)) => record.meters.push((*meter, quantity(&column.name, &value)?)),
+                Some(Field::Total) => record.total = Some(quantity(&column.name, &value)?),
+            }
+        }
+        sink.push_fields(line, &record)
+    }
+
+    fn redact(&self, text: &str) -> Redacted {
+        let Ok(values) = self.fields(text) else {
+            return Redacted { kept: String::new(), id: None, timestamp: None };
+        };
+        let known = self.columns.iter().zip(&values).filter(|(column, _)| column.field.is_some());
+        let of = |wanted: &Field| {
+            let found = self.columns.iter().zip(&values).find(|(column, _)| column.field.as_ref() == Some(wanted));
+            found.map(|(_, value)| value.clone().into_owned())
+        };
+        let kept: Vec<String> =
+            known.map(|(column, value)| format!("{}={}", column.name, crate::text::problem::excerpt(value))).collect();
+        Redacted { kept: kept.join(" "), id: of(&Field::Id), timestamp: of(&Field::Timestamp) }
+    }
+
+    fn may_be_cut(&self, last_line: &str) -> bool {
+        !last_line.ends_with('"')
+    }
+}

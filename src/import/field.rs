@@ -1,0 +1,189 @@
+//! The fields of our own formats, and how their values are read.
+
+use crate::domain::event::QUANTITY_LIMIT;
+use crate::domain::meter::Meter;
+use crate::domain::timestamp::Timestamp;
+use crate::text::problem::{Problem, nearest};
+use std::borrow::Cow;
+
+/// A field of our own formats.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Field {
+    /// `event_id`
+    Id,
+    /// `timestamp`
+    Timestamp,
+    /// `model`
+    Model,
+    /// `provider`
+    Provider,
+    /// `service_tier`
+    Tier,
+    /// `department`, `project`, `environment`, or `tag.KEY`: the key.
+    Tag(String),
+    /// A meter's field.
+    Meter(Meter),
+    /// `total_tokens`: not kept, but the meters must add up to it.
+    Total,
+}
+
+/// Fields that have a name of their own, but for the meters.
+const PLAIN: [&str; 9] = [
+    "event_id",
+    "timestamp",
+    "model",
+    "provider",
+    "service_tier",
+    "department",
+    "project",
+    "environment",
+    "total_tokens",
+];
+/// The fields every record needs.
+pub const REQUIRED: [&str; 3] = ["event_id", "timestamp", "model"];
+
+impl Field {
+    /// The field of a name.
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "event_id" => Self::Id,
+            "timestamp" => Self::Timestamp,
+            "model" => Self::Model,
+            "provider" => Self::Provider,
+            "service_tier" => Self::Tier,
+            "department" | "project" | "environment" => Self::Tag(name.to_owned()),
+            "total_tokens" => Self::Total,
+            _ => match name.strip_prefix("tag.") {
+                Some(key) => Self::Tag(key.to_owned()),
+                None => Self::Meter(Meter::from_field(name)?),
+            },
+        })
+    }
+}
+
+/// The known field that an unknown one was probably meant to be. Such a field is refused, since ignoring a mistyped
+/// meter would lose its tokens; any other unknown field is ignored and reported once.
+pub fn meant(name: &str) -> Option<&'static str> {
+    let known = || PLAIN.into_iter().chain(Meter::ALL.into_iter().map(Meter::field));
+    nearest(name, known())
+}
+
+/// A record's fields as texts or numbers, before anything is checked against anything.
+#[derive(Debug, Default)]
+pub struct Fields<'a> {
+    /// The id.
+    pub id: Cow<'a, str>,
+    /// When.
+    pub timestamp: Cow<'a, str>,
+    /// The model.
+    pub model: Cow<'a, str>,
+    /// Who served it; empty for not told.
+    pub provider: Cow<'a, str>,
+    /// The tier; empty for standard.
+    pub tier: Cow<'a, str>,
+    /// Tags with values.
+    pub tags: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    /// Reported quantities.
+    pub meters: Vec<(Meter, i64)>,
+    /// The vendor's total, where there is one.
+    pub total: Option<i64>,
+}
+
+impl Fields<'_> {
+    /// Forgets the last record and keeps the room.
+    pub fn clear(&mut self) {
+        self.id = Cow::Borrowed("");
+        self.timestamp = Cow::Borrowed("");
+        self.model = Cow::Borrowed("");
+        self.provider = Cow::Borrowed("");
+        self.tier = Cow::Borrowed("");
+        self.tags.clear();
+        self.meters.clear();
+        self.total = None;
+    }
+}
+
+/// Reads a quantity: a whole number in its one spelling, up to the limit.
+pub fn quantity(field: &str, text: &str) -> Result<i64, Problem> {
+    let bytes = text.as_bytes();
+    let plain = matches!(bytes, [b'0'] | [b'1'..=b'9', ..]) && bytes.len() <= 19;
+    let mut value: i64 = 0;
+    if plain {
+        for byte in bytes {
+            let digit = i64::from(byte.wrapping_sub(b'0'));
+            if digit > 9 {
+                return Err(bad_quantity(field, text));
+            }
+            // Nineteen digits stay below i64::MAX except at the very top, which the limit excludes anyway.
+            value = value.saturating_mul(10).saturating_add(digit);
+        }
+        if value <= QUANTITY_LIMIT {
+            return Ok(value);
+        }
+    }
+    Err(bad_quantity(field, text))
+}
+
+fn bad_quantity(field: &str, text: &str) -> Problem {
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let negative = text.strip_prefix('-').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    let what = match () {
+        () if digits && text.starts_with('0') => "has a leading zero",
+        () if digits => "is implausibly large",
+        () if negative => "is negative",
+        () => "is not a whole number",
+    };
+    Problem::value(field, text, what, "a whole number from 0 to 1000000000000 in plain digits, or nothing")
+}
+
+/// Reads an instant.
+pub fn timestamp(text: &str) -> Result<Timestamp, Problem> {
+    let expected =
+        "RFC 3339 with an offset, such as 2026-10-01T08:30:00Z or 2026-10-01T08:30:00.250+02:00, from 2015 on";
+    Timestamp::parse(text).map_err(|error| Problem::value("timestamp", text, error, expected))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quantity_has_one_spelling() {
+        assert_eq!(quantity("f", "0"), Ok(0));
+        assert_eq!(quantity("f", "1000000000000"), Ok(QUANTITY_LIMIT));
+        let bad = [
+            "",
+            "-1",
+            "-0",
+            "+1",
+            "01",
+            "1.0",
+            "1e2",
+            "1,234",
+            "0x10",
+            "1_000",
+            "١٢",
+            "NaN",
+            " 1",
+            "1000000000001",
+            "9223372036854775808",
+            "18446744073709551615",
+            "1.23E+12",
+            "########",
+            "99999999999999999999999",
+        ];
+        for text in bad {
+            assert!(quantity("f", text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_field_has_its_name() {
+        for name in PLAIN.into_iter().chain(Meter::ALL.into_iter().map(Meter::field)) {
+            assert!(Field::named(name).is_some(), "{name}");
+        }
+        assert_eq!(meant("Input_Tokens"), Some("input_tokens"));
+        assert_eq!(meant("cost"), None);
+        assert_eq!(meant("prompt"), None);
+    }
+}

@@ -1,0 +1,263 @@
+//! Opening what a user names: regular files, directories of them, or standard input; plain, gzip or zstd.
+//!
+//! Compression is told by content, not by name. What was read is hashed as it stands in the file, so that an import
+//! says exactly which bytes it read. Decompression is bounded: a small file cannot become an endless one.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::fs::{File, Metadata};
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+/// The largest zstd window: 128 MiB. A larger one is a memory bomb, not a log.
+const ZSTD_WINDOW_LOG: u32 = 27;
+/// From how much output on the ratio of a compressed file is watched, and the largest ratio.
+const BOMB_FLOOR: u64 = 64 << 20;
+const BOMB_RATIO: u64 = 1_000;
+
+/// Why a path cannot be read as input.
+#[derive(Debug, thiserror::Error)]
+pub enum InputError {
+    /// The system says no.
+    #[error("{path}: {error}")]
+    Io {
+        /// The path.
+        path: String,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// A symbolic link, and links are not followed.
+    #[error("{0}: is a symbolic link, expected a regular file (--follow reads what links point to)")]
+    Link(String),
+    /// A pipe, device or socket.
+    #[error("{0}: is not a regular file, expected a file, a directory, or - for standard input")]
+    NotRegular(String),
+    /// A directory without files.
+    #[error("{0}: holds no files, expected at least one that is not hidden")]
+    NoFiles(String),
+    /// The ledger itself.
+    #[error("{0}: is the ledger itself, expected a usage file")]
+    Ledger(String),
+}
+
+impl InputError {
+    fn io(path: &Path, error: io::Error) -> Self {
+        Self::Io { path: path.display().to_string(), error }
+    }
+}
+
+/// What to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// Standard input.
+    Stdin,
+    /// A regular file.
+    File(PathBuf),
+}
+
+impl Input {
+    /// The name in messages and in the ledger: control characters escaped, as a path may hold anything.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Stdin => "-".to_owned(),
+            Self::File(path) => path.to_string_lossy().chars().flat_map(escape_control).collect(),
+        }
+    }
+}
+
+fn escape_control(c: char) -> Vec<char> {
+    if c.is_control() { c.escape_default().collect() } else { vec![c] }
+}
+
+/// Turns the paths of a command into inputs: directories into their files, sorted, hidden ones left out, each file once.
+pub fn expand(paths: &[PathBuf], follow: bool, ledger: &Path) -> Result<Vec<Input>, InputError> {
+    let ledger = std::fs::metadata(ledger).ok().and_then(|metadata| identity(&metadata));
+    let mut seen = BTreeSet::new();
+    let mut inputs = Vec::new();
+    for path in paths {
+        if path.as_os_str() == "-" {
+            inputs.push(Input::Stdin);
+            continue;
+        }
+        for file in files(path, follow)? {
+            let metadata = std::fs::metadata(&file).map_err(|error| InputError::io(&file, error))?;
+            let identity = identity(&metadata);
+            if identity.is_some() && identity == ledger {
+                return Err(InputError::Ledger(file.display().to_string()));
+            }
+            if identity.is_none_or(|identity| seen.insert(identity)) {
+                inputs.push(Input::File(file));
+            }
+        }
+    }
+    Ok(inputs)
+}
+
+fn files(path: &Path, follow: bool) -> Result<Vec<PathBuf>, InputError> {
+    let metadata = std::fs::symlink_metadata(path).map_err(|error| InputError::io(path, error))?;
+    let metadata = match metadata.is_symlink() {
+        true if !follow => return Err(InputError::Link(path.display().to_string())),
+        true => std::fs::metadata(path).map_err(|error| InputError::io(path, error))?,
+        false => metadata,
+    };
+    if metadata.is_file() {
+        return Ok(vec![path.to_owned()]);
+    }
+    if !metadata.is_dir() {
+        return Err(InputError::NotRegular(path.display().to_string()));
+    }
+    let mut files = Vec::new();
+    let entries = std::fs::read_dir(path).map_err(|error| InputError::io(path, error))?;
+    for entry in entries {
+        let entry = entry.map_err(|error| InputError::io(path, error))?;
+        let kind = entry.file_type().map_err(|error| InputError::io(path, error))?;
+        let hidden = entry.file_name().to_string_lossy().starts_with('.');
+        if kind.is_file() && !hidden {
+            files.push(entry.path());
+        }
+    }
+    files.sort();
+    if files.is_empty() { Err(InputError::NoFiles(path.display().to_string())) } else { Ok(files) }
+}
+
+#[cfg(unix)]
+#[expect(clippy::unnecessary_wraps, reason = "other systems have no such identity")]
+fn identity(metadata: &Metadata) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    Some((metadata.dev(), metadata.ino()))
+}
+
+#[cfg(not(unix))]
+fn identity(_metadata: &Metadata) -> Option<(u64, u64)> {
+    None
+}
+
+/// What was read so far, as it stands in the file.
+#[derive(Debug)]
+pub struct RawTally {
+    hasher: blake3::Hasher,
+    bytes: u64,
+}
+
+/// A file being read: decompressed, hashed, watched.
+pub struct Source {
+    reader: Box<dyn Read>,
+    raw: Rc<RefCell<RawTally>>,
+    before: Option<(PathBuf, Metadata)>,
+}
+
+/// What a whole file was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileDigest {
+    /// BLAKE3 of the bytes in the file, compressed or not.
+    pub digest: [u8; 32],
+    /// Their number.
+    pub bytes: u64,
+}
+
+struct Hashing<R> {
+    inner: R,
+    raw: Rc<RefCell<RawTally>>,
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.inner.read(buffer)?;
+        let mut raw = self.raw.borrow_mut();
+        raw.hasher.update(&buffer[..length]);
+        raw.bytes += u64::try_from(length).map_err(io::Error::other)?;
+        Ok(length)
+    }
+}
+
+/// Stops a decompressor that turns little into endless much.
+struct Bounded<R> {
+    inner: R,
+    raw: Rc<RefCell<RawTally>>,
+    written: u64,
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.inner.read(buffer)?;
+        self.written += u64::try_from(length).map_err(io::Error::other)?;
+        let read = self.raw.borrow().bytes;
+        if self.written > BOMB_FLOOR && self.written / BOMB_RATIO > read {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "expands to more than 1,000 times its size"));
+        }
+        Ok(length)
+    }
+}
+
+impl Source {
+    /// Opens an input and recognises its compression.
+    pub fn open(input: &Input) -> Result<Self, InputError> {
+        let raw = Rc::new(RefCell::new(RawTally { hasher: blake3::Hasher::new(), bytes: 0 }));
+        let (inner, before): (Box<dyn Read>, _) = match input {
+            Input::Stdin => (Box::new(io::stdin()), None),
+            Input::File(path) => {
+                let file = File::open(path).map_err(|error| InputError::io(path, error))?;
+                let metadata = file.metadata().map_err(|error| InputError::io(path, error))?;
+                if !metadata.is_file() {
+                    return Err(InputError::NotRegular(path.display().to_string()));
+                }
+                (Box::new(file), Some((path.clone(), metadata)))
+            }
+        };
+        let hashing = Hashing { inner, raw: Rc::clone(&raw) };
+        let path = before.as_ref().map_or_else(|| PathBuf::from("-"), |(path, _)| path.clone());
+        let reader = decompressed(BufReader::with_capacity(1 << 18, hashing), &raw);
+        let reader = reader.map_err(|error| InputError::io(&path, error))?;
+        Ok(Self { reader, raw, before })
+    }
+
+    /// Bytes of the file read so far.
+    pub fn bytes_read(&self) -> u64 {
+        self.raw.borrow().bytes
+    }
+
+    /// The digest of the file, after it was read to its end; an error if the file changed meanwhile.
+    pub fn finish(self) -> io::Result<FileDigest> {
+        if let Some((path, before)) = &self.before {
+            let after = std::fs::metadata(path)?;
+            let same = after.len() == before.len() && after.modified()? == before.modified()?;
+            if !same || identity(&after) != identity(before) {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "the file changed while it was read"));
+            }
+        }
+        let raw = self.raw.borrow();
+        Ok(FileDigest { digest: *raw.hasher.finalize().as_bytes(), bytes: raw.bytes })
+    }
+}
+
+impl Read for Source {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.reader.read(buffer)
+    }
+}
+
+fn decompressed(
+    mut reader: BufReader<Hashing<Box<dyn Read>>>,
+    raw: &Rc<RefCell<RawTally>>,
+) -> io::Result<Box<dyn Read>> {
+    let head = reader.fill_buf()?;
+    let inner: Box<dyn Read> = match head {
+        [0x1f, 0x8b, ..] => Box::new(flate2::bufread::MultiGzDecoder::new(reader)),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
+            let mut decoder = zstd::stream::read::Decoder::with_buffer(reader)?;
+            decoder.window_log_max(ZSTD_WINDOW_LOG)?;
+            Box::new(decoder)
+        }
+        _ => return Ok(Box::new(reader)),
+    };
+    Ok(Box::new(Bounded { inner, raw: Rc::clone(raw), written: 0 }))
+}
+
+/// The digest of a file without reading it as usage: to recognise one that was imported before.
+pub fn digest(path: &Path) -> Result<FileDigest, InputError> {
+    let mut hasher = blake3::Hasher::new();
+    let file = File::open(path).map_err(|error| InputError::io(path, error))?;
+    hasher.update_reader(&file).map_err(|error| InputError::io(path, error))?;
+    Ok(FileDigest { digest: *hasher.finalize().as_bytes(), bytes: hasher.count() })
+}

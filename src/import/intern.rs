@@ -1,0 +1,175 @@
+//! Names met during an import, each kept once and known by its place.
+//!
+//! Threads share one [`SharedNames`]; each keeps a [`NameCache`] from the raw text of a record to the place, so that
+//! checking and locking happen once for each distinct text and thread, not for each record.
+
+use crate::domain::batch::Names;
+use crate::domain::event::{Model, ServiceTier};
+use crate::domain::name::Name;
+use crate::domain::tags::{Tag, TagKey, TagSet};
+use crate::text::problem::Problem;
+use rustc_hash::FxHashMap;
+use std::hash::Hash;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The most different tag sets one import may bring: beyond it a tag holds something that is not a payer.
+pub const TAG_SET_LIMIT: usize = 100_000;
+
+/// The names of an import, shared by its threads.
+#[derive(Debug, Default)]
+pub struct SharedNames(Mutex<Index>);
+
+#[derive(Debug, Default)]
+struct Index {
+    names: Names,
+    models: FxHashMap<Model, u32>,
+    tag_sets: FxHashMap<TagSet, u32>,
+    tiers: FxHashMap<ServiceTier, u16>,
+}
+
+impl SharedNames {
+    /// The names met so far. Held while a batch is appended, which is when threads rarely meet a new one.
+    pub fn lock(&self) -> impl std::ops::Deref<Target = Names> + '_ {
+        Locked(self.index())
+    }
+
+    fn index(&self) -> MutexGuard<'_, Index> {
+        // A thread that panicked while holding the lock has only left a name out of the index.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn model(&self, model: Model) -> u32 {
+        let index = &mut *self.index();
+        place(&mut index.models, &mut index.names.models, model)
+    }
+
+    fn tags(&self, tags: TagSet) -> Result<u32, Problem> {
+        let index = &mut *self.index();
+        if index.names.tag_sets.len() >= TAG_SET_LIMIT && !index.tag_sets.contains_key(&tags) {
+            return Err(Problem::line(
+                format!("more than {TAG_SET_LIMIT} different combinations of tags"),
+                "tags that say who pays, not one for each request",
+            ));
+        }
+        Ok(place(&mut index.tag_sets, &mut index.names.tag_sets, tags))
+    }
+
+    fn tier(&self, tier: ServiceTier) -> Result<u16, Problem> {
+        let index = &mut *self.index();
+        if let Some(place) = index.tiers.get(&tier) {
+            return Ok(*place);
+        }
+        let place = u16::try_from(index.names.tiers.len())
+            .map_err(|_| Problem::line("more than 65,536 different service tiers", "a vendor's few"))?;
+        index.names.tiers.push(tier.clone());
+        index.tiers.insert(tier, place);
+        Ok(place)
+    }
+}
+
+struct Locked<'a>(MutexGuard<'a, Index>);
+
+impl std::ops::Deref for Locked<'_> {
+    type Target = Names;
+    fn deref(&self) -> &Names {
+        &self.0.names
+    }
+}
+
+fn place<T: Clone + Eq + Hash>(index: &mut FxHashMap<T, u32>, list: &mut Vec<T>, value: T) -> u32 {
+    if let Some(place) = index.get(&value) {
+        return *place;
+    }
+    // Models and tag sets are bounded far below 2^32.
+    let place = u32::try_from(list.len()).unwrap_or(u32::MAX);
+    list.push(value.clone());
+    index.insert(value, place);
+    place
+}
+
+/// One thread's memory of raw texts and their places.
+#[derive(Debug, Default)]
+pub struct NameCache {
+    models: FxHashMap<Box<[u8]>, u32>,
+    tag_sets: FxHashMap<Box<[u8]>, u32>,
+    tiers: FxHashMap<Box<str>, u16>,
+    scratch: Vec<u8>,
+}
+
+impl NameCache {
+    /// The place of a model.
+    pub fn model(&mut self, shared: &SharedNames, provider: &str, name: &str) -> Result<u32, Problem> {
+        self.scratch.clear();
+        self.scratch.extend_from_slice(provider.as_bytes());
+        self.scratch.push(0x1f);
+        self.scratch.extend_from_slice(name.as_bytes());
+        if let Some(place) = self.models.get(self.scratch.as_slice()) {
+            return Ok(*place);
+        }
+        let checked = |field: &str, text: &str| {
+            Name::new(text).map_err(|error| {
+                Problem::value(field, text, error, "a name of visible characters, without spaces around it")
+            })
+        };
+        let provider = if provider.is_empty() { None } else { Some(checked("provider", provider)?) };
+        let place = shared.model(Model { provider, name: checked("model", name)? });
+        self.models.insert(self.scratch.as_slice().into(), place);
+        Ok(place)
+    }
+
+    /// The place of a service tier.
+    pub fn tier(&mut self, shared: &SharedNames, name: &str) -> Result<u16, Problem> {
+        if let Some(place) = self.tiers.get(name) {
+            return Ok(*place);
+        }
+        let tier = ServiceTier::new(name)
+            .map_err(|error| Problem::value("service_tier", name, error, "standard, batch, flex or priority"))?;
+        let place = shared.tier(tier)?;
+        self.tiers.insert(name.into(), place);
+        Ok(place)
+    }
+
+    /// The place of a tag set: the record's tags, and `fill` where it lacks them.
+    pub fn tags<K: AsRef<str>, V: AsRef<str>>(
+        &mut self,
+        shared: &SharedNames,
+        tags: &[(K, V)],
+        fill: &[Tag],
+    ) -> Result<u32, Problem> {
+        self.scratch.clear();
+        for (key, value) in tags {
+            self.scratch.extend_from_slice(key.as_ref().as_bytes());
+            self.scratch.push(0x1f);
+            self.scratch.extend_from_slice(value.as_ref().as_bytes());
+            self.scratch.push(0x1e);
+        }
+        if let Some(place) = self.tag_sets.get(self.scratch.as_slice()) {
+            return Ok(*place);
+        }
+        let mut set = TagSet::new();
+        for tag in fill {
+            set.insert(tag.key.clone(), tag.value.clone());
+        }
+        let mut seen = TagSet::new();
+        for (key, value) in tags {
+            let (key, value) = checked_tag(key.as_ref(), value.as_ref())?;
+            if seen.get(key.as_str()).is_some() {
+                return Err(Problem::field(key.as_str(), "is given twice", "each tag once"));
+            }
+            seen.insert(key.clone(), value.clone());
+            set.insert(key, value);
+        }
+        let place = shared.tags(set)?;
+        self.tag_sets.insert(self.scratch.as_slice().into(), place);
+        Ok(place)
+    }
+}
+
+fn checked_tag(key: &str, value: &str) -> Result<(TagKey, Name), Problem> {
+    let checked =
+        TagKey::new(key).map_err(|error| Problem::value("tags", key, error, "a key such as team or api_key"))?;
+    let field = if TagKey::OWN_FIELDS.contains(&key) { key.to_owned() } else { format!("tag.{key}") };
+    let expected = "a name of visible characters, without spaces around it (for a key: its alias)";
+    let value = Name::tag_value(value).map_err(|error| Problem::value(&field, value, error, expected))?;
+    Ok((checked, value))
+}

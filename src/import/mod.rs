@@ -1,0 +1,19 @@
+//! From a file to events: open, decompress, cut into chunks, parse in parallel, check, intern.
+//!
+//! Every line of a file is accounted for: `lines = header + blank + accepted + duplicate + quarantined`. A format says
+//! how a vendor spells an event and hands over a [`Draft`]; what an event must be is checked in one place, the [`sink`].
+//! Prompt and answer texts are never read into an event, whatever else a record holds.
+
+pub mod chunk;
+pub mod csv;
+pub mod field;
+pub mod format;
+pub mod input;
+pub mod intern;
+pub mod jsonl;
+pub mod parse;
+pub mod sink;
+
+pub use format::{FORMATS, Format};
+pub use parse::{BadLine, Context, LineCounts, Parsed};
+pub use sink::Draft;

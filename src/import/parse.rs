@@ -1,0 +1,337 @@
+//! Parsing a file in parallel over bounded chunks, in an order that does not depend on the threads.
+//!
+//! A window of chunks is read, parsed by all threads, and gathered in the order of the file into batches of about half
+//! a million events, which are sorted by key and handed on. Memory does not grow with the file.
+
+use crate::domain::batch::Batch;
+use crate::domain::calendar::{Calendar, DayFinder};
+use crate::domain::key::{KeyHash, SourceHasher};
+use crate::domain::timestamp::Timestamp;
+use crate::import::chunk::{Chunk, Chunks, LINE_LIMIT, lines};
+use crate::import::format::{Beginning, Format, RecordReader, Redacted, recognised};
+use crate::import::input::{FileDigest, Source};
+use crate::import::intern::NameCache;
+use crate::import::sink::{Constants, Sink, Tools};
+use crate::text::problem::Problem;
+use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::{Mutex, PoisonError};
+
+/// Events in a batch, about.
+const BATCH_EVENTS: usize = 500_000;
+
+/// What an import reads with.
+#[derive(Debug)]
+pub struct Context {
+    /// Names, filling tags, the latest instant.
+    pub constants: Constants,
+    /// The ledger's calendar.
+    pub calendar: Calendar,
+    /// How keys are hashed.
+    pub key_hash: KeyHash,
+    /// Who issued the ids.
+    pub source: String,
+    /// How many bad lines are kept with their texts; the rest is counted.
+    pub keep_bad: usize,
+    /// Whether a last CSV line without a line end is known to be whole.
+    pub last_line_complete: bool,
+}
+
+/// Lines by what they were, before duplicates are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LineCounts {
+    /// All lines.
+    pub lines: u64,
+    /// Header lines.
+    pub header: u64,
+    /// Lines with nothing but white space.
+    pub blank: u64,
+    /// Lines that are not events.
+    pub bad: u64,
+}
+
+/// A line that is not an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadLine {
+    /// What is wrong with it.
+    pub problem: Problem,
+    /// What of it may be kept.
+    pub redacted: Redacted,
+}
+
+/// What a file was, once it is read.
+#[derive(Debug)]
+pub struct Parsed {
+    /// The format's name.
+    pub format: &'static str,
+    /// Its lines.
+    pub counts: LineCounts,
+    /// The first bad lines, in order.
+    pub bad: Vec<BadLine>,
+    /// Bad lines by field.
+    pub bad_by_field: BTreeMap<String, u64>,
+    /// Fields that were not read.
+    pub ignored: BTreeSet<String>,
+    /// The digest of the file.
+    pub digest: FileDigest,
+}
+
+/// Why reading a file ended before its end. Nothing of the file can be kept.
+#[derive(Debug, thiserror::Error)]
+pub enum ParseError {
+    /// The system, or a decompressor, says no.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// The file as a whole is not what it should be.
+    #[error("{0}")]
+    File(Problem),
+    /// Whoever takes the batches wants no more.
+    #[error("stopped")]
+    Stopped,
+}
+
+/// Whether more batches are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Demand {
+    /// Go on.
+    More,
+    /// Stop reading.
+    Stop,
+}
+
+/// Reads a file to its end. Batches are given to `deliver` in the order of the file; `progress` gets the bytes read.
+pub fn parse(
+    source: Source,
+    format: Option<&'static Format>,
+    context: &Context,
+    mut deliver: impl FnMut(Batch) -> Demand,
+    mut progress: impl FnMut(u64) -> Demand,
+) -> Result<Parsed, ParseError> {
+    let mut chunks = Chunks::new(source)?;
+    let pool = Mutex::new(Vec::new());
+    let mut gathered = Gathered::default();
+    let (format, reader) = loop {
+        let Some(mut chunk) = chunks.next_chunk()? else {
+            return Err(ParseError::File(no_events()));
+        };
+        if let Some(begun) = begin(&mut chunk, format, &mut gathered).map_err(ParseError::File)? {
+            check_tail(Some(&chunk), begun.1.as_ref(), context)?;
+            gathered.add(parse_chunk(&chunk, begun.1.as_ref(), context, &pool))?;
+            break begun;
+        }
+    };
+    let width = rayon::current_num_threads() * 2;
+    loop {
+        let window = read_window(&mut chunks, width)?;
+        if progress(chunks.inner().bytes_read()) == Demand::Stop {
+            return Err(ParseError::Stopped);
+        }
+        if window.is_empty() {
+            break;
+        }
+        check_tail(window.last(), reader.as_ref(), context)?;
+        let parsed: Vec<Output> =
+            window.par_iter().map(|chunk| parse_chunk(chunk, reader.as_ref(), context, &pool)).collect();
+        for output in parsed {
+            gathered.add(output)?;
+            if gathered.batch.len() >= BATCH_EVENTS && deliver(gathered.take_batch()) == Demand::Stop {
+                return Err(ParseError::Stopped);
+            }
+        }
+    }
+    if !gathered.batch.is_empty() && deliver(gathered.take_batch()) == Demand::Stop {
+        return Err(ParseError::Stopped);
+    }
+    let digest = chunks.into_inner().finish()?;
+    if gathered.counts.lines == gathered.counts.header + gathered.counts.blank {
+        return Err(ParseError::File(no_events()));
+    }
+    Ok(gathered.into_parsed(format.name, digest, context.keep_bad))
+}
+
+type Begun = (&'static Format, Box<dyn RecordReader>);
+
+/// Finds the first line that is not blank, and with it the format. A header is taken off the chunk.
+fn begin(
+    chunk: &mut Chunk,
+    format: Option<&'static Format>,
+    gathered: &mut Gathered,
+) -> Result<Option<Begun>, Problem> {
+    let found = lines(chunk)
+        .find(|(_, line)| !line.iter().all(u8::is_ascii_whitespace))
+        .map(|(number, line)| (number, line.to_vec()));
+    let Some((number, first)) = found else {
+        gathered.counts.lines += count(lines(chunk).count());
+        gathered.counts.blank += count(lines(chunk).count());
+        return Ok(None);
+    };
+    if first.starts_with(&[0xff, 0xfe]) || first.starts_with(&[0xfe, 0xff]) {
+        return Err(Problem::line("the file is UTF-16", "UTF-8").at(number));
+    }
+    let first = line_text(&first).map_err(|problem| problem.at(number))?;
+    let format = format
+        .or_else(|| recognised(first))
+        .ok_or_else(|| Problem::line("no known format", "--format NAME").at(number))?;
+    let Beginning { reader, header, ignored } = (format.begin)(first).map_err(|problem| problem.at(number))?;
+    gathered.ignored.extend(ignored);
+    if header {
+        let before = number - chunk.first_line;
+        gathered.counts.lines += before + 1;
+        gathered.counts.blank += before;
+        gathered.counts.header += 1;
+        let end = memchr::memchr_iter(b'\n', &chunk.text).nth(usize::try_from(before).unwrap_or(usize::MAX));
+        chunk.text.drain(..end.map_or(chunk.text.len(), |end| end + 1));
+        chunk.first_line = number + 1;
+    }
+    Ok(Some((format, reader)))
+}
+
+fn no_events() -> Problem {
+    Problem::line("the file holds no events", "at least one")
+}
+
+fn count(lines: usize) -> u64 {
+    u64::try_from(lines).unwrap_or(u64::MAX)
+}
+
+fn read_window(chunks: &mut Chunks<Source>, width: usize) -> io::Result<Vec<Chunk>> {
+    let mut window = Vec::with_capacity(width);
+    while window.len() < width {
+        match chunks.next_chunk()? {
+            Some(chunk) => window.push(chunk),
+            None => break,
+        }
+    }
+    Ok(window)
+}
+
+/// Refuses a file whose last line may have been cut off in the middle of a number.
+fn check_tail(last: Option<&Chunk>, reader: &dyn RecordReader, context: &Context) -> Result<(), ParseError> {
+    let Some(chunk) = last.filter(|chunk| !chunk.text.is_empty() && !chunk.text.ends_with(b"\n")) else {
+        return Ok(());
+    };
+    let Some((number, line)) = lines(chunk).last() else { return Ok(()) };
+    let text = std::str::from_utf8(line).unwrap_or("");
+    if context.last_line_complete || text.trim().is_empty() || !reader.may_be_cut(text) {
+        return Ok(());
+    }
+    let problem = Problem::line(
+        "the last line has no line end: it may be cut",
+        "a line end (--last-line-complete says it is whole)",
+    );
+    Err(ParseError::File(problem.at(number)))
+}
+
+/// What came out of one chunk.
+#[derive(Default)]
+struct Output {
+    batch: Batch,
+    counts: LineCounts,
+    bad: Vec<BadLine>,
+    bad_by_field: BTreeMap<String, u64>,
+    ignored: BTreeSet<String>,
+}
+
+fn parse_chunk(chunk: &Chunk, reader: &dyn RecordReader, context: &Context, pool: &Mutex<Vec<Tools>>) -> Output {
+    let borrowed = pool.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    let mut tools = borrowed.unwrap_or_else(|| Tools {
+        cache: NameCache::default(),
+        days: DayFinder::new(context.calendar),
+        hasher: SourceHasher::new(context.key_hash, &context.source),
+    });
+    let mut output = Output::default();
+    if let Some(line) = chunk.too_long {
+        output.counts.lines += 1;
+        let problem = Problem::line(format!("the line is longer than {LINE_LIMIT} bytes"), "a shorter line");
+        output.refuse(problem.at(line), Redacted { kept: String::new(), id: None, timestamp: None }, context);
+    }
+    let mut sink = Sink::new(&context.constants, &mut tools);
+    for (number, bytes) in lines(chunk) {
+        output.counts.lines += 1;
+        if bytes.iter().all(u8::is_ascii_whitespace) {
+            output.counts.blank += 1;
+            continue;
+        }
+        let read = line_text(bytes).and_then(|text| reader.read(number, text, &mut sink, &mut output.ignored));
+        if let Err(problem) = read {
+            let redacted = match std::str::from_utf8(bytes) {
+                Ok(text) => reader.redact(text),
+                Err(_) => Redacted { kept: String::new(), id: None, timestamp: None },
+            };
+            output.refuse(problem.at(number), redacted, context);
+        }
+    }
+    output.batch = sink.into_batch();
+    pool.lock().unwrap_or_else(PoisonError::into_inner).push(tools);
+    output
+}
+
+/// A line's text: UTF-8 without control characters other than a tab.
+fn line_text(bytes: &[u8]) -> Result<&str, Problem> {
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let column = error.valid_up_to() + 1;
+        Problem::line(
+            format!("bytes that are not UTF-8 at column {column}"),
+            "UTF-8 text (iconv -f latin1 -t utf-8 converts Latin-1)",
+        )
+    })?;
+    match bytes.iter().find(|b| **b < 0x20 && **b != b'\t') {
+        None => Ok(text),
+        Some(b'\r') => Err(Problem::line("a carriage return inside the line", "lines ended by LF or CRLF")),
+        Some(_) => Err(Problem::line("a control character", "text without control characters")),
+    }
+}
+
+impl Output {
+    fn refuse(&mut self, problem: Problem, redacted: Redacted, context: &Context) {
+        self.counts.bad += 1;
+        *self.bad_by_field.entry(problem.field.clone().unwrap_or_else(|| "(line)".to_owned())).or_default() += 1;
+        if self.bad.len() < context.keep_bad {
+            self.bad.push(BadLine { problem, redacted });
+        }
+    }
+}
+
+#[derive(Default)]
+struct Gathered {
+    batch: Batch,
+    counts: LineCounts,
+    bad: Vec<BadLine>,
+    bad_by_field: BTreeMap<String, u64>,
+    ignored: BTreeSet<String>,
+}
+
+impl Gathered {
+    fn add(&mut self, output: Output) -> Result<(), ParseError> {
+        self.batch
+            .append(&output.batch)
+            .map_err(|error| ParseError::File(Problem::line(error.to_string(), "shorter ids")))?;
+        self.counts.lines += output.counts.lines;
+        self.counts.blank += output.counts.blank;
+        self.counts.bad += output.counts.bad;
+        self.bad.extend(output.bad);
+        for (field, bad) in output.bad_by_field {
+            *self.bad_by_field.entry(field).or_default() += bad;
+        }
+        self.ignored.extend(output.ignored);
+        Ok(())
+    }
+
+    fn take_batch(&mut self) -> Batch {
+        let mut batch = std::mem::take(&mut self.batch);
+        batch.sort();
+        batch
+    }
+
+    fn into_parsed(self, format: &'static str, digest: FileDigest, keep_bad: usize) -> Parsed {
+        let mut bad = self.bad;
+        bad.truncate(keep_bad);
+        Parsed { format, counts: self.counts, bad, bad_by_field: self.bad_by_field, ignored: self.ignored, digest }
+    }
+}
+
+/// A day after an instant: the latest that usage may have, seen from it.
+pub fn latest_from(now: Timestamp) -> Timestamp {
+    now.plus_seconds(86_400).unwrap_or(Timestamp::LATEST)
+}

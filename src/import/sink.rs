@@ -1,0 +1,172 @@
+//! Where formats hand over events: the one place that checks what an event must be.
+
+use crate::domain::batch::{Batch, Row};
+use crate::domain::calendar::DayFinder;
+use crate::domain::event::PromptSize;
+use crate::domain::key::{EventKey, SourceHasher};
+use crate::domain::meter::{FREQUENT, Meter, Unit};
+use crate::domain::name::{self, NAME_LIMIT};
+use crate::domain::tags::Tag;
+use crate::domain::timestamp::Timestamp;
+use crate::import::field::Fields;
+use crate::import::intern::{NameCache, SharedNames};
+use crate::text::problem::Problem;
+use std::borrow::Cow;
+
+/// An event as a format found it: times are instants, names are still texts.
+#[derive(Debug)]
+pub struct Draft<'a> {
+    /// The issuer's id.
+    pub id: &'a str,
+    /// When it was used.
+    pub at: Timestamp,
+    /// Who served it; empty where not told.
+    pub provider: &'a str,
+    /// The model.
+    pub model: &'a str,
+    /// The tier; empty for standard.
+    pub tier: &'a str,
+    /// Tags with values.
+    pub tags: &'a [(Cow<'a, str>, Cow<'a, str>)],
+    /// Reported quantities, each meter at most once.
+    pub meters: &'a [(Meter, i64)],
+    /// The vendor's total of tokens, where there is one.
+    pub total: Option<i64>,
+}
+
+/// What stays the same for a whole import.
+#[derive(Debug)]
+pub struct Constants {
+    /// Names met so far.
+    pub names: SharedNames,
+    /// Tags for events that lack them.
+    pub fill: Vec<Tag>,
+    /// The latest instant an event may have: a day from now.
+    pub latest: Timestamp,
+}
+
+/// One thread's tools, kept from chunk to chunk.
+pub struct Tools {
+    /// Places of names.
+    pub cache: NameCache,
+    /// Billing days.
+    pub days: DayFinder,
+    /// Hashes of ids.
+    pub hasher: SourceHasher,
+}
+
+/// Collects the events of one chunk.
+pub struct Sink<'a> {
+    constants: &'a Constants,
+    tools: &'a mut Tools,
+    batch: Batch,
+}
+
+impl<'a> Sink<'a> {
+    /// An empty sink.
+    pub fn new(constants: &'a Constants, tools: &'a mut Tools) -> Self {
+        Self { constants, tools, batch: Batch::new() }
+    }
+
+    /// The events collected.
+    pub fn into_batch(self) -> Batch {
+        self.batch
+    }
+
+    /// Checks the fields of one of our own records and keeps the event.
+    pub fn push_fields(&mut self, line: u64, fields: &Fields<'_>) -> Result<(), Problem> {
+        for (name, value) in [("event_id", &fields.id), ("timestamp", &fields.timestamp), ("model", &fields.model)] {
+            if value.is_empty() {
+                return Err(Problem::field(name, "is missing", "a value"));
+            }
+        }
+        let draft = Draft {
+            id: &fields.id,
+            at: crate::import::field::timestamp(&fields.timestamp)?,
+            provider: &fields.provider,
+            model: &fields.model,
+            tier: &fields.tier,
+            tags: &fields.tags,
+            meters: &fields.meters,
+            total: fields.total,
+        };
+        self.push(line, &draft)
+    }
+
+    /// Checks an event and keeps it.
+    pub fn push(&mut self, line: u64, draft: &Draft<'_>) -> Result<(), Problem> {
+        name::check(draft.id, NAME_LIMIT).map_err(|error| {
+            Problem::value(
+                "event_id",
+                draft.id,
+                error,
+                "an id of 1 to 256 bytes of visible characters, without spaces around it",
+            )
+        })?;
+        if draft.at > self.constants.latest {
+            return Err(Problem::value(
+                "timestamp",
+                &draft.at.to_string(),
+                "is in the future",
+                "a time up to a day from now",
+            ));
+        }
+        check_total(draft)?;
+        let model = self.tools.cache.model(&self.constants.names, draft.provider, draft.model)?;
+        let tier = self.tools.cache.tier(&self.constants.names, draft.tier)?;
+        let tags = self.tools.cache.tags(&self.constants.names, draft.tags, &self.constants.fill)?;
+        let (frequent, rare) = split_meters(draft.meters)?;
+        let key = EventKey::new(self.tools.days.day_of(draft.at), self.tools.hasher.hash(draft.id));
+        let prompt = if frequent[REQUEST] == Some(1) { PromptSize::Exact } else { PromptSize::UpToSum };
+        let place = |id, rare| Row { key, at: draft.at, line, id, model, tags, tier, prompt, frequent, rare };
+        self.batch.push(draft.id, &rare, place).map_err(|error| Problem::line(error.to_string(), "shorter ids"))
+    }
+}
+
+const REQUEST: usize = 6;
+
+type SplitMeters = ([Option<i64>; FREQUENT], Vec<(Meter, i64)>);
+
+/// The frequent meters in their places, and the others sorted. A record that does not count requests is one.
+fn split_meters(meters: &[(Meter, i64)]) -> Result<SplitMeters, Problem> {
+    let mut frequent = [None; FREQUENT];
+    let mut rare = Vec::new();
+    for (meter, quantity) in meters {
+        match meter.frequent() {
+            Some(place) => frequent[place] = Some(*quantity),
+            None => rare.push((*meter, *quantity)),
+        }
+    }
+    if rare.is_empty() && frequent.iter().all(Option::is_none) {
+        return Err(Problem::line(
+            "no meter is reported",
+            "at least one of input_tokens, output_tokens, requests and the others",
+        ));
+    }
+    frequent[REQUEST] = frequent[REQUEST].or(Some(1));
+    rare.sort_unstable();
+    Ok((frequent, rare))
+}
+
+fn check_total(draft: &Draft<'_>) -> Result<(), Problem> {
+    let Some(total) = draft.total else { return Ok(()) };
+    // At most 19 meters of at most 10^12 each.
+    let sum: i64 =
+        draft.meters.iter().filter(|(meter, _)| meter.unit() == Unit::Tokens).map(|(_, quantity)| quantity).sum();
+    if sum == total {
+        return Ok(());
+    }
+    let expected =
+        "their sum: meters are disjoint, cached tokens are not part of input_tokens nor reasoning of output_tokens";
+    Err(Problem::value("total_tokens", &total.to_string(), format!("is not the sum of the meters, {sum}"), expected))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_place_of_requests_is_known() {
+        assert_eq!(Meter::Request.frequent(), Some(REQUEST));
+    }
+}

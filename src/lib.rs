@@ -1,0 +1,5 @@
+//! tokenbook: the books for a company's LLM tokens.
+pub mod domain;
+pub mod import;
+pub mod price;
+pub mod text;

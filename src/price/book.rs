@@ -1,0 +1,168 @@
+//! A price book in memory: which price was in force for a meter of an event.
+//!
+//! The order of resolution: the tier exactly; if a row naming the event's provider is in force, rows for any provider
+//! are ignored; then the highest threshold the prompt exceeds; then the latest start. `reasoning` falls back to
+//! `output`, nothing else falls back. Never the price of today: the instant is an argument.
+
+use crate::domain::currency::Currency;
+use crate::domain::event::{Band, Model, ServiceTier};
+use crate::domain::meter::Meter;
+use crate::domain::name::Name;
+use crate::domain::rate::Rate;
+use crate::domain::timestamp::Timestamp;
+use crate::price::PriceRow;
+use rustc_hash::FxHashMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A rate in a currency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Price {
+    /// The currency.
+    pub currency: Currency,
+    /// The rate.
+    pub rate: Rate,
+}
+
+/// What a book says of a meter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resolution {
+    /// The price in force.
+    Priced(Price),
+    /// Requests, for a model none of whose prices names them: they cost nothing and are not unpriced.
+    NotCharged,
+    /// No price is in force.
+    NoPrice,
+    /// The price depends on the prompt's size, which the record does not tell.
+    PromptUnknown,
+}
+
+/// The prices of one book.
+#[derive(Debug, Default)]
+pub struct Book {
+    models: FxHashMap<Box<str>, ModelPrices>,
+    starts: Vec<Timestamp>,
+}
+
+#[derive(Debug, Default)]
+struct ModelPrices {
+    keys: BTreeMap<(Meter, ServiceTier), Vec<History>>,
+    starts: BTreeSet<Timestamp>,
+}
+
+/// The prices of one key through time.
+#[derive(Debug)]
+struct History {
+    provider: Option<Name>,
+    prompt_above: i64,
+    /// By start; a later row of the same start has replaced the earlier.
+    prices: BTreeMap<Timestamp, Option<Price>>,
+}
+
+impl History {
+    fn in_force(&self, at: Timestamp) -> Option<Price> {
+        self.prices.range(..=at).next_back().and_then(|(_, price)| *price)
+    }
+}
+
+impl Book {
+    /// The book of rows in the order of their import.
+    pub fn new<'a>(rows: impl IntoIterator<Item = &'a PriceRow>) -> Self {
+        let mut book = Self::default();
+        let mut starts = BTreeSet::new();
+        for row in rows {
+            starts.insert(row.valid_from);
+            book.insert(row);
+        }
+        book.starts = starts.into_iter().collect();
+        book
+    }
+
+    fn insert(&mut self, row: &PriceRow) {
+        let model = self.models.entry(row.key.model.as_str().into()).or_default();
+        model.starts.insert(row.valid_from);
+        let histories = model.keys.entry((row.key.meter, row.key.tier.clone())).or_default();
+        let price = row.rate.map(|rate| Price { currency: row.currency, rate });
+        let same = |h: &&mut History| h.provider == row.key.provider && h.prompt_above == row.key.prompt_above;
+        if let Some(history) = histories.iter_mut().find(same) {
+            history.prices.insert(row.valid_from, price);
+            return;
+        }
+        let prices = BTreeMap::from([(row.valid_from, price)]);
+        histories.push(History { provider: row.key.provider.clone(), prompt_above: row.key.prompt_above, prices });
+    }
+
+    /// The price of a meter for an event of a model and tier, with a prompt in a band, at an instant.
+    pub fn resolve(&self, model: &Model, tier: &ServiceTier, meter: Meter, band: Band, at: Timestamp) -> Resolution {
+        let Some(prices) = self.models.get(model.name.as_str()) else {
+            return if meter == Meter::Request { Resolution::NotCharged } else { Resolution::NoPrice };
+        };
+        let found = prices.resolve(model.provider.as_ref(), tier, meter, band, at);
+        match (meter, found) {
+            (Meter::Reasoning, Resolution::NoPrice) => {
+                prices.resolve(model.provider.as_ref(), tier, Meter::Output, band, at)
+            }
+            (Meter::Request, Resolution::NoPrice) if !prices.name_requests(model.provider.as_ref()) => {
+                Resolution::NotCharged
+            }
+            _ => found,
+        }
+    }
+
+    /// Whether the book has any price for a model.
+    pub fn knows(&self, model: &Model) -> bool {
+        self.models.contains_key(model.name.as_str())
+    }
+
+    /// Instants strictly inside a span at which a price of the model starts or ends.
+    pub fn changes_within(&self, model: &str, after: Timestamp, before: Timestamp) -> Vec<Timestamp> {
+        let starts = self.models.get(model).map(|prices| &prices.starts);
+        starts.into_iter().flatten().copied().filter(|start| *start > after && *start < before).collect()
+    }
+
+    /// How many starts lie at or before an instant: two instants of one number have the same prices.
+    pub fn epoch(&self, at: Timestamp) -> usize {
+        self.starts.partition_point(|start| *start <= at)
+    }
+}
+
+impl ModelPrices {
+    fn resolve(
+        &self,
+        provider: Option<&Name>,
+        tier: &ServiceTier,
+        meter: Meter,
+        band: Band,
+        at: Timestamp,
+    ) -> Resolution {
+        // The key borrows nothing from `tier`, so the pair is looked up by comparison.
+        let histories = self.keys.iter().find(|((m, t), _)| *m == meter && t == tier).map(|(_, histories)| histories);
+        let in_force = |named: bool| {
+            let belongs = move |h: &&History| {
+                if named { provider.is_some() && h.provider.as_ref() == provider } else { h.provider.is_none() }
+            };
+            histories
+                .into_iter()
+                .flatten()
+                .filter(belongs)
+                .filter_map(move |h| h.in_force(at).map(|price| (h.prompt_above, price)))
+        };
+        let mut prices: Vec<_> = in_force(true).collect();
+        if prices.is_empty() {
+            prices = in_force(false).collect();
+        }
+        let reached = match band {
+            Band::Above(threshold) => threshold,
+            Band::Unknown if prices.iter().any(|(above, _)| *above > 0) => return Resolution::PromptUnknown,
+            Band::Unknown => 0,
+        };
+        let best = prices.into_iter().filter(|(above, _)| *above <= reached).max_by_key(|(above, _)| *above);
+        best.map_or(Resolution::NoPrice, |(_, price)| Resolution::Priced(price))
+    }
+
+    fn name_requests(&self, provider: Option<&Name>) -> bool {
+        let of_requests = self.keys.iter().filter(|((meter, _), _)| *meter == Meter::Request);
+        of_requests
+            .flat_map(|(_, histories)| histories)
+            .any(|h| h.provider.is_none() || h.provider.as_ref() == provider)
+    }
+}

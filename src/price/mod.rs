@@ -1,0 +1,48 @@
+//! What a meter cost, and when.
+//!
+//! Prices are rows that are never changed: a later row of the same key and start replaces the earlier, a row without a
+//! rate ends its key. [`Book`] answers the one question of rating: the price in force at an event's instant.
+#![deny(clippy::indexing_slicing, clippy::as_conversions)]
+
+pub mod book;
+pub mod check;
+pub mod read;
+
+use crate::domain::currency::Currency;
+use crate::domain::event::ServiceTier;
+use crate::domain::meter::Meter;
+use crate::domain::name::Name;
+use crate::domain::rate::Rate;
+use crate::domain::timestamp::Timestamp;
+
+pub use book::{Book, Price, Resolution};
+
+/// What a price is for. Two rows of one key are two prices of the same thing at different times.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PriceKey {
+    /// The price book: the ledger's own, or another for comparison.
+    pub book: Name,
+    /// The provider it holds for; `None` for any.
+    pub provider: Option<Name>,
+    /// The model, exactly.
+    pub model: Name,
+    /// The service tier, exactly: batch never falls back to standard.
+    pub tier: ServiceTier,
+    /// The meter.
+    pub meter: Meter,
+    /// 0 for the base price; else the price of the whole request when its prompt is larger than this.
+    pub prompt_above: i64,
+}
+
+/// One row of a price list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PriceRow {
+    /// What it is for.
+    pub key: PriceKey,
+    /// From when, until the next row of the key.
+    pub valid_from: Timestamp,
+    /// The currency.
+    pub currency: Currency,
+    /// The price; `None` ends the key: from then on there is none.
+    pub rate: Option<Rate>,
+}

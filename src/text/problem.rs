@@ -1,0 +1,117 @@
+//! What is wrong with a line: where, what, and what was expected instead.
+
+use std::fmt;
+
+/// How much of an offending value a message shows, in characters.
+const SHOWN: usize = 40;
+
+/// Something wrong with one line of a file.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Problem {
+    /// The line, from 1; 0 for the file as a whole.
+    pub line: u64,
+    /// The field, when it is one field's fault.
+    pub field: Option<String>,
+    /// What was found.
+    pub what: String,
+    /// What should have been there.
+    pub expected: String,
+}
+
+impl Problem {
+    /// A problem with a line as a whole.
+    pub fn line(what: impl Into<String>, expected: impl Into<String>) -> Self {
+        Self { line: 0, field: None, what: what.into(), expected: expected.into() }
+    }
+
+    /// A problem with a field's value, which is shown shortened and made safe.
+    pub fn value(field: &str, value: &str, what: impl fmt::Display, expected: impl Into<String>) -> Self {
+        let what = if value.is_empty() { what.to_string() } else { format!("{} {what}", excerpt(value)) };
+        Self { line: 0, field: Some(excerpt_name(field)), what, expected: expected.into() }
+    }
+
+    /// A problem with a field that shows no value.
+    pub fn field(field: &str, what: impl Into<String>, expected: impl Into<String>) -> Self {
+        Self { line: 0, field: Some(excerpt_name(field)), what: what.into(), expected: expected.into() }
+    }
+
+    /// The same problem, at a line.
+    #[must_use]
+    pub fn at(self, line: u64) -> Self {
+        Self { line, ..self }
+    }
+
+    /// `file:line: field: what, expected what`.
+    pub fn in_file(&self, file: &str) -> String {
+        if self.line == 0 { format!("{file}: {self}") } else { format!("{file}:{}: {self}", self.line) }
+    }
+}
+
+/// `field: what, expected what`, without file and line.
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(field) = &self.field {
+            write!(f, "{field}: ")?;
+        }
+        write!(f, "{}, expected {}", self.what, self.expected)
+    }
+}
+
+/// A value for a message: quoted, shortened, control and invisible characters escaped, secrets left out.
+pub fn excerpt(value: &str) -> String {
+    if crate::domain::name::looks_secret(value) {
+        return "a value that looks like a secret (not shown)".to_owned();
+    }
+    let mut shown: String = value.chars().take(SHOWN).flat_map(char::escape_debug).collect();
+    if value.chars().nth(SHOWN).is_some() {
+        shown.push('…');
+    }
+    format!("\"{shown}\"")
+}
+
+fn excerpt_name(field: &str) -> String {
+    let mut shown: String = field.chars().take(SHOWN).flat_map(char::escape_debug).collect();
+    if field.chars().nth(SHOWN).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// The nearest known word to a mistyped one, if one is near.
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let plain = |text: &str| text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+    let wanted = plain(word);
+    let scored = known.into_iter().map(|candidate| {
+        let candidate_plain = plain(candidate);
+        (strsim::osa_distance(&wanted, &candidate_plain), candidate_plain.len(), candidate)
+    });
+    let (distance, length, candidate) = scored.min_by_key(|(distance, ..)| *distance)?;
+    (distance <= 2 && distance * 4 <= length).then_some(candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_shows_no_secret_and_no_control_character() {
+        let problem =
+            Problem::value("tag.key", "sk-live-0123456789abcdef0123456789", "is not a name", "an alias").at(3);
+        assert_eq!(
+            problem.in_file("a.csv"),
+            "a.csv:3: tag.key: a value that looks like a secret (not shown) is not a name, expected an alias"
+        );
+        assert_eq!(excerpt("a\u{1b}[31m\n"), "\"a\\u{1b}[31m\\n\"");
+        assert_eq!(excerpt(&"x".repeat(50)).chars().count(), 43);
+    }
+
+    #[test]
+    fn a_mistyped_field_has_a_nearest_one() {
+        let known = ["input_tokens", "output_tokens", "event_id", "model"];
+        assert_eq!(nearest("input_token", known), Some("input_tokens"));
+        assert_eq!(nearest("Input Tokens ", known), Some("input_tokens"));
+        assert_eq!(nearest("input\u{2011}tokens", known), Some("input_tokens"));
+        assert_eq!(nearest("cost", known), None);
+        assert_eq!(nearest("mode", known), Some("model"));
+    }
+}
