@@ -2,4 +2,6 @@
 pub mod domain;
 pub mod import;
 pub mod price;
+pub mod rating;
+pub mod sheet;
 pub mod text;

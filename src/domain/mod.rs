@@ -19,3 +19,4 @@ pub mod rate;
 pub mod ratio;
 pub mod tags;
 pub mod timestamp;
+pub mod usage;

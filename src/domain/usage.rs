@@ -1,0 +1,57 @@
+//! Usage summed over everything a price and a payer depend on: the input of rating and of every report.
+
+use crate::domain::calendar::Day;
+use crate::domain::event::{Band, Model, ServiceTier};
+use crate::domain::quantities::Quantities;
+use crate::domain::tags::TagSet;
+use crate::domain::timestamp::Timestamp;
+use rustc_hash::FxHashMap;
+
+/// What a sum of usage is about. Numbers are those of a [`Dictionary`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UsageKey {
+    /// The billing day.
+    pub day: Day,
+    /// The instant whose prices hold for all of it: the start of the day, or of the part of the day.
+    pub priced_at: Timestamp,
+    /// Who issued the events.
+    pub source: i64,
+    /// Who used it.
+    pub tag_set: i64,
+    /// The model.
+    pub model: i64,
+    /// The service tier.
+    pub tier: i64,
+    /// The band of prompt sizes.
+    pub band: Band,
+}
+
+/// The sum of some events' usage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsageLine {
+    /// What it is about.
+    pub key: UsageKey,
+    /// Number of events.
+    pub events: i64,
+    /// Events with some meter but `request` above 0.
+    pub active: i64,
+    /// The first event.
+    pub first_at: Timestamp,
+    /// The last event.
+    pub last_at: Timestamp,
+    /// What was used.
+    pub quantities: Quantities,
+}
+
+/// Names by their numbers in the ledger.
+#[derive(Debug, Clone, Default)]
+pub struct Dictionary {
+    /// Models.
+    pub models: FxHashMap<i64, Model>,
+    /// Service tiers.
+    pub tiers: FxHashMap<i64, ServiceTier>,
+    /// Tag sets.
+    pub tag_sets: FxHashMap<i64, TagSet>,
+    /// Sources.
+    pub sources: FxHashMap<i64, String>,
+}

@@ -1,0 +1,67 @@
+//! Usage times prices: rated lines, and the sharing of rounded amounts.
+//!
+//! Nothing is rounded here but in [`allocate`], where the parts of a total are made to add up to it.
+#![deny(clippy::indexing_slicing, clippy::as_conversions)]
+
+pub mod allocate;
+pub mod rate;
+
+use crate::domain::currency::Currency;
+use crate::domain::meter::Meter;
+use crate::domain::money::Amount;
+use crate::domain::usage::UsageLine;
+
+/// Usage with what each of its meters costs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RatedLine {
+    /// The usage.
+    pub usage: UsageLine,
+    /// One charge for each reported meter, in the order of the meters.
+    pub charges: Vec<Charge>,
+    /// Events of the line with an unpriced meter above 0.
+    pub unpriced_events: i64,
+}
+
+/// What a quantity of a meter costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Charge {
+    /// The meter.
+    pub meter: Meter,
+    /// How much of it was used.
+    pub quantity: i64,
+    /// What that costs.
+    pub cost: Cost,
+}
+
+/// What something costs, or why that is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cost {
+    /// Exactly this much.
+    Priced(Amount),
+    /// Nothing: a quantity of 0, or requests of a model whose prices do not name them.
+    NotCharged,
+    /// Not known.
+    Unpriced(Unpriced),
+}
+
+/// Why there is no amount.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Unpriced {
+    /// No price is in force.
+    NoPrice,
+    /// The price depends on the prompt's size, which the record does not tell.
+    PromptUnknown,
+    /// The price is in another currency, and there is no exchange rate.
+    Unconverted(Currency),
+}
+
+impl Unpriced {
+    /// The reason in words.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::NoPrice => "no price in force",
+            Self::PromptUnknown => "the price depends on the prompt size, which the record does not tell",
+            Self::Unconverted(_) => "the price is in another currency and there is no exchange rate",
+        }
+    }
+}
