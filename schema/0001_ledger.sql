@@ -79,7 +79,7 @@ CREATE TABLE import (
 -- Events appended together, sorted by key. posting_period is NULL where each event posts to its own month.
 CREATE TABLE batch (
     id             INTEGER PRIMARY KEY,
-    import         INTEGER NOT NULL REFERENCES import (id) DEFERRABLE INITIALLY DEFERRED,
+    import         INTEGER NOT NULL REFERENCES import (id),
     posting_period INTEGER CHECK (posting_period BETWEEN 201501 AND 209912),
     events         INTEGER NOT NULL CHECK (events >= 1),
     digest         BLOB    NOT NULL CHECK (length(digest) = 32)

@@ -125,7 +125,12 @@ impl Calendar {
 }
 
 fn clamp(seconds: i64) -> Timestamp {
-    let nanos = seconds.saturating_mul(NANOS).clamp(Timestamp::EARLIEST.nanos(), Timestamp::LATEST.nanos());
+    clamp_nanos(seconds.saturating_mul(NANOS))
+}
+
+/// The nearest instant in range: the days at the very edges of the range begin or end with it.
+fn clamp_nanos(nanos: i64) -> Timestamp {
+    let nanos = nanos.clamp(Timestamp::EARLIEST.nanos(), Timestamp::LATEST.nanos());
     Timestamp::from_nanos(nanos).unwrap_or(Timestamp::EARLIEST)
 }
 
@@ -165,6 +170,11 @@ impl DayFinder {
         }
         self.last = Some(found);
         found.2
+    }
+
+    /// The first instant of a day.
+    pub fn start_of(&mut self, day: Day) -> Timestamp {
+        clamp_nanos(self.start(day))
     }
 
     fn start(&mut self, day: Day) -> i64 {

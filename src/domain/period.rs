@@ -126,6 +126,11 @@ impl Period {
         Month::parse(text).map(Month::period)
     }
 
+    /// The days from one to another, both included.
+    pub fn between(first: Day, last: Day) -> Self {
+        Self { first: first.min(last), last: first.max(last), form: Form::Days }
+    }
+
     /// The first day.
     pub const fn first(self) -> Day {
         self.first

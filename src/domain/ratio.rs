@@ -32,6 +32,11 @@ impl Ratio {
         Some(Self { numerator: numerator.checked_div(divisor)?, denominator: denominator.checked_div(divisor)? })
     }
 
+    /// A whole number.
+    pub const fn whole(number: i128) -> Self {
+        Self { numerator: number, denominator: 1 }
+    }
+
     /// Reads a plain decimal number.
     pub fn parse(text: &str) -> Result<Self, DecimalError> {
         let value = decimal::plain(text)?;

@@ -2,7 +2,7 @@
 
 use crate::domain::calendar::Day;
 use crate::domain::event::{Band, Model, ServiceTier};
-use crate::domain::quantities::Quantities;
+use crate::domain::quantities::{Quantities, QuantityOverflow};
 use crate::domain::tags::TagSet;
 use crate::domain::timestamp::Timestamp;
 use rustc_hash::FxHashMap;
@@ -54,4 +54,58 @@ pub struct Dictionary {
     pub tag_sets: FxHashMap<i64, TagSet>,
     /// Sources.
     pub sources: FxHashMap<i64, String>,
+}
+
+/// Sums of usage by key, while events are counted one by one.
+#[derive(Debug, Default)]
+pub struct UsageSums(FxHashMap<UsageKey, UsageLine>);
+
+impl UsageSums {
+    /// No usage.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Counts one event.
+    pub fn add(&mut self, key: UsageKey, at: Timestamp, quantities: &Quantities) -> Result<(), QuantityOverflow> {
+        let line = self.0.entry(key).or_insert_with(|| UsageLine {
+            key,
+            events: 0,
+            active: 0,
+            first_at: at,
+            last_at: at,
+            quantities: Quantities::NONE,
+        });
+        line.events += 1;
+        line.active += i64::from(quantities.is_active());
+        line.first_at = line.first_at.min(at);
+        line.last_at = line.last_at.max(at);
+        line.quantities.add(quantities)
+    }
+
+    /// Adds other sums.
+    pub fn merge(&mut self, other: Self) -> Result<(), QuantityOverflow> {
+        for (key, line) in other.0 {
+            match self.0.get_mut(&key) {
+                None => {
+                    self.0.insert(key, line);
+                }
+                Some(sum) => {
+                    sum.events += line.events;
+                    sum.active += line.active;
+                    sum.first_at = sum.first_at.min(line.first_at);
+                    sum.last_at = sum.last_at.max(line.last_at);
+                    sum.quantities.add(&line.quantities)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The sums in the order of their keys, and none are left.
+    pub fn take(&mut self) -> Vec<UsageLine> {
+        let mut lines: Vec<UsageLine> = self.0.drain().map(|(_, line)| line).collect();
+        lines.sort_unstable_by_key(|line| line.key);
+        lines
+    }
 }

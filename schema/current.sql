@@ -1,0 +1,309 @@
+CREATE TABLE batch (
+    id             INTEGER PRIMARY KEY,
+    import         INTEGER NOT NULL REFERENCES import (id),
+    posting_period INTEGER CHECK (posting_period BETWEEN 201501 AND 209912),
+    events         INTEGER NOT NULL CHECK (events >= 1),
+    digest         BLOB    NOT NULL CHECK (length(digest) = 32)
+) STRICT;
+
+CREATE TABLE entry (
+    seq     INTEGER PRIMARY KEY CHECK (seq >= 1),
+    kind    INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 11),
+    at      INTEGER NOT NULL,
+    actor   TEXT    NOT NULL CHECK (actor <> ''),
+    payload BLOB    NOT NULL,
+    prev    BLOB    NOT NULL CHECK (length(prev) = 32),
+    hash    BLOB    NOT NULL UNIQUE CHECK (length(hash) = 32)
+) STRICT;
+
+CREATE TABLE event_link (
+    key      INTEGER PRIMARY KEY,
+    original INTEGER NOT NULL CHECK (original <> key)
+) STRICT;
+
+CREATE TABLE event_meter (
+    key      INTEGER NOT NULL,
+    meter    INTEGER NOT NULL REFERENCES meter (code),
+    quantity INTEGER NOT NULL,
+    PRIMARY KEY (key, meter)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE import (
+    id          INTEGER PRIMARY KEY,
+    entry       INTEGER NOT NULL UNIQUE REFERENCES entry (seq),
+    source      INTEGER NOT NULL REFERENCES source (id),
+    file        TEXT    NOT NULL,
+    format      TEXT    NOT NULL,
+    options     TEXT    NOT NULL,
+    digest      BLOB    NOT NULL CHECK (length(digest) = 32),
+    bytes       INTEGER NOT NULL CHECK (bytes >= 0),
+    lines       INTEGER NOT NULL CHECK (lines >= 0),
+    header      INTEGER NOT NULL CHECK (header >= 0),
+    blank       INTEGER NOT NULL CHECK (blank >= 0),
+    accepted    INTEGER NOT NULL CHECK (accepted >= 0),
+    duplicates  INTEGER NOT NULL CHECK (duplicates >= 0),
+    quarantined INTEGER NOT NULL CHECK (quarantined >= 0),
+    first_day   INTEGER,
+    last_day    INTEGER,
+    CHECK (lines = header + blank + accepted + duplicates + quarantined)
+) STRICT;
+
+CREATE TABLE ledger (
+    id          INTEGER PRIMARY KEY CHECK (id = 1),
+    currency    TEXT    NOT NULL CHECK (length(currency) = 3),
+    time_zone   TEXT    NOT NULL CHECK (time_zone <> ''),
+    tz_database TEXT    NOT NULL CHECK (tz_database <> ''),
+    book        TEXT    NOT NULL CHECK (book <> '')
+) STRICT;
+
+CREATE TABLE meter (
+    code INTEGER PRIMARY KEY CHECK (code BETWEEN 0 AND 254),
+    name TEXT    NOT NULL UNIQUE,
+    unit TEXT    NOT NULL
+) STRICT;
+
+CREATE TABLE model (
+    id       INTEGER PRIMARY KEY,
+    provider TEXT    NOT NULL,
+    name     TEXT    NOT NULL CHECK (name <> ''),
+    UNIQUE (name, provider)
+) STRICT;
+
+CREATE TABLE price (
+    id           INTEGER PRIMARY KEY,
+    entry        INTEGER NOT NULL REFERENCES entry (seq),
+    line         INTEGER NOT NULL CHECK (line >= 1),
+    book         TEXT    NOT NULL CHECK (book <> ''),
+    provider     TEXT    NOT NULL,
+    model        TEXT    NOT NULL CHECK (model <> ''),
+    tier         TEXT    NOT NULL CHECK (tier <> ''),
+    meter        INTEGER NOT NULL REFERENCES meter (code),
+    prompt_above INTEGER NOT NULL CHECK (prompt_above >= 0),
+    currency     TEXT    NOT NULL CHECK (length(currency) = 3),
+    rate         INTEGER CHECK (rate >= 0),
+    valid_from   INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE quarantine (
+    id       INTEGER PRIMARY KEY,
+    import   INTEGER NOT NULL REFERENCES import (id),
+    line     INTEGER NOT NULL CHECK (line >= 1),
+    field    TEXT    NOT NULL,
+    what     TEXT    NOT NULL CHECK (what <> ''),
+    expected TEXT    NOT NULL,
+    event_id TEXT    NOT NULL,
+    day      INTEGER,
+    kept     TEXT    NOT NULL
+) STRICT;
+
+CREATE TABLE quarantine_outcome (
+    quarantine INTEGER PRIMARY KEY REFERENCES quarantine (id),
+    entry      INTEGER NOT NULL REFERENCES entry (seq),
+    outcome    INTEGER NOT NULL CHECK (outcome IN (1, 2)),
+    reason     TEXT    NOT NULL
+) STRICT;
+
+CREATE TABLE service_tier (
+    id   INTEGER PRIMARY KEY,
+    name TEXT    NOT NULL UNIQUE CHECK (name <> '')
+) STRICT;
+
+CREATE TABLE source (
+    id   INTEGER PRIMARY KEY,
+    name TEXT    NOT NULL UNIQUE CHECK (name <> '')
+) STRICT;
+
+CREATE TABLE tag_set (
+    id   INTEGER PRIMARY KEY,
+    tags TEXT    NOT NULL UNIQUE CHECK (json_valid(tags))
+) STRICT;
+
+CREATE TABLE usage_daily (
+    day            INTEGER NOT NULL,
+    posting_period INTEGER NOT NULL,
+    source         INTEGER NOT NULL,
+    tag_set        INTEGER NOT NULL,
+    model          INTEGER NOT NULL,
+    tier           INTEGER NOT NULL,
+    band           INTEGER NOT NULL CHECK (band >= -1),
+    events         INTEGER NOT NULL CHECK (events >= 1),
+    active         INTEGER NOT NULL CHECK (active BETWEEN 0 AND events),
+    first_at       INTEGER NOT NULL,
+    last_at        INTEGER NOT NULL,
+    input          INTEGER,
+    cache_read     INTEGER,
+    cache_write    INTEGER,
+    cache_write_1h INTEGER,
+    output         INTEGER,
+    reasoning      INTEGER,
+    request        INTEGER,
+    PRIMARY KEY (day, posting_period, source, tag_set, model, tier, band)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE usage_daily_meter (
+    day            INTEGER NOT NULL,
+    posting_period INTEGER NOT NULL,
+    source         INTEGER NOT NULL,
+    tag_set        INTEGER NOT NULL,
+    model          INTEGER NOT NULL,
+    tier           INTEGER NOT NULL,
+    band           INTEGER NOT NULL,
+    meter          INTEGER NOT NULL,
+    quantity       INTEGER NOT NULL,
+    PRIMARY KEY (day, posting_period, source, tag_set, model, tier, band, meter)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE usage_event (
+    key            INTEGER PRIMARY KEY,
+    batch          INTEGER NOT NULL,
+    model          INTEGER NOT NULL,
+    tier           INTEGER NOT NULL,
+    tag_set        INTEGER NOT NULL,
+    kind           INTEGER NOT NULL CHECK (kind BETWEEN 0 AND 2),
+    prompt         INTEGER NOT NULL CHECK (prompt BETWEEN 0 AND 1),
+    input          INTEGER CHECK (input >= 0 OR kind = 1),
+    cache_read     INTEGER CHECK (cache_read >= 0 OR kind = 1),
+    cache_write    INTEGER CHECK (cache_write >= 0 OR kind = 1),
+    cache_write_1h INTEGER CHECK (cache_write_1h >= 0 OR kind = 1),
+    output         INTEGER CHECK (output >= 0 OR kind = 1),
+    reasoning      INTEGER CHECK (reasoning >= 0 OR kind = 1),
+    request        INTEGER CHECK (request >= 0 OR kind = 1),
+    at             INTEGER NOT NULL,
+    line           INTEGER NOT NULL CHECK (line >= 0),
+    id             TEXT    NOT NULL CHECK (id <> '')
+) STRICT;
+
+CREATE VIEW price_in_force AS
+SELECT book, provider, model, service_tier, meter, prompt_above, currency, nanos_per_million,
+       strftime('%Y-%m-%dT%H:%M:%SZ', valid_from / 1000000000, 'unixepoch') AS valid_from,
+       strftime('%Y-%m-%dT%H:%M:%SZ', lead(valid_from) OVER (
+           PARTITION BY book, provider, model, service_tier, meter, prompt_above ORDER BY valid_from
+       ) / 1000000000, 'unixepoch') AS valid_until
+FROM (
+    SELECT p.book, p.provider, p.model, p.tier AS service_tier, m.name AS meter, p.prompt_above, p.currency,
+           p.rate AS nanos_per_million, p.valid_from
+    FROM price p
+    JOIN meter m ON m.code = p.meter
+    WHERE NOT EXISTS (
+        SELECT 1 FROM price r
+        WHERE r.id > p.id AND r.book = p.book AND r.provider = p.provider AND r.model = p.model AND r.tier = p.tier
+          AND r.meter = p.meter AND r.prompt_above = p.prompt_above AND r.valid_from = p.valid_from
+    )
+);
+
+CREATE VIEW usage AS
+SELECT e.id                                   AS event_id,
+       s.name                                 AS source,
+       date((e.key >> 47) * 86400, 'unixepoch') AS day,
+       strftime('%Y-%m-%dT%H:%M:%S', e.at / 1000000000, 'unixepoch')
+           || printf('.%09dZ', e.at % 1000000000) AS timestamp,
+       m.provider                             AS provider,
+       m.name                                 AS model,
+       t.name                                 AS service_tier,
+       g.tags ->> '$.department'              AS department,
+       g.tags ->> '$.project'                 AS project,
+       g.tags ->> '$.environment'             AS environment,
+       g.tags                                 AS tags,
+       e.input                                AS input_tokens,
+       e.cache_read                           AS cache_read_tokens,
+       e.cache_write                          AS cache_write_tokens,
+       e.cache_write_1h                       AS cache_write_1h_tokens,
+       e.output                               AS output_tokens,
+       e.reasoning                            AS reasoning_tokens,
+       e.request                              AS requests,
+       i.file                                 AS file,
+       e.line                                 AS line
+FROM usage_event e
+JOIN batch b ON b.id = e.batch
+JOIN import i ON i.id = b.import
+JOIN source s ON s.id = i.source
+JOIN model m ON m.id = e.model
+JOIN service_tier t ON t.id = e.tier
+JOIN tag_set g ON g.id = e.tag_set;
+
+CREATE VIEW usage_by_day AS
+SELECT date(d.day * 86400, 'unixepoch')       AS day,
+       d.posting_period                       AS posting_period,
+       s.name                                 AS source,
+       m.provider                             AS provider,
+       m.name                                 AS model,
+       t.name                                 AS service_tier,
+       g.tags ->> '$.department'              AS department,
+       g.tags ->> '$.project'                 AS project,
+       g.tags ->> '$.environment'             AS environment,
+       g.tags                                 AS tags,
+       d.band                                 AS prompt_above,
+       d.events                               AS events,
+       d.input                                AS input_tokens,
+       d.cache_read                           AS cache_read_tokens,
+       d.cache_write                          AS cache_write_tokens,
+       d.cache_write_1h                       AS cache_write_1h_tokens,
+       d.output                               AS output_tokens,
+       d.reasoning                            AS reasoning_tokens,
+       d.request                              AS requests
+FROM usage_daily d
+JOIN source s ON s.id = d.source
+JOIN model m ON m.id = d.model
+JOIN service_tier t ON t.id = d.tier
+JOIN tag_set g ON g.id = d.tag_set;
+
+CREATE TRIGGER batch_refuses_delete BEFORE DELETE ON batch BEGIN SELECT RAISE(ABORT, 'batch is append-only'); END;
+
+CREATE TRIGGER batch_refuses_update BEFORE UPDATE ON batch BEGIN SELECT RAISE(ABORT, 'batch is append-only'); END;
+
+CREATE TRIGGER entry_refuses_delete BEFORE DELETE ON entry BEGIN SELECT RAISE(ABORT, 'entry is append-only'); END;
+
+CREATE TRIGGER entry_refuses_update BEFORE UPDATE ON entry BEGIN SELECT RAISE(ABORT, 'entry is append-only'); END;
+
+CREATE TRIGGER event_link_refuses_delete BEFORE DELETE ON event_link BEGIN SELECT RAISE(ABORT, 'event_link is append-only'); END;
+
+CREATE TRIGGER event_link_refuses_update BEFORE UPDATE ON event_link BEGIN SELECT RAISE(ABORT, 'event_link is append-only'); END;
+
+CREATE TRIGGER event_meter_refuses_delete BEFORE DELETE ON event_meter BEGIN SELECT RAISE(ABORT, 'event_meter is append-only'); END;
+
+CREATE TRIGGER event_meter_refuses_update BEFORE UPDATE ON event_meter BEGIN SELECT RAISE(ABORT, 'event_meter is append-only'); END;
+
+CREATE TRIGGER import_refuses_delete BEFORE DELETE ON import BEGIN SELECT RAISE(ABORT, 'import is append-only'); END;
+
+CREATE TRIGGER import_refuses_update BEFORE UPDATE ON import BEGIN SELECT RAISE(ABORT, 'import is append-only'); END;
+
+CREATE TRIGGER ledger_refuses_delete BEFORE DELETE ON ledger BEGIN SELECT RAISE(ABORT, 'ledger is append-only'); END;
+
+CREATE TRIGGER ledger_refuses_update BEFORE UPDATE ON ledger BEGIN SELECT RAISE(ABORT, 'ledger is append-only'); END;
+
+CREATE TRIGGER meter_refuses_delete BEFORE DELETE ON meter BEGIN SELECT RAISE(ABORT, 'meter is append-only'); END;
+
+CREATE TRIGGER meter_refuses_update BEFORE UPDATE ON meter BEGIN SELECT RAISE(ABORT, 'meter is append-only'); END;
+
+CREATE TRIGGER model_refuses_delete BEFORE DELETE ON model BEGIN SELECT RAISE(ABORT, 'model is append-only'); END;
+
+CREATE TRIGGER model_refuses_update BEFORE UPDATE ON model BEGIN SELECT RAISE(ABORT, 'model is append-only'); END;
+
+CREATE TRIGGER price_refuses_delete BEFORE DELETE ON price BEGIN SELECT RAISE(ABORT, 'price is append-only'); END;
+
+CREATE TRIGGER price_refuses_update BEFORE UPDATE ON price BEGIN SELECT RAISE(ABORT, 'price is append-only'); END;
+
+CREATE TRIGGER quarantine_outcome_refuses_delete BEFORE DELETE ON quarantine_outcome BEGIN SELECT RAISE(ABORT, 'quarantine_outcome is append-only'); END;
+
+CREATE TRIGGER quarantine_outcome_refuses_update BEFORE UPDATE ON quarantine_outcome BEGIN SELECT RAISE(ABORT, 'quarantine_outcome is append-only'); END;
+
+CREATE TRIGGER quarantine_refuses_delete BEFORE DELETE ON quarantine BEGIN SELECT RAISE(ABORT, 'quarantine is append-only'); END;
+
+CREATE TRIGGER quarantine_refuses_update BEFORE UPDATE ON quarantine BEGIN SELECT RAISE(ABORT, 'quarantine is append-only'); END;
+
+CREATE TRIGGER service_tier_refuses_delete BEFORE DELETE ON service_tier BEGIN SELECT RAISE(ABORT, 'service_tier is append-only'); END;
+
+CREATE TRIGGER service_tier_refuses_update BEFORE UPDATE ON service_tier BEGIN SELECT RAISE(ABORT, 'service_tier is append-only'); END;
+
+CREATE TRIGGER source_refuses_delete BEFORE DELETE ON source BEGIN SELECT RAISE(ABORT, 'source is append-only'); END;
+
+CREATE TRIGGER source_refuses_update BEFORE UPDATE ON source BEGIN SELECT RAISE(ABORT, 'source is append-only'); END;
+
+CREATE TRIGGER tag_set_refuses_delete BEFORE DELETE ON tag_set BEGIN SELECT RAISE(ABORT, 'tag_set is append-only'); END;
+
+CREATE TRIGGER tag_set_refuses_update BEFORE UPDATE ON tag_set BEGIN SELECT RAISE(ABORT, 'tag_set is append-only'); END;
+
+CREATE TRIGGER usage_event_refuses_delete BEFORE DELETE ON usage_event BEGIN SELECT RAISE(ABORT, 'usage_event is append-only'); END;
+
+CREATE TRIGGER usage_event_refuses_update BEFORE UPDATE ON usage_event BEGIN SELECT RAISE(ABORT, 'usage_event is append-only'); END;
+

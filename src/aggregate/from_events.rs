@@ -1,0 +1,97 @@
+//! Usage from the events themselves, on all threads: exact, and independent of the daily sums.
+
+use crate::aggregate::{AggregateError, DayChanges, PriceChanges, priced_at};
+use crate::domain::calendar::Day;
+use crate::domain::key::{EventKey, HASH_BITS};
+use crate::domain::period::Period;
+use crate::domain::usage::{UsageLine, UsageSums};
+use crate::ledger::connection::Ledger;
+use crate::ledger::scan::{Columns, StoredEvent};
+use crate::ledger::transaction::Snapshot;
+use crate::ledger::{LedgerError, chain};
+use rayon::prelude::*;
+
+/// Parts a day's keys are split into, so that a period of one day has work for every thread.
+const PARTS_OF_DAY: i64 = 4;
+
+/// The usage of a period. The ledger must stand at the head the caller has seen.
+pub fn usage(
+    ledger: &Ledger,
+    head: &chain::Head,
+    period: Period,
+    changes: &PriceChanges<'_>,
+) -> Result<Vec<UsageLine>, AggregateError> {
+    let sums = visit(ledger, head, period, UsageSums::new, |sums: &mut UsageSums, part, snapshot| {
+        add_part(snapshot, part, changes, sums)
+    })?;
+    let mut total = UsageSums::new();
+    for sums in sums {
+        total.merge(sums)?;
+    }
+    Ok(total.take())
+}
+
+/// The part of a day's keys between two.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Part {
+    pub(super) day: Day,
+    pub(super) first: EventKey,
+    pub(super) last: EventKey,
+}
+
+/// Runs over the parts of a period on all threads, each with a reader and an accumulator of its own.
+pub(super) fn visit<T: Send>(
+    ledger: &Ledger,
+    head: &chain::Head,
+    period: Period,
+    start: impl Fn() -> T + Sync + Send,
+    each: impl Fn(&mut T, Part, &Snapshot<'_>) -> Result<(), AggregateError> + Sync + Send,
+) -> Result<Vec<T>, AggregateError> {
+    let parts = parts(period);
+    let chunk = parts.len().div_ceil(rayon::current_num_threads() * 4).max(1);
+    let path = ledger.path().to_owned();
+    let run = |parts: &[Part]| {
+        let reader = Ledger::open(&path, crate::ledger::connection::Access::Read)?;
+        let snapshot = reader.snapshot()?;
+        if snapshot.head() != head {
+            return Err(AggregateError::Ledger(LedgerError::Changed));
+        }
+        let mut accumulator = start();
+        for part in parts {
+            each(&mut accumulator, *part, &snapshot)?;
+        }
+        Ok(accumulator)
+    };
+    parts.par_chunks(chunk).map(run).collect()
+}
+
+fn parts(period: Period) -> Vec<Part> {
+    let step = (1_i64 << HASH_BITS) / PARTS_OF_DAY;
+    let of_day = |day: Day| {
+        (0..PARTS_OF_DAY).map(move |part| Part {
+            day,
+            first: EventKey::new(day, part * step),
+            last: EventKey::new(day, (part + 1) * step - 1),
+        })
+    };
+    period.days().flat_map(of_day).collect()
+}
+
+fn add_part(
+    snapshot: &Snapshot<'_>,
+    part: Part,
+    changes: &PriceChanges<'_>,
+    sums: &mut UsageSums,
+) -> Result<(), AggregateError> {
+    let calendar = snapshot.ledger().settings().calendar;
+    let start = calendar.start_of(part.day);
+    let end = part.day.next().map_or(start, |next| calendar.start_of(next));
+    let recounter = snapshot.recounter()?;
+    let mut inside = DayChanges::default();
+    snapshot.events(part.first, part.last, Columns::Usage, |event: &StoredEvent| {
+        inside.entry(event.model).or_insert_with(|| changes.within(event.model, start, end));
+        let key = recounter.key_at(event, priced_at(&inside, event.model, start, event.at))?;
+        Ok(sums.add(key, event.at, &event.quantities)?)
+    })?;
+    Ok(())
+}

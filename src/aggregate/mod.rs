@@ -1,0 +1,60 @@
+//! The parallel stage: from stored usage to rated lines, the same whatever the number of threads.
+//!
+//! Two ways lead to the same lines. Reports read the daily sums, which cost days times combinations. Recomputing reads
+//! every event, split by key range over all threads, and is the check on the first. Sums are whole numbers, so the
+//! order in which parts are added cannot show.
+
+pub mod from_daily;
+pub mod from_events;
+pub mod rated;
+
+use crate::domain::quantities::QuantityOverflow;
+use crate::domain::timestamp::Timestamp;
+use crate::domain::usage::Dictionary;
+use crate::ledger::LedgerError;
+use crate::price::Book;
+use rustc_hash::FxHashMap;
+
+/// Why usage could not be aggregated.
+#[derive(Debug, thiserror::Error)]
+pub enum AggregateError {
+    /// The ledger could not be read.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// A sum left its range.
+    #[error(transparent)]
+    Overflow(#[from] QuantityOverflow),
+}
+
+/// At which instants inside a day prices of a model change, over all the books that matter.
+#[derive(Debug)]
+pub struct PriceChanges<'a> {
+    books: Vec<&'a Book>,
+    names: &'a Dictionary,
+}
+
+impl<'a> PriceChanges<'a> {
+    /// The changes of some books.
+    pub fn new(books: Vec<&'a Book>, names: &'a Dictionary) -> Self {
+        Self { books, names }
+    }
+
+    /// The instants strictly between two at which some price of a model starts or ends, sorted.
+    fn within(&self, model: i64, after: Timestamp, before: Timestamp) -> Vec<Timestamp> {
+        let Some(model) = self.names.models.get(&model) else { return Vec::new() };
+        let of_book = |book: &&Book| book.changes_within(model.name.as_str(), after, before);
+        let mut changes: Vec<Timestamp> = self.books.iter().flat_map(of_book).collect();
+        changes.sort_unstable();
+        changes.dedup();
+        changes
+    }
+}
+
+/// The changes inside one day, by model; most days have none.
+type DayChanges = FxHashMap<i64, Vec<Timestamp>>;
+
+/// The part of a day an instant falls in: the day's start, or the last change before it.
+fn priced_at(changes: &DayChanges, model: i64, start: Timestamp, at: Timestamp) -> Timestamp {
+    let changes = changes.get(&model);
+    changes.and_then(|changes| changes.iter().rev().find(|change| **change <= at)).copied().unwrap_or(start)
+}

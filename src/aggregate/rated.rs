@@ -1,0 +1,104 @@
+//! From usage to rated lines: charges, and how many events of a line have something unpriced.
+
+use crate::aggregate::from_events::visit;
+use crate::aggregate::{AggregateError, DayChanges, PriceChanges, priced_at};
+use crate::domain::currency::Currency;
+use crate::domain::meter::Meter;
+use crate::domain::period::Period;
+use crate::domain::usage::{Dictionary, UsageKey, UsageLine};
+use crate::ledger::scan::Columns;
+use crate::ledger::transaction::Snapshot;
+use crate::price::Book;
+use crate::rating::rate::Rater;
+use crate::rating::{Charge, Cost, RatedLine};
+use rustc_hash::FxHashMap;
+
+/// Rates usage with a book. Events are read only where a line is priced in part.
+pub fn rated(
+    snapshot: &Snapshot<'_>,
+    usage: Vec<UsageLine>,
+    book: &Book,
+    names: &Dictionary,
+    currency: Currency,
+    changes: &PriceChanges<'_>,
+) -> Result<Vec<RatedLine>, AggregateError> {
+    let mut rater = Rater::new(book, names, currency);
+    let mut partly = FxHashMap::default();
+    let mut lines = Vec::with_capacity(usage.len());
+    for line in usage {
+        let charges = rater.charges(&line);
+        let unpriced_events = match unpriced(&charges) {
+            Unpriced::Nothing => 0,
+            Unpriced::Everything => line.active,
+            Unpriced::Some(meters) => {
+                partly.insert(line.key, meters);
+                0
+            }
+        };
+        lines.push(RatedLine { usage: line, charges, unpriced_events });
+    }
+    if !partly.is_empty() {
+        let counts = count(snapshot, &partly, changes)?;
+        for line in &mut lines {
+            line.unpriced_events += counts.get(&line.usage.key).copied().unwrap_or(0);
+        }
+    }
+    Ok(lines)
+}
+
+enum Unpriced {
+    Nothing,
+    /// All that was used: every active event has something unpriced.
+    Everything,
+    /// These meters, beside others that are priced.
+    Some(Vec<Meter>),
+}
+
+fn unpriced(charges: &[Charge]) -> Unpriced {
+    let meters: Vec<Meter> =
+        charges.iter().filter(|charge| matches!(charge.cost, Cost::Unpriced(_))).map(|charge| charge.meter).collect();
+    if meters.is_empty() {
+        return Unpriced::Nothing;
+    }
+    let all = charges
+        .iter()
+        .filter(|charge| charge.quantity > 0 && charge.meter != Meter::Request)
+        .all(|charge| meters.contains(&charge.meter));
+    if all && !meters.contains(&Meter::Request) { Unpriced::Everything } else { Unpriced::Some(meters) }
+}
+
+type Partly = FxHashMap<UsageKey, Vec<Meter>>;
+type Counts = FxHashMap<UsageKey, i64>;
+
+/// Counts the events with one of a line's unpriced meters above 0.
+fn count(snapshot: &Snapshot<'_>, partly: &Partly, changes: &PriceChanges<'_>) -> Result<Counts, AggregateError> {
+    let days = partly.keys().map(|key| key.day);
+    let (Some(first), Some(last)) = (days.clone().min(), days.max()) else { return Ok(Counts::default()) };
+    let period = Period::between(first, last);
+    let counted = visit(snapshot.ledger(), snapshot.head(), period, Counts::default, |counts, part, reader| {
+        if !partly.keys().any(|key| key.day == part.day) {
+            return Ok(());
+        }
+        let calendar = reader.ledger().settings().calendar;
+        let start = calendar.start_of(part.day);
+        let end = part.day.next().map_or(start, |next| calendar.start_of(next));
+        let recounter = reader.recounter()?;
+        let mut inside = DayChanges::default();
+        reader.events(part.first, part.last, Columns::Usage, |event| {
+            inside.entry(event.model).or_insert_with(|| changes.within(event.model, start, end));
+            let key = recounter.key_at(event, priced_at(&inside, event.model, start, event.at))?;
+            let has_unpriced =
+                |meters: &Vec<Meter>| meters.iter().any(|meter| event.quantities.get(*meter).is_some_and(|q| q > 0));
+            if partly.get(&key).is_some_and(has_unpriced) {
+                *counts.entry(key).or_default() += 1;
+            }
+            Ok(())
+        })?;
+        Ok(())
+    })?;
+    let mut total = Counts::default();
+    for (key, events) in counted.into_iter().flatten() {
+        *total.entry(key).or_default() += events;
+    }
+    Ok(total)
+}

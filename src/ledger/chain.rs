@@ -1,0 +1,187 @@
+//! The hash chain: every import, price list and decision is an entry that names the hash of the one before.
+//!
+//! `hash = BLAKE3(context; version, kind, seq, prev, at, actor, payload)` over a frozen binary encoding. Changing or
+//! dropping an entry changes every hash after it. A chain cannot show that its end was cut off, or that all of it was
+//! made anew: for that, keep a head (it is printed after every import) outside the file and give it to `verify --head`.
+
+use crate::domain::canonical::Encoder;
+use crate::domain::timestamp::Timestamp;
+use crate::ledger::{LedgerError, Result, fits, stored};
+use rusqlite::{Connection, OptionalExtension};
+use std::fmt;
+
+const CONTEXT: &str = "tokenbook 2026 ledger chain";
+const VERSION: u8 = 1;
+
+/// What an entry records. Codes are frozen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The ledger was made.
+    Genesis,
+    /// A file was imported.
+    Import,
+    /// Prices were imported.
+    Price,
+    /// Something that was missing was waived or discarded, with a reason.
+    Waive,
+}
+
+impl Kind {
+    const fn code(self) -> u8 {
+        match self {
+            Self::Genesis => 1,
+            Self::Import => 2,
+            Self::Price => 3,
+            Self::Waive => 8,
+        }
+    }
+
+    /// The kind of a code.
+    pub const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            1 => Some(Self::Genesis),
+            2 => Some(Self::Import),
+            3 => Some(Self::Price),
+            8 => Some(Self::Waive),
+            _ => None,
+        }
+    }
+}
+
+/// The last entry of a chain: what an auditor keeps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// Its number, from 1.
+    pub seq: u64,
+    /// Its hash.
+    pub hash: [u8; 32],
+    /// When it was made.
+    pub at: Timestamp,
+}
+
+/// The hash in hexadecimal.
+impl fmt::Display for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex(&self.hash))
+    }
+}
+
+/// Bytes in hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).map_or('?', |digit| char::from(*digit));
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
+/// An entry as it stands in the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its number, from 1 without gaps.
+    pub seq: u64,
+    /// The code of its kind.
+    pub kind: u8,
+    /// When it was made; never before the entry before it.
+    pub at: Timestamp,
+    /// Who made it.
+    pub actor: String,
+    /// What it records, in the encoding of [`payload`](crate::ledger::payload).
+    pub payload: Vec<u8>,
+    /// The hash of the entry before; zeros for the first.
+    pub prev: [u8; 32],
+    /// Its own hash.
+    pub hash: [u8; 32],
+}
+
+impl Entry {
+    /// The hash the entry should have.
+    pub fn computed_hash(&self) -> [u8; 32] {
+        let mut encoder = Encoder::new();
+        encoder.u8(VERSION).u8(self.kind).u64(self.seq).raw(&self.prev).i64(self.at.nanos());
+        encoder.text(&self.actor).blob(&self.payload);
+        let mut hasher = blake3::Hasher::new_derive_key(CONTEXT);
+        hasher.update(encoder.as_bytes());
+        *hasher.finalize().as_bytes()
+    }
+}
+
+const INSERT: &str =
+    "INSERT INTO entry (seq, kind, at, actor, payload, prev, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+
+/// Appends an entry and returns its number. Its time is never before that of the entry before, whatever the clock says.
+pub(super) fn append(connection: &Connection, kind: Kind, now: Timestamp, actor: &str, payload: &[u8]) -> Result<i64> {
+    let last = last(connection)?;
+    let (seq, prev, at) = last.map_or((1, [0; 32], now), |last| (last.seq + 1, last.hash, now.max(last.at)));
+    let actor = if actor.is_empty() { "unknown" } else { actor };
+    let mut entry =
+        Entry { seq, kind: kind.code(), at, actor: actor.to_owned(), payload: payload.to_vec(), prev, hash: [0; 32] };
+    entry.hash = entry.computed_hash();
+    let seq = stored(seq)?;
+    connection.execute(INSERT, (seq, entry.kind, at.nanos(), actor, payload, &prev[..], &entry.hash[..]))?;
+    Ok(seq)
+}
+
+const HEAD: &str = "SELECT seq, hash, at FROM entry ORDER BY seq DESC LIMIT 1";
+
+/// The last entry.
+pub(super) fn head(connection: &Connection) -> Result<Head> {
+    last(connection)?.ok_or_else(|| LedgerError::Corrupt("its chain is empty".to_owned()))
+}
+
+fn last(connection: &Connection) -> Result<Option<Head>> {
+    let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get(1)?, row.get(2)?));
+    let found: Option<(i64, Vec<u8>, i64)> = connection.query_row(HEAD, [], row).optional()?;
+    found
+        .map(|(seq, hash, at)| Ok(Head { seq: fits(seq, "entry")?, hash: digest(&hash)?, at: instant(at)? }))
+        .transpose()
+}
+
+const ENTRIES: &str = "SELECT seq, kind, at, actor, payload, prev, hash FROM entry ORDER BY seq";
+
+/// Every entry in order.
+pub(super) fn entries(connection: &Connection, mut each: impl FnMut(Entry) -> Result<()>) -> Result<()> {
+    let mut statement = connection.prepare(ENTRIES)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        each(Entry {
+            seq: fits(row.get(0)?, "entry")?,
+            kind: fits(row.get(1)?, "entry kind")?,
+            at: instant(row.get(2)?)?,
+            actor: row.get(3)?,
+            payload: row.get(4)?,
+            prev: digest(&row.get::<_, Vec<u8>>(5)?)?,
+            hash: digest(&row.get::<_, Vec<u8>>(6)?)?,
+        })?;
+    }
+    Ok(())
+}
+
+pub(super) fn digest(bytes: &[u8]) -> Result<[u8; 32]> {
+    bytes.try_into().map_err(|_| LedgerError::Corrupt(format!("a digest has {} bytes, expected 32", bytes.len())))
+}
+
+pub(super) fn instant(nanos: i64) -> Result<Timestamp> {
+    Timestamp::from_nanos(nanos).ok_or_else(|| LedgerError::Corrupt(format!("the instant {nanos} is out of range")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_of_an_entry_is_frozen() {
+        let entry = Entry {
+            seq: 1,
+            kind: Kind::Genesis.code(),
+            at: Timestamp::EARLIEST,
+            actor: "auditor".to_owned(),
+            payload: b"payload".to_vec(),
+            prev: [0; 32],
+            hash: [0; 32],
+        };
+        assert_eq!(
+            hex(&entry.computed_hash()),
+            "140c7139e70124045a81a097509a06a5fe63bf12ef3545e1e75c76111e5fe11c",
+            "chains in every ledger depend on it"
+        );
+    }
+}

@@ -1,0 +1,230 @@
+//! Opening and making ledger files, with the settings that keep them safe.
+//!
+//! A file is looked at before SQLite may touch it: what is not a ledger, or a newer one, is refused as it is. The look
+//! goes through the file system, which would drop the locks of a connection of this process to the same file; so a
+//! file that this process has open already is not looked at again.
+
+use crate::domain::timestamp::Timestamp;
+use crate::ledger::settings::{self, Settings};
+use crate::ledger::{LedgerError, Result, chain, payload, schema};
+use rusqlite::config::DbConfig;
+use rusqlite::limits::Limit;
+use rusqlite::{Connection, OpenFlags};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+/// How a ledger is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Reading only: the file is not changed.
+    Read,
+    /// Reading and appending.
+    Write,
+}
+
+/// An open ledger.
+#[derive(Debug)]
+pub struct Ledger {
+    pub(super) connection: Connection,
+    path: PathBuf,
+    settings: Settings,
+    _open: OpenFile,
+}
+
+/// The oldest SQLite that may write a ledger: earlier ones can corrupt one when a WAL file is reset.
+const OLDEST_SQLITE: i32 = 3_051_003;
+
+impl Ledger {
+    /// Makes a ledger where there is no file yet. It appears under its name only when it is whole.
+    pub fn create(path: &Path, settings: &Settings, now: Timestamp, actor: &str) -> Result<Self> {
+        let io = |error| LedgerError::Io { path: path.to_owned(), error };
+        if path.symlink_metadata().is_ok() {
+            return Err(LedgerError::Exists(path.to_owned()));
+        }
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        // Made for its owner only; renamed when whole, never over another file.
+        let file = tempfile::Builder::new().prefix(".tokenbook-").suffix(".new").tempfile_in(folder).map_err(io)?;
+        {
+            let connection = Connection::open_with_flags(file.path(), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+            connection.pragma_update(None, "page_size", PAGE_SIZE)?;
+            connection.pragma_update(None, "application_id", schema::APPLICATION_ID)?;
+            connection.execute_batch("BEGIN IMMEDIATE")?;
+            schema::create(&connection)?;
+            settings::write(&connection, settings)?;
+            chain::append(
+                &connection,
+                chain::Kind::Genesis,
+                now,
+                actor,
+                &payload::genesis(settings, schema::newest()),
+            )?;
+            connection.execute_batch("COMMIT")?;
+            let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+            if mode != "wal" {
+                return Err(LedgerError::Corrupt(format!("the file system gives journal mode {mode}, expected wal")));
+            }
+            connection.close().map_err(|(_, error)| error)?;
+        }
+        file.as_file().sync_all().map_err(io)?;
+        file.persist_noclobber(path).map_err(|error| match error.error.kind() {
+            ErrorKind::AlreadyExists => LedgerError::Exists(path.to_owned()),
+            _ => io(error.error),
+        })?;
+        sync_folder(folder).map_err(io)?;
+        Self::open(path, Access::Write)
+    }
+
+    /// Opens a ledger.
+    pub fn open(path: &Path, access: Access) -> Result<Self> {
+        let path = path.canonicalize().map_err(|error| match error.kind() {
+            ErrorKind::NotFound => LedgerError::Missing(path.to_owned()),
+            _ => LedgerError::Io { path: path.to_owned(), error },
+        })?;
+        let open = OpenFile::register(&path, inspect)?;
+        let connection = Connection::open_with_flags(&path, flags(access))?;
+        configure(&connection, access)?;
+        schema::check(&connection)?;
+        let settings = settings::read(&connection)?;
+        Ok(Self { connection, path, settings, _open: open })
+    }
+
+    /// Opens the same file once more for reading: for another thread.
+    pub fn reader(&self) -> Result<Self> {
+        Self::open(&self.path, Access::Read)
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What was fixed when the ledger was made.
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+}
+
+/// Larger pages would write more for a small import; smaller ones make a deeper tree.
+const PAGE_SIZE: u32 = 8_192;
+
+fn flags(access: Access) -> OpenFlags {
+    let access = match access {
+        Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
+        Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
+    };
+    access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW
+}
+
+fn configure(connection: &Connection, access: Access) -> Result<()> {
+    if rusqlite::version_number() < OLDEST_SQLITE {
+        return Err(LedgerError::Corrupt(format!("SQLite {} is too old to write it safely", rusqlite::version())));
+    }
+    for (option, on) in [
+        (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
+        (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
+        (DbConfig::SQLITE_DBCONFIG_DQS_DML, false),
+        (DbConfig::SQLITE_DBCONFIG_DQS_DDL, false),
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_ATTACH_CREATE, false),
+        (DbConfig::SQLITE_DBCONFIG_ENABLE_ATTACH_WRITE, false),
+    ] {
+        connection.set_db_config(option, on)?;
+    }
+    for (limit, value) in [
+        (Limit::SQLITE_LIMIT_LENGTH, 16 << 20),
+        (Limit::SQLITE_LIMIT_SQL_LENGTH, 100_000),
+        (Limit::SQLITE_LIMIT_ATTACHED, 0),
+        (Limit::SQLITE_LIMIT_TRIGGER_DEPTH, 10),
+    ] {
+        connection.set_limit(limit, value)?;
+    }
+    connection.busy_timeout(std::time::Duration::from_millis(250))?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.pragma_update(None, "recursive_triggers", true)?;
+    connection.pragma_update(None, "cell_size_check", true)?;
+    connection.pragma_update(None, "mmap_size", 0)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    match access {
+        Access::Read => {
+            connection.pragma_update(None, "query_only", true)?;
+            connection.pragma_update(None, "cache_size", -8_192)?;
+        }
+        Access::Write => {
+            connection.pragma_update(None, "synchronous", "FULL")?;
+            connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+            connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
+            connection.pragma_update(None, "cache_size", -65_536)?;
+        }
+    }
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(())
+}
+
+/// Refuses what is not a ledger by the first bytes of the file, before SQLite sees it.
+fn inspect(path: &Path) -> Result<()> {
+    let io = |error| LedgerError::Io { path: path.to_owned(), error };
+    let not = |reason| LedgerError::NotALedger { path: path.to_owned(), reason };
+    let metadata = std::fs::metadata(path).map_err(io)?;
+    if !metadata.is_file() {
+        return Err(not("it is not a regular file"));
+    }
+    let mut head = [0; 100];
+    match File::open(path).map_err(io)?.read_exact(&mut head) {
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Err(not("it is too short to be a database")),
+        other => other.map_err(io)?,
+    }
+    if !head.starts_with(b"SQLite format 3\0") {
+        return Err(not("it is not an SQLite database"));
+    }
+    let number = |at: usize| {
+        let bytes = head.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
+        u32::from_be_bytes(bytes.unwrap_or_default())
+    };
+    if number(68) != schema::APPLICATION_ID {
+        return Err(not("it is another program's SQLite database"));
+    }
+    let (found, known) = (number(60), schema::newest());
+    if found > known {
+        return Err(LedgerError::Newer { path: path.to_owned(), found, known });
+    }
+    Ok(())
+}
+
+/// Makes a rename durable.
+pub(super) fn sync_folder(folder: &Path) -> std::io::Result<()> {
+    // Only Unix can sync a folder.
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
+/// The ledger files this process has open, and how often.
+static OPEN_FILES: Mutex<BTreeMap<PathBuf, usize>> = Mutex::new(BTreeMap::new());
+
+/// A registered open file.
+#[derive(Debug)]
+struct OpenFile(PathBuf);
+
+impl OpenFile {
+    /// Counts a file as open; the first time, `inspect` looks at it before SQLite does.
+    fn register(path: &Path, inspect: impl FnOnce(&Path) -> Result<()>) -> Result<Self> {
+        let mut open = OPEN_FILES.lock().unwrap_or_else(PoisonError::into_inner);
+        if !open.contains_key(path) {
+            inspect(path)?;
+        }
+        *open.entry(path.to_owned()).or_default() += 1;
+        Ok(Self(path.to_owned()))
+    }
+}
+
+impl Drop for OpenFile {
+    fn drop(&mut self) {
+        let mut open = OPEN_FILES.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = open.get_mut(&self.0) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.0);
+            }
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Names and their numbers. A number is given once and never changes its name.
+
+use crate::domain::batch::Names;
+use crate::domain::canonical;
+use crate::domain::event::{Model, ServiceTier};
+use crate::domain::name::Name;
+use crate::domain::tags::{TagKey, TagSet};
+use crate::domain::usage::Dictionary;
+use crate::ledger::transaction::Snapshot;
+use crate::ledger::{LedgerError, Result};
+use rusqlite::{Connection, OptionalExtension, Params};
+use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
+
+const MODELS: &str = "SELECT id, provider, name FROM model";
+const TIERS: &str = "SELECT id, name FROM service_tier";
+const TAG_SETS: &str = "SELECT id, tags FROM tag_set";
+const SOURCES: &str = "SELECT id, name FROM source";
+
+impl Snapshot<'_> {
+    /// Every name of the ledger.
+    pub fn dictionary(&self) -> Result<Dictionary> {
+        all(self.connection())
+    }
+}
+
+pub(super) fn all(connection: &Connection) -> Result<Dictionary> {
+    Ok(Dictionary {
+        models: read(connection, MODELS, |row| model(row.get(1)?, row.get(2)?))?,
+        tiers: read(connection, TIERS, |row| tier(&row.get::<_, String>(1)?))?,
+        tag_sets: read(connection, TAG_SETS, |row| tag_set(&row.get::<_, String>(1)?))?,
+        sources: read(connection, SOURCES, |row| Ok(row.get(1)?))?,
+    })
+}
+
+fn read<T>(
+    connection: &Connection,
+    sql: &str,
+    value: impl Fn(&rusqlite::Row<'_>) -> Result<T>,
+) -> Result<FxHashMap<i64, T>> {
+    let mut statement = connection.prepare(sql)?;
+    let mut rows = statement.query([])?;
+    let mut names = FxHashMap::default();
+    while let Some(row) = rows.next()? {
+        names.insert(row.get(0)?, value(row)?);
+    }
+    Ok(names)
+}
+
+fn corrupt(what: &str, text: &str) -> LedgerError {
+    LedgerError::Corrupt(format!("{text:?} is not a {what}"))
+}
+
+fn model(provider: String, name: String) -> Result<Model> {
+    let checked = |text: String| Name::new(&text).map_err(|_| corrupt("model", &text));
+    Ok(Model { provider: if provider.is_empty() { None } else { Some(checked(provider)?) }, name: checked(name)? })
+}
+
+fn tier(name: &str) -> Result<ServiceTier> {
+    ServiceTier::new(name).map_err(|_| corrupt("service tier", name))
+}
+
+fn tag_set(json: &str) -> Result<TagSet> {
+    let tags: BTreeMap<String, String> = serde_json::from_str(json).map_err(|_| corrupt("tag set", json))?;
+    let tag = |(key, value): (String, String)| {
+        let key = TagKey::new(&key).map_err(|_| corrupt("tag key", &key))?;
+        Ok((key, Name::tag_value(&value).map_err(|_| corrupt("tag value", &value))?))
+    };
+    tags.into_iter().map(tag).collect()
+}
+
+fn tags_json(tags: &TagSet) -> Result<String> {
+    let tags: BTreeMap<&str, &str> = tags.iter().collect();
+    serde_json::to_string(&tags).map_err(|error| LedgerError::Corrupt(error.to_string()))
+}
+
+/// The numbers and canonical forms of an import's names, by their places.
+#[derive(Debug, Default)]
+pub(super) struct Numbers {
+    pub(super) models: Vec<(i64, Vec<u8>)>,
+    pub(super) tag_sets: Vec<(i64, Vec<u8>)>,
+    pub(super) tiers: Vec<(i64, Vec<u8>)>,
+}
+
+const FIND_MODEL: &str = "SELECT id FROM model WHERE name = ?2 AND provider = ?1";
+const ADD_MODEL: &str = "INSERT INTO model (provider, name) VALUES (?1, ?2)";
+const FIND_TAGS: &str = "SELECT id FROM tag_set WHERE tags = ?1";
+const ADD_TAGS: &str = "INSERT INTO tag_set (tags) VALUES (?1)";
+const FIND_TIER: &str = "SELECT id FROM service_tier WHERE name = ?1";
+const ADD_TIER: &str = "INSERT INTO service_tier (name) VALUES (?1)";
+const FIND_SOURCE: &str = "SELECT id FROM source WHERE name = ?1";
+const ADD_SOURCE: &str = "INSERT INTO source (name) VALUES (?1)";
+
+impl Numbers {
+    /// Gives numbers to the names that came since the last call.
+    pub(super) fn extend(&mut self, connection: &Connection, names: &Names) -> Result<()> {
+        for model in names.models.iter().skip(self.models.len()) {
+            let provider = model.provider.as_ref().map_or("", Name::as_str);
+            let id = number(connection, FIND_MODEL, ADD_MODEL, (provider, model.name.as_str()))?;
+            self.models.push((id, canonical::model(model)));
+        }
+        for tags in names.tag_sets.iter().skip(self.tag_sets.len()) {
+            let id = number(connection, FIND_TAGS, ADD_TAGS, (tags_json(tags)?,))?;
+            self.tag_sets.push((id, canonical::tags(tags)));
+        }
+        for tier in names.tiers.iter().skip(self.tiers.len()) {
+            let id = number(connection, FIND_TIER, ADD_TIER, (tier.as_str(),))?;
+            self.tiers.push((id, canonical::tier(tier)));
+        }
+        Ok(())
+    }
+}
+
+/// The number of a source, given if it is new.
+pub(super) fn source(connection: &Connection, name: &str) -> Result<i64> {
+    number(connection, FIND_SOURCE, ADD_SOURCE, (name,))
+}
+
+fn number(connection: &Connection, find: &str, add: &str, name: impl Params + Clone) -> Result<i64> {
+    let found = connection.prepare_cached(find)?.query_row(name.clone(), |row| row.get(0)).optional()?;
+    match found {
+        Some(id) => Ok(id),
+        None => Ok(connection.prepare_cached(add)?.insert(name)?),
+    }
+}

@@ -1,0 +1,186 @@
+//! Imports as the ledger remembers them: which file, how many lines of what kind, which batches.
+
+use crate::domain::timestamp::Timestamp;
+use crate::ledger::append::Appended;
+use crate::ledger::payload::BatchSeal;
+use crate::ledger::quarantine::{self, Held};
+use crate::ledger::transaction::{Snapshot, Write};
+use crate::ledger::{Result, chain, dictionary, payload, stored};
+use rusqlite::{Connection, Row};
+
+/// One import.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportRow {
+    /// Its number.
+    pub id: i64,
+    /// Who issued the ids.
+    pub source: String,
+    /// The file's name.
+    pub file: String,
+    /// The format's name.
+    pub format: String,
+    /// What was set for it and changes its events, in one spelling.
+    pub options: String,
+    /// BLAKE3 of the file.
+    pub digest: [u8; 32],
+    /// Its size.
+    pub bytes: i64,
+    /// All lines.
+    pub lines: i64,
+    /// Header lines.
+    pub header: i64,
+    /// Blank lines.
+    pub blank: i64,
+    /// New events.
+    pub accepted: i64,
+    /// Events that were there.
+    pub duplicates: i64,
+    /// Lines set aside.
+    pub quarantined: i64,
+    /// The first day of its new events.
+    pub first_day: Option<i64>,
+    /// The last day of its new events.
+    pub last_day: Option<i64>,
+}
+
+/// What an import tells of its file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileFacts {
+    /// Who issued the ids.
+    pub source: String,
+    /// The file's name.
+    pub file: String,
+    /// The format's name.
+    pub format: String,
+    /// What was set for it and changes its events, in one spelling.
+    pub options: String,
+    /// BLAKE3 of the file.
+    pub digest: [u8; 32],
+    /// Its size.
+    pub bytes: u64,
+    /// All lines.
+    pub lines: u64,
+    /// Header lines.
+    pub header: u64,
+    /// Blank lines.
+    pub blank: u64,
+}
+
+const NEXT: &str = "SELECT coalesce(max(id), 0) + 1 FROM import";
+const INSERT: &str = "INSERT INTO import (id, entry, source, file, format, options, digest, bytes, lines, header, blank, \
+    accepted, duplicates, quarantined, first_day, last_day) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
+const INSERT_BATCH: &str =
+    "INSERT INTO batch (id, import, posting_period, events, digest) VALUES (?1, ?2, NULL, ?3, ?4)";
+
+impl Write<'_> {
+    /// Records an import whose events were appended: its row, its batches, the lines set aside, and its entry.
+    pub fn record_import(
+        &self,
+        facts: &FileFacts,
+        appended: &Appended,
+        held: &[Held],
+        now: Timestamp,
+        actor: &str,
+    ) -> Result<ImportRow> {
+        let connection = self.connection();
+        let day = |day: Option<crate::domain::calendar::Day>| day.map(|day| i64::from(day.number()));
+        let row = ImportRow {
+            id: connection.query_row(NEXT, [], |row| row.get(0))?,
+            source: facts.source.clone(),
+            file: facts.file.clone(),
+            format: facts.format.clone(),
+            options: facts.options.clone(),
+            digest: facts.digest,
+            bytes: stored(facts.bytes)?,
+            lines: stored(facts.lines)?,
+            header: stored(facts.header)?,
+            blank: stored(facts.blank)?,
+            accepted: stored(appended.accepted)?,
+            duplicates: stored(appended.duplicates)?,
+            quarantined: i64::try_from(held.len()).unwrap_or(i64::MAX),
+            first_day: day(appended.first_day),
+            last_day: day(appended.last_day),
+        };
+        let resolved = quarantine::resolved_by(connection, &facts.source, &appended.seals)?;
+        let payload = payload::import(&row, &appended.seals, held, &resolved);
+        let entry = chain::append(connection, chain::Kind::Import, now, actor, &payload)?;
+        insert(connection, &row, entry)?;
+        for BatchSeal { id, events, digest } in &appended.seals {
+            connection.prepare_cached(INSERT_BATCH)?.execute((id, row.id, events, &digest[..]))?;
+        }
+        quarantine::hold(connection, row.id, held)?;
+        quarantine::resolve(connection, entry, &resolved)?;
+        Ok(row)
+    }
+}
+
+fn insert(connection: &Connection, import: &ImportRow, entry: i64) -> Result<()> {
+    let source = dictionary::source(connection, &import.source)?;
+    connection.prepare_cached(INSERT)?.execute(rusqlite::params![
+        import.id,
+        entry,
+        source,
+        import.file,
+        import.format,
+        import.options,
+        &import.digest[..],
+        import.bytes,
+        import.lines,
+        import.header,
+        import.blank,
+        import.accepted,
+        import.duplicates,
+        import.quarantined,
+        import.first_day,
+        import.last_day,
+    ])?;
+    Ok(())
+}
+
+const COLUMNS: &str = "SELECT i.id, s.name, i.file, i.format, i.options, i.digest, i.bytes, i.lines, i.header, i.blank, \
+    i.accepted, i.duplicates, i.quarantined, i.first_day, i.last_day, i.entry FROM import i JOIN source s ON s.id = i.source";
+
+fn import_row(row: &Row<'_>) -> Result<ImportRow> {
+    Ok(ImportRow {
+        id: row.get(0)?,
+        source: row.get(1)?,
+        file: row.get(2)?,
+        format: row.get(3)?,
+        options: row.get(4)?,
+        digest: chain::digest(&row.get::<_, Vec<u8>>(5)?)?,
+        bytes: row.get(6)?,
+        lines: row.get(7)?,
+        header: row.get(8)?,
+        blank: row.get(9)?,
+        accepted: row.get(10)?,
+        duplicates: row.get(11)?,
+        quarantined: row.get(12)?,
+        first_day: row.get(13)?,
+        last_day: row.get(14)?,
+    })
+}
+
+impl Snapshot<'_> {
+    /// The imports of files of a size: one of them may be of the same file.
+    pub fn imports_of_size(&self, bytes: u64) -> Result<Vec<ImportRow>> {
+        let mut statement = self.connection().prepare_cached(&format!("{COLUMNS} WHERE i.bytes = ?1 ORDER BY i.id"))?;
+        let mut rows = statement.query([stored(bytes)?])?;
+        let mut imports = Vec::new();
+        while let Some(row) = rows.next()? {
+            imports.push(import_row(row)?);
+        }
+        Ok(imports)
+    }
+}
+
+/// Every import with the number of its entry, in the order they were made.
+pub(super) fn all(connection: &Connection) -> Result<Vec<(ImportRow, i64)>> {
+    let mut statement = connection.prepare(&format!("{COLUMNS} ORDER BY i.id"))?;
+    let mut rows = statement.query([])?;
+    let mut imports = Vec::new();
+    while let Some(row) = rows.next()? {
+        imports.push((import_row(row)?, row.get(15)?));
+    }
+    Ok(imports)
+}

@@ -1,0 +1,104 @@
+//! The ledger: one append-only SQLite file, and all the SQL there is.
+//!
+//! Facts are appended and chained; sums by day are derived from them in the same transaction. A read sees one state of
+//! the file from its first to its last row. One statement a function, its text in a constant above it.
+#![deny(clippy::indexing_slicing, clippy::as_conversions)]
+
+pub mod append;
+pub mod backup;
+pub mod chain;
+pub mod conflict;
+pub mod connection;
+pub mod daily;
+pub mod dictionary;
+pub mod imports;
+pub mod neighbours;
+pub mod payload;
+pub mod prices;
+pub mod quarantine;
+pub mod recount;
+pub mod scan;
+pub mod schema;
+pub mod settings;
+pub mod transaction;
+pub mod verify;
+
+use crate::domain::quantities::QuantityOverflow;
+use std::path::PathBuf;
+
+pub use connection::Ledger;
+pub use settings::Settings;
+
+/// What can go wrong with a ledger.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// There is no file.
+    #[error("{}: there is no ledger", .0.display())]
+    Missing(PathBuf),
+    /// There is a file where one should be made.
+    #[error("{}: exists already", .0.display())]
+    Exists(PathBuf),
+    /// The file is something else. It was not touched.
+    #[error("{}: is not a tokenbook ledger: {reason}", path.display())]
+    NotALedger {
+        /// The file.
+        path: PathBuf,
+        /// How that was seen.
+        reason: &'static str,
+    },
+    /// The file was made by a newer version. It was not touched.
+    #[error("{}: has schema version {found}, and this tokenbook knows versions up to {known}", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+        /// The newest version known.
+        known: u32,
+    },
+    /// The file's tables are not those of its version.
+    #[error("the schema is not that of its version: {0}")]
+    SchemaDiffers(String),
+    /// Something in the file contradicts itself.
+    #[error("the ledger contradicts itself: {0}")]
+    Corrupt(String),
+    /// Another process holds the ledger.
+    #[error("another process is writing to the ledger, and did not finish within {0} seconds")]
+    Busy(u64),
+    /// The ledger was written to between two steps that must see the same state.
+    #[error("the ledger changed while it was read")]
+    Changed,
+    /// A sum left its range.
+    #[error(transparent)]
+    Overflow(#[from] QuantityOverflow),
+    /// Events with ids that are in the ledger with other content.
+    #[error("{} event(s) have an id that is in the ledger with other content", .0.len())]
+    Conflicts(Vec<conflict::Conflict>),
+    /// The caller asked to stop.
+    #[error("stopped")]
+    Stopped,
+    /// SQLite says no.
+    #[error("{0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// The system says no.
+    #[error("{}: {error}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        error: std::io::Error,
+    },
+}
+
+/// A result with a ledger's error.
+pub type Result<T> = std::result::Result<T, LedgerError>;
+
+/// A number of the file that must fit the type it stands for.
+fn fits<T: TryFrom<i64>>(value: i64, what: &str) -> Result<T> {
+    T::try_from(value).map_err(|_| LedgerError::Corrupt(format!("{what} {value} is out of range")))
+}
+
+/// A count for the file.
+fn stored(value: u64) -> Result<i64> {
+    i64::try_from(value).map_err(|_| LedgerError::Overflow(QuantityOverflow))
+}

@@ -1,0 +1,76 @@
+//! What entries of the chain record, in the canonical encoding. `verify` makes each again from the tables and compares.
+
+use crate::domain::canonical::Encoder;
+use crate::domain::name::Name;
+use crate::domain::rate::Rate;
+use crate::ledger::imports::ImportRow;
+use crate::ledger::prices::StoredPrice;
+use crate::ledger::quarantine::Held;
+use crate::ledger::settings::Settings;
+
+/// The making of a ledger.
+pub(super) fn genesis(settings: &Settings, schema: u32) -> Vec<u8> {
+    let mut encoder = Encoder::new();
+    encoder.u64(u64::from(schema)).text(settings.currency.code()).text(settings.calendar.zone_name());
+    encoder.text(&settings.tz_database).text(settings.book.as_str());
+    encoder.into_bytes()
+}
+
+/// A batch: its number, events, and the digest over them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BatchSeal {
+    /// The number.
+    pub id: i64,
+    /// Events.
+    pub events: i64,
+    /// BLAKE3 over the digests of its days.
+    pub digest: [u8; 32],
+}
+
+/// An import: the file, its lines, its batches, the lines set aside, and earlier such lines it resolves.
+pub(super) fn import(import: &ImportRow, batches: &[BatchSeal], held: &[Held], resolved: &[i64]) -> Vec<u8> {
+    let mut encoder = Encoder::new();
+    encoder.i64(import.id).text(&import.source).text(&import.file).text(&import.format).text(&import.options);
+    encoder.blob(&import.digest).i64(import.bytes);
+    for count in [import.lines, import.header, import.blank, import.accepted, import.duplicates, import.quarantined] {
+        encoder.i64(count);
+    }
+    encoder.optional_i64(import.first_day).optional_i64(import.last_day).count(batches.len());
+    for batch in batches {
+        encoder.i64(batch.id).i64(batch.events).blob(&batch.digest);
+    }
+    encoder.count(held.len());
+    for line in held {
+        encoder.i64(line.line).text(&line.field).text(&line.what).text(&line.expected).text(&line.event_id);
+        encoder.optional_i64(line.day).text(&line.kept);
+    }
+    encoder.count(resolved.len());
+    for id in resolved {
+        encoder.i64(*id);
+    }
+    encoder.into_bytes()
+}
+
+/// A price list: every row that was appended.
+pub(super) fn prices(rows: &[StoredPrice]) -> Vec<u8> {
+    let mut encoder = Encoder::new();
+    encoder.count(rows.len());
+    for StoredPrice { line, row } in rows {
+        let key = &row.key;
+        encoder.i64(*line).text(key.book.as_str()).optional_text(key.provider.as_ref().map(Name::as_str));
+        encoder.text(key.model.as_str()).text(key.tier.as_str()).u8(key.meter.code()).i64(key.prompt_above);
+        encoder.text(row.currency.code()).optional_i64(row.rate.map(Rate::nanos_per_million));
+        encoder.i64(row.valid_from.nanos());
+    }
+    encoder.into_bytes()
+}
+
+/// Quarantined lines given up, and why.
+pub(super) fn discard(ids: &[i64], reason: &str) -> Vec<u8> {
+    let mut encoder = Encoder::new();
+    encoder.text(reason).count(ids.len());
+    for id in ids {
+        encoder.i64(*id);
+    }
+    encoder.into_bytes()
+}

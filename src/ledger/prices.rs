@@ -1,0 +1,168 @@
+//! Price rows: appended, never changed. The same key and start again replaces, and both stay readable.
+
+use crate::domain::currency::Currency;
+use crate::domain::event::ServiceTier;
+use crate::domain::name::Name;
+use crate::domain::rate::Rate;
+use crate::domain::timestamp::Timestamp;
+use crate::ledger::transaction::{Snapshot, Write};
+use crate::ledger::{LedgerError, Result, chain, daily, payload, stored};
+use crate::price::read::ListedPrice;
+use crate::price::{PriceKey, PriceRow};
+use rusqlite::{Connection, Row};
+use rustc_hash::FxHashMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A price with its line in the list it came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct StoredPrice {
+    pub(super) line: i64,
+    pub(super) row: PriceRow,
+}
+
+/// What an import of prices did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PricesAppended {
+    /// Prices that are new.
+    pub added: u64,
+    /// Prices that were there alike.
+    pub unchanged: u64,
+    /// Prices that took the place of another of the same key and start.
+    pub replaced: Vec<Replacement>,
+}
+
+/// A price that took the place of another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replacement {
+    /// What was in force.
+    pub old: PriceRow,
+    /// What is now.
+    pub new: PriceRow,
+}
+
+const INSERT: &str = "INSERT INTO price (entry, line, book, provider, model, tier, meter, prompt_above, currency, rate, valid_from) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+const READ: &str = "SELECT line, book, provider, model, tier, meter, prompt_above, currency, rate, valid_from, entry \
+    FROM price ORDER BY id";
+
+impl Write<'_> {
+    /// Appends the prices that are not there yet. Where one brings a new threshold, its model's daily sums are cut anew.
+    pub fn append_prices(&self, prices: &[ListedPrice], now: Timestamp, actor: &str) -> Result<PricesAppended> {
+        let connection = self.connection();
+        let mut in_force: BTreeMap<(PriceKey, Timestamp), PriceRow> = BTreeMap::new();
+        for (stored, _) in all(connection)? {
+            in_force.insert((stored.row.key.clone(), stored.row.valid_from), stored.row);
+        }
+        let mut outcome = PricesAppended::default();
+        let mut new = Vec::new();
+        for ListedPrice { line, row } in prices {
+            match in_force.get(&(row.key.clone(), row.valid_from)) {
+                Some(old) if old == row => {
+                    outcome.unchanged += 1;
+                    continue;
+                }
+                Some(old) => outcome.replaced.push(Replacement { old: old.clone(), new: row.clone() }),
+                None => outcome.added += 1,
+            }
+            new.push(StoredPrice { line: stored(*line)?, row: row.clone() });
+        }
+        if new.is_empty() {
+            return Ok(outcome);
+        }
+        let before = thresholds(connection)?;
+        let entry = chain::append(connection, chain::Kind::Price, now, actor, &payload::prices(&new))?;
+        for price in &new {
+            insert(connection, entry, price)?;
+        }
+        self.cut_bands_anew(&before)?;
+        Ok(outcome)
+    }
+
+    fn cut_bands_anew(&self, before: &FxHashMap<String, Vec<i64>>) -> Result<()> {
+        let connection = self.connection();
+        let after = thresholds(connection)?;
+        let mut models = BTreeSet::new();
+        let mut statement = connection.prepare("SELECT id, name FROM model")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let name: String = row.get(1)?;
+            if before.get(&name) != after.get(&name) {
+                models.insert(row.get(0)?);
+            }
+        }
+        if models.is_empty() { Ok(()) } else { self.rebuild_models(&models) }
+    }
+}
+
+fn insert(connection: &Connection, entry: i64, price: &StoredPrice) -> Result<()> {
+    let StoredPrice { line, row } = price;
+    let key = &row.key;
+    let provider = key.provider.as_ref().map_or("", Name::as_str);
+    let rate = row.rate.map(Rate::nanos_per_million);
+    connection.prepare_cached(INSERT)?.execute(rusqlite::params![
+        entry,
+        line,
+        key.book.as_str(),
+        provider,
+        key.model.as_str(),
+        key.tier.as_str(),
+        key.meter.code(),
+        key.prompt_above,
+        row.currency.code(),
+        rate,
+        row.valid_from.nanos(),
+    ])?;
+    Ok(())
+}
+
+impl Snapshot<'_> {
+    /// Every price, in the order of import: a later one of the same key and start replaces an earlier one.
+    pub fn prices(&self) -> Result<Vec<PriceRow>> {
+        Ok(all(self.connection())?.into_iter().map(|(stored, _)| stored.row).collect())
+    }
+}
+
+/// Every price with the number of its entry, in the order of import.
+pub(super) fn all(connection: &Connection) -> Result<Vec<(StoredPrice, i64)>> {
+    let mut statement = connection.prepare_cached(READ)?;
+    let mut rows = statement.query([])?;
+    let mut prices = Vec::new();
+    while let Some(row) = rows.next()? {
+        prices.push((StoredPrice { line: row.get(0)?, row: price(row)? }, row.get(10)?));
+    }
+    Ok(prices)
+}
+
+fn price(row: &Row<'_>) -> Result<PriceRow> {
+    let corrupt = |what: &str| LedgerError::Corrupt(format!("the {what} of a price is not one"));
+    let name = |column: usize, what: &str| Name::new(&row.get::<_, String>(column)?).map_err(|_| corrupt(what));
+    let provider: String = row.get(2)?;
+    let key = PriceKey {
+        book: name(1, "book")?,
+        provider: if provider.is_empty() { None } else { Some(name(2, "provider")?) },
+        model: name(3, "model")?,
+        tier: ServiceTier::new(&row.get::<_, String>(4)?).map_err(|_| corrupt("tier"))?,
+        meter: daily::meter(row.get(5)?)?,
+        prompt_above: row.get(6)?,
+    };
+    let currency = Currency::parse(&row.get::<_, String>(7)?).map_err(|_| corrupt("currency"))?;
+    let rate = match row.get::<_, Option<i64>>(8)? {
+        None => None,
+        Some(nanos) => Some(Rate::from_nanos_per_million(nanos).ok_or_else(|| corrupt("rate"))?),
+    };
+    Ok(PriceRow { key, valid_from: chain::instant(row.get(9)?)?, currency, rate })
+}
+
+const THRESHOLDS: &str =
+    "SELECT DISTINCT model, prompt_above FROM price WHERE prompt_above > 0 ORDER BY model, prompt_above";
+
+/// The thresholds at which some price of a model changes with the prompt's size, ascending.
+pub(super) fn thresholds(connection: &Connection) -> Result<FxHashMap<String, Vec<i64>>> {
+    let mut statement = connection.prepare_cached(THRESHOLDS)?;
+    let mut rows = statement.query([])?;
+    let mut thresholds: FxHashMap<String, Vec<i64>> = FxHashMap::default();
+    while let Some(row) = rows.next()? {
+        thresholds.entry(row.get(0)?).or_default().push(row.get(1)?);
+    }
+    Ok(thresholds)
+}

@@ -1,0 +1,159 @@
+//! Lines that were no events and are kept aside, so that they are neither lost nor counted.
+
+use crate::domain::timestamp::Timestamp;
+use crate::ledger::payload::BatchSeal;
+use crate::ledger::transaction::{Snapshot, Write};
+use crate::ledger::{Result, chain, payload};
+use rusqlite::Connection;
+
+/// A line to be set aside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// The line of the file.
+    pub line: i64,
+    /// The field at fault; empty for the line as a whole.
+    pub field: String,
+    /// What was found.
+    pub what: String,
+    /// What was expected.
+    pub expected: String,
+    /// The event's id where it could be read; else empty.
+    pub event_id: String,
+    /// The event's day where it could be read.
+    pub day: Option<i64>,
+    /// The known fields of the line.
+    pub kept: String,
+}
+
+/// A line that was set aside and is neither imported nor discarded yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenLine {
+    /// Its number in the quarantine.
+    pub id: i64,
+    /// The file it came in.
+    pub file: String,
+    /// The line itself.
+    pub held: Held,
+    /// The first day it may belong to; `None` when that is not known.
+    pub first_day: Option<i64>,
+    /// The last day it may belong to.
+    pub last_day: Option<i64>,
+}
+
+const INSERT: &str = "INSERT INTO quarantine (import, line, field, what, expected, event_id, day, kept) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+
+pub(super) fn hold(connection: &Connection, import: i64, held: &[Held]) -> Result<()> {
+    let mut statement = connection.prepare_cached(INSERT)?;
+    for line in held {
+        let Held { line, field, what, expected, event_id, day, kept } = line;
+        statement.execute((import, line, field, what, expected, event_id, day, kept))?;
+    }
+    Ok(())
+}
+
+const RESOLVED: &str = "SELECT q.id FROM quarantine q JOIN import i ON i.id = q.import JOIN source s ON s.id = i.source \
+    WHERE s.name = ?1 AND q.event_id <> '' AND NOT EXISTS (SELECT 1 FROM quarantine_outcome o WHERE o.quarantine = q.id) \
+    AND EXISTS (SELECT 1 FROM usage_event e WHERE e.id = q.event_id AND e.batch >= ?2) ORDER BY q.id";
+const ANY_OPEN: &str = "SELECT EXISTS (SELECT 1 FROM quarantine q JOIN import i ON i.id = q.import \
+    JOIN source s ON s.id = i.source WHERE s.name = ?1 AND q.event_id <> '' \
+    AND NOT EXISTS (SELECT 1 FROM quarantine_outcome o WHERE o.quarantine = q.id))";
+
+/// The open lines whose events have come with these batches.
+pub(super) fn resolved_by(connection: &Connection, source: &str, batches: &[BatchSeal]) -> Result<Vec<i64>> {
+    let Some(first) = batches.first() else { return Ok(Vec::new()) };
+    if !connection.query_row(ANY_OPEN, [source], |row| row.get(0))? {
+        return Ok(Vec::new());
+    }
+    let mut statement = connection.prepare(RESOLVED)?;
+    let ids = statement.query_map((source, first.id), |row| row.get(0))?;
+    Ok(ids.collect::<rusqlite::Result<_>>()?)
+}
+
+const OUTCOME: &str = "INSERT INTO quarantine_outcome (quarantine, entry, outcome, reason) VALUES (?1, ?2, ?3, ?4)";
+
+pub(super) fn resolve(connection: &Connection, entry: i64, ids: &[i64]) -> Result<()> {
+    let mut statement = connection.prepare_cached(OUTCOME)?;
+    for id in ids {
+        statement.execute((id, entry, 1, "imported"))?;
+    }
+    Ok(())
+}
+
+const OPEN: &str = "SELECT q.id, i.file, q.line, q.field, q.what, q.expected, q.event_id, q.day, q.kept, \
+    coalesce(q.day, i.first_day), coalesce(q.day, i.last_day) FROM quarantine q JOIN import i ON i.id = q.import \
+    WHERE NOT EXISTS (SELECT 1 FROM quarantine_outcome o WHERE o.quarantine = q.id) ORDER BY q.id";
+
+impl Snapshot<'_> {
+    /// The lines that wait for a decision.
+    pub fn quarantine(&self) -> Result<Vec<OpenLine>> {
+        open(self.connection())
+    }
+}
+
+fn open(connection: &Connection) -> Result<Vec<OpenLine>> {
+    let mut statement = connection.prepare_cached(OPEN)?;
+    let rows = statement.query_map([], |row| {
+        let held = Held {
+            line: row.get(2)?,
+            field: row.get(3)?,
+            what: row.get(4)?,
+            expected: row.get(5)?,
+            event_id: row.get(6)?,
+            day: row.get(7)?,
+            kept: row.get(8)?,
+        };
+        Ok(OpenLine { id: row.get(0)?, file: row.get(1)?, held, first_day: row.get(9)?, last_day: row.get(10)? })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+impl Write<'_> {
+    /// Gives open lines up, for a reason: those of the numbers, or all. Returns the numbers given up.
+    pub fn discard(&self, ids: Option<&[i64]>, reason: &str, now: Timestamp, actor: &str) -> Result<Vec<i64>> {
+        let connection = self.connection();
+        let open = open(connection)?;
+        let chosen: Vec<i64> =
+            open.iter().map(|line| line.id).filter(|id| ids.is_none_or(|ids| ids.contains(id))).collect();
+        if chosen.is_empty() {
+            return Ok(chosen);
+        }
+        let entry = chain::append(connection, chain::Kind::Waive, now, actor, &payload::discard(&chosen, reason))?;
+        let mut statement = connection.prepare_cached(OUTCOME)?;
+        for id in &chosen {
+            statement.execute((id, entry, 2, reason))?;
+        }
+        Ok(chosen)
+    }
+}
+
+const HELD: &str =
+    "SELECT line, field, what, expected, event_id, day, kept FROM quarantine WHERE import = ?1 ORDER BY id";
+
+/// The lines an import set aside, as its entry records them.
+pub(super) fn held_by(connection: &Connection, import: i64) -> Result<Vec<Held>> {
+    let mut statement = connection.prepare_cached(HELD)?;
+    let rows = statement.query_map([import], |row| {
+        Ok(Held {
+            line: row.get(0)?,
+            field: row.get(1)?,
+            what: row.get(2)?,
+            expected: row.get(3)?,
+            event_id: row.get(4)?,
+            day: row.get(5)?,
+            kept: row.get(6)?,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+const OUTCOMES: &str = "SELECT quarantine, reason FROM quarantine_outcome WHERE entry = ?1 ORDER BY quarantine";
+
+/// The lines an entry decided on, and its reason.
+pub(super) fn decided_by(connection: &Connection, entry: i64) -> Result<(Vec<i64>, String)> {
+    let mut statement = connection.prepare_cached(OUTCOMES)?;
+    let rows = statement.query_map([entry], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let rows: Vec<(i64, String)> = rows.collect::<rusqlite::Result<_>>()?;
+    let reason = rows.first().map_or_else(String::new, |(_, reason)| reason.clone());
+    Ok((rows.into_iter().map(|(id, _)| id).collect(), reason))
+}

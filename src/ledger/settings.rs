@@ -1,0 +1,48 @@
+//! What is fixed when a ledger is made: its currency, its calendar, its price book.
+
+use crate::domain::calendar::Calendar;
+use crate::domain::currency::Currency;
+use crate::domain::name::Name;
+use crate::ledger::{LedgerError, Result};
+use rusqlite::Connection;
+
+/// The settings of a ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The reporting currency.
+    pub currency: Currency,
+    /// The calendar of billing days.
+    pub calendar: Calendar,
+    /// The price book that amounts come from.
+    pub book: Name,
+    /// The version of the time zone database the ledger was made with.
+    pub tz_database: String,
+}
+
+impl Settings {
+    /// Settings for a new ledger.
+    pub fn new(currency: Currency, calendar: Calendar, book: Name) -> Self {
+        Self { currency, calendar, book, tz_database: Calendar::database_version().to_owned() }
+    }
+}
+
+const READ: &str = "SELECT currency, time_zone, tz_database, book FROM ledger WHERE id = 1";
+const WRITE: &str = "INSERT INTO ledger (id, currency, time_zone, tz_database, book) VALUES (1, ?1, ?2, ?3, ?4)";
+
+pub(super) fn read(connection: &Connection) -> Result<Settings> {
+    let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
+    let (currency, zone, tz_database, book): (String, String, String, String) = connection.query_row(READ, [], row)?;
+    let corrupt = |what: &str| LedgerError::Corrupt(format!("its {what} is not one"));
+    Ok(Settings {
+        currency: Currency::parse(&currency).map_err(|_| corrupt("currency"))?,
+        calendar: Calendar::of_zone(&zone).map_err(|_| corrupt("time zone"))?,
+        book: Name::new(&book).map_err(|_| corrupt("price book"))?,
+        tz_database,
+    })
+}
+
+pub(super) fn write(connection: &Connection, settings: &Settings) -> Result<()> {
+    let zone = settings.calendar.zone_name();
+    connection.execute(WRITE, (settings.currency.code(), zone, &settings.tz_database, settings.book.as_str()))?;
+    Ok(())
+}

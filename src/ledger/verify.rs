@@ -1,0 +1,281 @@
+//! Proof that the ledger says what was put into it. Each part can be run by any thread on a snapshot of its own.
+
+use crate::domain::calendar::Day;
+use crate::domain::key::{EventKey, KeyHash};
+use crate::domain::usage::{UsageLine, UsageSums};
+use crate::ledger::append::{DayHasher, DaySeal, batch_digest};
+use crate::ledger::chain::{Entry, Kind};
+use crate::ledger::payload::{self, BatchSeal};
+use crate::ledger::recount::{self, Recounter};
+use crate::ledger::scan::{self, Columns, Forms};
+use crate::ledger::transaction::Snapshot;
+use crate::ledger::{Result, chain, imports, prices, quarantine, schema};
+use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
+
+/// Something that is not as it was made, in words.
+pub type Finding = String;
+
+/// What one day's events prove.
+pub struct DayProof {
+    seals: Vec<(i64, DaySeal)>,
+    /// Events of the day.
+    pub events: u64,
+    /// What is wrong with them.
+    pub findings: Vec<Finding>,
+}
+
+/// What is needed to prove a day.
+pub struct Prover {
+    forms: Forms,
+    recounter: Recounter,
+    sources: FxHashMap<i64, String>,
+    key_hash: KeyHash,
+}
+
+const SOURCE_NAMES: &str =
+    "SELECT b.id, s.name FROM batch b JOIN import i ON i.id = b.import JOIN source s ON s.id = i.source";
+
+impl Snapshot<'_> {
+    /// The days that events stand under.
+    pub fn days_of_events(&self) -> Result<Option<(Day, Day)>> {
+        recount::days_of_events(self.connection())
+    }
+
+    /// What is needed to prove days of this state.
+    pub fn prover(&self, key_hash: KeyHash) -> Result<Prover> {
+        let mut sources = FxHashMap::default();
+        let mut statement = self.connection().prepare(SOURCE_NAMES)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            sources.insert(row.get(0)?, row.get(1)?);
+        }
+        Ok(Prover { forms: Forms::read(self.connection())?, recounter: self.recounter()?, sources, key_hash })
+    }
+
+    /// Reads every event of a day: its key, its digest by batch, and the day's sums.
+    pub fn prove_day(&self, day: Day, prover: &mut Prover) -> Result<DayProof> {
+        let mut hashers: BTreeMap<i64, DayHasher> = BTreeMap::new();
+        let (mut sums, mut findings) = (UsageSums::new(), Vec::new());
+        let (mut events, mut displaced) = (0, Vec::new());
+        let Prover { forms, recounter, sources, key_hash } = prover;
+        let (first, last) = EventKey::range_of(day);
+        scan::events(self.connection(), first, last, Columns::All, |event| {
+            events += 1;
+            if recounter.day_of(event.at) != day {
+                findings.push(format!("event {:?} at {} stands under {day}", event.id, event.at));
+            }
+            hashers.entry(event.batch).or_insert_with(DayHasher::new).add(forms.parts(event)?, &event.quantities);
+            sums.add(recounter.key_of(event)?, event.at, &event.quantities)?;
+            match sources.get(&event.batch) {
+                None => findings.push(format!("event {:?} names a batch that is not there", event.id)),
+                Some(source) => {
+                    let hash = key_hash.hash(source, &event.id);
+                    if hash != event.key.hash() {
+                        displaced.push((hash, event.key));
+                    }
+                }
+            }
+            Ok(())
+        })?;
+        for (hash, key) in displaced {
+            findings.extend(self.unreachable(EventKey::new(day, hash), key)?);
+        }
+        findings.extend(self.compare_daily(day, &sums.take())?);
+        let seals = hashers.into_iter().map(|(batch, hasher)| (batch, hasher.seal(day))).collect();
+        Ok(DayProof { seals, events, findings })
+    }
+
+    /// An event that did not get its own key must be met on the way from it: every key in between is taken.
+    fn unreachable(&self, start: EventKey, key: EventKey) -> Result<Option<Finding>> {
+        let mut statement = self.connection().prepare_cached("SELECT 1 FROM usage_event WHERE key = ?1")?;
+        let mut at = start;
+        // A row of collisions this long does not happen by chance.
+        for _ in 0..1_000_000 {
+            if at == key {
+                return Ok(None);
+            }
+            if !statement.exists([at.number()])? {
+                break;
+            }
+            at = at.next_in_day();
+        }
+        Ok(Some(format!("an event of {} stands under key {}, which its id does not lead to", key.day(), key.number())))
+    }
+
+    fn compare_daily(&self, day: Day, computed: &[UsageLine]) -> Result<Option<Finding>> {
+        let stored = crate::ledger::daily::daily_usage(self.connection(), self.ledger(), day, day)?;
+        if stored == computed {
+            return Ok(None);
+        }
+        Ok(Some(format!("the daily sums of {day} are not those of its events (tokenbook rebuild makes them anew)")))
+    }
+
+    /// Ids that stand under more than one day, among keys whose hash is in a part of their range.
+    ///
+    /// Within a day, keys are sorted by hash, so a part of the hashes is a few rows of each day.
+    pub fn repeated_ids(&self, first_hash: i64, last_hash: i64, days: (Day, Day)) -> Result<Vec<Finding>> {
+        let mut statement =
+            self.connection().prepare_cached("SELECT key FROM usage_event WHERE key BETWEEN ?1 AND ?2")?;
+        let mut found: Vec<(i64, Day)> = Vec::new();
+        let mut day = Some(days.0);
+        while let Some(today) = day {
+            let range = [EventKey::new(today, first_hash).number(), EventKey::new(today, last_hash).number()];
+            let mut rows = statement.query(range)?;
+            while let Some(row) = rows.next()? {
+                let key: i64 = row.get(0)?;
+                found.extend(EventKey::from_number(key).map(|key| (key.hash(), today)));
+            }
+            day = today.next().filter(|next| *next <= days.1);
+        }
+        found.sort_unstable();
+        let mut findings = Vec::new();
+        for pair in found.windows(2) {
+            if let [(hash, day), (other_hash, other_day)] = *pair
+                && hash == other_hash
+            {
+                findings.extend(self.same_id(EventKey::new(day, hash), EventKey::new(other_day, hash))?);
+            }
+        }
+        Ok(findings)
+    }
+
+    fn same_id(&self, one: EventKey, other: EventKey) -> Result<Option<Finding>> {
+        let sql = "SELECT e.id, i.source FROM usage_event e JOIN batch b ON b.id = e.batch JOIN import i ON i.id = b.import WHERE e.key = ?1";
+        let read = |key: EventKey| {
+            self.connection()
+                .query_row(sql, [key.number()], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))
+        };
+        let (one_id, other_id) = (read(one)?, read(other)?);
+        let finding = || format!("event {:?} stands under {} and under {}", one_id.0, one.day(), other.day());
+        Ok((one_id == other_id).then(finding))
+    }
+
+    /// Reads the chain and makes every payload again from the tables and from what the days proved.
+    pub fn prove_chain(&self, days: &[DayProof]) -> Result<ChainProof> {
+        let connection = self.connection();
+        let mut proof = ChainProof::default();
+        let mut expected = self.expected_payloads(days, &mut proof)?;
+        let (mut prev, mut seq, mut at) = ([0; 32], 0, None);
+        chain::entries(connection, |entry| {
+            seq += 1;
+            proof.entries += 1;
+            if entry.seq != seq || entry.prev != prev || at.is_some_and(|at| entry.at < at) {
+                proof.findings.push(format!("entry {} does not follow entry {}", entry.seq, seq - 1));
+            }
+            if entry.hash != entry.computed_hash() {
+                proof.findings.push(format!("entry {} is not what its hash says", entry.seq));
+            }
+            (prev, seq, at) = (entry.hash, entry.seq, Some(entry.at));
+            let expected = expected.remove(&entry.seq);
+            proof.findings.extend(self.payload_differs(&entry, expected)?);
+            proof.heads.push((entry.seq, entry.hash));
+            Ok(())
+        })?;
+        for seq in expected.into_keys() {
+            proof.findings.push(format!("rows name entry {seq}, which is not there"));
+        }
+        Ok(proof)
+    }
+
+    fn payload_differs(&self, entry: &Entry, expected: Option<Vec<u8>>) -> Result<Option<Finding>> {
+        let expected = match (Kind::from_code(entry.kind), expected) {
+            (Some(Kind::Genesis), _) => Some(payload::genesis(self.ledger().settings(), schema::newest())),
+            (Some(Kind::Waive), _) => {
+                let seq = i64::try_from(entry.seq).unwrap_or(i64::MAX);
+                let (ids, reason) = quarantine::decided_by(self.connection(), seq)?;
+                Some(payload::discard(&ids, &reason))
+            }
+            (_, expected) => expected,
+        };
+        let same = expected.is_some_and(|expected| expected == entry.payload);
+        Ok((!same).then(|| format!("entry {} does not record what the tables hold", entry.seq)))
+    }
+
+    /// The payloads of imports and prices, made from the tables.
+    fn expected_payloads(&self, days: &[DayProof], proof: &mut ChainProof) -> Result<BTreeMap<u64, Vec<u8>>> {
+        let connection = self.connection();
+        let mut by_batch: BTreeMap<i64, Vec<DaySeal>> = BTreeMap::new();
+        for (batch, seal) in days.iter().flat_map(|day| &day.seals) {
+            let seal = DaySeal { day: seal.day, events: seal.events, digest: seal.digest };
+            by_batch.entry(*batch).or_default().push(seal);
+        }
+        let mut expected = BTreeMap::new();
+        for (import, entry) in imports::all(connection)? {
+            let stored = batches_of(self, import.id)?;
+            let mut computed = Vec::with_capacity(stored.len());
+            for batch in &stored {
+                let days = by_batch.remove(&batch.id).unwrap_or_default();
+                let events = days.iter().map(|day| day.events).sum::<u64>();
+                let digest = batch_digest(&import.source, &days);
+                let seal = BatchSeal { id: batch.id, events: i64::try_from(events).unwrap_or(i64::MAX), digest };
+                if seal != *batch {
+                    proof.findings.push(format!(
+                        "batch {} of {} does not hold the events it was sealed with",
+                        batch.id, import.file
+                    ));
+                }
+                proof.batches += 1;
+                computed.push(seal);
+            }
+            if import.accepted != computed.iter().map(|batch| batch.events).sum::<i64>() {
+                proof.findings.push(format!("{} brought {} events and has others", import.file, import.accepted));
+            }
+            let held = quarantine::held_by(connection, import.id)?;
+            let (resolved, _) = quarantine::decided_by(connection, entry)?;
+            expected.insert(u64::try_from(entry).unwrap_or(0), payload::import(&import, &computed, &held, &resolved));
+        }
+        for batch in by_batch.into_keys() {
+            proof.findings.push(format!("events name batch {batch}, which is not there"));
+        }
+        let mut price_lists: BTreeMap<u64, Vec<prices::StoredPrice>> = BTreeMap::new();
+        for (price, entry) in prices::all(connection)? {
+            price_lists.entry(u64::try_from(entry).unwrap_or(0)).or_default().push(price);
+        }
+        expected.extend(price_lists.into_iter().map(|(entry, rows)| (entry, payload::prices(&rows))));
+        Ok(expected)
+    }
+
+    /// SQLite's own checks of the file: of its pages, and of references between tables.
+    pub fn integrity(&self) -> Result<Vec<Finding>> {
+        let mut findings = Vec::new();
+        let mut statement = self.connection().prepare("PRAGMA integrity_check")?;
+        let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
+        for line in rows {
+            findings.push(line?);
+        }
+        findings.retain(|line| line != "ok");
+        let mut statement = self.connection().prepare("PRAGMA foreign_key_check")?;
+        let broken = statement.query_map([], |row| row.get::<_, String>(0))?;
+        for table in broken {
+            findings.push(format!("a row of {} refers to one that is not there", table?));
+        }
+        Ok(findings)
+    }
+}
+
+const BATCHES: &str = "SELECT id, events, digest FROM batch WHERE import = ?1 ORDER BY id";
+
+fn batches_of(snapshot: &Snapshot<'_>, import: i64) -> Result<Vec<BatchSeal>> {
+    let mut statement = snapshot.connection().prepare_cached(BATCHES)?;
+    let mut rows = statement.query([import])?;
+    let mut batches = Vec::new();
+    while let Some(row) = rows.next()? {
+        let digest = chain::digest(&row.get::<_, Vec<u8>>(2)?)?;
+        batches.push(BatchSeal { id: row.get(0)?, events: row.get(1)?, digest });
+    }
+    Ok(batches)
+}
+
+/// What the chain proves.
+#[derive(Debug, Default)]
+pub struct ChainProof {
+    /// Entries.
+    pub entries: u64,
+    /// Batches.
+    pub batches: u64,
+    /// The hash of every entry, to be compared with a head that was kept.
+    pub heads: Vec<(u64, [u8; 32])>,
+    /// What is wrong.
+    pub findings: Vec<Finding>,
+}

@@ -1,0 +1,117 @@
+//! The dimensions a report can be grouped by, and the names of groups.
+
+use crate::domain::calendar::Day;
+use crate::domain::name::{NONE, UNALLOCATED};
+use crate::domain::tags::TagKey;
+use crate::domain::usage::{Dictionary, UsageKey};
+use std::borrow::Cow;
+
+/// One dimension of `--by`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Dimension {
+    /// Who pays.
+    Department,
+    /// The project tag.
+    Project,
+    /// The environment tag.
+    Environment,
+    /// Who served the model.
+    Provider,
+    /// The model.
+    Model,
+    /// The kind of use: rows show one quantity each.
+    Meter,
+    /// The billing day.
+    Day,
+    /// Any other tag.
+    Tag(TagKey),
+}
+
+/// A word of `--by` is not a dimension.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a dimension, expected department, project, environment, provider, model, meter, day or tag.KEY")]
+pub struct NotADimension(String);
+
+impl Dimension {
+    /// Reads the words of `--by department,model`.
+    pub fn list(text: &str) -> Result<Vec<Self>, NotADimension> {
+        let mut list: Vec<Self> = Vec::new();
+        for word in text.split(',') {
+            let dimension = Self::parse(word)?;
+            if !list.contains(&dimension) {
+                list.push(dimension);
+            }
+        }
+        Ok(list)
+    }
+
+    fn parse(word: &str) -> Result<Self, NotADimension> {
+        Ok(match word.trim() {
+            "department" => Self::Department,
+            "project" => Self::Project,
+            "environment" => Self::Environment,
+            "provider" => Self::Provider,
+            "model" => Self::Model,
+            "meter" => Self::Meter,
+            "day" => Self::Day,
+            other => {
+                let key = other.strip_prefix("tag.").and_then(|key| TagKey::new(key).ok());
+                Self::Tag(key.ok_or_else(|| NotADimension(word.to_owned()))?)
+            }
+        })
+    }
+
+    /// The name of the column.
+    pub fn column(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            Self::Department => "department",
+            Self::Project => "project",
+            Self::Environment => "environment",
+            Self::Provider => "provider",
+            Self::Model => "model",
+            Self::Meter => "meter",
+            Self::Day => "day",
+            Self::Tag(key) => return Cow::Owned(format!("tag.{key}")),
+        })
+    }
+
+    /// Whether a group depends on the day, the tags or the model of usage: what need not be told apart otherwise.
+    pub(crate) fn of(&self) -> Of {
+        match self {
+            Self::Day => Of::Day,
+            Self::Provider | Self::Model => Of::Model,
+            Self::Department | Self::Project | Self::Environment | Self::Tag(_) => Of::Tags,
+            Self::Meter => Of::Meter,
+        }
+    }
+
+    /// The name of the group that usage belongs to. A meter's name is the caller's to fill in.
+    pub fn value(&self, key: &UsageKey, names: &Dictionary) -> String {
+        let tag = |tag: &str, none: &str| {
+            let value = names.tag_sets.get(&key.tag_set).and_then(|tags| tags.get(tag));
+            value.unwrap_or(none).to_owned()
+        };
+        match self {
+            Self::Department => tag(TagKey::DEPARTMENT, UNALLOCATED),
+            Self::Project => tag(TagKey::PROJECT, NONE),
+            Self::Environment => tag(TagKey::ENVIRONMENT, NONE),
+            Self::Tag(tag_key) => tag(tag_key.as_str(), NONE),
+            Self::Provider => {
+                let provider = names.models.get(&key.model).and_then(|model| model.provider.as_ref());
+                provider.map_or_else(|| NONE.to_owned(), ToString::to_string)
+            }
+            Self::Model => names.models.get(&key.model).map_or_else(|| NONE.to_owned(), |model| model.name.to_string()),
+            Self::Day => Day::to_string(&key.day),
+            Self::Meter => String::new(),
+        }
+    }
+}
+
+/// What of a usage line a dimension looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Of {
+    Day,
+    Model,
+    Tags,
+    Meter,
+}

@@ -1,0 +1,130 @@
+//! Chargeback: what each department, project, model or any other group used and has to pay.
+//!
+//! `amount_exact` is exact; `amount` is in minor units of the currency and adds up, group by group, to the rounded total
+//! (nested largest remainder); `share_percent` adds up to 100.0 the same way.
+
+use crate::domain::meter::Meter;
+use crate::domain::money::Amount;
+use crate::domain::ratio::half_even;
+use crate::rating::allocate;
+use crate::report::by::Dimension;
+use crate::report::group::{Groups, Totals, group, meters_in_use};
+use crate::report::{Inputs, ReportError};
+use crate::sheet::{Cell, Column, Sheet};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Tenths of a percent in the whole.
+const SHARE_PARTS: i128 = 1_000;
+
+/// The chargeback of the inputs' usage, by their dimensions.
+pub fn sheet(inputs: &Inputs<'_>) -> Result<Sheet, ReportError> {
+    let groups = group(inputs.lines, inputs.by, inputs.names)?;
+    let by_meter = inputs.by.contains(&Dimension::Meter);
+    let shape = Shape { by_meter, meters: if by_meter { BTreeSet::new() } else { meters_in_use(inputs.lines) } };
+    let amounts: BTreeMap<Vec<String>, Amount> =
+        groups.iter().map(|(key, totals)| (key.clone(), totals.amount)).collect();
+    let units = allocate::minor_units(&amounts, Amount::minor_unit(inputs.heading.currency.digits()))?;
+    let shares = allocate::shares(&amounts, SHARE_PARTS)?;
+    let mut rows = Vec::with_capacity(groups.len());
+    for (place, ((key, totals), units)) in groups.iter().zip(units).enumerate() {
+        let share = shares.as_ref().and_then(|shares| shares.get(place)).copied();
+        let mut row: Vec<Cell> = key.iter().map(Cell::text).collect();
+        row.extend(shape.cells(totals, units, share, inputs)?);
+        rows.push(row);
+    }
+    let total = total(&groups, &shape, shares.is_some(), inputs)?;
+    Ok(Sheet { heading: inputs.heading.clone(), columns: shape.columns(inputs.by), rows, total: Some(total) })
+}
+
+/// Which columns there are.
+struct Shape {
+    by_meter: bool,
+    meters: BTreeSet<Meter>,
+}
+
+impl Shape {
+    fn columns(&self, by: &[Dimension]) -> Vec<Column> {
+        let mut columns: Vec<Column> = by.iter().map(|dimension| Column::text(dimension.column())).collect();
+        if self.by_meter {
+            columns.extend([Column::number("quantity"), Column::text("unit")]);
+        } else {
+            columns.push(Column::number("events"));
+            columns.extend(self.meters.iter().map(|meter| Column::number(meter.field())));
+        }
+        columns.extend([Column::number("amount_exact"), Column::number("amount"), Column::text("currency")]);
+        columns.push(Column::number("share_percent"));
+        if !self.by_meter {
+            columns.extend([Column::number("average_per_event"), Column::number("unpriced_events")]);
+        }
+        columns
+    }
+
+    /// The cells of a group behind its names.
+    fn cells(
+        &self,
+        totals: &Totals,
+        units: i128,
+        share: Option<i128>,
+        inputs: &Inputs<'_>,
+    ) -> Result<Vec<Cell>, ReportError> {
+        let mut cells = Vec::new();
+        if self.by_meter {
+            let used = totals.quantities.iter().next();
+            let (quantity, unit) = used.map_or((0, ""), |(meter, quantity)| (quantity, meter.unit().name()));
+            cells.extend([Cell::Count(quantity.into()), Cell::text(unit)]);
+        } else {
+            cells.push(Cell::Count(totals.events.into()));
+            cells.extend(self.meters.iter().map(|meter| match totals.quantities.get(*meter) {
+                Some(quantity) => Cell::Count(quantity.into()),
+                None => Cell::Unknown("not reported"),
+            }));
+        }
+        let digits = inputs.heading.currency.digits();
+        if totals.is_unknown() {
+            cells.extend([Cell::Unknown("unpriced"), Cell::Unknown("unpriced")]);
+        } else {
+            cells.extend([Cell::Exact(totals.amount), Cell::Fixed { value: units, digits }]);
+        }
+        cells.push(Cell::text(inputs.heading.currency.code()));
+        cells.push(match share {
+            Some(share) if !totals.is_unknown() => Cell::Fixed { value: share, digits: 1 },
+            Some(_) => Cell::Unknown("unpriced"),
+            None => Cell::Unknown("no total"),
+        });
+        if !self.by_meter {
+            cells.extend([average(totals), Cell::Count(totals.unpriced_events.into())]);
+        }
+        Ok(cells)
+    }
+}
+
+/// The amount over the priced events, to six decimals.
+fn average(totals: &Totals) -> Cell {
+    let priced = i128::from(totals.events - totals.unpriced_events);
+    if priced <= 0 {
+        return Cell::Unknown("no priced event");
+    }
+    Cell::Fixed { value: half_even(totals.amount.femtos(), priced * Amount::minor_unit(6)), digits: 6 }
+}
+
+fn total(groups: &Groups, shape: &Shape, has_shares: bool, inputs: &Inputs<'_>) -> Result<Vec<Cell>, ReportError> {
+    let mut totals = Totals::NONE;
+    for group in groups.values() {
+        totals.add(group)?;
+    }
+    let units = totals.amount.minor_units(inputs.heading.currency.digits());
+    let share = has_shares.then_some(SHARE_PARTS);
+    let mut row: Vec<Cell> = inputs.by.iter().map(|_| Cell::text("")).collect();
+    if let Some(first) = row.first_mut() {
+        *first = Cell::text("total");
+    }
+    let mut cells = shape.cells(&totals, units, share, inputs)?;
+    if shape.by_meter {
+        // Tokens, searches and seconds have no sum.
+        for cell in cells.iter_mut().take(2) {
+            *cell = Cell::text("");
+        }
+    }
+    row.extend(cells);
+    Ok(row)
+}

@@ -1,0 +1,133 @@
+//! Rated lines into groups: the sums that chargeback and summary show.
+
+use crate::domain::meter::Meter;
+use crate::domain::money::Amount;
+use crate::domain::quantities::{Quantities, QuantityOverflow};
+use crate::domain::ratio::Overflow;
+use crate::domain::usage::{Dictionary, UsageKey};
+use crate::rating::{Charge, Cost, RatedLine};
+use crate::report::ReportError;
+use crate::report::by::{Dimension, Of};
+use rustc_hash::FxHashMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The sums of a group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Totals {
+    /// Events.
+    pub events: i64,
+    /// Events with something unpriced.
+    pub unpriced_events: i64,
+    /// Quantities by meter.
+    pub quantities: Quantities,
+    /// The exact amount of all that is priced.
+    pub amount: Amount,
+    /// Whether anything has a price.
+    pub priced: bool,
+    /// Whether anything lacks one.
+    pub unpriced: bool,
+}
+
+impl Totals {
+    /// Nothing yet.
+    pub const NONE: Self = Self {
+        events: 0,
+        unpriced_events: 0,
+        quantities: Quantities::NONE,
+        amount: Amount::ZERO,
+        priced: false,
+        unpriced: false,
+    };
+
+    fn add_charge(&mut self, charge: &Charge) -> Result<(), Overflow> {
+        match charge.cost {
+            Cost::Priced(amount) => {
+                self.amount = self.amount.plus(amount)?;
+                self.priced = true;
+            }
+            Cost::NotCharged => {}
+            Cost::Unpriced(_) => self.unpriced = true,
+        }
+        Ok(())
+    }
+
+    fn add_line(&mut self, line: &RatedLine) -> Result<(), ReportError> {
+        self.events = self.events.checked_add(line.usage.events).ok_or(QuantityOverflow)?;
+        self.unpriced_events = self.unpriced_events.checked_add(line.unpriced_events).ok_or(QuantityOverflow)?;
+        self.quantities.add(&line.usage.quantities)?;
+        for charge in &line.charges {
+            self.add_charge(charge)?;
+        }
+        Ok(())
+    }
+
+    fn add_meter(&mut self, charge: &Charge) -> Result<(), ReportError> {
+        let mut quantities = Quantities::NONE;
+        quantities.set(charge.meter, charge.quantity);
+        self.quantities.add(&quantities)?;
+        Ok(self.add_charge(charge)?)
+    }
+
+    /// Adds another group's sums.
+    pub fn add(&mut self, other: &Self) -> Result<(), ReportError> {
+        self.events = self.events.checked_add(other.events).ok_or(QuantityOverflow)?;
+        self.unpriced_events = self.unpriced_events.checked_add(other.unpriced_events).ok_or(QuantityOverflow)?;
+        self.quantities.add(&other.quantities)?;
+        self.amount = self.amount.plus(other.amount)?;
+        self.priced |= other.priced;
+        self.unpriced |= other.unpriced;
+        Ok(())
+    }
+
+    /// Whether there is usage and none of it has a price: then the amount is not known, rather than 0.
+    pub fn is_unknown(&self) -> bool {
+        self.unpriced && !self.priced
+    }
+}
+
+/// Groups by the names of the dimensions, in their order.
+pub type Groups = BTreeMap<Vec<String>, Totals>;
+
+/// Sums rated lines by dimensions. Meters in which nothing was used make no group of their own.
+pub fn group(lines: &[RatedLine], by: &[Dimension], names: &Dictionary) -> Result<Groups, ReportError> {
+    let looks_at = |of: Of| by.iter().any(|dimension| dimension.of() == of);
+    let (day, model, tags, meter) = (looks_at(Of::Day), looks_at(Of::Model), looks_at(Of::Tags), looks_at(Of::Meter));
+    // First by numbers, which is cheap a line; then by names, a few times a group.
+    let mut sums: FxHashMap<(i64, i64, i64, Option<Meter>), (UsageKey, Totals)> = FxHashMap::default();
+    for line in lines {
+        let key = line.usage.key;
+        let number = |wanted: bool, number: i64| if wanted { number } else { 0 };
+        let place = (number(day, i64::from(key.day.number())), number(model, key.model), number(tags, key.tag_set));
+        if !meter {
+            sums.entry((place.0, place.1, place.2, None)).or_insert((key, Totals::NONE)).1.add_line(line)?;
+            continue;
+        }
+        for charge in line.charges.iter().filter(|charge| charge.quantity != 0 && charge.cost != Cost::NotCharged) {
+            let place = (place.0, place.1, place.2, Some(charge.meter));
+            sums.entry(place).or_insert((key, Totals::NONE)).1.add_meter(charge)?;
+        }
+    }
+    let mut groups = Groups::new();
+    for ((_, _, _, meter), (key, totals)) in sums {
+        let name = |dimension: &Dimension| match (dimension, meter) {
+            (Dimension::Meter, Some(meter)) => meter.name().to_owned(),
+            _ => dimension.value(&key, names),
+        };
+        groups.entry(by.iter().map(name).collect()).or_insert(Totals::NONE).add(&totals)?;
+    }
+    Ok(groups)
+}
+
+/// The meters that were used, in their order. Requests count where they say more than the number of events does.
+pub fn meters_in_use(lines: &[RatedLine]) -> BTreeSet<Meter> {
+    let mut used = BTreeSet::new();
+    for line in lines {
+        for charge in line.charges.iter().filter(|charge| charge.quantity != 0) {
+            let says_more = charge.cost != Cost::NotCharged || charge.quantity != line.usage.events;
+            if charge.meter != Meter::Request || says_more {
+                used.insert(charge.meter);
+            }
+        }
+    }
+    used
+}

@@ -1,0 +1,67 @@
+//! Reports: pure functions from rated lines to a [`Sheet`]. One file a report, one line in [`REPORTS`].
+//!
+//! A report computes and groups; it reads no ledger and prints nothing. The same inputs give the same sheet.
+
+pub mod by;
+pub mod chargeback;
+pub mod group;
+
+pub mod summary;
+pub mod unpriced;
+
+use crate::domain::period::Period;
+use crate::domain::quantities::QuantityOverflow;
+use crate::domain::ratio::Overflow;
+use crate::domain::usage::Dictionary;
+use crate::rating::RatedLine;
+use crate::sheet::{Heading, Sheet};
+use by::Dimension;
+
+/// What reports are made from.
+pub struct Inputs<'a> {
+    /// What the sheet will say it is about.
+    pub heading: Heading,
+    /// The period.
+    pub period: Period,
+    /// Its usage, rated with the ledger's own book or the one asked for.
+    pub lines: &'a [RatedLine],
+    /// The usage of the period before, where there is any.
+    pub before: Option<&'a [RatedLine]>,
+    /// The names of the lines' numbers.
+    pub names: &'a Dictionary,
+    /// The dimensions to group by.
+    pub by: &'a [Dimension],
+}
+
+/// A report that needs nothing but usage.
+pub struct Report {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// One line for the list of reports.
+    pub summary: &'static str,
+    /// Makes its sheet.
+    pub sheet: fn(&Inputs<'_>) -> Result<Sheet, ReportError>,
+}
+
+/// The reports that need nothing but usage; `roi` and `savings` also read a file of the user's.
+pub const REPORTS: &[Report] = &[
+    Report { name: "summary", summary: "departments, against the period before", sheet: summary::sheet },
+    Report { name: "chargeback", summary: "who pays what, by any dimensions", sheet: chargeback::sheet },
+    Report { name: "unpriced", summary: "what was used and has no price", sheet: unpriced::sheet },
+];
+
+/// The report of a name.
+pub fn named(name: &str) -> Option<&'static Report> {
+    REPORTS.iter().find(|report| report.name == name)
+}
+
+/// Why a report could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// An amount left its range.
+    #[error(transparent)]
+    Amount(#[from] Overflow),
+    /// A quantity left its range.
+    #[error(transparent)]
+    Quantity(#[from] QuantityOverflow),
+}

@@ -1,0 +1,97 @@
+//! The month on one page: by department, against the month before.
+
+use crate::domain::money::Amount;
+use crate::domain::ratio::Ratio;
+use crate::rating::allocate;
+use crate::report::by::Dimension;
+use crate::report::group::{Groups, Totals, group};
+use crate::report::{Inputs, ReportError};
+use crate::sheet::{Cell, Column, Sheet};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Departments with their tokens, amounts and the change against the period before.
+pub fn sheet(inputs: &Inputs<'_>) -> Result<Sheet, ReportError> {
+    let by = [Dimension::Department];
+    let now = group(inputs.lines, &by, inputs.names)?;
+    let before = match inputs.before {
+        Some(lines) => Some(group(lines, &by, inputs.names)?),
+        None => None,
+    };
+    let digits = inputs.heading.currency.digits();
+    let rounded_now = rounded(&now, digits)?;
+    let rounded_before = before.as_ref().map(|before| rounded(before, digits)).transpose()?;
+    let departments: BTreeSet<&Vec<String>> = now.keys().chain(before.iter().flat_map(BTreeMap::keys)).collect();
+    let mut rows = Vec::new();
+    for key in departments {
+        let name = key.first().map_or("", String::as_str);
+        let of = |groups: &Groups| groups.get(key).cloned().unwrap_or(Totals::NONE);
+        let earlier = before.as_ref().zip(rounded_before.as_ref());
+        let earlier = earlier.map(|(groups, units)| (of(groups), units.get(key).copied().unwrap_or(0)));
+        rows.push(row(name, &of(&now), rounded_now.get(key).copied().unwrap_or(0), earlier.as_ref(), digits)?);
+    }
+    let all = |groups: &Groups| {
+        let mut totals = Totals::NONE;
+        groups.values().try_for_each(|group| totals.add(group)).map(|()| totals)
+    };
+    let total_before = before.as_ref().map(all).transpose()?.map(|totals| {
+        let units = totals.amount.minor_units(digits);
+        (totals, units)
+    });
+    let total_now = all(&now)?;
+    let total = row("total", &total_now, total_now.amount.minor_units(digits), total_before.as_ref(), digits)?;
+    let columns = vec![
+        Column::text("department"),
+        Column::number("events"),
+        Column::number("tokens"),
+        Column::number("amount"),
+        Column::number("amount_before"),
+        Column::number("change"),
+        Column::number("change_percent"),
+        Column::number("unpriced_events"),
+    ];
+    Ok(Sheet { heading: inputs.heading.clone(), columns, rows, total: Some(total) })
+}
+
+fn rounded(groups: &Groups, digits: u8) -> Result<BTreeMap<Vec<String>, i128>, ReportError> {
+    let amounts: BTreeMap<Vec<String>, Amount> =
+        groups.iter().map(|(key, totals)| (key.clone(), totals.amount)).collect();
+    let units = allocate::minor_units(&amounts, Amount::minor_unit(digits))?;
+    Ok(amounts.into_keys().zip(units).collect())
+}
+
+fn row(
+    name: &str,
+    now: &Totals,
+    units: i128,
+    before: Option<&(Totals, i128)>,
+    digits: u8,
+) -> Result<Vec<Cell>, ReportError> {
+    let amount = |totals: &Totals, value: i128| {
+        if totals.is_unknown() { Cell::Unknown("unpriced") } else { Cell::Fixed { value, digits } }
+    };
+    let (earlier, change, percent) = match before {
+        None => (Cell::Unknown("no usage"), Cell::Unknown("no usage"), Cell::Unknown("no usage")),
+        Some((earlier, earlier_units)) => {
+            let change = units - earlier_units;
+            let percent = Ratio::new(change, *earlier_units).map(|ratio| ratio.times(PER_MILLE)).transpose()?;
+            let percent = percent.map_or(Cell::Unknown("none before"), |ratio| Cell::Fixed {
+                value: ratio.round_half_even(),
+                digits: 1,
+            });
+            (amount(earlier, *earlier_units), Cell::Fixed { value: change, digits }, percent)
+        }
+    };
+    Ok(vec![
+        Cell::text(name),
+        Cell::Count(now.events.into()),
+        Cell::Count(now.quantities.tokens()?.into()),
+        amount(now, units),
+        earlier,
+        change,
+        percent,
+        Cell::Count(now.unpriced_events.into()),
+    ])
+}
+
+/// Tenths of a percent in one.
+const PER_MILLE: Ratio = Ratio::whole(1_000);

@@ -1,0 +1,66 @@
+//! What was used and has no price: by model, tier and meter, with the reason. Empty when everything is priced.
+
+use crate::domain::calendar::Day;
+use crate::domain::meter::Meter;
+use crate::domain::name::NONE;
+use crate::rating::{Cost, Unpriced};
+use crate::report::{Inputs, ReportError};
+use crate::sheet::{Cell, Column, Sheet};
+use std::collections::BTreeMap;
+
+type Key = (String, String, String, Meter, Unpriced);
+
+struct Span {
+    quantity: i128,
+    first: Day,
+    last: Day,
+}
+
+/// The unpriced usage of the inputs.
+pub fn sheet(inputs: &Inputs<'_>) -> Result<Sheet, ReportError> {
+    let mut found: BTreeMap<Key, Span> = BTreeMap::new();
+    for line in inputs.lines {
+        let key = &line.usage.key;
+        for charge in &line.charges {
+            let Cost::Unpriced(why) = charge.cost else { continue };
+            let model = inputs.names.models.get(&key.model);
+            let provider =
+                model.and_then(|model| model.provider.as_ref()).map_or_else(|| NONE.to_owned(), ToString::to_string);
+            let name = model.map_or_else(|| NONE.to_owned(), |model| model.name.to_string());
+            let tier = inputs.names.tiers.get(&key.tier).map_or_else(|| NONE.to_owned(), ToString::to_string);
+            let span = found.entry((provider, name, tier, charge.meter, why)).or_insert(Span {
+                quantity: 0,
+                first: key.day,
+                last: key.day,
+            });
+            span.quantity += i128::from(charge.quantity);
+            span.first = span.first.min(key.day);
+            span.last = span.last.max(key.day);
+        }
+    }
+    let rows = found.into_iter().map(|((provider, model, tier, meter, why), span)| {
+        vec![
+            Cell::Text(provider),
+            Cell::Text(model),
+            Cell::Text(tier),
+            Cell::text(meter.name()),
+            Cell::Count(span.quantity),
+            Cell::text(meter.unit().name()),
+            Cell::text(span.first.to_string()),
+            Cell::text(span.last.to_string()),
+            Cell::text(why.reason()),
+        ]
+    });
+    let columns = vec![
+        Column::text("provider"),
+        Column::text("model"),
+        Column::text("service_tier"),
+        Column::text("meter"),
+        Column::number("quantity"),
+        Column::text("unit"),
+        Column::text("first_day"),
+        Column::text("last_day"),
+        Column::text("reason"),
+    ];
+    Ok(Sheet { heading: inputs.heading.clone(), columns, rows: rows.collect(), total: None })
+}
