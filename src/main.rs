@@ -1,2 +1,2 @@
-//! x
+//! The command, which comes with the facade.
 fn main() {}

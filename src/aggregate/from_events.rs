@@ -5,23 +5,16 @@ use crate::domain::calendar::Day;
 use crate::domain::key::{EventKey, HASH_BITS};
 use crate::domain::period::Period;
 use crate::domain::usage::{UsageLine, UsageSums};
-use crate::ledger::connection::Ledger;
 use crate::ledger::scan::{Columns, StoredEvent};
-use crate::ledger::transaction::Snapshot;
-use crate::ledger::{LedgerError, chain};
+use crate::ledger::transaction::{Readers, Snapshot};
 use rayon::prelude::*;
 
 /// Parts a day's keys are split into, so that a period of one day has work for every thread.
 const PARTS_OF_DAY: i64 = 4;
 
-/// The usage of a period. The ledger must stand at the head the caller has seen.
-pub fn usage(
-    ledger: &Ledger,
-    head: &chain::Head,
-    period: Period,
-    changes: &PriceChanges<'_>,
-) -> Result<Vec<UsageLine>, AggregateError> {
-    let sums = visit(ledger, head, period, UsageSums::new, |sums: &mut UsageSums, part, snapshot| {
+/// The usage of a period, at the state of the readers.
+pub fn usage(readers: &Readers, period: Period, changes: &PriceChanges<'_>) -> Result<Vec<UsageLine>, AggregateError> {
+    let sums = visit(readers, period, UsageSums::new, |sums: &mut UsageSums, part, snapshot| {
         add_part(snapshot, part, changes, sums)
     })?;
     let mut total = UsageSums::new();
@@ -41,26 +34,19 @@ pub(super) struct Part {
 
 /// Runs over the parts of a period on all threads, each with a reader and an accumulator of its own.
 pub(super) fn visit<T: Send>(
-    ledger: &Ledger,
-    head: &chain::Head,
+    readers: &Readers,
     period: Period,
     start: impl Fn() -> T + Sync + Send,
     each: impl Fn(&mut T, Part, &Snapshot<'_>) -> Result<(), AggregateError> + Sync + Send,
 ) -> Result<Vec<T>, AggregateError> {
     let parts = parts(period);
     let chunk = parts.len().div_ceil(rayon::current_num_threads() * 4).max(1);
-    let path = ledger.path().to_owned();
     let run = |parts: &[Part]| {
-        let reader = Ledger::open(&path, crate::ledger::connection::Access::Read)?;
-        let snapshot = reader.snapshot()?;
-        if snapshot.head() != head {
-            return Err(AggregateError::Ledger(LedgerError::Changed));
-        }
-        let mut accumulator = start();
-        for part in parts {
-            each(&mut accumulator, *part, &snapshot)?;
-        }
-        Ok(accumulator)
+        readers.read(|snapshot| {
+            let mut accumulator = start();
+            parts.iter().try_for_each(|part| each(&mut accumulator, *part, snapshot))?;
+            Ok(accumulator)
+        })
     };
     parts.par_chunks(chunk).map(run).collect()
 }

@@ -75,7 +75,7 @@ fn count(snapshot: &Snapshot<'_>, partly: &Partly, changes: &PriceChanges<'_>) -
     let days = partly.keys().map(|key| key.day);
     let (Some(first), Some(last)) = (days.clone().min(), days.max()) else { return Ok(Counts::default()) };
     let period = Period::between(first, last);
-    let counted = visit(snapshot.ledger(), snapshot.head(), period, Counts::default, |counts, part, reader| {
+    let counted = visit(&snapshot.readers(), period, Counts::default, |counts, part, reader| {
         if !partly.keys().any(|key| key.day == part.day) {
             return Ok(());
         }

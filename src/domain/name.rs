@@ -6,8 +6,10 @@
 //! are two names, which the caller may warn about.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use unicode_normalization::{UnicodeNormalization, is_nfc};
+use unicode_security::confusable_detection::skeleton;
 
 /// The longest event id and the longest model, provider, tier or source name, in bytes.
 pub const NAME_LIMIT: usize = 256;
@@ -145,6 +147,22 @@ pub fn looks_secret(text: &str) -> bool {
     SECRET_PREFIXES.iter().any(|(prefix, length)| text.starts_with(prefix) && text.len() >= *length)
 }
 
+/// Pairs of names that differ only in case, in spacing, or in letters that look alike.
+pub fn similar_names<'a>(names: impl IntoIterator<Item = &'a String>) -> Vec<(String, String)> {
+    let mut first: BTreeMap<String, &String> = BTreeMap::new();
+    let mut similar = Vec::new();
+    for name in names {
+        let look: String = skeleton(&name.to_lowercase()).filter(|c| c.is_alphanumeric()).collect();
+        match first.get(&look) {
+            None => {
+                first.insert(look, name);
+            }
+            Some(other) => similar.push(((*other).clone(), name.clone())),
+        }
+    }
+    similar
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,6 +185,13 @@ mod tests {
         assert_eq!(Name::tag_value("sk-live-0123456789abcdef0123"), Err(NameError::Secret));
         assert!(Name::tag_value("a,\"b\"\nc").is_ok());
         assert!(Name::new("👩\u{200d}🚀").is_ok(), "a joiner inside an emoji is part of it");
+    }
+
+    #[test]
+    fn names_that_look_alike_are_found() {
+        let names = ["Finance", "Legal", "finance", "F\u{456}nance"].map(str::to_owned);
+        let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+        assert_eq!(similar_names(&names), [pair("Finance", "finance"), pair("Finance", "F\u{456}nance")]);
     }
 
     #[test]

@@ -34,8 +34,19 @@ pub struct Context {
     pub source: String,
     /// How many bad lines are kept with their texts; the rest is counted.
     pub keep_bad: usize,
+    /// What happens to good events once a line was bad.
+    pub on_bad: OnBad,
     /// Whether a last CSV line without a line end is known to be whole.
     pub last_line_complete: bool,
+}
+
+/// What happens to the events of a file with bad lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnBad {
+    /// They are dropped, since the file will be refused; the rest is read for its bad lines only.
+    DropEvents,
+    /// They are kept.
+    KeepEvents,
 }
 
 /// Lines by what they were, before duplicates are known.
@@ -135,6 +146,9 @@ pub fn parse(
             window.par_iter().map(|chunk| parse_chunk(chunk, reader.as_ref(), context, &pool)).collect();
         for output in parsed {
             gathered.add(output)?;
+            if gathered.counts.bad > 0 && context.on_bad == OnBad::DropEvents {
+                gathered.batch = Batch::new();
+            }
             if gathered.batch.len() >= BATCH_EVENTS && deliver(gathered.take_batch()) == Demand::Stop {
                 return Err(ParseError::Stopped);
             }

@@ -54,12 +54,20 @@ const READ: &str = "SELECT day, source, tag_set, model, tier, band, events, acti
     ORDER BY day, posting_period, source, tag_set, model, tier, band";
 const READ_METERS: &str = "SELECT day, source, tag_set, model, tier, band, meter, quantity FROM usage_daily_meter \
     WHERE day BETWEEN ?1 AND ?2 ORDER BY day, posting_period, source, tag_set, model, tier, band, meter";
+const OUTSIDE: &str = "SELECT coalesce(sum(events) FILTER (WHERE day < ?1), 0), \
+    coalesce(sum(events) FILTER (WHERE day > ?2), 0) FROM usage_daily WHERE day < ?1 OR day > ?2";
 const DAYS: &str = "SELECT min(day), max(day) FROM usage_daily";
 
 impl Snapshot<'_> {
     /// The sums of a period's days, in the order of their keys. Each line is priced at the start of its day.
     pub fn daily_usage(&self, period: Period) -> Result<Vec<UsageLine>> {
         daily_usage(self.connection(), self.ledger(), period.first(), period.last())
+    }
+
+    /// Events before the first and after the last day of a period.
+    pub fn events_outside(&self, period: Period) -> Result<(i64, i64)> {
+        let days = [period.first().number(), period.last().number()];
+        Ok(self.connection().query_row(OUTSIDE, days, |row| Ok((row.get(0)?, row.get(1)?)))?)
     }
 
     /// The first and the last day with usage.

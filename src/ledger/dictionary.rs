@@ -24,6 +24,18 @@ impl Snapshot<'_> {
     }
 }
 
+const DEPARTMENTS: &str =
+    "SELECT DISTINCT tags ->> '$.department' FROM tag_set WHERE tags ->> '$.department' IS NOT NULL";
+
+impl crate::ledger::Ledger {
+    /// Every department that some event names.
+    pub fn departments(&self) -> Result<std::collections::BTreeSet<String>> {
+        let mut statement = self.connection.prepare_cached(DEPARTMENTS)?;
+        let names = statement.query_map([], |row| row.get(0))?;
+        Ok(names.collect::<rusqlite::Result<_>>()?)
+    }
+}
+
 pub(super) fn all(connection: &Connection) -> Result<Dictionary> {
     Ok(Dictionary {
         models: read(connection, MODELS, |row| model(row.get(1)?, row.get(2)?))?,

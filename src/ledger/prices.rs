@@ -115,6 +115,13 @@ fn insert(connection: &Connection, entry: i64, price: &StoredPrice) -> Result<()
     Ok(())
 }
 
+impl Write<'_> {
+    /// Every price, as this transaction sees them.
+    pub fn prices(&self) -> Result<Vec<PriceRow>> {
+        Ok(all(self.connection())?.into_iter().map(|(stored, _)| stored.row).collect())
+    }
+}
+
 impl Snapshot<'_> {
     /// Every price, in the order of import: a later one of the same key and start replaces an earlier one.
     pub fn prices(&self) -> Result<Vec<PriceRow>> {

@@ -1,8 +1,9 @@
 //! Transactions: one state to read from, and all-or-nothing appends.
 
-use crate::ledger::connection::Ledger;
+use crate::ledger::connection::{Access, Ledger};
 use crate::ledger::{LedgerError, Result, chain};
 use rusqlite::{Connection, ErrorCode};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// How long a writer waits for another.
@@ -85,6 +86,35 @@ impl Snapshot<'_> {
 impl Drop for Snapshot<'_> {
     fn drop(&mut self) {
         rollback(&self.ledger.connection);
+    }
+}
+
+/// Opens a ledger again for other threads, each at the same state.
+#[derive(Debug, Clone)]
+pub struct Readers {
+    path: PathBuf,
+    head: chain::Head,
+}
+
+impl Snapshot<'_> {
+    /// Readers of this state, for other threads.
+    pub fn readers(&self) -> Readers {
+        Readers { path: self.ledger.path().to_owned(), head: self.head.clone() }
+    }
+}
+
+impl Readers {
+    /// Does some work on a reader of its own; an error if the ledger has moved on meanwhile.
+    pub fn read<T, E: From<LedgerError>>(
+        &self,
+        work: impl FnOnce(&Snapshot<'_>) -> std::result::Result<T, E>,
+    ) -> std::result::Result<T, E> {
+        let reader = Ledger::open(&self.path, Access::Read)?;
+        let snapshot = reader.snapshot()?;
+        if snapshot.head != self.head {
+            return Err(LedgerError::Changed.into());
+        }
+        work(&snapshot)
     }
 }
 

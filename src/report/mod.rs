@@ -5,7 +5,8 @@
 pub mod by;
 pub mod chargeback;
 pub mod group;
-
+pub mod roi;
+pub mod savings;
 pub mod summary;
 pub mod unpriced;
 

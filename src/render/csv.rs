@@ -1,0 +1,87 @@
+//! CSV as RFC 4180 has it, with LF: one header and one line a group, nothing else, so that a rerun gives the same bytes.
+//!
+//! It is meant for people's spreadsheets, so a text that one would run as a formula gets a `'` in front; numbers never
+//! do. What is not known is an empty field. Heading, total and caveats are left out on purpose: a sum over the column
+//! must not count the total again.
+
+use super::Renderer;
+use crate::sheet::{Cell, Sheet};
+use csv::{Terminator, WriterBuilder};
+use std::borrow::Cow;
+use std::io;
+
+pub(super) const RENDERER: Renderer = Renderer {
+    name: "csv",
+    file_extension: "csv",
+    summary: "one header and one line a group, for spreadsheets and programs",
+    render,
+};
+
+/// What starts a formula in one spreadsheet or another, alone or after the white space it skips.
+const FORMULA_STARTS: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
+
+fn render(sheet: &Sheet, to: &mut dyn io::Write) -> io::Result<()> {
+    let mut writer = WriterBuilder::new().terminator(Terminator::Any(b'\n')).from_writer(to);
+    writer.write_record(sheet.columns.iter().map(|column| guarded(&column.name).into_owned()))?;
+    for row in &sheet.rows {
+        writer.write_record(row.iter().map(field))?;
+    }
+    writer.flush()
+}
+
+fn field(cell: &Cell) -> String {
+    match cell {
+        Cell::Text(text) => guarded(text).into_owned(),
+        Cell::Count(_) | Cell::Exact(_) | Cell::Fixed { .. } | Cell::Unknown(_) => cell.plain(),
+    }
+}
+
+fn guarded(text: &str) -> Cow<'_, str> {
+    if text.starts_with(FORMULA_STARTS) { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::render::tests::{printed, sheet, texts};
+    use crate::sheet::{Cell, Column};
+    use std::error::Error;
+
+    #[test]
+    fn a_header_and_a_line_a_group() -> Result<(), Box<dyn Error>> {
+        let expected = "department,tokens,cost,cost_exact,roi_percent\n\
+                        Finance,1234567,55.77,55.770000000000001,-57.1\n\
+                        財務部,12,0.01,0.005,\n\
+                        Research,0,0.00,0,\n";
+        assert_eq!(printed("csv", &sheet()?)?, expected);
+        Ok(())
+    }
+
+    #[test]
+    fn no_text_is_run_as_a_formula() -> Result<(), Box<dyn Error>> {
+        let cells =
+            ["=cmd|'/c calc'!A1", "+1+1", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1", "＋1", "－1", "＠1"];
+        let expected = "'=tag\n'=cmd|'/c calc'!A1\n'+1+1\n'-2+3\n'@SUM(A1)\n'\t=1\n\"'\r=1\"\n\"'\n=1\"\n\
+                        '＝1\n'＋1\n'－1\n'＠1\n";
+        assert_eq!(printed("csv", &texts("=tag", &cells)?)?, expected);
+        Ok(())
+    }
+
+    #[test]
+    fn negative_numbers_stay_numbers() -> Result<(), Box<dyn Error>> {
+        let mut sheet = texts("net", &[])?;
+        sheet.columns = vec![Column::number("net")];
+        sheet.rows = vec![vec![Cell::Fixed { value: -5, digits: 2 }], vec![Cell::Count(-7)]];
+        assert_eq!(printed("csv", &sheet)?, "net\n-0.05\n-7\n");
+        Ok(())
+    }
+
+    #[test]
+    fn every_text_comes_back_as_it_was() -> Result<(), Box<dyn Error>> {
+        let cells = ["a,b", "say \"no\"", "two\nlines", "cr\rlf\r\n", "\"", ",", "", " spaced ", "部門"];
+        let text = printed("csv", &texts("name", &cells)?)?;
+        let mut reader = csv::Reader::from_reader(text.as_bytes());
+        let read = reader.records().map(|record| record.map(|r| r.iter().collect::<String>()));
+        assert_eq!(read.collect::<Result<Vec<_>, _>>()?, cells);
+        Ok(())
+    }
+}

@@ -1,0 +1,135 @@
+//! Sheets as bytes: one file a renderer, all of them listed in [`RENDERERS`].
+//!
+//! A renderer prints what a sheet holds and computes nothing: the same sheet gives the same bytes everywhere. What is
+//! unknown is never printed as a number. Renderers neither open files nor know terminals; they write to what they get.
+
+mod csv;
+pub mod json;
+mod markdown;
+mod table;
+
+use crate::sheet::Sheet;
+use std::io;
+
+/// Every renderer, the default first. A new one is a file and a line here; help and tests pick it up.
+pub const RENDERERS: &[Renderer] = &[table::RENDERER, csv::RENDERER, json::RENDERER, markdown::RENDERER];
+
+/// A way to write a sheet.
+#[derive(Debug, Clone, Copy)]
+pub struct Renderer {
+    /// The name by which it is asked for.
+    pub name: &'static str,
+    /// The extension of its files, without a point.
+    pub file_extension: &'static str,
+    /// What it is for, in a few words.
+    pub summary: &'static str,
+    /// Writes the sheet; the only errors are those of the writer and a row that is not as long as the columns.
+    pub render: fn(&Sheet, &mut dyn io::Write) -> io::Result<()>,
+}
+
+/// The renderer of a name.
+pub fn named(name: &str) -> Option<&'static Renderer> {
+    RENDERERS.iter().find(|renderer| renderer.name == name)
+}
+
+/// What people see in place of an unknown number: the reason if a cell has room for it, else a dash.
+fn unknown_mark(reason: &'static str) -> &'static str {
+    if reason.chars().count() <= 12 { reason } else { "—" }
+}
+
+/// Whether a character would move the cursor, colour the terminal or turn the text around.
+fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::currency::{Currency, UnknownCurrency};
+    use crate::domain::money::Amount;
+    use crate::sheet::{Cell, Column, Heading};
+
+    /// A sheet with every kind of cell.
+    pub(super) fn sheet() -> Result<Sheet, UnknownCurrency> {
+        Ok(Sheet {
+            heading: Heading {
+                report: "chargeback".to_owned(),
+                period: "2026-10".to_owned(),
+                time_zone: "Europe/Berlin".to_owned(),
+                currency: Currency::parse("USD")?,
+                ledger_head: "0123456789abcdef".repeat(4),
+                closed: false,
+                caveats: vec!["3 events are unpriced".to_owned()],
+            },
+            columns: vec![
+                Column::text("department"),
+                Column::number("tokens"),
+                Column::number("cost"),
+                Column::number("cost_exact"),
+                Column::number("roi_percent"),
+            ],
+            rows: vec![
+                row("Finance", 1_234_567, 55_77, 55_770_000_000_000_001, Cell::Fixed { value: -571, digits: 1 }),
+                row("財務部", 12, 1, 5_000_000_000_000, Cell::Unknown("no cost")),
+                row("Research", 0, 0, 0, Cell::Unknown("the price depends on the prompt size")),
+            ],
+            total: Some(row("total", 1_234_579, 55_78, 55_775_000_000_000_001, Cell::Fixed { value: 5, digits: 1 })),
+        })
+    }
+
+    fn row(department: &str, tokens: i128, cents: i128, femtos: i128, percent: Cell) -> Vec<Cell> {
+        let exact = Cell::Exact(Amount::from_femtos(femtos));
+        vec![Cell::text(department), Cell::Count(tokens), Cell::Fixed { value: cents, digits: 2 }, exact, percent]
+    }
+
+    /// A sheet of one column of texts, without a total.
+    pub(super) fn texts(header: &'static str, cells: &[&str]) -> Result<Sheet, UnknownCurrency> {
+        let mut sheet = sheet()?;
+        sheet.columns = vec![Column::text(header)];
+        sheet.rows = cells.iter().map(|text| vec![Cell::text(*text)]).collect();
+        sheet.total = None;
+        Ok(sheet)
+    }
+
+    /// What a renderer makes of a sheet.
+    pub(super) fn printed(name: &str, sheet: &Sheet) -> io::Result<String> {
+        let renderer = named(name).ok_or(io::ErrorKind::NotFound)?;
+        let mut bytes = Vec::new();
+        (renderer.render)(sheet, &mut bytes)?;
+        String::from_utf8(bytes).map_err(io::Error::other)
+    }
+
+    #[test]
+    fn every_renderer_is_found_by_its_own_name() {
+        for renderer in RENDERERS {
+            assert_eq!(named(renderer.name).map(|found| found.summary), Some(renderer.summary));
+        }
+        assert!(named("pdf").is_none());
+    }
+
+    #[test]
+    fn no_renderer_prints_the_unknown_as_a_number() -> Result<(), Box<dyn std::error::Error>> {
+        let mut sheet = texts("a", &[])?;
+        sheet.columns = vec![Column::text("a"), Column::number("b")];
+        sheet.rows = vec![vec![Cell::text("x"), Cell::Unknown("no price in force")]];
+        sheet.heading.ledger_head = String::new();
+        sheet.heading.period = String::new();
+        sheet.heading.caveats = Vec::new();
+        for renderer in RENDERERS {
+            let text = printed(renderer.name, &sheet)?;
+            assert!(!text.contains(|c: char| c.is_ascii_digit()), "{}: {text}", renderer.name);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_failing_writer_is_reported() -> Result<(), UnknownCurrency> {
+        let sheet = sheet()?;
+        for renderer in RENDERERS {
+            let mut full: &mut [u8] = &mut [0; 8];
+            assert!((renderer.render)(&sheet, &mut full).is_err(), "{}", renderer.name);
+        }
+        Ok(())
+    }
+}

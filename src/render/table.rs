@@ -1,0 +1,182 @@
+//! A table for a person at a terminal: heading, aligned columns, the total under a rule, and the caveats.
+//!
+//! Columns line up by the width terminals give a character. Control characters and marks that turn text around are
+//! printed as escapes, so a department's name cannot repaint the screen. Not a format to parse: use csv or json.
+
+use super::{Renderer, is_unsafe, unknown_mark};
+use crate::sheet::{Cell, ColumnKind, Sheet};
+use std::io;
+use unicode_width::UnicodeWidthStr;
+
+pub(super) const RENDERER: Renderer =
+    Renderer { name: "table", file_extension: "txt", summary: "aligned columns for a terminal", render };
+
+/// How much of the ledger's head a person compares by eye.
+const HEAD_SHOWN: usize = 12;
+const GAP: &str = "  ";
+
+fn render(sheet: &Sheet, to: &mut dyn io::Write) -> io::Result<()> {
+    heading(sheet, to)?;
+    let header = sheet.columns.iter().map(|column| printable(&column.name)).collect::<Vec<_>>();
+    let rows = sheet.rows.iter().map(|row| shown(row)).collect::<Vec<_>>();
+    let total = sheet.total.as_deref().map(shown);
+    let widths = widths(&header, rows.iter().chain(&total));
+    let rule = widths.iter().map(|width| "─".repeat(*width)).collect::<Vec<_>>().join(GAP);
+
+    line(sheet, &widths, &header, to)?;
+    writeln!(to, "{rule}")?;
+    for row in &rows {
+        line(sheet, &widths, row, to)?;
+    }
+    if let Some(total) = &total {
+        writeln!(to, "{rule}")?;
+        line(sheet, &widths, total, to)?;
+    }
+    if !sheet.heading.caveats.is_empty() {
+        writeln!(to)?;
+    }
+    for caveat in &sheet.heading.caveats {
+        writeln!(to, "! {}", printable(caveat))?;
+    }
+    Ok(())
+}
+
+fn heading(sheet: &Sheet, to: &mut dyn io::Write) -> io::Result<()> {
+    let heading = &sheet.heading;
+    let state = if heading.closed { "closed" } else { "open" };
+    let head = heading.ledger_head.chars().take(HEAD_SHOWN).collect::<String>();
+    writeln!(to, "{} {} ({state})", printable(&heading.report), printable(&heading.period))?;
+    writeln!(
+        to,
+        "currency {}, time zone {}, ledger head {}",
+        heading.currency,
+        printable(&heading.time_zone),
+        printable(&head)
+    )?;
+    writeln!(to)
+}
+
+fn shown(row: &[Cell]) -> Vec<String> {
+    row.iter().map(cell).collect()
+}
+
+fn cell(cell: &Cell) -> String {
+    match cell {
+        Cell::Text(text) => printable(text),
+        Cell::Count(count) => in_thousands(*count),
+        Cell::Exact(_) | Cell::Fixed { .. } => cell.plain(),
+        Cell::Unknown(reason) => unknown_mark(reason).to_owned(),
+    }
+}
+
+fn printable(text: &str) -> String {
+    let mut printable = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_unsafe(c) { printable.extend(c.escape_default()) } else { printable.push(c) }
+    }
+    printable
+}
+
+fn in_thousands(count: i128) -> String {
+    let digits = count.unsigned_abs().to_string();
+    let mut grouped = if count < 0 { "-".to_owned() } else { String::new() };
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+fn widths<'a>(header: &[String], rows: impl Iterator<Item = &'a Vec<String>>) -> Vec<usize> {
+    let mut widths = header.iter().map(|name| name.width()).collect::<Vec<_>>();
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.width().max(*width);
+        }
+    }
+    widths
+}
+
+fn line(sheet: &Sheet, widths: &[usize], cells: &[String], to: &mut dyn io::Write) -> io::Result<()> {
+    if cells.len() != widths.len() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "a row is not as long as the columns"));
+    }
+    let columns = sheet.columns.iter().zip(widths).zip(cells);
+    let padded = columns.map(|((column, width), cell)| {
+        let room = " ".repeat(width.saturating_sub(cell.width()));
+        match column.kind {
+            ColumnKind::Text => format!("{cell}{room}"),
+            ColumnKind::Number => format!("{room}{cell}"),
+        }
+    });
+    writeln!(to, "{}", padded.collect::<Vec<_>>().join(GAP).trim_end_matches(' '))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_thousands;
+    use crate::render::tests::{printed, sheet, texts};
+    use std::error::Error;
+
+    #[test]
+    fn columns_line_up_for_wide_characters() -> Result<(), Box<dyn Error>> {
+        let expected = "\
+chargeback 2026-10 (open)
+currency USD, time zone Europe/Berlin, ledger head 0123456789ab
+
+department     tokens   cost          cost_exact  roi_percent
+──────────  ─────────  ─────  ──────────────────  ───────────
+Finance     1,234,567  55.77  55.770000000000001        -57.1
+財務部             12   0.01               0.005      no cost
+Research            0   0.00                   0            —
+──────────  ─────────  ─────  ──────────────────  ───────────
+total       1,234,579  55.78  55.775000000000001          0.5
+
+! 3 events are unpriced
+";
+        assert_eq!(printed("table", &sheet()?)?, expected);
+        Ok(())
+    }
+
+    #[test]
+    fn a_text_cannot_repaint_the_screen() -> Result<(), Box<dyn Error>> {
+        let mut sheet = texts("tag", &["\u{1b}[2J", "two\nlines", "\u{202e}gnp.exe", "=1+1", "👩\u{200d}🚀"])?;
+        sheet.heading.closed = true;
+        sheet.heading.caveats = vec!["no usage from \r\u{7f}".to_owned()];
+        let expected = "\
+chargeback 2026-10 (closed)
+currency USD, time zone Europe/Berlin, ledger head 0123456789ab
+
+tag
+───────────────
+\\u{1b}[2J
+two\\nlines
+\\u{202e}gnp.exe
+=1+1
+👩\u{200d}🚀
+
+! no usage from \\r\\u{7f}
+";
+        assert_eq!(printed("table", &sheet)?, expected);
+        Ok(())
+    }
+
+    #[test]
+    fn a_row_of_another_length_is_refused() -> Result<(), Box<dyn Error>> {
+        let mut sheet = texts("a", &["x"])?;
+        sheet.rows.push(Vec::new());
+        assert!(printed("table", &sheet).is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn counts_are_grouped_by_thousands() {
+        let cases =
+            [(0, "0"), (999, "999"), (1_000, "1,000"), (-123_456, "-123,456"), (1_000_000_000, "1,000,000,000")];
+        for (count, expected) in cases {
+            assert_eq!(in_thousands(count), expected);
+        }
+    }
+}

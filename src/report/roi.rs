@@ -1,0 +1,457 @@
+//! Return on investment: benefits against listed costs and the cost of tokens, by department and in total.
+//!
+//! ROI = (benefit - cost) / cost; without a cost there is no ratio, and the report says so. Payback = what was paid once
+//! up to the period's end / what a month brings as of the period's last day. Ratios come from exact amounts, so they
+//! do not depend on how amounts are rounded. Benefits are what a list claims: nothing here judges them.
+//!
+//! Rounded columns `benefit`, `cost_listed` and `cost_llm` are shared by largest remainder; `cost` and `net` are their
+//! sums. So every column adds up to its total and every row across, and `cost_llm` agrees with the chargeback; the total
+//! of `cost` may be one minor unit, that of `net` two, from the rounded exact amount.
+
+pub mod list;
+
+use crate::domain::calendar::Day;
+use crate::domain::currency::Currency;
+use crate::domain::money::Amount;
+use crate::domain::name::{Name, UNALLOCATED};
+use crate::domain::period::Period;
+use crate::domain::ratio::{Overflow, Ratio};
+use crate::rating::allocate;
+use crate::sheet::{Cell, Column, Heading, Sheet};
+pub use list::{BenefitList, Item, Side};
+use std::collections::BTreeMap;
+
+/// Why there is no report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RoiError {
+    /// An amount is too large.
+    #[error(transparent)]
+    Overflow(#[from] Overflow),
+    /// The list was read for another ledger.
+    #[error("the list of benefits is in {list}, expected the report's currency {report}")]
+    OtherCurrency {
+        /// The list's currency.
+        list: Currency,
+        /// The report's currency.
+        report: Currency,
+    },
+}
+
+/// The report. `llm_cost` is what each department's priced usage of the period cost, exactly.
+pub fn sheet(
+    list: &BenefitList,
+    llm_cost: &BTreeMap<String, Amount>,
+    period: Period,
+    heading: Heading,
+) -> Result<Sheet, RoiError> {
+    if list.currency() != heading.currency {
+        return Err(RoiError::OtherCurrency { list: list.currency(), report: heading.currency });
+    }
+    let accounts = accounts(list, llm_cost, period)?;
+    let mut total = Account::EMPTY;
+    for account in accounts.values() {
+        total.add(account)?;
+    }
+    let rounded = rounded(&accounts, heading.currency)?;
+    let mut rows = Vec::with_capacity(accounts.len());
+    let mut rounded_total = Rounded::default();
+    for ((department, account), rounded) in accounts.iter().zip(rounded) {
+        rows.push(row(department, account, rounded, heading.currency)?);
+        rounded_total.add(rounded)?;
+    }
+    let total = row("total", &total, rounded_total, heading.currency)?;
+    Ok(Sheet { heading, columns: columns(), rows, total: Some(total) })
+}
+
+fn columns() -> Vec<Column> {
+    let numbers = [
+        "benefit",
+        "cost_listed",
+        "cost_llm",
+        "cost",
+        "net",
+        "roi_percent",
+        "payback_months",
+        "benefit_exact",
+        "cost_exact",
+    ];
+    std::iter::once(Column::text("department")).chain(numbers.map(Column::number)).collect()
+}
+
+/// The exact amounts of a department.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Account {
+    benefit: Amount,
+    cost_listed: Amount,
+    cost_llm: Amount,
+    /// Listed costs paid once, up to the period's end.
+    paid_once: Amount,
+    /// What a month brings: recurring benefits less recurring costs and the period's token cost a month.
+    a_month: Amount,
+}
+
+impl Account {
+    const EMPTY: Self = Self {
+        benefit: Amount::ZERO,
+        cost_listed: Amount::ZERO,
+        cost_llm: Amount::ZERO,
+        paid_once: Amount::ZERO,
+        a_month: Amount::ZERO,
+    };
+
+    fn add(&mut self, other: &Self) -> Result<(), Overflow> {
+        *self = Self {
+            benefit: self.benefit.plus(other.benefit)?,
+            cost_listed: self.cost_listed.plus(other.cost_listed)?,
+            cost_llm: self.cost_llm.plus(other.cost_llm)?,
+            paid_once: self.paid_once.plus(other.paid_once)?,
+            a_month: self.a_month.plus(other.a_month)?,
+        };
+        Ok(())
+    }
+
+    fn of_item(item: &Item, period: Period, last: Day) -> Result<Self, Overflow> {
+        let (amount, a_month) = (item.amount_in(period)?, item.a_month_on(last)?);
+        Ok(match item.side {
+            Side::Benefit => Self { benefit: amount, a_month, ..Self::EMPTY },
+            Side::Cost => Self {
+                cost_listed: amount,
+                paid_once: item.paid_once_by(last)?,
+                a_month: Amount::ZERO.minus(a_month)?,
+                ..Self::EMPTY
+            },
+        })
+    }
+
+    fn of_tokens(cost: Amount, months: Ratio) -> Result<Self, Overflow> {
+        let a_month = cost.scaled(Ratio::ONE.over(months)?)?;
+        Ok(Self { cost_llm: cost, a_month: Amount::ZERO.minus(a_month)?, ..Self::EMPTY })
+    }
+
+    fn cost(&self) -> Result<Amount, Overflow> {
+        self.cost_listed.plus(self.cost_llm)
+    }
+
+    fn roi_percent(&self) -> Result<Cell, Overflow> {
+        let cost = self.cost()?;
+        if cost < Amount::ZERO {
+            // Credits beyond the cost: a ratio to them would turn its sign around.
+            return Ok(Cell::Unknown("cost below 0"));
+        }
+        let Some(ratio) = self.benefit.minus(cost)?.over(cost) else { return Ok(Cell::Unknown("no cost")) };
+        tenths(ratio.times(percent()?)?)
+    }
+
+    fn payback_months(&self) -> Result<Cell, Overflow> {
+        if self.paid_once == Amount::ZERO {
+            return Ok(Cell::Unknown("no one-off cost"));
+        }
+        if self.a_month <= Amount::ZERO {
+            return Ok(Cell::Unknown("never"));
+        }
+        tenths(self.paid_once.over(self.a_month).ok_or(Overflow)?)
+    }
+}
+
+fn percent() -> Result<Ratio, Overflow> {
+    Ratio::new(100, 1).ok_or(Overflow)
+}
+
+/// A ratio with one decimal, half to even.
+fn tenths(ratio: Ratio) -> Result<Cell, Overflow> {
+    let ten = Ratio::new(10, 1).ok_or(Overflow)?;
+    Ok(Cell::Fixed { value: ratio.times(ten)?.round_half_even(), digits: 1 })
+}
+
+fn accounts(
+    list: &BenefitList,
+    llm_cost: &BTreeMap<String, Amount>,
+    period: Period,
+) -> Result<BTreeMap<String, Account>, Overflow> {
+    let mut accounts: BTreeMap<String, Account> = BTreeMap::new();
+    for item in list.items() {
+        let department = item.department.as_ref().map_or(UNALLOCATED, Name::as_str);
+        let account = accounts.entry(department.to_owned()).or_insert(Account::EMPTY);
+        account.add(&Account::of_item(item, period, period.last())?)?;
+    }
+    let months = list::months_of(period)?;
+    for (department, cost) in llm_cost {
+        let account = accounts.entry(department.clone()).or_insert(Account::EMPTY);
+        account.add(&Account::of_tokens(*cost, months)?)?;
+    }
+    Ok(accounts)
+}
+
+/// The amounts of a department in minor units.
+#[derive(Debug, Clone, Copy, Default)]
+struct Rounded {
+    benefit: i128,
+    cost_listed: i128,
+    cost_llm: i128,
+}
+
+impl Rounded {
+    fn add(&mut self, other: Self) -> Result<(), Overflow> {
+        let plus = |a: i128, b: i128| a.checked_add(b).ok_or(Overflow);
+        *self = Self {
+            benefit: plus(self.benefit, other.benefit)?,
+            cost_listed: plus(self.cost_listed, other.cost_listed)?,
+            cost_llm: plus(self.cost_llm, other.cost_llm)?,
+        };
+        Ok(())
+    }
+}
+
+/// Shares each column's rounded total among the departments, in their order.
+fn rounded(accounts: &BTreeMap<String, Account>, currency: Currency) -> Result<Vec<Rounded>, Overflow> {
+    let unit = Amount::minor_unit(currency.digits());
+    let column = |amount: fn(&Account) -> Amount| {
+        let amounts = accounts.iter().map(|(department, account)| (vec![department.as_str()], amount(account)));
+        allocate::minor_units(&amounts.collect(), unit)
+    };
+    let benefit = column(|account| account.benefit)?;
+    let costs = column(|account| account.cost_listed)?.into_iter().zip(column(|account| account.cost_llm)?);
+    let rounded = benefit.into_iter().zip(costs);
+    Ok(rounded.map(|(benefit, (cost_listed, cost_llm))| Rounded { benefit, cost_listed, cost_llm }).collect())
+}
+
+fn row(name: &str, account: &Account, rounded: Rounded, currency: Currency) -> Result<Vec<Cell>, Overflow> {
+    let Rounded { benefit, cost_listed, cost_llm } = rounded;
+    let cost = cost_listed.checked_add(cost_llm).ok_or(Overflow)?;
+    let net = benefit.checked_sub(cost).ok_or(Overflow)?;
+    let money = |value| Cell::Fixed { value, digits: currency.digits() };
+    Ok(vec![
+        Cell::text(name),
+        money(benefit),
+        money(cost_listed),
+        money(cost_llm),
+        money(cost),
+        money(net),
+        account.roi_percent()?,
+        account.payback_months()?,
+        Cell::Exact(account.benefit),
+        Cell::Exact(account.cost()?),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::error::Error;
+    use std::path::Path;
+
+    /// What a test says of the ledger; none of it changes a number.
+    fn heading(currency: Currency, period: Period) -> Heading {
+        Heading {
+            report: "roi".to_owned(),
+            period: period.to_string(),
+            time_zone: "UTC".to_owned(),
+            currency,
+            ledger_head: String::new(),
+            closed: true,
+            caveats: Vec::new(),
+        }
+    }
+
+    fn report(list: &[u8], llm_cost: &[(&str, &str)], period: &str) -> Result<Sheet, Box<dyn Error>> {
+        let currency = Currency::parse("USD")?;
+        let list = BenefitList::read(list, currency).map_err(|problems| format!("{problems:?}"))?;
+        let cost = |(department, amount): &(&str, &str)| Ok(((*department).to_owned(), Amount::parse(amount)?));
+        let llm_cost = llm_cost.iter().map(cost).collect::<Result<_, Box<dyn Error>>>()?;
+        let period = Period::parse(period)?;
+        Ok(sheet(&list, &llm_cost, period, heading(currency, period))?)
+    }
+
+    /// The rows and the total as people read them, unknown cells as their reason.
+    fn lines(sheet: &Sheet) -> Vec<String> {
+        let shown = |cell: &Cell| match cell {
+            Cell::Unknown(reason) => (*reason).to_owned(),
+            known => known.plain(),
+        };
+        let rows = sheet.rows.iter().chain(&sheet.total);
+        rows.map(|row| row.iter().map(shown).collect::<Vec<_>>().join(" | ")).collect()
+    }
+
+    fn fixture(path: &str) -> Result<Vec<u8>, std::io::Error> {
+        std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(path))
+    }
+
+    /// The list of a case with the token cost its `expected.toml` states.
+    fn case(name: &str, llm_cost: &[(&str, &str)], period: &str) -> Result<Vec<String>, Box<dyn Error>> {
+        let list = fixture(&format!("cases/{name}/roi.csv"))?;
+        Ok(lines(&report(&list, llm_cost, period)?))
+    }
+
+    #[test]
+    fn published_cases_come_out_by_department_and_in_total() -> Result<(), Box<dyn Error>> {
+        let work_saved = [
+            "finance | 715.00 | 0.00 | 65.00 | 65.00 | 650.00 | 1000.0 | no one-off cost | 715 | 65",
+            "total | 715.00 | 0.00 | 65.00 | 65.00 | 650.00 | 1000.0 | no one-off cost | 715 | 65",
+        ];
+        assert_eq!(case("c1", &[("finance", "65")], "2026-10")?, work_saved);
+        let tool_replaced = [
+            "engineering | 200.00 | 0.00 | 50.00 | 50.00 | 150.00 | 300.0 | no one-off cost | 200 | 50",
+            "finance | 200.00 | 0.00 | 40.00 | 40.00 | 160.00 | 400.0 | no one-off cost | 200 | 40",
+            "total | 400.00 | 0.00 | 90.00 | 90.00 | 310.00 | 344.4 | no one-off cost | 400 | 90",
+        ];
+        assert_eq!(case("c2", &[("finance", "40"), ("engineering", "50")], "2026-10")?, tool_replaced);
+        let all = [
+            "engineering | 3000.00 | 6500.00 | 500.00 | 7000.00 | -4000.00 | -57.1 | 3.0 | 3000 | 7000",
+            "finance | 250.00 | 0.00 | 0.00 | 0.00 | 250.00 | no cost | 1.6 | 250 | 0",
+            "support | 1200.00 | 0.00 | 300.00 | 300.00 | 900.00 | 300.0 | no one-off cost | 1200 | 300",
+            "total | 4450.00 | 6500.00 | 800.00 | 7300.00 | -2850.00 | -39.0 | 2.0 | 4450 | 7300",
+        ];
+        assert_eq!(case("c4", &[("engineering", "500"), ("support", "300")], "2026-10")?, all);
+        Ok(())
+    }
+
+    #[test]
+    fn building_it_oneself_counts_month_by_month() -> Result<(), Box<dyn Error>> {
+        let periods = [
+            ("2026-10", "10000"),
+            ("2026-12", "10000"),
+            ("2027-01", "2000"),
+            ("2026-10-01..2026-12-31", "30000"),
+            ("2026-10-01..2027-09-30", "48000"),
+        ];
+        for (period, benefit) in periods {
+            let lines = case("c3", &[("engineering", "0")], period)?;
+            let ends = format!(" | no cost | no one-off cost | {benefit} | 0");
+            assert!(lines.iter().all(|line| line.ends_with(&ends)), "{period}: {lines:?}");
+        }
+        Ok(())
+    }
+
+    /// `expected.toml` states percentages to two decimals, so they are compared after rounding to one; and a payback of
+    /// 0 where nothing was paid once, for which the report says why there is none.
+    #[test]
+    fn every_figure_of_the_cases_is_in_the_report() -> Result<(), Box<dyn Error>> {
+        for name in ["c1", "c2", "c3", "c4"] {
+            let expected: toml::Table =
+                toml::from_str(str::from_utf8(&fixture(&format!("cases/{name}/expected.toml"))?)?)?;
+            let departments = expected.get("department").and_then(toml::Value::as_table).ok_or("no departments")?;
+            let figure = |table: &toml::Table, key: &str| table.get(key)?.as_str().map(str::to_owned);
+            let costs =
+                departments.iter().filter_map(|(name, table)| Some((name, figure(table.as_table()?, "usage")?)));
+            let costs = costs.collect::<Vec<_>>();
+            let costs = costs.iter().map(|(name, cost)| (name.as_str(), cost.as_str())).collect::<Vec<_>>();
+            let sheet = report(&fixture(&format!("cases/{name}/roi.csv"))?, &costs, "2026-10")?;
+            let total = expected.get("total").map(|total| ("total", total));
+            for (department, figures) in departments.iter().map(|(name, table)| (name.as_str(), table)).chain(total) {
+                let row =
+                    sheet.rows.iter().chain(&sheet.total).find(|row| row.first() == Some(&Cell::text(department)));
+                let row = row.ok_or("no row")?;
+                let figures = figures.as_table().ok_or("no figures")?;
+                for (at, key) in [(1, "benefit"), (2, "other_cost"), (3, "usage"), (4, "cost"), (5, "net")] {
+                    let Some(text) = figure(figures, key) else { continue };
+                    let cents = Cell::Fixed { value: Amount::parse(&text)?.minor_units(2), digits: 2 };
+                    assert_eq!(row.get(at), Some(&cents), "{name} {department} {key}");
+                }
+                match figure(figures, "roi_percent").as_deref() {
+                    None => {}
+                    Some("none") => assert_eq!(row.get(6), Some(&Cell::Unknown("no cost")), "{name} {department}"),
+                    Some(text) => assert_eq!(row.get(6), Some(&tenths(Ratio::parse(text)?)?), "{name} {department}"),
+                }
+                match figure(figures, "payback_months").as_deref() {
+                    None => {}
+                    Some("0") => assert_eq!(row.get(7), Some(&Cell::Unknown("no one-off cost")), "{name} {department}"),
+                    Some(text) => assert_eq!(row.get(7), Some(&tenths(Ratio::parse(text)?)?), "{name} {department}"),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    const HEADER: &str = "department,name,side,amount,currency,every,from,to\n";
+
+    #[test]
+    fn a_payback_needs_a_one_off_cost_and_a_gain() -> Result<(), Box<dyn Error>> {
+        let rows = [
+            "gain,b,benefit,300,USD,month,2026-10,",
+            "gain,c,cost,1000,USD,once,2026-08-31,",
+            "ended,b,benefit,300,USD,month,2026-10,2026-12-30",
+            "ended,c,cost,1000,USD,once,2026-10,",
+            "later,b,benefit,300,USD,month,2026-10,",
+            "later,c,cost,1000,USD,once,2027-01,",
+            "even,b,benefit,30,USD,month,2026-10,",
+            "even,c,cost,1000,USD,once,2026-12-31,",
+            ",b,benefit,31,USD,month,2026-10-11,2026-10-20",
+        ];
+        let list = HEADER.to_owned() + &rows.join("\n");
+        let costs = [("gain", "300"), ("even", "90"), ("tokens only", "0.005"), ("credited", "-1")];
+        let expected = [
+            "(unallocated) | 10.00 | 0.00 | 0.00 | 0.00 | 10.00 | no cost | no one-off cost | 10 | 0",
+            "credited | 0.00 | 0.00 | -1.00 | -1.00 | 1.00 | cost below 0 | no one-off cost | 0 | -1",
+            "ended | 890.32 | 1000.00 | 0.00 | 1000.00 | -109.68 | -11.0 | never | 890.32258064516129 | 1000",
+            "even | 90.00 | 1000.00 | 90.00 | 1090.00 | -1000.00 | -91.7 | never | 90 | 1090",
+            "gain | 900.00 | 0.00 | 300.00 | 300.00 | 600.00 | 200.0 | 5.0 | 900 | 300",
+            "later | 900.00 | 0.00 | 0.00 | 0.00 | 900.00 | no cost | no one-off cost | 900 | 0",
+            "tokens only | 0.00 | 0.00 | 0.00 | 0.00 | 0.00 | -100.0 | no one-off cost | 0 | 0.005",
+            "total | 2790.32 | 2000.00 | 389.00 | 2389.00 | 401.32 | 16.8 | 6.0 | 2790.32258064516129 | 2389.005",
+        ];
+        assert_eq!(lines(&report(list.as_bytes(), &costs, "2026-Q4")?), expected);
+        Ok(())
+    }
+
+    #[test]
+    fn the_example_month_reads_and_adds_up() -> Result<(), Box<dyn Error>> {
+        let lines = lines(&report(&fixture("month/roi.csv")?, &[("Engineering", "1000.005")], "2026-10")?);
+        let engineering =
+            "Engineering | 60770.00 | 1292.00 | 1000.00 | 2292.00 | 58478.00 | 2551.4 | 0.2 | 60770 | 2292.005";
+        assert_eq!(lines.iter().find(|line| line.starts_with("Engineering")).map(String::as_str), Some(engineering));
+        assert_eq!(lines.len(), 7);
+        Ok(())
+    }
+
+    #[test]
+    fn a_list_of_another_ledger_is_refused() -> Result<(), Box<dyn Error>> {
+        let (dollars, yen) = (Currency::parse("USD")?, Currency::parse("JPY")?);
+        let list = BenefitList::read((HEADER.to_owned() + "d,b,benefit,1,USD,month,2026-10,").as_bytes(), dollars);
+        let list = list.map_err(|problems| format!("{problems:?}"))?;
+        let period = Period::parse("2026-10")?;
+        let refused = sheet(&list, &BTreeMap::new(), period, heading(yen, period));
+        assert_eq!(refused, Err(RoiError::OtherCurrency { list: dollars, report: yen }));
+        Ok(())
+    }
+
+    proptest! {
+        #[test]
+        fn rows_add_up_in_every_amount_column_and_across(
+            items in prop::collection::vec((0_u8..5, any::<bool>(), 0_u64..1_000_000_000, 0_usize..4, 1_u32..13), 1..30),
+            costs in prop::collection::btree_map(0_u8..7, -1_000_i128..1_000_000_000_000_000_000, 0..7),
+            period in prop::sample::select(vec!["2026-10", "2026-Q1", "2026", "2026-02-11..2026-11-20"]),
+        ) {
+            let fail = |error: Box<dyn Error>| TestCaseError::fail(error.to_string());
+            let mut rows = Vec::new();
+            for (department, benefit, amount, every, month) in items {
+                let side = if benefit { "benefit" } else { "cost" };
+                let every = ["once", "week", "month", "year"].get(every).copied().unwrap_or_default();
+                let amount = Amount::from_femtos(i128::from(amount) * 1_000_000_000_007);
+                rows.push(format!("d{department},n,{side},{amount},USD,{every},2026-{month:02}-07,"));
+            }
+            let costs = costs.into_iter().map(|(department, femtos)| (format!("d{department}"), Amount::from_femtos(femtos).to_string()));
+            let costs = costs.collect::<Vec<_>>();
+            let costs = costs.iter().map(|(name, cost)| (name.as_str(), cost.as_str())).collect::<Vec<_>>();
+            let sheet = report((HEADER.to_owned() + &rows.join("\n")).as_bytes(), &costs, period).map_err(fail)?;
+            let value = |row: &[Cell], at: usize| match row.get(at) {
+                Some(Cell::Fixed { value, .. }) => Some(*value),
+                Some(Cell::Exact(amount)) => Some(amount.femtos()),
+                _ => None,
+            };
+            let total = sheet.total.as_deref().unwrap_or_default();
+            for at in [1, 2, 3, 4, 5, 8, 9] {
+                let sum = sheet.rows.iter().map(|row| value(row, at)).sum::<Option<i128>>();
+                prop_assert!(sum.is_some());
+                prop_assert_eq!(sum, value(total, at), "column {}", at);
+            }
+            let exact = value(total, 8).map(|femtos| Amount::from_femtos(femtos).minor_units(2));
+            prop_assert_eq!(value(total, 1), exact);
+            for row in sheet.rows.iter().map(Vec::as_slice).chain([total]) {
+                let [benefit, listed, llm, cost, net] = [1, 2, 3, 4, 5].map(|at| value(row, at).unwrap_or(i128::MAX));
+                prop_assert_eq!(listed + llm, cost);
+                prop_assert_eq!(benefit - cost, net);
+            }
+        }
+    }
+}

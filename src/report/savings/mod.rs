@@ -1,0 +1,150 @@
+//! Savings: what the same usage would have cost under other offers.
+//!
+//! A counterfactual of recorded usage, never a forecast. Compared is only what both the contract and the offer have an
+//! amount for; the rest is left out on both sides and counted. Amounts are exact, in the charged currency, until
+//! [`sheet()`] rounds them. Nothing here reads a file, and nothing adds offers up: they are alternatives.
+//!
+//! Flow: [`Offers::read`] the file, load the books it names, [`compare()`], [`sheet()`].
+#![deny(clippy::indexing_slicing, clippy::as_conversions)]
+
+mod compare;
+mod offer;
+mod read;
+mod sheet;
+mod spread;
+mod tally;
+#[cfg(test)]
+mod tests;
+mod toml_table;
+
+pub use compare::compare;
+pub use offer::Offers;
+pub use sheet::{By, sheet};
+
+use crate::domain::currency::Currency;
+use crate::domain::money::Amount;
+use crate::domain::ratio::Overflow;
+use crate::domain::usage::Dictionary;
+use crate::price::Book;
+use crate::rating::{RatedLine, Unpriced};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::num::NonZeroU32;
+
+/// What was used and charged, and the prices it can be compared with.
+#[derive(Debug, Clone, Copy)]
+pub struct Usage<'a> {
+    /// The usage, rated with the ledger's own book: what is priced there was really charged.
+    pub lines: &'a [RatedLine],
+    /// The names in it.
+    pub names: &'a Dictionary,
+    /// The ledger's own book.
+    pub book: &'a str,
+    /// Price books by name, the ledger's own among them.
+    pub books: &'a BTreeMap<String, Book>,
+    /// The prompt sizes at which the bands of a model are cut, ascending, by the model's name: every threshold that any
+    /// price of it has. Without those of a substitute its price is taken from the band as it is.
+    pub thresholds: &'a BTreeMap<String, Vec<i64>>,
+    /// Calendar months the period touches.
+    pub months: NonZeroU32,
+}
+
+/// What one offer would have made of the usage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Comparison {
+    /// The offer's name.
+    pub offer: String,
+    /// The currency of all amounts.
+    pub currency: Currency,
+    /// Calendar months the amounts are for.
+    pub months: NonZeroU32,
+    /// By department, `(unallocated)` where there is none. They add up to the total.
+    pub departments: BTreeMap<String, Figures>,
+    /// All departments.
+    pub total: Figures,
+    /// What is not compared, by reason.
+    pub left_out: Vec<LeftOut>,
+    /// Models for which a substitute held for no usage.
+    pub unused: Vec<String>,
+}
+
+/// Exact amounts of what is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Figures {
+    /// What was really charged for it.
+    pub charged: Amount,
+    /// What the offer asks for it.
+    pub offered: Amount,
+    /// Charged less offered: above zero is saved.
+    pub difference: Amount,
+    /// Tokens that are not compared.
+    pub uncompared_tokens: i128,
+}
+
+impl Figures {
+    fn new(charged: Amount, offered: Amount, uncompared_tokens: i128) -> Result<Self, Overflow> {
+        Ok(Self { charged, offered, difference: charged.minus(offered)?, uncompared_tokens })
+    }
+
+    fn total<'a>(parts: impl IntoIterator<Item = &'a Self>) -> Result<Self, Overflow> {
+        let nothing = Self::new(Amount::ZERO, Amount::ZERO, 0)?;
+        parts.into_iter().try_fold(nothing, |sum, part| {
+            let tokens = sum.uncompared_tokens.checked_add(part.uncompared_tokens).ok_or(Overflow)?;
+            Self::new(sum.charged.plus(part.charged)?, sum.offered.plus(part.offered)?, tokens)
+        })
+    }
+}
+
+/// A quantity that is not compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Why not.
+    pub reason: Reason,
+    /// What is counted: tokens, searches …
+    pub unit: &'static str,
+    /// How much.
+    pub quantity: i128,
+}
+
+/// Why a quantity is not compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    /// What it was charged is not known.
+    Contract(Unpriced),
+    /// What the offer asks is not known.
+    Offer(Unpriced),
+    /// A price of the substitute starts or ends within the day.
+    PriceChange,
+    /// The flat plan does not include it and has no price for it.
+    BeyondIncluded,
+    /// The flat plan includes tokens and nothing else.
+    NotTokens,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Contract(why) => write!(f, "contract: {}", why.reason()),
+            Self::Offer(why) => write!(f, "offer: {}", why.reason()),
+            Self::PriceChange => f.write_str("offer: a price of the substitute changes within the day"),
+            Self::BeyondIncluded => f.write_str("beyond the included tokens, which have no price"),
+            Self::NotTokens => f.write_str("the plan includes tokens only"),
+        }
+    }
+}
+
+/// Why usage cannot be compared.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SavingsError {
+    /// An offer's book is unknown or empty.
+    #[error("offer {offer:?}: the book {book:?} holds no prices, expected a book that prices were imported into")]
+    NoPrices {
+        /// The offer's name.
+        offer: String,
+        /// The book's name.
+        book: String,
+    },
+    /// An amount does not fit.
+    #[error(transparent)]
+    Overflow(#[from] Overflow),
+}

@@ -1,0 +1,125 @@
+//! Offers: what the same usage could have been bought under.
+//!
+//! An offer that exists can be computed: its percentages and its exchange rate are one exact ratio, its flat plan has
+//! either a price beyond the included tokens or none, and it changes something. How offers are written is told in
+//! [`read`](super::read).
+
+use crate::domain::currency::Currency;
+use crate::domain::event::{Model, ServiceTier};
+use crate::domain::money::Amount;
+use crate::domain::name::Name;
+use crate::domain::rate::Rate;
+use crate::domain::ratio::Ratio;
+use crate::domain::tags::{TagKey, TagSet};
+use std::collections::BTreeSet;
+
+/// The offers of a file, in its order, and the currency they are compared in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offers {
+    /// What is really paid.
+    pub(super) charged: Charged,
+    pub(super) list: Vec<Offer>,
+}
+
+impl Offers {
+    /// The currency everything is compared in.
+    pub fn currency(&self) -> Currency {
+        self.charged.currency
+    }
+
+    /// The names of the price books the offers need beside the ledger's own.
+    pub fn books(&self) -> BTreeSet<&str> {
+        let named = self.list.iter().filter_map(|offer| match &offer.pricing {
+            Pricing::Book(priced) => priced.book.as_ref(),
+            Pricing::Plan(_) => None,
+        });
+        named.map(Name::as_str).collect()
+    }
+}
+
+/// The currency the contract is really paid in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Charged {
+    pub(super) currency: Currency,
+    /// Units of that currency for one unit of the ledger's.
+    pub(super) rate: Ratio,
+}
+
+/// One offer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Offer {
+    pub(super) name: Name,
+    /// The currency of its prices and its fee.
+    pub(super) currency: Currency,
+    pub(super) pricing: Pricing,
+    /// From a bill in its own currency to what is paid in the charged one: discount, card fee, exchange spread and
+    /// exchange rate in one ratio, so that there is one rounding.
+    pub(super) factor: Ratio,
+}
+
+/// How an offer's bill comes about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Pricing {
+    /// A fee for a month, whatever is used.
+    Plan(Plan),
+    /// Prices by meter.
+    Book(Priced),
+}
+
+/// A flat plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Plan {
+    pub(super) monthly_fee: Amount,
+    pub(super) allowance: Allowance,
+}
+
+/// What a flat plan's fee pays for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Allowance {
+    /// Everything, tokens and the rest.
+    Everything,
+    /// So many tokens a month, and nothing else.
+    Tokens {
+        /// Tokens included in a month.
+        included: i64,
+        /// The price of the tokens beyond them; `None` when they cannot be bought.
+        beyond: Option<Rate>,
+    },
+}
+
+/// Prices of a book, for the models that were used or for others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Priced {
+    /// The book; `None` for the ledger's own.
+    pub(super) book: Option<Name>,
+    /// The first that matches holds.
+    pub(super) substitutes: Vec<Substitute>,
+}
+
+/// Another model for some of the usage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Substitute {
+    /// The model that was used.
+    pub(super) from: Name,
+    /// The model instead. Without a provider only prices for any provider hold.
+    pub(super) to: Model,
+    pub(super) conditions: Vec<Condition>,
+}
+
+/// What usage must be like for a substitute to hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Condition {
+    Tier(ServiceTier),
+    Tag(TagKey, Name),
+}
+
+impl Substitute {
+    /// Whether the substitute holds for usage of a model under a tier with these tags.
+    pub(super) fn matches(&self, model: &Model, tier: &ServiceTier, tags: Option<&TagSet>) -> bool {
+        let holds = |condition: &Condition| match condition {
+            Condition::Tier(wanted) => wanted == tier,
+            Condition::Tag(key, value) => tags.and_then(|tags| tags.get(key.as_str())) == Some(value.as_str()),
+        };
+        self.from == model.name && self.conditions.iter().all(holds)
+    }
+}

@@ -1,0 +1,213 @@
+//! A TOML table as a person wrote it: values keep their text and their line, so that no number passes through a float
+//! and every message says where. It knows nothing of offers.
+
+use crate::text::problem::{Problem, excerpt, nearest};
+use std::borrow::Cow;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, Error};
+
+/// A table of the file, with the words messages call it by.
+pub(super) struct Section<'a> {
+    file: &'a str,
+    label: String,
+    line: u64,
+    table: &'a DeTable<'a>,
+}
+
+/// A value, with its key.
+pub(super) struct Value<'a> {
+    label: &'a str,
+    key: &'a str,
+    line: u64,
+    written: &'a DeValue<'a>,
+}
+
+impl<'a> Section<'a> {
+    /// The tables of a file, or everything that is wrong with its spelling, a key that stands twice included.
+    pub(super) fn parse(text: &str) -> Result<Spanned<DeTable<'_>>, Vec<Problem>> {
+        let (document, errors) = DeTable::parse_recoverable(text);
+        let problem = |error: &Error| {
+            let span = error.span().unwrap_or_default();
+            let (what, expected) =
+                error.message().split_once(", expected ").unwrap_or((error.message(), "valid TOML, each key once"));
+            let found = text.get(span.clone()).filter(|found| !found.is_empty());
+            let found = found.map_or_else(String::new, |found| format!(" {}", excerpt(found)));
+            Problem::line(format!("is not TOML: {what}{found}"), expected).at(line_of(text, span.start))
+        };
+        if errors.is_empty() { Ok(document) } else { Err(errors.iter().map(problem).collect()) }
+    }
+
+    /// The file as a whole.
+    pub(super) fn of_document(file: &'a str, table: &'a DeTable<'a>) -> Self {
+        Self { file, label: String::new(), line: 0, table }
+    }
+
+    /// The same table under another name.
+    pub(super) fn labelled(self, label: String) -> Self {
+        Self { label, ..self }
+    }
+
+    /// What messages call the table.
+    pub(super) fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// The line it begins on; 0 for the file as a whole.
+    pub(super) fn line(&self) -> u64 {
+        self.line
+    }
+
+    /// A problem with the table as a whole.
+    pub(super) fn whole(&self, what: impl Into<String>, expected: impl Into<String>) -> Problem {
+        let field = Some(self.label.clone());
+        Problem { line: self.line, field, what: what.into(), expected: expected.into() }
+    }
+
+    /// A problem with a key, there or missing.
+    pub(super) fn problem(&self, key: &str, what: impl Into<String>, expected: impl Into<String>) -> Problem {
+        let line = self.table.get_key_value(key).map_or(self.line, |(key, _)| line_of(self.file, key.span().start));
+        Problem { line, field: Some(labelled(&self.label, key)), what: what.into(), expected: expected.into() }
+    }
+
+    /// One problem for each key that is not known.
+    pub(super) fn unknown_keys(&self, known: &[&str]) -> Vec<Problem> {
+        let unknown = self.table.keys().map(|key| key.get_ref().as_ref()).filter(|key| !known.contains(key));
+        let problem = |key: &str| {
+            let expected = nearest(key, known.iter().copied()).map_or_else(|| known.join(", "), str::to_owned);
+            let what = format!("{} is not a key", excerpt(key));
+            let line = self.problem(key, "", "").line;
+            let field = (!self.label.is_empty()).then(|| self.label.clone());
+            Problem { line, field, what, expected }
+        };
+        unknown.map(problem).collect()
+    }
+
+    /// The first key that is not known, as an error.
+    pub(super) fn no_unknown_keys(&self, known: &[&str]) -> Result<(), Problem> {
+        let first = self.unknown_keys(known).into_iter().min_by_key(|problem| problem.line);
+        first.map_or(Ok(()), Err)
+    }
+
+    /// The value of a key, read; `None` when the key is absent.
+    pub(super) fn optional<T>(
+        &self,
+        key: &str,
+        read: impl FnOnce(&Value<'_>) -> Result<T, Problem>,
+    ) -> Result<Option<T>, Problem> {
+        self.table.get_key_value(key).map(|(key, value)| read(&self.value(key, value))).transpose()
+    }
+
+    /// The value of a key that must be there, read.
+    pub(super) fn required<T>(
+        &self,
+        key: &str,
+        expected: &str,
+        read: impl FnOnce(&Value<'_>) -> Result<T, Problem>,
+    ) -> Result<T, Problem> {
+        let value = self.optional(key, read)?;
+        value.ok_or_else(|| self.problem(key, "is missing", expected))
+    }
+
+    /// Every key and its value, read, in the order of the keys.
+    pub(super) fn entries<T>(&self, read: impl Fn(&str, &Value<'_>) -> Result<T, Problem>) -> Result<Vec<T>, Problem> {
+        self.table.iter().map(|(key, value)| read(key.get_ref(), &self.value(key, value))).collect()
+    }
+
+    /// The table of a key, if there is one.
+    pub(super) fn table(&self, key: &str) -> Result<Option<Section<'a>>, Problem> {
+        match self.table.get(key) {
+            None => Ok(None),
+            Some(value) => self.section(key, value).map(Some),
+        }
+    }
+
+    /// The tables of a key that may stand many times, each under a header: none when it is absent.
+    pub(super) fn tables(&self, key: &str, header: &str) -> Result<Vec<Section<'a>>, Problem> {
+        match self.table.get(key).map(Spanned::get_ref) {
+            None => Ok(Vec::new()),
+            Some(DeValue::Array(tables)) => tables.iter().map(|table| self.section(key, table)).collect(),
+            Some(_) => Err(self.problem(key, "is not a list of tables", header)),
+        }
+    }
+
+    fn section(&self, key: &str, value: &'a Spanned<DeValue<'a>>) -> Result<Section<'a>, Problem> {
+        let DeValue::Table(table) = value.get_ref() else {
+            return Err(self.problem(key, "is not a table", "keys and values"));
+        };
+        let line = line_of(self.file, value.span().start);
+        Ok(Section { file: self.file, label: labelled(&self.label, key), line, table })
+    }
+
+    fn value<'v>(&'v self, key: &'v Spanned<Cow<'_, str>>, value: &'v Spanned<DeValue<'_>>) -> Value<'v> {
+        let line = line_of(self.file, key.span().start);
+        Value { label: &self.label, key: key.get_ref(), line, written: value.get_ref() }
+    }
+}
+
+impl Value<'_> {
+    /// The text of a string.
+    pub(super) fn text(&self) -> Result<&str, Problem> {
+        match self.written {
+            DeValue::String(text) => Ok(text),
+            _ => Err(self.with(format!("is {}", self.kind()), "a text in quotes")),
+        }
+    }
+
+    /// The digits of a number, as written in a string or as a whole number.
+    pub(super) fn number(&self) -> Result<Cow<'_, str>, Problem> {
+        match self.written {
+            DeValue::String(text) => Ok(Cow::Borrowed(text)),
+            DeValue::Integer(number) if number.radix() == 10 => Ok(Cow::Borrowed(number.as_str())),
+            DeValue::Float(float) => {
+                let what = format!("{} is a TOML float, which is not exact", float.as_str());
+                Err(self.with(what, format!("it in quotes: \"{}\"", float.as_str())))
+            }
+            _ => Err(self.with(format!("is {}", self.kind()), "a number in quotes, or a whole number")),
+        }
+    }
+
+    /// A problem with the value, which is shown.
+    pub(super) fn problem(&self, what: impl std::fmt::Display, expected: impl Into<String>) -> Problem {
+        let shown = match self.written {
+            DeValue::String(text) => excerpt(text),
+            DeValue::Integer(number) => number.to_string(),
+            _ => return self.with(what.to_string(), expected),
+        };
+        self.with(format!("{shown} {what}"), expected)
+    }
+
+    /// A problem with the key.
+    pub(super) fn key_problem(&self, what: impl std::fmt::Display, expected: impl Into<String>) -> Problem {
+        self.with(what.to_string(), expected)
+    }
+
+    fn with(&self, what: impl Into<String>, expected: impl Into<String>) -> Problem {
+        let field = Some(labelled(self.label, self.key));
+        Problem { line: self.line, field, what: what.into(), expected: expected.into() }
+    }
+
+    fn kind(&self) -> &'static str {
+        match self.written {
+            DeValue::String(_) => "a text",
+            DeValue::Integer(number) if number.radix() != 10 => "not a decimal number",
+            DeValue::Integer(_) => "a number",
+            DeValue::Float(_) => "a float",
+            DeValue::Boolean(_) => "true or false",
+            DeValue::Datetime(_) => "a date",
+            DeValue::Array(_) => "a list",
+            DeValue::Table(_) => "a table",
+        }
+    }
+}
+
+/// `offer "Flat plan": monthly_fee`; a key of the file as a whole stands alone. Keys are shown safe and shortened.
+fn labelled(label: &str, key: &str) -> String {
+    let shown = excerpt(key);
+    let plain = shown.trim_matches('"');
+    if label.is_empty() { plain.to_owned() } else { format!("{label}: {plain}") }
+}
+
+fn line_of(text: &str, at: usize) -> u64 {
+    let before = text.as_bytes().get(..at).unwrap_or_default();
+    1 + before.iter().map(|b| u64::from(*b == b'\n')).sum::<u64>()
+}
