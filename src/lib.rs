@@ -1,4 +1,6 @@
+//! tokenbook: the books for a company's LLM tokens.
 pub mod aggregate;
+pub mod books;
 pub mod domain;
 pub mod import;
 pub mod ledger;

@@ -1,2 +1,69 @@
-//! The command, which comes with the facade.
-fn main() {}
+//! The `tokenbook` command: the only place with a clock, an environment, standard streams and an exit code.
+
+mod cli;
+
+use cli::{Invocation, Streams};
+use std::ffi::OsString;
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+use tokenbook::domain::timestamp::Timestamp;
+
+fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let stop = Arc::new(AtomicBool::new(false));
+    let signal = Arc::new(AtomicUsize::new(0));
+    watch_signals(&stop, &signal);
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    let mut err = std::io::stderr();
+    let invocation = Invocation {
+        now: now(),
+        user: std::env::var("USER").ok().filter(|user| !user.is_empty()),
+        stop,
+        progress: std::io::stderr().is_terminal(),
+        stdin_is_terminal: std::io::stdin().is_terminal(),
+        colour: std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+    };
+    let mut code = cli::run(&arguments, &invocation, &mut Streams { out: &mut out, err: &mut err });
+    if let Err(error) = out.flush() {
+        // A reader that has seen enough has closed the pipe: that is no failure.
+        if error.kind() != std::io::ErrorKind::BrokenPipe && code == 0 {
+            drop(writeln!(err, "error: standard output: {error}"));
+            code = cli::failure::Exit::Storage.code();
+        }
+    }
+    match signal.load(Ordering::Relaxed) {
+        0 => ExitCode::from(code),
+        number => ExitCode::from(u8::try_from(128 + number).unwrap_or(code)),
+    }
+}
+
+/// The instant now; a clock set outside 2015 to 2099 gives the nearest instant that can be kept.
+fn now() -> Timestamp {
+    let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
+    let nanos = i64::try_from(nanos).unwrap_or(i64::MAX);
+    Timestamp::from_nanos(nanos.clamp(Timestamp::EARLIEST.nanos(), Timestamp::LATEST.nanos()))
+        .unwrap_or(Timestamp::EARLIEST)
+}
+
+/// Ctrl-C and SIGTERM ask running work to stop without a trace; a second one ends the process.
+#[cfg(unix)]
+fn watch_signals(stop: &Arc<AtomicBool>, signal: &Arc<AtomicUsize>) {
+    use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
+    use signal_hook::flag::{register, register_conditional_shutdown, register_usize};
+    // Where a handler cannot be set, a signal ends the process at once, and the next open rolls back.
+    for (number, value) in [(SIGINT, 2), (SIGTERM, 15)] {
+        drop(register_conditional_shutdown(number, 128 + number, Arc::clone(stop)));
+        drop(register_usize(number, Arc::clone(signal), value));
+        drop(register(number, Arc::clone(stop)));
+    }
+    // A file-size limit is then an error of the write instead of the end of the process.
+    drop(register(SIGXFSZ, Arc::new(AtomicBool::new(false))));
+}
+
+#[cfg(not(unix))]
+fn watch_signals(stop: &Arc<AtomicBool>, _signal: &Arc<AtomicUsize>) {
+    drop(signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::clone(stop)));
+}

@@ -1,0 +1,128 @@
+//! Is the month whole? What is missing, unpriced, unallocated or set aside, and where the log has holes.
+
+use crate::books::reports::Request;
+use crate::domain::calendar::{Calendar, Day};
+use crate::domain::period::Period;
+use crate::domain::timestamp::Timestamp;
+use crate::domain::usage::Dictionary;
+use crate::ledger::quarantine::OpenLine;
+use crate::rating::RatedLine;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a reader must know before using the numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caveats {
+    /// Events with something that has no price.
+    pub unpriced_events: i64,
+    /// Events without a department.
+    pub unallocated_events: i64,
+    /// Quarantined lines that may belong to the period.
+    pub quarantined_lines: usize,
+    /// Whether the period is not over yet, where now is known.
+    pub not_over: bool,
+}
+
+impl Caveats {
+    /// Whether there is nothing to solve or waive. A month that is not over is no fault.
+    pub const fn is_clean(&self) -> bool {
+        self.unpriced_events == 0 && self.unallocated_events == 0 && self.quarantined_lines == 0
+    }
+
+    /// In words.
+    pub fn sentences(&self) -> Vec<String> {
+        let mut sentences = Vec::new();
+        if self.unpriced_events > 0 {
+            sentences.push(format!(
+                "{} event(s) have usage without a price: their cost is not in the amounts",
+                self.unpriced_events
+            ));
+        }
+        if self.unallocated_events > 0 {
+            sentences.push(format!("{} event(s) have no department", self.unallocated_events));
+        }
+        if self.quarantined_lines > 0 {
+            sentences.push(format!("{} quarantined line(s) are not in the numbers", self.quarantined_lines));
+        }
+        if self.not_over {
+            sentences.push("the period is not over".to_owned());
+        }
+        sentences
+    }
+}
+
+/// The caveats of rated lines.
+pub fn caveats(
+    lines: &[RatedLine],
+    names: &Dictionary,
+    open: &[OpenLine],
+    request: &Request,
+    calendar: Calendar,
+) -> Caveats {
+    let (first, last) = (i64::from(request.period.first().number()), i64::from(request.period.last().number()));
+    let has_department =
+        |line: &RatedLine| names.tag_sets.get(&line.usage.key.tag_set).is_some_and(|tags| tags.department().is_some());
+    // A line whose day is not known may belong to any period.
+    let touches =
+        |line: &&OpenLine| line.first_day.is_none_or(|day| day <= last) && line.last_day.is_none_or(|day| day >= first);
+    Caveats {
+        unpriced_events: lines.iter().map(|line| line.unpriced_events).sum(),
+        unallocated_events: lines.iter().filter(|line| !has_department(line)).map(|line| line.usage.events).sum(),
+        quarantined_lines: open.iter().filter(touches).count(),
+        not_over: request.now.is_some_and(|now| calendar.day_of(now) <= request.period.last()),
+    }
+}
+
+/// What a source delivered in a period.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Coverage {
+    /// The source.
+    pub source: String,
+    /// Events.
+    pub events: i64,
+    /// Events in the period before, where it has any.
+    pub events_before: Option<i64>,
+    /// The first event.
+    pub first_at: Timestamp,
+    /// The last event.
+    pub last_at: Timestamp,
+    /// Days of the period without an event.
+    pub empty_days: Vec<Day>,
+}
+
+/// What each source delivered, in the order of their names.
+pub fn coverage(
+    lines: &[RatedLine],
+    before: Option<&[RatedLine]>,
+    names: &Dictionary,
+    period: Period,
+) -> Vec<Coverage> {
+    let mut days: BTreeMap<i64, BTreeSet<Day>> = BTreeMap::new();
+    let mut found: BTreeMap<i64, Coverage> = BTreeMap::new();
+    for line in lines {
+        let usage = &line.usage;
+        let coverage = found.entry(usage.key.source).or_insert_with(|| Coverage {
+            source: names.sources.get(&usage.key.source).cloned().unwrap_or_default(),
+            events: 0,
+            events_before: None,
+            first_at: usage.first_at,
+            last_at: usage.last_at,
+            empty_days: Vec::new(),
+        });
+        coverage.events += usage.events;
+        coverage.first_at = coverage.first_at.min(usage.first_at);
+        coverage.last_at = coverage.last_at.max(usage.last_at);
+        days.entry(usage.key.source).or_default().insert(usage.key.day);
+    }
+    for line in before.into_iter().flatten() {
+        if let Some(coverage) = found.get_mut(&line.usage.key.source) {
+            *coverage.events_before.get_or_insert(0) += line.usage.events;
+        }
+    }
+    for (source, coverage) in &mut found {
+        let used = days.remove(source).unwrap_or_default();
+        coverage.empty_days = period.days().filter(|day| !used.contains(day)).collect();
+    }
+    let mut coverage: Vec<Coverage> = found.into_values().collect();
+    coverage.sort_by(|a, b| a.source.cmp(&b.source));
+    coverage
+}

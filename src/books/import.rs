@@ -1,0 +1,410 @@
+//! Importing a file: parsed on all threads, appended by one, all or nothing.
+//!
+//! Parsing runs ahead of appending by one batch. The write lock is taken when the first batch is whole, so a file of
+//! less than a batch is parsed and checked before anybody has to wait.
+
+use crate::books::{Act, Books, Observer};
+use crate::domain::batch::Batch;
+use crate::domain::name::similar_names;
+use crate::domain::tags::Tag;
+use crate::domain::timestamp::Timestamp;
+use crate::import::input::{self, Input, InputError, Source};
+use crate::import::parse::{self, BadLine, Context, Demand, OnBad, ParseError, Parsed};
+use crate::import::sink::Constants;
+use crate::ledger::append::{Appended, Appender};
+use crate::ledger::conflict::Conflict;
+use crate::ledger::imports::{FileFacts, ImportRow};
+use crate::ledger::quarantine::Held;
+use crate::ledger::transaction::Write;
+use crate::ledger::{LedgerError, chain};
+use crate::text::problem::Problem;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::mpsc::{Receiver, sync_channel};
+
+/// How a file is imported.
+#[derive(Debug, Clone)]
+pub struct ImportOptions {
+    /// Who issued the ids.
+    pub source: String,
+    /// The format's name, or any that fits.
+    pub format: Option<&'static str>,
+    /// Tags for events that lack them.
+    pub fill: Vec<Tag>,
+    /// What to do with bad lines.
+    pub quarantine: Quarantine,
+    /// Whether to keep what was imported.
+    pub run: Run,
+    /// Whether a last CSV line without a line end is known to be whole.
+    pub last_line_complete: bool,
+}
+
+/// The source of our own formats.
+pub const DEFAULT_SOURCE: &str = "default";
+
+impl ImportOptions {
+    /// Nothing special: any format, no filling, bad lines refuse the file.
+    pub fn plain() -> Self {
+        Self {
+            source: DEFAULT_SOURCE.to_owned(),
+            format: None,
+            fill: Vec::new(),
+            quarantine: Quarantine::Refuse,
+            run: Run::Real,
+            last_line_complete: false,
+        }
+    }
+
+    /// What changes the events of a file, in one spelling.
+    fn spelling(&self) -> String {
+        let mut tags: Vec<String> = self.fill.iter().map(|tag| format!("tag {}={}", tag.key, tag.value)).collect();
+        tags.sort();
+        tags.join("\n")
+    }
+}
+
+/// What happens to a file with bad lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quarantine {
+    /// It is refused whole.
+    Refuse,
+    /// Up to so many bad lines are set aside and the good ones imported.
+    UpTo(usize),
+}
+
+/// Whether an import is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Run {
+    /// It is.
+    Real,
+    /// All is done and then undone.
+    Dry,
+}
+
+/// The most bad lines that are listed, and the most that can be set aside.
+pub const LISTED: usize = 1_000;
+/// The most lines one import can set aside.
+pub const QUARANTINE_LIMIT: usize = 100_000;
+
+/// What became of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportOutcome {
+    /// The file's name.
+    pub file: String,
+    /// The format's name.
+    pub format: String,
+    /// BLAKE3 of the file.
+    pub digest: [u8; 32],
+    /// All lines: the sum of the others.
+    pub lines: u64,
+    /// Header lines.
+    pub header: u64,
+    /// Blank lines.
+    pub blank: u64,
+    /// New events.
+    pub accepted: u64,
+    /// Events that were there already.
+    pub duplicates: u64,
+    /// Lines set aside.
+    pub quarantined: u64,
+    /// What was wrong with the lines set aside.
+    pub problems: Vec<Problem>,
+    /// Fields that are not read.
+    pub ignored: BTreeSet<String>,
+    /// Department names that differ only in case, spacing or look.
+    pub similar: Vec<(String, String)>,
+    /// Whether the very same file was imported before, so that it was not read again.
+    pub same_file: bool,
+    /// The last entry of the chain afterwards.
+    pub head: chain::Head,
+}
+
+/// Why nothing of a file was imported.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// It cannot be opened.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// It cannot be read to its end.
+    #[error("{file}: {error}")]
+    Unreadable {
+        /// The file.
+        file: String,
+        /// What the system or the decompressor says.
+        error: std::io::Error,
+    },
+    /// It is not what it should be, as a whole.
+    #[error("{}", .problem.in_file(.file))]
+    File {
+        /// The file.
+        file: String,
+        /// What is wrong.
+        problem: Problem,
+    },
+    /// Some lines are not events.
+    #[error("{file}: {total} bad line(s), nothing of it was imported")]
+    Rejected {
+        /// The file.
+        file: String,
+        /// The first of the bad lines, in order.
+        problems: Vec<Problem>,
+        /// How many there are.
+        total: u64,
+        /// How many by field.
+        by_field: BTreeMap<String, u64>,
+    },
+    /// Ids that are in the ledger with other content.
+    #[error("{file}: {} event(s) have the id of another event with other content, nothing of it was imported", conflicts.len())]
+    Conflicts {
+        /// The file.
+        file: String,
+        /// The first of them.
+        conflicts: Vec<Conflict>,
+    },
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(LedgerError),
+    /// The caller asked to stop.
+    #[error("stopped, nothing of the file was imported")]
+    Stopped,
+}
+
+impl Books {
+    /// Imports one file.
+    pub fn import(
+        &self,
+        input: &Input,
+        options: &ImportOptions,
+        act: Act<'_>,
+        observer: &dyn Observer,
+    ) -> Result<ImportOutcome, ImportError> {
+        if let Some(outcome) = self.same_file(input, options)? {
+            return Ok(outcome);
+        }
+        let file = input.name();
+        let context = self.context(options, act.now);
+        let format = options.format.and_then(crate::import::format::named);
+        let (sender, batches) = sync_channel::<Batch>(1);
+        std::thread::scope(|scope| {
+            let context = &context;
+            let parser = scope.spawn(move || {
+                let source = Source::open(input)?;
+                let deliver = |batch| if sender.send(batch).is_ok() { Demand::More } else { Demand::Stop };
+                let progress = |bytes| {
+                    observer.read(bytes);
+                    if observer.stop() { Demand::Stop } else { Demand::More }
+                };
+                Ok(parse::parse(source, format, context, deliver, progress))
+            });
+            let appended = self.append(batches, context, options, observer);
+            let parsed: Result<_, InputError> = parser.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            let parsed = parsed?.map_err(|error| parse_error(&file, error));
+            self.finish(&file, options, context, parsed, appended, act)
+        })
+    }
+
+    /// Appends batches as they come. `None` when none came.
+    fn append(
+        &self,
+        batches: Receiver<Batch>,
+        context: &Context,
+        options: &ImportOptions,
+        observer: &dyn Observer,
+    ) -> Result<Option<(Write<'_>, Appended)>, LedgerError> {
+        let Ok(mut batch) = batches.recv() else { return Ok(None) };
+        let write = self.ledger.write(|| observer.waiting())?;
+        let mut appender = Appender::new(&write, &options.source, self.key_hash)?;
+        let mut events = 0;
+        loop {
+            appender.append(&batch, &context.constants.names.lock())?;
+            events += u64::try_from(batch.len()).unwrap_or(u64::MAX);
+            observer.events(events);
+            drop(batch);
+            if observer.stop() {
+                return Err(LedgerError::Stopped);
+            }
+            match batches.recv() {
+                Ok(next) => batch = next,
+                Err(_) => break,
+            }
+        }
+        let appended = appender.finish()?;
+        Ok(Some((write, appended)))
+    }
+
+    /// Judges the whole file, and keeps it or leaves no trace.
+    fn finish(
+        &self,
+        file: &str,
+        options: &ImportOptions,
+        context: &Context,
+        parsed: Result<Parsed, ImportError>,
+        appended: Result<Option<(Write<'_>, Appended)>, LedgerError>,
+        act: Act<'_>,
+    ) -> Result<ImportOutcome, ImportError> {
+        let appended = match appended {
+            Err(LedgerError::Stopped) => return Err(ImportError::Stopped),
+            Err(error @ LedgerError::Conflicts(_)) => Err(error),
+            // Then the parser stopped because nobody took its batches.
+            Err(error) => return Err(ImportError::Ledger(error)),
+            Ok(appended) => Ok(appended),
+        };
+        let parsed = parsed?;
+        refuse_bad(file, options, &parsed)?;
+        let appended = appended.map_err(|error| match error {
+            LedgerError::Conflicts(conflicts) => ImportError::Conflicts { file: file.to_owned(), conflicts },
+            other => ImportError::Ledger(other),
+        })?;
+        let held: Vec<Held> = parsed.bad.iter().map(|bad| held(bad, context)).collect();
+        let (write, appended) = match appended {
+            Some((write, appended)) => (Some(write), appended),
+            None if held.is_empty() => (None, Appended::default()),
+            None => (Some(self.ledger.write(|| {}).map_err(ImportError::Ledger)?), Appended::default()),
+        };
+        let facts = facts(file, options, &parsed);
+        let similar = self.similar_departments(context).map_err(ImportError::Ledger)?;
+        if let Some(write) = write
+            && options.run == Run::Real
+            && (appended.accepted > 0 || !held.is_empty())
+        {
+            write.record_import(&facts, &appended, &held, act.now, act.actor).map_err(ImportError::Ledger)?;
+            write.commit().map_err(ImportError::Ledger)?;
+            self.ledger.checkpoint().map_err(ImportError::Ledger)?;
+        }
+        Ok(ImportOutcome {
+            file: file.to_owned(),
+            format: facts.format,
+            digest: facts.digest,
+            lines: facts.lines,
+            header: facts.header,
+            blank: facts.blank,
+            accepted: appended.accepted,
+            duplicates: appended.duplicates,
+            quarantined: parsed.counts.bad,
+            problems: parsed.bad.into_iter().map(|bad| bad.problem).collect(),
+            ignored: parsed.ignored,
+            similar,
+            same_file: false,
+            head: self.head().map_err(ImportError::Ledger)?,
+        })
+    }
+
+    fn context(&self, options: &ImportOptions, now: Timestamp) -> Context {
+        let (keep_bad, on_bad) = match options.quarantine {
+            Quarantine::Refuse => (LISTED, OnBad::DropEvents),
+            Quarantine::UpTo(limit) => (limit.clamp(LISTED, QUARANTINE_LIMIT), OnBad::KeepEvents),
+        };
+        Context {
+            constants: Constants {
+                names: crate::import::intern::SharedNames::default(),
+                fill: options.fill.clone(),
+                latest: parse::latest_from(now),
+            },
+            calendar: self.settings().calendar,
+            key_hash: self.key_hash,
+            source: options.source.clone(),
+            keep_bad,
+            on_bad,
+            last_line_complete: options.last_line_complete,
+        }
+    }
+
+    /// What is known without reading a file that was imported before, with the same options.
+    fn same_file(&self, input: &Input, options: &ImportOptions) -> Result<Option<ImportOutcome>, ImportError> {
+        let Input::File(path) = input else { return Ok(None) };
+        let Ok(metadata) = std::fs::metadata(path) else { return Ok(None) };
+        let snapshot = self.ledger.snapshot().map_err(ImportError::Ledger)?;
+        let candidates = snapshot.imports_of_size(metadata.len()).map_err(ImportError::Ledger)?;
+        let alike = |import: &ImportRow| {
+            let format = options.format.is_none_or(|format| format == import.format);
+            let bad = import.quarantined == 0 || options.quarantine != Quarantine::Refuse;
+            format && bad && import.source == options.source && import.options == options.spelling()
+        };
+        let candidates: Vec<ImportRow> = candidates.into_iter().filter(alike).collect();
+        if candidates.is_empty() {
+            return Ok(None);
+        }
+        let digest = input::digest(path)?.digest;
+        let Some(import) = candidates.into_iter().find(|import| import.digest == digest) else { return Ok(None) };
+        let count = |count: i64| u64::try_from(count).unwrap_or(0);
+        Ok(Some(ImportOutcome {
+            file: input.name(),
+            format: import.format,
+            digest,
+            lines: count(import.lines),
+            header: count(import.header),
+            blank: count(import.blank),
+            accepted: 0,
+            duplicates: count(import.accepted) + count(import.duplicates),
+            quarantined: count(import.quarantined),
+            problems: Vec::new(),
+            ignored: BTreeSet::new(),
+            similar: Vec::new(),
+            same_file: true,
+            head: snapshot.head().clone(),
+        }))
+    }
+
+    /// Departments, of this import and of the ledger, whose names look alike.
+    fn similar_departments(&self, context: &Context) -> Result<Vec<(String, String)>, LedgerError> {
+        let names = context.constants.names.lock();
+        let new: BTreeSet<String> =
+            names.tag_sets.iter().filter_map(|tags| tags.department().map(str::to_owned)).collect();
+        if new.is_empty() {
+            return Ok(Vec::new());
+        }
+        let known = self.ledger.departments()?;
+        Ok(similar_names(known.union(&new)))
+    }
+}
+
+fn refuse_bad(file: &str, options: &ImportOptions, parsed: &Parsed) -> Result<(), ImportError> {
+    let allowed = match options.quarantine {
+        Quarantine::Refuse => 0,
+        Quarantine::UpTo(limit) => u64::try_from(limit.min(QUARANTINE_LIMIT)).unwrap_or(u64::MAX),
+    };
+    if parsed.counts.bad <= allowed {
+        return Ok(());
+    }
+    Err(ImportError::Rejected {
+        file: file.to_owned(),
+        problems: parsed.bad.iter().take(LISTED).map(|bad| bad.problem.clone()).collect(),
+        total: parsed.counts.bad,
+        by_field: parsed.bad_by_field.clone(),
+    })
+}
+
+fn parse_error(file: &str, error: ParseError) -> ImportError {
+    let file = file.to_owned();
+    match error {
+        ParseError::Io(error) => ImportError::Unreadable { file, error },
+        ParseError::File(problem) => ImportError::File { file, problem },
+        ParseError::Stopped => ImportError::Stopped,
+    }
+}
+
+fn held(bad: &BadLine, context: &Context) -> Held {
+    let at = bad.redacted.timestamp.as_deref().and_then(|text| Timestamp::parse(text).ok());
+    Held {
+        line: i64::try_from(bad.problem.line).unwrap_or(i64::MAX),
+        field: bad.problem.field.clone().unwrap_or_default(),
+        what: bad.problem.what.clone(),
+        expected: bad.problem.expected.clone(),
+        event_id: bad.redacted.id.clone().unwrap_or_default(),
+        day: at.map(|at| i64::from(context.calendar.day_of(at).number())),
+        kept: bad.redacted.kept.clone(),
+    }
+}
+
+fn facts(file: &str, options: &ImportOptions, parsed: &Parsed) -> FileFacts {
+    FileFacts {
+        source: options.source.clone(),
+        file: file.to_owned(),
+        format: parsed.format.to_owned(),
+        options: options.spelling(),
+        digest: parsed.digest.digest,
+        bytes: parsed.digest.bytes,
+        lines: parsed.counts.lines,
+        header: parsed.counts.header,
+        blank: parsed.counts.blank,
+    }
+}

@@ -1,0 +1,123 @@
+//! The manifest of a month's files: what went in, what came out, and which state of the ledger it was made from.
+//!
+//! It is written last, so that a manifest whose digests match means a whole set of files.
+
+use crate::books::import::ImportOutcome;
+use crate::books::output::Written;
+use crate::books::{BooksError, output};
+use crate::sheet::Heading;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// The file's name.
+pub const NAME: &str = "manifest.json";
+
+/// The version of the manifest's own form.
+const FORM: u32 = 1;
+
+/// The manifest.
+#[derive(Debug, Serialize)]
+pub struct Manifest<'a> {
+    form: u32,
+    tokenbook: &'static str,
+    period: &'a str,
+    time_zone: &'a str,
+    currency: &'a str,
+    closed: bool,
+    ledger_entry: u64,
+    ledger_head: &'a str,
+    caveats: &'a [String],
+    inputs: Vec<InputFile>,
+    outputs: &'a [Written],
+}
+
+/// A file that went in.
+#[derive(Debug, Serialize)]
+pub struct InputFile {
+    role: &'static str,
+    file: String,
+    sha256: String,
+    bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lines: Option<Lines>,
+}
+
+/// The lines of a usage file. New events and duplicates are one number, which a rerun does not change.
+#[derive(Debug, Serialize)]
+struct Lines {
+    lines: u64,
+    header: u64,
+    blank: u64,
+    events: u64,
+    quarantined: u64,
+}
+
+impl InputFile {
+    /// A file by its role, hashed.
+    pub fn of(role: &'static str, path: &Path) -> Result<Self, BooksError> {
+        let (sha256, bytes) = output::sha256_of_file(path)?;
+        Ok(Self { role, file: path.display().to_string(), sha256, bytes, lines: None })
+    }
+
+    /// A usage file, with what its import counted.
+    pub fn usage(path: &Path, outcome: &ImportOutcome) -> Result<Self, BooksError> {
+        let ImportOutcome { lines, header, blank, accepted, duplicates, quarantined, .. } = *outcome;
+        let lines = Lines { lines, header, blank, events: accepted + duplicates, quarantined };
+        Ok(Self { lines: Some(lines), ..Self::of("usage", path)? })
+    }
+}
+
+/// The manifest as bytes.
+pub fn bytes(
+    heading: &Heading,
+    entry: u64,
+    inputs: Vec<InputFile>,
+    outputs: &[Written],
+) -> Result<Vec<u8>, BooksError> {
+    let manifest = Manifest {
+        form: FORM,
+        tokenbook: env!("CARGO_PKG_VERSION"),
+        period: &heading.period,
+        time_zone: &heading.time_zone,
+        currency: heading.currency.code(),
+        closed: heading.closed,
+        ledger_entry: entry,
+        ledger_head: &heading.ledger_head,
+        caveats: &heading.caveats,
+        inputs,
+        outputs,
+    };
+    let mut bytes =
+        serde_json::to_vec_pretty(&manifest).map_err(|error| BooksError::io(Path::new(NAME), error.into()))?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+/// The outputs an earlier manifest lists, to clear away those that are no longer made.
+#[derive(Debug, Deserialize)]
+pub struct Earlier {
+    outputs: Vec<EarlierFile>,
+}
+
+#[derive(Debug, Deserialize)]
+struct EarlierFile {
+    file: String,
+    sha256: String,
+}
+
+/// Removes files of an earlier run that this run did not make, if they still are what that run wrote.
+pub fn clear_away(folder: &Path, written: &[Written]) -> Result<(), BooksError> {
+    let Ok(text) = std::fs::read(folder.join(NAME)) else { return Ok(()) };
+    // A file of this name that is no manifest of ours is somebody else's.
+    let Ok(earlier) = serde_json::from_slice::<Earlier>(&text) else { return Ok(()) };
+    for file in earlier.outputs {
+        let still_made = written.iter().any(|written| written.file == file.file);
+        let inside = !file.file.starts_with('/') && !file.file.split(['/', '\\']).any(|part| part == "..");
+        let path = folder.join(&file.file);
+        if still_made || !inside || !path.is_file() || output::sha256_of_file(&path)?.0 != file.sha256 {
+            continue;
+        }
+        std::fs::remove_file(&path).map_err(|error| BooksError::io(&path, error))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,200 @@
+//! The facade: everything a user does with a ledger, from importing to the month's files.
+//!
+//! Nothing here prints, reads the clock or the environment: times and names of actors are arguments, and what happens
+//! meanwhile is told to an [`Observer`].
+
+pub mod completeness;
+pub mod import;
+pub mod manifest;
+pub mod month_end;
+pub mod output;
+pub mod price_list;
+pub mod prices;
+pub mod reports;
+pub mod savings;
+pub mod verify;
+
+use crate::aggregate::AggregateError;
+use crate::domain::key::KeyHash;
+use crate::domain::timestamp::Timestamp;
+use crate::ledger::connection::{Access, Ledger};
+use crate::ledger::quarantine::OpenLine;
+use crate::ledger::{LedgerError, Settings, chain};
+use crate::report::ReportError;
+use crate::report::roi::RoiError;
+use crate::report::savings::SavingsError;
+use crate::text::problem::Problem;
+use std::path::Path;
+
+/// An open ledger and all that can be done with it.
+#[derive(Debug)]
+pub struct Books {
+    ledger: Ledger,
+    key_hash: KeyHash,
+}
+
+/// When something is done, and who does it: the library asks neither the clock nor the system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Act<'a> {
+    /// Now.
+    pub now: Timestamp,
+    /// Who.
+    pub actor: &'a str,
+}
+
+/// Hears what happens during long work, and may stop it.
+pub trait Observer: Sync {
+    /// Another process is writing to the ledger; this one waits.
+    fn waiting(&self) {}
+    /// So many bytes of a file have been read.
+    fn read(&self, _bytes: u64) {}
+    /// So many events have been appended or read.
+    fn events(&self, _events: u64) {}
+    /// Whether to stop without a trace.
+    fn stop(&self) -> bool {
+        false
+    }
+}
+
+/// Hears nothing and stops nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct Silent;
+
+impl Observer for Silent {}
+
+/// What can go wrong with reports and month ends.
+#[derive(Debug, thiserror::Error)]
+pub enum BooksError {
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// Reading usage.
+    #[error(transparent)]
+    Aggregate(#[from] AggregateError),
+    /// Making a report.
+    #[error(transparent)]
+    Report(#[from] ReportError),
+    /// Making the return on investment.
+    #[error(transparent)]
+    Roi(#[from] RoiError),
+    /// Comparing with offers.
+    #[error(transparent)]
+    Savings(#[from] SavingsError),
+    /// A file of the user's has lines that are wrong.
+    #[error("{file}: {} line(s) are wrong, nothing of it was used", problems.len())]
+    Lines {
+        /// The file.
+        file: String,
+        /// What is wrong, in the order of the lines.
+        problems: Vec<Problem>,
+    },
+    /// A setting differs from what the ledger was made with.
+    #[error("the ledger's {what} is {ledger}, and {asked} was asked for")]
+    Setting {
+        /// Which setting.
+        what: &'static str,
+        /// What the ledger has.
+        ledger: String,
+        /// What was asked for.
+        asked: String,
+    },
+    /// There is no such price book.
+    #[error("there is no price book {0:?} in the ledger")]
+    NoBook(String),
+    /// A file could not be written or read.
+    #[error("{path}: {error}")]
+    Io {
+        /// The file.
+        path: String,
+        /// What the system says.
+        error: std::io::Error,
+    },
+}
+
+impl BooksError {
+    pub(crate) fn io(path: &Path, error: std::io::Error) -> Self {
+        Self::Io { path: path.display().to_string(), error }
+    }
+}
+
+impl Books {
+    /// Makes a ledger.
+    pub fn create(path: &Path, settings: &Settings, act: Act<'_>) -> Result<Self, LedgerError> {
+        Ok(Self { ledger: Ledger::create(path, settings, act.now, act.actor)?, key_hash: KeyHash::FULL })
+    }
+
+    /// Opens a ledger for reading and appending.
+    pub fn open(path: &Path) -> Result<Self, LedgerError> {
+        Ok(Self { ledger: Ledger::open(path, Access::Write)?, key_hash: KeyHash::FULL })
+    }
+
+    /// Opens a ledger for reading.
+    pub fn read(path: &Path) -> Result<Self, LedgerError> {
+        Ok(Self { ledger: Ledger::open(path, Access::Read)?, key_hash: KeyHash::FULL })
+    }
+
+    /// The same ledger with another hash under its keys: for tests of collisions, on ledgers made for them only.
+    #[doc(hidden)]
+    pub fn with_key_hash(self, key_hash: KeyHash) -> Self {
+        Self { key_hash, ..self }
+    }
+
+    /// What was fixed when the ledger was made.
+    pub const fn settings(&self) -> &Settings {
+        self.ledger.settings()
+    }
+
+    /// Refuses a currency or time zone other than the ledger's.
+    pub fn expect_settings(&self, currency: Option<&str>, time_zone: Option<&str>) -> Result<(), BooksError> {
+        let settings = self.settings();
+        let zone = settings.calendar.zone_name();
+        for (what, asked, ledger) in [("currency", currency, settings.currency.code()), ("time zone", time_zone, zone)]
+        {
+            if let Some(asked) = asked
+                && asked != ledger
+            {
+                return Err(BooksError::Setting { what, ledger: ledger.to_owned(), asked: asked.to_owned() });
+            }
+        }
+        Ok(())
+    }
+
+    /// The ledger's file.
+    pub fn path(&self) -> &Path {
+        self.ledger.path()
+    }
+
+    /// The last entry of the chain.
+    pub fn head(&self) -> Result<chain::Head, LedgerError> {
+        Ok(self.ledger.snapshot()?.head().clone())
+    }
+
+    /// The quarantined lines that wait for a decision.
+    pub fn quarantine(&self) -> Result<Vec<OpenLine>, LedgerError> {
+        self.ledger.snapshot()?.quarantine()
+    }
+
+    /// Gives quarantined lines up, for a reason. Returns the numbers given up.
+    pub fn discard(
+        &self,
+        ids: Option<&[i64]>,
+        reason: &str,
+        act: Act<'_>,
+        observer: &dyn Observer,
+    ) -> Result<Vec<i64>, LedgerError> {
+        let write = self.ledger.write(|| observer.waiting())?;
+        let discarded = write.discard(ids, reason, act.now, act.actor)?;
+        write.commit()?;
+        self.ledger.checkpoint()?;
+        Ok(discarded)
+    }
+
+    /// Makes the daily sums anew from the events. Returns the number of sums.
+    pub fn rebuild(&self, observer: &dyn Observer) -> Result<u64, LedgerError> {
+        let write = self.ledger.write(|| observer.waiting())?;
+        let sums = write.rebuild()?;
+        write.commit()?;
+        self.ledger.checkpoint()?;
+        Ok(sums)
+    }
+}

@@ -1,0 +1,77 @@
+//! Prices as a sheet: what is in force at an instant, or everything that ever was.
+
+use crate::books::{Books, BooksError};
+use crate::domain::timestamp::Timestamp;
+use crate::price::PriceRow;
+use crate::price::check::histories;
+use crate::sheet::{Cell, Column, Heading, Sheet};
+
+/// Which prices are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listing {
+    /// Those in force at an instant.
+    InForceAt(Timestamp),
+    /// All, each with its span.
+    History,
+}
+
+impl Books {
+    /// Prices in the order of their keys and starts, of one book or of all.
+    pub fn price_list(&self, listing: Listing, book: Option<&str>) -> Result<Sheet, BooksError> {
+        let prices = self.prices()?;
+        let histories = histories(prices.iter().filter(|row| book.is_none_or(|book| row.key.book.as_str() == book)));
+        let mut rows = Vec::new();
+        for history in histories.into_values() {
+            let starts: Vec<Timestamp> = history.keys().copied().collect();
+            for (place, (start, row)) in history.into_iter().enumerate() {
+                let until = starts.get(place + 1).copied();
+                let shown = match listing {
+                    Listing::History => true,
+                    Listing::InForceAt(at) => start <= at && until.is_none_or(|until| at < until) && row.rate.is_some(),
+                };
+                if shown {
+                    rows.push(cells(row, until));
+                }
+            }
+        }
+        let settings = self.settings();
+        let heading = Heading {
+            report: "prices".to_owned(),
+            period: match listing {
+                Listing::InForceAt(at) => at.to_string(),
+                Listing::History => "all".to_owned(),
+            },
+            time_zone: settings.calendar.zone_name().to_owned(),
+            currency: settings.currency,
+            ledger_head: self.head()?.to_string(),
+            closed: false,
+            caveats: Vec::new(),
+        };
+        Ok(Sheet { heading, columns: columns(), rows, total: None })
+    }
+}
+
+/// The columns of our own price list, so that what is listed as CSV can be imported again, and the end of the span.
+fn columns() -> Vec<Column> {
+    let mut columns: Vec<Column> = ["book", "provider", "model", "meter", "service_tier"].map(Column::text).into();
+    columns.extend([Column::number("prompt_above"), Column::text("currency"), Column::number("price")]);
+    columns.extend([Column::number("per"), Column::text("valid_from"), Column::text("valid_until")]);
+    columns
+}
+
+fn cells(row: &PriceRow, until: Option<Timestamp>) -> Vec<Cell> {
+    let key = &row.key;
+    vec![
+        Cell::text(key.book.as_str()),
+        Cell::text(key.provider.as_ref().map_or("", |provider| provider.as_str())),
+        Cell::text(key.model.as_str()),
+        Cell::text(key.meter.name()),
+        Cell::text(key.tier.as_str()),
+        if key.prompt_above > 0 { Cell::Count(key.prompt_above.into()) } else { Cell::text("") },
+        Cell::text(row.currency.code()),
+        row.rate.map_or(Cell::Unknown("not sold"), |rate| Cell::text(rate.to_string())),
+        Cell::Count(1_000_000),
+        Cell::text(row.valid_from.to_string()),
+        Cell::text(until.map_or_else(String::new, |until| until.to_string())),
+    ]
+}

@@ -1,0 +1,87 @@
+//! Importing and looking at prices.
+
+use crate::books::{Act, Books, BooksError, Observer};
+use crate::domain::period::Period;
+use crate::domain::timestamp::Timestamp;
+use crate::ledger::prices::PricesAppended;
+use crate::price::PriceRow;
+use crate::price::check::{Finding, findings, histories};
+use crate::price::read::{ListedPrice, price_list};
+use crate::text::problem::Problem;
+
+/// Whether prices that look like a mistake of units are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Jumps {
+    /// A price about a thousand times another of its key is refused.
+    Refuse,
+    /// The user has looked at them.
+    Confirmed,
+}
+
+impl Books {
+    /// Imports a price list. An empty book means `book`, or the ledger's own.
+    pub fn import_prices(
+        &self,
+        file: &str,
+        bytes: &[u8],
+        book: Option<&crate::domain::name::Name>,
+        jumps: Jumps,
+        act: Act<'_>,
+        observer: &dyn Observer,
+    ) -> Result<PricesAppended, BooksError> {
+        let settings = self.settings();
+        let lines = |problems| BooksError::Lines { file: file.to_owned(), problems };
+        let prices = price_list(bytes, book.unwrap_or(&settings.book), settings.calendar).map_err(lines)?;
+        let write = self.ledger.write(|| observer.waiting())?;
+        if jumps == Jumps::Refuse {
+            let known = write.prices()?;
+            let problems = unit_jumps(&known, &prices);
+            if !problems.is_empty() {
+                return Err(lines(problems));
+            }
+        }
+        let outcome = write.append_prices(&prices, act.now, act.actor)?;
+        write.commit()?;
+        self.ledger.checkpoint()?;
+        Ok(outcome)
+    }
+
+    /// Every price, in the order of import.
+    pub fn prices(&self) -> Result<Vec<PriceRow>, BooksError> {
+        Ok(self.ledger.snapshot()?.prices()?)
+    }
+
+    /// The prices in force at an instant, in the order of their keys.
+    pub fn prices_at(&self, at: Timestamp) -> Result<Vec<PriceRow>, BooksError> {
+        let prices = self.prices()?;
+        let in_force = histories(&prices).into_values().filter_map(|history| {
+            history.range(..=at).next_back().map(|(_, row)| (*row).clone()).filter(|row| row.rate.is_some())
+        });
+        Ok(in_force.collect())
+    }
+
+    /// Jumps and gaps in all prices, and the unpriced usage of a period.
+    pub fn check_prices(&self, period: Period) -> Result<(Vec<Finding>, crate::sheet::Sheet), BooksError> {
+        let found = findings(&self.prices()?);
+        let request = crate::books::reports::Request::of(period);
+        Ok((found, self.report("unpriced", &request)?))
+    }
+}
+
+/// New prices that are a thousand times, or a thousandth of, a neighbour of their key.
+fn unit_jumps(known: &[PriceRow], new: &[ListedPrice]) -> Vec<Problem> {
+    let all = known.iter().chain(new.iter().map(|price| &price.row));
+    let mut problems = Vec::new();
+    for finding in findings(all) {
+        let Finding::Jump { key, at, before, after } = finding else { continue };
+        let of_this_list = |price: &&ListedPrice| {
+            price.row.key == key && (price.row.valid_from == at || price.row.rate == Some(before))
+        };
+        if let Some(price) = new.iter().find(of_this_list) {
+            let what = format!("{} {} goes from {before} to {after} per million at {at}", key.model, key.meter);
+            let expected = "a price of the same magnitude: is `per` right? (--confirm takes it as it is)";
+            problems.push(Problem::field("price", what, expected).at(price.line));
+        }
+    }
+    problems
+}

@@ -1,0 +1,204 @@
+//! Reports on a ledger: reading one state of it, rating it, and handing it to the report.
+
+use crate::aggregate::{PriceChanges, from_daily, from_events, rated};
+use crate::books::completeness::{self, Caveats};
+use crate::books::{Books, BooksError};
+use crate::domain::money::Amount;
+use crate::domain::name::UNALLOCATED;
+use crate::domain::period::Period;
+use crate::domain::timestamp::Timestamp;
+use crate::domain::usage::Dictionary;
+use crate::ledger::transaction::Snapshot;
+use crate::price::{Book, PriceRow};
+use crate::rating::{Cost, RatedLine};
+use crate::report::by::Dimension;
+use crate::report::roi::{self, list::BenefitList};
+use crate::report::{self, Inputs};
+use crate::sheet::{Heading, Sheet};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What is asked of a report.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The period.
+    pub period: Period,
+    /// The dimensions to group by.
+    pub by: Vec<Dimension>,
+    /// Another price book than the ledger's own.
+    pub book: Option<String>,
+    /// Where usage is read from.
+    pub basis: Basis,
+    /// Now, to warn about a month that is not over.
+    pub now: Option<Timestamp>,
+}
+
+/// Where a report's usage comes from. Both give the same numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Basis {
+    /// The daily sums.
+    Daily,
+    /// Every event, on all threads.
+    Events,
+}
+
+impl Request {
+    /// A period by department, with the ledger's own prices, from the daily sums.
+    pub fn of(period: Period) -> Self {
+        Self { period, by: vec![Dimension::Department], book: None, basis: Basis::Daily, now: None }
+    }
+}
+
+/// One period of a ledger, rated: what every report of it starts from.
+#[derive(Debug)]
+pub struct Statement {
+    /// What it is about.
+    pub heading: Heading,
+    /// The period.
+    pub period: Period,
+    /// Its usage.
+    pub lines: Vec<RatedLine>,
+    /// The usage of the period before, if that is a month and has any.
+    pub before: Option<Vec<RatedLine>>,
+    /// The names of its numbers.
+    pub names: Dictionary,
+    /// The name of the book it was rated with.
+    pub book: String,
+    /// The prompt sizes at which prices of each model change.
+    pub thresholds: BTreeMap<String, Vec<i64>>,
+    /// Every price book, by name.
+    pub books: BTreeMap<String, Book>,
+    /// What a reader must know.
+    pub caveats: Caveats,
+}
+
+impl Books {
+    /// Makes a report.
+    pub fn report(&self, name: &str, request: &Request) -> Result<Sheet, BooksError> {
+        let statement = self.statement(request)?;
+        statement.report(name, &request.by)
+    }
+
+    /// Reads and rates a period, from one state of the ledger.
+    pub fn statement(&self, request: &Request) -> Result<Statement, BooksError> {
+        let snapshot = self.ledger.snapshot()?;
+        let settings = self.settings();
+        let names = snapshot.dictionary()?;
+        let rows = snapshot.prices()?;
+        let books = books(&rows);
+        let own = request.book.as_deref().unwrap_or(settings.book.as_str());
+        let empty = Book::default();
+        let book = match books.get(own) {
+            Some(book) => book,
+            None if request.book.is_none() => &empty,
+            None => return Err(BooksError::NoBook(own.to_owned())),
+        };
+        let rating = Rating { snapshot: &snapshot, book, books: &books, names: &names };
+        let lines = rating.rated(request.period, request.basis)?;
+        let before = match request.period.as_month().map(|month| month.previous().period()) {
+            Some(period) => Some(rating.rated(period, Basis::Daily)?).filter(|lines| !lines.is_empty()),
+            None => None,
+        };
+        let caveats = completeness::caveats(&lines, &names, &snapshot.quarantine()?, request, settings.calendar);
+        let heading = Heading {
+            report: String::new(),
+            period: request.period.to_string(),
+            time_zone: settings.calendar.zone_name().to_owned(),
+            currency: settings.currency,
+            ledger_head: snapshot.head().to_string(),
+            closed: false,
+            caveats: caveats.sentences(),
+        };
+        Ok(Statement {
+            heading,
+            period: request.period,
+            lines,
+            before,
+            names,
+            book: own.to_owned(),
+            thresholds: thresholds(&rows),
+            books,
+            caveats,
+        })
+    }
+}
+
+/// The books of all prices, by name.
+fn books(rows: &[PriceRow]) -> BTreeMap<String, Book> {
+    let mut by_name: BTreeMap<String, Vec<&PriceRow>> = BTreeMap::new();
+    for row in rows {
+        by_name.entry(row.key.book.to_string()).or_default().push(row);
+    }
+    by_name.into_iter().map(|(name, rows)| (name, Book::new(rows))).collect()
+}
+
+/// The prompt sizes at which some price of each model changes, ascending.
+fn thresholds(rows: &[PriceRow]) -> BTreeMap<String, Vec<i64>> {
+    let mut found: BTreeMap<String, BTreeSet<i64>> = BTreeMap::new();
+    for row in rows.iter().filter(|row| row.key.prompt_above > 0) {
+        found.entry(row.key.model.to_string()).or_default().insert(row.key.prompt_above);
+    }
+    found.into_iter().map(|(model, thresholds)| (model, thresholds.into_iter().collect())).collect()
+}
+
+struct Rating<'a> {
+    snapshot: &'a Snapshot<'a>,
+    book: &'a Book,
+    books: &'a BTreeMap<String, Book>,
+    names: &'a Dictionary,
+}
+
+impl Rating<'_> {
+    fn rated(&self, period: Period, basis: Basis) -> Result<Vec<RatedLine>, BooksError> {
+        let changes = PriceChanges::new(self.books.values().collect(), self.names);
+        let usage = match basis {
+            Basis::Daily => from_daily::usage(self.snapshot, period, &changes)?,
+            Basis::Events => from_events::usage(&self.snapshot.readers(), period, &changes)?,
+        };
+        let currency = self.snapshot.ledger().settings().currency;
+        Ok(rated::rated(self.snapshot, usage, self.book, self.names, currency, &changes)?)
+    }
+}
+
+impl Statement {
+    /// A report that needs nothing but usage.
+    pub fn report(&self, name: &str, by: &[Dimension]) -> Result<Sheet, BooksError> {
+        let found = report::named(name).unwrap_or(&report::REPORTS[0]);
+        let inputs = Inputs {
+            heading: self.heading_of(found.name),
+            period: self.period,
+            lines: &self.lines,
+            before: self.before.as_deref(),
+            names: &self.names,
+            by,
+        };
+        Ok((found.sheet)(&inputs)?)
+    }
+
+    /// The heading, for a report.
+    pub fn heading_of(&self, report: &str) -> Heading {
+        Heading { report: report.to_owned(), ..self.heading.clone() }
+    }
+
+    /// The exact cost of the priced usage, by department.
+    pub fn cost_by_department(&self) -> Result<BTreeMap<String, Amount>, BooksError> {
+        let mut costs: BTreeMap<String, Amount> = BTreeMap::new();
+        for line in &self.lines {
+            let tags = self.names.tag_sets.get(&line.usage.key.tag_set);
+            let department = tags.and_then(|tags| tags.department()).unwrap_or(UNALLOCATED);
+            let cost = costs.entry(department.to_owned()).or_insert(Amount::ZERO);
+            for charge in &line.charges {
+                if let Cost::Priced(amount) = charge.cost {
+                    *cost = cost.plus(amount).map_err(report::ReportError::from)?;
+                }
+            }
+        }
+        Ok(costs)
+    }
+
+    /// The return on investment, from a list of benefits and costs.
+    pub fn roi(&self, file: &str, bytes: &[u8]) -> Result<Sheet, BooksError> {
+        let list = BenefitList::read(bytes, self.heading.currency)
+            .map_err(|problems| BooksError::Lines { file: file.to_owned(), problems })?;
+        Ok(roi::sheet(&list, &self.cost_by_department()?, self.period, self.heading_of("roi"))?)
+    }
+}

@@ -1,0 +1,122 @@
+//! Verifying a ledger on all threads: every event, every sum, every entry.
+
+use crate::books::Books;
+use crate::domain::calendar::Day;
+use crate::domain::key::HASH_BITS;
+use crate::domain::period::Period;
+use crate::ledger::transaction::Readers;
+use crate::ledger::verify::{DayProof, Finding};
+use crate::ledger::{LedgerError, chain};
+use rayon::prelude::*;
+use std::path::Path;
+
+/// How much is verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// The chain, every event's digest, the daily sums, ids, the schema.
+    Full,
+    /// And SQLite's own checks of the file.
+    WithIntegrity,
+}
+
+/// A head that was kept outside the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Anchor {
+    /// The entry's number.
+    pub seq: u64,
+    /// Its hash.
+    pub hash: [u8; 32],
+}
+
+/// What was verified, and what is wrong.
+#[derive(Debug)]
+pub struct Verification {
+    /// Entries of the chain.
+    pub entries: u64,
+    /// Batches.
+    pub batches: u64,
+    /// Events.
+    pub events: u64,
+    /// The head.
+    pub head: chain::Head,
+    /// What is wrong; empty when all is as it was made.
+    pub findings: Vec<Finding>,
+}
+
+/// Days one task proves: enough to open a connection for.
+const DAYS_A_TASK: usize = 2;
+
+impl Books {
+    /// Verifies everything.
+    pub fn verify(&self, depth: Depth, anchor: Option<Anchor>) -> Result<Verification, LedgerError> {
+        let snapshot = self.ledger.snapshot()?;
+        let days = match snapshot.days_of_events()? {
+            Some((first, last)) => Period::between(first, last).days().collect(),
+            None => Vec::new(),
+        };
+        let (readers, key_hash) = (snapshot.readers(), self.key_hash);
+        let prove = |days: &[Day]| {
+            readers.read(|reader| {
+                let mut prover = reader.prover(key_hash)?;
+                days.iter()
+                    .map(|day| reader.prove_day(*day, &mut prover))
+                    .collect::<Result<Vec<DayProof>, LedgerError>>()
+            })
+        };
+        let proofs: Vec<Vec<DayProof>> = days.par_chunks(DAYS_A_TASK).map(prove).collect::<Result<_, _>>()?;
+        let proofs: Vec<DayProof> = proofs.into_iter().flatten().collect();
+        let events = proofs.iter().map(|day| day.events).sum();
+        let mut findings: Vec<Finding> = proofs.iter().flat_map(|day| day.findings.iter().cloned()).collect();
+        if let (Some(first), Some(last)) = (days.first(), days.last()) {
+            findings.extend(repeated_ids(&readers, (*first, *last), events)?);
+        }
+        let proof = snapshot.prove_chain(&proofs)?;
+        findings.extend(proof.findings);
+        findings.extend(anchor.and_then(|anchor| missing_anchor(&proof.heads, anchor)));
+        if depth == Depth::WithIntegrity {
+            findings.extend(snapshot.integrity()?);
+        }
+        Ok(Verification {
+            entries: proof.entries,
+            batches: proof.batches,
+            events,
+            head: snapshot.head().clone(),
+            findings,
+        })
+    }
+
+    /// Copies the ledger to a new file, which appears only when the copy verifies.
+    pub fn backup(&self, target: &Path) -> Result<Verification, LedgerError> {
+        let mut verified = None;
+        self.ledger.backup(target, |copy| {
+            let verification = Self::read(copy)?.with_key_hash(self.key_hash).verify(Depth::WithIntegrity, None)?;
+            let bad = verification.findings.first().cloned();
+            verified = Some(verification);
+            bad.map_or(Ok(()), |finding| Err(LedgerError::Corrupt(finding)))
+        })?;
+        verified.ok_or_else(|| LedgerError::Corrupt("the copy was not verified".to_owned()))
+    }
+}
+
+/// Ids under more than one day, a part of the hashes a task: parts of a few million events at the most.
+fn repeated_ids(readers: &Readers, days: (Day, Day), events: u64) -> Result<Vec<Finding>, LedgerError> {
+    let parts = i64::try_from(events / 2_000_000 + 1).unwrap_or(1).max(4);
+    let step = (1_i64 << HASH_BITS) / parts;
+    let look = |part: i64| {
+        let last = if part + 1 == parts { (1_i64 << HASH_BITS) - 1 } else { (part + 1) * step - 1 };
+        readers.read(|reader| reader.repeated_ids(part * step, last, days))
+    };
+    let found: Vec<Vec<Finding>> = (0..parts).into_par_iter().map(look).collect::<Result<_, LedgerError>>()?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+fn missing_anchor(heads: &[(u64, [u8; 32])], anchor: Anchor) -> Option<Finding> {
+    if heads.contains(&(anchor.seq, anchor.hash)) {
+        return None;
+    }
+    let kept = chain::hex(&anchor.hash);
+    Some(format!(
+        "entry {} is not the one with hash {kept} that was kept: entries were removed or made anew",
+        anchor.seq
+    ))
+}

@@ -1,0 +1,21 @@
+//! `tokenbook backup`: a verified copy.
+
+use super::Session;
+use super::verify::line;
+use crate::cli::failure::{Exit, Failure};
+use std::path::PathBuf;
+
+/// Copy the ledger to a new file, which appears only when the copy verifies
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// The new file
+    target: PathBuf,
+}
+
+pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
+    let books = session.read()?;
+    let verification = books.backup(&arguments.target)?;
+    session.tell(line(&format!("{}: copied and verified", arguments.target.display()), &verification))?;
+    session.say(format!("ledger head: {} {}", verification.head.seq, verification.head))?;
+    Ok(Exit::Done)
+}

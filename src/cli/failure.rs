@@ -1,0 +1,223 @@
+//! Exit codes, and errors as a user reads them: one line `error: what, where, expected`, then `hint: what to do`.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+use tokenbook::aggregate::AggregateError;
+use tokenbook::books::BooksError;
+use tokenbook::books::import::ImportError;
+use tokenbook::import::input::InputError;
+use tokenbook::ledger::LedgerError;
+use tokenbook::ledger::conflict::Conflict;
+
+/// How a command ended. The codes are part of the interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done.
+    Done,
+    /// A bug of ours.
+    Bug,
+    /// The command line or a configuration is wrong.
+    Usage,
+    /// At least one input was refused; nothing of it was imported.
+    Rejected,
+    /// Done, but something is quarantined, unpriced or unallocated.
+    Incomplete,
+    /// An id is in the ledger with other content.
+    Conflict,
+    /// The ledger does not verify.
+    Unverified,
+    /// Storage or another resource failed.
+    Storage,
+    /// The file is no ledger, or a newer one.
+    NotALedger,
+    /// The user stopped it.
+    Interrupted,
+}
+
+impl Exit {
+    /// The process's exit code.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Bug => 1,
+            Self::Usage => 2,
+            Self::Rejected => 3,
+            Self::Incomplete => 4,
+            Self::Conflict => 5,
+            Self::Unverified => 7,
+            Self::Storage => 8,
+            Self::NotALedger => 9,
+            Self::Interrupted => 130,
+        }
+    }
+
+    /// The code that counts when there are several causes.
+    pub fn worse(self, other: Self) -> Self {
+        let rank = |exit: Self| match exit {
+            Self::Done => 0,
+            Self::Incomplete => 1,
+            Self::Conflict => 2,
+            Self::Rejected => 3,
+            Self::Usage | Self::Unverified | Self::Storage | Self::NotALedger => 4,
+            Self::Bug => 5,
+            Self::Interrupted => 6,
+        };
+        if rank(other) > rank(self) { other } else { self }
+    }
+}
+
+/// Why a command did not do what was asked.
+#[derive(Debug)]
+pub struct Failure {
+    exit: Exit,
+    /// Details that come before the error, such as the bad lines of a file.
+    details: Vec<String>,
+    what: String,
+    hint: Option<String>,
+    /// The reader of our output has closed it: no failure at all.
+    silent: bool,
+}
+
+impl Failure {
+    /// A failure with its code.
+    pub fn new(exit: Exit, what: impl Display) -> Self {
+        Self { exit, details: Vec::new(), what: what.to_string(), hint: None, silent: false }
+    }
+
+    /// The same, with what to do about it.
+    pub fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    fn details(self, details: Vec<String>) -> Self {
+        Self { details, ..self }
+    }
+
+    /// The code.
+    pub const fn exit(&self) -> Exit {
+        self.exit
+    }
+
+    /// Prints the failure and returns the exit code.
+    pub fn print(&self, err: &mut dyn Write, colour: bool) -> u8 {
+        if self.silent {
+            return 0;
+        }
+        let (red, cyan, plain) = if colour { ("\u{1b}[1;31m", "\u{1b}[1;36m", "\u{1b}[0m") } else { ("", "", "") };
+        // There is nowhere left to say that saying it failed.
+        for detail in &self.details {
+            drop(writeln!(err, "{detail}"));
+        }
+        drop(writeln!(err, "{red}error:{plain} {}", self.what));
+        if let Some(hint) = &self.hint {
+            drop(writeln!(err, "{cyan}hint:{plain} {hint}"));
+        }
+        self.exit.code()
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        let silent = error.kind() == io::ErrorKind::BrokenPipe;
+        Self { silent, ..Self::new(Exit::Storage, format!("output: {error}")) }
+    }
+}
+
+impl From<LedgerError> for Failure {
+    fn from(error: LedgerError) -> Self {
+        let failure = |exit| Self::new(exit, &error);
+        match &error {
+            LedgerError::Missing(_) => {
+                failure(Exit::NotALedger).hint("`tokenbook init` makes one; --ledger or TOKENBOOK_LEDGER names another")
+            }
+            LedgerError::Exists(_) => failure(Exit::Usage).hint("name another file, or use the one that is there"),
+            LedgerError::NotALedger { .. } => failure(Exit::NotALedger).hint("the file was not touched"),
+            LedgerError::Newer { .. } => {
+                failure(Exit::NotALedger).hint("install a newer tokenbook; the file was not touched")
+            }
+            LedgerError::SchemaDiffers(_) | LedgerError::Corrupt(_) => failure(Exit::Unverified)
+                .hint("`tokenbook verify` tells what else differs; restore a backup that verifies"),
+            LedgerError::Busy(_) => failure(Exit::Storage).hint("run it again when the other process has finished"),
+            LedgerError::Changed => failure(Exit::Storage).hint("run it again"),
+            LedgerError::Overflow(_) => failure(Exit::Rejected).hint("a source reports quantities that cannot be true"),
+            LedgerError::Conflicts(conflicts) => {
+                let details = conflicts.iter().map(|conflict| describe("the file", conflict)).collect();
+                failure(Exit::Conflict).details(details)
+            }
+            LedgerError::Stopped => failure(Exit::Interrupted),
+            LedgerError::Sqlite(_) | LedgerError::Io { .. } => {
+                failure(Exit::Storage).hint("check free space, permissions and the disk; nothing was half written")
+            }
+        }
+    }
+}
+
+/// One conflict in words.
+fn describe(file: &str, conflict: &Conflict) -> String {
+    let stored = conflict.stored_file.as_deref().unwrap_or(file);
+    let differences: Vec<String> = conflict.differences.iter().map(ToString::to_string).collect();
+    format!(
+        "{file}:{}: event_id: \"{}\" is already the id of another event ({stored}:{}): {}",
+        conflict.line,
+        conflict.id,
+        conflict.stored_line,
+        differences.join("; ")
+    )
+}
+
+impl From<ImportError> for Failure {
+    fn from(error: ImportError) -> Self {
+        let failure = |exit| Self::new(exit, &error);
+        match &error {
+            ImportError::Input(InputError::Io { .. }) | ImportError::Unreadable { .. } => {
+                failure(Exit::Rejected).hint("nothing of the file was imported")
+            }
+            ImportError::Input(_) | ImportError::File { .. } => failure(Exit::Rejected),
+            ImportError::Rejected { file, problems, total, by_field } => {
+                let mut details: Vec<String> = problems.iter().map(|problem| problem.in_file(file)).collect();
+                let listed = u64::try_from(problems.len()).unwrap_or(u64::MAX);
+                if listed < *total {
+                    details.push(format!("{file}: {} more bad line(s) are not listed", total - listed));
+                }
+                let fields: Vec<String> = by_field.iter().map(|(field, bad)| format!("{field} {bad}")).collect();
+                details.push(format!("{file}: bad lines by field: {}", fields.join(", ")));
+                failure(Exit::Rejected)
+                    .details(details)
+                    .hint("correct the lines, or import the others and set these aside with --quarantine")
+            }
+            ImportError::Conflicts { file, conflicts } => {
+                let details = conflicts.iter().map(|conflict| describe(file, conflict)).collect();
+                failure(Exit::Conflict)
+                    .details(details)
+                    .hint("an id stands for one event: correct it, or give the other issuer a --source of its own")
+            }
+            ImportError::Stopped => failure(Exit::Interrupted),
+            ImportError::Ledger(_) => {
+                let ImportError::Ledger(error) = error else { return failure(Exit::Bug) };
+                error.into()
+            }
+        }
+    }
+}
+
+impl From<BooksError> for Failure {
+    fn from(error: BooksError) -> Self {
+        match error {
+            BooksError::Ledger(error) | BooksError::Aggregate(AggregateError::Ledger(error)) => error.into(),
+            BooksError::Lines { ref file, ref problems } => {
+                let details = problems.iter().map(|problem| problem.in_file(file)).collect();
+                Self::new(Exit::Rejected, &error).details(details)
+            }
+            BooksError::Setting { .. } => Self::new(Exit::Usage, error)
+                .hint("a ledger keeps its settings; leave the option out, or make another ledger"),
+            BooksError::NoBook(_) => {
+                Self::new(Exit::Usage, error).hint("`tokenbook prices list` shows the books there are")
+            }
+            BooksError::Savings(_) => Self::new(Exit::Usage, error),
+            BooksError::Io { .. } => Self::new(Exit::Storage, error),
+            BooksError::Aggregate(AggregateError::Overflow(_)) | BooksError::Report(_) | BooksError::Roi(_) => {
+                Self::new(Exit::Rejected, error)
+            }
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! `tokenbook import`: read usage files into the ledger.
+
+use super::Session;
+use super::options::{UsageOptions, grouped};
+use crate::cli::failure::{Exit, Failure};
+use std::path::PathBuf;
+use tokenbook::books::Books;
+use tokenbook::books::import::{ImportError, ImportOptions, ImportOutcome, Run};
+use tokenbook::import::input::{Input, expand};
+
+/// Import usage files: CSV or JSONL, plain, gzip or zstd; each file whole or not at all
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Files, directories of files, or - for standard input
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    usage: UsageOptions,
+    /// Read files that symbolic links point to
+    #[arg(long)]
+    follow: bool,
+    /// Check everything and import nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
+    let options = arguments.usage.to_import(if arguments.dry_run { Run::Dry } else { Run::Real })?;
+    let inputs = expand(&arguments.files, arguments.follow, &session.ledger)
+        .map_err(|error| Failure::from(ImportError::Input(error)))?;
+    if inputs.contains(&Input::Stdin) && session.invocation.stdin_is_terminal {
+        return Err(Failure::new(Exit::Usage, "standard input is a terminal, expected a file or a pipe"));
+    }
+    let books = session.open()?;
+    let mut exit = Exit::Done;
+    for input in &inputs {
+        let result = one(&books, input, &options, session);
+        exit = exit.worse(report(result, options.run, session)?);
+        if exit == Exit::Interrupted {
+            break;
+        }
+    }
+    let head = books.head()?;
+    session.tell(format!("ledger head: {} {head}", head.seq))?;
+    Ok(exit)
+}
+
+/// Imports one file, with progress.
+pub fn one(
+    books: &Books,
+    input: &Input,
+    options: &ImportOptions,
+    session: &Session<'_, '_>,
+) -> Result<ImportOutcome, ImportError> {
+    let progress = session.progress();
+    let size = match input {
+        Input::Stdin => None,
+        Input::File(path) => std::fs::metadata(path).ok().map(|metadata| metadata.len()),
+    };
+    progress.file(&input.name(), size);
+    let result = books.import(input, options, session.act(), &progress);
+    progress.clear();
+    result
+}
+
+/// Prints what became of a file, and returns the exit code it asks for.
+pub fn report(
+    result: Result<ImportOutcome, ImportError>,
+    run: Run,
+    session: &mut Session<'_, '_>,
+) -> Result<Exit, Failure> {
+    let outcome = match result {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            let failure = Failure::from(error);
+            failure.print(session.streams.err, session.invocation.colour);
+            return Ok(failure.exit());
+        }
+    };
+    for problem in &outcome.problems {
+        session.warn(problem.in_file(&outcome.file))?;
+    }
+    if !outcome.ignored.is_empty() {
+        let fields: Vec<&str> = outcome.ignored.iter().map(String::as_str).collect();
+        session.warn(format!("{}: fields that are not read: {}", outcome.file, fields.join(", ")))?;
+    }
+    for (one, other) in &outcome.similar {
+        session.warn(format!("warning: the departments {one:?} and {other:?} look alike and are counted apart"))?;
+    }
+    session.tell(counts(&outcome, run))?;
+    Ok(if outcome.quarantined > 0 { Exit::Incomplete } else { Exit::Done })
+}
+
+fn counts(outcome: &ImportOutcome, run: Run) -> String {
+    let ImportOutcome { file, lines, header, blank, accepted, duplicates, quarantined, .. } = outcome;
+    let note = match (run, outcome.same_file) {
+        (Run::Dry, _) => " (dry run: nothing was kept)",
+        (Run::Real, true) => " (the very same file was imported before)",
+        (Run::Real, false) => "",
+    };
+    format!(
+        "{file}: {} lines = {} header + {} blank + {} accepted + {} duplicates + {} quarantined{note}",
+        grouped(*lines),
+        grouped(*header),
+        grouped(*blank),
+        grouped(*accepted),
+        grouped(*duplicates),
+        grouped(*quarantined)
+    )
+}

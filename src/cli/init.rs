@@ -1,0 +1,50 @@
+//! `tokenbook init`: make a ledger.
+
+use super::Session;
+use crate::cli::failure::{Exit, Failure};
+use tokenbook::books::Books;
+use tokenbook::domain::calendar::Calendar;
+use tokenbook::domain::currency::Currency;
+use tokenbook::domain::name::Name;
+use tokenbook::ledger::Settings;
+
+/// Make a ledger. Its currency, time zone and price book are fixed from then on
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// The currency of all amounts, ISO 4217
+    #[arg(long, default_value = "USD", value_name = "CODE")]
+    currency: String,
+    /// The time zone of billing days and months, IANA
+    #[arg(long, default_value = "UTC", value_name = "ZONE")]
+    time_zone: String,
+    /// The price book that amounts come from
+    #[arg(long, default_value = "contract", value_name = "NAME")]
+    book: String,
+}
+
+/// Reads settings as a user writes them.
+pub fn settings(currency: &str, time_zone: &str, book: &str) -> Result<Settings, Failure> {
+    let wrong = |option: &str, value: &str, error: &dyn std::fmt::Display| {
+        Failure::new(Exit::Usage, format!("{option} {value:?} {error}"))
+    };
+    Ok(Settings::new(
+        Currency::parse(currency).map_err(|error| wrong("--currency", currency, &error))?,
+        Calendar::of_zone(time_zone).map_err(|error| wrong("--time-zone", time_zone, &error))?,
+        Name::new(book).map_err(|error| wrong("--book", book, &error))?,
+    ))
+}
+
+pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
+    let settings = settings(&arguments.currency, &arguments.time_zone, &arguments.book)?;
+    let books = Books::create(&session.ledger, &settings, session.act())?;
+    let head = books.head()?;
+    let ledger = session.ledger.display().to_string();
+    session.tell(format!(
+        "{ledger}: a new ledger in {}, days of {}, prices from the book {}",
+        settings.currency,
+        settings.calendar.zone_name(),
+        settings.book
+    ))?;
+    session.tell(format!("ledger head: {} {head}", head.seq))?;
+    Ok(Exit::Done)
+}

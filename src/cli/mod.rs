@@ -1,0 +1,176 @@
+//! The command line: one file a command, one line each in [`Command`] and [`dispatch`].
+
+mod backup;
+mod completions;
+pub mod failure;
+mod import;
+mod init;
+mod month_end;
+mod options;
+mod prices;
+mod progress;
+mod quarantine;
+mod rebuild;
+mod report;
+mod verify;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use failure::{Exit, Failure};
+use progress::Progress;
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use tokenbook::books::{Act, Books};
+use tokenbook::domain::timestamp::Timestamp;
+
+/// The books for your LLM tokens: an append-only ledger of usage, exact prices, and reports that add up.
+#[derive(Debug, Parser)]
+#[command(name = "tokenbook", version, max_term_width = 110)]
+struct Arguments {
+    /// The ledger's file
+    #[arg(long, global = true, env = "TOKENBOOK_LEDGER", default_value = "./tokenbook.db", value_name = "PATH")]
+    ledger: PathBuf,
+    /// Who does this, for the ledger's chain (default: the user's name)
+    #[arg(long, global = true, env = "TOKENBOOK_ACTOR", value_name = "NAME")]
+    actor: Option<String>,
+    /// Print results only: no progress, no counts
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// Colour of messages on a terminal
+    #[arg(long, global = true, default_value = "auto", value_name = "WHEN")]
+    color: clap::ColorChoice,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Init(init::Arguments),
+    Import(import::Arguments),
+    Quarantine(quarantine::Arguments),
+    Prices(prices::Arguments),
+    Report(report::Arguments),
+    MonthEnd(month_end::Arguments),
+    Verify(verify::Arguments),
+    Rebuild(rebuild::Arguments),
+    Backup(backup::Arguments),
+    Completions(completions::Arguments),
+    Man(completions::ManArguments),
+}
+
+/// What the process knows of its surroundings.
+pub struct Invocation {
+    /// Now.
+    pub now: Timestamp,
+    /// The user's name, if known.
+    pub user: Option<String>,
+    /// Set when the user wants to stop.
+    pub stop: Arc<AtomicBool>,
+    /// Whether progress can be shown.
+    pub progress: bool,
+    /// Whether standard input is a person.
+    pub stdin_is_terminal: bool,
+    /// Whether messages may be coloured.
+    pub colour: bool,
+}
+
+/// Where results and messages go.
+pub struct Streams<'a> {
+    /// Results.
+    pub out: &'a mut dyn Write,
+    /// Messages.
+    pub err: &'a mut dyn Write,
+}
+
+/// What every command gets.
+struct Session<'a, 'b> {
+    ledger: PathBuf,
+    actor: String,
+    quiet: bool,
+    invocation: &'a Invocation,
+    streams: &'a mut Streams<'b>,
+}
+
+impl Session<'_, '_> {
+    fn act(&self) -> Act<'_> {
+        Act { now: self.invocation.now, actor: &self.actor }
+    }
+
+    fn open(&self) -> Result<Books, Failure> {
+        Ok(Books::open(&self.ledger)?)
+    }
+
+    fn read(&self) -> Result<Books, Failure> {
+        Ok(Books::read(&self.ledger)?)
+    }
+
+    fn progress(&self) -> Progress {
+        Progress::new(Arc::clone(&self.invocation.stop), self.invocation.progress && !self.quiet)
+    }
+
+    /// Prints a line of the result.
+    fn say(&mut self, line: impl std::fmt::Display) -> Result<(), Failure> {
+        Ok(writeln!(self.streams.out, "{line}")?)
+    }
+
+    /// Prints a line that `--quiet` leaves out.
+    fn tell(&mut self, line: impl std::fmt::Display) -> Result<(), Failure> {
+        if self.quiet { Ok(()) } else { self.say(line) }
+    }
+
+    /// Prints a message beside the results.
+    fn warn(&mut self, line: impl std::fmt::Display) -> Result<(), Failure> {
+        Ok(writeln!(self.streams.err, "{line}")?)
+    }
+}
+
+/// Runs a command and returns its exit code.
+pub fn run(arguments: &[OsString], invocation: &Invocation, streams: &mut Streams<'_>) -> u8 {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => return explain(&error, invocation, streams),
+    };
+    let colour = match arguments.color {
+        clap::ColorChoice::Auto => invocation.colour,
+        clap::ColorChoice::Always => true,
+        clap::ColorChoice::Never => false,
+    };
+    let actor = arguments.actor.or_else(|| invocation.user.clone()).unwrap_or_else(|| "unknown".to_owned());
+    let mut session =
+        Session { ledger: arguments.ledger, actor, quiet: arguments.quiet, invocation, streams: &mut *streams };
+    match dispatch(arguments.command, &mut session) {
+        Ok(exit) => exit.code(),
+        Err(failure) => failure.print(streams.err, colour),
+    }
+}
+
+fn dispatch(command: Command, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
+    match command {
+        Command::Init(arguments) => init::run(&arguments, session),
+        Command::Import(arguments) => import::run(&arguments, session),
+        Command::Quarantine(arguments) => quarantine::run(&arguments, session),
+        Command::Prices(arguments) => prices::run(&arguments, session),
+        Command::Report(arguments) => report::run(&arguments, session),
+        Command::MonthEnd(arguments) => month_end::run(&arguments, session),
+        Command::Verify(arguments) => verify::run(&arguments, session),
+        Command::Rebuild(arguments) => rebuild::run(&arguments, session),
+        Command::Backup(arguments) => backup::run(&arguments, session),
+        Command::Completions(arguments) => completions::run(&arguments, session),
+        Command::Man(arguments) => completions::man(&arguments, session),
+    }
+}
+
+/// Prints help, the version, or what is wrong with the command line.
+fn explain(error: &clap::Error, invocation: &Invocation, streams: &mut Streams<'_>) -> u8 {
+    let text = error.render();
+    let text = if invocation.colour { text.ansi().to_string() } else { text.to_string() };
+    let (to, code) = if error.use_stderr() { (&mut streams.err, Exit::Usage.code()) } else { (&mut streams.out, 0) };
+    if write!(to, "{text}").is_err() { Exit::Storage.code() } else { code }
+}
+
+/// The definition of the whole command line, for completions and the manual page.
+fn definition() -> clap::Command {
+    Arguments::command()
+}

@@ -1,0 +1,170 @@
+//! `tokenbook month-end`: the whole run, from files to files.
+
+use super::Session;
+use super::options::{UsageOptions, grouped};
+use super::{import, init, prices};
+use crate::cli::failure::{Exit, Failure};
+use std::path::PathBuf;
+use tokenbook::books::Books;
+use tokenbook::books::import::{ImportError, Run};
+use tokenbook::books::month_end::{MonthEnd, Reports};
+use tokenbook::domain::period::Month;
+use tokenbook::import::input::{Input, expand};
+use tokenbook::sheet::{Cell, Sheet};
+
+/// Do a whole month: import prices and usage, check, and write every report and a manifest
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// The month, YYYY-MM
+    #[arg(value_name = "MONTH")]
+    month: String,
+    /// Usage files or directories
+    #[arg(long, required = true, num_args = 1.., value_name = "PATH")]
+    usage: Vec<PathBuf>,
+    /// The price list
+    #[arg(long, value_name = "FILE")]
+    prices: PathBuf,
+    /// Benefits and costs: writes roi.csv
+    #[arg(long, value_name = "FILE")]
+    roi: Option<PathBuf>,
+    /// Offers: writes savings.csv
+    #[arg(long, value_name = "FILE")]
+    offers: Option<PathBuf>,
+    /// The directory the files go to
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// The ledger's currency; refused if the ledger has another (a new ledger: USD)
+    #[arg(long, value_name = "CODE")]
+    currency: Option<String>,
+    /// The ledger's time zone; refused if the ledger has another (a new ledger: UTC)
+    #[arg(long, value_name = "ZONE")]
+    time_zone: Option<String>,
+    #[command(flatten)]
+    import: UsageOptions,
+    /// Read files that symbolic links point to
+    #[arg(long)]
+    follow: bool,
+}
+
+pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
+    let month = Month::parse(&arguments.month)
+        .map_err(|_| Failure::new(Exit::Usage, format!("{:?} is not a month, expected YYYY-MM", arguments.month)))?;
+    let inputs = expand(&arguments.usage, arguments.follow, &session.ledger)
+        .map_err(|error| Failure::from(ImportError::Input(error)))?;
+    if inputs.contains(&Input::Stdin) {
+        return Err(Failure::new(Exit::Usage, "--usage - is standard input, expected files, which the manifest names"));
+    }
+    let files = inputs.iter().filter_map(|input| if let Input::File(path) = input { Some(path.clone()) } else { None });
+    let month_end = MonthEnd {
+        month,
+        usage: files.collect(),
+        prices: arguments.prices.clone(),
+        roi: arguments.roi.clone(),
+        offers: arguments.offers.clone(),
+        out: arguments.out.clone(),
+        import: arguments.import.to_import(Run::Real)?,
+    };
+    readable(&month_end)?;
+    let books = open_or_create(arguments, session)?;
+    let progress = session.progress();
+    let listed = books.import_month_prices(&month_end, session.act(), &progress)?;
+    for replacement in &listed.replaced {
+        session.say(prices::replaced(replacement))?;
+    }
+    session.tell(format!(
+        "{}: {} prices added, {} replaced, {} unchanged",
+        arguments.prices.display(),
+        grouped(listed.added),
+        listed.replaced.len(),
+        grouped(listed.unchanged)
+    ))?;
+    let (mut exit, mut outcomes) = (Exit::Done, Vec::new());
+    for input in &inputs {
+        let result = import::one(&books, input, &month_end.import, session);
+        outcomes.extend(result.as_ref().ok().cloned());
+        exit = exit.worse(import::report(result, Run::Real, session)?);
+        if exit == Exit::Interrupted {
+            return Ok(exit);
+        }
+    }
+    if outcomes.len() < inputs.len() {
+        let refused = inputs.len() - outcomes.len();
+        return Err(Failure::new(
+            exit,
+            format!("{refused} of {} usage files were refused: no reports were written", inputs.len()),
+        )
+        .hint("correct the files and run it again: what was imported is not counted twice"));
+    }
+    let reports = books.report_month(&month_end, &outcomes, session.act())?;
+    print(&reports, &arguments.out, session)?;
+    Ok(if reports.statement.caveats.is_clean() { exit } else { exit.worse(Exit::Incomplete) })
+}
+
+/// Refuses a run whose other inputs cannot be read, before anything is imported.
+fn readable(month_end: &MonthEnd) -> Result<(), Failure> {
+    let files = [Some(&month_end.prices), month_end.roi.as_ref(), month_end.offers.as_ref()];
+    for path in files.into_iter().flatten() {
+        std::fs::File::open(path)
+            .map_err(|error| Failure::new(Exit::Rejected, format!("{}: {error}", path.display())))?;
+    }
+    Ok(())
+}
+
+fn open_or_create(arguments: &Arguments, session: &Session<'_, '_>) -> Result<Books, Failure> {
+    let currency = arguments.currency.as_deref();
+    let zone = arguments.time_zone.as_deref();
+    if session.ledger.symlink_metadata().is_err() {
+        let settings = init::settings(currency.unwrap_or("USD"), zone.unwrap_or("UTC"), "contract")?;
+        return Ok(Books::create(&session.ledger, &settings, session.act())?);
+    }
+    let books = session.open()?;
+    books.expect_settings(currency, zone)?;
+    Ok(books)
+}
+
+/// What a finance person wants to see.
+fn print(reports: &Reports, out: &std::path::Path, session: &mut Session<'_, '_>) -> Result<(), Failure> {
+    session.say("")?;
+    table(&reports.summary, session)?;
+    for sheet in [&reports.roi, &reports.savings].into_iter().flatten() {
+        session.say("")?;
+        table(sheet, session)?;
+    }
+    if !reports.unpriced.rows.is_empty() {
+        session.say("")?;
+        table(&reports.unpriced, session)?;
+    }
+    session.say("")?;
+    for coverage in &reports.coverage {
+        let empty = match coverage.empty_days.as_slice() {
+            [] => "every day has events".to_owned(),
+            days => format!("{} day(s) without events, the first {}", days.len(), days[0]),
+        };
+        let source = &coverage.source;
+        let events = grouped(coverage.events);
+        session.say(format!(
+            "source {source}: {events} events from {} to {}; {empty}",
+            coverage.first_at, coverage.last_at
+        ))?;
+    }
+    let outside = reports.outside;
+    if outside.before + outside.after > 0 {
+        session.say(format!(
+            "outside the month the ledger holds {} earlier and {} later events",
+            grouped(outside.before),
+            grouped(outside.after)
+        ))?;
+    }
+    let heading = &reports.statement.heading;
+    session.say(format!("{} files written to {}, the manifest last", reports.files, out.display()))?;
+    session.say(format!("ledger head: {} {}", reports.entry, heading.ledger_head))
+}
+
+fn table(sheet: &Sheet, session: &mut Session<'_, '_>) -> Result<(), Failure> {
+    // A total of 0 rows says nothing.
+    let total =
+        sheet.total.clone().filter(|total| !sheet.rows.is_empty() && total.iter().any(|cell| *cell != Cell::text("")));
+    let sheet = Sheet { total, ..sheet.clone() };
+    let renderer = tokenbook::render::named("table").unwrap_or(&tokenbook::render::RENDERERS[0]);
+    Ok((renderer.render)(&sheet, &mut session.streams.out)?)
+}

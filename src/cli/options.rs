@@ -1,0 +1,116 @@
+//! Options that several commands share.
+
+use crate::cli::failure::{Exit, Failure};
+use std::path::Path;
+use tokenbook::books::import::{DEFAULT_SOURCE, ImportOptions, QUARANTINE_LIMIT, Quarantine, Run};
+use tokenbook::domain::name::Name;
+use tokenbook::domain::tags::Tag;
+use tokenbook::render::{self, RENDERERS, Renderer};
+use tokenbook::sheet::Sheet;
+
+/// How usage files are read.
+#[derive(Debug, clap::Args)]
+pub struct UsageOptions {
+    /// Who issued the event ids: an id is unique for its source
+    #[arg(long, value_name = "NAME", default_value = DEFAULT_SOURCE)]
+    source: String,
+    /// The files' format; auto tells it by content
+    #[arg(long = "usage-format", value_name = "FORMAT", default_value = "auto", value_parser = format_names())]
+    format: String,
+    /// A tag for events that lack it, such as department=research; may be repeated
+    #[arg(long = "tag", value_name = "KEY=VALUE")]
+    tags: Vec<String>,
+    /// Set bad lines aside, up to MAX of them, and import the others (exit code 4)
+    #[arg(long, value_name = "MAX", num_args = 0..=1, require_equals = true, default_missing_value = MOST)]
+    quarantine: Option<usize>,
+    /// The last line of a CSV is whole although it has no line end
+    #[arg(long)]
+    last_line_complete: bool,
+}
+
+/// What a bare `--quarantine` allows.
+const MOST: &str = "100000";
+
+fn format_names() -> clap::builder::PossibleValuesParser {
+    let names = std::iter::once("auto").chain(tokenbook::import::FORMATS.iter().map(|format| format.name));
+    clap::builder::PossibleValuesParser::new(names)
+}
+
+impl UsageOptions {
+    /// As the library takes them.
+    pub fn to_import(&self, run: Run) -> Result<ImportOptions, Failure> {
+        let source = Name::new(&self.source)
+            .map_err(|error| Failure::new(Exit::Usage, format!("--source {:?} {error}", self.source)))?;
+        let tag = |text: &String| {
+            let error = |error| {
+                Failure::new(Exit::Usage, format!("--tag {text:?}: {error}")).hint("such as --tag department=research")
+            };
+            Tag::parse(text).map_err(error)
+        };
+        Ok(ImportOptions {
+            source: source.to_string(),
+            format: tokenbook::import::format::named(&self.format).map(|format| format.name),
+            fill: self.tags.iter().map(tag).collect::<Result<_, _>>()?,
+            quarantine: self.quarantine.map_or(Quarantine::Refuse, |most| Quarantine::UpTo(most.min(QUARANTINE_LIMIT))),
+            run,
+            last_line_complete: self.last_line_complete,
+        })
+    }
+}
+
+/// Where a report goes, and how.
+#[derive(Debug, clap::Args)]
+pub struct OutputOptions {
+    /// How to print it
+    #[arg(long, value_name = "FORMAT", default_value = RENDERERS[0].name, value_parser = renderer_names())]
+    format: String,
+    /// Write it to a file, which is replaced whole
+    #[arg(long, value_name = "FILE")]
+    output: Option<std::path::PathBuf>,
+}
+
+fn renderer_names() -> clap::builder::PossibleValuesParser {
+    clap::builder::PossibleValuesParser::new(RENDERERS.iter().map(|renderer| renderer.name))
+}
+
+impl OutputOptions {
+    fn renderer(&self) -> &'static Renderer {
+        render::named(&self.format).unwrap_or(&RENDERERS[0])
+    }
+
+    /// Prints or writes a sheet.
+    pub fn put(&self, sheet: &Sheet, session: &mut super::Session<'_, '_>) -> Result<(), Failure> {
+        let bytes = tokenbook::books::output::rendered(sheet, self.renderer())?;
+        match &self.output {
+            None => Ok(session.streams.out.write_all(&bytes)?),
+            Some(path) => {
+                refuse_ledger(path, &session.ledger)?;
+                Ok(tokenbook::books::output::replace(path, &bytes)?)
+            }
+        }
+    }
+}
+
+/// An output must not take the ledger's place.
+fn refuse_ledger(path: &Path, ledger: &Path) -> Result<(), Failure> {
+    match (path.canonicalize(), ledger.canonicalize()) {
+        (Ok(path), Ok(ledger)) if path == ledger => {
+            Err(Failure::new(Exit::Usage, format!("{}: is the ledger itself, expected another file", path.display())))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A whole number with its thousands set apart, for people.
+pub fn grouped(number: impl Into<i128>) -> String {
+    let number: i128 = number.into();
+    let digits = number.unsigned_abs().to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    if number < 0 { format!("-{text}") } else { text }
+}

@@ -1,0 +1,160 @@
+//! `tokenbook prices`: import, list and check prices.
+
+use super::Session;
+use super::options::OutputOptions;
+use crate::cli::failure::{Exit, Failure};
+use std::path::PathBuf;
+use tokenbook::books::price_list::Listing;
+use tokenbook::books::prices::Jumps;
+use tokenbook::domain::name::Name;
+use tokenbook::domain::period::{self, Month, Period};
+use tokenbook::domain::timestamp::Timestamp;
+use tokenbook::ledger::prices::Replacement;
+use tokenbook::price::check::Finding;
+use tokenbook::price::{PriceKey, PriceRow};
+
+/// Prices: import a list, see what is in force, look for gaps and mistakes
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Import a price list: book,provider,model,meter,service_tier,prompt_above,currency,price,per,valid_from
+    Import {
+        /// The CSV file
+        file: PathBuf,
+        /// The book that an empty field means (default: the ledger's own)
+        #[arg(long, value_name = "NAME")]
+        book: Option<String>,
+        /// Take prices although they are about a thousand times another of their key
+        #[arg(long)]
+        confirm: bool,
+    },
+    /// List the prices in force on a date, or all that ever were
+    List {
+        /// A date of the ledger's zone or an RFC 3339 instant (default: now)
+        #[arg(long, value_name = "WHEN", conflicts_with = "history")]
+        at: Option<String>,
+        /// Every price with the span it is in force
+        #[arg(long)]
+        history: bool,
+        /// One book only
+        #[arg(long, value_name = "NAME")]
+        book: Option<String>,
+        #[command(flatten)]
+        output: OutputOptions,
+    },
+    /// Look for gaps, for jumps of a thousand, and for usage without a price
+    Check {
+        /// The period whose usage is looked at (default: the month of today)
+        #[arg(long, value_name = "PERIOD")]
+        period: Option<String>,
+        /// End with code 4 if any usage has no price
+        #[arg(long)]
+        strict: bool,
+        #[command(flatten)]
+        output: OutputOptions,
+    },
+}
+
+pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
+    match &arguments.command {
+        Command::Import { file, book, confirm } => import(file, book.as_deref(), *confirm, session),
+        Command::List { at, history, book, output } => {
+            let books = session.read()?;
+            let listing = match at {
+                _ if *history => Listing::History,
+                None => Listing::InForceAt(session.invocation.now),
+                Some(text) => Listing::InForceAt(instant(text, &books)?),
+            };
+            output.put(&books.price_list(listing, book.as_deref())?, session)?;
+            Ok(Exit::Done)
+        }
+        Command::Check { period, strict, output } => check(period.as_deref(), *strict, output, session),
+    }
+}
+
+fn instant(text: &str, books: &tokenbook::books::Books) -> Result<Timestamp, Failure> {
+    if let Ok(day) = period::day(text) {
+        return Ok(books.settings().calendar.start_of(day));
+    }
+    Timestamp::parse(text).map_err(|error| {
+        Failure::new(Exit::Usage, format!("--at {text:?} {error}, expected a date or an RFC 3339 instant"))
+    })
+}
+
+fn import(file: &PathBuf, book: Option<&str>, confirm: bool, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
+    let wrong = |error| Failure::new(Exit::Usage, format!("--book {book:?} {error}"));
+    let name = book.map(Name::new).transpose().map_err(wrong)?;
+    let bytes =
+        std::fs::read(file).map_err(|error| Failure::new(Exit::Rejected, format!("{}: {error}", file.display())))?;
+    let books = session.open()?;
+    let jumps = if confirm { Jumps::Confirmed } else { Jumps::Refuse };
+    let progress = session.progress();
+    let outcome =
+        books.import_prices(&file.display().to_string(), &bytes, name.as_ref(), jumps, session.act(), &progress)?;
+    for replacement in &outcome.replaced {
+        session.say(replaced(replacement))?;
+    }
+    let head = books.head()?;
+    let file = file.display();
+    session.tell(format!(
+        "{file}: {} prices added, {} replaced, {} unchanged",
+        outcome.added,
+        outcome.replaced.len(),
+        outcome.unchanged
+    ))?;
+    session.tell(format!("ledger head: {} {head}", head.seq))?;
+    Ok(Exit::Done)
+}
+
+/// A replacement in words: `old -> new`.
+pub fn replaced(Replacement { old, new }: &Replacement) -> String {
+    format!("replaced: {} from {}: {} -> {}", spelled(&new.key), new.valid_from, price(old), price(new))
+}
+
+fn spelled(key: &PriceKey) -> String {
+    let provider = key.provider.as_ref().map_or_else(|| "any provider".to_owned(), ToString::to_string);
+    let above = if key.prompt_above > 0 { format!(" above {}", key.prompt_above) } else { String::new() };
+    format!("{} {provider} {} {} {}{above}", key.book, key.model, key.meter, key.tier)
+}
+
+fn price(row: &PriceRow) -> String {
+    row.rate.map_or_else(|| "no longer sold".to_owned(), |rate| format!("{rate} {} per million", row.currency))
+}
+
+fn check(
+    period: Option<&str>,
+    strict: bool,
+    output: &OutputOptions,
+    session: &mut Session<'_, '_>,
+) -> Result<Exit, Failure> {
+    let books = session.read()?;
+    let period = match period {
+        None => Month::of(books.settings().calendar.day_of(session.invocation.now)).period(),
+        Some(text) => {
+            Period::parse(text).map_err(|error| Failure::new(Exit::Usage, format!("--period {text:?} {error}")))?
+        }
+    };
+    let (findings, unpriced) = books.check_prices(period)?;
+    for finding in &findings {
+        session.say(match finding {
+            Finding::Jump { key, at, before, after } => {
+                format!("jump: {} goes from {before} to {after} per million at {at}: is the unit right?", spelled(key))
+            }
+            Finding::Gap { key, from, until: Some(until) } => {
+                format!("gap: {} has no price from {from} to {until}", spelled(key))
+            }
+            Finding::Gap { key, from, until: None } => format!("ended: {} has no price from {from} on", spelled(key)),
+        })?;
+    }
+    if unpriced.rows.is_empty() {
+        session.tell(format!("{} finding(s); all usage of {period} has a price", findings.len()))?;
+        return Ok(Exit::Done);
+    }
+    output.put(&unpriced, session)?;
+    Ok(if strict { Exit::Incomplete } else { Exit::Done })
+}

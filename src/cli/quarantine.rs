@@ -1,0 +1,78 @@
+//! `tokenbook quarantine`: look at the lines that were set aside, and decide on them.
+
+use super::Session;
+use crate::cli::failure::{Exit, Failure};
+use tokenbook::domain::calendar::Day;
+
+/// Lines that were set aside: list them, or discard them with a reason
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// List the lines that wait for a decision
+    List,
+    /// Give lines up; importing the corrected event resolves one instead
+    Discard {
+        /// The numbers of the lines, as `list` shows them
+        #[arg(required_unless_present = "all", value_name = "NUMBER")]
+        numbers: Vec<i64>,
+        /// All open lines
+        #[arg(long, conflicts_with = "numbers")]
+        all: bool,
+        /// Why; it is kept in the ledger's chain
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+}
+
+pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
+    match &arguments.command {
+        Command::List => list(session),
+        Command::Discard { numbers, all, reason } => {
+            if reason.trim().is_empty() {
+                return Err(Failure::new(Exit::Usage, "--reason is empty, expected why the lines are given up"));
+            }
+            discard(if *all { None } else { Some(numbers) }, reason, session)
+        }
+    }
+}
+
+fn list(session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
+    let open = session.read()?.quarantine()?;
+    for line in &open {
+        let day =
+            line.held.day.and_then(Day::from_number).map_or_else(|| "day not known".to_owned(), |day| day.to_string());
+        let field = if line.held.field.is_empty() { String::new() } else { format!("{}: ", line.held.field) };
+        let held = &line.held;
+        session.say(format!(
+            "{} {}:{}: {field}{}, expected {} ({day})",
+            line.id, line.file, held.line, held.what, held.expected
+        ))?;
+        if !held.kept.is_empty() {
+            session.say(format!("    {}", held.kept))?;
+        }
+    }
+    session.tell(format!("{} line(s) wait for a decision", open.len()))?;
+    Ok(Exit::Done)
+}
+
+fn discard(numbers: Option<&Vec<i64>>, reason: &str, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
+    let books = session.open()?;
+    let open = books.quarantine()?;
+    if let Some(unknown) =
+        numbers.and_then(|numbers| numbers.iter().find(|number| !open.iter().any(|line| line.id == **number)))
+    {
+        return Err(Failure::new(Exit::Usage, format!("no open line has the number {unknown}"))
+            .hint("`tokenbook quarantine list` shows them"));
+    }
+    let progress = session.progress();
+    let discarded = books.discard(numbers.map(Vec::as_slice), reason, session.act(), &progress)?;
+    let head = books.head()?;
+    session.tell(format!("{} line(s) discarded", discarded.len()))?;
+    session.tell(format!("ledger head: {} {head}", head.seq))?;
+    Ok(Exit::Done)
+}

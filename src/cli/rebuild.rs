@@ -1,0 +1,17 @@
+//! `tokenbook rebuild`: make the daily sums anew.
+
+use super::Session;
+use super::options::grouped;
+use crate::cli::failure::{Exit, Failure};
+
+/// Make the daily sums anew from the events, as one makes an index anew
+#[derive(Debug, clap::Args)]
+pub struct Arguments {}
+
+pub fn run(_arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
+    let books = session.open()?;
+    let progress = session.progress();
+    let sums = books.rebuild(&progress)?;
+    session.tell(format!("{} daily sums made from the events", grouped(sums)))?;
+    Ok(Exit::Done)
+}

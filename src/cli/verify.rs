@@ -1,0 +1,67 @@
+//! `tokenbook verify`: prove that the ledger says what was put into it.
+
+use super::Session;
+use super::options::grouped;
+use crate::cli::failure::{Exit, Failure};
+use std::path::{Path, PathBuf};
+use tokenbook::books::verify::{Anchor, Depth, Verification};
+
+/// Prove that the ledger is as it was made: the chain, every event, the daily sums, the schema
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// SQLite's own checks of the file as well
+    #[arg(long)]
+    deep: bool,
+    /// A head that was kept: a file with the line `ledger head: NUMBER HASH` that imports print
+    #[arg(long, value_name = "FILE")]
+    head: Option<PathBuf>,
+}
+
+pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
+    let anchor = arguments.head.as_deref().map(anchor).transpose()?;
+    let books = session.read()?;
+    let verification = books.verify(if arguments.deep { Depth::WithIntegrity } else { Depth::Full }, anchor)?;
+    for finding in verification.findings.iter().take(MOST) {
+        session.warn(finding)?;
+    }
+    if verification.findings.is_empty() {
+        session.tell(line("verified", &verification))?;
+        session.say(format!("ledger head: {} {}", verification.head.seq, verification.head))?;
+        return Ok(Exit::Done);
+    }
+    let what = format!("the ledger does not verify: {} finding(s)", verification.findings.len());
+    Err(Failure::new(Exit::Unverified, what)
+        .hint("keep the file as it is for whoever looks into it, and restore a backup that verifies"))
+}
+
+/// The most findings that are listed.
+const MOST: usize = 100;
+
+/// What was verified, in a line.
+pub fn line(word: &str, verification: &Verification) -> String {
+    let Verification { entries, batches, events, .. } = verification;
+    format!("{word}: {} entries, {} batches, {} events", grouped(*entries), grouped(*batches), grouped(*events))
+}
+
+fn anchor(path: &Path) -> Result<Anchor, Failure> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::new(Exit::Usage, format!("{}: {error}", path.display())))?;
+    let line = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("");
+    let mut words = line.strip_prefix("ledger head:").unwrap_or(line).split_whitespace();
+    let parsed = || {
+        let seq = words.next()?.parse().ok()?;
+        let hash = words.next().filter(|hash| hash.len() == 64 && hash.is_ascii())?;
+        let mut bytes = [0; 32];
+        for (place, byte) in bytes.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(hash.get(place * 2..place * 2 + 2)?, 16).ok()?;
+        }
+        Some(Anchor { seq, hash: bytes })
+    };
+    let mut parsed = parsed;
+    parsed().ok_or_else(|| {
+        Failure::new(
+            Exit::Usage,
+            format!("{}: no head in its last line, expected `ledger head: NUMBER HASH`", path.display()),
+        )
+    })
+}
