@@ -195,7 +195,9 @@ impl Books {
                 };
                 Ok(parse::parse(source, format, context, deliver, progress))
             });
-            let appended = self.append(batches, context, options, observer);
+            let appended = self.append(&batches, context, options, observer);
+            // A parser that still waits to hand over a batch stops when nobody takes it.
+            drop(batches);
             let parsed: Result<_, InputError> = parser.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             let parsed = parsed?.map_err(|error| parse_error(&file, error));
             self.finish(&file, options, context, parsed, appended, act)
@@ -205,7 +207,7 @@ impl Books {
     /// Appends batches as they come. `None` when none came.
     fn append(
         &self,
-        batches: Receiver<Batch>,
+        batches: &Receiver<Batch>,
         context: &Context,
         options: &ImportOptions,
         observer: &dyn Observer,

@@ -45,7 +45,7 @@ pub struct InputFile {
 /// The lines of a usage file. New events and duplicates are one number, which a rerun does not change.
 #[derive(Debug, Serialize)]
 struct Lines {
-    lines: u64,
+    all: u64,
     header: u64,
     blank: u64,
     events: u64,
@@ -62,7 +62,7 @@ impl InputFile {
     /// A usage file, with what its import counted.
     pub fn usage(path: &Path, outcome: &ImportOutcome) -> Result<Self, BooksError> {
         let ImportOutcome { lines, header, blank, accepted, duplicates, quarantined, .. } = *outcome;
-        let lines = Lines { lines, header, blank, events: accepted + duplicates, quarantined };
+        let lines = Lines { all: lines, header, blank, events: accepted + duplicates, quarantined };
         Ok(Self { lines: Some(lines), ..Self::of("usage", path)? })
     }
 }

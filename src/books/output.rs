@@ -119,8 +119,7 @@ pub fn file_name(name: &str) -> String {
     let changed = safe != name || device || safe.starts_with('.') || safe.ends_with([' ', '.']);
     // Some file systems do not tell case apart, so only lower-case-free twins would be safe: mark what differs by case.
     if changed {
-        safe = safe.trim_matches(['.', ' ']).to_owned();
-        safe.push('-');
+        safe = format!("{}-", safe.trim_matches(['.', ' ']));
         safe.push_str(blake3::hash(name.as_bytes()).to_hex().get(..8).unwrap_or(""));
     }
     safe

@@ -22,7 +22,7 @@ pub struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Import a price list: book,provider,model,meter,service_tier,prompt_above,currency,price,per,valid_from
+    /// Import a price list: a CSV of prices by book, provider, model, meter and service tier
     Import {
         /// The CSV file
         file: PathBuf,

@@ -29,7 +29,7 @@ pub fn sheet(inputs: &Inputs<'_>) -> Result<Sheet, ReportError> {
     for (place, ((key, totals), units)) in groups.iter().zip(units).enumerate() {
         let share = shares.as_ref().and_then(|shares| shares.get(place)).copied();
         let mut row: Vec<Cell> = key.iter().map(Cell::text).collect();
-        row.extend(shape.cells(totals, units, share, inputs)?);
+        row.extend(shape.cells(totals, units, share, inputs));
         rows.push(row);
     }
     let total = total(&groups, &shape, shares.is_some(), inputs)?;
@@ -60,13 +60,7 @@ impl Shape {
     }
 
     /// The cells of a group behind its names.
-    fn cells(
-        &self,
-        totals: &Totals,
-        units: i128,
-        share: Option<i128>,
-        inputs: &Inputs<'_>,
-    ) -> Result<Vec<Cell>, ReportError> {
+    fn cells(&self, totals: &Totals, units: i128, share: Option<i128>, inputs: &Inputs<'_>) -> Vec<Cell> {
         let mut cells = Vec::new();
         if self.by_meter {
             let used = totals.quantities.iter().next();
@@ -94,7 +88,7 @@ impl Shape {
         if !self.by_meter {
             cells.extend([average(totals), Cell::Count(totals.unpriced_events.into())]);
         }
-        Ok(cells)
+        cells
     }
 }
 
@@ -118,7 +112,7 @@ fn total(groups: &Groups, shape: &Shape, has_shares: bool, inputs: &Inputs<'_>) 
     if let Some(first) = row.first_mut() {
         *first = Cell::text("total");
     }
-    let mut cells = shape.cells(&totals, units, share, inputs)?;
+    let mut cells = shape.cells(&totals, units, share, inputs);
     if shape.by_meter {
         // Tokens, searches and seconds have no sum.
         for cell in cells.iter_mut().take(2) {

@@ -85,6 +85,9 @@ impl Totals {
     }
 }
 
+/// Day, model, tag set and meter, each only where a dimension looks at it.
+type Place = (i64, i64, i64, Option<Meter>);
+
 /// Groups by the names of the dimensions, in their order.
 pub type Groups = BTreeMap<Vec<String>, Totals>;
 
@@ -93,7 +96,7 @@ pub fn group(lines: &[RatedLine], by: &[Dimension], names: &Dictionary) -> Resul
     let looks_at = |of: Of| by.iter().any(|dimension| dimension.of() == of);
     let (day, model, tags, meter) = (looks_at(Of::Day), looks_at(Of::Model), looks_at(Of::Tags), looks_at(Of::Meter));
     // First by numbers, which is cheap a line; then by names, a few times a group.
-    let mut sums: FxHashMap<(i64, i64, i64, Option<Meter>), (UsageKey, Totals)> = FxHashMap::default();
+    let mut sums: FxHashMap<Place, (UsageKey, Totals)> = FxHashMap::default();
     for line in lines {
         let key = line.usage.key;
         let number = |wanted: bool, number: i64| if wanted { number } else { 0 };

@@ -11,7 +11,7 @@ from ..measure import Measured, run
 INIT = ("init", "--currency", "USD", "--time-zone", "UTC")
 REPORT = ("report", "chargeback")
 #: The same CSV as REPORT, from the events instead of the daily sums.
-RECOMPUTE = ("recompute",)
+RECOMPUTE = ("report", "chargeback", "--recompute")
 VERIFY = ("verify",)
 
 
