@@ -18,7 +18,7 @@ use crate::ledger::neighbours::Neighbours;
 use crate::ledger::payload::BatchSeal;
 use crate::ledger::scan::{self, Columns};
 use crate::ledger::transaction::Write;
-use crate::ledger::{LedgerError, Result, fits, stored};
+use crate::ledger::{LedgerError, Result, stored};
 use rusqlite::{Connection, Statement};
 use rustc_hash::FxHashMap;
 
@@ -181,6 +181,7 @@ impl<'w> Appender<'w> {
     /// Appends the rows of one day.
     fn append_day(&mut self, batch_id: i64, batch: &Batch, rows: &[Row]) -> Result<Option<DaySeal>> {
         let Some(day) = rows.first().map(|row| row.key.day()) else { return Ok(None) };
+        self.neighbours.begin(day)?;
         let mut hasher = DayHasher::new();
         let mut fresh = Vec::with_capacity(rows.len());
         let mut displaced = false;
@@ -205,7 +206,6 @@ impl<'w> Appender<'w> {
         self.outcome.accepted += hasher.events;
         self.outcome.first_day = Some(self.outcome.first_day.map_or(day, |first| first.min(day)));
         self.outcome.last_day = Some(self.outcome.last_day.map_or(day, |last| last.max(day)));
-        self.neighbours.appended(day, fits(stored(hasher.events)?, "events")?);
         // After a collision rows stand in another order than they came in; the digest is over the order they stand in.
         if displaced { self.seal_as_stored(batch_id, day).map(Some) } else { Ok(Some(hasher.seal(day))) }
     }
@@ -311,7 +311,7 @@ impl<'w> Appender<'w> {
 
     /// An id is unique in the whole ledger: the days before and after a new event's must not have it.
     fn look_at_neighbours(&mut self, batch: &Batch, day: Day, fresh: &[&Row]) -> Result<()> {
-        for (row, near) in self.neighbours.suspects(batch, day, fresh)? {
+        for (row, near) in self.neighbours.suspects(day, fresh)? {
             if let Some(other) = self.stored.find(row.key.on(near), batch.id(row))? {
                 self.conflict(batch, row, other)?;
             }

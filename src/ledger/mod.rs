@@ -11,6 +11,7 @@ pub mod conflict;
 pub mod connection;
 pub mod daily;
 pub mod dictionary;
+mod hash_filter;
 pub mod imports;
 pub mod neighbours;
 pub mod payload;
