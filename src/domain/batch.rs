@@ -6,7 +6,7 @@
 use crate::domain::event::{Model, PromptSize, ServiceTier};
 use crate::domain::key::EventKey;
 use crate::domain::meter::Meter;
-use crate::domain::quantities::Quantities;
+use crate::domain::quantities::{Frequent, Quantities};
 use crate::domain::tags::TagSet;
 use crate::domain::timestamp::Timestamp;
 
@@ -30,7 +30,7 @@ pub struct Row {
     /// What is known of the prompt.
     pub prompt: PromptSize,
     /// The frequent meters.
-    pub frequent: [Option<i64>; crate::domain::meter::FREQUENT],
+    pub frequent: Frequent,
     /// Where the rare meters are in the batch's list.
     pub rare: (u32, u8),
 }
@@ -131,9 +131,24 @@ impl Batch {
         Ok(())
     }
 
-    /// Puts the rows in the order they are appended in: by key, events of one key in the order of their lines.
-    pub fn sort(&mut self) {
-        self.rows.sort_unstable_by_key(|row| (row.key, row.line));
+    /// The rows in the order they are appended in: by key, events of one key as they came. Ids are moved along, so that
+    /// appending reads them one after the other.
+    pub fn sorted(&self) -> Self {
+        let mut order: Vec<(EventKey, u32)> = self.rows.iter().map(|row| row.key).zip(0..).collect();
+        order.sort_unstable();
+        let mut sorted = Self {
+            rows: Vec::with_capacity(self.rows.len()),
+            ids: String::with_capacity(self.ids.len()),
+            rare: self.rare.clone(),
+        };
+        for (_, place) in order {
+            let Some(row) = usize::try_from(place).ok().and_then(|place| self.rows.get(place)) else { continue };
+            // The spans of one buffer cover it without gaps, so the new ones fit as the old ones did.
+            let start = u32::try_from(sorted.ids.len()).unwrap_or(u32::MAX);
+            sorted.ids.push_str(self.id(row));
+            sorted.rows.push(Row { id: IdSpan { start, ..row.id }, ..*row });
+        }
+        sorted
     }
 }
 

@@ -7,30 +7,75 @@ use crate::domain::meter::{FREQUENT, Meter, Side, Unit};
 #[error("a sum of quantities does not fit 64 bits")]
 pub struct QuantityOverflow;
 
+/// The frequent meters of one record in as little room as possible.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Frequent {
+    quantities: [i64; FREQUENT],
+    /// A bit for each meter that was reported.
+    reported: u8,
+}
+
+impl Frequent {
+    /// Nothing reported.
+    pub const NONE: Self = Self { quantities: [0; FREQUENT], reported: 0 };
+
+    /// The quantity at a place, `None` where it was not reported.
+    pub fn get(&self, place: usize) -> Option<i64> {
+        self.quantities.get(place).copied().filter(|_| self.reported >> place & 1 == 1)
+    }
+
+    /// Sets the quantity at a place; places beyond the frequent meters do not exist.
+    pub fn set(&mut self, place: usize, quantity: i64) {
+        if let Some(slot) = self.quantities.get_mut(place) {
+            *slot = quantity;
+            self.reported |= 1 << place;
+        }
+    }
+
+    /// Whether nothing was reported.
+    pub const fn is_empty(&self) -> bool {
+        self.reported == 0
+    }
+
+    /// All places in order.
+    pub fn iter(&self) -> impl Iterator<Item = Option<i64>> + '_ {
+        (0..FREQUENT).map(|place| self.get(place))
+    }
+
+    fn add(&mut self, other: &Self) -> Result<(), QuantityOverflow> {
+        // What was not reported is 0 in the array, so adding needs no distinction.
+        for (sum, quantity) in self.quantities.iter_mut().zip(&other.quantities) {
+            *sum = sum.checked_add(*quantity).ok_or(QuantityOverflow)?;
+        }
+        self.reported |= other.reported;
+        Ok(())
+    }
+}
+
 /// Quantities by meter; a meter that nobody reported is absent.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quantities {
-    frequent: [Option<i64>; FREQUENT],
+    frequent: Frequent,
     /// Sorted by meter, frequent meters never among them.
     rare: Vec<(Meter, i64)>,
 }
 
 impl Quantities {
     /// Nothing reported.
-    pub const NONE: Self = Self { frequent: [None; FREQUENT], rare: Vec::new() };
+    pub const NONE: Self = Self { frequent: Frequent::NONE, rare: Vec::new() };
 
     /// The quantity of a meter, `None` where it was not reported.
     pub fn get(&self, meter: Meter) -> Option<i64> {
         match meter.frequent() {
-            Some(place) => self.frequent.get(place).copied().flatten(),
+            Some(place) => self.frequent.get(place),
             None => self.rare.iter().find(|(m, _)| *m == meter).map(|(_, quantity)| *quantity),
         }
     }
 
     /// Sets the quantity of a meter.
     pub fn set(&mut self, meter: Meter, quantity: i64) {
-        if let Some(slot) = meter.frequent().and_then(|place| self.frequent.get_mut(place)) {
-            *slot = Some(quantity);
+        if let Some(place) = meter.frequent() {
+            self.frequent.set(place, quantity);
             return;
         }
         match self.rare.binary_search_by_key(&meter, |(m, _)| *m) {
@@ -45,12 +90,12 @@ impl Quantities {
 
     /// The reported quantities in the order of the meters.
     pub fn iter(&self) -> impl Iterator<Item = (Meter, i64)> + '_ {
-        let frequent = Meter::ALL.into_iter().zip(&self.frequent).filter_map(|(m, q)| q.map(|q| (m, q)));
+        let frequent = Meter::ALL.into_iter().zip(self.frequent.iter()).filter_map(|(m, q)| q.map(|q| (m, q)));
         frequent.chain(self.rare.iter().copied())
     }
 
     /// The frequent meters as the ledger's columns hold them.
-    pub fn frequent(&self) -> &[Option<i64>; FREQUENT] {
+    pub const fn frequent(&self) -> &Frequent {
         &self.frequent
     }
 
@@ -60,18 +105,13 @@ impl Quantities {
     }
 
     /// Quantities from the ledger's columns.
-    pub fn from_frequent(frequent: [Option<i64>; FREQUENT]) -> Self {
+    pub const fn from_frequent(frequent: Frequent) -> Self {
         Self { frequent, rare: Vec::new() }
     }
 
     /// Adds another record's quantities.
     pub fn add(&mut self, other: &Self) -> Result<(), QuantityOverflow> {
-        for (sum, quantity) in self.frequent.iter_mut().zip(&other.frequent) {
-            *sum = match (*sum, *quantity) {
-                (Some(a), Some(b)) => Some(a.checked_add(b).ok_or(QuantityOverflow)?),
-                (a, b) => a.or(b),
-            };
-        }
+        self.frequent.add(&other.frequent)?;
         for (meter, quantity) in &other.rare {
             let sum = match self.get(*meter) {
                 Some(sum) => sum.checked_add(*quantity).ok_or(QuantityOverflow)?,

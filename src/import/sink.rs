@@ -4,8 +4,9 @@ use crate::domain::batch::{Batch, Row};
 use crate::domain::calendar::DayFinder;
 use crate::domain::event::PromptSize;
 use crate::domain::key::{EventKey, SourceHasher};
-use crate::domain::meter::{FREQUENT, Meter, Unit};
+use crate::domain::meter::{Meter, Unit};
 use crate::domain::name::{self, NAME_LIMIT};
+use crate::domain::quantities::Frequent;
 use crate::domain::tags::Tag;
 use crate::domain::timestamp::Timestamp;
 use crate::import::field::Fields;
@@ -117,7 +118,7 @@ impl<'a> Sink<'a> {
         let tags = self.tools.cache.tags(&self.constants.names, draft.tags, &self.constants.fill)?;
         let (frequent, rare) = split_meters(draft.meters)?;
         let key = EventKey::new(self.tools.days.day_of(draft.at), self.tools.hasher.hash(draft.id));
-        let prompt = if frequent[REQUEST] == Some(1) { PromptSize::Exact } else { PromptSize::UpToSum };
+        let prompt = if frequent.get(REQUEST) == Some(1) { PromptSize::Exact } else { PromptSize::UpToSum };
         let place = |id, rare| Row { key, at: draft.at, line, id, model, tags, tier, prompt, frequent, rare };
         self.batch.push(draft.id, &rare, place).map_err(|error| Problem::line(error.to_string(), "shorter ids"))
     }
@@ -125,25 +126,27 @@ impl<'a> Sink<'a> {
 
 const REQUEST: usize = 6;
 
-type SplitMeters = ([Option<i64>; FREQUENT], Vec<(Meter, i64)>);
+type SplitMeters = (Frequent, Vec<(Meter, i64)>);
 
 /// The frequent meters in their places, and the others sorted. A record that does not count requests is one.
 fn split_meters(meters: &[(Meter, i64)]) -> Result<SplitMeters, Problem> {
-    let mut frequent = [None; FREQUENT];
+    let mut frequent = Frequent::NONE;
     let mut rare = Vec::new();
     for (meter, quantity) in meters {
         match meter.frequent() {
-            Some(place) => frequent[place] = Some(*quantity),
+            Some(place) => frequent.set(place, *quantity),
             None => rare.push((*meter, *quantity)),
         }
     }
-    if rare.is_empty() && frequent.iter().all(Option::is_none) {
+    if rare.is_empty() && frequent.is_empty() {
         return Err(Problem::line(
             "no meter is reported",
             "at least one of input_tokens, output_tokens, requests and the others",
         ));
     }
-    frequent[REQUEST] = frequent[REQUEST].or(Some(1));
+    if frequent.get(REQUEST).is_none() {
+        frequent.set(REQUEST, 1);
+    }
     rare.sort_unstable();
     Ok((frequent, rare))
 }

@@ -237,7 +237,7 @@ impl<'w> Appender<'w> {
         insert.raw_bind_parameter(4, number(&self.numbers.tiers, tier))?;
         insert.raw_bind_parameter(5, number(&self.numbers.tag_sets, tags))?;
         insert.raw_bind_parameter(6, row.prompt.code())?;
-        for (parameter, quantity) in (7..).zip(row.frequent) {
+        for (parameter, quantity) in (7..).zip(row.frequent.iter()) {
             insert.raw_bind_parameter::<usize, _>(parameter, quantity)?;
         }
         insert.raw_bind_parameter(14, row.at.nanos())?;

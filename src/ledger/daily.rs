@@ -4,7 +4,7 @@ use crate::domain::calendar::Day;
 use crate::domain::event::Band;
 use crate::domain::meter::{FREQUENT, Meter};
 use crate::domain::period::Period;
-use crate::domain::quantities::Quantities;
+use crate::domain::quantities::{Frequent, Quantities};
 use crate::domain::usage::{UsageKey, UsageLine};
 use crate::ledger::transaction::Snapshot;
 use crate::ledger::{LedgerError, Result, chain, fits};
@@ -35,7 +35,7 @@ pub(super) fn add(connection: &Connection, line: &UsageLine) -> Result<()> {
     for (parameter, value) in (1_usize..).zip(head.iter().chain(&counts)) {
         statement.raw_bind_parameter(parameter, value)?;
     }
-    for (parameter, quantity) in (12_usize..).zip(line.quantities.frequent()) {
+    for (parameter, quantity) in (12_usize..).zip(line.quantities.frequent().iter()) {
         statement.raw_bind_parameter(parameter, quantity)?;
     }
     statement.raw_execute()?;
@@ -136,10 +136,12 @@ fn usage_key(row: &Row<'_>, day: Day, priced_at: crate::domain::timestamp::Times
 }
 
 /// The frequent meters of a row, from a column on.
-pub(super) fn frequent(row: &Row<'_>, from: usize) -> Result<[Option<i64>; FREQUENT]> {
-    let mut frequent = [None; FREQUENT];
-    for (column, quantity) in (from..).zip(&mut frequent) {
-        *quantity = row.get(column)?;
+pub(super) fn frequent(row: &Row<'_>, from: usize) -> Result<Frequent> {
+    let mut frequent = Frequent::NONE;
+    for place in 0..FREQUENT {
+        if let Some(quantity) = row.get(from + place)? {
+            frequent.set(place, quantity);
+        }
     }
     Ok(frequent)
 }

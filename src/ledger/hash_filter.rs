@@ -77,8 +77,8 @@ mod tests {
         let hash = |number: i64| KeyHash::FULL.hash("default", &number.to_string());
         let mut filter = HashFilter::default();
         assert!(!filter.may_hold(hash(0)));
-        filter.extend((0..10).map(hash));
-        filter.extend((10..100_000).map(hash));
+        filter.extend((0..10).map(hash).collect::<Vec<_>>().into_iter());
+        filter.extend((10..100_000).map(hash).collect::<Vec<_>>().into_iter());
         assert!((0..100_000).all(|number| filter.may_hold(hash(number))));
         let mistakes = (100_000..200_000).filter(|number| filter.may_hold(hash(*number))).count();
         assert!(mistakes < 5_000, "{mistakes} of 100,000");

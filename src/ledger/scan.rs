@@ -3,7 +3,6 @@
 use crate::domain::canonical::{self, EventParts};
 use crate::domain::event::PromptSize;
 use crate::domain::key::EventKey;
-use crate::domain::meter::FREQUENT;
 use crate::domain::quantities::Quantities;
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::transaction::Snapshot;
@@ -115,8 +114,7 @@ fn fill(event: &mut StoredEvent, row: &Row<'_>) -> Result<()> {
     event.kind = fits(row.get(5)?, "kind of event")?;
     event.prompt = PromptSize::from_code(fits(row.get(6)?, "prompt")?)
         .ok_or_else(|| LedgerError::Corrupt("the form of a prompt is out of range".to_owned()))?;
-    let frequent: [Option<i64>; FREQUENT] = daily::frequent(row, 7)?;
-    event.quantities = Quantities::from_frequent(frequent);
+    event.quantities = Quantities::from_frequent(daily::frequent(row, 7)?);
     event.at = chain::instant(row.get(14)?)?;
     Ok(())
 }
