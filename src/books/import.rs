@@ -15,11 +15,12 @@ use crate::ledger::append::{Appended, Appender};
 use crate::ledger::conflict::Conflict;
 use crate::ledger::imports::{FileFacts, ImportRow};
 use crate::ledger::quarantine::Held;
+use crate::ledger::summarise::PlacedBatch;
 use crate::ledger::transaction::Write;
 use crate::ledger::{LedgerError, chain};
 use crate::text::problem::Problem;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::{Receiver, channel, sync_channel};
 
 /// How a file is imported.
 #[derive(Debug, Clone)]
@@ -183,7 +184,7 @@ impl Books {
         let file = input.name();
         let context = self.context(options, act.now);
         let format = options.format.and_then(crate::import::format::named);
-        let (sender, batches) = sync_channel::<Batch>(1);
+        let (sender, batches) = sync_channel::<Batch>(0);
         std::thread::scope(|scope| {
             let context = &context;
             let parser = scope.spawn(move || {
@@ -204,7 +205,7 @@ impl Books {
         })
     }
 
-    /// Appends batches as they come. `None` when none came.
+    /// Appends batches as they come, while another thread sums those that are placed. `None` when none came.
     fn append(
         &self,
         batches: &Receiver<Batch>,
@@ -212,25 +213,41 @@ impl Books {
         options: &ImportOptions,
         observer: &dyn Observer,
     ) -> Result<Option<(Write<'_>, Appended)>, LedgerError> {
-        let Ok(mut batch) = batches.recv() else { return Ok(None) };
+        let Ok(first) = batches.recv() else { return Ok(None) };
         let write = self.ledger.write(|| observer.waiting())?;
-        let mut appender = Appender::new(&write, &options.source, self.key_hash)?;
-        let mut events = 0;
-        loop {
-            appender.append(&batch, &context.constants.names.lock())?;
-            events += u64::try_from(batch.len()).unwrap_or(u64::MAX);
-            observer.events(events);
-            drop(batch);
-            if observer.stop() {
-                return Err(LedgerError::Stopped);
+        let mut appender = Appender::new(&write, &options.source)?;
+        let mut summariser = appender.summariser();
+        std::thread::scope(|scope| {
+            // Nothing waits in between: each batch in memory is being worked on.
+            let (placed_sender, placed) = sync_channel::<PlacedBatch>(0);
+            let (summary_sender, summaries) = channel();
+            scope.spawn(move || {
+                for mut placed in placed {
+                    if summary_sender.send(summariser.summarise(&mut placed)).is_err() {
+                        break;
+                    }
+                }
+            });
+            let mut events = 0;
+            for batch in std::iter::once(first).chain(batches) {
+                events += u64::try_from(batch.len()).unwrap_or(u64::MAX);
+                let placed = appender.place(batch, &context.constants.names.lock())?;
+                observer.events(events);
+                if observer.stop() {
+                    return Err(LedgerError::Stopped);
+                }
+                if let Some(placed) = placed
+                    && placed_sender.send(placed).is_err()
+                {
+                    break;
+                }
+                summaries.try_iter().try_for_each(|summary| appender.keep(&summary?))?;
             }
-            match batches.recv() {
-                Ok(next) => batch = next,
-                Err(_) => break,
-            }
-        }
-        let appended = appender.finish()?;
-        Ok(Some((write, appended)))
+            drop(placed_sender);
+            summaries.iter().try_for_each(|summary| appender.keep(&summary?))
+        })?;
+        let outcome = appender.finish()?;
+        Ok(Some((write, outcome)))
     }
 
     /// Judges the whole file, and keeps it or leaves no trace.

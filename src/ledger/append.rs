@@ -5,18 +5,20 @@
 //! deleted, so a walk from an event's key to the first free one meets it if it is there.
 
 use crate::domain::batch::{Batch, Names, Row};
-use crate::domain::calendar::{Day, DayFinder};
-use crate::domain::canonical::{self, Encoder, EventParts};
-use crate::domain::event::Band;
-use crate::domain::key::{EventKey, KeyHash};
-use crate::domain::quantities::Quantities;
-use crate::domain::usage::{UsageKey, UsageSums};
+use crate::domain::calendar::{Calendar, Day};
+use crate::domain::canonical::Encoder;
+use crate::domain::event::Model;
+use crate::domain::key::EventKey;
+use crate::domain::quantities::QuantityOverflow;
 use crate::ledger::conflict::{Conflict, Stored};
 use crate::ledger::daily;
 use crate::ledger::dictionary::{self, Numbers};
 use crate::ledger::neighbours::Neighbours;
 use crate::ledger::payload::BatchSeal;
 use crate::ledger::scan::{self, Columns};
+use crate::ledger::summarise::{
+    DayHasher, DaySeal, NewNames, PlacedBatch, PlacedDay, Summariser, Summary, SummedDay, places,
+};
 use crate::ledger::transaction::Write;
 use crate::ledger::{LedgerError, Result, stored};
 use rusqlite::{Connection, Statement};
@@ -38,13 +40,11 @@ pub struct Appender<'w> {
     insert_meter: Statement<'w>,
     source: i64,
     source_name: String,
-    key_hash: KeyHash,
     numbers: Numbers,
     thresholds: FxHashMap<String, Vec<i64>>,
-    /// The thresholds of each model by its place.
-    model_thresholds: Vec<Vec<i64>>,
-    days: DayFinder,
-    sums: UsageSums,
+    calendar: Calendar,
+    /// Names that the summariser has not been told.
+    untold: NewNames,
     neighbours: Neighbours<'w>,
     stored: Stored<'w>,
     next_batch: i64,
@@ -74,13 +74,6 @@ enum Placed {
     Conflict,
 }
 
-/// A day's part of a batch as its digest holds it.
-pub(super) struct DaySeal {
-    pub(super) day: Day,
-    pub(super) events: u64,
-    pub(super) digest: [u8; 32],
-}
-
 /// The digest of a batch over the digests of its days.
 pub(super) fn batch_digest(source: &str, days: &[DaySeal]) -> [u8; 32] {
     let mut encoder = Encoder::new();
@@ -93,39 +86,9 @@ pub(super) fn batch_digest(source: &str, days: &[DaySeal]) -> [u8; 32] {
     *hasher.finalize().as_bytes()
 }
 
-/// Hashes encoded events in the order they come.
-pub(super) struct DayHasher {
-    hasher: blake3::Hasher,
-    encoder: Encoder,
-    events: u64,
-}
-
-/// Enough bytes for the hash to work on several blocks at once.
-const HASH_BUFFER: usize = 1 << 16;
-
-impl DayHasher {
-    pub(super) fn new() -> Self {
-        Self { hasher: blake3::Hasher::new(), encoder: Encoder::new(), events: 0 }
-    }
-
-    pub(super) fn add(&mut self, parts: EventParts<'_>, quantities: &Quantities) {
-        canonical::event(&mut self.encoder, parts, quantities);
-        self.events += 1;
-        if self.encoder.as_bytes().len() >= HASH_BUFFER {
-            self.hasher.update(self.encoder.as_bytes());
-            self.encoder.clear();
-        }
-    }
-
-    pub(super) fn seal(mut self, day: Day) -> DaySeal {
-        self.hasher.update(self.encoder.as_bytes());
-        DaySeal { day, events: self.events, digest: *self.hasher.finalize().as_bytes() }
-    }
-}
-
 impl<'w> Appender<'w> {
     /// An appender for the events of a source.
-    pub fn new(write: &'w Write<'_>, source_name: &str, key_hash: KeyHash) -> Result<Self> {
+    pub fn new(write: &'w Write<'_>, source_name: &str) -> Result<Self> {
         let connection = write.connection();
         let source = dictionary::source(connection, source_name)?;
         Ok(Self {
@@ -134,12 +97,10 @@ impl<'w> Appender<'w> {
             insert_meter: connection.prepare(INSERT_METER)?,
             source,
             source_name: source_name.to_owned(),
-            key_hash,
             numbers: Numbers::default(),
             thresholds: crate::ledger::prices::thresholds(connection)?,
-            model_thresholds: Vec::new(),
-            days: DayFinder::new(write.ledger().settings().calendar),
-            sums: UsageSums::new(),
+            calendar: write.ledger().settings().calendar,
+            untold: NewNames::default(),
             neighbours: Neighbours::new(connection)?,
             stored: Stored::new(connection, source)?,
             next_batch: connection.query_row(NEXT_BATCH, [], |row| row.get(0))?,
@@ -148,28 +109,68 @@ impl<'w> Appender<'w> {
         })
     }
 
-    /// Appends a batch, whose rows are sorted. Conflicts are gathered; [`Appender::finish`] returns them.
-    pub fn append(&mut self, batch: &Batch, names: &Names) -> Result<()> {
-        self.numbers.extend(self.connection, names)?;
-        for model in names.models.iter().skip(self.model_thresholds.len()) {
-            self.model_thresholds.push(self.thresholds.get(model.name.as_str()).cloned().unwrap_or_default());
+    /// Appends a batch on this thread alone: placed, summed and kept.
+    pub fn append(&mut self, batch: Batch, names: &Names, summariser: &mut Summariser) -> Result<()> {
+        match self.place(batch, names)? {
+            Some(mut placed) => self.keep(&summariser.summarise(&mut placed)?),
+            None => Ok(()),
         }
+    }
+
+    /// What sums the batches of this appender, on this thread or another.
+    pub fn summariser(&self) -> Summariser {
+        Summariser::new(self.source, self.calendar)
+    }
+
+    /// Puts the rows of a batch, which are sorted, in their places. `None` when all were there already. Conflicts are
+    /// gathered; [`Appender::finish`] returns them.
+    pub fn place(&mut self, batch: Batch, names: &Names) -> Result<Option<PlacedBatch>> {
+        self.new_names(names)?;
         let id = self.next_batch;
         self.stored.own_batch(id);
         let mut days = Vec::new();
+        let mut first = 0;
         for rows in batch.rows().chunk_by(|a, b| a.key.day() == b.key.day()) {
-            days.extend(self.append_day(id, batch, rows)?);
+            days.extend(self.place_day(id, &batch, rows, first)?);
+            first += u32::try_from(rows.len()).map_err(|_| QuantityOverflow)?;
         }
         if days.is_empty() {
-            return Ok(());
+            return Ok(None);
         }
-        let events = days.iter().map(|day| day.events).sum();
-        self.outcome.seals.push(BatchSeal {
-            id,
-            events: stored(events)?,
-            digest: batch_digest(&self.source_name, &days),
-        });
         self.next_batch += 1;
+        Ok(Some(PlacedBatch { id, batch, days, names: std::mem::take(&mut self.untold) }))
+    }
+
+    /// Writes what was summed of a batch. Batches must come in the order they were placed.
+    pub fn keep(&mut self, summary: &Summary) -> Result<()> {
+        let mut seals = Vec::with_capacity(summary.days.len());
+        for SummedDay { lines, seal, displaced } in &summary.days {
+            for line in lines {
+                daily::add(self.connection, line)?;
+            }
+            let (day, events) = (seal.day, seal.events);
+            self.outcome.accepted += events;
+            self.outcome.first_day = Some(self.outcome.first_day.map_or(day, |first| first.min(day)));
+            self.outcome.last_day = Some(self.outcome.last_day.map_or(day, |last| last.max(day)));
+            // The digest is over the order rows stand in.
+            let digest = if *displaced { self.seal_as_stored(summary.id, day)?.digest } else { seal.digest };
+            seals.push(DaySeal { day, events, digest });
+        }
+        let events = stored(seals.iter().map(|seal| seal.events).sum())?;
+        self.outcome.seals.push(BatchSeal { id: summary.id, events, digest: batch_digest(&self.source_name, &seals) });
+        Ok(())
+    }
+
+    /// Gives numbers to names that have none yet, and notes them for the summariser.
+    fn new_names(&mut self, names: &Names) -> Result<()> {
+        let (models, tag_sets, tiers) =
+            (self.numbers.models.len(), self.numbers.tag_sets.len(), self.numbers.tiers.len());
+        self.numbers.extend(self.connection, names)?;
+        let new_models = self.numbers.models.iter().cloned().zip(&names.models).skip(models);
+        let thresholds = |model: &Model| self.thresholds.get(model.name.as_str()).cloned().unwrap_or_default();
+        self.untold.models.extend(new_models.map(|(number, model)| (number, thresholds(model))));
+        self.untold.tag_sets.extend(self.numbers.tag_sets.iter().skip(tag_sets).cloned());
+        self.untold.tiers.extend(self.numbers.tiers.iter().skip(tiers).cloned());
         Ok(())
     }
 
@@ -178,40 +179,32 @@ impl<'w> Appender<'w> {
         if self.conflicts.is_empty() { Ok(self.outcome) } else { Err(LedgerError::Conflicts(self.conflicts)) }
     }
 
-    /// Appends the rows of one day.
-    fn append_day(&mut self, batch_id: i64, batch: &Batch, rows: &[Row]) -> Result<Option<DaySeal>> {
+    /// Places the rows of one day, the first of which is at a place of the batch.
+    fn place_day(&mut self, batch_id: i64, batch: &Batch, rows: &[Row], first: u32) -> Result<Option<PlacedDay>> {
         let Some(day) = rows.first().map(|row| row.key.day()) else { return Ok(None) };
         self.neighbours.begin(day)?;
-        let mut hasher = DayHasher::new();
         let mut fresh = Vec::with_capacity(rows.len());
-        let mut displaced = false;
-        for row in rows {
-            match self.place(batch_id, batch, row)? {
+        let mut placed = PlacedDay { day, rows: Vec::with_capacity(rows.len()), displaced: false };
+        for (place, row) in (first..).zip(rows) {
+            match self.place_row(batch_id, batch, row)? {
                 Placed::Fresh(key) => {
-                    displaced |= key != row.key;
+                    placed.displaced |= key != row.key;
+                    placed.rows.push((place, key));
                     fresh.push(row);
-                    self.keep(batch, row, key, &mut hasher)?;
+                    for (meter, quantity) in batch.rare(row) {
+                        self.insert_meter.execute((key.number(), meter.code(), quantity))?;
+                    }
                 }
                 Placed::Duplicate => self.outcome.duplicates += 1,
                 Placed::Conflict => {}
             }
         }
         self.look_at_neighbours(batch, day, &fresh)?;
-        for line in self.sums.take() {
-            daily::add(self.connection, &line)?;
-        }
-        if fresh.is_empty() {
-            return Ok(None);
-        }
-        self.outcome.accepted += hasher.events;
-        self.outcome.first_day = Some(self.outcome.first_day.map_or(day, |first| first.min(day)));
-        self.outcome.last_day = Some(self.outcome.last_day.map_or(day, |last| last.max(day)));
-        // After a collision rows stand in another order than they came in; the digest is over the order they stand in.
-        if displaced { self.seal_as_stored(batch_id, day).map(Some) } else { Ok(Some(hasher.seal(day))) }
+        Ok((!fresh.is_empty()).then_some(placed))
     }
 
     /// Finds the row's place: a free key, or the row that is there already.
-    fn place(&mut self, batch_id: i64, batch: &Batch, row: &Row) -> Result<Placed> {
+    fn place_row(&mut self, batch_id: i64, batch: &Batch, row: &Row) -> Result<Placed> {
         let mut key = row.key;
         loop {
             if self.insert(batch_id, batch, row, key)? {
@@ -244,45 +237,6 @@ impl<'w> Appender<'w> {
         insert.raw_bind_parameter(15, stored(row.line)?)?;
         insert.raw_bind_parameter(16, batch.id(row))?;
         Ok(insert.raw_execute()? == 1)
-    }
-
-    /// Counts a new row in the day's sums and digest, and keeps its rare meters.
-    fn keep(&mut self, batch: &Batch, row: &Row, key: EventKey, hasher: &mut DayHasher) -> Result<()> {
-        for (meter, quantity) in batch.rare(row) {
-            self.insert_meter.execute((key.number(), meter.code(), quantity))?;
-        }
-        let quantities = batch.quantities(row);
-        let (model, tier, tags) = places(row);
-        let missing = || LedgerError::Corrupt("a row names something its import does not".to_owned());
-        let priced_at = self.days.start_of(row.key.day());
-        let (model_number, model_form) = self.numbers.models.get(model).ok_or_else(missing)?;
-        let (tier_number, tier_form) = self.numbers.tiers.get(tier).ok_or_else(missing)?;
-        let (tags_number, tags_form) = self.numbers.tag_sets.get(tags).ok_or_else(missing)?;
-        let thresholds = self.model_thresholds.get(model).ok_or_else(missing)?;
-        let size = if thresholds.is_empty() { 0 } else { quantities.prompt_size()? };
-        let usage = UsageKey {
-            day: row.key.day(),
-            priced_at,
-            source: self.source,
-            tag_set: *tags_number,
-            model: *model_number,
-            tier: *tier_number,
-            band: Band::of(row.prompt, size, thresholds),
-        };
-        self.sums.add(usage, row.at, &quantities)?;
-        let parts = EventParts {
-            key: key.number(),
-            line: stored(row.line)?,
-            kind: 0,
-            id: batch.id(row),
-            at: row.at,
-            model: model_form,
-            tier: tier_form,
-            tags: tags_form,
-            prompt: row.prompt,
-        };
-        hasher.add(parts, &quantities);
-        Ok(())
     }
 
     /// Whether a row is the one that has its key already, to the last field.
@@ -331,16 +285,4 @@ impl<'w> Appender<'w> {
         })?;
         Ok(hasher.seal(day))
     }
-
-    /// The hash that keys are made with, for finding events by id.
-    pub const fn key_hash(&self) -> KeyHash {
-        self.key_hash
-    }
-}
-
-/// The places of a row's model, tier and tag set.
-fn places(row: &Row) -> (usize, usize, usize) {
-    // Places count names in memory, so they fit the machine's word.
-    let wide = |place: u32| usize::try_from(place).unwrap_or(usize::MAX);
-    (wide(row.model), usize::from(row.tier), wide(row.tags))
 }

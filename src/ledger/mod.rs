@@ -21,6 +21,7 @@ pub mod recount;
 pub mod scan;
 pub mod schema;
 pub mod settings;
+pub mod summarise;
 pub mod transaction;
 pub mod verify;
 

@@ -3,11 +3,12 @@
 use crate::domain::calendar::Day;
 use crate::domain::key::{EventKey, KeyHash};
 use crate::domain::usage::{UsageLine, UsageSums};
-use crate::ledger::append::{DayHasher, DaySeal, batch_digest};
+use crate::ledger::append::batch_digest;
 use crate::ledger::chain::{Entry, Kind};
 use crate::ledger::payload::{self, BatchSeal};
 use crate::ledger::recount::{self, Recounter};
 use crate::ledger::scan::{self, Columns, Forms};
+use crate::ledger::summarise::{DayHasher, DaySeal};
 use crate::ledger::transaction::Snapshot;
 use crate::ledger::{Result, chain, imports, prices, quarantine, schema};
 use rustc_hash::FxHashMap;
