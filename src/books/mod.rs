@@ -10,6 +10,7 @@ pub mod month_end;
 pub mod output;
 pub mod price_list;
 pub mod prices;
+pub mod record;
 pub mod reports;
 pub mod savings;
 pub mod verify;

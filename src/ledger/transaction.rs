@@ -6,6 +6,9 @@ use rusqlite::{Connection, ErrorCode};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+/// Eight megabytes of pages.
+const FRAMES_WORTH_MOVING: i64 = 1_000;
+
 /// How long a writer waits for another.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -145,6 +148,12 @@ impl Drop for Write<'_> {
 }
 
 impl Ledger {
+    /// Moves the write-ahead log into the file once it is worth it, for those who append little and often.
+    pub fn checkpoint_when_large(&self) -> Result<()> {
+        let frames: i64 = self.connection.query_row("PRAGMA wal_checkpoint(NOOP)", [], |row| row.get(1))?;
+        if frames >= FRAMES_WORTH_MOVING { self.checkpoint() } else { Ok(()) }
+    }
+
     /// Moves the write-ahead log into the file, if no reader is in the way.
     pub fn checkpoint(&self) -> Result<()> {
         // The row tells whether readers were in the way; then the next writer does it.

@@ -1,0 +1,174 @@
+//! Recording events without a file: for gateways that embed the ledger.
+//!
+//! What is recorded is an import like any other: all or nothing, durable when the call returns, in the chain, and the
+//! same event again is a duplicate.
+
+use crate::books::{Act, Books, Observer};
+use crate::domain::batch::{Batch, Names, Row};
+use crate::domain::calendar::DayFinder;
+use crate::domain::canonical::{self, Encoder, EventParts};
+use crate::domain::event::UsageEvent;
+use crate::domain::key::{EventKey, SourceHasher};
+use crate::domain::meter::Meter;
+use crate::domain::name::Name;
+use crate::domain::quantities::Frequent;
+use crate::import::parse::latest_from;
+use crate::ledger::append::{Appended, Appender};
+use crate::ledger::imports::FileFacts;
+use crate::ledger::{LedgerError, chain};
+
+/// What became of recorded events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    /// New events.
+    pub accepted: u64,
+    /// Events that were there already, with the same content.
+    pub duplicates: u64,
+    /// The last entry of the chain afterwards.
+    pub head: chain::Head,
+}
+
+/// Why nothing was recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// An event that no ledger can hold.
+    #[error("event {id}: {what}")]
+    Event {
+        /// The event's id.
+        id: String,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// The ledger, or ids that are in it with other content.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+impl Books {
+    /// Records events of a source, all or none. They are on the disk when this returns.
+    ///
+    /// Recording many events at once costs hardly more than recording one: gather what a second or so brings.
+    pub fn record(
+        &self,
+        source: &Name,
+        events: &[UsageEvent],
+        act: Act<'_>,
+        observer: &dyn Observer,
+    ) -> Result<Recorded, RecordError> {
+        let (batch, names) = self.batch_of(source, events, act)?;
+        let facts = facts(source, &batch, &names, events);
+        let appended = if batch.is_empty() {
+            Appended::default()
+        } else {
+            self.append_recorded(source, batch, &names, &facts, act, observer)?
+        };
+        Ok(Recorded { accepted: appended.accepted, duplicates: appended.duplicates, head: self.head()? })
+    }
+
+    fn append_recorded(
+        &self,
+        source: &Name,
+        batch: Batch,
+        names: &Names,
+        facts: &FileFacts,
+        act: Act<'_>,
+        observer: &dyn Observer,
+    ) -> Result<Appended, LedgerError> {
+        let write = self.ledger.write(|| observer.waiting())?;
+        let mut appender = Appender::new(&write, source.as_str())?;
+        let mut summariser = appender.summariser();
+        appender.append(batch, names, &mut summariser)?;
+        let appended = appender.finish()?;
+        if appended.accepted > 0 {
+            write.record_import(facts, &appended, &[], act.now, act.actor)?;
+            write.commit()?;
+            self.ledger.checkpoint_when_large()?;
+        }
+        Ok(appended)
+    }
+
+    fn batch_of(&self, source: &Name, events: &[UsageEvent], act: Act<'_>) -> Result<(Batch, Names), RecordError> {
+        let mut days = DayFinder::new(self.settings().calendar);
+        let mut hasher = SourceHasher::new(self.key_hash, source.as_str());
+        let (mut batch, mut names) = (Batch::new(), Names::default());
+        for (line, event) in (1..).zip(events) {
+            let wrong = |what| RecordError::Event { id: event.id.to_string(), what };
+            check(event, act).map_err(wrong)?;
+            let mut frequent: Frequent = *event.quantities.frequent();
+            if event.quantities.get(Meter::Request).is_none()
+                && let Some(place) = Meter::Request.frequent()
+            {
+                frequent.set(place, 1);
+            }
+            let key = EventKey::new(days.day_of(event.at), hasher.hash(event.id.as_str()));
+            let (model, tags) = (place(&mut names.models, &event.model), place(&mut names.tag_sets, &event.tags));
+            let tier = u16::try_from(place(&mut names.tiers, &event.tier))
+                .map_err(|_| wrong("there are too many service tiers"))?;
+            let row =
+                |id, rare| Row { key, at: event.at, line, id, model, tags, tier, prompt: event.prompt, frequent, rare };
+            batch
+                .push(event.id.as_str(), event.quantities.rare(), row)
+                .map_err(|_| wrong("there are too many events for one call"))?;
+        }
+        Ok((batch.sorted(), names))
+    }
+}
+
+fn check(event: &UsageEvent, act: Act<'_>) -> Result<(), &'static str> {
+    if event.at > latest_from(act.now) {
+        return Err("its time is in the future");
+    }
+    let mut reported = event.quantities.iter().peekable();
+    if reported.peek().is_none() {
+        return Err("no meter is reported");
+    }
+    if reported.any(|(_, quantity)| !(0..=crate::domain::event::QUANTITY_LIMIT).contains(&quantity)) {
+        return Err("a quantity is negative or implausibly large");
+    }
+    Ok(())
+}
+
+/// The place of a name; the few names of one call are looked through.
+fn place<T: Clone + PartialEq>(list: &mut Vec<T>, value: &T) -> u32 {
+    let place = list.iter().position(|known| known == value).unwrap_or_else(|| {
+        list.push(value.clone());
+        list.len() - 1
+    });
+    u32::try_from(place).unwrap_or(u32::MAX)
+}
+
+/// What stands in place of a file: its digest is over the events in their canonical form.
+fn facts(source: &Name, batch: &Batch, names: &Names, events: &[UsageEvent]) -> FileFacts {
+    let mut encoder = Encoder::new();
+    for row in batch.rows() {
+        let name = |place: u32| usize::try_from(place).unwrap_or(usize::MAX);
+        let model = names.models.get(name(row.model)).map(canonical::model).unwrap_or_default();
+        let tier = names.tiers.get(usize::from(row.tier)).map(canonical::tier).unwrap_or_default();
+        let tags = names.tag_sets.get(name(row.tags)).map(canonical::tags).unwrap_or_default();
+        let line = i64::try_from(row.line).unwrap_or(i64::MAX);
+        let parts = EventParts {
+            key: row.key.number(),
+            line,
+            kind: 0,
+            id: batch.id(row),
+            at: row.at,
+            model: &model,
+            tier: &tier,
+            tags: &tags,
+            prompt: row.prompt,
+        };
+        canonical::event(&mut encoder, parts, &batch.quantities(row));
+    }
+    let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    FileFacts {
+        source: source.to_string(),
+        file: "(recorded)".to_owned(),
+        format: "record".to_owned(),
+        options: String::new(),
+        digest: *blake3::hash(encoder.as_bytes()).as_bytes(),
+        bytes: count(encoder.as_bytes().len()),
+        lines: count(events.len()),
+        header: 0,
+        blank: 0,
+    }
+}

@@ -1,0 +1,105 @@
+//! Recording events from an embedding program: the same rules as importing a file.
+
+use std::error::Error;
+use tokenbook::books::import::{DEFAULT_SOURCE, ImportOptions};
+use tokenbook::books::record::RecordError;
+use tokenbook::books::{Act, Books, Silent};
+use tokenbook::domain::calendar::Calendar;
+use tokenbook::domain::currency::Currency;
+use tokenbook::domain::event::{Model, PromptSize, ServiceTier, UsageEvent};
+use tokenbook::domain::meter::Meter;
+use tokenbook::domain::name::Name;
+use tokenbook::domain::quantities::Quantities;
+use tokenbook::domain::tags::{TagKey, TagSet};
+use tokenbook::domain::timestamp::Timestamp;
+use tokenbook::import::input::Input;
+use tokenbook::ledger::{LedgerError, Settings};
+
+type Outcome = Result<(), Box<dyn Error>>;
+
+fn event(id: &str, at: &str, output: i64) -> Result<UsageEvent, Box<dyn Error>> {
+    let mut quantities = Quantities::NONE;
+    quantities.set(Meter::Input, 1_000);
+    quantities.set(Meter::Output, output);
+    quantities.set(Meter::WebSearch, 2);
+    Ok(UsageEvent {
+        id: Name::new(id)?,
+        at: Timestamp::parse(at)?,
+        model: Model { provider: Some(Name::new("openai")?), name: Name::new("gpt-4.1")? },
+        tier: ServiceTier::new("")?,
+        tags: TagSet::from_iter([(TagKey::new("department")?, Name::new("Research")?)]),
+        prompt: PromptSize::Exact,
+        quantities,
+    })
+}
+
+fn ledger(folder: &tempfile::TempDir) -> Result<(Books, Timestamp), Box<dyn Error>> {
+    let now = Timestamp::parse("2026-11-01T00:00:00Z")?;
+    let settings = Settings::new(Currency::parse("USD")?, Calendar::of_zone("UTC")?, Name::new("contract")?);
+    Ok((Books::create(&folder.path().join("l.db"), &settings, Act { now, actor: "test" })?, now))
+}
+
+#[test]
+fn the_same_event_again_is_a_duplicate_and_other_content_a_conflict() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let (books, now) = ledger(&folder)?;
+    let act = Act { now, actor: "gateway" };
+    let source = Name::new(DEFAULT_SOURCE)?;
+    let events = [
+        event("a", "2026-10-01T00:00:00Z", 10)?,
+        event("b", "2026-10-31T23:59:59Z", 20)?,
+        event("a", "2026-10-01T00:00:00Z", 10)?,
+    ];
+    let recorded = books.record(&source, &events, act, &Silent)?;
+    assert_eq!((recorded.accepted, recorded.duplicates), (2, 1));
+    let again = books.record(&source, &events, act, &Silent)?;
+    assert_eq!(
+        (again.accepted, again.duplicates, &again.head),
+        (0, 3, &recorded.head),
+        "nothing new leaves the chain alone"
+    );
+    let mixed = [event("c", "2026-10-02T00:00:00Z", 1)?, event("a", "2026-10-01T00:00:00Z", 11)?];
+    let conflict = books.record(&source, &mixed, act, &Silent);
+    assert!(matches!(conflict, Err(RecordError::Ledger(LedgerError::Conflicts(_)))), "{conflict:?}");
+    let late = books.record(&source, &[event("b", "2026-11-01T00:00:01Z", 20)?], act, &Silent);
+    assert!(matches!(late, Err(RecordError::Ledger(LedgerError::Conflicts(_)))), "the id is of another day: {late:?}");
+    assert_eq!(books.head()?, recorded.head, "all or nothing");
+    assert!(books.verify(tokenbook::books::verify::Depth::WithIntegrity, None)?.findings.is_empty());
+    Ok(())
+}
+
+#[test]
+fn a_recorded_event_and_the_same_in_a_file_are_one() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let (books, now) = ledger(&folder)?;
+    let act = Act { now, actor: "gateway" };
+    books.record(&Name::new(DEFAULT_SOURCE)?, &[event("a", "2026-10-01T00:00:00Z", 10)?], act, &Silent)?;
+    let file = folder.path().join("usage.jsonl");
+    std::fs::write(
+        &file,
+        "{\"event_id\":\"a\",\"timestamp\":\"2026-10-01T02:00:00+02:00\",\"provider\":\"openai\",\"model\":\"gpt-4.1\",\
+         \"department\":\"Research\",\"input_tokens\":1000,\"output_tokens\":10,\"web_searches\":2}\n",
+    )?;
+    let outcome = books.import(&Input::File(file), &ImportOptions::plain(), act, &Silent)?;
+    assert_eq!((outcome.accepted, outcome.duplicates), (0, 1));
+    Ok(())
+}
+
+#[test]
+fn what_no_ledger_can_hold_is_refused() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let (books, now) = ledger(&folder)?;
+    let act = Act { now, actor: "gateway" };
+    let source = Name::new("gateway")?;
+    let mut empty = event("a", "2026-10-01T00:00:00Z", 1)?;
+    empty.quantities = Quantities::NONE;
+    for (event, what) in [
+        (empty, "event a: no meter is reported"),
+        (event("a", "2026-11-03T00:00:00Z", 1)?, "event a: its time is in the future"),
+        (event("a", "2026-10-01T00:00:00Z", -1)?, "event a: a quantity is negative or implausibly large"),
+    ] {
+        let refused = books.record(&source, &[event], act, &Silent).map_err(|error| error.to_string());
+        assert_eq!(refused.err().as_deref(), Some(what));
+    }
+    Ok(())
+}
