@@ -1,6 +1,6 @@
 //! Reports on a ledger: reading one state of it, rating it, and handing it to the report.
 
-use crate::aggregate::{PriceChanges, from_daily, from_events, rated};
+use crate::aggregate::{AggregateError, PriceChanges, from_daily, from_events, rated};
 use crate::books::completeness::{self, Caveats};
 use crate::books::{Books, BooksError};
 use crate::domain::money::Amount;
@@ -8,6 +8,7 @@ use crate::domain::name::UNALLOCATED;
 use crate::domain::period::Period;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::usage::Dictionary;
+use crate::ledger::LedgerError;
 use crate::ledger::transaction::Snapshot;
 use crate::price::{Book, PriceRow};
 use crate::rating::{Cost, RatedLine};
@@ -16,6 +17,9 @@ use crate::report::roi::{self, list::BenefitList};
 use crate::report::{self, Inputs};
 use crate::sheet::{Heading, Sheet};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// How often a report is begun on a ledger that is written to all the time.
+const ATTEMPTS: u32 = 10;
 
 /// What is asked of a report.
 #[derive(Debug, Clone)]
@@ -78,8 +82,18 @@ impl Books {
         statement.report(name, &request.by)
     }
 
-    /// Reads and rates a period, from one state of the ledger.
+    /// Reads and rates a period, from one state of the ledger. Where another process has written meanwhile, once more.
     pub fn statement(&self, request: &Request) -> Result<Statement, BooksError> {
+        for _ in 1..ATTEMPTS {
+            match self.statement_of_one_state(request) {
+                Err(BooksError::Aggregate(AggregateError::Ledger(LedgerError::Changed))) => {}
+                result => return result,
+            }
+        }
+        self.statement_of_one_state(request)
+    }
+
+    fn statement_of_one_state(&self, request: &Request) -> Result<Statement, BooksError> {
         let snapshot = self.ledger.snapshot()?;
         let settings = self.settings();
         let names = snapshot.dictionary()?;

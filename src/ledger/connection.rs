@@ -9,7 +9,7 @@ use crate::ledger::settings::{self, Settings};
 use crate::ledger::{LedgerError, Result, chain, payload, schema};
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -84,9 +84,12 @@ impl Ledger {
             _ => LedgerError::Io { path: path.to_owned(), error },
         })?;
         let open = OpenFile::register(&path, inspect)?;
-        let connection = Connection::open_with_flags(&path, flags(access))?;
-        configure(&connection, access)?;
-        schema::check(&connection)?;
+        let connection = match (connect(&path, access), access) {
+            (Err(LedgerError::Sqlite(error)), Access::Read) if cannot_write(&error) => {
+                connect_unchanging(&path, error)?
+            }
+            (connection, _) => connection?,
+        };
         let settings = settings::read(&connection)?;
         Ok(Self { connection, path, settings, _open: open })
     }
@@ -104,6 +107,43 @@ impl Ledger {
     /// What was fixed when the ledger was made.
     pub const fn settings(&self) -> &Settings {
         &self.settings
+    }
+}
+
+fn connect(path: &Path, access: Access) -> Result<Connection> {
+    let connection = Connection::open_with_flags(path, flags(access))?;
+    configure(&connection, access)?;
+    schema::check(&connection)?;
+    Ok(connection)
+}
+
+/// Whether SQLite could not make the files beside the ledger that even reading shares with writers.
+fn cannot_write(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly))
+}
+
+/// Opens a ledger where nothing can be written, such as an archive. Only when no write-ahead log is left beside it,
+/// for its rows would be missed.
+fn connect_unchanging(path: &Path, error: rusqlite::Error) -> Result<Connection> {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    if std::fs::metadata(log).is_ok_and(|log| log.len() > 0) {
+        return Err(error.into());
+    }
+    let escaped: String = path.to_string_lossy().chars().flat_map(escaped_in_uri).collect();
+    let flags = flags(Access::Read) | OpenFlags::SQLITE_OPEN_URI;
+    let connection = Connection::open_with_flags(format!("file:{escaped}?immutable=1"), flags)?;
+    configure(&connection, Access::Read)?;
+    schema::check(&connection)?;
+    Ok(connection)
+}
+
+fn escaped_in_uri(c: char) -> Vec<char> {
+    match c {
+        '%' => "%25".chars().collect(),
+        '?' => "%3f".chars().collect(),
+        '#' => "%23".chars().collect(),
+        other => vec![other],
     }
 }
 

@@ -118,6 +118,8 @@ pub(super) fn daily_usage(
     }
     drop(rows);
     rare_meters(connection, first, last, &mut lines)?;
+    // An unknown band is the smallest number and the largest key.
+    lines.sort_unstable_by_key(|line| line.key);
     Ok(lines)
 }
 
