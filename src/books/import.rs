@@ -37,6 +37,8 @@ pub struct ImportOptions {
     pub run: Run,
     /// Whether a last CSV line without a line end is known to be whole.
     pub last_line_complete: bool,
+    /// How many bad lines are listed when a file is refused.
+    pub listed: usize,
 }
 
 /// The source of our own formats.
@@ -52,6 +54,7 @@ impl ImportOptions {
             quarantine: Quarantine::Refuse,
             run: Run::Real,
             last_line_complete: false,
+            listed: LISTED,
         }
     }
 
@@ -81,7 +84,7 @@ pub enum Run {
     Dry,
 }
 
-/// The most bad lines that are listed, and the most that can be set aside.
+/// How many bad lines are listed if nothing else is asked for.
 pub const LISTED: usize = 1_000;
 /// The most lines one import can set aside.
 pub const QUARANTINE_LIMIT: usize = 100_000;
@@ -309,8 +312,8 @@ impl Books {
 
     fn context(&self, options: &ImportOptions, now: Timestamp) -> Context {
         let (keep_bad, on_bad) = match options.quarantine {
-            Quarantine::Refuse => (LISTED, OnBad::DropEvents),
-            Quarantine::UpTo(limit) => (limit.clamp(LISTED, QUARANTINE_LIMIT), OnBad::KeepEvents),
+            Quarantine::Refuse => (options.listed, OnBad::DropEvents),
+            Quarantine::UpTo(limit) => (limit.min(QUARANTINE_LIMIT).max(options.listed), OnBad::KeepEvents),
         };
         Context {
             constants: Constants {
@@ -386,7 +389,7 @@ fn refuse_bad(file: &str, options: &ImportOptions, parsed: &Parsed) -> Result<()
     }
     Err(ImportError::Rejected {
         file: file.to_owned(),
-        problems: parsed.bad.iter().take(LISTED).map(|bad| bad.problem.clone()).collect(),
+        problems: parsed.bad.iter().take(options.listed).map(|bad| bad.problem.clone()).collect(),
         total: parsed.counts.bad,
         by_field: parsed.bad_by_field.clone(),
     })

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use tokenbook::aggregate::AggregateError;
 use tokenbook::books::BooksError;
-use tokenbook::books::import::ImportError;
+use tokenbook::books::import::{ImportError, LISTED};
 use tokenbook::import::input::InputError;
 use tokenbook::ledger::LedgerError;
 use tokenbook::ledger::conflict::Conflict;
@@ -174,10 +174,14 @@ impl From<ImportError> for Failure {
             }
             ImportError::Input(_) | ImportError::File { .. } => failure(Exit::Rejected),
             ImportError::Rejected { file, problems, total, by_field } => {
-                let mut details: Vec<String> = problems.iter().map(|problem| problem.in_file(file)).collect();
-                let listed = u64::try_from(problems.len()).unwrap_or(u64::MAX);
+                let shown = problems.iter().take(LISTED);
+                let mut details: Vec<String> = shown.map(|problem| problem.in_file(file)).collect();
+                let listed = u64::try_from(details.len()).unwrap_or(u64::MAX);
                 if listed < *total {
-                    details.push(format!("{file}: {} more bad line(s) are not listed", total - listed));
+                    details.push(format!(
+                        "{file}: {} more bad line(s) are not listed (--errors FILE lists all)",
+                        total - listed
+                    ));
                 }
                 let fields: Vec<String> = by_field.iter().map(|(field, bad)| format!("{field} {bad}")).collect();
                 details.push(format!("{file}: bad lines by field: {}", fields.join(", ")));

@@ -3,7 +3,7 @@
 use super::Session;
 use super::options::{UsageOptions, grouped};
 use crate::cli::failure::{Exit, Failure};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tokenbook::books::Books;
 use tokenbook::books::import::{ImportError, ImportOptions, ImportOutcome, Run};
 use tokenbook::import::input::{Input, expand};
@@ -32,14 +32,16 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
         return Err(Failure::new(Exit::Usage, "standard input is a terminal, expected a file or a pipe"));
     }
     let books = session.open()?;
-    let mut exit = Exit::Done;
+    let (mut exit, mut errors) = (Exit::Done, String::new());
     for input in &inputs {
         let result = one(&books, input, &options, session);
+        note_errors(arguments.usage.errors.as_deref(), &result, &mut errors);
         exit = exit.worse(report(result, options.run, session)?);
         if exit == Exit::Interrupted {
             break;
         }
     }
+    write_errors(arguments.usage.errors.as_deref(), &errors)?;
     let head = books.head()?;
     session.tell(format!("ledger head: {} {head}", head.seq))?;
     Ok(exit)
@@ -61,6 +63,28 @@ pub fn one(
     let result = books.import(input, options, session.act(), &progress);
     progress.clear();
     result
+}
+
+/// Gathers the faults of a file's bad lines where they are asked for.
+pub fn note_errors(wanted: Option<&Path>, result: &Result<ImportOutcome, ImportError>, errors: &mut String) {
+    let (file, problems) = match result {
+        _ if wanted.is_none() => return,
+        Ok(outcome) => (&outcome.file, &outcome.problems),
+        Err(ImportError::Rejected { file, problems, .. }) => (file, problems),
+        Err(_) => return,
+    };
+    for problem in problems {
+        errors.push_str(&problem.in_file(file));
+        errors.push('\n');
+    }
+}
+
+/// Writes the gathered faults to the file asked for; an empty one when there are none.
+pub fn write_errors(wanted: Option<&Path>, errors: &str) -> Result<(), Failure> {
+    match wanted {
+        Some(path) => Ok(tokenbook::books::output::replace(path, errors.as_bytes())?),
+        None => Ok(()),
+    }
 }
 
 /// Prints what became of a file, and returns the exit code it asks for.

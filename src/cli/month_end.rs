@@ -78,15 +78,17 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
         listed.replaced.len(),
         grouped(listed.unchanged)
     ))?;
-    let (mut exit, mut outcomes) = (Exit::Done, Vec::new());
+    let (mut exit, mut outcomes, mut errors) = (Exit::Done, Vec::new(), String::new());
     for input in &inputs {
         let result = import::one(&books, input, &month_end.import, session);
         outcomes.extend(result.as_ref().ok().cloned());
+        import::note_errors(arguments.import.errors.as_deref(), &result, &mut errors);
         exit = exit.worse(import::report(result, Run::Real, session)?);
         if exit == Exit::Interrupted {
             return Ok(exit);
         }
     }
+    import::write_errors(arguments.import.errors.as_deref(), &errors)?;
     if outcomes.len() < inputs.len() {
         let refused = inputs.len() - outcomes.len();
         return Err(Failure::new(

@@ -2,7 +2,7 @@
 
 use crate::cli::failure::{Exit, Failure};
 use std::path::Path;
-use tokenbook::books::import::{DEFAULT_SOURCE, ImportOptions, QUARANTINE_LIMIT, Quarantine, Run};
+use tokenbook::books::import::{DEFAULT_SOURCE, ImportOptions, LISTED, QUARANTINE_LIMIT, Quarantine, Run};
 use tokenbook::domain::name::Name;
 use tokenbook::domain::tags::Tag;
 use tokenbook::render::{self, RENDERERS, Renderer};
@@ -23,6 +23,9 @@ pub struct UsageOptions {
     /// Set bad lines aside, up to MAX of them, and import the others (exit code 4)
     #[arg(long, value_name = "MAX", num_args = 0..=1, require_equals = true, default_missing_value = MOST)]
     quarantine: Option<usize>,
+    /// Write every bad line's fault to a file, not only the first 1,000 to the terminal
+    #[arg(long, value_name = "FILE")]
+    pub errors: Option<std::path::PathBuf>,
     /// The last line of a CSV is whole although it has no line end
     #[arg(long)]
     last_line_complete: bool,
@@ -54,6 +57,7 @@ impl UsageOptions {
             quarantine: self.quarantine.map_or(Quarantine::Refuse, |most| Quarantine::UpTo(most.min(QUARANTINE_LIMIT))),
             run,
             last_line_complete: self.last_line_complete,
+            listed: if self.errors.is_some() { usize::MAX } else { LISTED },
         })
     }
 }
