@@ -110,6 +110,8 @@ pub struct ImportOutcome {
     pub duplicates: u64,
     /// Lines set aside.
     pub quarantined: u64,
+    /// Of those, how many wait for a decision.
+    pub open: u64,
     /// What was wrong with the lines set aside.
     pub problems: Vec<Problem>,
     /// Fields that are not read.
@@ -302,6 +304,7 @@ impl Books {
             accepted: appended.accepted,
             duplicates: appended.duplicates,
             quarantined: parsed.counts.bad,
+            open: parsed.counts.bad,
             problems: parsed.bad.into_iter().map(|bad| bad.problem).collect(),
             ignored: parsed.ignored,
             similar,
@@ -348,6 +351,8 @@ impl Books {
         let digest = input::digest(path)?.digest;
         let Some(import) = candidates.into_iter().find(|import| import.digest == digest) else { return Ok(None) };
         let count = |count: i64| u64::try_from(count).unwrap_or(0);
+        let lines = snapshot.quarantine().map_err(ImportError::Ledger)?;
+        let open = lines.iter().filter(|line| line.import == import.id).count();
         Ok(Some(ImportOutcome {
             file: input.name(),
             format: import.format,
@@ -358,6 +363,7 @@ impl Books {
             accepted: 0,
             duplicates: count(import.accepted) + count(import.duplicates),
             quarantined: count(import.quarantined),
+            open: u64::try_from(open).unwrap_or(u64::MAX),
             problems: Vec::new(),
             ignored: BTreeSet::new(),
             similar: Vec::new(),

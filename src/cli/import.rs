@@ -112,7 +112,7 @@ pub fn report(
         session.warn(format!("warning: the departments {one:?} and {other:?} look alike and are counted apart"))?;
     }
     session.tell(counts(&outcome, run))?;
-    Ok(if outcome.quarantined > 0 { Exit::Incomplete } else { Exit::Done })
+    Ok(if outcome.open > 0 { Exit::Incomplete } else { Exit::Done })
 }
 
 fn counts(outcome: &ImportOutcome, run: Run) -> String {

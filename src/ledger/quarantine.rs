@@ -30,6 +30,8 @@ pub struct Held {
 pub struct OpenLine {
     /// Its number in the quarantine.
     pub id: i64,
+    /// The number of the import it came with.
+    pub import: i64,
     /// The file it came in.
     pub file: String,
     /// The line itself.
@@ -81,7 +83,7 @@ pub(super) fn resolve(connection: &Connection, entry: i64, ids: &[i64]) -> Resul
 }
 
 const OPEN: &str = "SELECT q.id, i.file, q.line, q.field, q.what, q.expected, q.event_id, q.day, q.kept, \
-    coalesce(q.day, i.first_day), coalesce(q.day, i.last_day) FROM quarantine q JOIN import i ON i.id = q.import \
+    coalesce(q.day, i.first_day), coalesce(q.day, i.last_day), i.id FROM quarantine q JOIN import i ON i.id = q.import \
     WHERE NOT EXISTS (SELECT 1 FROM quarantine_outcome o WHERE o.quarantine = q.id) ORDER BY q.id";
 
 impl Snapshot<'_> {
@@ -103,7 +105,8 @@ fn open(connection: &Connection) -> Result<Vec<OpenLine>> {
             day: row.get(7)?,
             kept: row.get(8)?,
         };
-        Ok(OpenLine { id: row.get(0)?, file: row.get(1)?, held, first_day: row.get(9)?, last_day: row.get(10)? })
+        let (id, file, import) = (row.get(0)?, row.get(1)?, row.get(11)?);
+        Ok(OpenLine { id, import, file, held, first_day: row.get(9)?, last_day: row.get(10)? })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
