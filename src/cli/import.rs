@@ -97,6 +97,7 @@ pub fn report(
         Ok(outcome) => outcome,
         Err(error) => {
             let failure = Failure::from(error);
+            session.streams.out.flush()?;
             failure.print(session.streams.err, session.invocation.colour);
             return Ok(failure.exit());
         }

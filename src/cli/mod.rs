@@ -115,13 +115,18 @@ impl Session<'_, '_> {
         Ok(writeln!(self.streams.out, "{line}")?)
     }
 
-    /// Prints a line that `--quiet` leaves out.
+    /// Prints a line that `--quiet` leaves out. It is seen at once, since long work may follow.
     fn tell(&mut self, line: impl std::fmt::Display) -> Result<(), Failure> {
-        if self.quiet { Ok(()) } else { self.say(line) }
+        if self.quiet {
+            return Ok(());
+        }
+        self.say(line)?;
+        Ok(self.streams.out.flush()?)
     }
 
-    /// Prints a message beside the results.
+    /// Prints a message beside the results, behind those that came before it.
     fn warn(&mut self, line: impl std::fmt::Display) -> Result<(), Failure> {
+        self.streams.out.flush()?;
         Ok(writeln!(self.streams.err, "{line}")?)
     }
 }
@@ -142,7 +147,11 @@ pub fn run(arguments: &[OsString], invocation: &Invocation, streams: &mut Stream
         Session { ledger: arguments.ledger, actor, quiet: arguments.quiet, invocation, streams: &mut *streams };
     match dispatch(arguments.command, &mut session) {
         Ok(exit) => exit.code(),
-        Err(failure) => failure.print(streams.err, colour),
+        Err(failure) => {
+            // What is wrong with standard output is told when the process ends.
+            drop(streams.out.flush());
+            failure.print(streams.err, colour)
+        }
     }
 }
 

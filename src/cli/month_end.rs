@@ -4,7 +4,7 @@ use super::Session;
 use super::options::{UsageOptions, grouped};
 use super::{import, init, prices};
 use crate::cli::failure::{Exit, Failure};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tokenbook::books::Books;
 use tokenbook::books::import::{ImportError, Run};
 use tokenbook::books::month_end::{MonthEnd, Reports};
@@ -117,6 +117,7 @@ fn open_or_create(arguments: &Arguments, session: &Session<'_, '_>) -> Result<Bo
     let zone = arguments.time_zone.as_deref();
     if session.ledger.symlink_metadata().is_err() {
         let settings = init::settings(currency.unwrap_or("USD"), zone.unwrap_or("UTC"), "contract")?;
+        make_folder_of(&session.ledger)?;
         return Ok(Books::create(&session.ledger, &settings, session.act())?);
     }
     let books = session.open()?;
@@ -124,8 +125,15 @@ fn open_or_create(arguments: &Arguments, session: &Session<'_, '_>) -> Result<Bo
     Ok(books)
 }
 
+/// A new ledger may stand beside the reports, in a folder that the first run makes.
+fn make_folder_of(ledger: &Path) -> Result<(), Failure> {
+    let Some(folder) = ledger.parent() else { return Ok(()) };
+    std::fs::create_dir_all(folder)
+        .map_err(|error| Failure::new(Exit::Storage, format!("{}: {error}", folder.display())))
+}
+
 /// What a finance person wants to see.
-fn print(reports: &Reports, out: &std::path::Path, session: &mut Session<'_, '_>) -> Result<(), Failure> {
+fn print(reports: &Reports, out: &Path, session: &mut Session<'_, '_>) -> Result<(), Failure> {
     session.say("")?;
     table(&reports.summary, session)?;
     for sheet in [&reports.roi, &reports.savings].into_iter().flatten() {

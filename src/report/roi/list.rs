@@ -336,9 +336,14 @@ mod tests {
         Ok(())
     }
 
+    fn assert_refused(row: &str, expected: &str) {
+        let problems = read(row).map_err(|problems| problems.iter().map(|p| p.in_file("f")).collect::<Vec<_>>());
+        assert_eq!(problems.map(|_| ()), Err(vec![format!("f:2: {expected}")]), "{row}");
+    }
+
     #[test]
-    fn every_bad_line_is_named_with_what_was_expected() {
-        let cases = [
+    fn a_bad_amount_or_side_is_named_with_what_was_expected() {
+        for (row, expected) in [
             (
                 "d,p,n,benefit,1,,,EUR,month,2026-10,",
                 "currency: \"EUR\" has no exchange rate, expected USD, the ledger's currency",
@@ -380,6 +385,14 @@ mod tests {
                 "d,p,n,benefit,9999999999999999999999999999,,,USD,month,2026-10,",
                 "amount: is too large or has too many digits, expected less than 1e23, 15 decimals",
             ),
+        ] {
+            assert_refused(row, expected);
+        }
+    }
+
+    #[test]
+    fn a_bad_time_or_name_is_named_with_what_was_expected() {
+        for (row, expected) in [
             (
                 "d,p,n,benefit,1,,,USD,monthly,2026-10,",
                 "every: \"monthly\" is not an interval, expected once, week, month, year",
@@ -406,10 +419,8 @@ mod tests {
                 "department: \"(unallocated)\" is a name reserved for reports, expected the name as in the usage's tags, or nothing",
             ),
             ("d,p,,benefit,1,,,USD,month,2026-10,", "name: is empty, expected what the benefit or the cost is"),
-        ];
-        for (row, expected) in cases {
-            let problems = read(row).map_err(|problems| problems.iter().map(|p| p.in_file("f")).collect::<Vec<_>>());
-            assert_eq!(problems.map(|_| ()), Err(vec![format!("f:2: {expected}")]), "{row}");
+        ] {
+            assert_refused(row, expected);
         }
     }
 

@@ -1,0 +1,389 @@
+//! The sources keep the house's order: layers look down only, a crate is named where it belongs, and every file opens
+//! with what it is for.
+//!
+//! The rules are read off the text, with comments and literals blanked out; `rustc` and clippy hold everything that they
+//! can see themselves. Not checked here: whether a name or a sentence is a good one.
+
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+type Outcome = Result<(), Box<dyn Error>>;
+
+/// The layers, lowest first: each may name itself and those before it. `cli` and `main` are the binary's.
+const LAYERS: [&str; 13] = [
+    "domain",
+    "text",
+    "price",
+    "import",
+    "ledger",
+    "rating",
+    "aggregate",
+    "sheet",
+    "report",
+    "render",
+    "books",
+    "cli",
+    "main",
+];
+
+/// What may be named only in some places: crates, and what a library must be given instead of taking it.
+const CONFINED: [(&[&str], &[&str]); 6] = [
+    (&["rusqlite"], &["src/ledger/"]),
+    (&["clap", "clap_complete", "clap_mangen", "indicatif"], &["src/cli/", "src/main.rs"]),
+    (&["rayon"], &["src/import/", "src/aggregate/", "src/books/"]),
+    (&["zstd", "flate2"], &["src/import/"]),
+    (&["toml"], &["src/report/savings/"]),
+    (&["signal_hook", "std::env", "std::process", "SystemTime"], &["src/main.rs"]),
+];
+
+/// What the command line may not name of the library's inside: whatever reads or writes the ledger but by `Books`.
+const NOT_FOR_CLI: [&str; 6] = ["Ledger", "Snapshot", "Write", "Readers", "Appender", "Access"];
+
+const NAMELESS: [&str; 14] = [
+    "util", "utils", "common", "helper", "helpers", "misc", "shared", "support", "manager", "service", "data", "info",
+    "types", "imp",
+];
+
+const FILE_LINES: usize = 500;
+const FUNCTION_LINES: usize = 70;
+
+/// A source file.
+struct Source {
+    /// Its path from the package's root, with `/`.
+    path: String,
+    text: String,
+    /// The text with comments and the insides of literals blanked out, line by line as long as before.
+    code: String,
+}
+
+impl Source {
+    /// The code that is not compiled for tests only; the rest is blanked, so that lines keep their numbers.
+    fn shipped(&self) -> String {
+        const MARK: &str = "#[cfg(test)]";
+        if self.path.contains("/tests/") || !self.path.starts_with("src/") {
+            return String::new();
+        }
+        let mut code = self.code.clone();
+        while let Some(at) = code.find(MARK) {
+            let end = at + item_length(&code[at..]);
+            let blank: String = code[at..end].chars().map(|c| if c == '\n' { '\n' } else { ' ' }).collect();
+            code.replace_range(at..end, &blank);
+        }
+        code
+    }
+
+    /// The layer of a file under `src/`.
+    fn layer(&self) -> Option<&str> {
+        let first = self.path.strip_prefix("src/")?.split('/').next()?;
+        Some(first.strip_suffix(".rs").unwrap_or(first)).filter(|name| *name != "lib")
+    }
+
+    fn line_of(&self, at: usize) -> usize {
+        1 + self.code[..at].matches('\n').count()
+    }
+}
+
+/// Every Rust file of the package but build products.
+fn sources() -> Result<Vec<Source>, Box<dyn Error>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut folders: Vec<PathBuf> = ["src", "tests", "benches", "examples"].map(|folder| root.join(folder)).into();
+    let mut sources = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path)?;
+                let relative = path.strip_prefix(root)?.to_string_lossy().replace('\\', "/");
+                sources.push(Source { path: relative, code: blanked(&text), text });
+            }
+        }
+    }
+    assert!(sources.len() > 80, "only {} files were found", sources.len());
+    sources.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(sources)
+}
+
+/// Blanks comments and the insides of strings and character literals; line ends stay.
+fn blanked(text: &str) -> String {
+    let mut code = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let length = literal_or_comment(rest, code.chars().next_back()).unwrap_or(0);
+        let taken = &rest[..length.max(first.len_utf8())];
+        if length == 0 {
+            code.push_str(taken);
+        } else {
+            code.extend(taken.chars().map(|c| if c == '\n' { '\n' } else { ' ' }));
+        }
+        rest = &rest[taken.len()..];
+    }
+    code
+}
+
+/// The length of the comment or literal that begins here.
+fn literal_or_comment(rest: &str, before: Option<char>) -> Option<usize> {
+    let ends_at = |from: usize, end: &str| rest[from..].find(end).map(|at| from + at + end.len());
+    if rest.starts_with("//") {
+        return Some(rest.find('\n').unwrap_or(rest.len()));
+    }
+    if rest.starts_with("/*") {
+        return ends_at(2, "*/");
+    }
+    let raw = rest.strip_prefix('b').unwrap_or(rest);
+    let word_before = before.is_some_and(|c| c.is_alphanumeric() || c == '_');
+    if let Some(raw) = raw.strip_prefix('r').filter(|raw| raw.starts_with(['"', '#']) && !word_before) {
+        let hashes = raw.len() - raw.trim_start_matches('#').len();
+        let opened = raw[hashes..].starts_with('"');
+        return if opened { ends_at(hashes + 3, &format!("\"{}", "#".repeat(hashes))) } else { None };
+    }
+    let quote = rest.chars().next().filter(|c| matches!(c, '"' | '\''))?;
+    let mut escaped = false;
+    for (at, c) in rest.char_indices().skip(1) {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            _ if c == quote => return Some(at + 1),
+            // A lifetime has no closing quote after one character.
+            _ if quote == '\'' && at > 1 && !rest.starts_with("'\\") => return None,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The places at which a word or path stands by itself.
+fn places<'a>(code: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 'a {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    code.match_indices(word).map(|(at, _)| at).filter(move |at| {
+        !code[..*at].ends_with(is_word) && (word.ends_with("::") || !code[at + word.len()..].starts_with(is_word))
+    })
+}
+
+/// The names that follow a path's `::`: one, or those of a group in braces.
+fn names_after(code: &str, at: usize) -> Vec<&str> {
+    let rest = &code[at..];
+    let name = |text: &'_ str| text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
+    let Some(group) = rest.strip_prefix('{') else { return vec![&rest[..name(rest)]] };
+    let (mut depth, mut names) = (0_usize, Vec::new());
+    let mut start = Some(0);
+    for (at, c) in group.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            ',' if depth == 0 => start = Some(at + 1),
+            _ if c.is_whitespace() => start = start.map(|start| if start == at { at + 1 } else { start }),
+            _ if start == Some(at) => {
+                names.push(&group[at..at + name(&group[at..])]);
+                start = None;
+            }
+            _ => {}
+        }
+    }
+    names
+}
+
+fn rank(layer: &str) -> Option<usize> {
+    LAYERS.iter().position(|name| *name == layer)
+}
+
+#[test]
+fn layers_look_down_only() -> Outcome {
+    let mut wrong = Vec::new();
+    for source in sources()?.iter().filter(|source| source.path.starts_with("src/")) {
+        let Some(layer) = source.layer() else { continue };
+        let own = rank(layer).ok_or_else(|| format!("{}: {layer} has no place in the order of layers", source.path))?;
+        for prefix in ["crate::", "tokenbook::"] {
+            for at in places(&source.code, prefix) {
+                for name in names_after(&source.code, at + prefix.len()) {
+                    if rank(name).is_some_and(|other| other > own) {
+                        wrong.push(format!("{}:{}: {layer} names {name}", source.path, source.line_of(at)));
+                    }
+                }
+            }
+        }
+        // `super` up to the root of the crate would be a way around.
+        let depth = source.path.trim_end_matches("/mod.rs").matches('/').count();
+        let (shipped, climb) = (source.shipped(), "super::".repeat(depth));
+        wrong.extend(places(&shipped, &climb).map(|at| format!("{}:{}: {climb}", source.path, source.line_of(at))));
+    }
+    assert!(wrong.is_empty(), "a layer names one above it:\n{}", wrong.join("\n"));
+    Ok(())
+}
+
+#[test]
+fn every_layer_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let missing: Vec<&str> = LAYERS
+        .into_iter()
+        .filter(|name| !root.join(name).is_dir() && !root.join(format!("{name}.rs")).is_file())
+        .collect();
+    assert!(missing.is_empty(), "layers without a source: {missing:?}");
+}
+
+#[test]
+fn crates_are_named_where_they_belong() -> Outcome {
+    let mut wrong = Vec::new();
+    for source in sources()? {
+        let shipped = source.shipped();
+        for (words, homes) in CONFINED {
+            if homes.iter().any(|home| source.path.starts_with(home)) {
+                continue;
+            }
+            for word in words {
+                let found = places(&shipped, word);
+                wrong.extend(found.map(|at| format!("{}:{}: {word}", source.path, source.line_of(at))));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "named outside of its place:\n{}", wrong.join("\n"));
+    Ok(())
+}
+
+#[test]
+fn the_command_line_goes_through_books() -> Outcome {
+    let mut wrong = Vec::new();
+    for source in sources()?.iter().filter(|source| matches!(source.layer(), Some("cli" | "main"))) {
+        for inside in ["tokenbook::ledger::", "tokenbook::aggregate::"] {
+            for at in places(&source.code, inside) {
+                let end = source.code[at..].find([';', '(', ')', '<']).map_or(source.code.len(), |end| at + end);
+                let path = &source.code[at..end];
+                let forbidden = NOT_FOR_CLI.iter().any(|name| places(path, name).next().is_some());
+                let a_type = path
+                    .rsplit("::")
+                    .next()
+                    .is_some_and(|last| last.trim_start_matches('{').starts_with(char::is_uppercase));
+                if forbidden || !a_type {
+                    wrong.push(format!("{}:{}: {path}", source.path, source.line_of(at)));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "the command line names more than types:\n{}", wrong.join("\n"));
+    Ok(())
+}
+
+#[test]
+fn files_open_with_what_they_are_for() -> Outcome {
+    let opening = |text: &str| text.lines().next().and_then(|line| line.strip_prefix("//! ")).unwrap_or("").len();
+    let bare: Vec<String> =
+        sources()?.into_iter().filter(|source| opening(&source.text) < 20).map(|source| source.path).collect();
+    assert!(bare.is_empty(), "files that do not open with a sentence in `//!`: {bare:?}");
+    Ok(())
+}
+
+#[test]
+fn files_and_functions_are_short() -> Outcome {
+    let mut long = Vec::new();
+    for source in sources()? {
+        let lines = source.text.lines().count();
+        if lines > FILE_LINES {
+            long.push(format!("{}: {lines} lines, at most {FILE_LINES}", source.path));
+        }
+        for at in places(&source.code, "fn") {
+            let function = &source.code[at..];
+            let lines = function[..item_length(function)].lines().count();
+            if lines > FUNCTION_LINES {
+                long.push(format!(
+                    "{}:{}: a function of {lines} lines, at most {FUNCTION_LINES}",
+                    source.path,
+                    source.line_of(at)
+                ));
+            }
+        }
+    }
+    assert!(long.is_empty(), "too long:\n{}", long.join("\n"));
+    Ok(())
+}
+
+/// The length of the item that begins here: up to the end of its body, or to the `;` of one that has none.
+fn item_length(code: &str) -> usize {
+    let (mut depth, mut brackets) = (0_usize, 0_usize);
+    for (at, c) in code.char_indices() {
+        match c {
+            '(' | '[' => brackets += 1,
+            ')' | ']' => brackets = brackets.saturating_sub(1),
+            ';' if depth == 0 && brackets == 0 => return at + 1,
+            '{' => depth += 1,
+            '}' if depth <= 1 => return at + 1,
+            '}' => depth -= 1,
+            _ => {}
+        }
+    }
+    code.len()
+}
+
+#[test]
+fn names_say_what_is_inside() -> Outcome {
+    let nameless =
+        |source: &Source| source.path.trim_end_matches(".rs").split('/').any(|part| NAMELESS.contains(&part));
+    let found: Vec<String> = sources()?.into_iter().filter(nameless).map(|source| source.path).collect();
+    assert!(found.is_empty(), "names that say nothing: {found:?}");
+    Ok(())
+}
+
+#[test]
+fn nothing_is_left_for_later() -> Outcome {
+    let marks = [concat!("TO", "DO"), concat!("FIX", "ME")];
+    let mut found = Vec::new();
+    for source in sources()? {
+        for (number, line) in (1..).zip(source.text.lines()) {
+            if marks.iter().any(|mark| line.contains(mark)) {
+                found.push(format!("{}:{number}: {}", source.path, line.trim()));
+            }
+        }
+        for word in ["dbg!", "todo!", "unimplemented!"] {
+            let left = source.code.match_indices(word);
+            found.extend(left.map(|(at, _)| format!("{}:{}: {word}", source.path, source.line_of(at))));
+        }
+    }
+    assert!(found.is_empty(), "left for later:\n{}", found.join("\n"));
+    Ok(())
+}
+
+#[test]
+fn no_float_is_near_money() -> Outcome {
+    let mut found = Vec::new();
+    for source in sources()? {
+        for word in ["f32", "f64"] {
+            let places = source.code.match_indices(word).map(|(at, _)| at);
+            let floats = places.filter(|at| !source.code[..*at].ends_with(|c: char| c.is_alphabetic() || c == '_'));
+            found.extend(floats.map(|at| format!("{}:{}: {word}", source.path, source.line_of(at))));
+        }
+    }
+    assert!(found.is_empty(), "floating point:\n{}", found.join("\n"));
+    Ok(())
+}
+
+#[test]
+fn a_lint_is_expected_with_a_reason() -> Outcome {
+    let mut found = Vec::new();
+    for source in sources()? {
+        for attribute in ["#[allow", "#![allow"] {
+            found.extend(
+                source.code.match_indices(attribute).map(|(at, _)| format!("{}:{}", source.path, source.line_of(at))),
+            );
+        }
+        for (at, _) in source.code.match_indices("[expect(") {
+            let end = source.code[at..].find(")]").map_or(source.code.len(), |end| at + end);
+            if !source.code[at..end].contains("reason") {
+                found.push(format!("{}:{}", source.path, source.line_of(at)));
+            }
+        }
+    }
+    assert!(found.is_empty(), "a lint is silenced without `#[expect(…, reason = …)]`:\n{}", found.join("\n"));
+    Ok(())
+}
+
+#[test]
+fn blanking_keeps_code_and_lines() {
+    let text =
+        "let a = \"{ //\"; // fn b() {\nlet c: &'static str = r#\"\"}\"#; /* }\n */ let d = ('{', b'\\'', '\\n');\n";
+    let code = blanked(text);
+    assert_eq!(code.matches('\n').count(), text.matches('\n').count());
+    assert!(!code.contains(['{', '}']), "{code}");
+    assert!(code.contains("let c: &'static str =") && code.contains("let d = ("), "{code}");
+}
