@@ -9,7 +9,7 @@ use tokenbook::books::reports::Request;
 use tokenbook::books::{Act, Books, Silent};
 use tokenbook::domain::calendar::Calendar;
 use tokenbook::domain::currency::Currency;
-use tokenbook::domain::event::{Model, PromptSize, ServiceTier, UsageEvent};
+use tokenbook::domain::event::{EventId, Model, PromptSize, ServiceTier, UsageEvent};
 use tokenbook::domain::meter::Meter;
 use tokenbook::domain::name::Name;
 use tokenbook::domain::period::Period;
@@ -64,7 +64,7 @@ fn request(
     quantities.set(Meter::Input, input);
     quantities.set(Meter::Output, output);
     Ok(UsageEvent {
-        id: Name::new(id)?,
+        id: EventId::new(id)?,
         at: Timestamp::parse(at)?,
         model: Model { provider: Some(Name::new(provider)?), name: Name::new(model)? },
         tier: ServiceTier::new("standard")?,

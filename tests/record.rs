@@ -6,7 +6,7 @@ use tokenbook::books::record::RecordError;
 use tokenbook::books::{Act, Books, Silent};
 use tokenbook::domain::calendar::Calendar;
 use tokenbook::domain::currency::Currency;
-use tokenbook::domain::event::{Model, PromptSize, ServiceTier, UsageEvent};
+use tokenbook::domain::event::{EventId, Model, PromptSize, ServiceTier, UsageEvent};
 use tokenbook::domain::meter::Meter;
 use tokenbook::domain::name::Name;
 use tokenbook::domain::quantities::Quantities;
@@ -23,7 +23,7 @@ fn event(id: &str, at: &str, output: i64) -> Result<UsageEvent, Box<dyn Error>> 
     quantities.set(Meter::Output, output);
     quantities.set(Meter::WebSearch, 2);
     Ok(UsageEvent {
-        id: Name::new(id)?,
+        id: EventId::new(id)?,
         at: Timestamp::parse(at)?,
         model: Model { provider: Some(Name::new("openai")?), name: Name::new("gpt-4.1")? },
         tier: ServiceTier::new("")?,

@@ -8,7 +8,7 @@ use crate::domain::batch::Batch;
 use crate::domain::name::similar_names;
 use crate::domain::tags::Tag;
 use crate::domain::timestamp::Timestamp;
-use crate::import::input::{self, Input, InputError, Source};
+use crate::import::input::{self, FileDigest, Input, InputError, Source};
 use crate::import::parse::{self, BadLine, Context, Demand, OnBad, ParseError, Parsed};
 use crate::import::sink::Constants;
 use crate::ledger::append::{Appended, Appender};
@@ -120,6 +120,8 @@ pub struct ImportOutcome {
     pub similar: Vec<(String, String)>,
     /// Whether the very same file was imported before, so that it was not read again.
     pub same_file: bool,
+    /// Another source under which the very same file was imported: its events are counted once for each.
+    pub other_source: Option<String>,
     /// The last entry of the chain afterwards.
     pub head: chain::Head,
 }
@@ -278,13 +280,14 @@ impl Books {
             LedgerError::Conflicts(conflicts) => ImportError::Conflicts { file: file.to_owned(), conflicts },
             other => ImportError::Ledger(other),
         })?;
-        let held: Vec<Held> = parsed.bad.iter().map(|bad| held(bad, context)).collect();
+        let (held, open) = self.new_lines(&parsed, options, context).map_err(ImportError::Ledger)?;
         let (write, appended) = match appended {
             Some((write, appended)) => (Some(write), appended),
             None if held.is_empty() => (None, Appended::default()),
             None => (Some(self.ledger.write(|| {}).map_err(ImportError::Ledger)?), Appended::default()),
         };
         let facts = facts(file, options, &parsed);
+        let parsed_digest = parsed.digest;
         let similar = self.similar_departments(context).map_err(ImportError::Ledger)?;
         if let Some(write) = write
             && options.run == Run::Real
@@ -304,13 +307,36 @@ impl Books {
             accepted: appended.accepted,
             duplicates: appended.duplicates,
             quarantined: parsed.counts.bad,
-            open: parsed.counts.bad,
+            open,
             problems: parsed.bad.into_iter().map(|bad| bad.problem).collect(),
             ignored: parsed.ignored,
             similar,
             same_file: false,
+            other_source: self.other_source(options, &parsed_digest).map_err(ImportError::Ledger)?,
             head: self.head().map_err(ImportError::Ledger)?,
         })
+    }
+
+    /// The bad lines that are not in the quarantine yet, and how many of all wait for a decision.
+    fn new_lines(
+        &self,
+        parsed: &Parsed,
+        options: &ImportOptions,
+        context: &Context,
+    ) -> Result<(Vec<Held>, u64), LedgerError> {
+        if parsed.bad.is_empty() {
+            return Ok((Vec::new(), 0));
+        }
+        let known = self.ledger.known_lines(&options.source)?;
+        let (mut new, mut open) = (Vec::new(), 0);
+        for line in parsed.bad.iter().map(|bad| held(bad, context)) {
+            let state = known.is_open(&line);
+            open += u64::from(state.unwrap_or(true));
+            if state.is_none() {
+                new.push(line);
+            }
+        }
+        Ok((new, open))
     }
 
     fn context(&self, options: &ImportOptions, now: Timestamp) -> Context {
@@ -368,8 +394,16 @@ impl Books {
             ignored: BTreeSet::new(),
             similar: Vec::new(),
             same_file: true,
+            other_source: None,
             head: snapshot.head().clone(),
         }))
+    }
+
+    /// Another source that has brought a file of this digest.
+    fn other_source(&self, options: &ImportOptions, file: &FileDigest) -> Result<Option<String>, LedgerError> {
+        let imports = self.ledger.snapshot()?.imports_of_size(file.bytes)?;
+        let other = imports.into_iter().find(|import| import.digest == file.digest && import.source != options.source);
+        Ok(other.map(|import| import.source))
     }
 
     /// Departments, of this import and of the ledger, whose names look alike.
@@ -434,5 +468,6 @@ fn facts(file: &str, options: &ImportOptions, parsed: &Parsed) -> FileFacts {
         lines: parsed.counts.lines,
         header: parsed.counts.header,
         blank: parsed.counts.blank,
+        quarantined: parsed.counts.bad,
     }
 }

@@ -63,7 +63,14 @@ impl InputFile {
     pub fn usage(path: &Path, outcome: &ImportOutcome) -> Result<Self, BooksError> {
         let ImportOutcome { lines, header, blank, accepted, duplicates, quarantined, .. } = *outcome;
         let lines = Lines { all: lines, header, blank, events: accepted + duplicates, quarantined };
-        Ok(Self { lines: Some(lines), ..Self::of("usage", path)? })
+        let file = Self::of("usage", path)?;
+        // The manifest names the bytes that were imported, not what has taken their place.
+        let now =
+            crate::import::input::digest(path).map_err(|error| BooksError::io(path, std::io::Error::other(error)))?;
+        if now.digest != outcome.digest {
+            return Err(BooksError::io(path, std::io::Error::other("the file changed after it was imported")));
+        }
+        Ok(Self { lines: Some(lines), ..file })
     }
 }
 

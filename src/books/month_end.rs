@@ -7,11 +7,15 @@ use crate::books::output::{Folder, file_name};
 use crate::books::prices::Jumps;
 use crate::books::reports::{Basis, Request, Statement};
 use crate::books::{Act, Books, BooksError, Observer};
+use crate::domain::currency::Currency;
 use crate::domain::period::Month;
 use crate::ledger::prices::PricesAppended;
 use crate::render::json::Document;
 use crate::report::by::Dimension;
+use crate::report::roi::list::BenefitList;
+use crate::report::savings::{By, Offers};
 use crate::sheet::{Cell, Sheet};
+use crate::text::problem::Problem;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -87,51 +91,106 @@ impl Books {
         act: Act<'_>,
     ) -> Result<Reports, BooksError> {
         let period = inputs.month.period();
-        let request = Request { now: Some(act.now), basis: Basis::Daily, ..Request::of(period) };
-        let statement = self.statement(&request)?;
+        let statement = self.statement(&Request { now: Some(act.now), basis: Basis::Daily, ..Request::of(period) })?;
+        let snapshot = self.ledger.snapshot()?;
+        let (before, after) = snapshot.events_outside(period)?;
+        let (roi, savings) = statement.with_files(inputs)?;
+        let mut reports = Reports {
+            summary: statement.report("summary", &[])?,
+            unpriced: statement.report("unpriced", &[])?,
+            coverage: coverage(&statement.lines, statement.before.as_deref(), &statement.names, period),
+            outside: Outside { before, after },
+            files: 0,
+            entry: snapshot.head().seq,
+            roi,
+            savings: savings.as_ref().map(|(by_offer, _)| by_offer.clone()),
+            statement,
+        };
+        let by_department = reports.statement.report("chargeback", &[Dimension::Department])?;
+        let detail = reports.statement.report("chargeback", &DETAIL)?;
+        let summary = summary_file(&reports)?;
+        let files = input_files(inputs, imported)?;
+        // Everything is made: only now is anything written.
         let mut folder = Folder::open(&inputs.out)?;
-        let by_department = statement.report("chargeback", &[Dimension::Department])?;
         folder.write_csv("chargeback.csv", &by_department)?;
-        let detail = statement.report("chargeback", &DETAIL)?;
         folder.write_csv("chargeback-detail.csv", &detail)?;
         for (name, sheet) in departments(&detail) {
             folder.write_csv(&format!("departments/{name}.csv"), &sheet)?;
         }
-        let unpriced = statement.report("unpriced", &[])?;
-        folder.write_csv("unpriced.csv", &unpriced)?;
-        let summary = statement.report("summary", &[])?;
-        let mut files = vec![InputFile::of("prices", &inputs.prices)?];
-        for (path, outcome) in inputs.usage.iter().zip(imported) {
-            files.push(InputFile::usage(path, outcome)?);
+        folder.write_csv("unpriced.csv", &reports.unpriced)?;
+        if let Some(sheet) = &reports.roi {
+            folder.write_csv("roi.csv", sheet)?;
         }
-        let roi = match &inputs.roi {
-            None => None,
-            Some(path) => {
-                let sheet = statement.roi(&path.display().to_string(), &read(path)?)?;
-                folder.write_csv("roi.csv", &sheet)?;
-                files.push(InputFile::of("roi", path)?);
-                Some(sheet)
-            }
-        };
-        let savings = match &inputs.offers {
-            None => None,
-            Some(path) => {
-                let sheet = Self::write_savings(&statement, path, &mut folder)?;
-                files.push(InputFile::of("offers", path)?);
-                Some(sheet)
-            }
-        };
-        let coverage = coverage(&statement.lines, statement.before.as_deref(), &statement.names, period);
-        let snapshot = self.ledger.snapshot()?;
-        let (before, after) = snapshot.events_outside(period)?;
-        let outside = Outside { before, after };
-        folder.write("summary.json", &summary_file(&summary, &statement, &coverage, outside)?)?;
+        if let Some((by_offer, by_department)) = &savings {
+            folder.write_csv("savings.csv", by_offer)?;
+            folder.write_csv("savings-by-department.csv", by_department)?;
+        }
+        folder.write("summary.json", &summary)?;
         manifest::clear_away(folder.path(), folder.written())?;
-        let manifest = manifest::bytes(&statement.heading, snapshot.head().seq, files, folder.written())?;
+        let manifest = manifest::bytes(&reports.statement.heading, reports.entry, files, folder.written())?;
         folder.write(manifest::NAME, &manifest)?;
-        let (files, entry) = (folder.written().len(), snapshot.head().seq);
-        Ok(Reports { statement, summary, roi, savings, unpriced, coverage, outside, files, entry })
+        reports.files = folder.written().len();
+        Ok(reports)
     }
+
+    /// Refuses benefits and offers that cannot be read, before anything is imported.
+    pub fn check_inputs(&self, inputs: &MonthEnd) -> Result<(), BooksError> {
+        let currency = self.settings().currency;
+        if let Some(path) = &inputs.roi {
+            benefits(path, currency)?;
+        }
+        if let Some(path) = &inputs.offers {
+            offers(path, currency)?;
+        }
+        Ok(())
+    }
+}
+
+/// The return on investment, and the savings by offer and by department.
+type WithFiles = (Option<Sheet>, Option<(Sheet, Sheet)>);
+
+impl Statement {
+    /// The reports that need a file of the user's: the return on investment, and the savings by offer and by department.
+    fn with_files(&self, inputs: &MonthEnd) -> Result<WithFiles, BooksError> {
+        let currency = self.heading.currency;
+        let roi = inputs.roi.as_ref().map(|path| self.roi(&benefits(path, currency)?)).transpose()?;
+        let savings = inputs.offers.as_ref().map(|path| {
+            let comparisons = self.compare(&offers(path, currency)?)?;
+            Ok::<_, BooksError>((
+                self.savings_sheet(&comparisons, By::Offer)?,
+                self.savings_sheet(&comparisons, By::Department)?,
+            ))
+        });
+        Ok((roi, savings.transpose()?))
+    }
+}
+
+/// Reads a list of benefits and costs.
+pub fn benefits(path: &Path, currency: Currency) -> Result<BenefitList, BooksError> {
+    let file = path.display().to_string();
+    BenefitList::read(&read(path)?, currency).map_err(|problems| BooksError::Lines { file, problems })
+}
+
+/// Reads offers.
+pub fn offers(path: &Path, currency: Currency) -> Result<Offers, BooksError> {
+    let file = path.display().to_string();
+    let text = String::from_utf8(read(path)?).map_err(|_| BooksError::Lines {
+        file: file.clone(),
+        problems: vec![Problem::line("the file is not UTF-8", "TOML text")],
+    })?;
+    Offers::read(&text, currency).map_err(|problems| BooksError::Lines { file, problems })
+}
+
+/// The manifest's inputs.
+fn input_files(inputs: &MonthEnd, imported: &[ImportOutcome]) -> Result<Vec<InputFile>, BooksError> {
+    let mut files = vec![InputFile::of("prices", &inputs.prices)?];
+    for (path, outcome) in inputs.usage.iter().zip(imported) {
+        files.push(InputFile::usage(path, outcome)?);
+    }
+    for (role, path) in [("roi", &inputs.roi), ("offers", &inputs.offers)] {
+        files.extend(path.as_ref().map(|path| InputFile::of(role, path)).transpose()?);
+    }
+    Ok(files)
 }
 
 /// The dimensions of the detailed chargeback.
@@ -186,13 +245,10 @@ struct SourceCoverage<'a> {
     days_without_events: Vec<String>,
 }
 
-fn summary_file(
-    summary: &Sheet,
-    statement: &Statement,
-    coverage: &[Coverage],
-    outside: Outside,
-) -> Result<Vec<u8>, BooksError> {
-    let sources = coverage
+fn summary_file(reports: &Reports) -> Result<Vec<u8>, BooksError> {
+    let caveats = &reports.statement.caveats;
+    let sources = reports
+        .coverage
         .iter()
         .map(|coverage| SourceCoverage {
             source: &coverage.source,
@@ -204,13 +260,13 @@ fn summary_file(
         })
         .collect();
     let file = SummaryFile {
-        clean: statement.caveats.is_clean(),
-        unpriced_events: statement.caveats.unpriced_events,
-        unallocated_events: statement.caveats.unallocated_events,
-        quarantined_lines: statement.caveats.quarantined_lines,
+        clean: caveats.is_clean(),
+        unpriced_events: caveats.unpriced_events,
+        unallocated_events: caveats.unallocated_events,
+        quarantined_lines: caveats.quarantined_lines,
         sources,
-        events_outside_the_month: outside,
-        summary: Document(summary),
+        events_outside_the_month: reports.outside,
+        summary: Document(&reports.summary),
     };
     let mut bytes =
         serde_json::to_vec_pretty(&file).map_err(|error| BooksError::io(Path::new("summary.json"), error.into()))?;

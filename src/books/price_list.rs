@@ -11,7 +11,7 @@ use crate::sheet::{Cell, Column, Heading, Sheet};
 pub enum Listing {
     /// Those in force at an instant.
     InForceAt(Timestamp),
-    /// All, each with its span.
+    /// All that ever were.
     History,
 }
 
@@ -30,7 +30,7 @@ impl Books {
                     Listing::InForceAt(at) => start <= at && until.is_none_or(|until| at < until) && row.rate.is_some(),
                 };
                 if shown {
-                    rows.push(cells(row, until));
+                    rows.push(cells(row));
                 }
             }
         }
@@ -51,15 +51,16 @@ impl Books {
     }
 }
 
-/// The columns of our own price list, so that what is listed as CSV can be imported again, and the end of the span.
+/// The columns of our own price list, so that what is listed as CSV can be imported again. A price holds until the
+/// next row of its key.
 fn columns() -> Vec<Column> {
     let mut columns: Vec<Column> = ["book", "provider", "model", "meter", "service_tier"].map(Column::text).into();
     columns.extend([Column::number("prompt_above"), Column::text("currency"), Column::number("price")]);
-    columns.extend([Column::number("per"), Column::text("valid_from"), Column::text("valid_until")]);
+    columns.extend([Column::number("per"), Column::text("valid_from")]);
     columns
 }
 
-fn cells(row: &PriceRow, until: Option<Timestamp>) -> Vec<Cell> {
+fn cells(row: &PriceRow) -> Vec<Cell> {
     let key = &row.key;
     vec![
         Cell::text(key.book.as_str()),
@@ -69,9 +70,8 @@ fn cells(row: &PriceRow, until: Option<Timestamp>) -> Vec<Cell> {
         Cell::text(key.tier.as_str()),
         if key.prompt_above > 0 { Cell::Count(key.prompt_above.into()) } else { Cell::text("") },
         Cell::text(row.currency.code()),
-        row.rate.map_or(Cell::Unknown("not sold"), |rate| Cell::text(rate.to_string())),
+        Cell::text(row.rate.map_or_else(|| "-".to_owned(), |rate| rate.to_string())),
         Cell::Count(1_000_000),
         Cell::text(row.valid_from.to_string()),
-        Cell::text(until.map_or_else(String::new, |until| until.to_string())),
     ]
 }

@@ -170,5 +170,6 @@ fn facts(source: &Name, batch: &Batch, names: &Names, events: &[UsageEvent]) -> 
         lines: count(events.len()),
         header: 0,
         blank: 0,
+        quarantined: 0,
     }
 }

@@ -210,9 +210,7 @@ impl Statement {
     }
 
     /// The return on investment, from a list of benefits and costs.
-    pub fn roi(&self, file: &str, bytes: &[u8]) -> Result<Sheet, BooksError> {
-        let list = BenefitList::read(bytes, self.heading.currency)
-            .map_err(|problems| BooksError::Lines { file: file.to_owned(), problems })?;
-        Ok(roi::sheet(&list, &self.cost_by_department()?, self.period, self.heading_of("roi"))?)
+    pub fn roi(&self, list: &BenefitList) -> Result<Sheet, BooksError> {
+        Ok(roi::sheet(list, &self.cost_by_department()?, self.period, self.heading_of("roi"))?)
     }
 }

@@ -1,53 +1,33 @@
-//! Savings on a ledger: offers read, the books they name found, the month compared.
+//! Savings on a ledger's statement: the period compared with offers.
 
-use crate::books::output::Folder;
+use crate::books::BooksError;
 use crate::books::reports::Statement;
-use crate::books::{Books, BooksError};
 use crate::report::savings::{self, By, Comparison, Offers, Usage};
 use crate::sheet::Sheet;
 use std::num::NonZeroU32;
-use std::path::Path;
-
-impl Books {
-    /// Writes the savings by offer and by offer and department; returns the first.
-    pub(super) fn write_savings(
-        statement: &Statement,
-        offers: &Path,
-        folder: &mut Folder,
-    ) -> Result<Sheet, BooksError> {
-        let text = std::fs::read_to_string(offers).map_err(|error| BooksError::io(offers, error))?;
-        let comparisons = statement.compare(&offers.display().to_string(), &text)?;
-        let by_offer = statement.savings_sheet(&comparisons, By::Offer)?;
-        folder.write_csv("savings.csv", &by_offer)?;
-        folder.write_csv("savings-by-department.csv", &statement.savings_sheet(&comparisons, By::Department)?)?;
-        Ok(by_offer)
-    }
-}
 
 impl Statement {
-    /// What the period would have cost under each offer of a file.
-    pub fn savings(&self, file: &str, text: &str, by: By) -> Result<Sheet, BooksError> {
-        self.savings_sheet(&self.compare(file, text)?, by)
+    /// What the period would have cost under each offer.
+    pub fn savings(&self, offers: &Offers, by: By) -> Result<Sheet, BooksError> {
+        self.savings_sheet(&self.compare(offers)?, by)
     }
 
-    /// Compares the period's usage with the offers of a file.
-    fn compare(&self, file: &str, text: &str) -> Result<Vec<Comparison>, BooksError> {
-        let lines = |problems| BooksError::Lines { file: file.to_owned(), problems };
-        let offers = Offers::read(text, self.heading.currency).map_err(lines)?;
-        let months =
-            u32::try_from(self.period.months().count()).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
+    /// Compares the period's usage with offers.
+    pub fn compare(&self, offers: &Offers) -> Result<Vec<Comparison>, BooksError> {
+        let months = u32::try_from(self.period.months().count()).ok().and_then(NonZeroU32::new);
         let usage = Usage {
             lines: &self.lines,
             names: &self.names,
             book: &self.book,
             books: &self.books,
             thresholds: &self.thresholds,
-            months,
+            months: months.unwrap_or(NonZeroU32::MIN),
         };
-        Ok(savings::compare(&offers, &usage)?)
+        Ok(savings::compare(offers, &usage)?)
     }
 
-    fn savings_sheet(&self, comparisons: &[Comparison], by: By) -> Result<Sheet, BooksError> {
+    /// Comparisons as a sheet.
+    pub fn savings_sheet(&self, comparisons: &[Comparison], by: By) -> Result<Sheet, BooksError> {
         let sheet = savings::sheet(comparisons, by, self.heading_of("savings"));
         Ok(sheet.map_err(crate::report::ReportError::from)?)
     }

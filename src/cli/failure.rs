@@ -145,6 +145,9 @@ impl From<LedgerError> for Failure {
                 failure(Exit::Conflict).details(details)
             }
             LedgerError::Stopped => failure(Exit::Interrupted),
+            LedgerError::Io { error, .. } if error.kind() == io::ErrorKind::NotFound => {
+                failure(Exit::Storage).hint("make the folder first")
+            }
             LedgerError::Sqlite(_) | LedgerError::Io { .. } => {
                 failure(Exit::Storage).hint("check free space, permissions and the disk; nothing was half written")
             }

@@ -98,7 +98,7 @@ pub fn report(
         Err(error) => {
             let failure = Failure::from(error);
             session.streams.out.flush()?;
-            failure.print(session.streams.err, session.invocation.colour);
+            failure.print(session.streams.err, session.colour);
             return Ok(failure.exit());
         }
     };
@@ -108,6 +108,12 @@ pub fn report(
     if !outcome.ignored.is_empty() {
         let fields: Vec<&str> = outcome.ignored.iter().map(String::as_str).collect();
         session.warn(format!("{}: fields that are not read: {}", outcome.file, fields.join(", ")))?;
+    }
+    if let Some(source) = &outcome.other_source {
+        session.warn(format!(
+            "warning: {}: the very same file was imported under the source {source} as well: its events count twice",
+            outcome.file
+        ))?;
     }
     for (one, other) in &outcome.similar {
         session.warn(format!("warning: the departments {one:?} and {other:?} look alike and are counted apart"))?;

@@ -89,6 +89,8 @@ struct Session<'a, 'b> {
     ledger: PathBuf,
     actor: String,
     quiet: bool,
+    /// Whether messages are coloured.
+    colour: bool,
     invocation: &'a Invocation,
     streams: &'a mut Streams<'b>,
 }
@@ -144,7 +146,7 @@ pub fn run(arguments: &[OsString], invocation: &Invocation, streams: &mut Stream
     };
     let actor = arguments.actor.or_else(|| invocation.user.clone()).unwrap_or_else(|| "unknown".to_owned());
     let mut session =
-        Session { ledger: arguments.ledger, actor, quiet: arguments.quiet, invocation, streams: &mut *streams };
+        Session { ledger: arguments.ledger, actor, quiet: arguments.quiet, colour, invocation, streams: &mut *streams };
     match dispatch(arguments.command, &mut session) {
         Ok(exit) => exit.code(),
         Err(failure) => {

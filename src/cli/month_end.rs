@@ -66,6 +66,7 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
     };
     readable(&month_end)?;
     let books = open_or_create(arguments, session)?;
+    books.check_inputs(&month_end)?;
     let progress = session.progress();
     let listed = books.import_month_prices(&month_end, session.act(), &progress)?;
     for replacement in &listed.replaced {
@@ -134,7 +135,7 @@ fn make_folder_of(ledger: &Path) -> Result<(), Failure> {
 
 /// What a finance person wants to see.
 fn print(reports: &Reports, out: &Path, session: &mut Session<'_, '_>) -> Result<(), Failure> {
-    session.say("")?;
+    session.tell("")?;
     table(&reports.summary, session)?;
     for sheet in [&reports.roi, &reports.savings].into_iter().flatten() {
         session.say("")?;

@@ -38,7 +38,7 @@ enum Command {
         /// A date of the ledger's zone or an RFC 3339 instant (default: now)
         #[arg(long, value_name = "WHEN", conflicts_with = "history")]
         at: Option<String>,
-        /// Every price with the span it is in force
+        /// Every price that ever was
         #[arg(long)]
         history: bool,
         /// One book only

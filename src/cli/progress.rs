@@ -1,6 +1,7 @@
 //! Progress on a terminal, nothing in a pipe; and the wish to stop.
 
 use indicatif::{ProgressBar, ProgressStyle};
+use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -46,7 +47,13 @@ impl Progress {
 
 impl Observer for Progress {
     fn waiting(&self) {
-        self.bar.println("another process is writing to the ledger: waiting for it");
+        let message = "another process is writing to the ledger: waiting for it";
+        if self.bar.is_hidden() {
+            // Nobody is left to tell if standard error is closed.
+            drop(writeln!(std::io::stderr(), "{message}"));
+        } else {
+            self.bar.println(message);
+        }
     }
 
     fn read(&self, bytes: u64) {

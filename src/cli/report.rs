@@ -3,7 +3,8 @@
 use super::Session;
 use super::options::OutputOptions;
 use crate::cli::failure::{Exit, Failure};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use tokenbook::books::month_end;
 use tokenbook::books::reports::{Basis, Request};
 use tokenbook::domain::period::Period;
 use tokenbook::report::REPORTS;
@@ -52,6 +53,7 @@ fn names() -> clap::builder::PossibleValuesParser {
 }
 
 pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
+    fitting(arguments)?;
     let usage = |error: String| Failure::new(Exit::Usage, error);
     let period =
         Period::parse(&arguments.period).map_err(|error| usage(format!("--period {:?} {error}", arguments.period)))?;
@@ -66,13 +68,13 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
     };
     let books = session.read()?;
     let statement = books.statement(&request)?;
+    let currency = books.settings().currency;
     let sheet = match (&arguments.roi, &arguments.offers) {
-        (Some(path), _) if arguments.name == "roi" => statement.roi(&shown(path), &bytes(path)?)?,
-        (_, Some(path)) if arguments.name == "savings" => {
-            let by = if by.is_some_and(|by| by.contains(&Dimension::Department)) { By::Department } else { By::Offer };
-            let text = String::from_utf8(bytes(path)?)
-                .map_err(|_| Failure::new(Exit::Rejected, format!("{}: is not UTF-8", shown(path))))?;
-            statement.savings(&shown(path), &text, by)?
+        (Some(path), _) => statement.roi(&month_end::benefits(path, currency)?)?,
+        (_, Some(path)) => {
+            let department = by.is_some_and(|by| by.contains(&Dimension::Department));
+            statement
+                .savings(&month_end::offers(path, currency)?, if department { By::Department } else { By::Offer })?
         }
         _ => statement.report(&arguments.name, &request.by)?,
     };
@@ -80,10 +82,18 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
     Ok(if arguments.strict && !statement.caveats.is_clean() { Exit::Incomplete } else { Exit::Done })
 }
 
-fn shown(path: &Path) -> String {
-    path.display().to_string()
-}
-
-fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
-    std::fs::read(path).map_err(|error| Failure::new(Exit::Rejected, format!("{}: {error}", path.display())))
+/// Refuses options that the report would ignore.
+fn fitting(arguments: &Arguments) -> Result<(), Failure> {
+    let name = arguments.name.as_str();
+    for (option, given, report) in [
+        ("--roi", arguments.roi.is_some(), &["roi"][..]),
+        ("--offers", arguments.offers.is_some(), &["savings"]),
+        ("--by", arguments.by.is_some(), &["chargeback", "savings"]),
+    ] {
+        if given && !report.contains(&name) {
+            let what = format!("{option} is not for the report {name}, expected {}", report.join(" or "));
+            return Err(Failure::new(Exit::Usage, what));
+        }
+    }
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! One usage event: what a request, or a vendor's bucket of requests, used.
 
-use crate::domain::name::{Name, NameError};
+use crate::domain::name::{self, NAME_LIMIT, Name, NameError};
 use crate::domain::quantities::Quantities;
 use crate::domain::tags::TagSet;
 use crate::domain::timestamp::Timestamp;
@@ -119,11 +119,34 @@ impl Band {
     }
 }
 
+/// The issuer's id of an event, byte for byte as it was issued.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EventId(Box<str>);
+
+impl EventId {
+    /// An id of 1 to 256 bytes of visible characters, without white space around it.
+    pub fn new(id: &str) -> Result<Self, NameError> {
+        name::check(id, NAME_LIMIT)?;
+        Ok(Self(id.into()))
+    }
+
+    /// The id.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// A usage event with all its names spelled out: the form for embedders and for showing one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsageEvent {
     /// The issuer's id of the event, unique for its source.
-    pub id: Name,
+    pub id: EventId,
     /// When it was used.
     pub at: Timestamp,
     /// The model that was used.

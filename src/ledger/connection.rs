@@ -45,8 +45,11 @@ impl Ledger {
             return Err(LedgerError::Exists(path.to_owned()));
         }
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        // The error would name the temporary file, which the user has never heard of.
+        let in_folder = |error: std::io::Error| LedgerError::Io { path: folder.to_owned(), error: error.kind().into() };
         // Made for its owner only; renamed when whole, never over another file.
-        let file = tempfile::Builder::new().prefix(".tokenbook-").suffix(".new").tempfile_in(folder).map_err(io)?;
+        let file =
+            tempfile::Builder::new().prefix(".tokenbook-").suffix(".new").tempfile_in(folder).map_err(in_folder)?;
         {
             let connection = Connection::open_with_flags(file.path(), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
             connection.pragma_update(None, "page_size", PAGE_SIZE)?;

@@ -4,7 +4,7 @@ use crate::domain::calendar::Day;
 use crate::domain::event::Band;
 use crate::domain::meter::{FREQUENT, Meter};
 use crate::domain::period::Period;
-use crate::domain::quantities::{Frequent, Quantities};
+use crate::domain::quantities::{Frequent, Quantities, QuantityOverflow};
 use crate::domain::usage::{UsageKey, UsageLine};
 use crate::ledger::transaction::Snapshot;
 use crate::ledger::{LedgerError, Result, chain, fits};
@@ -38,15 +38,23 @@ pub(super) fn add(connection: &Connection, line: &UsageLine) -> Result<()> {
     for (parameter, quantity) in (12_usize..).zip(line.quantities.frequent().iter()) {
         statement.raw_bind_parameter(parameter, quantity)?;
     }
-    statement.raw_execute()?;
+    statement.raw_execute().map_err(too_large)?;
     for (meter, quantity) in line.quantities.rare() {
         let mut statement = connection.prepare_cached(ADD_METER)?;
         for (parameter, value) in (1_usize..).zip(head.iter().chain(&[i64::from(meter.code()), *quantity])) {
             statement.raw_bind_parameter(parameter, value)?;
         }
-        statement.raw_execute()?;
+        statement.raw_execute().map_err(too_large)?;
     }
     Ok(())
+}
+
+/// A sum of whole numbers that is none any more has left 64 bits.
+fn too_large(error: rusqlite::Error) -> LedgerError {
+    match error.sqlite_error() {
+        Some(code) if code.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_DATATYPE => QuantityOverflow.into(),
+        _ => error.into(),
+    }
 }
 
 const READ: &str = "SELECT day, source, tag_set, model, tier, band, events, active, first_at, last_at, input, cache_read, \

@@ -64,6 +64,8 @@ pub struct FileFacts {
     pub header: u64,
     /// Blank lines.
     pub blank: u64,
+    /// Lines set aside, those that were in the quarantine before among them.
+    pub quarantined: u64,
 }
 
 const NEXT: &str = "SELECT coalesce(max(id), 0) + 1 FROM import";
@@ -98,7 +100,7 @@ impl Write<'_> {
             blank: stored(facts.blank)?,
             accepted: stored(appended.accepted)?,
             duplicates: stored(appended.duplicates)?,
-            quarantined: i64::try_from(held.len()).unwrap_or(i64::MAX),
+            quarantined: stored(facts.quarantined)?,
             first_day: day(appended.first_day),
             last_day: day(appended.last_day),
         };

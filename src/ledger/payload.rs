@@ -16,6 +16,12 @@ pub(super) fn genesis(settings: &Settings, schema: u32) -> Vec<u8> {
     encoder.into_bytes()
 }
 
+/// The schema version that the payload of a genesis begins with.
+pub(super) fn schema_of_genesis(payload: &[u8]) -> Option<u32> {
+    let (version, _) = payload.split_first_chunk::<8>()?;
+    u32::try_from(u64::from_be_bytes(*version)).ok()
+}
+
 /// A batch: its number, events, and the digest over them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BatchSeal {

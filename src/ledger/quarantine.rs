@@ -1,10 +1,12 @@
 //! Lines that were no events and are kept aside, so that they are neither lost nor counted.
 
+use crate::domain::canonical::Encoder;
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::payload::BatchSeal;
 use crate::ledger::transaction::{Snapshot, Write};
 use crate::ledger::{Result, chain, payload};
 use rusqlite::Connection;
+use rustc_hash::FxHashMap;
 
 /// A line to be set aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +42,41 @@ pub struct OpenLine {
     pub first_day: Option<i64>,
     /// The last day it may belong to.
     pub last_day: Option<i64>,
+}
+
+const KNOWN: &str = "SELECT q.field, q.what, q.event_id, q.kept, \
+    NOT EXISTS (SELECT 1 FROM quarantine_outcome o WHERE o.quarantine = q.id) \
+    FROM quarantine q JOIN import i ON i.id = q.import JOIN source s ON s.id = i.source WHERE s.name = ?1 AND q.kept <> ''";
+
+/// Lines a source has in the quarantine already, and whether they are open: a file that grew brings them again.
+#[derive(Debug, Default)]
+pub struct KnownLines(FxHashMap<[u8; 32], bool>);
+
+impl KnownLines {
+    /// `None` for a line that is new or of which nothing could be kept to know it by; else whether it is open.
+    pub fn is_open(&self, line: &Held) -> Option<bool> {
+        self.0.get(&likeness(&line.field, &line.what, &line.event_id, &line.kept)).copied()
+    }
+}
+
+fn likeness(field: &str, what: &str, event_id: &str, kept: &str) -> [u8; 32] {
+    let mut encoder = Encoder::new();
+    encoder.text(field).text(what).text(event_id).text(kept);
+    *blake3::hash(encoder.as_bytes()).as_bytes()
+}
+
+impl crate::ledger::Ledger {
+    /// The lines of a source that are or were in the quarantine.
+    pub fn known_lines(&self, source: &str) -> Result<KnownLines> {
+        let mut statement = self.connection.prepare_cached(KNOWN)?;
+        let mut rows = statement.query([source])?;
+        let mut known = KnownLines::default();
+        while let Some(row) = rows.next()? {
+            let text = |column| row.get::<_, String>(column);
+            known.0.insert(likeness(&text(0)?, &text(1)?, &text(2)?, &text(3)?), row.get(4)?);
+        }
+        Ok(known)
+    }
 }
 
 const INSERT: &str = "INSERT INTO quarantine (import, line, field, what, expected, event_id, day, kept) \

@@ -181,7 +181,10 @@ impl Snapshot<'_> {
 
     fn payload_differs(&self, entry: &Entry, expected: Option<Vec<u8>>) -> Result<Option<Finding>> {
         let expected = match (Kind::from_code(entry.kind), expected) {
-            (Some(Kind::Genesis), _) => Some(payload::genesis(self.ledger().settings(), schema::newest())),
+            // The version the ledger was made with, which migrations have left behind.
+            (Some(Kind::Genesis), _) => payload::schema_of_genesis(&entry.payload)
+                .filter(|made_with| *made_with <= schema::newest())
+                .map(|made_with| payload::genesis(self.ledger().settings(), made_with)),
             (Some(Kind::Waive), _) => {
                 let seq = i64::try_from(entry.seq).unwrap_or(i64::MAX);
                 let (ids, reason) = quarantine::decided_by(self.connection(), seq)?;

@@ -73,7 +73,8 @@ fn row(
         None => (Cell::Unknown("no usage"), Cell::Unknown("no usage"), Cell::Unknown("no usage")),
         Some((earlier, earlier_units)) => {
             let change = units - earlier_units;
-            let percent = Ratio::new(change, *earlier_units).map(|ratio| ratio.times(PER_MILLE)).transpose()?;
+            let exact = now.amount.minus(earlier.amount)?.over(earlier.amount);
+            let percent = exact.map(|ratio| ratio.times(PER_MILLE)).transpose()?;
             let percent = percent.map_or(Cell::Unknown("none before"), |ratio| Cell::Fixed {
                 value: ratio.round_half_even(),
                 digits: 1,
