@@ -50,7 +50,8 @@ impl Books {
     /// Verifies everything.
     pub fn verify(&self, depth: Depth, anchor: Option<Anchor>) -> Result<Verification, LedgerError> {
         let snapshot = self.ledger.snapshot()?;
-        let days = match snapshot.days_of_events()? {
+        let days_of_events = snapshot.days_of_events()?;
+        let days = match days_of_events {
             Some((first, last)) => Period::between(first, last).days().collect(),
             None => Vec::new(),
         };
@@ -70,6 +71,8 @@ impl Books {
         if let (Some(first), Some(last)) = (days.first(), days.last()) {
             findings.extend(repeated_ids(&readers, (*first, *last), events)?);
         }
+        findings.extend(snapshot.stray_sums(days_of_events)?);
+        findings.extend(snapshot.changed_meters()?);
         let proof = snapshot.prove_chain(&proofs)?;
         findings.extend(proof.findings);
         findings.extend(anchor.and_then(|anchor| missing_anchor(&proof.heads, anchor)));

@@ -87,6 +87,13 @@ fn place<T: Clone + Eq + Hash>(index: &mut FxHashMap<T, u32>, list: &mut Vec<T>,
     place
 }
 
+/// Adds a text to a key of texts. Its length stands before it, since a raw text may hold any character, and one that
+/// were a mark between texts would make two records with different texts the same.
+fn remember(scratch: &mut Vec<u8>, text: &str) {
+    scratch.extend_from_slice(&text.len().to_ne_bytes());
+    scratch.extend_from_slice(text.as_bytes());
+}
+
 /// One thread's memory of raw texts and their places.
 #[derive(Debug, Default)]
 pub struct NameCache {
@@ -100,9 +107,8 @@ impl NameCache {
     /// The place of a model.
     pub fn model(&mut self, shared: &SharedNames, provider: &str, name: &str) -> Result<u32, Problem> {
         self.scratch.clear();
-        self.scratch.extend_from_slice(provider.as_bytes());
-        self.scratch.push(0x1f);
-        self.scratch.extend_from_slice(name.as_bytes());
+        remember(&mut self.scratch, provider);
+        remember(&mut self.scratch, name);
         if let Some(place) = self.models.get(self.scratch.as_slice()) {
             return Ok(*place);
         }
@@ -138,10 +144,8 @@ impl NameCache {
     ) -> Result<u32, Problem> {
         self.scratch.clear();
         for (key, value) in tags {
-            self.scratch.extend_from_slice(key.as_ref().as_bytes());
-            self.scratch.push(0x1f);
-            self.scratch.extend_from_slice(value.as_ref().as_bytes());
-            self.scratch.push(0x1e);
+            remember(&mut self.scratch, key.as_ref());
+            remember(&mut self.scratch, value.as_ref());
         }
         if let Some(place) = self.tag_sets.get(self.scratch.as_slice()) {
             return Ok(*place);

@@ -92,10 +92,14 @@ fn object<'a>(text: &'a str, what: &str) -> Result<Object<'a>, Problem> {
     }
     serde_json::from_str(text).map_err(|error| {
         let place = if error.column() > 0 { format!(" at column {}", error.column()) } else { String::new() };
-        let reason = error.to_string();
-        let reason = reason.split(" at line ").next().unwrap_or("not JSON").to_owned();
-        Problem::line(format!("{reason}{place}"), "one JSON object on the line")
+        Problem::line(format!("{}{place}", reason(&error)), "one JSON object on the line")
     })
+}
+
+/// What the parser says, without a place that counts from the start of the text it was given.
+fn reason(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.split(" at line ").next().unwrap_or("not JSON").to_owned()
 }
 
 fn kind(text: &str) -> &'static str {
@@ -116,7 +120,7 @@ fn text<'a>(field: &str, value: &'a RawValue) -> Result<Option<Cow<'a, str>>, Pr
         Some(b'n') => Ok(None),
         Some(b'"') => match serde_json::from_str::<Key<'a>>(value.get()) {
             Ok(Key(text)) => Ok(Some(text)),
-            Err(error) => Err(Problem::field(field, error.to_string(), "a text")),
+            Err(error) => Err(Problem::field(field, reason(&error), "a text")),
         },
         _ => Err(Problem::field(field, format!("is {}", kind(value.get())), "a text")),
     }

@@ -35,11 +35,23 @@ impl Ledger {
             copy.close().map_err(|(_, error)| error)?;
         }
         file.as_file().sync_all().map_err(io)?;
-        verify(file.path())?;
+        let verified = verify(file.path());
+        clear_beside(file.path());
+        verified?;
         file.persist_noclobber(target).map_err(|error| match error.error.kind() {
             ErrorKind::AlreadyExists => LedgerError::Exists(target.to_owned()),
             _ => io(error.error),
         })?;
         sync_folder(folder).map_err(io)
+    }
+}
+
+/// Removes what reading the copy left beside it under its temporary name: an empty log and its index.
+fn clear_beside(copy: &Path) {
+    for suffix in ["-wal", "-shm"] {
+        let mut name = copy.as_os_str().to_owned();
+        name.push(suffix);
+        // Where there is none, there is nothing to remove.
+        drop(std::fs::remove_file(name));
     }
 }

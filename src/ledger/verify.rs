@@ -2,6 +2,7 @@
 
 use crate::domain::calendar::Day;
 use crate::domain::key::{EventKey, KeyHash};
+use crate::domain::meter::Meter;
 use crate::domain::usage::{UsageLine, UsageSums};
 use crate::ledger::append::batch_digest;
 use crate::ledger::chain::{Entry, Kind};
@@ -36,6 +37,13 @@ pub struct Prover {
 
 const SOURCE_NAMES: &str =
     "SELECT b.id, s.name FROM batch b JOIN import i ON i.id = b.import JOIN source s ON s.id = i.source";
+
+const DAILY_DAYS: &str =
+    "SELECT day, posting_period FROM usage_daily UNION SELECT day, posting_period FROM usage_daily_meter";
+const ORPHANS: &str = "SELECT count(*) FROM usage_daily_meter m WHERE NOT EXISTS (SELECT 1 FROM usage_daily d \
+    WHERE d.day = m.day AND d.posting_period = m.posting_period AND d.source = m.source AND d.tag_set = m.tag_set \
+    AND d.model = m.model AND d.tier = m.tier AND d.band = m.band)";
+const METERS: &str = "SELECT code, name, unit FROM meter ORDER BY code";
 
 impl Snapshot<'_> {
     /// The days that events stand under.
@@ -110,6 +118,41 @@ impl Snapshot<'_> {
             return Ok(None);
         }
         Ok(Some(format!("the daily sums of {day} are not those of its events (tokenbook rebuild makes them anew)")))
+    }
+
+    /// Daily sums that no day's events answer for: of days without any, posted to another month than their own, or rare
+    /// meters without the row they belong to.
+    pub fn stray_sums(&self, days: Option<(Day, Day)>) -> Result<Vec<Finding>> {
+        let mut findings = Vec::new();
+        let mut statement = self.connection().prepare(DAILY_DAYS)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let (number, posted): (i64, i64) = (row.get(0)?, row.get(1)?);
+            let Some(day) = Day::from_number(number) else {
+                findings.push(format!("daily sums stand under day {number}, which is out of range"));
+                continue;
+            };
+            if !days.is_some_and(|(first, last)| (first..=last).contains(&day)) {
+                findings.push(format!("daily sums stand under {day}, which has no events"));
+            }
+            if day.month().code() != posted {
+                findings.push(format!("daily sums of {day} are posted to {posted}"));
+            }
+        }
+        let orphans: i64 = self.connection().query_row(ORPHANS, [], |row| row.get(0))?;
+        if orphans > 0 {
+            findings.push(format!("{orphans} daily sum(s) of rare meters belong to no daily sum"));
+        }
+        Ok(findings)
+    }
+
+    /// Names and units of meters that are not those this version made them with.
+    pub fn changed_meters(&self) -> Result<Vec<Finding>> {
+        let mut statement = self.connection().prepare(METERS)?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        let stored: Vec<(i64, String, String)> = rows.collect::<rusqlite::Result<_>>()?;
+        let known = Meter::ALL.map(|m| (i64::from(m.code()), m.name().to_owned(), m.unit().name().to_owned()));
+        Ok(if stored == known { Vec::new() } else { vec!["the table of meters is not that of its version".to_owned()] })
     }
 
     /// Ids that stand under more than one day, among keys whose hash is in a part of their range.

@@ -1,0 +1,170 @@
+//! An import that is killed, interrupted, or out of room is there whole or not at all, and can be run again.
+#![cfg(unix)]
+
+mod desk;
+
+use desk::{Desk, Dice, Outcome, PRICES, Ran, text, usage};
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+const EVENTS: usize = 60_000;
+const KILLS: u64 = 100;
+
+/// What a clean import of the file gives.
+struct Clean {
+    file: PathBuf,
+    prices: PathBuf,
+    chargeback: String,
+    /// How long it took.
+    length: Duration,
+    _desk: Desk,
+}
+
+fn clean() -> Outcome<Clean> {
+    let desk = Desk::new()?;
+    let file = desk.write("u.csv", usage(0, EVENTS))?;
+    let prices = desk.write("prices.csv", PRICES)?;
+    desk.run(&["prices", "import", "prices.csv"])?.ends(0)?;
+    let start = Instant::now();
+    desk.run(&["import", "u.csv"])?.ends(0)?;
+    let length = start.elapsed();
+    Ok(Clean { file, prices, chargeback: desk.chargeback()?, length, _desk: desk })
+}
+
+/// What must hold after an import ended in any way: all or nothing, proven, repeatable, nothing left behind.
+fn holds(desk: &Desk, clean: &Clean, what: &str) -> Outcome<bool> {
+    let check = || -> Outcome<bool> {
+        desk.run(&["verify", "--deep"])?.ends(0)?;
+        let whole = match desk.events()? {
+            0 => false,
+            events if events == i64::try_from(EVENTS)? => true,
+            events => return Err(format!("{events} events").into()),
+        };
+        desk.run(&["import", text(&clean.file)?])?.ends(0)?;
+        assert_eq!(desk.chargeback()?, clean.chargeback);
+        desk.run(&["verify"])?.ends(0)?;
+        let known = ["tokenbook.db", "tokenbook.db-shm", "tokenbook.db-wal"];
+        let left: Vec<String> = desk.names(".")?.into_iter().filter(|name| !known.contains(&name.as_str())).collect();
+        assert_eq!(left, Vec::<String>::new(), "files were left");
+        Ok(whole)
+    };
+    check().map_err(|error| format!("{what}: {error}").into())
+}
+
+fn fresh(clean: &Clean) -> Outcome<Desk> {
+    let desk = Desk::new()?;
+    desk.run(&["prices", "import", text(&clean.prices)?])?.ends(0)?;
+    Ok(desk)
+}
+
+#[test]
+fn an_import_killed_at_any_time_is_there_whole_or_not_at_all() -> Outcome {
+    let clean = clean()?;
+    let mut dice = Dice::new(9);
+    let (mut killed, mut whole) = (0, 0);
+    for round in 0..KILLS {
+        let desk = fresh(&clean)?;
+        let mut command = desk.command(&["import", text(&clean.file)?]);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        // One point in each hundredth of the time a clean import takes, and somewhat beyond.
+        let length = u64::try_from(clean.length.as_micros())? * 11 / 10;
+        let moment = Duration::from_micros(length * round / KILLS + dice.below(length / KILLS + 1));
+        let start = Instant::now();
+        while start.elapsed() < moment && child.try_wait()?.is_none() {
+            std::thread::yield_now();
+        }
+        child.kill()?;
+        killed += u64::from(child.wait()?.signal() == Some(9));
+        whole += u64::from(holds(&desk, &clean, &format!("killed after {moment:?}"))?);
+    }
+    assert!(killed > KILLS / 2, "only {killed} were killed in time: {whole} were whole");
+    Ok(())
+}
+
+#[test]
+fn an_interrupted_import_rolls_back() -> Outcome {
+    let clean = clean()?;
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        let desk = fresh(&clean)?;
+        // The lock keeps the import from ending before the signal arrives.
+        let database = desk.database()?;
+        database.execute_batch("BEGIN IMMEDIATE")?;
+        let mut command = desk.command(&["import", text(&clean.file)?]);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let ready = format!("/proc/{}/status", child.id());
+        let start = Instant::now();
+        // Its handlers are set when the status shows that it catches the signal.
+        while !catches(&ready, if signal == "INT" { 2 } else { 15 }) && start.elapsed() < Duration::from_secs(20) {
+            std::thread::yield_now();
+        }
+        let sent = Command::new("kill").args([format!("-{signal}"), child.id().to_string()]).status()?;
+        assert!(sent.success());
+        database.execute_batch("ROLLBACK")?;
+        Ran::of(child.wait_with_output()?)?.ends(code)?.says("stopped, nothing of the file was imported")?;
+        assert_eq!(desk.events()?, 0);
+        drop(database);
+        holds(&desk, &clean, signal)?;
+    }
+    Ok(())
+}
+
+/// Whether a process catches a signal, where the system tells; elsewhere it is taken to.
+fn catches(status: &str, signal: u32) -> bool {
+    let Ok(status) = std::fs::read_to_string(status) else { return !std::path::Path::new("/proc/self").exists() };
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let mask = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & (1 << (signal - 1)) != 0)
+}
+
+/// Runs a line of shell in the desk's folder, with the command as `$0`.
+fn shell(desk: &Desk, line: &str) -> Outcome<Ran> {
+    let mut command = Command::new("sh");
+    command.args(["-c", line, env!("CARGO_BIN_EXE_tokenbook")]).current_dir(desk.path("."));
+    command.env_remove("TOKENBOOK_LEDGER").stdin(Stdio::null());
+    Ran::of(command.output()?)
+}
+
+#[test]
+fn a_file_size_limit_is_an_error_and_not_the_end() -> Outcome {
+    let clean = clean()?;
+    for blocks in [250, 500, 1_000, 2_000, 4_000] {
+        let desk = fresh(&clean)?;
+        let line = format!("ulimit -f {blocks} && exec \"$0\" import '{}'", text(&clean.file)?);
+        shell(&desk, &line)?.ends(8)?.says("error: ")?.says("hint: check free space")?;
+        assert!(!holds(&desk, &clean, &format!("{blocks} blocks"))?);
+    }
+    Ok(())
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn an_output_that_cannot_be_written_is_an_error() -> Outcome {
+    let clean = clean()?;
+    let desk = fresh(&clean)?;
+    desk.run(&["import", text(&clean.file)?])?.ends(0)?;
+    for command in ["report chargeback --period 2026-10", "verify", "prices list", "man", "completions bash", "--help"]
+    {
+        let ran = shell(&desk, &format!("exec \"$0\" {command} > /dev/full"))?;
+        assert_eq!(ran.code, Some(8), "{command}: {ran:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_error() -> Outcome {
+    let clean = clean()?;
+    let desk = fresh(&clean)?;
+    desk.run(&["import", text(&clean.file)?])?.ends(0)?;
+    for command in ["report chargeback --period 2026-10 --by day,department,model", "man", "completions zsh"] {
+        // `true` reads nothing; the reader is gone before the first byte is written.
+        let line = format!(
+            "{{ while [ ! -e gone ]; do :; done; \"$0\" {command}; echo $? > code; }} | {{ exec 0<&-; : > gone; }}; cat code"
+        );
+        let ran = shell(&desk, &line)?;
+        assert_eq!(ran.out.trim(), "0", "{command}: {ran:?}");
+        std::fs::remove_file(desk.path("gone"))?;
+    }
+    Ok(())
+}

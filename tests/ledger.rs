@@ -1,0 +1,412 @@
+//! The ledger as a file: what it refuses, what `verify` finds, what a copy is.
+
+mod desk;
+
+use desk::{Desk, Dice, HEADER, Outcome, PRICES, Ran, text, usage};
+use rusqlite::Connection;
+use std::fmt::Write;
+use std::path::Path;
+
+/// A ledger with prices, events, rare meters, a quarantined line and a discarded one.
+fn furnished() -> Outcome<Desk> {
+    let desk = Desk::new()?;
+    desk.write("prices.csv", PRICES)?;
+    desk.write("a.csv", usage(0, 90))?;
+    desk.write(
+        "b.csv",
+        format!(
+            "{HEADER},web_searches\nx,2026-10-05T10:00:00Z,m,Legal,1,1,4\ny,bad,m,Legal,1,1,\nz,bad,m,Legal,1,1,\n"
+        ),
+    )?;
+    desk.run(&["prices", "import", "prices.csv"])?.ends(0)?;
+    desk.run(&["import", "a.csv"])?.ends(0)?;
+    desk.run(&["import", "b.csv", "--quarantine"])?.ends(4)?;
+    desk.run(&["quarantine", "discard", "1", "--reason", "a test"])?.ends(0)?;
+    desk.run(&["verify", "--deep"])?.ends(0)?;
+    Ok(desk)
+}
+
+/// The tables that are derived and may be made anew.
+const DERIVED: [&str; 2] = ["usage_daily", "usage_daily_meter"];
+
+fn tables(database: &Connection) -> Outcome<Vec<String>> {
+    let mut statement = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")?;
+    let names = statement.query_map([], |row| row.get(0))?;
+    Ok(names.collect::<Result<_, _>>()?)
+}
+
+#[test]
+fn no_fact_is_updated_deleted_or_replaced() -> Outcome {
+    let desk = furnished()?;
+    let database = desk.database()?;
+    database.pragma_update(None, "recursive_triggers", true)?;
+    for table in tables(&database)? {
+        if DERIVED.contains(&table.as_str()) {
+            continue;
+        }
+        let column: String = database.query_row(
+            "SELECT name FROM pragma_table_info(?1) ORDER BY cid DESC LIMIT 1",
+            [&table],
+            |row| row.get(0),
+        )?;
+        // A rowless table has nothing to refuse.
+        if database.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get::<_, i64>(0))? == 0 {
+            assert_eq!(table, "event_link", "the test's ledger leaves {table} empty");
+            continue;
+        }
+        let statements = [
+            format!("UPDATE {table} SET {column} = {column}"),
+            format!("DELETE FROM {table}"),
+            format!("REPLACE INTO {table} SELECT * FROM {table} LIMIT 1"),
+        ];
+        for statement in statements {
+            let refused = database.execute(&statement, []).err().map(|error| error.to_string());
+            assert_eq!(refused, Some(format!("{table} is append-only")), "{statement}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn what_is_no_ledger_is_refused_and_not_touched() -> Outcome {
+    let desk = Desk::new()?;
+    let mut newer = desk.read("tokenbook.db")?;
+    newer[60..64].copy_from_slice(&99_u32.to_be_bytes());
+    desk.write("newer.db", newer)?;
+    Connection::open(desk.path("foreign.db"))?.execute_batch("CREATE TABLE t (x)")?;
+    desk.write("text.db", "event_id,timestamp,model\n".repeat(20))?;
+    desk.write("short.db", "hello")?;
+    desk.write("empty.db", "")?;
+    std::fs::create_dir(desk.path("folder.db"))?;
+    desk.write("u.csv", usage(0, 3))?;
+    desk.write("prices.csv", PRICES)?;
+    let cases = [
+        ("newer.db", "has schema version 99, and this tokenbook knows versions up to 1"),
+        ("foreign.db", "is another program's SQLite database"),
+        ("text.db", "is not an SQLite database"),
+        ("short.db", "is too short to be a database"),
+        ("empty.db", "is too short to be a database"),
+        ("folder.db", "is not a regular file"),
+        ("missing.db", "there is no ledger"),
+    ];
+    let commands: [&[&str]; 6] = [
+        &["import", "u.csv"],
+        &["prices", "import", "prices.csv"],
+        &["report", "chargeback", "--period", "2026-10"],
+        &["verify"],
+        &["rebuild"],
+        &["backup", "copy.db"],
+    ];
+    for (file, says) in cases {
+        let before = std::fs::read(desk.path(file)).ok();
+        for command in commands {
+            desk.run(&[&["--ledger", file], command].concat())?.ends(9)?.says(says)?.says("hint: ")?;
+        }
+        assert_eq!(std::fs::read(desk.path(file)).ok(), before, "{file}");
+    }
+    let names = desk.names(".")?;
+    let left =
+        names.iter().find(|name| name.contains("-wal") || name.contains("-shm") || name.starts_with(".tokenbook"));
+    assert_eq!(left, None, "{names:?}");
+    Ok(())
+}
+
+#[test]
+fn init_does_not_replace_a_file() -> Outcome {
+    let desk = Desk::new()?;
+    let before = desk.read("tokenbook.db")?;
+    desk.run(&["init"])?.ends(2)?.says("exists already")?;
+    assert_eq!(desk.read("tokenbook.db")?, before);
+    Ok(())
+}
+
+/// Changes a copy of the ledger past its triggers, which are put back afterwards.
+fn tampered(desk: &Desk, statements: &str) -> Outcome<Desk> {
+    let copy = Desk::empty()?;
+    std::fs::copy(desk.ledger(), copy.ledger())?;
+    let database = copy.database()?;
+    database.pragma_update(None, "foreign_keys", false)?;
+    let mut statement = database.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'")?;
+    let triggers: Vec<(String, String)> =
+        statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+    drop(statement);
+    for (name, _) in &triggers {
+        database.execute_batch(&format!("DROP TRIGGER {name}"))?;
+    }
+    let changed = database.execute_batch(statements);
+    changed.map_err(|error| format!("{statements}: {error}"))?;
+    assert!(database.total_changes() > 0, "{statements} changed nothing");
+    for (_, sql) in &triggers {
+        database.execute_batch(sql)?;
+    }
+    Ok(copy)
+}
+
+#[test]
+fn verify_finds_every_kind_of_tampering() -> Outcome {
+    let desk = furnished()?;
+    let one = "WHERE key = (SELECT min(key) FROM usage_event)";
+    let cases = [
+        ("a quantity", format!("UPDATE usage_event SET input = input + 1 {one}")),
+        ("a quantity nobody reported", format!("UPDATE usage_event SET cache_read = 0 {one}")),
+        ("a rare quantity", "UPDATE event_meter SET quantity = 5".to_owned()),
+        ("a rare quantity removed", "DELETE FROM event_meter".to_owned()),
+        ("an id", format!("UPDATE usage_event SET id = 'other' {one}")),
+        ("an instant", format!("UPDATE usage_event SET at = at + 1 {one}")),
+        ("a line", format!("UPDATE usage_event SET line = line + 1 {one}")),
+        ("a model of an event", format!("INSERT INTO model VALUES (99, '', 'n'); UPDATE usage_event SET model = 99 {one}")),
+        ("a tag set of an event", format!("INSERT INTO tag_set VALUES (99, '{{\"department\":\"Other\"}}'); UPDATE usage_event SET tag_set = 99 {one}")),
+        ("a removed event", format!("DELETE FROM usage_event {one}")),
+        ("an added event", format!("INSERT INTO usage_event SELECT key + 1, batch, model, tier, tag_set, kind, prompt, input, cache_read, cache_write, cache_write_1h, output, reasoning, request, at, line, id || 'x' FROM usage_event {one}")),
+        ("a moved event", format!("UPDATE usage_event SET key = key + (1 << 47) {one}")),
+        ("a tag", "UPDATE tag_set SET tags = replace(tags, 'Legal', 'Other')".to_owned()),
+        ("a model's name", "UPDATE model SET name = 'other'".to_owned()),
+        ("a tier's name", "UPDATE service_tier SET name = 'batch'".to_owned()),
+        ("a source's name", "UPDATE source SET name = 'other'".to_owned()),
+        ("a price", "UPDATE price SET rate = rate + 1 WHERE id = 1".to_owned()),
+        ("a price's start", "UPDATE price SET valid_from = valid_from + 1 WHERE id = 1".to_owned()),
+        ("a price removed", "DELETE FROM price WHERE id = 2".to_owned()),
+        ("a price added", "INSERT INTO price SELECT 99, entry, line, book, provider, 'n', tier, meter, prompt_above, currency, rate, valid_from FROM price WHERE id = 1".to_owned()),
+        ("an import's file", "UPDATE import SET file = 'other.csv' WHERE id = 1".to_owned()),
+        ("an import's counts", "UPDATE import SET blank = blank + 1, lines = lines + 1 WHERE id = 1".to_owned()),
+        ("an import's digest", "UPDATE import SET digest = zeroblob(32) WHERE id = 1".to_owned()),
+        ("an import's days", "UPDATE import SET first_day = first_day + 1 WHERE id = 1".to_owned()),
+        ("a batch's digest", "UPDATE batch SET digest = zeroblob(32) WHERE id = 1".to_owned()),
+        ("a quarantined text", "UPDATE quarantine SET kept = 'nothing' WHERE id = 2".to_owned()),
+        ("a quarantined line removed", "DELETE FROM quarantine WHERE id = 2".to_owned()),
+        ("a decision's reason", "UPDATE quarantine_outcome SET reason = 'because'".to_owned()),
+        ("a decision removed", "DELETE FROM quarantine_outcome".to_owned()),
+        ("a decision added", "INSERT INTO quarantine_outcome VALUES (2, 5, 2, 'a test')".to_owned()),
+        ("an entry's time", "UPDATE entry SET at = at + 1 WHERE seq = 2".to_owned()),
+        ("an entry's actor", "UPDATE entry SET actor = 'other' WHERE seq = 2".to_owned()),
+        ("an entry's payload", "UPDATE entry SET payload = zeroblob(9) WHERE seq = 2".to_owned()),
+        ("an entry's hash", "UPDATE entry SET hash = zeroblob(32) WHERE seq = 2".to_owned()),
+        ("an entry removed", "DELETE FROM entry WHERE seq = 3".to_owned()),
+        ("the currency", "UPDATE ledger SET currency = 'EUR'".to_owned()),
+        ("the time zone", "UPDATE ledger SET time_zone = 'Europe/Berlin'".to_owned()),
+        ("the book", "UPDATE ledger SET book = 'other'".to_owned()),
+        ("a daily sum", "UPDATE usage_daily SET input = input + 1".to_owned()),
+        ("a daily sum removed", "DELETE FROM usage_daily WHERE day = (SELECT min(day) FROM usage_daily)".to_owned()),
+        ("a daily sum added", "INSERT INTO usage_daily SELECT day + 400, posting_period, source, tag_set, model, tier, band, events, active, first_at, last_at, input, cache_read, cache_write, cache_write_1h, output, reasoning, request FROM usage_daily LIMIT 1".to_owned()),
+        ("a daily rare sum", "UPDATE usage_daily_meter SET quantity = 7".to_owned()),
+        ("a daily rare sum added", "INSERT INTO usage_daily_meter SELECT day + 400, posting_period, source, tag_set, model, tier, band, meter, quantity FROM usage_daily_meter".to_owned()),
+        ("a meter's name", "UPDATE meter SET name = 'inputs' WHERE code = 0".to_owned()),
+        ("a meter's unit", "UPDATE meter SET unit = 'words' WHERE code = 0".to_owned()),
+    ];
+    let mut missed = Vec::new();
+    for (what, statements) in cases {
+        let copy = tampered(&desk, &statements)?;
+        let ran = copy.run(&["verify"])?;
+        if ran.code != Some(7) {
+            missed.push(format!("{what}: {ran:?}"));
+        }
+    }
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
+    Ok(())
+}
+
+#[test]
+fn a_dropped_trigger_or_an_added_view_is_seen_at_once() -> Outcome {
+    for statement in ["DROP TRIGGER usage_event_refuses_update", "CREATE VIEW v AS SELECT 1", "DROP VIEW usage"] {
+        let desk = Desk::new()?;
+        desk.database()?.execute_batch(statement)?;
+        for command in [&["verify"][..], &["report", "chargeback", "--period", "2026-10"]] {
+            desk.run(command)?.ends(7)?.says("the schema is not that of its version")?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_cut_chain_is_seen_by_a_head_that_was_kept() -> Outcome {
+    let desk = Desk::new()?;
+    desk.write("prices.csv", PRICES)?;
+    desk.write("a.csv", usage(0, 9))?;
+    desk.run(&["prices", "import", "prices.csv"])?.ends(0)?;
+    let before = desk.print(&["verify"])?;
+    let kept = desk.print(&["import", "a.csv"])?;
+    desk.write("before.head", before)?;
+    desk.write("kept.head", kept)?;
+    for head in ["before.head", "kept.head"] {
+        desk.run(&["verify", "--head", head])?.ends(0)?;
+    }
+    let cut = "DELETE FROM usage_event; DELETE FROM usage_daily; DELETE FROM batch; DELETE FROM import; DELETE FROM entry WHERE seq = 3";
+    let copy = tampered(&desk, cut)?;
+    copy.run(&["verify"])?.ends(0)?;
+    copy.run(&["verify", "--head", text(&desk.path("before.head"))?])?.ends(0)?;
+    copy.run(&["verify", "--head", text(&desk.path("kept.head"))?])?
+        .ends(7)?
+        .says("entry 3 is not the one with hash")?;
+    desk.write("bad.head", "hello\n")?;
+    desk.run(&["verify", "--head", "bad.head"])?.ends(2)?.says("no head in its last line")?;
+    Ok(())
+}
+
+#[test]
+fn rebuild_makes_changed_daily_sums_right() -> Outcome {
+    let desk = furnished()?;
+    let report = desk.chargeback()?;
+    for change in ["UPDATE usage_daily SET input = input + 1", "DELETE FROM usage_daily; DELETE FROM usage_daily_meter"]
+    {
+        let copy = tampered(&desk, change)?;
+        copy.run(&["verify"])?.ends(7)?.says("(tokenbook rebuild makes them anew)")?;
+        assert_ne!(copy.chargeback()?, report);
+        copy.run(&["rebuild"])?.ends(0)?;
+        copy.run(&["verify"])?.ends(0)?;
+        assert_eq!(copy.chargeback()?, report);
+    }
+    Ok(())
+}
+
+/// Every row of every table, as text.
+fn content(path: &Path) -> Outcome<String> {
+    let database = Connection::open(path)?;
+    let mut all = String::new();
+    for table in tables(&database)? {
+        writeln!(all, "{table}")?;
+        let mut statement = database.prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2"))?;
+        let columns = statement.column_count();
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            for column in 0..columns {
+                write!(all, "{:?}|", row.get_ref(column)?)?;
+            }
+            all.push('\n');
+        }
+    }
+    Ok(all)
+}
+
+#[test]
+fn one_flipped_bit_is_found_or_changes_nothing() -> Outcome {
+    let desk = furnished()?;
+    let (bytes, rows, report) = (desk.read("tokenbook.db")?, content(&desk.ledger())?, desk.chargeback()?);
+    let mut dice = Dice::new(20_261_123);
+    let (mut found, mut harmless, mut silent) = (0, 0, Vec::new());
+    for trial in 0..300 {
+        let at = usize::try_from(dice.below(u64::try_from(bytes.len())?))?;
+        let mut flipped = bytes.clone();
+        flipped[at] ^= 1 << dice.below(8);
+        let copy = Desk::empty()?;
+        copy.write("tokenbook.db", flipped)?;
+        let ran = copy.run(&["verify"])?;
+        match ran.code {
+            Some(0) => {
+                harmless += 1;
+                assert_eq!(copy.chargeback()?, report, "trial {trial}: byte {at}");
+                let now = content(&copy.ledger())?;
+                let changed = now.lines().zip(rows.lines()).find(|(now, before)| now != before);
+                if now != rows {
+                    silent.push(format!("trial {trial}: byte {at}: {changed:?}"));
+                }
+            }
+            Some(7..=9) => found += 1,
+            _ => return Err(format!("trial {trial}: byte {at}: {ran:?}").into()),
+        }
+    }
+    assert!(silent.is_empty(), "{}", silent.join("\n"));
+    assert!(found > 30 && harmless > 30, "{found} found, {harmless} harmless: the trials say little");
+    Ok(())
+}
+
+#[test]
+fn a_backup_verifies_and_replaces_nothing() -> Outcome {
+    let desk = furnished()?;
+    desk.run(&["backup", "copy.db"])?.ends(0)?.says("copied and verified")?;
+    let hidden = |desk: &Desk| {
+        Ok::<_, Box<dyn std::error::Error>>(
+            desk.names(".")?.into_iter().filter(|name| name.starts_with('.')).collect::<Vec<_>>(),
+        )
+    };
+    assert_eq!(hidden(&desk)?, Vec::<String>::new());
+    desk.run(&["--ledger", "copy.db", "verify", "--deep"])?.ends(0)?;
+    assert_eq!(content(&desk.path("copy.db"))?, content(&desk.ledger())?);
+    let before = desk.read("copy.db")?;
+    desk.run(&["backup", "copy.db"])?.ends(2)?.says("exists already")?;
+    assert_eq!(desk.read("copy.db")?, before);
+    let copy = tampered(&desk, "UPDATE usage_event SET input = input + 1")?;
+    copy.run(&["backup", "copy.db"])?.ends(7)?;
+    assert_eq!(hidden(&copy)?, Vec::<String>::new());
+    assert!(!copy.path("copy.db").exists());
+    Ok(())
+}
+
+#[test]
+fn an_import_waits_for_another_writer() -> Outcome {
+    let desk = Desk::new()?;
+    desk.write("u.csv", usage(0, 9))?;
+    let database = desk.database()?;
+    database.execute_batch("BEGIN IMMEDIATE")?;
+    let mut command = desk.command(&["import", "u.csv"]);
+    let mut child = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn()?;
+    // Reading is not in a writer's way, and by the time it has answered often the import has met the lock.
+    for _ in 0..5 {
+        desk.run(&["report", "chargeback", "--period", "2026-10"])?.ends(0)?;
+    }
+    assert!(child.try_wait()?.is_none(), "it did not wait");
+    database.execute_batch("ROLLBACK")?;
+    Ran::of(child.wait_with_output()?)?.ends(0)?.says("9 accepted")?;
+    desk.run(&["verify"])?.ends(0)?;
+    Ok(())
+}
+
+#[test]
+fn two_imports_at_once_are_both_kept() -> Outcome {
+    let desk = Desk::new()?;
+    let mut children = Vec::new();
+    for part in 0..4 {
+        // Each overlaps with the one before by a half.
+        desk.write(&format!("u{part}.csv"), usage(part * 1_000, 2_000))?;
+        let mut command = desk.command(&["import", &format!("u{part}.csv")]);
+        children.push(command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn()?);
+    }
+    for child in children {
+        Ran::of(child.wait_with_output()?)?.ends(0)?;
+    }
+    assert_eq!(desk.events()?, 5_000);
+    desk.run(&["verify"])?.ends(0)?;
+    Ok(())
+}
+
+#[test]
+fn any_sqlite_tool_can_read_the_views() -> Outcome {
+    let desk = furnished()?;
+    let database = desk.database()?;
+    let of = |sql: &str| database.query_row(sql, [], |row| row.get::<_, String>(0));
+    assert_eq!(
+        of(
+            "SELECT event_id || ' ' || day || ' ' || timestamp || ' ' || department || ' ' || file || ':' || line FROM usage WHERE event_id = 'x'"
+        )?,
+        "x 2026-10-05 2026-10-05T10:00:00.000000000Z Legal b.csv:2"
+    );
+    assert_eq!(
+        of("SELECT sum(events) || ' ' || sum(input_tokens) FROM usage_by_day")?,
+        of("SELECT count(*) || ' ' || sum(input_tokens) FROM usage")?
+    );
+    assert_eq!(
+        of(
+            "SELECT nanos_per_million || ' ' || currency || ' ' || valid_from FROM price_in_force WHERE meter = 'input'"
+        )?,
+        "2500000000 USD 2026-01-01T00:00:00Z"
+    );
+    Ok(())
+}
+
+#[test]
+fn the_first_entry_is_the_same_for_the_same_act() -> Outcome {
+    use tokenbook::books::{Act, Books};
+    use tokenbook::domain::calendar::Calendar;
+    use tokenbook::domain::currency::Currency;
+    use tokenbook::domain::name::Name;
+    use tokenbook::domain::timestamp::Timestamp;
+    use tokenbook::ledger::Settings;
+    let desk = Desk::empty()?;
+    let settings = Settings::new(Currency::parse("EUR")?, Calendar::of_zone("Europe/Berlin")?, Name::new("contract")?);
+    let act = Act { now: Timestamp::parse("2026-11-23T08:00:00Z")?, actor: "auditor" };
+    let books = Books::create(&desk.ledger(), &settings, act)?;
+    assert_eq!(books.head()?.to_string(), GENESIS, "the encoding of the first entry is frozen");
+    Ok(())
+}
+
+/// The head of a new ledger in EUR and Europe/Berlin made at that instant by that actor.
+const GENESIS: &str = "087a03ec32cad2e13bc626b039b93813b7270aa56229a974abc77d17a0ba67e7";
