@@ -69,7 +69,8 @@ fn cells(row: &PriceRow, until: Option<Timestamp>) -> Vec<Cell> {
         Cell::text(key.tier.as_str()),
         if key.prompt_above > 0 { Cell::Count(key.prompt_above.into()) } else { Cell::text("") },
         Cell::text(row.currency.code()),
-        row.rate.map_or(Cell::Unknown("not sold"), |rate| Cell::text(rate.to_string())),
+        // As a price list writes it: `-` ends a price.
+        Cell::text(row.rate.map_or_else(|| "-".to_owned(), |rate| rate.to_string())),
         Cell::Count(1_000_000),
         Cell::text(row.valid_from.to_string()),
         Cell::text(until.map_or_else(String::new, |until| until.to_string())),
