@@ -356,7 +356,7 @@ mod tests {
                 match figure(figures, "payback_months").as_deref() {
                     None => {}
                     Some("none") => {
-                        assert_eq!(row.get(7), Some(&Cell::Unknown("no one-off cost")), "{name} {department}")
+                        assert_eq!(row.get(7), Some(&Cell::Unknown("no one-off cost")), "{name} {department}");
                     }
                     Some(text) => assert_eq!(row.get(7), Some(&tenths(Ratio::parse(text)?)?), "{name} {department}"),
                 }
