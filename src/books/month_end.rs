@@ -89,6 +89,12 @@ impl Books {
         let period = inputs.month.period();
         let request = Request { now: Some(act.now), basis: Basis::Daily, ..Request::of(period) };
         let statement = self.statement(&request)?;
+        // What may be refused is made before the first file is written.
+        let roi = match &inputs.roi {
+            None => None,
+            Some(path) => Some(statement.roi(&path.display().to_string(), &read(path)?)?),
+        };
+        let savings = inputs.offers.as_deref().map(|path| Self::savings_sheets(&statement, path)).transpose()?;
         let mut folder = Folder::open(&inputs.out)?;
         let by_department = statement.report("chargeback", &[Dimension::Department])?;
         folder.write_csv("chargeback.csv", &by_department)?;
@@ -104,23 +110,16 @@ impl Books {
         for (path, outcome) in inputs.usage.iter().zip(imported) {
             files.push(InputFile::usage(path, outcome)?);
         }
-        let roi = match &inputs.roi {
-            None => None,
-            Some(path) => {
-                let sheet = statement.roi(&path.display().to_string(), &read(path)?)?;
-                folder.write_csv("roi.csv", &sheet)?;
-                files.push(InputFile::of("roi", path)?);
-                Some(sheet)
-            }
-        };
-        let savings = match &inputs.offers {
-            None => None,
-            Some(path) => {
-                let sheet = Self::write_savings(&statement, path, &mut folder)?;
-                files.push(InputFile::of("offers", path)?);
-                Some(sheet)
-            }
-        };
+        if let (Some(path), Some(sheet)) = (&inputs.roi, &roi) {
+            folder.write_csv("roi.csv", sheet)?;
+            files.push(InputFile::of("roi", path)?);
+        }
+        if let (Some(path), Some((by_offer, by_department))) = (&inputs.offers, &savings) {
+            folder.write_csv("savings.csv", by_offer)?;
+            folder.write_csv("savings-by-department.csv", by_department)?;
+            files.push(InputFile::of("offers", path)?);
+        }
+        let savings = savings.map(|(by_offer, _)| by_offer);
         let coverage = coverage(&statement.lines, statement.before.as_deref(), &statement.names, period);
         let snapshot = self.ledger.snapshot()?;
         let (before, after) = snapshot.events_outside(period)?;

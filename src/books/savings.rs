@@ -1,6 +1,5 @@
 //! Savings on a ledger: offers read, the books they name found, the month compared.
 
-use crate::books::output::Folder;
 use crate::books::reports::Statement;
 use crate::books::{Books, BooksError};
 use crate::report::savings::{self, By, Comparison, Offers, Usage};
@@ -9,18 +8,12 @@ use std::num::NonZeroU32;
 use std::path::Path;
 
 impl Books {
-    /// Writes the savings by offer and by offer and department; returns the first.
-    pub(super) fn write_savings(
-        statement: &Statement,
-        offers: &Path,
-        folder: &mut Folder,
-    ) -> Result<Sheet, BooksError> {
+    /// The savings by offer, and by offer and department.
+    pub(super) fn savings_sheets(statement: &Statement, offers: &Path) -> Result<(Sheet, Sheet), BooksError> {
         let text = std::fs::read_to_string(offers).map_err(|error| BooksError::io(offers, error))?;
         let comparisons = statement.compare(&offers.display().to_string(), &text)?;
         let by_offer = statement.savings_sheet(&comparisons, By::Offer)?;
-        folder.write_csv("savings.csv", &by_offer)?;
-        folder.write_csv("savings-by-department.csv", &statement.savings_sheet(&comparisons, By::Department)?)?;
-        Ok(by_offer)
+        Ok((by_offer, statement.savings_sheet(&comparisons, By::Department)?))
     }
 }
 

@@ -201,6 +201,23 @@ fn what_cannot_be_read_stops_the_run_before_it_begins() -> Outcome {
 }
 
 #[test]
+fn benefits_or_offers_that_are_wrong_write_no_report() -> Outcome {
+    let desk = Desk::empty()?;
+    desk.write("u.csv", usage(0, 9))?;
+    desk.write("prices.csv", PRICES)?;
+    desk.write("bad.csv", "nonsense\n")?;
+    desk.write("bad.toml", "[[offer]]\nname = 1\n")?;
+    small(&desk, &["--roi", "bad.csv"])?.ends(3)?.says("bad.csv:1: nonsense: is not a column")?;
+    assert!(!desk.path("out").exists());
+    small(&desk, &[])?.ends(0)?;
+    let before = written(&desk)?;
+    desk.write("u.csv", usage(0, 19))?;
+    small(&desk, &["--offers", "bad.toml"])?.ends(3)?.says("bad.toml:2: ")?;
+    assert_eq!(written(&desk)?, before, "the set of the run before stays whole");
+    Ok(())
+}
+
+#[test]
 fn a_file_of_somebody_else_is_left_alone() -> Outcome {
     let desk = Desk::empty()?;
     desk.write("prices.csv", PRICES)?;
