@@ -41,7 +41,7 @@ struct Price {
     meter: &'static str,
     above: i64,
     /// Its digits, or `-`.
-    price: String,
+    digits: String,
     per: &'static str,
     currency: &'static str,
     start: &'static str,
@@ -75,13 +75,13 @@ fn price() -> impl Strategy<Value = Price> {
         prop_oneof![12 => Just("USD"), 1 => Just("EUR")],
         prop::sample::select(&STARTS[..]),
     )
-        .prop_map(|((provider, model, tier), (meter, above, price), per, currency, start)| Price {
+        .prop_map(|((provider, model, tier), (meter, above, digits), per, currency, start)| Price {
             provider,
             model,
             tier,
             meter,
             above,
-            price,
+            digits,
             per,
             currency,
             start,
@@ -127,9 +127,9 @@ fn event() -> impl Strategy<Value = Event> {
 
 fn price_list(prices: &[Price]) -> Outcome<String> {
     let mut list = "provider,model,meter,service_tier,prompt_above,currency,price,per,valid_from\n".to_owned();
-    for Price { provider, model, tier, meter, above, price, per, currency, start } in prices {
+    for Price { provider, model, tier, meter, above, digits, per, currency, start } in prices {
         let above = if *above == 0 { String::new() } else { above.to_string() };
-        writeln!(list, "{provider},{model},{meter},{tier},{above},{currency},{price},{per},{start}")?;
+        writeln!(list, "{provider},{model},{meter},{tier},{above},{currency},{digits},{per},{start}")?;
     }
     Ok(list)
 }
@@ -190,7 +190,7 @@ fn resolve(prices: &[Price], event: &Event, meter: &str, prompt: i64) -> Outcome
             *slot = (from, price);
         }
     }
-    in_force.retain(|_, (_, price)| price.price != "-");
+    in_force.retain(|_, (_, price)| price.digits != "-");
     let named = !event.provider.is_empty() && in_force.keys().any(|(provider, _)| *provider == event.provider);
     let wanted = if named { event.provider } else { "" };
     let reached =
@@ -200,7 +200,7 @@ fn resolve(prices: &[Price], event: &Event, meter: &str, prompt: i64) -> Outcome
         return Ok(Found::Foreign);
     }
     let per = if price.per.is_empty() { "1000000" } else { price.per };
-    Ok(Found::Price(fraction(&price.price)? / fraction(per)?))
+    Ok(Found::Price(fraction(&price.digits)? / fraction(per)?))
 }
 
 /// What a department owes, by the oracle.
@@ -344,13 +344,13 @@ proptest! {
 
 #[test]
 fn a_price_holds_from_its_first_nanosecond_to_the_last_before_the_next() -> Outcome {
-    let row = |price: &str, start| Price {
+    let row = |digits: &str, start| Price {
         provider: "",
         model: "alpha",
         tier: "",
         meter: "input",
         above: 0,
-        price: price.to_owned(),
+        digits: digits.to_owned(),
         per: "1",
         currency: "USD",
         start,

@@ -74,10 +74,10 @@ fn unit_jumps(known: &[PriceRow], new: &[ListedPrice]) -> Vec<Problem> {
     let mut problems = Vec::new();
     for finding in findings(all) {
         let Finding::Jump { key, at, before, after } = finding else { continue };
-        let of_this_list = |price: &&ListedPrice| {
-            price.row.key == key && (price.row.valid_from == at || price.row.rate == Some(before))
-        };
-        if let Some(price) = new.iter().find(of_this_list) {
+        // The price that jumps; where that one was known, the new one that it now jumps from.
+        let of_key = || new.iter().filter(|price| price.row.key == key);
+        let jumping = of_key().find(|price| price.row.valid_from == at);
+        if let Some(price) = jumping.or_else(|| of_key().find(|price| price.row.rate == Some(before))) {
             let what = format!("{} {} goes from {before} to {after} per million at {at}", key.model, key.meter);
             let expected = "a price of the same magnitude: is `per` right? (--confirm takes it as it is)";
             problems.push(Problem::field("price", what, expected).at(price.line));

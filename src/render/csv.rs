@@ -36,8 +36,9 @@ fn field(cell: &Cell) -> String {
     }
 }
 
+/// A lone `-` is no formula, and means something in a price list.
 fn guarded(text: &str) -> Cow<'_, str> {
-    if text.starts_with(FORMULA_STARTS) { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
+    if text.starts_with(FORMULA_STARTS) && text != "-" { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
 }
 
 #[cfg(test)]
@@ -63,6 +64,12 @@ mod tests {
         let expected = "'=tag\n'=cmd|'/c calc'!A1\n'+1+1\n'-2+3\n'@SUM(A1)\n'\t=1\n\"'\r=1\"\n\"'\n=1\"\n\
                         '＝1\n'＋1\n'－1\n'＠1\n";
         assert_eq!(printed("csv", &texts("=tag", &cells)?)?, expected);
+        Ok(())
+    }
+
+    #[test]
+    fn a_lone_dash_stays_a_dash() -> Result<(), Box<dyn Error>> {
+        assert_eq!(printed("csv", &texts("price", &["-", "--", "-1"])?)?, "price\n-\n'--\n'-1\n");
         Ok(())
     }
 

@@ -1,0 +1,48 @@
+//! `tokenbook import`.
+
+use crate::desk::{Desk, HEADER, Outcome, usage};
+
+#[test]
+fn quiet_prints_no_counts_but_what_is_wrong() -> Outcome {
+    let desk = Desk::new()?;
+    desk.write("u.csv", usage(0, 5))?;
+    desk.write("bad.csv", format!("{HEADER}\ne,never,m,Legal,1,1\n"))?;
+    let ran = desk.run(&["-q", "import", "u.csv"])?.ends(0)?;
+    assert_eq!((ran.out.as_str(), ran.err.as_str()), ("", ""));
+    let ran = desk.run(&["-q", "import", "bad.csv"])?.ends(3)?;
+    let expected = "bad.csv:2: timestamp: \"never\" is not a date and time, expected RFC 3339 with an offset, such as \
+                    2026-10-01T08:30:00Z or 2026-10-01T08:30:00.250+02:00, from 2015 on\n\
+                    bad.csv: bad lines by field: timestamp 1\n\
+                    error: bad.csv: 1 bad line(s), nothing of it was imported\n\
+                    hint: correct the lines, or import the others and set these aside with --quarantine\n";
+    assert_eq!((ran.out.as_str(), ran.err.as_str()), ("", expected));
+    Ok(())
+}
+
+#[test]
+fn a_pipe_sees_no_colour_unless_it_asks() -> Outcome {
+    let desk = Desk::new()?;
+    let plain = desk.run(&["import", "missing.csv"])?.ends(3)?;
+    assert!(!plain.err.contains('\u{1b}'), "{plain:?}");
+    desk.run(&["--color", "always", "import", "missing.csv"])?.ends(3)?.says("\u{1b}[1;31merror:\u{1b}[0m")?;
+    Ok(())
+}
+
+#[test]
+fn a_format_that_is_named_is_not_guessed() -> Outcome {
+    let desk = Desk::new()?;
+    desk.write("u.csv", usage(0, 5))?;
+    desk.run(&["import", "--usage-format", "jsonl", "u.csv"])?.ends(3)?.says("u.csv:1: the record is not JSON")?;
+    desk.run(&["import", "--usage-format", "csv", "u.csv"])?.ends(0)?.says("5 accepted")?;
+    Ok(())
+}
+
+#[test]
+fn the_head_that_is_printed_is_the_ledgers() -> Outcome {
+    let desk = Desk::new()?;
+    desk.write("u.csv", usage(0, 5))?;
+    let out = desk.print(&["import", "u.csv"])?;
+    let hex: String = desk.head()?.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
+    assert!(out.ends_with(&format!("ledger head: 2 {hex}\n")), "{out}");
+    Ok(())
+}

@@ -1,0 +1,83 @@
+//! The commands as their users meet them: one file a command, as in `src/cli`. What an import or a ledger must hold is
+//! tested beside this folder; here it is what is printed, written and returned.
+
+#[path = "../desk/mod.rs"]
+mod desk;
+
+mod import;
+mod init;
+mod month_end;
+mod prices;
+mod quarantine;
+mod report;
+mod verify;
+
+use desk::{Desk, Outcome, fixture};
+
+/// Compares a text with a file of `fixtures/reports`; `UPDATE_GOLDEN=1` writes the file, and the difference is read.
+fn golden(name: &str, found: &str) -> Outcome {
+    let path = fixture("reports").join(name);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::create_dir_all(fixture("reports"))?;
+        std::fs::write(&path, found)?;
+    }
+    let expected = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    if found == expected {
+        return Ok(());
+    }
+    Err(format!("{} differs (UPDATE_GOLDEN=1 writes it anew), found:\n{found}", path.display()).into())
+}
+
+#[test]
+fn every_command_explains_itself() -> Outcome {
+    let desk = Desk::empty()?;
+    let help = desk.print(&["--help"])?;
+    let commands = [
+        "init",
+        "import",
+        "quarantine",
+        "prices",
+        "report",
+        "month-end",
+        "verify",
+        "rebuild",
+        "backup",
+        "completions",
+        "man",
+    ];
+    for command in commands {
+        assert!(help.lines().any(|line| line.trim_start().starts_with(command)), "{command}: {help}");
+        desk.run(&[command, "--help"])?.ends(0)?.says("Usage: tokenbook")?;
+    }
+    desk.run(&["man"])?.ends(0)?.says(".TH tokenbook")?;
+    desk.run(&["completions", "bash"])?.ends(0)?.says("_tokenbook")?;
+    desk.run(&["--version"])?.ends(0)?.says(concat!("tokenbook ", env!("CARGO_PKG_VERSION")))?;
+    assert_eq!(desk.names(".")?, Vec::<String>::new(), "asking for help makes no file");
+    Ok(())
+}
+
+#[test]
+fn a_wrong_command_line_is_named_and_ends_with_2() -> Outcome {
+    let desk = Desk::new()?;
+    let cases: [(&[&str], &str); 12] = [
+        (&[], "Usage: tokenbook"),
+        (&["importt"], "unrecognized subcommand 'importt'"),
+        (&["import"], "required arguments were not provided"),
+        (&["import", "--quarantine=x", "f"], "invalid value 'x'"),
+        (&["import", "--usage-format", "xml", "f"], "[possible values: auto, jsonl, csv]"),
+        (&["import", "--source", "a ", "tokenbook.db"], "--source \"a \" starts or ends with white space"),
+        (&["report", "chargeback"], "--period <PERIOD>"),
+        (&["report", "nothing", "--period", "2026-10"], "[possible values: "),
+        (&["report", "roi", "--period", "2026-10"], "--roi <FILE>"),
+        (&["report", "savings", "--period", "2026-10"], "--offers <FILE>"),
+        (&["report", "chargeback", "--period", "2026-13"], "--period \"2026-13\" "),
+        (
+            &["report", "chargeback", "--period", "2026-10", "--by", "colour"],
+            "\"colour\" is not a dimension, expected department",
+        ),
+    ];
+    for (arguments, says) in cases {
+        desk.run(arguments)?.ends(2)?.says(says)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,20 @@
+//! `tokenbook quarantine`.
+
+use crate::desk::{Desk, HEADER, Outcome};
+
+#[test]
+fn numbers_all_and_a_reason() -> Outcome {
+    let desk = Desk::new()?;
+    desk.run(&["quarantine", "list"])?.ends(0)?.says("0 line(s) wait for a decision")?;
+    desk.run(&["quarantine", "discard", "--reason", "r"])?.ends(2)?;
+    desk.run(&["quarantine", "discard", "1", "--all", "--reason", "r"])?.ends(2)?;
+    desk.run(&["quarantine", "discard", "1", "--reason", "r"])?.ends(2)?.says("no open line has the number 1")?;
+    desk.write("u.csv", format!("{HEADER}\ne,never,m,Legal,1,1\nf,2026-10-01T00:00:00Z,m,Legal,1,1\n"))?;
+    desk.run(&["import", "--quarantine", "u.csv"])?.ends(4)?;
+    let before = desk.head()?;
+    desk.run(&["quarantine", "discard", "--all", "--reason", "a test of ours"])?.ends(0)?.says("ledger head: 3 ")?;
+    assert_ne!(desk.head()?, before, "a decision is an entry of the chain");
+    let kept: String = desk.database()?.query_row("SELECT reason FROM quarantine_outcome", [], |row| row.get(0))?;
+    assert_eq!(kept, "a test of ours");
+    Ok(())
+}

@@ -1,0 +1,104 @@
+//! `tokenbook report`: every report in every format, against the files of `fixtures/reports`.
+
+use crate::desk::{Desk, HEADER, Outcome, fixture, rows, text, usage};
+use crate::golden;
+
+const FORMATS: [&str; 4] = ["table", "csv", "json", "markdown"];
+
+/// A ledger of a case.
+fn of_case(case: &str) -> Outcome<Desk> {
+    let desk = Desk::new()?;
+    let folder = fixture("cases").join(case);
+    desk.run(&["prices", "import", text(&folder.join("prices.csv"))?])?.ends(0)?;
+    desk.run(&["import", text(&folder.join("usage.jsonl"))?])?.ends(0)?;
+    Ok(desk)
+}
+
+/// The report in every format. The head differs from run to run, as it holds times and paths.
+fn printed(desk: &Desk, name: &str, arguments: &[&str]) -> Outcome {
+    let head: String = desk.head()?.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
+    for format in FORMATS {
+        let report = desk.print(&[&["report"], arguments, &["--period", "2026-10", "--format", format]].concat())?;
+        golden(&format!("{name}.{format}"), &report.replace(&head, "HEAD").replace(&head[..12], "HEAD"))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn reports_of_usage_are_the_golden_ones() -> Outcome {
+    let desk = of_case("a")?;
+    printed(&desk, "chargeback", &["chargeback"])?;
+    let all = "department,project,environment,provider,model,meter";
+    printed(&desk, "chargeback-detail", &["chargeback", "--by", all])?;
+    printed(&desk, "chargeback-by-day", &["chargeback", "--by", "day,tag.team"])?;
+    printed(&desk, "summary", &["summary"])?;
+    printed(&desk, "unpriced-nothing", &["unpriced"])
+}
+
+#[test]
+fn reports_of_savings_and_returns_are_the_golden_ones() -> Outcome {
+    let (offers, roi) = (fixture("cases/b2/offers.toml"), fixture("cases/c4/roi.csv"));
+    let desk = of_case("b2")?;
+    printed(&desk, "savings", &["savings", "--offers", text(&offers)?])?;
+    printed(&desk, "savings-by-department", &["savings", "--by", "department", "--offers", text(&offers)?])?;
+    printed(&of_case("c4")?, "roi", &["roi", "--roi", text(&roi)?])
+}
+
+#[test]
+fn a_report_of_problems_names_them() -> Outcome {
+    let desk = Desk::with(&["--time-zone", "America/New_York"])?;
+    desk.run(&["prices", "import", text(&fixture("problem/prices.csv"))?])?.ends(0)?;
+    desk.run(&["import", "--quarantine", text(&fixture("problem/usage.csv"))?])?.ends(4)?;
+    printed(&desk, "unpriced", &["unpriced"])?;
+    printed(&desk, "chargeback-with-caveats", &["chargeback"])
+}
+
+#[test]
+fn no_text_of_a_csv_is_a_formula() -> Outcome {
+    let desk = Desk::new()?;
+    let line = r#"{"event_id":"e","timestamp":"2026-10-05T10:00:00Z","model":"@m","provider":"-p","input_tokens":1,"tags":{"department":"=1+1","project":"+a","team":"\t=x"}}"#;
+    // A tab at the edge of a name is refused on its own.
+    desk.write("u.jsonl", line.replace("\\t", "") + "\n")?;
+    desk.run(&["import", "u.jsonl"])?.ends(0)?;
+    let by = "department,project,provider,model,tag.team";
+    let csv = desk.print(&["report", "chargeback", "--period", "2026-10", "--format", "csv", "--by", by])?;
+    assert!(csv.lines().nth(1).is_some_and(|line| line.starts_with("'=1+1,'+a,'-p,'@m,'=x,1,1,")), "{csv}");
+    let unpriced = rows(&desk.print(&["report", "unpriced", "--period", "2026-10", "--format", "csv"])?)?;
+    assert!(unpriced[0].values().all(|cell| !cell.starts_with(['=', '+', '-', '@'])), "{unpriced:?}");
+    Ok(())
+}
+
+#[test]
+fn an_output_is_replaced_whole() -> Outcome {
+    let desk = Desk::new()?;
+    desk.write("u.csv", usage(0, 50))?;
+    desk.run(&["import", "u.csv"])?.ends(0)?;
+    desk.write("out.csv", "an older and much longer file\n".repeat(100))?;
+    let report = ["report", "chargeback", "--period", "2026-10", "--format", "csv"];
+    let printed = desk.print(&report)?;
+    let said = desk.print(&[&report[..], &["--output", "out.csv"]].concat())?;
+    assert_eq!((said.as_str(), desk.read("out.csv")?), ("", printed.into_bytes()));
+    desk.run(&[&report[..], &["--output", "no/folder/out.csv"]].concat())?
+        .ends(8)?
+        .says("error: no/folder/out.csv: ")?;
+    assert_eq!(desk.names(".")?.iter().filter(|name| name.starts_with('.')).count(), 0);
+    Ok(())
+}
+
+#[test]
+fn every_kind_of_period_holds_its_days() -> Outcome {
+    let desk = Desk::with(&["--time-zone", "Asia/Tokyo"])?;
+    // Midnight in Tokyo is three in the afternoon in UTC.
+    let times =
+        ["2026-09-30T14:59:59Z", "2026-09-30T15:00:00Z", "2026-10-31T14:59:59.999999999Z", "2026-10-31T15:00:00Z"];
+    let lines: Vec<String> = times.iter().enumerate().map(|(id, at)| format!("e{id},{at},m,Legal,1,1\n")).collect();
+    desk.write("u.csv", format!("{HEADER}\n{}", lines.concat()))?;
+    desk.run(&["import", "u.csv"])?.ends(0)?;
+    for (period, events) in
+        [("2026-10", "2"), ("2026-Q3", "1"), ("2026-Q4", "3"), ("2026", "4"), ("2026-10-31..2026-11-01", "2")]
+    {
+        let csv = desk.print(&["report", "chargeback", "--period", period, "--format", "csv"])?;
+        assert_eq!(rows(&csv)?[0]["events"], events, "{period}");
+    }
+    Ok(())
+}

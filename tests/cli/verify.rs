@@ -1,0 +1,34 @@
+//! `tokenbook verify`, `rebuild` and `backup`.
+
+use crate::desk::{Desk, Outcome, usage};
+
+#[test]
+fn what_was_verified_is_counted() -> Outcome {
+    let desk = Desk::new()?;
+    desk.write("u.csv", usage(0, 1_234))?;
+    let imported = desk.print(&["import", "u.csv"])?;
+    let head = imported.lines().find(|line| line.starts_with("ledger head: ")).ok_or("no head")?;
+    assert_eq!(desk.print(&["verify"])?, format!("verified: 2 entries, 1 batches, 1,234 events\n{head}\n"));
+    assert_eq!(desk.print(&["-q", "verify", "--deep"])?, format!("{head}\n"));
+    assert_eq!(
+        desk.print(&["rebuild"])?,
+        format!("{} daily sums made from the events\n", desk.count("SELECT count(*) FROM usage_daily")?)
+    );
+    desk.run(&["backup", "copy.db"])?.ends(0)?.says("copy.db: copied and verified: 2 entries")?.says(head)?;
+    Ok(())
+}
+
+#[test]
+fn a_finding_is_an_error_with_a_hint() -> Outcome {
+    let desk = Desk::new()?;
+    desk.write("u.csv", usage(0, 31))?;
+    desk.run(&["import", "u.csv"])?.ends(0)?;
+    desk.database()?
+        .execute_batch("UPDATE usage_daily SET output = 7 WHERE day = (SELECT min(day) FROM usage_daily)")?;
+    let ran = desk.run(&["verify"])?.ends(7)?;
+    let expected = "the daily sums of 2026-10-01 are not those of its events (tokenbook rebuild makes them anew)\n\
+                    error: the ledger does not verify: 1 finding(s)\n\
+                    hint: keep the file as it is for whoever looks into it, and restore a backup that verifies\n";
+    assert_eq!((ran.out.as_str(), ran.err.as_str()), ("", expected));
+    Ok(())
+}
