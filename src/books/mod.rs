@@ -99,6 +99,9 @@ pub enum BooksError {
         /// What was asked for.
         asked: String,
     },
+    /// A report would take the place of a file that the run reads.
+    #[error("{0}: is read by this run, and a report of the same name would replace it")]
+    InTheWay(String),
     /// There is no such price book.
     #[error("there is no price book {0:?} in the ledger")]
     NoBook(String),

@@ -133,8 +133,15 @@ impl Books {
         Ok(reports)
     }
 
-    /// Refuses benefits and offers that cannot be read, before anything is imported.
+    /// Refuses benefits and offers that cannot be read, and files that the reports would replace, before anything is
+    /// imported.
     pub fn check_inputs(&self, inputs: &MonthEnd) -> Result<(), BooksError> {
+        let read = inputs.usage.iter().chain([&inputs.prices]).chain(&inputs.roi).chain(&inputs.offers);
+        for path in read.map(PathBuf::as_path).chain([self.path()]) {
+            if would_replace(&inputs.out, path) {
+                return Err(BooksError::InTheWay(path.display().to_string()));
+            }
+        }
         let currency = self.settings().currency;
         if let Some(path) = &inputs.roi {
             benefits(path, currency)?;
@@ -163,6 +170,27 @@ impl Statement {
         });
         Ok((roi, savings.transpose()?))
     }
+}
+
+/// The files a month end writes beside those of the departments.
+const OUTPUTS: [&str; 8] = [
+    "chargeback.csv",
+    "chargeback-detail.csv",
+    "unpriced.csv",
+    "roi.csv",
+    "savings.csv",
+    "savings-by-department.csv",
+    "summary.json",
+    manifest::NAME,
+];
+
+/// Whether a file has the name of one of the reports of a folder.
+fn would_replace(out: &Path, file: &Path) -> bool {
+    // A folder or a file that is not there yet is in nobody's way.
+    let (Ok(out), Ok(file)) = (out.canonicalize(), file.canonicalize()) else { return false };
+    let named = file.file_name().and_then(|name| name.to_str()).is_some_and(|name| OUTPUTS.contains(&name));
+    let parent = file.parent();
+    (parent == Some(&out) && named) || parent == Some(&out.join("departments"))
 }
 
 /// Reads a list of benefits and costs.

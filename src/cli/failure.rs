@@ -217,6 +217,7 @@ impl From<BooksError> for Failure {
             }
             BooksError::Setting { .. } => Self::new(Exit::Usage, error)
                 .hint("a ledger keeps its settings; leave the option out, or make another ledger"),
+            BooksError::InTheWay(_) => Self::new(Exit::Usage, error).hint("name another --out, or move the file"),
             BooksError::NoBook(_) => {
                 Self::new(Exit::Usage, error).hint("`tokenbook prices list` shows the books there are")
             }

@@ -62,9 +62,6 @@ impl Name {
         if text == UNALLOCATED || text == NONE {
             return Err(NameError::Reserved);
         }
-        if looks_secret(text) {
-            return Err(NameError::Secret);
-        }
         match check(text, VALUE_LIMIT) {
             Err(NameError::Control) if text.contains('\n') => check(&text.replace('\n', " "), VALUE_LIMIT)?,
             other => other?,
@@ -98,6 +95,9 @@ pub fn check(text: &str, limit: usize) -> Result<(), NameError> {
     let (Some(first), Some(last)) = (bytes.first(), bytes.last()) else {
         return Err(NameError::Empty);
     };
+    if looks_secret(text) {
+        return Err(NameError::Secret);
+    }
     if *first == b' ' || *last == b' ' {
         return Err(NameError::Edges);
     }

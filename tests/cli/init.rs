@@ -29,7 +29,10 @@ fn a_setting_that_is_none_makes_no_ledger() -> Outcome {
         desk.run(&["init", option, value])?.ends(2)?.says(says)?;
         assert!(!desk.ledger().exists(), "{option} {value}");
     }
-    desk.run(&["--ledger", "no/such/folder.db", "init"])?.ends(8)?.says("error: no/such/folder.db: ")?;
+    desk.run(&["--ledger", "no/such/folder.db", "init"])?
+        .ends(8)?
+        .says("error: no/such: ")?
+        .says("hint: make the folder first")?;
     Ok(())
 }
 

@@ -292,3 +292,19 @@ fn the_month_before_is_compared() -> Outcome {
     assert_eq!(summary["sources"][0]["days_without_events"].as_array().map(Vec::len), Some(30));
     Ok(())
 }
+
+#[test]
+fn a_report_never_takes_the_place_of_what_the_run_reads() -> Outcome {
+    let desk = Desk::empty()?;
+    let (usage, prices) = (fixture("cases/a/usage.jsonl"), fixture("cases/a/prices.csv"));
+    desk.write("out/unpriced.csv", std::fs::read(&prices)?)?;
+    desk.write("p.csv", std::fs::read(&prices)?)?;
+    let month = ["month-end", "2026-10", "--usage", text(&usage)?, "--out", "out", "--prices"];
+    let run = |ledger: &str, prices: &str| desk.run(&[&["--ledger", ledger][..], &month, &[prices]].concat());
+    run("l.db", "out/unpriced.csv")?.ends(2)?.says("out/unpriced.csv: is read by this run")?;
+    run("out/chargeback.csv", "p.csv")?.ends(2)?.says("chargeback.csv: is read by this run")?;
+    desk.run(&["--ledger", "out/chargeback.csv", "verify"])?.ends(0)?;
+    run("out/ledger.db", "p.csv")?.ends(0)?;
+    desk.run(&["--ledger", "out/ledger.db", "verify"])?.ends(0)?;
+    Ok(())
+}

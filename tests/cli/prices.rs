@@ -9,15 +9,8 @@ fn the_public_prices_are_read_and_listed_as_they_were() -> Outcome {
     let first = desk.print(&["prices", "import", text(&public)?, "--confirm"])?;
     assert!(first.contains(" 0 replaced, 0 unchanged"), "{first}");
     let listed = desk.print(&["prices", "list", "--history", "--format", "csv"])?;
-    // What is listed can be imported again, without the end of each span, and is the same.
-    let mut reader = csv::Reader::from_reader(listed.as_bytes());
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    let columns = reader.headers()?.len() - 1;
-    writer.write_record(reader.headers()?.iter().take(columns))?;
-    for record in reader.records() {
-        writer.write_record(record?.iter().take(columns))?;
-    }
-    desk.write("again.csv", writer.into_inner()?)?;
+    // What is listed can be imported again and is the same.
+    desk.write("again.csv", listed)?;
     desk.run(&["prices", "import", "again.csv", "--confirm"])?.ends(0)?.says(" 0 prices added, 0 replaced, ")?;
     desk.run(&["verify"])?.ends(0)?;
     Ok(())
