@@ -1,4 +1,4 @@
-//! `tokenbook import`.
+//! `tokenbook import`: what it counts, says and ends with.
 
 use crate::desk::{Desk, HEADER, Outcome, usage};
 

@@ -1,4 +1,4 @@
-//! `tokenbook init`.
+//! `tokenbook init`: a new ledger and its settings.
 
 use crate::desk::{Desk, Outcome};
 

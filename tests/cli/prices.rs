@@ -1,4 +1,4 @@
-//! `tokenbook prices`.
+//! `tokenbook prices`: import, list and check.
 
 use crate::desk::{Desk, Outcome, fixture, text};
 
