@@ -15,7 +15,7 @@ pub struct UsageOptions {
     #[arg(long, value_name = "NAME", default_value = DEFAULT_SOURCE)]
     source: String,
     /// The files' format; auto tells it by content
-    #[arg(long = "usage-format", value_name = "FORMAT", default_value = "auto", value_parser = format_names())]
+    #[arg(long, value_name = "FORMAT", default_value = "auto", value_parser = format_names())]
     format: String,
     /// A tag for events that lack it, such as department=research; may be repeated
     #[arg(long = "tag", value_name = "KEY=VALUE")]

@@ -32,8 +32,8 @@ fn a_pipe_sees_no_colour_unless_it_asks() -> Outcome {
 fn a_format_that_is_named_is_not_guessed() -> Outcome {
     let desk = Desk::new()?;
     desk.write("u.csv", usage(0, 5))?;
-    desk.run(&["import", "--usage-format", "jsonl", "u.csv"])?.ends(3)?.says("u.csv:1: the record is not JSON")?;
-    desk.run(&["import", "--usage-format", "csv", "u.csv"])?.ends(0)?.says("5 accepted")?;
+    desk.run(&["import", "--format", "jsonl", "u.csv"])?.ends(3)?.says("u.csv:1: the record is not JSON")?;
+    desk.run(&["import", "--format", "csv", "u.csv"])?.ends(0)?.says("5 accepted")?;
     Ok(())
 }
 
