@@ -1,4 +1,4 @@
-//! `tokenbook quarantine`.
+//! `tokenbook quarantine`: looking at lines set aside, and deciding on them.
 
 use crate::desk::{Desk, HEADER, Outcome};
 
@@ -16,5 +16,25 @@ fn numbers_all_and_a_reason() -> Outcome {
     assert_ne!(desk.head()?, before, "a decision is an entry of the chain");
     let kept: String = desk.database()?.query_row("SELECT reason FROM quarantine_outcome", [], |row| row.get(0))?;
     assert_eq!(kept, "a test of ours");
+    Ok(())
+}
+
+#[test]
+fn a_line_that_was_decided_on_does_not_come_back_with_its_file() -> Outcome {
+    let desk = Desk::new()?;
+    let lines = format!("{HEADER}\ne,never,m,Legal,1,1\nf,2026-10-01T00:00:00Z,m,Legal,1,1\n");
+    desk.write("u.csv", &lines)?;
+    desk.run(&["import", "--quarantine", "u.csv"])?.ends(4)?.says("1 accepted + 0 duplicates + 1 quarantined")?;
+    let grown = format!("{lines}g,2026-10-02T00:00:00Z,m,Legal,1,1\n");
+    desk.write("grown.csv", &grown)?;
+    // Open, the line still counts as a line set aside, once.
+    desk.run(&["import", "--quarantine", "grown.csv"])?.ends(4)?.says("1 accepted + 1 duplicates + 1 quarantined")?;
+    desk.run(&["quarantine", "list"])?.ends(0)?.says("1 line(s) wait for a decision")?;
+    desk.run(&["quarantine", "discard", "1", "--reason", "a test line"])?.ends(0)?;
+    desk.run(&["import", "--quarantine", "u.csv"])?.ends(0)?.says("the very same file")?;
+    desk.write("more.csv", format!("{grown}h,2026-10-03T00:00:00Z,m,Legal,1,1\n"))?;
+    desk.run(&["import", "--quarantine", "more.csv"])?.ends(0)?.says("1 accepted + 2 duplicates + 1 quarantined")?;
+    desk.run(&["quarantine", "list"])?.ends(0)?.says("0 line(s) wait for a decision")?;
+    desk.run(&["verify"])?.ends(0)?;
     Ok(())
 }
