@@ -6,6 +6,7 @@ use crate::domain::currency::Currency;
 use crate::domain::meter::Meter;
 use crate::domain::period::Period;
 use crate::domain::usage::{Dictionary, UsageKey, UsageLine};
+use crate::ledger::LedgerError;
 use crate::ledger::scan::Columns;
 use crate::ledger::transaction::Snapshot;
 use crate::price::Book;
@@ -40,10 +41,19 @@ pub fn rated(
     if !partly.is_empty() {
         let counts = count(snapshot, &partly, changes)?;
         for line in &mut lines {
-            line.unpriced_events += counts.get(&line.usage.key).copied().unwrap_or(0);
+            if partly.contains_key(&line.usage.key) {
+                // Something unpriced was summed, so some event has it.
+                let events = counts.get(&line.usage.key).copied().ok_or_else(|| daily_sums_differ(&line.usage.key))?;
+                line.unpriced_events += events;
+            }
         }
     }
     Ok(lines)
+}
+
+fn daily_sums_differ(key: &UsageKey) -> AggregateError {
+    let what = format!("the daily sums of {} are not those of its events (tokenbook rebuild makes them anew)", key.day);
+    AggregateError::Ledger(LedgerError::Corrupt(what))
 }
 
 enum Unpriced {

@@ -2,10 +2,9 @@
 
 use crate::books::{Act, Books, BooksError, Observer};
 use crate::domain::period::Period;
-use crate::domain::timestamp::Timestamp;
 use crate::ledger::prices::PricesAppended;
 use crate::price::PriceRow;
-use crate::price::check::{Finding, findings, histories};
+use crate::price::check::{Finding, findings};
 use crate::price::read::{ListedPrice, price_list};
 use crate::text::problem::Problem;
 
@@ -49,15 +48,6 @@ impl Books {
     /// Every price, in the order of import.
     pub fn prices(&self) -> Result<Vec<PriceRow>, BooksError> {
         Ok(self.ledger.snapshot()?.prices()?)
-    }
-
-    /// The prices in force at an instant, in the order of their keys.
-    pub fn prices_at(&self, at: Timestamp) -> Result<Vec<PriceRow>, BooksError> {
-        let prices = self.prices()?;
-        let in_force = histories(&prices).into_values().filter_map(|history| {
-            history.range(..=at).next_back().map(|(_, row)| (*row).clone()).filter(|row| row.rate.is_some())
-        });
-        Ok(in_force.collect())
     }
 
     /// Jumps and gaps in all prices, and the unpriced usage of a period.

@@ -3,17 +3,16 @@
 use crate::aggregate::{AggregateError, PriceChanges, from_daily, from_events, rated};
 use crate::books::completeness::{self, Caveats};
 use crate::books::{Books, BooksError};
-use crate::domain::money::Amount;
-use crate::domain::name::UNALLOCATED;
 use crate::domain::period::Period;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::usage::Dictionary;
 use crate::ledger::LedgerError;
 use crate::ledger::transaction::Snapshot;
 use crate::price::{Book, PriceRow};
-use crate::rating::{Cost, RatedLine};
+use crate::rating::RatedLine;
 use crate::report::by::Dimension;
-use crate::report::roi::{self, list::BenefitList};
+use crate::report::group::{Totals, group};
+use crate::report::roi::{self, Known, list::BenefitList};
 use crate::report::{self, Inputs};
 use crate::sheet::{Heading, Sheet};
 use std::collections::{BTreeMap, BTreeSet};
@@ -193,24 +192,15 @@ impl Statement {
         Heading { report: report.to_owned(), ..self.heading.clone() }
     }
 
-    /// The exact cost of the priced usage, by department.
-    pub fn cost_by_department(&self) -> Result<BTreeMap<String, Amount>, BooksError> {
-        let mut costs: BTreeMap<String, Amount> = BTreeMap::new();
-        for line in &self.lines {
-            let tags = self.names.tag_sets.get(&line.usage.key.tag_set);
-            let department = tags.and_then(|tags| tags.department()).unwrap_or(UNALLOCATED);
-            let cost = costs.entry(department.to_owned()).or_insert(Amount::ZERO);
-            for charge in &line.charges {
-                if let Cost::Priced(amount) = charge.cost {
-                    *cost = cost.plus(amount).map_err(report::ReportError::from)?;
-                }
-            }
-        }
-        Ok(costs)
-    }
-
     /// The return on investment, from a list of benefits and costs.
     pub fn roi(&self, list: &BenefitList) -> Result<Sheet, BooksError> {
-        Ok(roi::sheet(list, &self.cost_by_department()?, self.period, self.heading_of("roi"))?)
+        let departments = group(&self.lines, &[Dimension::Department], &self.names)?;
+        let unknown = |(key, totals): (&Vec<String>, &Totals)| key.first().filter(|_| totals.is_unknown()).cloned();
+        let unpriced: BTreeSet<String> = departments.iter().filter_map(unknown).collect();
+        let all = !departments.is_empty() && unpriced.len() == departments.len();
+        let known = if all { Known::Nothing } else { Known::Something };
+        let costs = departments.into_iter().filter_map(|(key, totals)| Some((key.into_iter().next()?, totals.amount)));
+        let sheet = roi::sheet(list, &costs.collect(), self.period, self.heading_of("roi"))?;
+        Ok(roi::with_unknown_costs(sheet, &unpriced, known))
     }
 }

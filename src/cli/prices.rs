@@ -47,7 +47,7 @@ enum Command {
         #[command(flatten)]
         output: OutputOptions,
     },
-    /// Look for gaps, for jumps of a thousand, and for usage without a price
+    /// Look for gaps, jumps of a thousand, free prices, and usage without a price
     Check {
         /// The period whose usage is looked at (default: the month of today)
         #[arg(long, value_name = "PERIOD")]
@@ -145,6 +145,7 @@ fn check(
             Finding::Jump { key, at, before, after } => {
                 format!("jump: {} goes from {before} to {after} per million at {at}: is the unit right?", spelled(key))
             }
+            Finding::Free { key, from } => format!("free: {} costs nothing from {from} on", spelled(key)),
             Finding::Gap { key, from, until: Some(until) } => {
                 format!("gap: {} has no price from {from} to {until}", spelled(key))
             }

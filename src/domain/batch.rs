@@ -134,15 +134,15 @@ impl Batch {
     /// The rows in the order they are appended in: by key, events of one key as they came. Ids are moved along, so that
     /// appending reads them one after the other.
     pub fn sorted(&self) -> Self {
-        let mut order: Vec<(EventKey, u32)> = self.rows.iter().map(|row| row.key).zip(0..).collect();
-        order.sort_unstable();
+        let mut order: Vec<(EventKey, &Row)> = self.rows.iter().map(|row| (row.key, row)).collect();
+        // Stable: events of one key stay as they came.
+        order.sort_by_key(|(key, _)| *key);
         let mut sorted = Self {
             rows: Vec::with_capacity(self.rows.len()),
             ids: String::with_capacity(self.ids.len()),
             rare: self.rare.clone(),
         };
-        for (_, place) in order {
-            let Some(row) = usize::try_from(place).ok().and_then(|place| self.rows.get(place)) else { continue };
+        for (_, row) in order {
             // The spans of one buffer cover it without gaps, so the new ones fit as the old ones did.
             let start = u32::try_from(sorted.ids.len()).unwrap_or(u32::MAX);
             sorted.ids.push_str(self.id(row));

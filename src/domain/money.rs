@@ -132,6 +132,14 @@ mod tests {
     }
 
     #[test]
+    fn a_decimal_is_the_same_amount_or_none() {
+        let amount = Amount::from_femtos(-1_234_500_000_000_001);
+        assert_eq!(amount.to_decimal().map(|decimal| decimal.to_string()).as_deref(), Some("-1.234500000000001"));
+        assert_eq!(amount.to_decimal().map(Amount::from_decimal), Some(Ok(amount)));
+        assert_eq!(Amount::from_femtos(i128::MAX).to_decimal(), None, "never rounded to fit");
+    }
+
+    #[test]
     fn minor_units_round_half_to_even() {
         let cents = |text: &str| Amount::parse(text).map(|a| a.minor_units(2));
         assert_eq!(cents("0.025"), Ok(2));

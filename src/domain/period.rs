@@ -45,11 +45,6 @@ impl Month {
         i64::from(self.year) * 100 + i64::from(self.month)
     }
 
-    /// Months since the year 0, for counting.
-    pub fn ordinal(self) -> i64 {
-        i64::from(self.year) * 12 + i64::from(self.month) - 1
-    }
-
     /// The month after.
     pub fn next(self) -> Self {
         if self.month == 12 {

@@ -46,14 +46,15 @@ pub struct OpenLine {
 
 const KNOWN: &str = "SELECT q.field, q.what, q.event_id, q.kept, \
     NOT EXISTS (SELECT 1 FROM quarantine_outcome o WHERE o.quarantine = q.id) \
-    FROM quarantine q JOIN import i ON i.id = q.import JOIN source s ON s.id = i.source WHERE s.name = ?1 AND q.kept <> ''";
+    FROM quarantine q JOIN import i ON i.id = q.import JOIN source s ON s.id = i.source WHERE s.name = ?1 AND q.event_id <> ''";
 
 /// Lines a source has in the quarantine already, and whether they are open: a file that grew brings them again.
 #[derive(Debug, Default)]
 pub struct KnownLines(FxHashMap<[u8; 32], bool>);
 
 impl KnownLines {
-    /// `None` for a line that is new or of which nothing could be kept to know it by; else whether it is open.
+    /// `None` for a line that is new, or has no id to know it by: two such lines may look alike and be two events. Else
+    /// whether it is open.
     pub fn is_open(&self, line: &Held) -> Option<bool> {
         self.0.get(&likeness(&line.field, &line.what, &line.event_id, &line.kept)).copied()
     }

@@ -22,6 +22,13 @@ pub enum Finding {
         /// The price from then on.
         after: Rate,
     },
+    /// A price is written as 0: meant, or forgotten?
+    Free {
+        /// What it is for.
+        key: PriceKey,
+        /// From when it costs nothing.
+        from: Timestamp,
+    },
     /// A key ended and began again later: nothing was sold in between.
     Gap {
         /// What it is for.
@@ -44,13 +51,16 @@ pub fn histories<'a>(
     histories
 }
 
-/// Jumps and gaps in the order of keys and starts.
+/// Jumps, gaps and free prices in the order of keys and starts.
 pub fn findings<'a>(rows: impl IntoIterator<Item = &'a PriceRow>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (key, history) in histories(rows) {
         let rows: Vec<&PriceRow> = history.into_values().collect();
         for (at, row) in rows.iter().enumerate() {
             let next = rows.get(at + 1);
+            if row.rate.is_some_and(Rate::is_free) {
+                findings.push(Finding::Free { key: key.clone(), from: row.valid_from });
+            }
             match (row.rate, next.and_then(|next| next.rate)) {
                 (Some(before), Some(after)) if is_jump(before, after) => {
                     let at = next.map_or(row.valid_from, |next| next.valid_from);

@@ -19,7 +19,7 @@ use crate::domain::ratio::{Overflow, Ratio};
 use crate::rating::allocate;
 use crate::sheet::{Cell, Column, Heading, Sheet};
 pub use list::{BenefitList, Item, Side};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Why there is no report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -61,6 +61,42 @@ pub fn sheet(
     }
     let total = row("total", &total, rounded_total, heading.currency)?;
     Ok(Sheet { heading, columns: columns(), rows, total: Some(total) })
+}
+
+/// Columns that hang on the LLM cost.
+const OF_COST: [&str; 6] = ["cost_llm", "cost", "net", "roi_percent", "payback_months", "cost_exact"];
+
+/// The sheet with the cost of departments, none of whose usage has a price, as unknown instead of 0. The total stays
+/// what is known, unless nothing is.
+#[must_use]
+pub fn with_unknown_costs(mut sheet: Sheet, unpriced: &BTreeSet<String>, nothing_priced: Known) -> Sheet {
+    let of_cost: Vec<usize> = (0..)
+        .zip(&sheet.columns)
+        .filter(|(_, column)| OF_COST.contains(&column.name.as_ref()))
+        .map(|(at, _)| at)
+        .collect();
+    let forget = |row: &mut Vec<Cell>| {
+        for at in &of_cost {
+            if let Some(cell) = row.get_mut(*at) {
+                *cell = Cell::Unknown("unpriced");
+            }
+        }
+    };
+    let is_unpriced = |row: &&mut Vec<Cell>| matches!(row.first(), Some(Cell::Text(name)) if unpriced.contains(name));
+    sheet.rows.iter_mut().filter(is_unpriced).for_each(forget);
+    if nothing_priced == Known::Nothing {
+        sheet.total.iter_mut().for_each(forget);
+    }
+    sheet
+}
+
+/// Whether any usage of a period has a price.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    /// Some has.
+    Something,
+    /// There is usage, and none has.
+    Nothing,
 }
 
 fn columns() -> Vec<Column> {

@@ -71,6 +71,9 @@ fn row(
     };
     let (earlier, change, percent) = match before {
         None => (Cell::Unknown("no usage"), Cell::Unknown("no usage"), Cell::Unknown("no usage")),
+        Some((earlier, earlier_units)) if now.is_unknown() || earlier.is_unknown() => {
+            (amount(earlier, *earlier_units), Cell::Unknown("unpriced"), Cell::Unknown("unpriced"))
+        }
         Some((earlier, earlier_units)) => {
             let change = units - earlier_units;
             let exact = now.amount.minus(earlier.amount)?.over(earlier.amount);

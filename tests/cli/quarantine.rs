@@ -38,3 +38,16 @@ fn a_line_that_was_decided_on_does_not_come_back_with_its_file() -> Outcome {
     desk.run(&["verify"])?.ends(0)?;
     Ok(())
 }
+
+#[test]
+fn two_bad_lines_without_an_id_are_two_however_alike() -> Outcome {
+    let desk = Desk::new()?;
+    let lines = format!("{HEADER}\n,2026-10-01T00:00:00Z,m,Legal,1,1\nf,2026-10-01T00:00:00Z,m,Legal,1,1\n");
+    desk.write("u.csv", &lines)?;
+    desk.run(&["import", "--quarantine", "u.csv"])?.ends(4)?;
+    desk.run(&["quarantine", "discard", "1", "--reason", "a test line"])?.ends(0)?;
+    desk.write("other.csv", format!("{lines}g,2026-10-02T00:00:00Z,m,Legal,1,1\n"))?;
+    desk.run(&["import", "--quarantine", "other.csv"])?.ends(4)?;
+    desk.run(&["quarantine", "list"])?.ends(0)?.says("1 line(s) wait for a decision")?;
+    Ok(())
+}

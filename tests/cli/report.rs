@@ -102,3 +102,20 @@ fn every_kind_of_period_holds_its_days() -> Outcome {
     }
     Ok(())
 }
+
+#[test]
+fn a_department_without_any_price_has_no_cost_and_no_change() -> Outcome {
+    let desk = Desk::new()?;
+    desk.write("p.csv", crate::desk::PRICES)?;
+    desk.run(&["prices", "import", "p.csv"])?.ends(0)?;
+    let lines = "a,2026-09-01T00:00:00Z,m,Legal,1000000,0\nb,2026-09-01T00:00:00Z,m,Sales,1000000,0\n\
+                 c,2026-10-01T00:00:00Z,m,Legal,2000000,0\nd,2026-10-01T00:00:00Z,other,Sales,1000000,0\n";
+    desk.write("u.csv", format!("{HEADER}\n{lines}"))?;
+    desk.run(&["import", "u.csv"])?.ends(0)?;
+    let summary = desk.print(&["report", "summary", "--period", "2026-10", "--format", "csv"])?;
+    assert!(summary.ends_with("Legal,1,2000000,5.00,2.50,2.50,100.0,0\nSales,1,1000000,,2.50,,,1\n"), "{summary}");
+    desk.write("roi.csv", "department,name,side,amount,currency,every,from\nSales,n,benefit,100,USD,month,2026-01\n")?;
+    let roi = desk.print(&["report", "roi", "--roi", "roi.csv", "--period", "2026-10", "--format", "csv"])?;
+    assert!(roi.ends_with("Legal,0.00,0.00,5.00,5.00,-5.00,-100.0,,0,5\nSales,100.00,0.00,,,,,,100,\n"), "{roi}");
+    Ok(())
+}
