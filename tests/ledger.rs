@@ -154,10 +154,13 @@ fn verify_finds_every_kind_of_tampering() -> Outcome {
         ("an id", format!("UPDATE usage_event SET id = 'other' {one}")),
         ("an instant", format!("UPDATE usage_event SET at = at + 1 {one}")),
         ("a line", format!("UPDATE usage_event SET line = line + 1 {one}")),
-        ("a model of an event", format!("INSERT INTO model VALUES (99, '', 'n'); UPDATE usage_event SET model = 99 {one}")),
-        ("a tag set of an event", format!("INSERT INTO tag_set VALUES (99, '{{\"department\":\"Other\"}}'); UPDATE usage_event SET tag_set = 99 {one}")),
+        ("a model of an event", format!("INSERT INTO model VALUES (99, '', 'n'); INSERT INTO event_class SELECT 999, source, tag_set, 99, tier, kind, prompt FROM event_class WHERE id = 1; UPDATE usage_event SET class = 999 {one}")),
+        ("a class of many events", "UPDATE event_class SET model = model + 1 WHERE id = 1".to_owned()),
+        ("what is known of prompts", "UPDATE event_class SET prompt = 1 - prompt WHERE id = 1".to_owned()),
+        ("a class that is not there", format!("UPDATE usage_event SET class = 9999 {one}")),
+        ("a tag set of an event", format!("INSERT INTO tag_set VALUES (99, '{{\"department\":\"Other\"}}'); INSERT INTO event_class SELECT 999, source, 99, model, tier, kind, prompt FROM event_class WHERE id = 1; UPDATE usage_event SET class = 999 {one}")),
         ("a removed event", format!("DELETE FROM usage_event {one}")),
-        ("an added event", format!("INSERT INTO usage_event SELECT key + 1, batch, model, tier, tag_set, kind, prompt, input, cache_read, cache_write, cache_write_1h, output, reasoning, request, at, line, id || 'x' FROM usage_event {one}")),
+        ("an added event", format!("INSERT INTO usage_event SELECT key + 1, batch, class, input, cache_read, cache_write, cache_write_1h, output, reasoning, at, line, id || 'x' FROM usage_event {one}")),
         ("a moved event", format!("UPDATE usage_event SET key = key + (1 << 47) {one}")),
         ("a tag", "UPDATE tag_set SET tags = replace(tags, 'Legal', 'Other')".to_owned()),
         ("a model's name", "UPDATE model SET name = 'other'".to_owned()),
@@ -283,7 +286,7 @@ fn one_flipped_bit_is_found_or_changes_nothing() -> Outcome {
     let (bytes, rows, report) = (desk.read("tokenbook.db")?, content(&desk.ledger())?, desk.chargeback()?);
     let mut dice = Dice::new(20_261_123);
     let (mut found, mut harmless, mut silent) = (0, 0, Vec::new());
-    for trial in 0..300 {
+    for trial in 0..400 {
         let at = usize::try_from(dice.below(u64::try_from(bytes.len())?))?;
         let mut flipped = bytes.clone();
         flipped[at] ^= 1 << dice.below(8);

@@ -85,6 +85,7 @@ fn count(snapshot: &Snapshot<'_>, partly: &Partly, changes: &PriceChanges<'_>) -
     let days = partly.keys().map(|key| key.day);
     let (Some(first), Some(last)) = (days.clone().min(), days.max()) else { return Ok(Counts::default()) };
     let period = Period::between(first, last);
+    let classes = snapshot.classes()?;
     let counted = visit(&snapshot.readers(), period, Counts::default, |counts, part, reader| {
         if !partly.keys().any(|key| key.day == part.day) {
             return Ok(());
@@ -92,11 +93,12 @@ fn count(snapshot: &Snapshot<'_>, partly: &Partly, changes: &PriceChanges<'_>) -
         let calendar = reader.ledger().settings().calendar;
         let start = calendar.start_of(part.day);
         let end = part.day.next().map_or(start, |next| calendar.start_of(next));
-        let recounter = reader.recounter()?;
         let mut inside = DayChanges::default();
-        reader.events(part.first, part.last, Columns::Usage, |event| {
-            inside.entry(event.model).or_insert_with(|| changes.within(event.model, start, end));
-            let key = recounter.key_at(event, priced_at(&inside, event.model, start, event.at))?;
+        reader.events(&classes, part.first, part.last, Columns::Usage, |event| {
+            let model = event.class.model;
+            inside.entry(model).or_insert_with(|| changes.within(model, start, end));
+            let priced_at = priced_at(&inside, model, start, event.at);
+            let key = event.class.usage_key(part.day, priced_at, event.class.band(&event.quantities)?);
             let has_unpriced =
                 |meters: &Vec<Meter>| meters.iter().any(|meter| event.quantities.get(*meter).is_some_and(|q| q > 0));
             if partly.get(&key).is_some_and(has_unpriced) {

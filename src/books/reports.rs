@@ -165,7 +165,7 @@ impl Rating<'_> {
         let changes = PriceChanges::new(self.books.values().collect(), self.names);
         let usage = match basis {
             Basis::Daily => from_daily::usage(self.snapshot, period, &changes)?,
-            Basis::Events => from_events::usage(&self.snapshot.readers(), period, &changes)?,
+            Basis::Events => from_events::usage(self.snapshot, period, &changes)?,
         };
         let currency = self.snapshot.ledger().settings().currency;
         Ok(rated::rated(self.snapshot, usage, self.book, self.names, currency, &changes)?)

@@ -1,6 +1,6 @@
 //! Names and their numbers. A number is given once and never changes its name.
 
-use crate::domain::batch::Names;
+use crate::domain::batch::{Class, Names};
 use crate::domain::canonical;
 use crate::domain::event::{Model, ServiceTier};
 use crate::domain::name::Name;
@@ -86,12 +86,16 @@ fn tags_json(tags: &TagSet) -> Result<String> {
     serde_json::to_string(&tags).map_err(|error| LedgerError::Corrupt(error.to_string()))
 }
 
+/// A name's number in the ledger and its canonical form.
+pub(super) type Numbered = (i64, Vec<u8>);
+
 /// The numbers and canonical forms of an import's names, by their places.
 #[derive(Debug, Default)]
 pub(super) struct Numbers {
-    pub(super) models: Vec<(i64, Vec<u8>)>,
-    pub(super) tag_sets: Vec<(i64, Vec<u8>)>,
-    pub(super) tiers: Vec<(i64, Vec<u8>)>,
+    pub(super) models: Vec<Numbered>,
+    pub(super) tag_sets: Vec<Numbered>,
+    pub(super) tiers: Vec<Numbered>,
+    pub(super) classes: Vec<i64>,
 }
 
 const FIND_MODEL: &str = "SELECT id FROM model WHERE name = ?2 AND provider = ?1";
@@ -100,12 +104,15 @@ const FIND_TAGS: &str = "SELECT id FROM tag_set WHERE tags = ?1";
 const ADD_TAGS: &str = "INSERT INTO tag_set (tags) VALUES (?1)";
 const FIND_TIER: &str = "SELECT id FROM service_tier WHERE name = ?1";
 const ADD_TIER: &str = "INSERT INTO service_tier (name) VALUES (?1)";
+const FIND_CLASS: &str = "SELECT id FROM event_class WHERE tag_set = ?1 AND model = ?2 AND source = ?3 AND tier = ?4 AND kind = 0 AND prompt = ?5";
+const ADD_CLASS: &str =
+    "INSERT INTO event_class (tag_set, model, source, tier, kind, prompt) VALUES (?1, ?2, ?3, ?4, 0, ?5)";
 const FIND_SOURCE: &str = "SELECT id FROM source WHERE name = ?1";
 const ADD_SOURCE: &str = "INSERT INTO source (name) VALUES (?1)";
 
 impl Numbers {
-    /// Gives numbers to the names that came since the last call.
-    pub(super) fn extend(&mut self, connection: &Connection, names: &Names) -> Result<()> {
+    /// Gives numbers to the names of a source that came since the last call.
+    pub(super) fn extend(&mut self, connection: &Connection, source: i64, names: &Names) -> Result<()> {
         for model in names.models.iter().skip(self.models.len()) {
             let provider = model.provider.as_ref().map_or("", Name::as_str);
             let id = number(connection, FIND_MODEL, ADD_MODEL, (provider, model.name.as_str()))?;
@@ -119,7 +126,21 @@ impl Numbers {
             let id = number(connection, FIND_TIER, ADD_TIER, (tier.as_str(),))?;
             self.tiers.push((id, canonical::tier(tier)));
         }
+        for class in names.classes.iter().skip(self.classes.len()) {
+            let (model, tier, tags) = self.of_class(*class)?;
+            let values = (tags.0, model.0, source, tier.0, class.prompt.code());
+            self.classes.push(number(connection, FIND_CLASS, ADD_CLASS, values)?);
+        }
         Ok(())
+    }
+
+    /// The model, the tier and the tag set of a class.
+    pub(super) fn of_class(&self, class: Class) -> Result<(&Numbered, &Numbered, &Numbered)> {
+        let wide = |place: u32| usize::try_from(place).unwrap_or(usize::MAX);
+        let model = self.models.get(wide(class.model));
+        let (tier, tags) = (self.tiers.get(usize::from(class.tier)), self.tag_sets.get(wide(class.tags)));
+        let missing = || LedgerError::Corrupt("an import names something that it does not hold".to_owned());
+        Ok((model.ok_or_else(missing)?, tier.ok_or_else(missing)?, tags.ok_or_else(missing)?))
     }
 }
 

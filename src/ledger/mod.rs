@@ -7,12 +7,14 @@
 pub mod append;
 pub mod backup;
 pub mod chain;
+pub mod class;
 pub mod conflict;
 pub mod connection;
 pub mod daily;
 pub mod dictionary;
 mod hash_filter;
 pub mod imports;
+mod insert;
 pub mod neighbours;
 pub mod payload;
 pub mod prices;
