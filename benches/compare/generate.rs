@@ -16,21 +16,26 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
-use month::{DAY, Draws, Event, METERS, MODELS, Model, NANO, TIERS, Tier};
+use month::{DAY, Draws, Event, METERS, MODELS, Model, NANO, TEAMS, TIERS, Tier};
 
 const HELP: &str = "\
-Usage: generate [--events N] [--order time|random] [--format csv|jsonl] [--seed N] [--out FILE] [--prices FILE]
+Usage: generate [--events N] [--order time|random] [--format csv|jsonl] [--seed N] [--users N]
+                [--out FILE] [--prices FILE]
 
   --events N        how many events (default 5000000)
   --order ORDER     time: as a gateway logs them, a little out of order (default); random: shuffled
   --format FORMAT   csv (default) or jsonl
   --seed N          another month of the same shape (default 1)
+  --users N         a tag `user` on each event, Zipf-like, each user of one project: 30 to 100000000 (default none)
   --out FILE        where the usage goes; - is standard output
   --prices FILE     where a price list for all of it goes; - is standard output
 ";
 
 const COLUMNS: &str = "event_id,timestamp,provider,model,department,project,environment,service_tier,\
 input_tokens,cache_read_tokens,cache_write_tokens,output_tokens,reasoning_tokens";
+
+/// The last column of a month with users.
+const USER_COLUMN: &str = ",tag.user";
 
 const PRICE_COLUMNS: &str = "book,provider,model,meter,service_tier,prompt_above,currency,price,per,valid_from";
 
@@ -55,6 +60,7 @@ struct Request {
     order: Order,
     format: Format,
     seed: u64,
+    users: Option<u64>,
     out: Option<String>,
     prices: Option<String>,
 }
@@ -74,8 +80,15 @@ enum Format {
 impl Request {
     /// Reads the arguments; `None` when help was asked for.
     fn read(mut words: impl Iterator<Item = String>) -> Result<Option<Self>, Box<dyn Error>> {
-        let mut request =
-            Self { events: 5_000_000, order: Order::Time, format: Format::Csv, seed: 1, out: None, prices: None };
+        let mut request = Self {
+            events: 5_000_000,
+            order: Order::Time,
+            format: Format::Csv,
+            seed: 1,
+            users: None,
+            out: None,
+            prices: None,
+        };
         while let Some(option) = words.next() {
             if option == "--help" || option == "-h" {
                 return Ok(None);
@@ -84,6 +97,7 @@ impl Request {
             match option.as_str() {
                 "--events" => request.events = whole_number(&option, &value()?)?,
                 "--seed" => request.seed = whole_number(&option, &value()?)?,
+                "--users" => request.users = Some(how_many_users(&value()?)?),
                 "--out" => request.out = Some(value()?),
                 "--prices" => request.prices = Some(value()?),
                 "--order" => {
@@ -129,12 +143,13 @@ impl Request {
 
     fn write_usage(&self, out: &mut impl Write) -> Result<(), Box<dyn Error>> {
         if let Format::Csv = self.format {
-            writeln!(out, "{COLUMNS}")?;
+            let user = if self.users.is_some() { USER_COLUMN } else { "" };
+            writeln!(out, "{COLUMNS}{user}")?;
         }
         let mut line = Vec::with_capacity(512);
         let mut write_one = |number: u64| -> io::Result<()> {
             line.clear();
-            let event = Event::draw(self.seed, number, self.events);
+            let event = Event::draw(self.seed, number, self.events, self.users);
             match self.format {
                 Format::Csv => event.write_csv(&mut line)?,
                 Format::Jsonl => event.write_jsonl(&mut line)?,
@@ -153,6 +168,16 @@ impl Request {
 
 fn whole_number(option: &str, text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| format!("{option}: {text}, expected a whole number"))
+}
+
+/// At least one for each project.
+fn how_many_users(text: &str) -> Result<u64, String> {
+    let users = whole_number("--users", text)?;
+    if (TEAMS..=100_000_000).contains(&users) {
+        Ok(users)
+    } else {
+        Err(format!("--users: {users}, expected {TEAMS} to 100000000"))
+    }
 }
 
 fn create(path: &str) -> Result<Box<dyn Write>, String> {
@@ -190,6 +215,9 @@ impl Event {
                 write!(line, "{tokens}")?;
             }
         }
+        if let Some(user) = self.user {
+            write!(line, ",user-{user}")?;
+        }
         line.push(b'\n');
         Ok(())
     }
@@ -207,6 +235,9 @@ impl Event {
             if let Some(tokens) = tokens {
                 write!(line, ",\"{field}\":{tokens}")?;
             }
+        }
+        if let Some(user) = self.user {
+            write!(line, ",\"tags\":{{\"user\":\"user-{user}\"}}")?;
         }
         line.extend_from_slice(b"}\n");
         Ok(())
