@@ -37,7 +37,7 @@ fn measure(bencher: Bencher<'_, '_>, from: From) {
     bencher.counter(ItemsCount::new(EVENTS)).bench_local(|| {
         books::ready(match from {
             From::Daily => from_daily::usage(&snapshot, statement.period, &changes),
-            From::Events => from_events::usage(&snapshot.readers(), statement.period, &changes),
+            From::Events => from_events::usage(&snapshot, statement.period, &changes),
         })
     });
 }

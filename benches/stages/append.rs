@@ -33,7 +33,9 @@ fn measure(bencher: Bencher<'_, '_>, folder: &Path) {
     let (context, batches) = parsed(folder);
     bencher
         .counter(ItemsCount::new(EVENTS))
-        .with_inputs(|| batches.iter().map(Batch::sorted).collect::<Vec<Batch>>())
+        .with_inputs(|| {
+            batches.iter().map(|batch| books::ready(Batch::merged(std::slice::from_ref(batch)))).collect::<Vec<Batch>>()
+        })
         .bench_local_values(|batches| {
             let write = books::ready(ledger.write(|| {}));
             append(&write, batches, &context.constants.names.lock())
