@@ -49,10 +49,12 @@ CREATE TABLE model (
     UNIQUE (name, provider)
 ) STRICT;
 
--- tags is a JSON object of texts, keys sorted.
+-- tags is a JSON object of texts, keys sorted. payer is the tag set with nothing but its department, project and
+-- environment: itself where it has no other tags.
 CREATE TABLE tag_set (
-    id   INTEGER PRIMARY KEY,
-    tags TEXT    NOT NULL UNIQUE CHECK (json_valid(tags))
+    id    INTEGER PRIMARY KEY,
+    tags  TEXT    NOT NULL UNIQUE CHECK (json_valid(tags)),
+    payer INTEGER NOT NULL REFERENCES tag_set (id)
 ) STRICT;
 
 -- One file that brought events: lines = header + blank + accepted + duplicates + quarantined.
@@ -169,6 +171,43 @@ CREATE TABLE usage_daily_meter (
     meter          INTEGER NOT NULL,
     quantity       INTEGER NOT NULL,
     PRIMARY KEY (day, posting_period, source, tag_set, model, tier, band, meter)
+) STRICT, WITHOUT ROWID;
+
+-- Derived like usage_daily and from the same events: sums by month, with the payer in place of the tag set.
+-- month is that of the billing days, as year and month: 202610.
+CREATE TABLE usage_monthly (
+    month          INTEGER NOT NULL,
+    posting_period INTEGER NOT NULL,
+    source         INTEGER NOT NULL,
+    tag_set        INTEGER NOT NULL,
+    model          INTEGER NOT NULL,
+    tier           INTEGER NOT NULL,
+    band           INTEGER NOT NULL CHECK (band >= -1),
+    events         INTEGER NOT NULL CHECK (events >= 1),
+    active         INTEGER NOT NULL CHECK (active BETWEEN 0 AND events),
+    first_at       INTEGER NOT NULL,
+    last_at        INTEGER NOT NULL,
+    input          INTEGER,
+    cache_read     INTEGER,
+    cache_write    INTEGER,
+    cache_write_1h INTEGER,
+    output         INTEGER,
+    reasoning      INTEGER,
+    request        INTEGER,
+    PRIMARY KEY (month, posting_period, source, tag_set, model, tier, band)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE usage_monthly_meter (
+    month          INTEGER NOT NULL,
+    posting_period INTEGER NOT NULL,
+    source         INTEGER NOT NULL,
+    tag_set        INTEGER NOT NULL,
+    model          INTEGER NOT NULL,
+    tier           INTEGER NOT NULL,
+    band           INTEGER NOT NULL,
+    meter          INTEGER NOT NULL,
+    quantity       INTEGER NOT NULL,
+    PRIMARY KEY (month, posting_period, source, tag_set, model, tier, band, meter)
 ) STRICT, WITHOUT ROWID;
 
 -- rate: nano-units of the currency per million of the meter's unit; NULL ends the key.

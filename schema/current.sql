@@ -125,8 +125,9 @@ CREATE TABLE source (
 ) STRICT;
 
 CREATE TABLE tag_set (
-    id   INTEGER PRIMARY KEY,
-    tags TEXT    NOT NULL UNIQUE CHECK (json_valid(tags))
+    id    INTEGER PRIMARY KEY,
+    tags  TEXT    NOT NULL UNIQUE CHECK (json_valid(tags)),
+    payer INTEGER NOT NULL REFERENCES tag_set (id)
 ) STRICT;
 
 CREATE TABLE usage_daily (
@@ -178,6 +179,41 @@ CREATE TABLE usage_event (
     line           INTEGER NOT NULL CHECK (line >= 0),
     id             TEXT    NOT NULL CHECK (id <> '')
 ) STRICT;
+
+CREATE TABLE usage_monthly (
+    month          INTEGER NOT NULL,
+    posting_period INTEGER NOT NULL,
+    source         INTEGER NOT NULL,
+    tag_set        INTEGER NOT NULL,
+    model          INTEGER NOT NULL,
+    tier           INTEGER NOT NULL,
+    band           INTEGER NOT NULL CHECK (band >= -1),
+    events         INTEGER NOT NULL CHECK (events >= 1),
+    active         INTEGER NOT NULL CHECK (active BETWEEN 0 AND events),
+    first_at       INTEGER NOT NULL,
+    last_at        INTEGER NOT NULL,
+    input          INTEGER,
+    cache_read     INTEGER,
+    cache_write    INTEGER,
+    cache_write_1h INTEGER,
+    output         INTEGER,
+    reasoning      INTEGER,
+    request        INTEGER,
+    PRIMARY KEY (month, posting_period, source, tag_set, model, tier, band)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE usage_monthly_meter (
+    month          INTEGER NOT NULL,
+    posting_period INTEGER NOT NULL,
+    source         INTEGER NOT NULL,
+    tag_set        INTEGER NOT NULL,
+    model          INTEGER NOT NULL,
+    tier           INTEGER NOT NULL,
+    band           INTEGER NOT NULL,
+    meter          INTEGER NOT NULL,
+    quantity       INTEGER NOT NULL,
+    PRIMARY KEY (month, posting_period, source, tag_set, model, tier, band, meter)
+) STRICT, WITHOUT ROWID;
 
 CREATE VIEW price_in_force AS
 SELECT book, provider, model, service_tier, meter, prompt_above, currency, nanos_per_million,

@@ -14,18 +14,21 @@ use crate::rating::rate::Rater;
 use crate::rating::{Charge, Cost, RatedLine};
 use rustc_hash::FxHashMap;
 
-/// Rates usage with a book. Events are read only where a line is priced in part.
-pub fn rated(
-    snapshot: &Snapshot<'_>,
+/// Rates usage with a book, unless events have to be read to tell how many of them lack some price.
+pub fn rated_as_it_is(
     usage: Vec<UsageLine>,
     book: &Book,
     names: &Dictionary,
     currency: Currency,
-    changes: &PriceChanges<'_>,
-) -> Result<Vec<RatedLine>, AggregateError> {
+) -> Option<Vec<RatedLine>> {
+    let (lines, partly) = rate(usage, book, names, currency);
+    partly.is_empty().then_some(lines)
+}
+
+/// The rated lines, and the unpriced meters of those that are priced in part: their events are not counted yet.
+fn rate(usage: Vec<UsageLine>, book: &Book, names: &Dictionary, currency: Currency) -> (Vec<RatedLine>, Partly) {
     let mut rater = Rater::new(book, names, currency);
-    let mut partly = FxHashMap::default();
-    let mut lines = Vec::with_capacity(usage.len());
+    let (mut lines, mut partly) = (Vec::with_capacity(usage.len()), Partly::default());
     for line in usage {
         let charges = rater.charges(&line);
         let unpriced_events = match unpriced(&charges) {
@@ -38,6 +41,19 @@ pub fn rated(
         };
         lines.push(RatedLine { usage: line, charges, unpriced_events });
     }
+    (lines, partly)
+}
+
+/// Rates usage with a book. Events are read only where a line is priced in part.
+pub fn rated(
+    snapshot: &Snapshot<'_>,
+    usage: Vec<UsageLine>,
+    book: &Book,
+    names: &Dictionary,
+    currency: Currency,
+    changes: &PriceChanges<'_>,
+) -> Result<Vec<RatedLine>, AggregateError> {
+    let (mut lines, partly) = rate(usage, book, names, currency);
     if !partly.is_empty() {
         let counts = count(snapshot, &partly, changes)?;
         for line in &mut lines {

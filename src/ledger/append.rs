@@ -13,16 +13,16 @@ use crate::domain::meter::Meter;
 use crate::domain::quantities::QuantityOverflow;
 use crate::ledger::class::Classes;
 use crate::ledger::conflict::{AtKey, Conflict, Stored};
-use crate::ledger::daily;
 use crate::ledger::dictionary::{self, Numbers};
 use crate::ledger::insert::Inserter;
 use crate::ledger::neighbours::Neighbours;
 use crate::ledger::payload::BatchSeal;
 use crate::ledger::scan::{self, Columns, METER_COLUMNS};
 use crate::ledger::summarise::{DayHasher, DaySeal, NewClass, PlacedBatch, PlacedDay, Summariser, Summary, SummedDay};
+use crate::ledger::sums::{Adder, Grain, Months};
 use crate::ledger::transaction::Write;
 use crate::ledger::verify::parts;
-use crate::ledger::{LedgerError, Result, stored};
+use crate::ledger::{Ledger, LedgerError, Result, stored};
 use rusqlite::{Connection, Statement};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
@@ -36,6 +36,10 @@ const CONFLICT_LIMIT: usize = 100;
 /// Appends the events of one file.
 pub struct Appender<'w> {
     connection: &'w Connection,
+    ledger: &'w Ledger,
+    daily: Adder<'w>,
+    /// Few, so they are written once.
+    months: Months,
     insert: Inserter<'w>,
     insert_meter: Statement<'w>,
     source: i64,
@@ -98,6 +102,9 @@ impl<'w> Appender<'w> {
         let thresholds = crate::ledger::prices::thresholds(connection)?;
         Ok(Self {
             connection,
+            ledger: write.ledger(),
+            daily: Adder::new(connection, Grain::Day)?,
+            months: Months::default(),
             insert: Inserter::new(connection)?,
             insert_meter: connection.prepare(INSERT_METER)?,
             source,
@@ -154,7 +161,8 @@ impl<'w> Appender<'w> {
         let mut seals = Vec::with_capacity(summary.days.len());
         for SummedDay { lines, seal, displaced } in &summary.days {
             for line in lines {
-                daily::add(self.connection, line)?;
+                self.daily.add(line)?;
+                self.months.count(self.ledger, &self.numbers.payers, line)?;
             }
             let (day, events) = (seal.day, seal.events);
             self.outcome.accepted += events;
@@ -191,7 +199,9 @@ impl<'w> Appender<'w> {
     }
 
     /// What became of the events; an error if any conflicted.
-    pub fn finish(self) -> Result<Appended> {
+    pub fn finish(mut self) -> Result<Appended> {
+        let mut monthly = Adder::new(self.connection, Grain::Month)?;
+        self.months.take().iter().try_for_each(|line| monthly.add(line))?;
         if self.conflicts.is_empty() { Ok(self.outcome) } else { Err(LedgerError::Conflicts(self.conflicts)) }
     }
 

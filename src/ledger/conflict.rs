@@ -9,7 +9,7 @@ use crate::domain::quantities::Quantities;
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::dictionary::Numbers;
 use crate::ledger::scan::{self, METER_COLUMNS};
-use crate::ledger::{LedgerError, Result, daily};
+use crate::ledger::{LedgerError, Result, sums};
 use rusqlite::{Connection, OptionalExtension, Statement};
 use rustc_hash::FxHashMap;
 use std::fmt;
@@ -165,7 +165,7 @@ impl<'w> Stored<'w> {
     fn add_rare(&mut self, key: EventKey, quantities: &mut Quantities) -> Result<()> {
         let mut rows = self.meters_at_key.query([key.number()])?;
         while let Some(row) = rows.next()? {
-            quantities.set(daily::meter(row.get(0)?)?, row.get(1)?);
+            quantities.set(sums::meter(row.get(0)?)?, row.get(1)?);
         }
         Ok(())
     }

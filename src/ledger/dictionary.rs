@@ -15,12 +15,19 @@ use std::collections::BTreeMap;
 const MODELS: &str = "SELECT id, provider, name FROM model";
 const TIERS: &str = "SELECT id, name FROM service_tier";
 const TAG_SETS: &str = "SELECT id, tags FROM tag_set";
+const PAYERS: &str = "SELECT id, tags FROM tag_set WHERE payer = id";
+const PAYER_OF_EACH: &str = "SELECT id, payer FROM tag_set";
 const SOURCES: &str = "SELECT id, name FROM source";
 
 impl Snapshot<'_> {
     /// Every name of the ledger.
     pub fn dictionary(&self) -> Result<Dictionary> {
         all(self.connection())
+    }
+
+    /// Every name of the ledger, but of the tag sets only those of payers.
+    pub fn dictionary_of_payers(&self) -> Result<Dictionary> {
+        with_tag_sets(self.connection(), PAYERS)
     }
 }
 
@@ -37,10 +44,19 @@ impl crate::ledger::Ledger {
 }
 
 pub(super) fn all(connection: &Connection) -> Result<Dictionary> {
+    with_tag_sets(connection, TAG_SETS)
+}
+
+/// The payer of each tag set, as numbers.
+pub(super) fn payers(connection: &Connection) -> Result<FxHashMap<i64, i64>> {
+    read(connection, PAYER_OF_EACH, |row| Ok(row.get(1)?))
+}
+
+fn with_tag_sets(connection: &Connection, tag_sets: &str) -> Result<Dictionary> {
     Ok(Dictionary {
         models: read(connection, MODELS, |row| model(row.get(1)?, row.get(2)?))?,
         tiers: read(connection, TIERS, |row| tier(&row.get::<_, String>(1)?))?,
-        tag_sets: read(connection, TAG_SETS, |row| tag_set(&row.get::<_, String>(1)?))?,
+        tag_sets: read(connection, tag_sets, |row| tag_set(&row.get::<_, String>(1)?))?,
         sources: read(connection, SOURCES, |row| Ok(row.get(1)?))?,
     })
 }
@@ -96,12 +112,16 @@ pub(super) struct Numbers {
     pub(super) tag_sets: Vec<Numbered>,
     pub(super) tiers: Vec<Numbered>,
     pub(super) classes: Vec<i64>,
+    /// The payer of each tag set, by the number.
+    pub(super) payers: FxHashMap<i64, i64>,
 }
 
 const FIND_MODEL: &str = "SELECT id FROM model WHERE name = ?2 AND provider = ?1";
 const ADD_MODEL: &str = "INSERT INTO model (provider, name) VALUES (?1, ?2)";
 const FIND_TAGS: &str = "SELECT id FROM tag_set WHERE tags = ?1";
-const ADD_TAGS: &str = "INSERT INTO tag_set (tags) VALUES (?1)";
+const PAYER_OF: &str = "SELECT payer FROM tag_set WHERE id = ?1";
+const NEXT_TAGS: &str = "SELECT coalesce(max(id), 0) + 1 FROM tag_set";
+const ADD_TAGS: &str = "INSERT INTO tag_set (id, tags, payer) VALUES (?1, ?2, coalesce(?3, ?1))";
 const FIND_TIER: &str = "SELECT id FROM service_tier WHERE name = ?1";
 const ADD_TIER: &str = "INSERT INTO service_tier (name) VALUES (?1)";
 const FIND_CLASS: &str = "SELECT id FROM event_class WHERE tag_set = ?1 AND model = ?2 AND source = ?3 AND tier = ?4 AND kind = 0 AND prompt = ?5";
@@ -119,8 +139,9 @@ impl Numbers {
             self.models.push((id, canonical::model(model)));
         }
         for tags in names.tag_sets.iter().skip(self.tag_sets.len()) {
-            let id = number(connection, FIND_TAGS, ADD_TAGS, (tags_json(tags)?,))?;
+            let (id, payer) = tag_set_number(connection, tags)?;
             self.tag_sets.push((id, canonical::tags(tags)));
+            self.payers.insert(id, payer);
         }
         for tier in names.tiers.iter().skip(self.tiers.len()) {
             let id = number(connection, FIND_TIER, ADD_TIER, (tier.as_str(),))?;
@@ -142,6 +163,20 @@ impl Numbers {
         let missing = || LedgerError::Corrupt("an import names something that it does not hold".to_owned());
         Ok((model.ok_or_else(missing)?, tier.ok_or_else(missing)?, tags.ok_or_else(missing)?))
     }
+}
+
+/// The numbers of a tag set and its payer, given if they are new.
+fn tag_set_number(connection: &Connection, tags: &TagSet) -> Result<(i64, i64)> {
+    let json = tags_json(tags)?;
+    let found: Option<i64> = connection.prepare_cached(FIND_TAGS)?.query_row((&json,), |row| row.get(0)).optional()?;
+    if let Some(id) = found {
+        return Ok((id, connection.prepare_cached(PAYER_OF)?.query_row((id,), |row| row.get(0))?));
+    }
+    let payer = tags.payer();
+    let payer = if payer == *tags { None } else { Some(tag_set_number(connection, &payer)?.0) };
+    let id: i64 = connection.prepare_cached(NEXT_TAGS)?.query_row([], |row| row.get(0))?;
+    connection.prepare_cached(ADD_TAGS)?.execute((id, json, payer))?;
+    Ok((id, payer.unwrap_or(id)))
 }
 
 /// The number of a source, given if it is new.

@@ -10,7 +10,6 @@ pub mod chain;
 pub mod class;
 pub mod conflict;
 pub mod connection;
-pub mod daily;
 pub mod dictionary;
 mod hash_filter;
 pub mod imports;
@@ -24,6 +23,7 @@ pub mod scan;
 pub mod schema;
 pub mod settings;
 pub mod summarise;
+pub mod sums;
 pub mod transaction;
 pub mod verify;
 

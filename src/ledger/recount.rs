@@ -7,8 +7,9 @@ use crate::domain::timestamp::Timestamp;
 use crate::domain::usage::{Tally, UsageLine, UsageSums};
 use crate::ledger::class::Classes;
 use crate::ledger::scan::{self, Columns};
+use crate::ledger::sums::{Adder, Grain, Months};
 use crate::ledger::transaction::Write;
-use crate::ledger::{LedgerError, Result, daily};
+use crate::ledger::{LedgerError, Result, dictionary};
 use rusqlite::Connection;
 use std::collections::BTreeSet;
 
@@ -59,26 +60,23 @@ pub(super) fn lines_of_day(
     Ok(sums.take())
 }
 
-const DELETE: &str = "DELETE FROM usage_daily";
-const DELETE_METERS: &str = "DELETE FROM usage_daily_meter";
-const DELETE_MODEL: &str = "DELETE FROM usage_daily WHERE model = ?1";
-const DELETE_MODEL_METERS: &str = "DELETE FROM usage_daily_meter WHERE model = ?1";
+const TABLES: [&str; 4] = ["usage_daily", "usage_daily_meter", "usage_monthly", "usage_monthly_meter"];
 
 impl Write<'_> {
-    /// Makes the daily sums anew from the events. Returns the number of sums.
+    /// Makes the daily and monthly sums anew from the events. Returns the number of daily sums.
     pub fn rebuild(&self) -> Result<u64> {
         let connection = self.connection();
-        connection.execute(DELETE, [])?;
-        connection.execute(DELETE_METERS, [])?;
+        for table in TABLES {
+            connection.execute(&format!("DELETE FROM {table}"), [])?;
+        }
         self.recount(None)
     }
 
     /// Makes the daily sums of models anew: when a price has brought a threshold that cuts their bands.
     pub(super) fn rebuild_models(&self, models: &BTreeSet<i64>) -> Result<()> {
         let connection = self.connection();
-        for model in models {
-            connection.execute(DELETE_MODEL, [model])?;
-            connection.execute(DELETE_MODEL_METERS, [model])?;
+        for (model, table) in models.iter().flat_map(|model| TABLES.map(|table| (model, table))) {
+            connection.execute(&format!("DELETE FROM {table} WHERE model = ?1"), [model])?;
         }
         self.recount(Some(models)).map(|_| ())
     }
@@ -87,16 +85,20 @@ impl Write<'_> {
         let connection = self.connection();
         let calendar = self.ledger().settings().calendar;
         let classes = Classes::read(connection, DayFinder::new(calendar))?;
-        let mut written = 0;
+        let payers = dictionary::payers(connection)?;
+        let (mut daily, mut monthly) = (Adder::new(connection, Grain::Day)?, Adder::new(connection, Grain::Month)?);
+        let (mut months, mut written) = (Months::default(), 0);
         let Some((first, last)) = days_of_events(connection)? else { return Ok(0) };
         let mut day = Some(first);
         while let Some(today) = day {
             for line in sums_of_day(connection, &classes, (today, calendar.start_of(today)), models)? {
-                daily::add(connection, &line)?;
+                daily.add(&line)?;
+                months.count(self.ledger(), &payers, &line)?;
                 written += 1;
             }
             day = today.next().filter(|next| *next <= last);
         }
+        months.take().iter().try_for_each(|line| monthly.add(line))?;
         Ok(written)
     }
 }

@@ -7,7 +7,7 @@ use crate::domain::quantities::{Frequent, Quantities};
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::class::{Class, Classes};
 use crate::ledger::transaction::Snapshot;
-use crate::ledger::{LedgerError, Result, daily};
+use crate::ledger::{LedgerError, Result, sums};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, Rows, Statement};
 
@@ -165,7 +165,7 @@ impl<'s> RareMeters<'s> {
             if key < event.key.number() {
                 return Err(LedgerError::Corrupt("a meter belongs to no event".to_owned()));
             }
-            event.quantities.set(daily::meter(meter)?, quantity);
+            event.quantities.set(sums::meter(meter)?, quantity);
             self.advance()?;
         }
         Ok(())

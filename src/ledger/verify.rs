@@ -4,6 +4,7 @@ use crate::domain::calendar::Day;
 use crate::domain::canonical::EventParts;
 use crate::domain::key::{EventKey, KeyHash, SourceHasher};
 use crate::domain::meter::Meter;
+use crate::domain::tags::TagSet;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::usage::{Tally, UsageLine};
 use crate::ledger::append::batch_digest;
@@ -13,8 +14,9 @@ use crate::ledger::payload::{self, BatchSeal};
 use crate::ledger::recount;
 use crate::ledger::scan::{self, Columns, StoredEvent};
 use crate::ledger::summarise::{DayHasher, DaySeal};
+use crate::ledger::sums::{self, Grain, Months};
 use crate::ledger::transaction::Snapshot;
-use crate::ledger::{LedgerError, Result, chain, imports, prices, quarantine, schema};
+use crate::ledger::{LedgerError, Result, chain, dictionary, imports, prices, quarantine, schema};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 
@@ -24,6 +26,8 @@ pub type Finding = String;
 /// What one day's events prove.
 pub struct DayProof {
     seals: Vec<(i64, DaySeal)>,
+    /// Its part of its month.
+    month: Months,
     /// Events of the day.
     pub events: u64,
     /// What is wrong with them.
@@ -33,6 +37,7 @@ pub struct DayProof {
 /// What is needed to prove a day.
 pub struct Prover {
     classes: Classes,
+    payers: FxHashMap<i64, i64>,
     forms: FxHashMap<i64, Vec<u8>>,
     /// The source of each batch: its number and its name.
     sources: FxHashMap<i64, (i64, SourceHasher)>,
@@ -65,17 +70,19 @@ impl Snapshot<'_> {
         }
         let classes = self.classes()?;
         let forms = classes.forms(self.connection())?;
-        Ok(Prover { classes, forms, sources })
+        let payers = dictionary::payers(self.connection())?;
+        Ok(Prover { classes, payers, forms, sources })
     }
 
     /// Reads every event of a day: its key, its digest by batch, and the day's sums.
-    pub fn prove_day(&self, day: Day, prover: &mut Prover) -> Result<DayProof> {
+    pub fn prove_day(&self, day: Day, prover: &Prover) -> Result<DayProof> {
         let start = self.ledger().settings().calendar.start_of(day);
         let end = day.next().map_or(Timestamp::LATEST, |next| self.ledger().settings().calendar.start_of(next));
         let mut hashers: BTreeMap<i64, DayHasher> = BTreeMap::new();
         let (mut tally, mut findings) = (Tally::new(), Vec::new());
         let (mut events, mut displaced) = (0, Vec::new());
-        let Prover { classes, forms, sources } = prover;
+        let Prover { classes, payers, forms, sources } = prover;
+        let mut sources = sources.clone();
         let (first, last) = EventKey::range_of(day);
         scan::events(self.connection(), classes, first, last, Columns::All, |event| {
             events += 1;
@@ -101,9 +108,12 @@ impl Snapshot<'_> {
         for (hash, key) in displaced {
             findings.extend(self.unreachable(EventKey::new(day, hash), key)?);
         }
-        findings.extend(self.compare_daily(day, &recount::lines_of_day(tally, classes, day, start)?)?);
+        let lines = recount::lines_of_day(tally, classes, day, start)?;
+        findings.extend(self.compare_daily(day, &lines)?);
+        let mut month = Months::default();
+        lines.iter().try_for_each(|line| month.count(self.ledger(), payers, line))?;
         let seals = hashers.into_iter().map(|(batch, hasher)| (batch, hasher.seal(day))).collect();
-        Ok(DayProof { seals, events, findings })
+        Ok(DayProof { seals, month, events, findings })
     }
 
     /// An event that did not get its own key must be met on the way from it: every key in between is taken.
@@ -124,7 +134,7 @@ impl Snapshot<'_> {
     }
 
     fn compare_daily(&self, day: Day, computed: &[UsageLine]) -> Result<Option<Finding>> {
-        let stored = crate::ledger::daily::daily_usage(self.connection(), self.ledger(), day, day)?;
+        let stored = sums::lines(self.connection(), self.ledger(), Grain::Day, (day, day))?;
         if stored == computed {
             return Ok(None);
         }
@@ -153,6 +163,24 @@ impl Snapshot<'_> {
         let orphans: i64 = self.connection().query_row(ORPHANS, [], |row| row.get(0))?;
         if orphans > 0 {
             findings.push(format!("{orphans} daily sum(s) of rare meters belong to no daily sum"));
+        }
+        Ok(findings)
+    }
+
+    /// Monthly sums that are not those of the days, and payers that are not those of their tag sets.
+    pub fn changed_months(&self, days: &mut [DayProof]) -> Result<Vec<Finding>> {
+        let mut computed = Months::default();
+        days.iter_mut().try_for_each(|day| computed.merge(std::mem::take(&mut day.month)))?;
+        let mut findings = Vec::new();
+        if sums::all_months(self.connection(), self.ledger())? != computed.take() {
+            let what = "the monthly sums are not those of the events (tokenbook rebuild makes them anew)";
+            findings.push(what.to_owned());
+        }
+        let names = dictionary::all(self.connection())?;
+        for (tag_set, payer) in dictionary::payers(self.connection())? {
+            if names.tag_sets.get(&tag_set).map(TagSet::payer).as_ref() != names.tag_sets.get(&payer) {
+                findings.push(format!("tag set {tag_set} has a payer that is not its own"));
+            }
         }
         Ok(findings)
     }
