@@ -96,7 +96,7 @@ impl OutputOptions {
 }
 
 /// An output must not take the ledger's place.
-fn refuse_ledger(path: &Path, ledger: &Path) -> Result<(), Failure> {
+pub fn refuse_ledger(path: &Path, ledger: &Path) -> Result<(), Failure> {
     match (path.canonicalize(), ledger.canonicalize()) {
         (Ok(path), Ok(ledger)) if path == ledger => {
             Err(Failure::new(Exit::Usage, format!("{}: is the ledger itself, expected another file", path.display())))
