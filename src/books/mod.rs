@@ -9,6 +9,7 @@ pub mod import;
 pub mod manifest;
 pub mod month_end;
 pub mod output;
+pub mod price_diff;
 pub mod price_list;
 pub mod prices;
 pub mod record;

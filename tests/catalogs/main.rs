@@ -7,5 +7,6 @@
 mod desk;
 
 mod decimals;
+mod diff;
 mod golden;
 mod refused;

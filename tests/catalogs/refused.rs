@@ -39,7 +39,9 @@ fn a_file_that_is_no_catalogue_is_refused_whole() -> Outcome {
     let desk = Desk::new()?;
     for (catalog, text, says) in CASES {
         desk.write("f.json", text)?;
-        desk.run(&["prices", "import", "--catalog", catalog, "f.json"])?.ends(3)?.says(says)?;
+        for command in ["import", "diff"] {
+            desk.run(&["prices", command, "--catalog", catalog, "f.json"])?.ends(3)?.says(says)?;
+        }
     }
     assert_eq!(desk.count("SELECT count(*) FROM price")?, 0);
     assert_eq!(desk.count("SELECT count(*) FROM entry")?, 1);
@@ -68,8 +70,10 @@ fn options_of_catalogues_are_refused_with_a_list_of_ours() -> Outcome {
     let desk = Desk::new()?;
     desk.write("p.csv", crate::desk::PRICES)?;
     for option in [&["--snap"][..], &["--only", "m"], &["--valid-from", "2026-01-01"], &["--end-missing"]] {
-        let run = desk.run(&[&["prices", "import", "p.csv"], option].concat())?;
-        run.ends(2)?.says("is for catalogues, expected --catalog")?;
+        for command in ["import", "diff"] {
+            let run = desk.run(&[&["prices", command, "p.csv"], option].concat())?;
+            run.ends(2)?.says("is for catalogues, expected --catalog")?;
+        }
     }
     desk.run(&["prices", "import", "--catalog", "tariffs", "p.csv"])?.ends(2)?.says("[possible values: csv, ")?;
     let dated = ["prices", "import", "--catalog", "litellm", "p.csv", "--valid-from", "soon"];

@@ -1,11 +1,13 @@
-//! `tokenbook prices`: import, list and check prices.
+//! `tokenbook prices`: import, compare, list and check prices.
 
+mod diff;
 mod import;
 mod source;
 
 use super::Session;
 use super::options::OutputOptions;
 use crate::cli::failure::{Exit, Failure};
+use diff::DiffOptions;
 use source::SourceOptions;
 use tokenbook::books::price_list::Listing;
 use tokenbook::books::prices::Jumps;
@@ -15,7 +17,7 @@ use tokenbook::ledger::prices::Replacement;
 use tokenbook::price::check::Finding;
 use tokenbook::price::{PriceKey, PriceRow};
 
-/// Prices: import a list or a public catalogue, see what is in force, look for gaps and mistakes
+/// Prices: import a list or a public catalogue, compare it first, see what is in force, look for gaps and mistakes
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     #[command(subcommand)]
@@ -32,6 +34,8 @@ enum Command {
         #[arg(long)]
         confirm: bool,
     },
+    /// Show what an import would change, in prices and in the cost of the month, without making it
+    Diff(DiffOptions),
     /// List the prices in force on a date, or all that ever were
     List {
         /// A date of the ledger's zone or an RFC 3339 instant (default: now)
@@ -64,6 +68,7 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
         Command::Import { source, confirm } => {
             import::run(source, if *confirm { Jumps::Confirmed } else { Jumps::Refuse }, session)
         }
+        Command::Diff(options) => diff::run(options, session),
         Command::List { at, history, book, output } => {
             let books = session.read()?;
             let listing = match at {
