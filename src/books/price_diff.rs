@@ -12,8 +12,8 @@ use crate::domain::money::Amount;
 use crate::domain::period::{Month, Period};
 use crate::domain::quantities::QuantityOverflow;
 use crate::domain::timestamp::Timestamp;
-use crate::domain::usage::{Dictionary, UsageKey, UsageLine, UsageSums};
-use crate::ledger::scan::{Columns, StoredEvent};
+use crate::domain::usage::{Dictionary, Tally, UsageKey, UsageLine, UsageSums};
+use crate::ledger::scan::Columns;
 use crate::ledger::transaction::Snapshot;
 use crate::price::catalog::Terms;
 use crate::price::change::{Changes, Kind};
@@ -185,7 +185,7 @@ fn sums(
     state: &State,
     names: &Dictionary,
 ) -> Result<Vec<UsageLine>, BooksError> {
-    let mut sums = UsageSums::new();
+    let mut tally = Tally::new();
     // An instant for each span without a change of prices, which stands for all of it.
     let mut instants: BTreeMap<usize, Timestamp> = BTreeMap::new();
     let thresholds = names.models.iter().filter_map(|(id, model)| {
@@ -195,8 +195,9 @@ fn sums(
     let thresholds: BTreeMap<i64, &[i64]> = thresholds.collect();
     let (first, _) = EventKey::range_of(period.first());
     let (_, last) = EventKey::range_of(period.last());
-    snapshot.events(first, last, Columns::Usage, |event: &StoredEvent| {
-        let sizes = thresholds.get(&event.model).copied().unwrap_or_default();
+    let classes = snapshot.classes()?;
+    snapshot.events(&classes, first, last, Columns::Usage, |event| {
+        let sizes = thresholds.get(&event.class.model).copied().unwrap_or_default();
         let size = if sizes.is_empty() { 0 } else { event.quantities.prompt_size()? };
         let priced_at = *instants.entry(state.book.epoch(event.at)).or_insert(event.at);
         let key = UsageKey {
@@ -204,12 +205,14 @@ fn sums(
             priced_at,
             source: 0,
             tag_set: 0,
-            model: event.model,
-            tier: event.tier,
-            band: Band::of(event.prompt, size, sizes),
+            model: event.class.model,
+            tier: event.class.tier,
+            band: Band::of(event.class.prompt, size, sizes),
         };
-        Ok(sums.add(key, event.at, &event.quantities)?)
+        Ok(tally.add(key, event.at, &event.quantities)?)
     })?;
+    let mut sums = UsageSums::new();
+    tally.drain(&mut sums, Ok::<_, ReportError>)?;
     Ok(sums.take())
 }
 

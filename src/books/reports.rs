@@ -193,7 +193,7 @@ impl Rating<'_> {
         let whole_months = request.period.is_whole_months();
         if request.basis == Basis::Sums && request.detail == Detail::Totals && whole_months {
             let names = self.snapshot.dictionary_of_payers()?;
-            if let Some(rated) = self.both(request.period, names, |period, names| self.of_months(period, names))? {
+            if let Some(rated) = Self::both(request.period, names, |period, names| self.of_months(period, names))? {
                 return Ok(rated);
             }
         }
@@ -201,12 +201,11 @@ impl Rating<'_> {
         let basis = |period| if period == request.period { request.basis } else { Basis::Sums };
         let rated = |period, names: &Dictionary| self.of_days(period, basis(period), names).map(Some);
         let none = || AggregateError::Ledger(LedgerError::Corrupt("usage that can be rated was not".to_owned()));
-        Ok(self.both(request.period, names, rated)?.ok_or_else(none)?)
+        Ok(Self::both(request.period, names, rated)?.ok_or_else(none)?)
     }
 
     /// Rates a period and the month before; `None` where either cannot be rated so.
     fn both(
-        &self,
         period: Period,
         names: Dictionary,
         rated: impl Fn(Period, &Dictionary) -> Result<Option<Vec<RatedLine>>, BooksError>,
