@@ -6,6 +6,7 @@
 use crate::domain::meter::Meter;
 use crate::import::field::{Field, Fields, meant, quantity};
 use crate::import::format::{Beginning, Format, RecordReader, Redacted};
+use crate::import::plain;
 use crate::import::sink::Sink;
 use crate::text::problem::{Problem, excerpt};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
@@ -249,6 +250,9 @@ fn check_depth(name: &str, value: &RawValue) -> Result<(), Problem> {
 
 impl RecordReader for JsonlReader {
     fn read(&self, line: u64, text: &str, sink: &mut Sink<'_>, ignored: &mut BTreeSet<String>) -> Result<(), Problem> {
+        if let Some(record) = plain::record(text) {
+            return sink.push_fields(line, &record);
+        }
         let gathered = Gathered::of(object(text, "the record")?)?;
         for name in &gathered.unknown {
             if ignored.contains(name.as_ref()) {
@@ -284,5 +288,92 @@ impl RecordReader for JsonlReader {
     fn may_be_cut(&self, _last_line: &str) -> bool {
         // A cut object is not JSON any more.
         false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn both_ways(line: &str) -> (Option<String>, Option<String>) {
+        let shown = |fields: &Fields<'_>| format!("{fields:?}");
+        let slow = object(line, "the record").and_then(Gathered::of);
+        // Unknown fields are for the reader of all forms.
+        let slow = slow.ok().filter(|gathered| gathered.unknown.is_empty());
+        (plain::record(line).as_ref().map(shown), slow.map(|gathered| shown(&gathered.record)))
+    }
+
+    fn names() -> impl Strategy<Value = String> {
+        let known = [
+            "event_id",
+            "timestamp",
+            "model",
+            "provider",
+            "service_tier",
+            "department",
+            "project",
+            "environment",
+            "tag.team",
+            "total_tokens",
+            "input_tokens",
+            "output_tokens",
+            "requests",
+            "web_searches",
+            "Model",
+            "x",
+            "",
+        ];
+        proptest::sample::select(known.to_vec()).prop_map(str::to_owned)
+    }
+
+    fn values() -> impl Strategy<Value = String> {
+        prop_oneof![
+            4 => "[a-z0-9é:. -]{0,8}".prop_map(|text| format!("\"{text}\"")),
+            4 => (0_i64..3_000_000_000_000).prop_map(|number| number.to_string()),
+            2 => Just("null".to_owned()),
+            1 => proptest::sample::select(vec![
+                "01", "-1", "1.0", "1e3", "true", "\"a\\u0041\"", "\"a\tb\"", "[]", "{}", " 7", "nullx", "\"open", "",
+            ]).prop_map(str::to_owned),
+        ]
+    }
+
+    fn objects() -> impl Strategy<Value = String> {
+        let members = proptest::collection::vec((names(), values()), 0..6);
+        let tags = proptest::option::of(proptest::collection::vec(("[a-c]{0,2}", values()), 0..4));
+        let marks = proptest::sample::select(vec![(",", ":"), (", ", ": "), (" ,", ":"), (",  ", ":")]);
+        let ends = proptest::sample::select(vec!["", "\r", " ", " x", "}", "{}"]);
+        (members, tags, marks, ends).prop_map(|(members, tags, (comma, colon), end)| {
+            let member = |(name, value): (String, String)| format!("\"{name}\"{colon}{value}");
+            let mut all: Vec<String> = members.into_iter().map(member).collect();
+            all.extend(tags.map(|tags| {
+                let tags: Vec<String> = tags.into_iter().map(member).collect();
+                format!("\"tags\"{colon}{{{}}}", tags.join(comma))
+            }));
+            format!("{{{}}}{end}", all.join(comma))
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4_000))]
+        #[test]
+        fn the_shortcut_reads_what_the_reader_of_all_forms_reads(line in objects()) {
+            let (fast, slow) = both_ways(&line);
+            if fast.is_some() {
+                prop_assert_eq!(fast, slow);
+            }
+        }
+    }
+
+    #[test]
+    fn the_usual_form_takes_the_shortcut() {
+        for line in [
+            r#"{"event_id":"a","timestamp":"t","model":"m","provider":null,"department":"D","input_tokens":5}"#,
+            r#"{"event_id": "a", "tags": {"team": "x"}, "output_tokens": 0}"#,
+        ] {
+            let (fast, slow) = both_ways(line);
+            assert!(fast.is_some(), "{line}");
+            assert_eq!(fast, slow);
+        }
     }
 }

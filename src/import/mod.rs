@@ -12,6 +12,7 @@ pub mod input;
 pub mod intern;
 pub mod jsonl;
 pub mod parse;
+pub mod plain;
 pub mod sink;
 
 pub use format::{FORMATS, Format};
