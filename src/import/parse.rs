@@ -4,7 +4,7 @@
 //! quarter of a million events, which are sorted by key and handed on. Memory does not grow with the file.
 
 use crate::domain::batch::{Batch, BatchFull};
-use crate::domain::calendar::{Calendar, DayFinder};
+use crate::domain::calendar::{Calendar, Day, DayFinder};
 use crate::domain::key::{KeyHash, SourceHasher};
 use crate::domain::timestamp::Timestamp;
 use crate::import::chunk::{Chunk, Chunks, LINE_LIMIT, lines};
@@ -20,6 +20,9 @@ use std::sync::{Mutex, PoisonError};
 
 /// Events in a batch, about.
 pub const BATCH_EVENTS: usize = 250_000;
+
+/// Days that a batch of a file in the order of time may touch, stragglers among them.
+const FEW_DAYS: u16 = 7;
 
 /// What an import reads with.
 #[derive(Debug)]
@@ -149,7 +152,7 @@ pub fn parse(
             if gathered.counts.bad > 0 && context.on_bad == OnBad::DropEvents {
                 gathered.drop_events();
             }
-            if gathered.events >= BATCH_EVENTS && deliver(gathered.take_batch(Hold::LastDay)?) == Demand::Stop {
+            if gathered.events >= gathered.enough() && deliver(gathered.take_batch(Hold::LastDay)?) == Demand::Stop {
                 return Err(ParseError::Stopped);
             }
         }
@@ -322,6 +325,8 @@ impl Output {
 struct Gathered {
     parts: Vec<Batch>,
     events: usize,
+    /// The first and the last day of the events.
+    days: Option<(Day, Day)>,
     counts: LineCounts,
     bad: Vec<BadLine>,
     bad_by_field: BTreeMap<String, u64>,
@@ -331,6 +336,10 @@ struct Gathered {
 impl Gathered {
     fn add(&mut self, output: Output) {
         self.events += output.batch.len();
+        for day in output.batch.rows().iter().map(|row| row.key.day()) {
+            let (first, last) = self.days.unwrap_or((day, day));
+            self.days = Some((first.min(day), last.max(day)));
+        }
         self.parts.push(output.batch);
         self.counts.lines += output.counts.lines;
         self.counts.blank += output.counts.blank;
@@ -345,6 +354,14 @@ impl Gathered {
     fn drop_events(&mut self) {
         self.parts.clear();
         self.events = 0;
+        self.days = None;
+    }
+
+    /// How many events make a batch. The more days they are spread over, the fewer of them fall on the same page of the
+    /// ledger, so a file in no order is taken in larger pieces.
+    fn enough(&self) -> usize {
+        let spread = self.days.map_or(0, |(first, last)| last.number() - first.number());
+        if spread > FEW_DAYS { 2 * BATCH_EVENTS } else { BATCH_EVENTS }
     }
 
     /// What was gathered, as a batch; `hold` keeps the rows of its last day back for the next, so that a day of a file

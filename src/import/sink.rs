@@ -1,6 +1,6 @@
 //! Where formats hand over events: the one place that checks what an event must be.
 
-use crate::domain::batch::{Batch, Class, Row};
+use crate::domain::batch::{Batch, Class, Head};
 use crate::domain::calendar::DayFinder;
 use crate::domain::event::PromptSize;
 use crate::domain::key::{EventKey, SourceHasher};
@@ -120,8 +120,10 @@ impl<'a> Sink<'a> {
         let key = EventKey::new(self.tools.days.day_of(draft.at), self.tools.hasher.hash(draft.id));
         let prompt = if frequent.get(REQUEST) == Some(1) { PromptSize::Exact } else { PromptSize::UpToSum };
         let class = self.tools.cache.class(&self.constants.names, Class { model, tags, tier, prompt });
-        let place = |id, rare| Row { key, at: draft.at, line, id, class, frequent, rare };
-        self.batch.push(draft.id, &rare, place).map_err(|error| Problem::line(error.to_string(), "shorter ids"))
+        let head = Head { key, at: draft.at, line, class };
+        self.batch
+            .push(head, draft.id, &frequent, &rare)
+            .map_err(|error| Problem::line(error.to_string(), "shorter ids"))
     }
 }
 

@@ -279,11 +279,11 @@ impl<'w> Appender<'w> {
 
     /// Writes the meters that have no column.
     fn insert_rare(&mut self, batch: &Batch, row: &Row, key: EventKey, prompt: PromptSize) -> Result<()> {
-        let requests = row.frequent.get(METER_COLUMNS);
+        let requests = batch.frequent(row).get(METER_COLUMNS);
         // Of one request it is known that it is one.
         let told = prompt == PromptSize::Exact && requests == Some(1);
         let requests = requests.filter(|_| !told).map(|requests| (Meter::Request, requests));
-        for (meter, quantity) in requests.iter().chain(batch.rare(row)) {
+        for (meter, quantity) in requests.into_iter().chain(batch.rare(row)) {
             self.insert_meter.execute((key.number(), meter.code(), quantity))?;
             self.stored.added_rare(key.day());
         }

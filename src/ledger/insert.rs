@@ -114,7 +114,7 @@ fn bind(
     statement.raw_bind_parameter(from + 1, key.number())?;
     statement.raw_bind_parameter(from + 2, batch_id)?;
     statement.raw_bind_parameter(from + 3, class)?;
-    for (place, quantity) in row.frequent.iter().take(METER_COLUMNS).enumerate() {
+    for (place, quantity) in batch.frequent(row).iter().take(METER_COLUMNS).enumerate() {
         statement.raw_bind_parameter(from + 4 + place, quantity)?;
     }
     statement.raw_bind_parameter(from + 4 + METER_COLUMNS, row.at.nanos() - key.day().utc_midnight())?;
