@@ -116,6 +116,11 @@ impl Batch {
         Ok(())
     }
 
+    /// Drops all rows but the first ones. What the others had in the buffers stays there, unused.
+    pub fn truncate(&mut self, rows: usize) {
+        self.rows.truncate(rows);
+    }
+
     /// Moves another batch's rows behind this one's.
     pub fn append(&mut self, other: &Self) -> Result<(), BatchFull> {
         let ids = u32::try_from(self.ids.len()).map_err(|_| BatchFull)?;

@@ -1,0 +1,11 @@
+//! Other people's formats, a file each: how a vendor or a gateway spells usage, and what its numbers mean.
+//!
+//! Each states its source and the day it was read, which of its numbers include which, where the id and the time come
+//! from, and what a record cannot tell. The registry is [`crate::import::format`].
+
+pub mod anthropic_messages;
+pub mod bedrock_converse;
+pub mod cohere_chat;
+pub mod gemini;
+pub mod openai_chat;
+pub mod openai_responses;

@@ -1,0 +1,200 @@
+//! Formats: what each makes of its fixtures, what it refuses and says, and that a file imports once.
+//!
+//! `fixtures/formats/NAME/` holds files `usage*` and, for each, the events in `usage*.expected.csv`: our own CSV, with
+//! the line of each event before it and whether it is a request or a bucket. `refused.txt` holds records that must be
+//! refused, each followed by `! ` and what must be said; `# ` begins what stands before each of them, a header.
+//! Options stand in `options.txt`, one a line with its value; `@NAME` is a file of the folder. `UPDATE_GOLDEN=1` writes
+//! the expected events anew.
+
+mod desk;
+
+use desk::{Desk, Outcome, fixture, text};
+use std::collections::BTreeSet;
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+use tokenbook::domain::calendar::Calendar;
+use tokenbook::domain::event::{PromptSize, UsageEvent};
+use tokenbook::domain::meter::Meter;
+use tokenbook::domain::tags::TagKey;
+use tokenbook::domain::timestamp::Timestamp;
+use tokenbook::import::format::{How, named};
+use tokenbook::import::input::{Input, Source};
+use tokenbook::import::preview::{Preview, preview};
+use tokenbook::import::reading::{PromptTokens, Reading};
+use tokenbook::import::{FORMATS, Format};
+
+fn files(folder: &Path) -> Outcome<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path()));
+    let mut files = entries.collect::<Outcome<Vec<PathBuf>>>()?;
+    files.sort();
+    Ok(files)
+}
+
+fn name(path: &Path) -> &str {
+    path.file_name().and_then(|name| name.to_str()).unwrap_or("")
+}
+
+/// The folders of fixtures and their formats.
+fn folders() -> Outcome<Vec<(&'static Format, PathBuf)>> {
+    let mut folders = Vec::new();
+    for folder in files(&fixture("formats"))? {
+        let format = named(name(&folder));
+        folders.push((format.ok_or_else(|| format!("{} is no format", folder.display()))?, folder));
+    }
+    Ok(folders)
+}
+
+fn usage_files(folder: &Path) -> Outcome<Vec<PathBuf>> {
+    let all = files(folder)?;
+    Ok(all.into_iter().filter(|p| name(p).starts_with("usage") && !name(p).ends_with(".expected.csv")).collect())
+}
+
+/// The options of a folder, as arguments.
+fn options(folder: &Path) -> Outcome<Vec<String>> {
+    let path = folder.join("options.txt");
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let lines = std::fs::read_to_string(path)?;
+    let words = lines.split_whitespace();
+    let spelled = |word: &str| match word.strip_prefix('@') {
+        Some(name) => folder.join(name).to_string_lossy().into_owned(),
+        None => word.to_owned(),
+    };
+    Ok(words.map(spelled).collect())
+}
+
+/// The same options, as the library takes them.
+fn reading(options: &[String]) -> Outcome<Reading> {
+    let mut reading = Reading::default();
+    for pair in options.chunks(2) {
+        let [option, value] = pair else { return Err("an option without a value".into()) };
+        match option.as_str() {
+            "--at" => reading.at = Some(Timestamp::parse(value)?),
+            "--assume-zone" => reading.zone = Some(Calendar::of_zone(value)?),
+            "--prompt-tokens" => reading.prompt = PromptTokens::named(value),
+            _ => return Err(format!("{option} is not known here").into()),
+        }
+    }
+    Ok(reading)
+}
+
+fn now() -> Outcome<Timestamp> {
+    Ok(Timestamp::parse("2026-11-23T08:00:00Z")?)
+}
+
+/// Events as our own CSV with the columns that are in use.
+fn golden(read: &Preview) -> Outcome<String> {
+    let events: Vec<&UsageEvent> = read.events.iter().map(|(_, event)| event).collect();
+    let keys: BTreeSet<&str> = events.iter().flat_map(|event| event.tags.iter().map(|(key, _)| key)).collect();
+    let used = |meter: &Meter| events.iter().any(|event| event.quantities.get(*meter).is_some());
+    let meters: Vec<Meter> = Meter::ALL.into_iter().filter(used).collect();
+    let mut writer = csv::WriterBuilder::new().from_writer(Vec::new());
+    let mut header: Vec<String> =
+        ["line", "span", "event_id", "timestamp", "provider", "model", "service_tier"].map(str::to_owned).into();
+    let column = |key: &&str| if TagKey::OWN_FIELDS.contains(key) { (*key).to_owned() } else { format!("tag.{key}") };
+    header.extend(keys.iter().map(column));
+    header.extend(meters.iter().map(|meter| meter.field().to_owned()));
+    writer.write_record(&header)?;
+    for (line, event) in &read.events {
+        let span = if event.prompt == PromptSize::Exact { "request" } else { "bucket" };
+        let mut row = vec![line.to_string(), span.to_owned(), event.id.to_string(), event.at.to_string()];
+        row.push(event.model.provider.as_ref().map(ToString::to_string).unwrap_or_default());
+        row.extend([event.model.name.to_string(), event.tier.to_string()]);
+        row.extend(keys.iter().map(|key| event.tags.get(key).unwrap_or("").to_owned()));
+        let quantity = |meter: &Meter| event.quantities.get(*meter).map(|quantity| quantity.to_string());
+        row.extend(meters.iter().map(|meter| quantity(meter).unwrap_or_default()));
+        writer.write_record(&row)?;
+    }
+    Ok(String::from_utf8(writer.into_inner().map_err(|error| error.to_string())?)?)
+}
+
+#[test]
+fn every_format_has_fixtures_and_they_are_read_as_expected() -> Outcome {
+    let folders = folders()?;
+    for format in FORMATS.iter().filter(|format| !matches!(format.how, How::Own(_))) {
+        assert!(folders.iter().any(|(known, _)| known.name == format.name), "{} has no fixtures", format.name);
+    }
+    for (format, folder) in folders {
+        let reading = reading(&options(&folder)?)?;
+        let files = usage_files(&folder)?;
+        assert!(!files.is_empty(), "{} has no usage", format.name);
+        for file in files {
+            let read = preview(Source::open(&Input::File(file.clone()))?, None, &reading, now()?)
+                .map_err(|error| format!("{}: {error}", file.display()))?;
+            assert_eq!(read.parsed.format, format.stored, "{} is taken for another format", file.display());
+            let bad: Vec<String> = read.parsed.bad.iter().map(|bad| bad.problem.in_file(name(&file))).collect();
+            assert!(bad.is_empty(), "{bad:#?}");
+            let path = folder.join(format!("{}.expected.csv", file.file_stem().and_then(|s| s.to_str()).unwrap_or("")));
+            let events = golden(&read)?;
+            if std::env::var_os("UPDATE_GOLDEN").is_some() {
+                std::fs::write(&path, &events)?;
+            }
+            let expected = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+            assert_eq!(events, expected, "{}", file.display());
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn every_fixture_is_imported_once_and_every_record_is_accounted_for() -> Outcome {
+    for (format, folder) in folders()? {
+        for file in usage_files(&folder)? {
+            let (desk, options) = (Desk::new()?, options(&folder)?);
+            let mut arguments = vec!["import", text(&file)?, "--format", format.name];
+            arguments.extend(options.iter().map(String::as_str));
+            let first = desk.run(&arguments)?.ends(0)?;
+            let (events, sum) = (desk.events()?, "SELECT header + blank + accepted - lines FROM import");
+            assert!(events > 0, "{first:?}");
+            assert_eq!(desk.count(sum)?, 0, "{first:?}");
+            // The same records in another file.
+            let twin = format!("{}\n", std::fs::read_to_string(&file)?);
+            desk.write("twin", twin)?;
+            arguments[1] = "twin";
+            desk.run(&arguments)?.ends(0)?.says(&format!(" 0 accepted + {events} duplicates + 0 quarantined"))?;
+            desk.run(&["verify"])?.ends(0)?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn what_a_format_cannot_tell_is_refused_with_the_reason() -> Outcome {
+    for (format, folder) in folders()? {
+        let reading = reading(&options(&folder)?)?;
+        let cases = std::fs::read_to_string(folder.join("refused.txt"))
+            .map_err(|error| format!("{}: refused.txt: {error}", format.name))?;
+        let (mut before, mut record, mut refused) = (String::new(), String::new(), 0);
+        for line in cases.lines() {
+            if let Some(header) = line.strip_prefix("# ") {
+                before = format!("{header}\n");
+            } else if let Some(says) = line.strip_prefix("! ") {
+                let file = Cursor::new(format!("{before}{}", std::mem::take(&mut record)));
+                let said = match preview(Source::of_reader(file)?, Some(format), &reading, now()?) {
+                    Err(error) => error.to_string(),
+                    Ok(read) => read.parsed.bad.first().map(|bad| bad.problem.to_string()).unwrap_or_default(),
+                };
+                assert!(said.contains(says), "{}: expected {says:?}, said {said:?}", format.name);
+                refused += 1;
+            } else if !line.is_empty() {
+                record.push_str(line);
+                record.push('\n');
+            }
+        }
+        assert!(refused >= 5, "{}: only {refused} refused records", format.name);
+    }
+    Ok(())
+}
+
+#[test]
+fn every_example_is_of_its_format() -> Outcome {
+    for format in FORMATS.iter().filter(|format| !matches!(format.how, How::Own(_))) {
+        let source = Source::of_reader(Cursor::new(format!("{}\n", format.example)))?;
+        let read = preview(source, None, &Reading::default(), now()?).map_err(|e| format!("{}: {e}", format.name))?;
+        assert_eq!(read.parsed.format, format.stored);
+        assert!(!read.events.is_empty() && read.parsed.bad.is_empty(), "{}: {:?}", format.name, read.parsed.bad);
+        assert_eq!(format.stored.split('/').next(), Some(format.name));
+    }
+    Ok(())
+}
