@@ -3,11 +3,13 @@
 use crate::cli::failure::{Exit, Failure};
 use clap::builder::PossibleValuesParser;
 use std::path::Path;
+use std::sync::Arc;
 use tokenbook::books::import::{DEFAULT_SOURCE, ImportOptions, LISTED, QUARANTINE_LIMIT, Quarantine, Run};
 use tokenbook::domain::calendar::Calendar;
 use tokenbook::domain::name::Name;
 use tokenbook::domain::tags::Tag;
 use tokenbook::domain::timestamp::Timestamp;
+use tokenbook::import::column_map::ColumnMap;
 use tokenbook::import::reading::{PromptTokens, Reading};
 use tokenbook::render::{self, RENDERERS, Renderer};
 use tokenbook::sheet::Sheet;
@@ -36,6 +38,9 @@ pub struct UsageOptions {
     /// Whether prompt tokens include cached ones, where records do not tell
     #[arg(long, value_name = "HOW", value_parser = PossibleValuesParser::new(PromptTokens::NAMES))]
     prompt_tokens: Option<String>,
+    /// A map of columns (TOML), for a CSV or JSONL of your own: `tokenbook formats mapped` shows one
+    #[arg(long, value_name = "FILE")]
+    map: Option<std::path::PathBuf>,
     /// Set bad lines aside, up to MAX of them, and import the others (exit code 4)
     #[arg(long, value_name = "MAX", num_args = 0..=1, require_equals = true, default_missing_value = MOST)]
     quarantine: Option<usize>,
@@ -68,7 +73,7 @@ impl UsageOptions {
         };
         Ok(ImportOptions {
             source: source.to_string(),
-            format: tokenbook::import::format::named(&self.format).map(|format| format.name),
+            format: self.format()?,
             fill: self.tags.iter().map(tag).collect::<Result<_, _>>()?,
             provider: self.provider()?,
             reading: self.reading()?,
@@ -80,7 +85,28 @@ impl UsageOptions {
     }
 }
 
+/// The map of a file.
+fn read_map(path: &Path) -> Result<Arc<ColumnMap>, Failure> {
+    let shown = path.display().to_string();
+    let bytes = std::fs::read(path).map_err(|error| Failure::new(Exit::Usage, format!("--map {shown}: {error}")))?;
+    ColumnMap::read(&bytes).map(Arc::new).map_err(|problems| {
+        let problems: Vec<String> = problems.iter().map(|problem| problem.in_file(&shown)).collect();
+        Failure::new(Exit::Usage, problems.join("\n")).hint("`tokenbook formats mapped` shows a map")
+    })
+}
+
 impl UsageOptions {
+    fn format(&self) -> Result<Option<&'static str>, Failure> {
+        match (&self.map, self.format.as_str()) {
+            (None, "mapped") => {
+                Err(Failure::new(Exit::Usage, "--format mapped needs a map").hint("name it with --map FILE"))
+            }
+            (Some(_), "auto" | "mapped") => Ok(Some("mapped")),
+            (Some(_), other) => Err(Failure::new(Exit::Usage, format!("--map is not for --format {other}"))),
+            (None, name) => Ok(tokenbook::import::format::named(name).map(|format| format.name)),
+        }
+    }
+
     fn provider(&self) -> Result<String, Failure> {
         let Some(provider) = &self.provider else { return Ok(String::new()) };
         let name = Name::new(provider)
@@ -102,7 +128,7 @@ impl UsageOptions {
             at: self.at.as_ref().map(at).transpose()?,
             zone: self.assume_zone.as_ref().map(zone).transpose()?,
             prompt: self.prompt_tokens.as_deref().and_then(PromptTokens::named),
-            map: None,
+            map: self.map.as_deref().map(read_map).transpose()?,
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::import::events::Events;
 use crate::import::formats::{
-    anthropic_messages, bedrock_converse, cohere_chat, gemini, openai_chat, openai_responses,
+    anthropic_messages, bedrock_converse, cohere_chat, gemini, litellm, mapped, openai_chat, openai_responses,
 };
 use crate::import::head::Head;
 use crate::import::reading::Reading;
@@ -123,12 +123,14 @@ impl Format {
 /// Every format, in the order in which they are tried on a file.
 pub const FORMATS: &[Format] = &[
     jsonl::FORMAT,
+    litellm::FORMAT,
     openai_chat::FORMAT,
     openai_responses::FORMAT,
     anthropic_messages::FORMAT,
     gemini::FORMAT,
     bedrock_converse::FORMAT,
     cohere_chat::FORMAT,
+    mapped::FORMAT,
     csv::FORMAT,
 ];
 

@@ -40,7 +40,10 @@ impl<'a> Record<'a> {
 
     fn nested(path: String, text: &'a str) -> Result<Self, Problem> {
         let what = if path.is_empty() { "the record" } else { &path };
-        let fields = object(text, what)?.0;
+        let fields = object(text, what).map_err(|problem| {
+            if path.is_empty() { problem } else { Problem::field(&path, problem.what, "a JSON object") }
+        })?;
+        let fields = fields.0;
         no_repetition(fields.iter().map(|(name, _)| name.clone()).collect())?;
         Ok(Self { path, fields: fields.into_iter().map(|(name, value)| (name, Value::Json(value))).collect() })
     }
@@ -63,6 +66,16 @@ impl<'a> Record<'a> {
             Value::Cell(text) => !text.is_empty(),
         };
         says.then_some(value)
+    }
+
+    /// Whether there is such a field, whatever it says.
+    pub fn knows(&self, name: &str) -> bool {
+        self.fields.iter().any(|(field, _)| field == name)
+    }
+
+    /// A field's name in the record's own letters, for names whose case says nothing, as in headers.
+    pub fn ignoring_case(&self, name: &str) -> Option<&str> {
+        self.fields.iter().map(|(field, _)| field.as_ref()).find(|field| field.eq_ignore_ascii_case(name))
     }
 
     /// Whether a field says anything.
@@ -173,6 +186,11 @@ impl<'a> Record<'a> {
             Some(Value::Json(raw)) => Err(self.wrong(name, format!("is {}", json::kind(raw.get())), "an array")),
             Some(Value::Cell(_)) => Err(self.wrong(name, "is a text", "an array")),
         }
+    }
+
+    /// Whether it is a line of cells.
+    pub fn is_table(&self) -> bool {
+        self.fields.iter().any(|(_, value)| matches!(value, Value::Cell(_)))
     }
 
     /// Whether a field is an array.

@@ -7,5 +7,7 @@ pub mod anthropic_messages;
 pub mod bedrock_converse;
 pub mod cohere_chat;
 pub mod gemini;
+pub mod litellm;
+pub mod mapped;
 pub mod openai_chat;
 pub mod openai_responses;
