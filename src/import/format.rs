@@ -1,9 +1,7 @@
 //! The registry of formats. A new one is a file of its own and a line in [`FORMATS`].
 
 use crate::import::events::Events;
-use crate::import::formats::{
-    anthropic_messages, bedrock_converse, cohere_chat, gemini, litellm, mapped, openai_chat, openai_responses,
-};
+use crate::import::formats as of;
 use crate::import::head::Head;
 use crate::import::reading::Reading;
 use crate::import::record::Record;
@@ -123,14 +121,17 @@ impl Format {
 /// Every format, in the order in which they are tried on a file.
 pub const FORMATS: &[Format] = &[
     jsonl::FORMAT,
-    litellm::FORMAT,
-    openai_chat::FORMAT,
-    openai_responses::FORMAT,
-    anthropic_messages::FORMAT,
-    gemini::FORMAT,
-    bedrock_converse::FORMAT,
-    cohere_chat::FORMAT,
-    mapped::FORMAT,
+    of::litellm::FORMAT,
+    of::openai_usage::FORMAT,
+    of::openai_activity::FORMAT,
+    of::anthropic_usage::FORMAT,
+    of::openai_chat::FORMAT,
+    of::openai_responses::FORMAT,
+    of::anthropic_messages::FORMAT,
+    of::gemini::FORMAT,
+    of::bedrock_converse::FORMAT,
+    of::cohere_chat::FORMAT,
+    of::mapped::FORMAT,
     csv::FORMAT,
 ];
 

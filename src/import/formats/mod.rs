@@ -4,10 +4,13 @@
 //! from, and what a record cannot tell. The registry is [`crate::import::format`].
 
 pub mod anthropic_messages;
+pub mod anthropic_usage;
 pub mod bedrock_converse;
 pub mod cohere_chat;
 pub mod gemini;
 pub mod litellm;
 pub mod mapped;
+pub mod openai_activity;
 pub mod openai_chat;
 pub mod openai_responses;
+pub mod openai_usage;
