@@ -13,6 +13,7 @@ pub mod events;
 pub mod field;
 pub mod format;
 pub mod formats;
+pub mod gathered;
 pub mod head;
 pub mod input;
 pub mod intern;

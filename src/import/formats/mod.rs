@@ -5,12 +5,21 @@
 
 pub mod anthropic_messages;
 pub mod anthropic_usage;
+pub mod azure_apim;
 pub mod bedrock_converse;
+pub mod bedrock_logs;
+pub mod claude_code;
+pub mod codex_cli;
 pub mod cohere_chat;
+pub mod deepseek;
 pub mod gemini;
+pub mod helicone;
+pub mod langfuse;
 pub mod litellm;
 pub mod mapped;
 pub mod openai_activity;
 pub mod openai_chat;
 pub mod openai_responses;
 pub mod openai_usage;
+pub mod openrouter;
+pub mod otlp;
