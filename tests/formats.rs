@@ -206,3 +206,100 @@ fn every_example_is_of_its_format() -> Outcome {
     }
     Ok(())
 }
+
+#[test]
+fn every_format_is_in_the_documentation_and_in_the_list() -> Outcome {
+    let documentation = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/FORMATS.md"))?;
+    let desk = Desk::empty()?;
+    let listed = desk.print(&["formats"])?;
+    for format in FORMATS {
+        assert!(documentation.contains(&format!("`{}`", format.name)), "{} is not documented", format.name);
+        assert!(listed.contains(&format!("{}: {}\n", format.name, format.summary)), "{} is not listed", format.name);
+    }
+    desk.run(&["formats", "otlp"])?.ends(0)?.says("resourceSpans")?;
+    Ok(())
+}
+
+#[test]
+fn a_record_that_grows_is_told_apart_from_a_wrong_id() -> Outcome {
+    let desk = Desk::new()?;
+    let format = named("openai-usage").ok_or("no such format")?;
+    desk.write("early.jsonl", format!("{}\n", format.example))?;
+    desk.write(
+        "late.jsonl",
+        format!("{}\n", format.example.replace("\"output_tokens\":500", "\"output_tokens\":501")),
+    )?;
+    desk.run(&["import", "early.jsonl"])?.ends(0)?;
+    desk.run(&["import", "late.jsonl"])?.ends(5)?.says("records of this format grow until their time is over")?;
+    Ok(())
+}
+
+#[test]
+fn what_is_said_about_a_file_is_kept_with_it() -> Outcome {
+    let desk = Desk::new()?;
+    let body = r#"{"id":"m1","model":"claude-sonnet-4-5","usage":{"input_tokens":1,"output_tokens":1}}"#;
+    desk.write("u.jsonl", format!("{body}\n"))?;
+    desk.run(&["import", "u.jsonl"])?.ends(3)?.says("or --at TIME")?;
+    let at = ["import", "u.jsonl", "--at", "2026-10-05T10:00:00Z", "--provider", "anthropic"];
+    desk.run(&at)?.ends(0)?.says("1 records = 0 header + 0 without usage + 1 accepted")?;
+    desk.run(&at)?.ends(0)?.says("the very same file was imported before")?;
+    let kept: (String, String) =
+        desk.database()?.query_row("SELECT format, options FROM import", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    assert_eq!(kept, ("anthropic-messages/1".to_owned(), "provider anthropic\nat 2026-10-05T10:00:00Z".to_owned()));
+    // Another time is another reading of the same ids.
+    desk.run(&["import", "u.jsonl", "--at", "2026-10-06T10:00:00Z", "--provider", "anthropic"])?.ends(5)?;
+    desk.run(&["import", "u.jsonl", "--at", "yesterday"])?.ends(2)?.says("--at \"yesterday\" is not a date")?;
+    desk.run(&["import", "u.jsonl", "--assume-zone", "Mars"])?.ends(2)?.says("is not an IANA time zone")?;
+    desk.run(&["import", "u.jsonl", "--format", "mapped"])?.ends(2)?.says("needs a map")?;
+    desk.write("map.toml", "[fields]\nevent_id = \"i\"\n")?;
+    desk.run(&["import", "u.jsonl", "--map", "map.toml"])?
+        .ends(2)?
+        .says("map.toml:1: fields: timestamp: is missing")?;
+    Ok(())
+}
+
+#[test]
+fn a_bad_record_is_set_aside_without_its_prompt_and_resolved_by_its_correction() -> Outcome {
+    let desk = Desk::new()?;
+    let body = |output: &str| {
+        format!(
+            r#"{{"id":"c1","created":1790848800,"model":"m","choices":[{{"message":{{"content":"Quick-Brown-Fox"}}}}],"usage":{{"prompt_tokens":10,"completion_tokens":{output},"total_tokens":15}}}}"#
+        )
+    };
+    desk.write("bad.jsonl", format!("{}\n{}\n", body("6"), body("5").replace("\"c1\"", "\"c2\"")))?;
+    desk.run(&["import", "bad.jsonl", "--quarantine"])?.ends(4)?.says("1 accepted + 0 duplicates + 1 quarantined")?;
+    let listed = desk.print(&["quarantine", "list"])?;
+    assert!(listed.contains("usage.completion_tokens=\"6\"") && listed.contains("(2026-10-01)"), "{listed}");
+    for name in desk.names(".")?.iter().filter(|name| name.starts_with("tokenbook.db")) {
+        assert!(!String::from_utf8_lossy(&desk.read(name)?).contains("Quick-Brown-Fox"), "{name} holds the prompt");
+    }
+    desk.write("good.jsonl", format!("{}\n", body("5")))?;
+    desk.run(&["import", "good.jsonl"])?.ends(0)?;
+    desk.run(&["quarantine", "list"])?.ends(0)?.says("0 line(s) wait for a decision")?;
+    Ok(())
+}
+
+#[test]
+fn a_document_is_read_record_by_record_whatever_its_length() -> Outcome {
+    let desk = Desk::new()?;
+    let record = |number: usize| {
+        let id = format!("\"id\": \"c{number}\",\n \"created\": 1790848800");
+        format!(
+            "{{{id}, \"model\": \"m\", \"usage\": {{\"prompt_tokens\": {number}}}, \"pad\": \"{}\"}}",
+            "x".repeat(300)
+        )
+    };
+    let records: Vec<String> = (0..20_000).map(record).collect();
+    desk.write("all.json", format!("[\n{}\n]\n", records.join(",\n")))?;
+    desk.run(&["import", "all.json"])?
+        .ends(0)?
+        .says("20,000 records = 0 header + 0 without usage + 20,000 accepted")?;
+    assert_eq!(desk.count("SELECT min(line) * 100000 + max(line) FROM usage_event")?, 200_000 + 40_000);
+    // A document that is cut is refused whole.
+    let cut = desk.read("all.json")?;
+    desk.write("cut.json", &cut[..cut.len() - 200])?;
+    desk.run(&["import", "cut.json"])?
+        .ends(3)?
+        .says("line 40000: the document ends inside the record that begins here")?;
+    Ok(())
+}

@@ -54,7 +54,7 @@ fn begin(header: &str) -> Result<Beginning, Problem> {
             return Err(Problem::field(
                 required,
                 "is missing from the header",
-                format!("the fields {}", REQUIRED.join(",")),
+                format!("the fields {}, or a map of your columns (--map)", REQUIRED.join(",")),
             ));
         }
     }
