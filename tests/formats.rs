@@ -25,6 +25,9 @@ use tokenbook::import::preview::{Preview, preview};
 use tokenbook::import::reading::{PromptTokens, Reading};
 use tokenbook::import::{FORMATS, Format};
 
+/// Formats that no file is recognised as.
+const BY_NAME: [&str; 2] = ["bodies", "mapped"];
+
 fn files(folder: &Path) -> Outcome<Vec<PathBuf>> {
     let entries = std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path()));
     let mut files = entries.collect::<Outcome<Vec<PathBuf>>>()?;
@@ -77,6 +80,7 @@ fn reading(options: &[String]) -> Outcome<Reading> {
             "--map" => {
                 reading.map = Some(Arc::new(ColumnMap::read(&std::fs::read(value)?).map_err(|p| format!("{p:?}"))?));
             }
+            "--format" => {}
             "--prompt-tokens" => reading.prompt = PromptTokens::named(value),
             _ => return Err(format!("{option} is not known here").into()),
         }
@@ -125,8 +129,7 @@ fn every_format_has_fixtures_and_they_are_read_as_expected() -> Outcome {
         let files = usage_files(&folder)?;
         assert!(!files.is_empty(), "{} has no usage", format.name);
         for file in files {
-            // A map is for a file that nothing would recognise.
-            let forced = reading.map.as_ref().map(|_| format);
+            let forced = BY_NAME.contains(&format.name).then_some(format);
             let read = preview(Source::open(&Input::File(file.clone()))?, forced, &reading, now()?)
                 .map_err(|error| format!("{}: {error}", file.display()))?;
             assert_eq!(read.parsed.format, format.stored, "{} is taken for another format", file.display());
@@ -146,10 +149,10 @@ fn every_format_has_fixtures_and_they_are_read_as_expected() -> Outcome {
 
 #[test]
 fn every_fixture_is_imported_once_and_every_record_is_accounted_for() -> Outcome {
-    for (format, folder) in folders()? {
+    for (_, folder) in folders()? {
         for file in usage_files(&folder)? {
             let (desk, options) = (Desk::new()?, options(&folder)?);
-            let mut arguments = vec!["import", text(&file)?, "--format", format.name];
+            let mut arguments = vec!["import", text(&file)?];
             arguments.extend(options.iter().map(String::as_str));
             let first = desk.run(&arguments)?.ends(0)?;
             let (events, sum) = (desk.events()?, "SELECT header + blank + accepted - lines FROM import");
@@ -196,8 +199,8 @@ fn what_a_format_cannot_tell_is_refused_with_the_reason() -> Outcome {
 
 #[test]
 fn every_example_is_of_its_format() -> Outcome {
-    let others = FORMATS.iter().filter(|format| !matches!(format.how, How::Own(_)) && format.name != "mapped");
-    for format in others {
+    let others = FORMATS.iter().filter(|format| !matches!(format.how, How::Own(_)));
+    for format in others.filter(|format| !BY_NAME.contains(&format.name)) {
         let source = Source::of_reader(Cursor::new(format!("{}\n", format.example)))?;
         let read = preview(source, None, &Reading::default(), now()?).map_err(|e| format!("{}: {e}", format.name))?;
         assert_eq!(read.parsed.format, format.stored);
@@ -301,5 +304,43 @@ fn a_document_is_read_record_by_record_whatever_its_length() -> Outcome {
     desk.run(&["import", "cut.json"])?
         .ends(3)?
         .says("line 40000: the document ends inside the record that begins here")?;
+    Ok(())
+}
+
+#[test]
+fn a_prompt_with_its_cached_tokens_and_one_without_are_told_apart() -> Outcome {
+    let records = [
+        (
+            "litellm",
+            r#"{"request_id":"a","startTime":"2026-10-01 09:22:00","model":"claude","metadata":{"additional_usage_values":{"cache_read_input_tokens":100}},"total_tokens":505,"prompt_tokens":500,"completion_tokens":5,"custom_llm_provider":"anthropic"}"#,
+        ),
+        (
+            "helicone",
+            r#"{"request_id":"a","request_created_at":"2026-10-01 08:31:00","response_status":200,"request_model":"m","prompt_tokens":500,"prompt_cache_read_tokens":100,"completion_tokens":5,"total_tokens":505}"#,
+        ),
+        (
+            "bedrock-logs",
+            r#"{"schemaType":"ModelInvocationLog","timestamp":"2026-10-01T08:31:00Z","requestId":"a","modelId":"meta.llama4","input":{"inputTokenCount":500,"cacheReadInputTokenCount":100},"output":{"outputTokenCount":5}}"#,
+        ),
+        (
+            "bedrock-converse",
+            r#"{"timestamp":"2026-10-01T08:30:00Z","event_id":"a","model":"m","body":{"usage":{"inputTokens":500,"outputTokens":5,"cacheReadInputTokens":100}}}"#,
+        ),
+    ];
+    for (name, record) in records {
+        for (prompt, input) in [(None, None), (Some("with-cache"), Some(400)), (Some("without-cache"), Some(500))] {
+            let reading = Reading { prompt: prompt.and_then(PromptTokens::named), ..Reading::default() };
+            let source = Source::of_reader(Cursor::new(format!("{record}\n")))?;
+            let read = match preview(source, named(name), &reading, now()?) {
+                Ok(read) => read,
+                Err(error) => return Err(format!("{name}: {error}").into()),
+            };
+            let bad = read.parsed.bad.first().map(|bad| bad.problem.to_string());
+            assert_eq!(bad.is_some_and(|bad| bad.contains("--prompt-tokens")), input.is_none(), "{name} {prompt:?}");
+            let meter = |meter| read.events.first().and_then(|(_, event)| event.quantities.get(meter));
+            assert_eq!(meter(Meter::Input), input, "{name} {prompt:?}");
+            assert_eq!(meter(Meter::CacheRead), input.map(|_| 100), "{name} {prompt:?}");
+        }
+    }
     Ok(())
 }

@@ -201,12 +201,11 @@ impl<R: Read> Document<R> {
             }
             self.take()?;
             let at = text.len();
-            text.push(if byte != b'\n' {
-                byte
-            } else if in_text {
-                1
-            } else {
-                b' '
+            text.push(match byte {
+                b'\n' | b'\r' if !in_text => b' ',
+                // Refused as the control character it is, wherever lines end.
+                b'\n' => 1,
+                _ => byte,
             });
             if at - start > RECORD_LIMIT {
                 return Err(damaged("a record of more than 16 MiB begins here", begins));
@@ -293,6 +292,8 @@ mod tests {
                 "{\"object\":\"page\",\"x\":{\"data\":[1]},\n\"data\":[\n{\"n\":[1,2]},\n3],\"has_more\":{\"a\":[]}}",
                 vec![record(3, "{\"n\":[1,2]}"), record(4, "3")],
             ),
+            ("[\r\n{\"a\":\r\n1}\r\n]\r\n", vec![record(2, "{\"a\":  1}")]),
+            ("[{\"a\":\"x\ny\"}]", vec![record(1, "{\"a\":\"x\u{1}y\"}")]),
             ("{\"data\":[]}", vec![]),
             ("[]", vec![]),
             ("{\"data\":{\"a\":\n1}}", vec![record(1, "{\"data\":{\"a\": 1}}")]),

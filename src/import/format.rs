@@ -140,6 +140,7 @@ pub const FORMATS: &[Format] = &[
     of::gemini::FORMAT,
     of::bedrock_converse::FORMAT,
     of::cohere_chat::FORMAT,
+    of::bodies::FORMAT,
     of::mapped::FORMAT,
     csv::FORMAT,
 ];

@@ -8,6 +8,7 @@ pub mod anthropic_usage;
 pub mod azure_apim;
 pub mod bedrock_converse;
 pub mod bedrock_logs;
+pub mod bodies;
 pub mod claude_code;
 pub mod codex_cli;
 pub mod cohere_chat;
