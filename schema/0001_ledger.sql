@@ -49,10 +49,12 @@ CREATE TABLE model (
     UNIQUE (name, provider)
 ) STRICT;
 
--- tags is a JSON object of texts, keys sorted.
+-- tags is a JSON object of texts, keys sorted. payer is the tag set with nothing but its department, project and
+-- environment: itself where it has no other tags.
 CREATE TABLE tag_set (
-    id   INTEGER PRIMARY KEY,
-    tags TEXT    NOT NULL UNIQUE CHECK (json_valid(tags))
+    id    INTEGER PRIMARY KEY,
+    tags  TEXT    NOT NULL UNIQUE CHECK (json_valid(tags)),
+    payer INTEGER NOT NULL REFERENCES tag_set (id)
 ) STRICT;
 
 -- One file that brought events: lines = header + blank + accepted + duplicates + quarantined.
@@ -85,31 +87,40 @@ CREATE TABLE batch (
     digest         BLOB    NOT NULL CHECK (length(digest) = 32)
 ) STRICT;
 
--- One row an event. key = billing day << 47 | 47 bits of a hash of source and id, or the next free key of the day.
--- kind: 0 usage, 1 correction, 2 revision of a record that grew; only corrections may be negative.
+-- What many events have in common: who issued them, who used what, at which tier.
+-- kind: 0 usage, 1 correction, 2 revision of a record that grew.
 -- prompt: 0 one request, whose size is the sum of its prompt meters; 1 several requests, each at most that sum.
+CREATE TABLE event_class (
+    id      INTEGER PRIMARY KEY,
+    source  INTEGER NOT NULL REFERENCES source (id),
+    tag_set INTEGER NOT NULL REFERENCES tag_set (id),
+    model   INTEGER NOT NULL REFERENCES model (id),
+    tier    INTEGER NOT NULL REFERENCES service_tier (id),
+    kind    INTEGER NOT NULL CHECK (kind BETWEEN 0 AND 2),
+    prompt  INTEGER NOT NULL CHECK (prompt BETWEEN 0 AND 1),
+    UNIQUE (tag_set, model, source, tier, kind, prompt)
+) STRICT;
+
+-- One row an event. key = billing day << 47 | 47 bits of a hash of source and id, or the next free key of the day.
+-- at: nanoseconds since 00:00 UTC of the billing day's date; below 0 or beyond a day where the time zone is not UTC.
+-- An event of one request has no row for it: `event_meter` holds requests where they are not 1.
 -- No foreign keys here: a lookup a column would cost more than the row. `verify` proves every reference.
 CREATE TABLE usage_event (
     key            INTEGER PRIMARY KEY,
     batch          INTEGER NOT NULL,
-    model          INTEGER NOT NULL,
-    tier           INTEGER NOT NULL,
-    tag_set        INTEGER NOT NULL,
-    kind           INTEGER NOT NULL CHECK (kind BETWEEN 0 AND 2),
-    prompt         INTEGER NOT NULL CHECK (prompt BETWEEN 0 AND 1),
-    input          INTEGER CHECK (input >= 0 OR kind = 1),
-    cache_read     INTEGER CHECK (cache_read >= 0 OR kind = 1),
-    cache_write    INTEGER CHECK (cache_write >= 0 OR kind = 1),
-    cache_write_1h INTEGER CHECK (cache_write_1h >= 0 OR kind = 1),
-    output         INTEGER CHECK (output >= 0 OR kind = 1),
-    reasoning      INTEGER CHECK (reasoning >= 0 OR kind = 1),
-    request        INTEGER CHECK (request >= 0 OR kind = 1),
+    class          INTEGER NOT NULL,
+    input          INTEGER CHECK (input >= 0),
+    cache_read     INTEGER CHECK (cache_read >= 0),
+    cache_write    INTEGER CHECK (cache_write >= 0),
+    cache_write_1h INTEGER CHECK (cache_write_1h >= 0),
+    output         INTEGER CHECK (output >= 0),
+    reasoning      INTEGER CHECK (reasoning >= 0),
     at             INTEGER NOT NULL,
     line           INTEGER NOT NULL CHECK (line >= 0),
     id             TEXT    NOT NULL CHECK (id <> '')
 ) STRICT;
 
--- The rarer meters of an event.
+-- The rarer meters of an event, and its requests where they are not 1.
 CREATE TABLE event_meter (
     key      INTEGER NOT NULL,
     meter    INTEGER NOT NULL REFERENCES meter (code),
@@ -162,6 +173,43 @@ CREATE TABLE usage_daily_meter (
     PRIMARY KEY (day, posting_period, source, tag_set, model, tier, band, meter)
 ) STRICT, WITHOUT ROWID;
 
+-- Derived like usage_daily and from the same events: sums by month, with the payer in place of the tag set.
+-- month is that of the billing days, as year and month: 202610.
+CREATE TABLE usage_monthly (
+    month          INTEGER NOT NULL,
+    posting_period INTEGER NOT NULL,
+    source         INTEGER NOT NULL,
+    tag_set        INTEGER NOT NULL,
+    model          INTEGER NOT NULL,
+    tier           INTEGER NOT NULL,
+    band           INTEGER NOT NULL CHECK (band >= -1),
+    events         INTEGER NOT NULL CHECK (events >= 1),
+    active         INTEGER NOT NULL CHECK (active BETWEEN 0 AND events),
+    first_at       INTEGER NOT NULL,
+    last_at        INTEGER NOT NULL,
+    input          INTEGER,
+    cache_read     INTEGER,
+    cache_write    INTEGER,
+    cache_write_1h INTEGER,
+    output         INTEGER,
+    reasoning      INTEGER,
+    request        INTEGER,
+    PRIMARY KEY (month, posting_period, source, tag_set, model, tier, band)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE usage_monthly_meter (
+    month          INTEGER NOT NULL,
+    posting_period INTEGER NOT NULL,
+    source         INTEGER NOT NULL,
+    tag_set        INTEGER NOT NULL,
+    model          INTEGER NOT NULL,
+    tier           INTEGER NOT NULL,
+    band           INTEGER NOT NULL,
+    meter          INTEGER NOT NULL,
+    quantity       INTEGER NOT NULL,
+    PRIMARY KEY (month, posting_period, source, tag_set, model, tier, band, meter)
+) STRICT, WITHOUT ROWID;
+
 -- rate: nano-units of the currency per million of the meter's unit; NULL ends the key.
 -- provider is empty for any provider. The same key and start again, with a higher id, replaces.
 CREATE TABLE price (
@@ -205,8 +253,8 @@ CREATE VIEW usage AS
 SELECT e.id                                   AS event_id,
        s.name                                 AS source,
        date((e.key >> 47) * 86400, 'unixepoch') AS day,
-       strftime('%Y-%m-%dT%H:%M:%S', e.at / 1000000000, 'unixepoch')
-           || printf('.%09dZ', e.at % 1000000000) AS timestamp,
+       strftime('%Y-%m-%dT%H:%M:%S', ((e.key >> 47) * 86400000000000 + e.at) / 1000000000, 'unixepoch')
+           || printf('.%09dZ', ((e.key >> 47) * 86400000000000 + e.at) % 1000000000) AS timestamp,
        m.provider                             AS provider,
        m.name                                 AS model,
        t.name                                 AS service_tier,
@@ -220,16 +268,18 @@ SELECT e.id                                   AS event_id,
        e.cache_write_1h                       AS cache_write_1h_tokens,
        e.output                               AS output_tokens,
        e.reasoning                            AS reasoning_tokens,
-       e.request                              AS requests,
+       coalesce((SELECT x.quantity FROM event_meter x JOIN meter n ON n.code = x.meter
+                 WHERE x.key = e.key AND n.name = 'request'), 1) AS requests,
        i.file                                 AS file,
        e.line                                 AS line
 FROM usage_event e
+JOIN event_class c ON c.id = e.class
 JOIN batch b ON b.id = e.batch
 JOIN import i ON i.id = b.import
-JOIN source s ON s.id = i.source
-JOIN model m ON m.id = e.model
-JOIN service_tier t ON t.id = e.tier
-JOIN tag_set g ON g.id = e.tag_set;
+JOIN source s ON s.id = c.source
+JOIN model m ON m.id = c.model
+JOIN service_tier t ON t.id = c.tier
+JOIN tag_set g ON g.id = c.tag_set;
 
 CREATE VIEW usage_by_day AS
 SELECT date(d.day * 86400, 'unixepoch')       AS day,
@@ -294,6 +344,8 @@ CREATE TRIGGER import_refuses_update BEFORE UPDATE ON import BEGIN SELECT RAISE(
 CREATE TRIGGER import_refuses_delete BEFORE DELETE ON import BEGIN SELECT RAISE(ABORT, 'import is append-only'); END;
 CREATE TRIGGER batch_refuses_update BEFORE UPDATE ON batch BEGIN SELECT RAISE(ABORT, 'batch is append-only'); END;
 CREATE TRIGGER batch_refuses_delete BEFORE DELETE ON batch BEGIN SELECT RAISE(ABORT, 'batch is append-only'); END;
+CREATE TRIGGER event_class_refuses_update BEFORE UPDATE ON event_class BEGIN SELECT RAISE(ABORT, 'event_class is append-only'); END;
+CREATE TRIGGER event_class_refuses_delete BEFORE DELETE ON event_class BEGIN SELECT RAISE(ABORT, 'event_class is append-only'); END;
 CREATE TRIGGER usage_event_refuses_update BEFORE UPDATE ON usage_event BEGIN SELECT RAISE(ABORT, 'usage_event is append-only'); END;
 CREATE TRIGGER usage_event_refuses_delete BEFORE DELETE ON usage_event BEGIN SELECT RAISE(ABORT, 'usage_event is append-only'); END;
 CREATE TRIGGER event_meter_refuses_update BEFORE UPDATE ON event_meter BEGIN SELECT RAISE(ABORT, 'event_meter is append-only'); END;

@@ -16,6 +16,17 @@ CREATE TABLE entry (
     hash    BLOB    NOT NULL UNIQUE CHECK (length(hash) = 32)
 ) STRICT;
 
+CREATE TABLE event_class (
+    id      INTEGER PRIMARY KEY,
+    source  INTEGER NOT NULL REFERENCES source (id),
+    tag_set INTEGER NOT NULL REFERENCES tag_set (id),
+    model   INTEGER NOT NULL REFERENCES model (id),
+    tier    INTEGER NOT NULL REFERENCES service_tier (id),
+    kind    INTEGER NOT NULL CHECK (kind BETWEEN 0 AND 2),
+    prompt  INTEGER NOT NULL CHECK (prompt BETWEEN 0 AND 1),
+    UNIQUE (tag_set, model, source, tier, kind, prompt)
+) STRICT;
+
 CREATE TABLE event_link (
     key      INTEGER PRIMARY KEY,
     original INTEGER NOT NULL CHECK (original <> key)
@@ -114,8 +125,9 @@ CREATE TABLE source (
 ) STRICT;
 
 CREATE TABLE tag_set (
-    id   INTEGER PRIMARY KEY,
-    tags TEXT    NOT NULL UNIQUE CHECK (json_valid(tags))
+    id    INTEGER PRIMARY KEY,
+    tags  TEXT    NOT NULL UNIQUE CHECK (json_valid(tags)),
+    payer INTEGER NOT NULL REFERENCES tag_set (id)
 ) STRICT;
 
 CREATE TABLE usage_daily (
@@ -156,22 +168,52 @@ CREATE TABLE usage_daily_meter (
 CREATE TABLE usage_event (
     key            INTEGER PRIMARY KEY,
     batch          INTEGER NOT NULL,
-    model          INTEGER NOT NULL,
-    tier           INTEGER NOT NULL,
-    tag_set        INTEGER NOT NULL,
-    kind           INTEGER NOT NULL CHECK (kind BETWEEN 0 AND 2),
-    prompt         INTEGER NOT NULL CHECK (prompt BETWEEN 0 AND 1),
-    input          INTEGER CHECK (input >= 0 OR kind = 1),
-    cache_read     INTEGER CHECK (cache_read >= 0 OR kind = 1),
-    cache_write    INTEGER CHECK (cache_write >= 0 OR kind = 1),
-    cache_write_1h INTEGER CHECK (cache_write_1h >= 0 OR kind = 1),
-    output         INTEGER CHECK (output >= 0 OR kind = 1),
-    reasoning      INTEGER CHECK (reasoning >= 0 OR kind = 1),
-    request        INTEGER CHECK (request >= 0 OR kind = 1),
+    class          INTEGER NOT NULL,
+    input          INTEGER CHECK (input >= 0),
+    cache_read     INTEGER CHECK (cache_read >= 0),
+    cache_write    INTEGER CHECK (cache_write >= 0),
+    cache_write_1h INTEGER CHECK (cache_write_1h >= 0),
+    output         INTEGER CHECK (output >= 0),
+    reasoning      INTEGER CHECK (reasoning >= 0),
     at             INTEGER NOT NULL,
     line           INTEGER NOT NULL CHECK (line >= 0),
     id             TEXT    NOT NULL CHECK (id <> '')
 ) STRICT;
+
+CREATE TABLE usage_monthly (
+    month          INTEGER NOT NULL,
+    posting_period INTEGER NOT NULL,
+    source         INTEGER NOT NULL,
+    tag_set        INTEGER NOT NULL,
+    model          INTEGER NOT NULL,
+    tier           INTEGER NOT NULL,
+    band           INTEGER NOT NULL CHECK (band >= -1),
+    events         INTEGER NOT NULL CHECK (events >= 1),
+    active         INTEGER NOT NULL CHECK (active BETWEEN 0 AND events),
+    first_at       INTEGER NOT NULL,
+    last_at        INTEGER NOT NULL,
+    input          INTEGER,
+    cache_read     INTEGER,
+    cache_write    INTEGER,
+    cache_write_1h INTEGER,
+    output         INTEGER,
+    reasoning      INTEGER,
+    request        INTEGER,
+    PRIMARY KEY (month, posting_period, source, tag_set, model, tier, band)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE usage_monthly_meter (
+    month          INTEGER NOT NULL,
+    posting_period INTEGER NOT NULL,
+    source         INTEGER NOT NULL,
+    tag_set        INTEGER NOT NULL,
+    model          INTEGER NOT NULL,
+    tier           INTEGER NOT NULL,
+    band           INTEGER NOT NULL,
+    meter          INTEGER NOT NULL,
+    quantity       INTEGER NOT NULL,
+    PRIMARY KEY (month, posting_period, source, tag_set, model, tier, band, meter)
+) STRICT, WITHOUT ROWID;
 
 CREATE VIEW price_in_force AS
 SELECT book, provider, model, service_tier, meter, prompt_above, currency, nanos_per_million,
@@ -195,8 +237,8 @@ CREATE VIEW usage AS
 SELECT e.id                                   AS event_id,
        s.name                                 AS source,
        date((e.key >> 47) * 86400, 'unixepoch') AS day,
-       strftime('%Y-%m-%dT%H:%M:%S', e.at / 1000000000, 'unixepoch')
-           || printf('.%09dZ', e.at % 1000000000) AS timestamp,
+       strftime('%Y-%m-%dT%H:%M:%S', ((e.key >> 47) * 86400000000000 + e.at) / 1000000000, 'unixepoch')
+           || printf('.%09dZ', ((e.key >> 47) * 86400000000000 + e.at) % 1000000000) AS timestamp,
        m.provider                             AS provider,
        m.name                                 AS model,
        t.name                                 AS service_tier,
@@ -210,16 +252,18 @@ SELECT e.id                                   AS event_id,
        e.cache_write_1h                       AS cache_write_1h_tokens,
        e.output                               AS output_tokens,
        e.reasoning                            AS reasoning_tokens,
-       e.request                              AS requests,
+       coalesce((SELECT x.quantity FROM event_meter x JOIN meter n ON n.code = x.meter
+                 WHERE x.key = e.key AND n.name = 'request'), 1) AS requests,
        i.file                                 AS file,
        e.line                                 AS line
 FROM usage_event e
+JOIN event_class c ON c.id = e.class
 JOIN batch b ON b.id = e.batch
 JOIN import i ON i.id = b.import
-JOIN source s ON s.id = i.source
-JOIN model m ON m.id = e.model
-JOIN service_tier t ON t.id = e.tier
-JOIN tag_set g ON g.id = e.tag_set;
+JOIN source s ON s.id = c.source
+JOIN model m ON m.id = c.model
+JOIN service_tier t ON t.id = c.tier
+JOIN tag_set g ON g.id = c.tag_set;
 
 CREATE VIEW usage_by_day AS
 SELECT date(d.day * 86400, 'unixepoch')       AS day,
@@ -254,6 +298,10 @@ CREATE TRIGGER batch_refuses_update BEFORE UPDATE ON batch BEGIN SELECT RAISE(AB
 CREATE TRIGGER entry_refuses_delete BEFORE DELETE ON entry BEGIN SELECT RAISE(ABORT, 'entry is append-only'); END;
 
 CREATE TRIGGER entry_refuses_update BEFORE UPDATE ON entry BEGIN SELECT RAISE(ABORT, 'entry is append-only'); END;
+
+CREATE TRIGGER event_class_refuses_delete BEFORE DELETE ON event_class BEGIN SELECT RAISE(ABORT, 'event_class is append-only'); END;
+
+CREATE TRIGGER event_class_refuses_update BEFORE UPDATE ON event_class BEGIN SELECT RAISE(ABORT, 'event_class is append-only'); END;
 
 CREATE TRIGGER event_link_refuses_delete BEFORE DELETE ON event_link BEGIN SELECT RAISE(ABORT, 'event_link is append-only'); END;
 

@@ -11,26 +11,30 @@ use std::time::{Duration, Instant};
 
 const EVENTS: usize = 60_000;
 const KILLS: u64 = 100;
+/// So many in one file are loaded with the ledger alone, through a rollback journal.
+const LOAD_EVENTS: usize = 140_000;
+const LOAD_KILLS: u64 = 40;
 
 /// What a clean import of the file gives.
 struct Clean {
     file: PathBuf,
     prices: PathBuf,
     chargeback: String,
+    events: usize,
     /// How long it took.
     length: Duration,
     _desk: Desk,
 }
 
-fn clean() -> Outcome<Clean> {
+fn clean(events: usize) -> Outcome<Clean> {
     let desk = Desk::new()?;
-    let file = desk.write("u.csv", usage(0, EVENTS))?;
+    let file = desk.write("u.csv", usage(0, events))?;
     let prices = desk.write("prices.csv", PRICES)?;
     desk.run(&["prices", "import", "prices.csv"])?.ends(0)?;
     let start = Instant::now();
     desk.run(&["import", "u.csv"])?.ends(0)?;
     let length = start.elapsed();
-    Ok(Clean { file, prices, chargeback: desk.chargeback()?, length, _desk: desk })
+    Ok(Clean { file, prices, chargeback: desk.chargeback()?, events, length, _desk: desk })
 }
 
 /// What must hold after an import ended in any way: all or nothing, proven, repeatable, nothing left behind.
@@ -39,7 +43,7 @@ fn holds(desk: &Desk, clean: &Clean, what: &str) -> Outcome<bool> {
         desk.run(&["verify", "--deep"])?.ends(0)?;
         let whole = match desk.events()? {
             0 => false,
-            events if events == i64::try_from(EVENTS)? => true,
+            events if events == i64::try_from(clean.events)? => true,
             events => return Err(format!("{events} events").into()),
         };
         desk.run(&["import", text(&clean.file)?])?.ends(0)?;
@@ -61,31 +65,66 @@ fn fresh(clean: &Clean) -> Outcome<Desk> {
 
 #[test]
 fn an_import_killed_at_any_time_is_there_whole_or_not_at_all() -> Outcome {
-    let clean = clean()?;
+    killed(&clean(EVENTS)?, KILLS)
+}
+
+#[test]
+fn a_load_killed_at_any_time_is_there_whole_or_not_at_all() -> Outcome {
+    killed(&clean(LOAD_EVENTS)?, LOAD_KILLS)
+}
+
+fn killed(clean: &Clean, kills: u64) -> Outcome {
     let mut dice = Dice::new(9);
     let (mut killed, mut whole) = (0, 0);
-    for round in 0..KILLS {
-        let desk = fresh(&clean)?;
+    for round in 0..kills {
+        let desk = fresh(clean)?;
         let mut command = desk.command(&["import", text(&clean.file)?]);
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
         // One point in each hundredth of the time a clean import takes, and somewhat beyond.
         let length = u64::try_from(clean.length.as_micros())? * 11 / 10;
-        let moment = Duration::from_micros(length * round / KILLS + dice.below(length / KILLS + 1));
+        let moment = Duration::from_micros(length * round / kills + dice.below(length / kills + 1));
         let start = Instant::now();
         while start.elapsed() < moment && child.try_wait()?.is_none() {
             std::thread::yield_now();
         }
         child.kill()?;
         killed += u64::from(child.wait()?.signal() == Some(9));
-        whole += u64::from(holds(&desk, &clean, &format!("killed after {moment:?}"))?);
+        whole += u64::from(holds(&desk, clean, &format!("killed after {moment:?}"))?);
     }
-    assert!(killed > KILLS / 2, "only {killed} were killed in time: {whole} were whole");
+    assert!(killed > kills / 2, "only {killed} were killed in time: {whole} were whole");
+    Ok(())
+}
+
+#[test]
+fn a_load_lets_readers_wait_and_waits_for_none() -> Outcome {
+    let clean = clean(LOAD_EVENTS)?;
+    let desk = fresh(&clean)?;
+    let alone = desk.database()?;
+    alone.query_row("PRAGMA journal_mode = TRUNCATE", [], |_| Ok(()))?;
+    alone.execute_batch("BEGIN EXCLUSIVE")?;
+    let mut command = desk.command(&["report", "summary", "--period", "2026-10"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    std::thread::sleep(Duration::from_millis(600));
+    assert!(child.try_wait()?.is_none(), "it did not wait");
+    alone.execute_batch("ROLLBACK")?;
+    Ran::of(child.wait_with_output()?)?.ends(0)?;
+    drop(alone);
+
+    // One that has the ledger open keeps the load from having it alone; it is loaded all the same.
+    let reader = desk.database()?;
+    reader.execute_batch("PRAGMA journal_mode = WAL; BEGIN")?;
+    let events = |reader: &rusqlite::Connection| reader.query_row("SELECT count(*) FROM usage_event", [], |r| r.get(0));
+    assert_eq!(events(&reader), Ok(0));
+    desk.run(&["import", text(&clean.file)?])?.ends(0)?;
+    assert_eq!(events(&reader), Ok(0), "what a reader sees changed");
+    drop(reader);
+    assert!(holds(&desk, &clean, "read meanwhile")?);
     Ok(())
 }
 
 #[test]
 fn an_interrupted_import_rolls_back() -> Outcome {
-    let clean = clean()?;
+    let clean = clean(EVENTS)?;
     for (signal, code) in [("INT", 130), ("TERM", 143)] {
         let desk = fresh(&clean)?;
         // The lock keeps the import from ending before the signal arrives.
@@ -128,7 +167,7 @@ fn shell(desk: &Desk, line: &str) -> Outcome<Ran> {
 
 #[test]
 fn a_file_size_limit_is_an_error_and_not_the_end() -> Outcome {
-    let clean = clean()?;
+    let clean = clean(EVENTS)?;
     for blocks in [250, 500, 1_000, 2_000, 4_000] {
         let desk = fresh(&clean)?;
         let line = format!("ulimit -f {blocks} && exec \"$0\" import '{}'", text(&clean.file)?);
@@ -141,7 +180,7 @@ fn a_file_size_limit_is_an_error_and_not_the_end() -> Outcome {
 #[test]
 #[cfg(target_os = "linux")]
 fn an_output_that_cannot_be_written_is_an_error() -> Outcome {
-    let clean = clean()?;
+    let clean = clean(EVENTS)?;
     let desk = fresh(&clean)?;
     desk.run(&["import", text(&clean.file)?])?.ends(0)?;
     for command in ["report chargeback --period 2026-10", "verify", "prices list", "man", "completions bash", "--help"]
@@ -154,7 +193,7 @@ fn an_output_that_cannot_be_written_is_an_error() -> Outcome {
 
 #[test]
 fn a_reader_that_has_seen_enough_is_no_error() -> Outcome {
-    let clean = clean()?;
+    let clean = clean(EVENTS)?;
     let desk = fresh(&clean)?;
     desk.run(&["import", text(&clean.file)?])?.ends(0)?;
     for command in ["report chargeback --period 2026-10 --by day,department,model", "man", "completions zsh"] {

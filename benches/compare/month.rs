@@ -12,6 +12,8 @@ pub(crate) struct Event {
     pub(crate) model: &'static Model,
     pub(crate) department: &'static str,
     pub(crate) project: &'static str,
+    /// The user's number, where the month has users.
+    pub(crate) user: Option<u64>,
     pub(crate) environment: &'static str,
     pub(crate) service_tier: &'static str,
     pub(crate) input: u64,
@@ -23,7 +25,8 @@ pub(crate) struct Event {
 }
 
 impl Event {
-    pub(crate) fn draw(seed: u64, number: u64, events: u64) -> Self {
+    /// With `users`, of whom each is of one project, all else is what it is without.
+    pub(crate) fn draw(seed: u64, number: u64, events: u64, users: Option<u64>) -> Self {
         let mut draws = Draws::new(seed, number);
         let id = draws.id();
         let instant = draws.instant(number, events);
@@ -46,12 +49,14 @@ impl Event {
             share if draws.percent(share) => Some(draws.log_normal(&THOUGHT, 64_000)),
             _ => Some(0),
         };
+        let user = users.map(|users| draws.user(users, team(department, project)));
         Self {
             id,
             instant,
             model,
             department: department.name,
             project,
+            user,
             environment,
             service_tier,
             input: prompt - cache_read - cache_write.unwrap_or(0),
@@ -159,6 +164,15 @@ const DEPARTMENTS: [Department; 6] = [
     Department { name: "legal", weight: 10, projects: &["contracts", "search", "review", "privacy", "archive"] },
 ];
 
+/// How many projects there are: each is a team, and user `n` is of team `n % TEAMS`.
+pub(crate) const TEAMS: u64 = 30;
+
+/// The number of a department's project among all projects.
+fn team(department: &Department, project: &str) -> u64 {
+    let all = DEPARTMENTS.iter().flat_map(|of| of.projects.iter().map(|name| (of.name, *name)));
+    (0..).zip(all).find(|(_, each)| *each == (department.name, project)).map_or(0, |(place, _)| place)
+}
+
 const ENVIRONMENTS: [(&str, u64); 3] = [("prod", 75), ("staging", 15), ("dev", 10)];
 
 /// A log-normal size in tokens; median and spread are binary logarithms with 16 binary places.
@@ -222,6 +236,17 @@ impl Draws {
             }
         }
         names[0]
+    }
+
+    /// A user of a team. Within a team the ranks are Zipf-like: the logarithm of the rank is drawn evenly, with a
+    /// straight line for it between powers of two, in 24 binary places.
+    fn user(&mut self, users: u64, team: u64) -> u64 {
+        let end = (users - team).div_ceil(TEAMS) + 1;
+        let power = end.ilog2();
+        let beyond = (end << 24 >> power) - (1 << 24);
+        let logarithm = self.below((u64::from(power) << 24) + beyond);
+        let rank = (((1 << 24) + logarithm % (1 << 24)) << (logarithm >> 24)) >> 24;
+        (rank - 1) * TEAMS + team
     }
 
     /// `req_` and 24 digits of base 36.

@@ -4,7 +4,7 @@ use crate::aggregate::{AggregateError, DayChanges, PriceChanges, priced_at};
 use crate::domain::calendar::Day;
 use crate::domain::key::EventKey;
 use crate::domain::period::Period;
-use crate::domain::usage::{UsageLine, UsageSums};
+use crate::domain::usage::{Tally, UsageLine, UsageSums};
 use crate::ledger::scan::Columns;
 use crate::ledger::transaction::Snapshot;
 use std::collections::BTreeMap;
@@ -53,16 +53,21 @@ fn days_to_split(
 }
 
 fn split_day(snapshot: &Snapshot<'_>, day: Day, changes: &DayChanges) -> Result<Vec<UsageLine>, AggregateError> {
-    let mut sums = UsageSums::new();
-    let recounter = snapshot.recounter()?;
+    let classes = snapshot.classes()?;
+    let mut tally = Tally::new();
     let start = snapshot.ledger().settings().calendar.start_of(day);
     let (first, last) = EventKey::range_of(day);
-    snapshot.events(first, last, Columns::Usage, |event| {
-        if changes.contains_key(&event.model) {
-            let key = recounter.key_at(event, priced_at(changes, event.model, start, event.at))?;
-            sums.add(key, event.at, &event.quantities)?;
+    snapshot.events(&classes, first, last, Columns::Usage, |event| {
+        if changes.contains_key(&event.class.model) {
+            let priced_at = priced_at(changes, event.class.model, start, event.at);
+            let key = (event.class.number, event.class.band(&event.quantities)?, priced_at);
+            tally.add(key, event.at, &event.quantities)?;
         }
         Ok(())
+    })?;
+    let mut sums = UsageSums::new();
+    tally.drain(&mut sums, |(class, band, priced_at)| {
+        Ok::<_, AggregateError>(classes.get(class)?.usage_key(day, priced_at, band))
     })?;
     Ok(sums.take())
 }

@@ -4,18 +4,24 @@ use crate::aggregate::{AggregateError, DayChanges, PriceChanges, priced_at};
 use crate::domain::calendar::Day;
 use crate::domain::key::{EventKey, HASH_BITS};
 use crate::domain::period::Period;
-use crate::domain::usage::{UsageLine, UsageSums};
-use crate::ledger::scan::{Columns, StoredEvent};
+use crate::domain::usage::{Tally, UsageLine, UsageSums};
+use crate::ledger::class::Classes;
+use crate::ledger::scan::Columns;
 use crate::ledger::transaction::{Readers, Snapshot};
 use rayon::prelude::*;
 
 /// Parts a day's keys are split into, so that a period of one day has work for every thread.
 const PARTS_OF_DAY: i64 = 4;
 
-/// The usage of a period, at the state of the readers.
-pub fn usage(readers: &Readers, period: Period, changes: &PriceChanges<'_>) -> Result<Vec<UsageLine>, AggregateError> {
-    let sums = visit(readers, period, UsageSums::new, |sums: &mut UsageSums, part, snapshot| {
-        add_part(snapshot, part, changes, sums)
+/// The usage of a period.
+pub fn usage(
+    snapshot: &Snapshot<'_>,
+    period: Period,
+    changes: &PriceChanges<'_>,
+) -> Result<Vec<UsageLine>, AggregateError> {
+    let classes = snapshot.classes()?;
+    let sums = visit(&snapshot.readers(), period, UsageSums::new, |sums: &mut UsageSums, part, reader| {
+        add_part(reader, part, &classes, changes, sums)
     })?;
     let mut total = UsageSums::new();
     for sums in sums {
@@ -64,20 +70,25 @@ fn parts(period: Period) -> Vec<Part> {
 }
 
 fn add_part(
-    snapshot: &Snapshot<'_>,
+    reader: &Snapshot<'_>,
     part: Part,
+    classes: &Classes,
     changes: &PriceChanges<'_>,
     sums: &mut UsageSums,
 ) -> Result<(), AggregateError> {
-    let calendar = snapshot.ledger().settings().calendar;
+    let calendar = reader.ledger().settings().calendar;
     let start = calendar.start_of(part.day);
     let end = part.day.next().map_or(start, |next| calendar.start_of(next));
-    let recounter = snapshot.recounter()?;
     let mut inside = DayChanges::default();
-    snapshot.events(part.first, part.last, Columns::Usage, |event: &StoredEvent| {
-        inside.entry(event.model).or_insert_with(|| changes.within(event.model, start, end));
-        let key = recounter.key_at(event, priced_at(&inside, event.model, start, event.at))?;
-        Ok(sums.add(key, event.at, &event.quantities)?)
+    let mut tally = Tally::new();
+    reader.events(classes, part.first, part.last, Columns::Usage, |event| {
+        let model = event.class.model;
+        inside.entry(model).or_insert_with(|| changes.within(model, start, end));
+        let priced_at = priced_at(&inside, model, start, event.at);
+        let key = (event.class.number, event.class.band(&event.quantities)?, priced_at);
+        Ok(tally.add(key, event.at, &event.quantities)?)
     })?;
-    Ok(())
+    tally.drain(sums, |(class, band, priced_at)| {
+        Ok::<_, AggregateError>(classes.get(class)?.usage_key(part.day, priced_at, band))
+    })
 }

@@ -6,6 +6,7 @@
 
 pub mod from_daily;
 pub mod from_events;
+pub mod from_monthly;
 pub mod rated;
 
 use crate::domain::quantities::QuantityOverflow;

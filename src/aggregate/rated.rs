@@ -14,18 +14,21 @@ use crate::rating::rate::Rater;
 use crate::rating::{Charge, Cost, RatedLine};
 use rustc_hash::FxHashMap;
 
-/// Rates usage with a book. Events are read only where a line is priced in part.
-pub fn rated(
-    snapshot: &Snapshot<'_>,
+/// Rates usage with a book, unless events have to be read to tell how many of them lack some price.
+pub fn rated_as_it_is(
     usage: Vec<UsageLine>,
     book: &Book,
     names: &Dictionary,
     currency: Currency,
-    changes: &PriceChanges<'_>,
-) -> Result<Vec<RatedLine>, AggregateError> {
+) -> Option<Vec<RatedLine>> {
+    let (lines, partly) = rate(usage, book, names, currency);
+    partly.is_empty().then_some(lines)
+}
+
+/// The rated lines, and the unpriced meters of those that are priced in part: their events are not counted yet.
+fn rate(usage: Vec<UsageLine>, book: &Book, names: &Dictionary, currency: Currency) -> (Vec<RatedLine>, Partly) {
     let mut rater = Rater::new(book, names, currency);
-    let mut partly = FxHashMap::default();
-    let mut lines = Vec::with_capacity(usage.len());
+    let (mut lines, mut partly) = (Vec::with_capacity(usage.len()), Partly::default());
     for line in usage {
         let charges = rater.charges(&line);
         let unpriced_events = match unpriced(&charges) {
@@ -38,6 +41,19 @@ pub fn rated(
         };
         lines.push(RatedLine { usage: line, charges, unpriced_events });
     }
+    (lines, partly)
+}
+
+/// Rates usage with a book. Events are read only where a line is priced in part.
+pub fn rated(
+    snapshot: &Snapshot<'_>,
+    usage: Vec<UsageLine>,
+    book: &Book,
+    names: &Dictionary,
+    currency: Currency,
+    changes: &PriceChanges<'_>,
+) -> Result<Vec<RatedLine>, AggregateError> {
+    let (mut lines, partly) = rate(usage, book, names, currency);
     if !partly.is_empty() {
         let counts = count(snapshot, &partly, changes)?;
         for line in &mut lines {
@@ -85,6 +101,7 @@ fn count(snapshot: &Snapshot<'_>, partly: &Partly, changes: &PriceChanges<'_>) -
     let days = partly.keys().map(|key| key.day);
     let (Some(first), Some(last)) = (days.clone().min(), days.max()) else { return Ok(Counts::default()) };
     let period = Period::between(first, last);
+    let classes = snapshot.classes()?;
     let counted = visit(&snapshot.readers(), period, Counts::default, |counts, part, reader| {
         if !partly.keys().any(|key| key.day == part.day) {
             return Ok(());
@@ -92,11 +109,12 @@ fn count(snapshot: &Snapshot<'_>, partly: &Partly, changes: &PriceChanges<'_>) -
         let calendar = reader.ledger().settings().calendar;
         let start = calendar.start_of(part.day);
         let end = part.day.next().map_or(start, |next| calendar.start_of(next));
-        let recounter = reader.recounter()?;
         let mut inside = DayChanges::default();
-        reader.events(part.first, part.last, Columns::Usage, |event| {
-            inside.entry(event.model).or_insert_with(|| changes.within(event.model, start, end));
-            let key = recounter.key_at(event, priced_at(&inside, event.model, start, event.at))?;
+        reader.events(&classes, part.first, part.last, Columns::Usage, |event| {
+            let model = event.class.model;
+            inside.entry(model).or_insert_with(|| changes.within(model, start, end));
+            let priced_at = priced_at(&inside, model, start, event.at);
+            let key = event.class.usage_key(part.day, priced_at, event.class.band(&event.quantities)?);
             let has_unpriced =
                 |meters: &Vec<Meter>| meters.iter().any(|meter| event.quantities.get(*meter).is_some_and(|q| q > 0));
             if partly.get(&key).is_some_and(has_unpriced) {

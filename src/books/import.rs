@@ -188,6 +188,9 @@ pub enum ImportError {
     Stopped,
 }
 
+/// A first batch so large means that more will come.
+const LOAD_EVENTS: usize = parse::BATCH_EVENTS / 2;
+
 impl Books {
     /// Imports one file.
     pub fn import(
@@ -203,7 +206,8 @@ impl Books {
         let file = input.name();
         let context = self.context(options, act.now);
         let format = options.format.and_then(named);
-        let (sender, batches) = sync_channel::<Batch>(0);
+        // One batch waits, so that reading and appending need not keep step.
+        let (sender, batches) = sync_channel::<Batch>(1);
         std::thread::scope(|scope| {
             let context = &context;
             let parser = scope.spawn(move || {
@@ -233,7 +237,8 @@ impl Books {
         observer: &dyn Observer,
     ) -> Result<Option<(Write<'_>, Appended)>, LedgerError> {
         let Ok(first) = batches.recv() else { return Ok(None) };
-        let write = self.ledger.write(|| observer.waiting())?;
+        let waiting = || observer.waiting();
+        let write = if first.len() >= LOAD_EVENTS { self.ledger.load(waiting)? } else { self.ledger.write(waiting)? };
         let mut appender = Appender::new(&write, &options.source)?;
         let mut summariser = appender.summariser();
         std::thread::scope(|scope| {

@@ -3,11 +3,13 @@
 //! Nothing here prints, reads the clock or the environment: times and names of actors are arguments, and what happens
 //! meanwhile is told to an [`Observer`].
 
+pub mod catalogs;
 pub mod completeness;
 pub mod import;
 pub mod manifest;
 pub mod month_end;
 pub mod output;
+pub mod price_diff;
 pub mod price_list;
 pub mod prices;
 pub mod record;
@@ -105,6 +107,9 @@ pub enum BooksError {
     /// There is no such price book.
     #[error("there is no price book {0:?} in the ledger")]
     NoBook(String),
+    /// A name or pattern of models means none.
+    #[error("--only {0:?} means no model of the catalogue")]
+    NoModel(String),
     /// A file could not be written or read.
     #[error("{path}: {error}")]
     Io {

@@ -91,7 +91,7 @@ impl Books {
         act: Act<'_>,
     ) -> Result<Reports, BooksError> {
         let period = inputs.month.period();
-        let statement = self.statement(&Request { now: Some(act.now), basis: Basis::Daily, ..Request::of(period) })?;
+        let statement = self.statement(&Request { now: Some(act.now), basis: Basis::Sums, ..Request::of(period) })?;
         let snapshot = self.ledger.snapshot()?;
         let (before, after) = snapshot.events_outside(period)?;
         let (roi, savings) = statement.with_files(inputs)?;

@@ -18,6 +18,18 @@ pub enum Jumps {
 }
 
 impl Books {
+    /// Reads a price list without importing it. An empty book means `book`, or the ledger's own.
+    pub fn read_price_list(
+        &self,
+        file: &str,
+        bytes: &[u8],
+        book: Option<&crate::domain::name::Name>,
+    ) -> Result<Vec<ListedPrice>, BooksError> {
+        let settings = self.settings();
+        price_list(bytes, book.unwrap_or(&settings.book), settings.calendar)
+            .map_err(|problems| BooksError::Lines { file: file.to_owned(), problems })
+    }
+
     /// Imports a price list. An empty book means `book`, or the ledger's own.
     pub fn import_prices(
         &self,
@@ -28,15 +40,13 @@ impl Books {
         act: Act<'_>,
         observer: &dyn Observer,
     ) -> Result<PricesAppended, BooksError> {
-        let settings = self.settings();
-        let lines = |problems| BooksError::Lines { file: file.to_owned(), problems };
-        let prices = price_list(bytes, book.unwrap_or(&settings.book), settings.calendar).map_err(lines)?;
+        let prices = self.read_price_list(file, bytes, book)?;
         let write = self.ledger.write(|| observer.waiting())?;
         if jumps == Jumps::Refuse {
             let known = write.prices()?;
             let problems = unit_jumps(&known, &prices);
             if !problems.is_empty() {
-                return Err(lines(problems));
+                return Err(BooksError::Lines { file: file.to_owned(), problems });
             }
         }
         let outcome = write.append_prices(&prices, act.now, act.actor)?;
@@ -59,7 +69,7 @@ impl Books {
 }
 
 /// New prices that are a thousand times, or a thousandth of, a neighbour of their key.
-fn unit_jumps(known: &[PriceRow], new: &[ListedPrice]) -> Vec<Problem> {
+pub(super) fn unit_jumps(known: &[PriceRow], new: &[ListedPrice]) -> Vec<Problem> {
     let all = known.iter().chain(new.iter().map(|price| &price.row));
     let mut problems = Vec::new();
     for finding in findings(all) {

@@ -4,7 +4,7 @@
 //! same event again is a duplicate.
 
 use crate::books::{Act, Books, Observer};
-use crate::domain::batch::{Batch, Names, Row};
+use crate::domain::batch::{Batch, Class, Names, Row};
 use crate::domain::calendar::DayFinder;
 use crate::domain::canonical::{self, Encoder, EventParts};
 use crate::domain::event::UsageEvent;
@@ -104,14 +104,20 @@ impl Books {
             let (model, tags) = (place(&mut names.models, &event.model), place(&mut names.tag_sets, &event.tags));
             let tier = u16::try_from(place(&mut names.tiers, &event.tier))
                 .map_err(|_| wrong("there are too many service tiers"))?;
-            let row =
-                |id, rare| Row { key, at: event.at, line, id, model, tags, tier, prompt: event.prompt, frequent, rare };
+            let class = place(&mut names.classes, &Class { model, tags, tier, prompt: event.prompt });
+            let row = |id, rare| Row { key, at: event.at, line, id, class, frequent, rare };
             batch
                 .push(event.id.as_str(), event.quantities.rare(), row)
                 .map_err(|_| wrong("there are too many events for one call"))?;
         }
-        Ok((batch.sorted(), names))
+        let batch = Batch::merged(&[batch]).map_err(|_| too_many(events))?;
+        Ok((batch, names))
     }
+}
+
+fn too_many(events: &[UsageEvent]) -> RecordError {
+    let id = events.first().map(|event| event.id.to_string()).unwrap_or_default();
+    RecordError::Event { id, what: "there are too many events for one call" }
 }
 
 fn check(event: &UsageEvent, act: Act<'_>) -> Result<(), &'static str> {
@@ -142,21 +148,15 @@ fn facts(source: &Name, batch: &Batch, names: &Names, events: &[UsageEvent]) -> 
     let mut encoder = Encoder::new();
     for row in batch.rows() {
         let name = |place: u32| usize::try_from(place).unwrap_or(usize::MAX);
-        let model = names.models.get(name(row.model)).map(canonical::model).unwrap_or_default();
-        let tier = names.tiers.get(usize::from(row.tier)).map(canonical::tier).unwrap_or_default();
-        let tags = names.tag_sets.get(name(row.tags)).map(canonical::tags).unwrap_or_default();
+        let class = names.classes.get(name(row.class)).map(|class| {
+            let model = names.models.get(name(class.model)).map(canonical::model).unwrap_or_default();
+            let tier = names.tiers.get(usize::from(class.tier)).map(canonical::tier).unwrap_or_default();
+            let tags = names.tag_sets.get(name(class.tags)).map(canonical::tags).unwrap_or_default();
+            canonical::class(&model, &tier, &tags, class.prompt)
+        });
+        let class = class.unwrap_or_default();
         let line = i64::try_from(row.line).unwrap_or(i64::MAX);
-        let parts = EventParts {
-            key: row.key.number(),
-            line,
-            kind: 0,
-            id: batch.id(row),
-            at: row.at,
-            model: &model,
-            tier: &tier,
-            tags: &tags,
-            prompt: row.prompt,
-        };
+        let parts = EventParts { key: row.key.number(), line, kind: 0, id: batch.id(row), at: row.at, class: &class };
         canonical::event(&mut encoder, parts, &batch.quantities(row));
     }
     let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);

@@ -1,6 +1,6 @@
 //! Reports on a ledger: reading one state of it, rating it, and handing it to the report.
 
-use crate::aggregate::{AggregateError, PriceChanges, from_daily, from_events, rated};
+use crate::aggregate::{AggregateError, PriceChanges, from_daily, from_events, from_monthly, rated};
 use crate::books::completeness::{self, Caveats};
 use crate::books::{Books, BooksError};
 use crate::domain::period::Period;
@@ -29,17 +29,36 @@ pub struct Request {
     pub by: Vec<Dimension>,
     /// Another price book than the ledger's own.
     pub book: Option<String>,
+    /// What lines of usage must tell apart.
+    pub detail: Detail,
     /// Where usage is read from.
     pub basis: Basis,
     /// Now, to warn about a month that is not over.
     pub now: Option<Timestamp>,
 }
 
+/// What lines of usage must tell apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// Days, and every tag.
+    Days,
+    /// Payers and models only.
+    Totals,
+}
+
+impl Detail {
+    /// What a report needs.
+    pub fn of(report: &str, by: &[Dimension]) -> Self {
+        let coarse = matches!(report, "chargeback" | "summary" | "roi");
+        if coarse && by.iter().all(Dimension::is_of_payer_or_model) { Self::Totals } else { Self::Days }
+    }
+}
+
 /// Where a report's usage comes from. Both give the same numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Basis {
-    /// The daily sums.
-    Daily,
+    /// The sums by day, or by month where the days need not be told apart.
+    Sums,
     /// Every event, on all threads.
     Events,
 }
@@ -47,7 +66,14 @@ pub enum Basis {
 impl Request {
     /// A period by department, with the ledger's own prices, from the daily sums.
     pub fn of(period: Period) -> Self {
-        Self { period, by: vec![Dimension::Department], book: None, basis: Basis::Daily, now: None }
+        Self {
+            period,
+            by: vec![Dimension::Department],
+            book: None,
+            detail: Detail::Days,
+            basis: Basis::Sums,
+            now: None,
+        }
     }
 }
 
@@ -77,7 +103,8 @@ pub struct Statement {
 impl Books {
     /// Makes a report.
     pub fn report(&self, name: &str, request: &Request) -> Result<Sheet, BooksError> {
-        let statement = self.statement(request)?;
+        let detail = Detail::of(name, &request.by);
+        let statement = self.statement(&Request { detail, ..request.clone() })?;
         statement.report(name, &request.by)
     }
 
@@ -95,7 +122,6 @@ impl Books {
     fn statement_of_one_state(&self, request: &Request) -> Result<Statement, BooksError> {
         let snapshot = self.ledger.snapshot()?;
         let settings = self.settings();
-        let names = snapshot.dictionary()?;
         let rows = snapshot.prices()?;
         let books = books(&rows);
         let own = request.book.as_deref().unwrap_or(settings.book.as_str());
@@ -105,12 +131,8 @@ impl Books {
             None if request.book.is_none() => &empty,
             None => return Err(BooksError::NoBook(own.to_owned())),
         };
-        let rating = Rating { snapshot: &snapshot, book, books: &books, names: &names };
-        let lines = rating.rated(request.period, request.basis)?;
-        let before = match request.period.as_month().map(|month| month.previous().period()) {
-            Some(period) => Some(rating.rated(period, Basis::Daily)?).filter(|lines| !lines.is_empty()),
-            None => None,
-        };
+        let rating = Rating { snapshot: &snapshot, book, books: &books };
+        let Rated { lines, before, names } = rating.of(request)?;
         let caveats = completeness::caveats(&lines, &names, &snapshot.quarantine()?, request, settings.calendar);
         let heading = Heading {
             report: String::new(),
@@ -157,18 +179,63 @@ struct Rating<'a> {
     snapshot: &'a Snapshot<'a>,
     book: &'a Book,
     books: &'a BTreeMap<String, Book>,
-    names: &'a Dictionary,
+}
+
+/// The usage of a period and of the month before, with the names of its numbers.
+struct Rated {
+    lines: Vec<RatedLine>,
+    before: Option<Vec<RatedLine>>,
+    names: Dictionary,
 }
 
 impl Rating<'_> {
-    fn rated(&self, period: Period, basis: Basis) -> Result<Vec<RatedLine>, BooksError> {
-        let changes = PriceChanges::new(self.books.values().collect(), self.names);
+    fn of(&self, request: &Request) -> Result<Rated, BooksError> {
+        let whole_months = request.period.is_whole_months();
+        if request.basis == Basis::Sums && request.detail == Detail::Totals && whole_months {
+            let names = self.snapshot.dictionary_of_payers()?;
+            if let Some(rated) = Self::both(request.period, names, |period, names| self.of_months(period, names))? {
+                return Ok(rated);
+            }
+        }
+        let names = self.snapshot.dictionary()?;
+        let basis = |period| if period == request.period { request.basis } else { Basis::Sums };
+        let rated = |period, names: &Dictionary| self.of_days(period, basis(period), names).map(Some);
+        let none = || AggregateError::Ledger(LedgerError::Corrupt("usage that can be rated was not".to_owned()));
+        Ok(Self::both(request.period, names, rated)?.ok_or_else(none)?)
+    }
+
+    /// Rates a period and the month before; `None` where either cannot be rated so.
+    fn both(
+        period: Period,
+        names: Dictionary,
+        rated: impl Fn(Period, &Dictionary) -> Result<Option<Vec<RatedLine>>, BooksError>,
+    ) -> Result<Option<Rated>, BooksError> {
+        let Some(lines) = rated(period, &names)? else { return Ok(None) };
+        let before = match period.as_month().map(|month| month.previous().period()) {
+            Some(before) => match rated(before, &names)? {
+                Some(lines) => Some(lines).filter(|lines| !lines.is_empty()),
+                None => return Ok(None),
+            },
+            None => None,
+        };
+        Ok(Some(Rated { lines, before, names }))
+    }
+
+    fn of_months(&self, period: Period, names: &Dictionary) -> Result<Option<Vec<RatedLine>>, BooksError> {
+        let changes = PriceChanges::new(self.books.values().collect(), names);
+        let currency = self.snapshot.ledger().settings().currency;
+        let usage = from_monthly::usage(self.snapshot, period, &changes)?;
+        Ok(usage.and_then(|usage| rated::rated_as_it_is(usage, self.book, names, currency)))
+    }
+
+    fn of_days(&self, period: Period, basis: Basis, names: &Dictionary) -> Result<Vec<RatedLine>, BooksError> {
+        let changes = PriceChanges::new(self.books.values().collect(), names);
         let usage = match basis {
-            Basis::Daily => from_daily::usage(self.snapshot, period, &changes)?,
-            Basis::Events => from_events::usage(&self.snapshot.readers(), period, &changes)?,
+            Basis::Sums => from_daily::usage(self.snapshot, period, &changes)?,
+            Basis::Events => from_events::usage(self.snapshot, period, &changes)?,
         };
         let currency = self.snapshot.ledger().settings().currency;
-        Ok(rated::rated(self.snapshot, usage, self.book, self.names, currency, &changes)?)
+        Ok(rated::rated(self.snapshot, usage, self.book, names, currency, &changes)?)
     }
 }
 

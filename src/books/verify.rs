@@ -56,22 +56,22 @@ impl Books {
             None => Vec::new(),
         };
         let (readers, key_hash) = (snapshot.readers(), self.key_hash);
+        let prover = snapshot.prover(key_hash)?;
         let prove = |days: &[Day]| {
             readers.read(|reader| {
-                let mut prover = reader.prover(key_hash)?;
-                days.iter()
-                    .map(|day| reader.prove_day(*day, &mut prover))
-                    .collect::<Result<Vec<DayProof>, LedgerError>>()
+                let proofs = days.iter().map(|day| reader.prove_day(*day, &prover));
+                proofs.collect::<Result<Vec<DayProof>, LedgerError>>()
             })
         };
         let proofs: Vec<Vec<DayProof>> = days.par_chunks(DAYS_A_TASK).map(prove).collect::<Result<_, _>>()?;
-        let proofs: Vec<DayProof> = proofs.into_iter().flatten().collect();
+        let mut proofs: Vec<DayProof> = proofs.into_iter().flatten().collect();
         let events = proofs.iter().map(|day| day.events).sum();
         let mut findings: Vec<Finding> = proofs.iter().flat_map(|day| day.findings.iter().cloned()).collect();
         if let (Some(first), Some(last)) = (days.first(), days.last()) {
             findings.extend(repeated_ids(&readers, (*first, *last), events)?);
         }
         findings.extend(snapshot.stray_sums(days_of_events)?);
+        findings.extend(snapshot.changed_months(&mut proofs)?);
         findings.extend(snapshot.changed_meters()?);
         let proof = snapshot.prove_chain(&proofs)?;
         findings.extend(proof.findings);

@@ -224,6 +224,8 @@ impl From<BooksError> for Failure {
             BooksError::NoBook(_) => {
                 Self::new(Exit::Usage, error).hint("`tokenbook prices list` shows the books there are")
             }
+            BooksError::NoModel(_) => Self::new(Exit::Usage, error)
+                .hint("--only takes exact names, or patterns with * and ?, of `model` or `provider/model`"),
             BooksError::Savings(_) => Self::new(Exit::Usage, error),
             BooksError::Io { .. } => Self::new(Exit::Storage, error),
             BooksError::Aggregate(AggregateError::Overflow(_)) | BooksError::Report(_) | BooksError::Roi(_) => {

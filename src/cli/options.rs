@@ -153,9 +153,25 @@ impl OutputOptions {
         render::named(&self.format).unwrap_or(&RENDERERS[0])
     }
 
+    /// Whether two tables may follow each other in what is printed.
+    pub fn holds_two(&self) -> bool {
+        matches!(self.renderer().name, "table" | "markdown")
+    }
+
     /// Prints or writes a sheet.
     pub fn put(&self, sheet: &Sheet, session: &mut super::Session<'_, '_>) -> Result<(), Failure> {
-        let bytes = tokenbook::books::output::rendered(sheet, self.renderer())?;
+        self.put_all(&[sheet], session)
+    }
+
+    /// Prints or writes sheets, with an empty line between them.
+    pub fn put_all(&self, sheets: &[&Sheet], session: &mut super::Session<'_, '_>) -> Result<(), Failure> {
+        let mut bytes = Vec::new();
+        for sheet in sheets {
+            if !bytes.is_empty() {
+                bytes.push(b'\n');
+            }
+            bytes.extend(tokenbook::books::output::rendered(sheet, self.renderer())?);
+        }
         match &self.output {
             None => Ok(session.streams.out.write_all(&bytes)?),
             Some(path) => {
@@ -167,7 +183,7 @@ impl OutputOptions {
 }
 
 /// An output must not take the ledger's place.
-fn refuse_ledger(path: &Path, ledger: &Path) -> Result<(), Failure> {
+pub fn refuse_ledger(path: &Path, ledger: &Path) -> Result<(), Failure> {
     match (path.canonicalize(), ledger.canonicalize()) {
         (Ok(path), Ok(ledger)) if path == ledger => {
             Err(Failure::new(Exit::Usage, format!("{}: is the ledger itself, expected another file", path.display())))

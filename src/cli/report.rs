@@ -5,7 +5,7 @@ use super::options::OutputOptions;
 use crate::cli::failure::{Exit, Failure};
 use std::path::PathBuf;
 use tokenbook::books::month_end;
-use tokenbook::books::reports::{Basis, Request};
+use tokenbook::books::reports::{Basis, Detail, Request};
 use tokenbook::domain::period::Period;
 use tokenbook::report::REPORTS;
 use tokenbook::report::by::Dimension;
@@ -59,10 +59,12 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
         Period::parse(&arguments.period).map_err(|error| usage(format!("--period {:?} {error}", arguments.period)))?;
     let by =
         arguments.by.as_deref().map(Dimension::list).transpose().map_err(|error| usage(format!("--by {error}")))?;
+    let dimensions = by.clone().unwrap_or_else(|| vec![Dimension::Department]);
     let request = Request {
-        by: by.clone().unwrap_or_else(|| vec![Dimension::Department]),
+        detail: Detail::of(&arguments.name, &dimensions),
+        by: dimensions,
         book: arguments.book.clone(),
-        basis: if arguments.recompute { Basis::Events } else { Basis::Daily },
+        basis: if arguments.recompute { Basis::Events } else { Basis::Sums },
         now: Some(session.invocation.now),
         ..Request::of(period)
     };

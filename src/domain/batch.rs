@@ -21,18 +21,25 @@ pub struct Row {
     pub line: u64,
     /// Where the id is in the batch's buffer.
     pub id: IdSpan,
-    /// The place of the model.
-    pub model: u32,
-    /// The place of the tag set.
-    pub tags: u32,
-    /// The place of the tier.
-    pub tier: u16,
-    /// What is known of the prompt.
-    pub prompt: PromptSize,
+    /// The place of what it has in common with others.
+    pub class: u32,
     /// The frequent meters.
     pub frequent: Frequent,
     /// Where the rare meters are in the batch's list.
     pub rare: (u32, u8),
+}
+
+/// What many events have in common. Names are places in [`Names`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Class {
+    /// The model.
+    pub model: u32,
+    /// The tag set.
+    pub tags: u32,
+    /// The tier.
+    pub tier: u16,
+    /// What is known of the prompt.
+    pub prompt: PromptSize,
 }
 
 /// A span of the buffer that holds the ids.
@@ -121,39 +128,36 @@ impl Batch {
         self.rows.truncate(rows);
     }
 
-    /// Moves another batch's rows behind this one's.
-    pub fn append(&mut self, other: &Self) -> Result<(), BatchFull> {
-        let ids = u32::try_from(self.ids.len()).map_err(|_| BatchFull)?;
-        let rare = u32::try_from(self.rare.len()).map_err(|_| BatchFull)?;
-        u32::try_from(self.ids.len().saturating_add(other.ids.len())).map_err(|_| BatchFull)?;
-        self.ids.push_str(&other.ids);
-        self.rare.extend_from_slice(&other.rare);
-        self.rows.extend(other.rows.iter().map(|row| Row {
-            id: IdSpan { start: row.id.start + ids, ..row.id },
-            rare: (row.rare.0 + rare, row.rare.1),
-            ..*row
-        }));
-        Ok(())
+    /// Batches as one, in the order rows are appended in: by key, rows of one key as they came. Ids are moved along, so
+    /// that appending reads them one after the other.
+    pub fn merged(parts: &[Self]) -> Result<Self, BatchFull> {
+        let rows: usize = parts.iter().map(Self::len).sum();
+        let ids: usize = parts.iter().map(|part| part.ids.len()).sum();
+        let mut order = Vec::with_capacity(rows);
+        for (number, part) in (0_u64..).zip(parts) {
+            let came = (number << 32..).zip(&part.rows);
+            order.extend(came.map(|(came, row)| (row.key, came)));
+        }
+        // All different: rows of one key stay as they came.
+        order.sort_unstable();
+        let mut merged = Self { rows: Vec::with_capacity(rows), ids: String::with_capacity(ids), rare: Vec::new() };
+        let place = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        for (_, came) in order {
+            let Some(part) = parts.get(place(came >> 32)) else { continue };
+            let Some(row) = part.rows.get(place(came & u64::from(u32::MAX))) else { continue };
+            merged.push(part.id(row), part.rare(row), |id, rare| Row { id, rare, ..*row })?;
+        }
+        Ok(merged)
     }
 
-    /// The rows in the order they are appended in: by key, events of one key as they came. Ids are moved along, so that
-    /// appending reads them one after the other.
-    pub fn sorted(&self) -> Self {
-        let mut order: Vec<(EventKey, &Row)> = self.rows.iter().map(|row| (row.key, row)).collect();
-        // Stable: events of one key stay as they came.
-        order.sort_by_key(|(key, _)| *key);
-        let mut sorted = Self {
-            rows: Vec::with_capacity(self.rows.len()),
-            ids: String::with_capacity(self.ids.len()),
-            rare: self.rare.clone(),
-        };
-        for (_, row) in order {
-            // The spans of one buffer cover it without gaps, so the new ones fit as the old ones did.
-            let start = u32::try_from(sorted.ids.len()).unwrap_or(u32::MAX);
-            sorted.ids.push_str(self.id(row));
-            sorted.rows.push(Row { id: IdSpan { start, ..row.id }, ..*row });
+    /// Cuts the rows from a place on off into a batch of their own.
+    pub fn split_off(&mut self, place: usize) -> Result<Self, BatchFull> {
+        let mut rest = Self::new();
+        for row in self.rows.get(place..).unwrap_or(&[]) {
+            rest.push(self.id(row), self.rare(row), |id, rare| Row { id, rare, ..*row })?;
         }
-        sorted
+        self.rows.truncate(place);
+        Ok(rest)
     }
 }
 
@@ -166,4 +170,6 @@ pub struct Names {
     pub tag_sets: Vec<TagSet>,
     /// Service tiers.
     pub tiers: Vec<ServiceTier>,
+    /// Classes of events.
+    pub classes: Vec<Class>,
 }

@@ -33,6 +33,11 @@ impl Day {
         self.0
     }
 
+    /// Nanoseconds from 1970 to 00:00 UTC of its date, which is its start only where the zone is UTC.
+    pub fn utc_midnight(self) -> i64 {
+        i64::from(self.0) * 86_400 * NANOS
+    }
+
     /// The date.
     pub fn date(self) -> NaiveDate {
         NaiveDate::default() + TimeDelta::days(i64::from(self.0))

@@ -119,6 +119,13 @@ pub fn tags(tags: &TagSet) -> Vec<u8> {
     encoder.into_bytes()
 }
 
+/// The canonical form of what many events have in common, from the forms of its names.
+pub fn class(model: &[u8], tier: &[u8], tags: &[u8], prompt: PromptSize) -> Vec<u8> {
+    let mut encoder = Encoder::new();
+    encoder.raw(model).raw(tier).raw(tags).u8(prompt.code());
+    encoder.into_bytes()
+}
+
 /// The parts of an event whose names are already canonical.
 #[derive(Debug, Clone, Copy)]
 pub struct EventParts<'a> {
@@ -132,20 +139,13 @@ pub struct EventParts<'a> {
     pub id: &'a str,
     /// The instant.
     pub at: Timestamp,
-    /// [`model`] of its model.
-    pub model: &'a [u8],
-    /// [`tier`] of its tier.
-    pub tier: &'a [u8],
-    /// [`tags`] of its tags.
-    pub tags: &'a [u8],
-    /// What is known of the prompt.
-    pub prompt: PromptSize,
+    /// [`class`] of its model, tier, tags and prompt.
+    pub class: &'a [u8],
 }
 
 /// Encodes an event as it stands in the ledger.
 pub fn event(encoder: &mut Encoder, parts: EventParts<'_>, quantities: &Quantities) {
-    encoder.i64(parts.key).i64(parts.line).u8(parts.kind).text(parts.id).i64(parts.at.nanos());
-    encoder.raw(parts.model).raw(parts.tier).raw(parts.tags).u8(parts.prompt.code());
+    encoder.i64(parts.key).i64(parts.line).u8(parts.kind).text(parts.id).i64(parts.at.nanos()).raw(parts.class);
     for (meter, quantity) in quantities.iter() {
         encoder.u8(meter.code()).i64(quantity);
     }
@@ -176,10 +176,12 @@ mod tests {
             kind: 0,
             id: "req_1",
             at: Timestamp::EARLIEST,
-            model: &model(&Model { provider: None, name: Name::new("gpt-4.1")? }),
-            tier: &tier(&ServiceTier::new("").map_err(|_| NameError::Empty)?),
-            tags: &tags(&tag_set),
-            prompt: PromptSize::Exact,
+            class: &class(
+                &model(&Model { provider: None, name: Name::new("gpt-4.1")? }),
+                &tier(&ServiceTier::new("").map_err(|_| NameError::Empty)?),
+                &tags(&tag_set),
+                PromptSize::Exact,
+            ),
         };
         let mut encoder = Encoder::new();
         event(&mut encoder, parts, &quantities);

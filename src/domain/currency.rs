@@ -17,6 +17,9 @@ pub struct Currency {
 pub struct UnknownCurrency;
 
 impl Currency {
+    /// The US dollar, in which public catalogues state their prices.
+    pub const USD: Self = Self { code: "USD", digits: 2 };
+
     /// The currency of a three-letter code in capitals.
     pub fn parse(code: &str) -> Result<Self, UnknownCurrency> {
         let at = CODES.binary_search_by_key(&code, |(code, _)| code).map_err(|_| UnknownCurrency)?;

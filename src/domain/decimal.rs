@@ -1,7 +1,8 @@
-//! Decimal numbers as people write them: digits, at most one point, nothing else.
+//! Decimal numbers as people write them: digits, at most one point, nothing else; and as programs write them, with an
+//! exponent.
 //!
-//! One spelling only: no exponent, no plus sign, no grouping, no underscore, no bare point. A number with more
-//! digits than can be kept is refused; nothing here rounds and nothing passes through a float.
+//! No plus sign, no grouping, no underscore, no bare point. A number with more digits than can be kept is refused;
+//! nothing here rounds and nothing passes through a float.
 
 use rust_decimal::Decimal;
 
@@ -33,6 +34,64 @@ pub fn plain(text: &str) -> Result<Decimal, DecimalError> {
     Decimal::from_str_exact(text).map_err(|_| DecimalError::TooManyDigits)
 }
 
+/// A number as a program wrote it, `2.5e-06` say: exactly `digits x 10^exponent`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Literal {
+    /// Whether it is below zero.
+    pub negative: bool,
+    /// The digits without zeros at their end; at most [`LITERAL_DIGITS`] of them.
+    pub digits: u128,
+    /// The power of ten they are multiplied by; 0 where there are none.
+    pub exponent: i32,
+}
+
+/// The most digits of a literal that are kept. A binary float has 17 at most.
+pub const LITERAL_DIGITS: usize = 24;
+/// Exponents beyond this are cut: no price is anywhere near.
+const EXPONENT_LIMIT: i32 = 100_000;
+
+/// Reads a number as JSON writes it, exactly.
+pub fn literal(text: &str) -> Result<Literal, DecimalError> {
+    let (number, exponent) = match text.split_once(['e', 'E']) {
+        Some((number, exponent)) => (number, power(exponent)?),
+        None => (text, 0),
+    };
+    let unsigned = number.strip_prefix('-').unwrap_or(number);
+    let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
+    let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
+    let whole_is_one = !whole.is_empty() && digits(whole) && (whole.len() == 1 || !whole.starts_with('0'));
+    if !whole_is_one || unsigned.ends_with('.') || !digits(fraction) {
+        return Err(DecimalError::NotPlain);
+    }
+    let all = format!("{whole}{fraction}");
+    let kept = all.trim_end_matches('0');
+    let dropped = all.len() - kept.len();
+    let significant = kept.trim_start_matches('0');
+    if significant.is_empty() {
+        return Ok(Literal { negative: false, digits: 0, exponent: 0 });
+    }
+    if significant.len() > LITERAL_DIGITS {
+        return Err(DecimalError::TooManyDigits);
+    }
+    let shift = |count: usize| i32::try_from(count).map_err(|_| DecimalError::TooManyDigits);
+    let exponent = exponent.saturating_sub(shift(fraction.len())?).saturating_add(shift(dropped)?);
+    let digits = significant.parse().map_err(|_| DecimalError::TooManyDigits)?;
+    Ok(Literal { negative: number.starts_with('-'), digits, exponent })
+}
+
+/// The exponent after the `e`; one beyond the limit is cut to it.
+fn power(text: &str) -> Result<i32, DecimalError> {
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(digits) => (true, digits),
+        None => (false, text.strip_prefix('+').unwrap_or(text)),
+    };
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(DecimalError::NotPlain);
+    }
+    let size = digits.parse().unwrap_or(EXPONENT_LIMIT).min(EXPONENT_LIMIT);
+    Ok(if negative { -size } else { size })
+}
+
 /// The whole number `value x 10^power`, if it is one and fits.
 pub fn scaled(value: Decimal, power: u32) -> Option<i128> {
     let value = value.normalize();
@@ -53,5 +112,22 @@ mod tests {
         assert_eq!(plain("-0.5").map(|d| scaled(d, 1)), Ok(Some(-5)));
         assert_eq!(plain("0.25").map(|d| scaled(d, 1)), Ok(None));
         assert_eq!(plain("2.500").map(|d| scaled(d, 1)), Ok(Some(25)));
+    }
+
+    #[test]
+    fn a_literal_is_its_digits_and_a_power_of_ten() {
+        let parts = |text| literal(text).map(|l| (l.negative, l.digits, l.exponent));
+        assert_eq!(parts("2.5e-06"), Ok((false, 25, -7)));
+        assert_eq!(parts("3.6000000000000003e-06"), Ok((false, 36_000_000_000_000_003, -22)));
+        assert_eq!(parts("-1"), Ok((true, 1, 0)));
+        assert_eq!(parts("0.00000008333333333333334"), Ok((false, 8_333_333_333_333_334, -23)));
+        assert_eq!(parts("1200"), Ok((false, 12, 2)));
+        assert_eq!(parts("1E+3"), Ok((false, 1, 3)));
+        assert_eq!(parts("-0.000e7"), Ok((false, 0, 0)));
+        assert_eq!(parts("1e-99999999999"), Ok((false, 1, -EXPONENT_LIMIT)));
+        assert_eq!(parts("0.1234567890123456789012345"), Err(DecimalError::TooManyDigits));
+        for text in ["", "-", ".5", "1.", "01", "1e", "1e+", "+1", "1e1.5", "NaN", "inf", "1_0", " 1", "1,5", "0x1"] {
+            assert_eq!(parts(text), Err(DecimalError::NotPlain), "{text:?}");
+        }
     }
 }

@@ -45,6 +45,13 @@ impl Month {
         i64::from(self.year) * 100 + i64::from(self.month)
     }
 
+    /// The month of a number in the ledger; `None` out of range.
+    pub fn from_code(code: i64) -> Option<Self> {
+        let year = i32::try_from(code.div_euclid(100)).ok().filter(|year| (2014..=2100).contains(year))?;
+        let month = u32::try_from(code.rem_euclid(100)).ok().filter(|month| (1..=12).contains(month))?;
+        Some(Self { year, month })
+    }
+
     /// The month after.
     pub fn next(self) -> Self {
         if self.month == 12 {
@@ -150,6 +157,11 @@ impl Period {
     pub fn months(self) -> impl Iterator<Item = Month> {
         let last = Month::of(self.last);
         std::iter::successors(Some(Month::of(self.first)), move |month| (*month < last).then(|| month.next()))
+    }
+
+    /// Whether it is made of whole months.
+    pub fn is_whole_months(self) -> bool {
+        self.first() == self.first().month().first() && self.last() == self.last().month().last()
     }
 
     /// The month, when the period is one.

@@ -9,6 +9,8 @@ use crate::domain::money::Amount;
 use std::fmt;
 
 const NANO_DIGITS: u32 = 9;
+/// Nano-units per million of what costs 1 a piece: 10 to this power.
+const NANOS_OF_ONE: i32 = 15;
 
 /// Nano-units of a currency per million units of a meter. Never negative.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,6 +37,15 @@ impl Per {
     }
 }
 
+/// What a price comes to that was not written for us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stated {
+    /// A whole number of nano-units per million.
+    Exact(Rate),
+    /// Not one: this is the nearest, off by less than a millionth of the price.
+    Near(Rate),
+}
+
 impl Rate {
     /// A rate of so many nano-units per million; `None` when negative.
     pub fn from_nanos_per_million(nanos: i64) -> Option<Self> {
@@ -55,6 +66,37 @@ impl Rate {
         let power = NANO_DIGITS + per.powers_to_million();
         let nanos = decimal::scaled(value, power).ok_or(RateError::TooFine)?;
         i64::try_from(nanos).map(Self).map_err(|_| RateError::TooLarge)
+    }
+
+    /// Reads a price of so many units as a program wrote it, `2.5e-06` for one token say. Where the binary fraction it went through shows
+    /// (`3.6000000000000003e-06`), or it has no end in decimals, the nearest rate is told apart from an exact one.
+    pub fn stated(price: &str, units: u32) -> Result<Stated, RateError> {
+        let literal = decimal::literal(price)?;
+        if literal.negative {
+            return Err(RateError::Negative);
+        }
+        let power = literal.exponent.saturating_add(NANOS_OF_ONE);
+        let scale = 10_u128.checked_pow(power.unsigned_abs());
+        let units = u128::from(units.max(1));
+        let (numerator, denominator) = if power < 0 {
+            let scale = scale.and_then(|scale| scale.checked_mul(units));
+            (literal.digits, scale.ok_or(RateError::TooFine)?)
+        } else {
+            let scaled = scale.and_then(|scale| literal.digits.checked_mul(scale));
+            (scaled.ok_or(RateError::TooLarge)?, units)
+        };
+        let (whole, rest) = (numerator / denominator, numerator % denominator);
+        let rate = |nanos: u128| i64::try_from(nanos).map(Self).map_err(|_| RateError::TooLarge);
+        if rest == 0 {
+            return rate(whole).map(Stated::Exact);
+        }
+        // Half to even, as everywhere.
+        let above = denominator - rest;
+        let up = rest > above || rest == above && !whole.is_multiple_of(2);
+        if rest.min(above) > numerator / 1_000_000 {
+            return Err(RateError::TooFine);
+        }
+        rate(whole + u128::from(up)).map(Stated::Near)
     }
 
     /// The exact price of a quantity.
@@ -112,5 +154,25 @@ mod tests {
         let rate = Rate::parse("0.42", Per::Million);
         assert_eq!(rate.map(|r| r.price_of(1_000_000).to_string()), Ok("0.42".to_owned()));
         assert_eq!(rate.map(|r| r.price_of(35_000).to_string()), Ok("0.0147".to_owned()));
+    }
+
+    #[test]
+    fn a_price_of_a_program_is_exact_or_said_to_be_near() {
+        let exact = |nanos| Ok(Stated::Exact(Rate(nanos)));
+        let near = |nanos| Ok(Stated::Near(Rate(nanos)));
+        assert_eq!(Rate::stated("2.5e-06", 1), exact(2_500_000_000));
+        assert_eq!(Rate::stated("0.0000025", 1), exact(2_500_000_000));
+        assert_eq!(Rate::stated("10", 1_000), exact(10_000_000_000_000));
+        assert_eq!(Rate::stated("0.0", 1), exact(0));
+        assert_eq!(Rate::stated("3.6000000000000003e-06", 1), near(3_600_000_000));
+        assert_eq!(Rate::stated("9.499999999999999e-07", 1), near(950_000_000));
+        assert_eq!(Rate::stated("0.00000008333333333333334", 1), near(83_333_333));
+        assert_eq!(Rate::stated("0.04", 3_600), near(11_111_111_111));
+        assert_eq!(Rate::stated("0.36", 3_600), exact(100_000_000_000));
+        // A millionth of the price at most is given away, so nothing becomes free.
+        assert_eq!(Rate::stated("1e-16", 1), Err(RateError::TooFine));
+        assert_eq!(Rate::stated("1e-300", 1), Err(RateError::TooFine));
+        assert_eq!(Rate::stated("1e300", 1), Err(RateError::TooLarge));
+        assert_eq!(Rate::stated("-1", 1), Err(RateError::Negative));
     }
 }

@@ -109,6 +109,12 @@ impl TagSet {
         self.get(TagKey::DEPARTMENT)
     }
 
+    /// Nothing but the department, the project and the environment.
+    pub fn payer(&self) -> Self {
+        let own = |(key, _): &(&TagKey, &Name)| TagKey::OWN_FIELDS.contains(&key.as_str());
+        self.0.iter().filter(own).map(|(key, value)| (key.clone(), value.clone())).collect()
+    }
+
     /// The tags in the order of their keys.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
         self.0.iter().map(|(key, value)| (key.as_str(), value.as_str()))

@@ -6,6 +6,7 @@ use crate::domain::quantities::{Quantities, QuantityOverflow};
 use crate::domain::tags::TagSet;
 use crate::domain::timestamp::Timestamp;
 use rustc_hash::FxHashMap;
+use std::hash::Hash;
 
 /// What a sum of usage is about. Numbers are those of a [`Dictionary`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,7 +57,61 @@ pub struct Dictionary {
     pub sources: FxHashMap<i64, String>,
 }
 
-/// Sums of usage by key, while events are counted one by one.
+/// Sums of usage by some key, while events are counted one by one.
+#[derive(Debug)]
+pub struct Tally<K>(FxHashMap<K, Sum>);
+
+#[derive(Debug)]
+struct Sum {
+    events: i64,
+    active: i64,
+    first_at: Timestamp,
+    last_at: Timestamp,
+    quantities: Quantities,
+}
+
+impl<K> Default for Tally<K> {
+    fn default() -> Self {
+        Self(FxHashMap::default())
+    }
+}
+
+impl<K: Copy + Eq + Hash> Tally<K> {
+    /// Nothing counted.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Counts one event.
+    pub fn add(&mut self, key: K, at: Timestamp, quantities: &Quantities) -> Result<(), QuantityOverflow> {
+        let sum = self.0.entry(key).or_insert_with(|| Sum {
+            events: 0,
+            active: 0,
+            first_at: at,
+            last_at: at,
+            quantities: Quantities::NONE,
+        });
+        sum.events += 1;
+        sum.active += i64::from(quantities.is_active());
+        sum.first_at = sum.first_at.min(at);
+        sum.last_at = sum.last_at.max(at);
+        sum.quantities.add(quantities)
+    }
+
+    /// Hands over every sum under the key it counts towards, and none are left.
+    pub fn drain<E: From<QuantityOverflow>>(
+        &mut self,
+        into: &mut UsageSums,
+        usage_key: impl Fn(K) -> Result<UsageKey, E>,
+    ) -> Result<(), E> {
+        for (key, Sum { events, active, first_at, last_at, quantities }) in self.0.drain() {
+            into.add(UsageLine { key: usage_key(key)?, events, active, first_at, last_at, quantities })?;
+        }
+        Ok(())
+    }
+}
+
+/// Sums of usage by what prices and payers depend on.
 #[derive(Debug, Default)]
 pub struct UsageSums(FxHashMap<UsageKey, UsageLine>);
 
@@ -66,40 +121,26 @@ impl UsageSums {
         Self::default()
     }
 
-    /// Counts one event.
-    pub fn add(&mut self, key: UsageKey, at: Timestamp, quantities: &Quantities) -> Result<(), QuantityOverflow> {
-        let line = self.0.entry(key).or_insert_with(|| UsageLine {
-            key,
-            events: 0,
-            active: 0,
-            first_at: at,
-            last_at: at,
-            quantities: Quantities::NONE,
-        });
-        line.events += 1;
-        line.active += i64::from(quantities.is_active());
-        line.first_at = line.first_at.min(at);
-        line.last_at = line.last_at.max(at);
-        line.quantities.add(quantities)
+    /// Adds a sum.
+    pub fn add(&mut self, line: UsageLine) -> Result<(), QuantityOverflow> {
+        match self.0.get_mut(&line.key) {
+            None => {
+                self.0.insert(line.key, line);
+                Ok(())
+            }
+            Some(sum) => {
+                sum.events += line.events;
+                sum.active += line.active;
+                sum.first_at = sum.first_at.min(line.first_at);
+                sum.last_at = sum.last_at.max(line.last_at);
+                sum.quantities.add(&line.quantities)
+            }
+        }
     }
 
     /// Adds other sums.
     pub fn merge(&mut self, other: Self) -> Result<(), QuantityOverflow> {
-        for (key, line) in other.0 {
-            match self.0.get_mut(&key) {
-                None => {
-                    self.0.insert(key, line);
-                }
-                Some(sum) => {
-                    sum.events += line.events;
-                    sum.active += line.active;
-                    sum.first_at = sum.first_at.min(line.first_at);
-                    sum.last_at = sum.last_at.max(line.last_at);
-                    sum.quantities.add(&line.quantities)?;
-                }
-            }
-        }
-        Ok(())
+        other.0.into_values().try_for_each(|line| self.add(line))
     }
 
     /// The sums in the order of their keys, and none are left.

@@ -7,6 +7,7 @@ use crate::domain::meter::Meter;
 use crate::domain::timestamp::Timestamp;
 use crate::import::record::Record;
 use crate::import::sink::{Draft, Sink, Span};
+use crate::price::catalog::providers;
 use crate::text::problem::Problem;
 use std::borrow::Cow;
 
@@ -178,6 +179,11 @@ impl<'s, 'c> Events<'s, 'c> {
         };
         self.sink.push(self.line, &draft)
     }
+}
+
+/// A provider by the name that price lists have for it, where a gateway has another.
+pub fn provider(theirs: &str) -> Cow<'static, str> {
+    Cow::Owned(providers::ours(theirs).0.to_owned())
 }
 
 /// The id of a record that has none: its natural key, in words. What is too long for an id is told by its digest.

@@ -3,7 +3,7 @@
 //! Threads share one [`SharedNames`]; each keeps a [`NameCache`] from the raw text of a record to the place, so that
 //! checking and locking happen once for each distinct text and thread, not for each record.
 
-use crate::domain::batch::Names;
+use crate::domain::batch::{Class, Names};
 use crate::domain::event::{Model, ServiceTier};
 use crate::domain::name::Name;
 use crate::domain::tags::{Tag, TagKey, TagSet};
@@ -25,6 +25,7 @@ struct Index {
     models: FxHashMap<Model, u32>,
     tag_sets: FxHashMap<TagSet, u32>,
     tiers: FxHashMap<ServiceTier, u16>,
+    classes: FxHashMap<Class, u32>,
 }
 
 impl SharedNames {
@@ -67,6 +68,13 @@ impl SharedNames {
     }
 }
 
+impl SharedNames {
+    fn class(&self, class: Class) -> u32 {
+        let index = &mut *self.index();
+        place(&mut index.classes, &mut index.names.classes, class)
+    }
+}
+
 struct Locked<'a>(MutexGuard<'a, Index>);
 
 impl std::ops::Deref for Locked<'_> {
@@ -100,10 +108,16 @@ pub struct NameCache {
     models: FxHashMap<Box<[u8]>, u32>,
     tag_sets: FxHashMap<Box<[u8]>, u32>,
     tiers: FxHashMap<Box<str>, u16>,
+    classes: FxHashMap<Class, u32>,
     scratch: Vec<u8>,
 }
 
 impl NameCache {
+    /// The place of a class.
+    pub fn class(&mut self, shared: &SharedNames, class: Class) -> u32 {
+        *self.classes.entry(class).or_insert_with(|| shared.class(class))
+    }
+
     /// The place of a model.
     pub fn model(&mut self, shared: &SharedNames, provider: &str, name: &str) -> Result<u32, Problem> {
         self.scratch.clear();

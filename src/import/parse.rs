@@ -1,9 +1,9 @@
 //! Parsing a file in parallel over bounded chunks, in an order that does not depend on the threads.
 //!
-//! A window of chunks is read, parsed by all threads, and gathered in the order of the file into batches of about half
-//! a million events, which are sorted by key and handed on. Memory does not grow with the file.
+//! A window of chunks is read, parsed by all threads, and gathered in the order of the file into batches of about a
+//! quarter of a million events, which are sorted by key and handed on. Memory does not grow with the file.
 
-use crate::domain::batch::Batch;
+use crate::domain::batch::{Batch, BatchFull};
 use crate::domain::calendar::{Calendar, DayFinder};
 use crate::domain::key::{KeyHash, SourceHasher};
 use crate::domain::timestamp::Timestamp;
@@ -22,7 +22,7 @@ use std::io;
 use std::sync::{Mutex, PoisonError};
 
 /// Events in a batch, about.
-const BATCH_EVENTS: usize = 500_000;
+pub const BATCH_EVENTS: usize = 250_000;
 
 /// What an import reads with.
 #[derive(Debug)]
@@ -133,7 +133,7 @@ pub fn parse(
         };
         if let Some(begun) = begin(&mut chunk, format, &context.reading, &mut gathered).map_err(ParseError::File)? {
             check_tail(Some(&chunk), begun.1.as_ref(), context)?;
-            gathered.add(parse_chunk(&chunk, begun.1.as_ref(), context, &pool))?;
+            gathered.add(parse_chunk(&chunk, begun.1.as_ref(), context, &pool));
             break begun;
         }
     };
@@ -150,17 +150,17 @@ pub fn parse(
         let parsed: Vec<Output> =
             window.par_iter().map(|chunk| parse_chunk(chunk, reader.as_ref(), context, &pool)).collect();
         for output in parsed {
-            gathered.add(output)?;
+            gathered.add(output);
             if gathered.counts.bad > 0 && context.on_bad == OnBad::DropEvents {
-                gathered.batch = Batch::new();
+                gathered.drop_events();
             }
-            if gathered.batch.len() >= BATCH_EVENTS && deliver(gathered.take_batch()) == Demand::Stop {
+            if gathered.events >= BATCH_EVENTS && deliver(gathered.take_batch(Hold::LastDay)?) == Demand::Stop {
                 return Err(ParseError::Stopped);
             }
         }
     }
-    gathered.add(end(reader.as_ref(), context, &pool))?;
-    if !gathered.batch.is_empty() && deliver(gathered.take_batch()) == Demand::Stop {
+    gathered.add(end(reader.as_ref(), context, &pool));
+    if gathered.events > 0 && deliver(gathered.take_batch(Hold::Nothing)?) == Demand::Stop {
         return Err(ParseError::Stopped);
     }
     let digest = chunks.into_inner().finish()?;
@@ -355,7 +355,8 @@ impl Output {
 
 #[derive(Default)]
 struct Gathered {
-    batch: Batch,
+    parts: Vec<Batch>,
+    events: usize,
     counts: LineCounts,
     bad: Vec<BadLine>,
     bad_by_field: BTreeMap<String, u64>,
@@ -363,10 +364,9 @@ struct Gathered {
 }
 
 impl Gathered {
-    fn add(&mut self, output: Output) -> Result<(), ParseError> {
-        self.batch
-            .append(&output.batch)
-            .map_err(|error| ParseError::File(Problem::line(error.to_string(), "shorter ids")))?;
+    fn add(&mut self, output: Output) {
+        self.events += output.batch.len();
+        self.parts.push(output.batch);
         self.counts.lines += output.counts.lines;
         let late = output.late.min(self.counts.blank);
         self.counts.blank = self.counts.blank - late + output.counts.blank;
@@ -377,11 +377,27 @@ impl Gathered {
             *self.bad_by_field.entry(field).or_default() += bad;
         }
         self.ignored.extend(output.ignored);
-        Ok(())
     }
 
-    fn take_batch(&mut self) -> Batch {
-        std::mem::take(&mut self.batch).sorted()
+    fn drop_events(&mut self) {
+        self.parts.clear();
+        self.events = 0;
+    }
+
+    /// What was gathered, as a batch; `hold` keeps the rows of its last day back for the next, so that a day of a file
+    /// in the order of time is appended in one piece.
+    fn take_batch(&mut self, hold: Hold) -> Result<Batch, ParseError> {
+        let full = |error: BatchFull| ParseError::File(Problem::line(error.to_string(), "shorter ids"));
+        let mut batch = Batch::merged(&self.parts).map_err(full)?;
+        self.drop_events();
+        let last_day = batch.rows().last().map(|row| row.key.day());
+        let place = batch.rows().partition_point(|row| Some(row.key.day()) < last_day);
+        if hold == Hold::LastDay && place >= batch.len() / 2 {
+            let rest = batch.split_off(place).map_err(full)?;
+            self.events = rest.len();
+            self.parts.push(rest);
+        }
+        Ok(batch)
     }
 
     fn into_parsed(self, format: &'static str, digest: FileDigest, keep_bad: usize) -> Parsed {
@@ -389,6 +405,13 @@ impl Gathered {
         bad.truncate(keep_bad);
         Parsed { format, counts: self.counts, bad, bad_by_field: self.bad_by_field, ignored: self.ignored, digest }
     }
+}
+
+/// Whether rows of a batch's last day wait for the next batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hold {
+    LastDay,
+    Nothing,
 }
 
 /// A day after an instant: the latest that usage may have, seen from it.

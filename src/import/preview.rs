@@ -63,13 +63,14 @@ pub fn preview(
 /// An event with its names; the names of a row are always among those met.
 fn spelled(batch: &Batch, row: &Row, names: &Names) -> Option<UsageEvent> {
     let place = |place: u32| usize::try_from(place).unwrap_or(usize::MAX);
+    let class = names.classes.get(place(row.class))?;
     Some(UsageEvent {
         id: EventId::new(batch.id(row)).ok()?,
         at: row.at,
-        model: names.models.get(place(row.model))?.clone(),
-        tier: names.tiers.get(usize::from(row.tier))?.clone(),
-        tags: names.tag_sets.get(place(row.tags))?.clone(),
-        prompt: row.prompt,
+        model: names.models.get(place(class.model))?.clone(),
+        tier: names.tiers.get(usize::from(class.tier))?.clone(),
+        tags: names.tag_sets.get(place(class.tags))?.clone(),
+        prompt: class.prompt,
         quantities: batch.quantities(row),
     })
 }

@@ -1,6 +1,6 @@
 //! Where formats hand over events: the one place that checks what an event must be.
 
-use crate::domain::batch::{Batch, Row};
+use crate::domain::batch::{Batch, Class, Row};
 use crate::domain::calendar::DayFinder;
 use crate::domain::event::PromptSize;
 use crate::domain::key::{EventKey, SourceHasher};
@@ -149,7 +149,8 @@ impl<'a> Sink<'a> {
         let (frequent, rare) = split_meters(draft)?;
         let key = EventKey::new(self.tools.days.day_of(draft.at), self.tools.hasher.hash(draft.id));
         let prompt = if frequent.get(REQUEST) == Some(1) { PromptSize::Exact } else { PromptSize::UpToSum };
-        let place = |id, rare| Row { key, at: draft.at, line, id, model, tags, tier, prompt, frequent, rare };
+        let class = self.tools.cache.class(&self.constants.names, Class { model, tags, tier, prompt });
+        let place = |id, rare| Row { key, at: draft.at, line, id, class, frequent, rare };
         self.batch.push(draft.id, &rare, place).map_err(|error| Problem::line(error.to_string(), "shorter ids"))
     }
 }

@@ -4,29 +4,29 @@
 //! with other content a conflict, another id a true collision that takes the next free key of its day. Nothing is ever
 //! deleted, so a walk from an event's key to the first free one meets it if it is there.
 
-use crate::domain::batch::{Batch, Names, Row};
-use crate::domain::calendar::{Calendar, Day};
-use crate::domain::canonical::Encoder;
-use crate::domain::event::Model;
+use crate::domain::batch::{Batch, Class, Names, Row};
+use crate::domain::calendar::{Calendar, Day, DayFinder};
+use crate::domain::canonical::{self, Encoder};
+use crate::domain::event::PromptSize;
 use crate::domain::key::EventKey;
+use crate::domain::meter::Meter;
 use crate::domain::quantities::QuantityOverflow;
-use crate::ledger::conflict::{Conflict, Stored};
-use crate::ledger::daily;
+use crate::ledger::class::Classes;
+use crate::ledger::conflict::{AtKey, Conflict, Stored};
 use crate::ledger::dictionary::{self, Numbers};
+use crate::ledger::insert::Inserter;
 use crate::ledger::neighbours::Neighbours;
 use crate::ledger::payload::BatchSeal;
-use crate::ledger::scan::{self, Columns};
-use crate::ledger::summarise::{
-    DayHasher, DaySeal, NewNames, PlacedBatch, PlacedDay, Summariser, Summary, SummedDay, places,
-};
+use crate::ledger::scan::{self, Columns, METER_COLUMNS};
+use crate::ledger::summarise::{DayHasher, DaySeal, NewClass, PlacedBatch, PlacedDay, Summariser, Summary, SummedDay};
+use crate::ledger::sums::{Adder, Grain, Months};
 use crate::ledger::transaction::Write;
-use crate::ledger::{LedgerError, Result, stored};
+use crate::ledger::verify::parts;
+use crate::ledger::{Ledger, LedgerError, Result, stored};
 use rusqlite::{Connection, Statement};
 use rustc_hash::FxHashMap;
+use std::sync::Arc;
 
-const INSERT: &str = "INSERT INTO usage_event (key, batch, model, tier, tag_set, kind, prompt, input, cache_read, \
-    cache_write, cache_write_1h, output, reasoning, request, at, line, id) \
-    VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16) ON CONFLICT (key) DO NOTHING";
 const INSERT_METER: &str = "INSERT INTO event_meter (key, meter, quantity) VALUES (?1, ?2, ?3)";
 const NEXT_BATCH: &str = "SELECT coalesce(max(id), 0) + 1 FROM batch";
 
@@ -36,18 +36,26 @@ const CONFLICT_LIMIT: usize = 100;
 /// Appends the events of one file.
 pub struct Appender<'w> {
     connection: &'w Connection,
-    insert: Statement<'w>,
+    ledger: &'w Ledger,
+    daily: Adder<'w>,
+    /// Few, so they are written once.
+    months: Months,
+    insert: Inserter<'w>,
     insert_meter: Statement<'w>,
     source: i64,
     source_name: String,
     numbers: Numbers,
-    thresholds: FxHashMap<String, Vec<i64>>,
+    thresholds: FxHashMap<String, Arc<[i64]>>,
     calendar: Calendar,
-    /// Names that the summariser has not been told.
-    untold: NewNames,
+    /// The classes of this import, by their places.
+    classes: Vec<Class>,
+    /// Classes that the summariser has not been told.
+    untold: Vec<NewClass>,
     neighbours: Neighbours<'w>,
     stored: Stored<'w>,
     next_batch: i64,
+    /// Whether the last row was there already: then the next one probably is, too.
+    found_before: bool,
     outcome: Appended,
     conflicts: Vec<Conflict>,
 }
@@ -91,16 +99,22 @@ impl<'w> Appender<'w> {
     pub fn new(write: &'w Write<'_>, source_name: &str) -> Result<Self> {
         let connection = write.connection();
         let source = dictionary::source(connection, source_name)?;
+        let thresholds = crate::ledger::prices::thresholds(connection)?;
         Ok(Self {
             connection,
-            insert: connection.prepare(INSERT)?,
+            ledger: write.ledger(),
+            daily: Adder::new(connection, Grain::Day)?,
+            months: Months::default(),
+            insert: Inserter::new(connection)?,
             insert_meter: connection.prepare(INSERT_METER)?,
             source,
             source_name: source_name.to_owned(),
             numbers: Numbers::default(),
-            thresholds: crate::ledger::prices::thresholds(connection)?,
+            thresholds: thresholds.into_iter().map(|(model, list)| (model, list.into())).collect(),
             calendar: write.ledger().settings().calendar,
-            untold: NewNames::default(),
+            classes: Vec::new(),
+            untold: Vec::new(),
+            found_before: false,
             neighbours: Neighbours::new(connection)?,
             stored: Stored::new(connection, source)?,
             next_batch: connection.query_row(NEXT_BATCH, [], |row| row.get(0))?,
@@ -128,6 +142,7 @@ impl<'w> Appender<'w> {
         self.new_names(names)?;
         let id = self.next_batch;
         self.stored.own_batch(id);
+        self.insert.begin_batch();
         let mut days = Vec::new();
         let mut first = 0;
         for rows in batch.rows().chunk_by(|a, b| a.key.day() == b.key.day()) {
@@ -138,7 +153,7 @@ impl<'w> Appender<'w> {
             return Ok(None);
         }
         self.next_batch += 1;
-        Ok(Some(PlacedBatch { id, batch, days, names: std::mem::take(&mut self.untold) }))
+        Ok(Some(PlacedBatch { id, batch, days, classes: std::mem::take(&mut self.untold) }))
     }
 
     /// Writes what was summed of a batch. Batches must come in the order they were placed.
@@ -146,7 +161,8 @@ impl<'w> Appender<'w> {
         let mut seals = Vec::with_capacity(summary.days.len());
         for SummedDay { lines, seal, displaced } in &summary.days {
             for line in lines {
-                daily::add(self.connection, line)?;
+                self.daily.add(line)?;
+                self.months.count(self.ledger, &self.numbers.payers, line)?;
             }
             let (day, events) = (seal.day, seal.events);
             self.outcome.accepted += events;
@@ -161,21 +177,31 @@ impl<'w> Appender<'w> {
         Ok(())
     }
 
-    /// Gives numbers to names that have none yet, and notes them for the summariser.
+    /// Gives numbers to names that have none yet, and notes the classes for the summariser.
     fn new_names(&mut self, names: &Names) -> Result<()> {
-        let (models, tag_sets, tiers) =
-            (self.numbers.models.len(), self.numbers.tag_sets.len(), self.numbers.tiers.len());
-        self.numbers.extend(self.connection, names)?;
-        let new_models = self.numbers.models.iter().cloned().zip(&names.models).skip(models);
-        let thresholds = |model: &Model| self.thresholds.get(model.name.as_str()).cloned().unwrap_or_default();
-        self.untold.models.extend(new_models.map(|(number, model)| (number, thresholds(model))));
-        self.untold.tag_sets.extend(self.numbers.tag_sets.iter().skip(tag_sets).cloned());
-        self.untold.tiers.extend(self.numbers.tiers.iter().skip(tiers).cloned());
+        let known = self.classes.len();
+        self.numbers.extend(self.connection, self.source, names)?;
+        for class in names.classes.iter().skip(known) {
+            let (model, tier, tags) = self.numbers.of_class(*class)?;
+            let place = usize::try_from(class.model).unwrap_or(usize::MAX);
+            let name = names.models.get(place).map_or("", |model| model.name.as_str());
+            self.untold.push(NewClass {
+                model: model.0,
+                tier: tier.0,
+                tag_set: tags.0,
+                prompt: class.prompt,
+                form: canonical::class(&model.1, &tier.1, &tags.1, class.prompt),
+                thresholds: self.thresholds.get(name).cloned().unwrap_or_default(),
+            });
+            self.classes.push(*class);
+        }
         Ok(())
     }
 
     /// What became of the events; an error if any conflicted.
-    pub fn finish(self) -> Result<Appended> {
+    pub fn finish(mut self) -> Result<Appended> {
+        let mut monthly = Adder::new(self.connection, Grain::Month)?;
+        self.months.take().iter().try_for_each(|line| monthly.add(line))?;
         if self.conflicts.is_empty() { Ok(self.outcome) } else { Err(LedgerError::Conflicts(self.conflicts)) }
     }
 
@@ -183,89 +209,102 @@ impl<'w> Appender<'w> {
     fn place_day(&mut self, batch_id: i64, batch: &Batch, rows: &[Row], first: u32) -> Result<Option<PlacedDay>> {
         let Some(day) = rows.first().map(|row| row.key.day()) else { return Ok(None) };
         self.neighbours.begin(day)?;
-        let mut fresh = Vec::with_capacity(rows.len());
+        let (mut fresh, mut unwritten) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
         let mut placed = PlacedDay { day, rows: Vec::with_capacity(rows.len()), displaced: false };
         for (place, row) in (first..).zip(rows) {
-            match self.place_row(batch_id, batch, row)? {
+            let class = self.class_of(row)?;
+            let found = if self.is_new(row.key) {
+                self.insert.promise(row.key);
+                unwritten.push((row, class.0));
+                Placed::Fresh(row.key)
+            } else {
+                self.insert.write(batch_id, batch, &unwritten)?;
+                unwritten.clear();
+                self.place_row(batch_id, batch, row, class)?
+            };
+            self.found_before = !matches!(found, Placed::Fresh(_));
+            match found {
                 Placed::Fresh(key) => {
                     placed.displaced |= key != row.key;
                     placed.rows.push((place, key));
                     fresh.push(row);
-                    for (meter, quantity) in batch.rare(row) {
-                        self.insert_meter.execute((key.number(), meter.code(), quantity))?;
-                    }
+                    self.insert_rare(batch, row, key, class.1)?;
                 }
                 Placed::Duplicate => self.outcome.duplicates += 1,
                 Placed::Conflict => {}
             }
         }
-        self.look_at_neighbours(batch, day, &fresh)?;
+        self.insert.write(batch_id, batch, &unwritten)?;
+        self.look_at_neighbours(batch, &placed, &fresh)?;
         Ok((!fresh.is_empty()).then_some(placed))
     }
 
+    /// Whether no event can have a key: none of this batch up to here, none before it.
+    fn is_new(&self, key: EventKey) -> bool {
+        self.insert.is_beyond_table(key) || self.insert.is_beyond_batch(key) && self.neighbours.lacks(key)
+    }
+
+    /// The number of a row's class, and what that tells of its prompt.
+    fn class_of(&self, row: &Row) -> Result<(i64, PromptSize)> {
+        let place = usize::try_from(row.class).unwrap_or(usize::MAX);
+        match (self.numbers.classes.get(place), self.classes.get(place)) {
+            (Some(number), Some(class)) => Ok((*number, class.prompt)),
+            _ => Err(LedgerError::Corrupt("a row is of a class its import does not name".to_owned())),
+        }
+    }
+
     /// Finds the row's place: a free key, or the row that is there already.
-    fn place_row(&mut self, batch_id: i64, batch: &Batch, row: &Row) -> Result<Placed> {
+    fn place_row(&mut self, batch_id: i64, batch: &Batch, row: &Row, class: (i64, PromptSize)) -> Result<Placed> {
         let mut key = row.key;
+        let mut look_first = self.found_before;
         loop {
-            if self.insert(batch_id, batch, row, key)? {
+            if !look_first && self.insert.try_one(batch_id, batch, (row, class.0), key)? {
                 return Ok(Placed::Fresh(key));
             }
-            if self.stored.has_id(key, batch.id(row))? {
-                return self.compare(batch, row, key);
+            look_first = false;
+            match self.stored.compare(key, batch, row, class)? {
+                AtKey::Nothing => continue,
+                AtKey::Same => return Ok(Placed::Duplicate),
+                AtKey::Different => {
+                    self.conflict(batch, row, key)?;
+                    return Ok(Placed::Conflict);
+                }
+                AtKey::Another => key = key.next_in_day(),
             }
-            key = key.next_in_day();
             if key == row.key {
                 return Err(LedgerError::Corrupt(format!("no key of {} is free", row.key.day())));
             }
         }
     }
 
-    fn insert(&mut self, batch_id: i64, batch: &Batch, row: &Row, key: EventKey) -> Result<bool> {
-        let number = |list: &[(i64, Vec<u8>)], place: usize| list.get(place).map_or(0, |(id, _)| *id);
-        let (model, tier, tags) = places(row);
-        let insert = &mut self.insert;
-        insert.raw_bind_parameter(1, key.number())?;
-        insert.raw_bind_parameter(2, batch_id)?;
-        insert.raw_bind_parameter(3, number(&self.numbers.models, model))?;
-        insert.raw_bind_parameter(4, number(&self.numbers.tiers, tier))?;
-        insert.raw_bind_parameter(5, number(&self.numbers.tag_sets, tags))?;
-        insert.raw_bind_parameter(6, row.prompt.code())?;
-        for (parameter, quantity) in (7..).zip(row.frequent.iter()) {
-            insert.raw_bind_parameter::<usize, _>(parameter, quantity)?;
+    /// Writes the meters that have no column.
+    fn insert_rare(&mut self, batch: &Batch, row: &Row, key: EventKey, prompt: PromptSize) -> Result<()> {
+        let requests = row.frequent.get(METER_COLUMNS);
+        // Of one request it is known that it is one.
+        let told = prompt == PromptSize::Exact && requests == Some(1);
+        let requests = requests.filter(|_| !told).map(|requests| (Meter::Request, requests));
+        for (meter, quantity) in requests.iter().chain(batch.rare(row)) {
+            self.insert_meter.execute((key.number(), meter.code(), quantity))?;
+            self.stored.added_rare(key.day());
         }
-        insert.raw_bind_parameter(14, row.at.nanos())?;
-        insert.raw_bind_parameter(15, stored(row.line)?)?;
-        insert.raw_bind_parameter(16, batch.id(row))?;
-        Ok(insert.raw_execute()? == 1)
-    }
-
-    /// Whether a row is the one that has its key already, to the last field.
-    fn compare(&mut self, batch: &Batch, row: &Row, key: EventKey) -> Result<Placed> {
-        let (model, tier, tags) = places(row);
-        let number = |list: &[(i64, Vec<u8>)], place: usize| list.get(place).map(|(id, _)| *id);
-        let numbers = (
-            number(&self.numbers.models, model),
-            number(&self.numbers.tiers, tier),
-            number(&self.numbers.tag_sets, tags),
-        );
-        if self.stored.is_same(key, row, &batch.quantities(row), numbers)? {
-            return Ok(Placed::Duplicate);
-        }
-        self.conflict(batch, row, key)?;
-        Ok(Placed::Conflict)
+        Ok(())
     }
 
     fn conflict(&mut self, batch: &Batch, row: &Row, other: EventKey) -> Result<()> {
-        if self.conflicts.len() < CONFLICT_LIMIT {
-            let numbers = &self.numbers;
-            self.conflicts.push(self.stored.describe(batch, row, numbers, other)?);
+        let class = usize::try_from(row.class).ok().and_then(|place| self.classes.get(place));
+        if let Some(class) = class
+            && self.conflicts.len() < CONFLICT_LIMIT
+        {
+            self.conflicts.push(self.stored.describe(batch, row, *class, &self.numbers, other)?);
         }
         Ok(())
     }
 
     /// An id is unique in the whole ledger: the days before and after a new event's must not have it.
-    fn look_at_neighbours(&mut self, batch: &Batch, day: Day, fresh: &[&Row]) -> Result<()> {
-        for (row, near) in self.neighbours.suspects(day, fresh)? {
+    fn look_at_neighbours(&mut self, batch: &Batch, placed: &PlacedDay, fresh: &[&Row]) -> Result<()> {
+        let suspects = self.neighbours.suspects(placed.day, fresh)?;
+        self.neighbours.appended(placed.day, placed.rows.iter().map(|(_, key)| *key));
+        for (row, near) in suspects {
             if let Some(other) = self.stored.find(row.key.on(near), batch.id(row))? {
                 self.conflict(batch, row, other)?;
             }
@@ -274,12 +313,13 @@ impl<'w> Appender<'w> {
     }
 
     fn seal_as_stored(&self, batch_id: i64, day: Day) -> Result<DaySeal> {
-        let dictionary = scan::Forms::read(self.connection)?;
+        let classes = Classes::read(self.connection, DayFinder::new(self.calendar))?;
+        let forms = classes.forms(self.connection)?;
         let mut hasher = DayHasher::new();
         let (first, last) = EventKey::range_of(day);
-        scan::events(self.connection, first, last, Columns::All, |event| {
+        scan::events(self.connection, &classes, first, last, Columns::All, |event| {
             if event.batch == batch_id {
-                hasher.add(dictionary.parts(event)?, &event.quantities);
+                hasher.add(parts(event, &forms)?, &event.quantities);
             }
             Ok(())
         })?;

@@ -1,12 +1,15 @@
 //! Rows that are in the ledger already: comparing with them, and saying how they differ.
 
-use crate::domain::batch::{Batch, Row};
+use crate::domain::batch::{Batch, Class, Row};
+use crate::domain::calendar::Day;
+use crate::domain::event::PromptSize;
 use crate::domain::key::EventKey;
 use crate::domain::meter::Meter;
 use crate::domain::quantities::Quantities;
+use crate::domain::timestamp::Timestamp;
 use crate::ledger::dictionary::Numbers;
-use crate::ledger::scan::{self, Columns, StoredEvent};
-use crate::ledger::{LedgerError, Result};
+use crate::ledger::scan::{self, METER_COLUMNS};
+use crate::ledger::{LedgerError, Result, sums};
 use rusqlite::{Connection, OptionalExtension, Statement};
 use rustc_hash::FxHashMap;
 use std::fmt;
@@ -43,100 +46,182 @@ impl fmt::Display for Difference {
     }
 }
 
-const ID_AND_BATCH: &str = "SELECT id, batch FROM usage_event WHERE key = ?1";
-const SOURCE_OF: &str = "SELECT i.source FROM batch b JOIN import i ON i.id = b.import WHERE b.id = ?1";
+const AT_KEY: &str = "SELECT id, class, input, cache_read, cache_write, cache_write_1h, output, reasoning, at \
+    FROM usage_event WHERE key = ?1";
+const METERS_AT_KEY: &str = "SELECT meter, quantity FROM event_meter WHERE key = ?1 ORDER BY meter";
+const HAS_METERS: &str = "SELECT EXISTS (SELECT 1 FROM event_meter WHERE key BETWEEN ?1 AND ?2)";
+const SOURCE_OF: &str = "SELECT source FROM event_class WHERE id = ?1";
+const WHERE_FROM: &str = "SELECT c.model, c.tier, c.tag_set, c.prompt, e.batch, e.line, e.input, e.cache_read, \
+    e.cache_write, e.cache_write_1h, e.output, e.reasoning, e.at FROM usage_event e \
+    JOIN event_class c ON c.id = e.class WHERE e.key = ?1";
 const FILE_OF: &str = "SELECT i.file FROM batch b JOIN import i ON i.id = b.import WHERE b.id = ?1";
+
+/// What a key leads to, for an event that looks for its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AtKey {
+    /// Nothing: the place is free.
+    Nothing,
+    /// An event with another id.
+    Another,
+    /// The same event.
+    Same,
+    /// An event with its id and other content.
+    Different,
+}
+
+/// A row that is there, to be described.
+struct Whole {
+    model: i64,
+    tier: i64,
+    tag_set: i64,
+    batch: i64,
+    line: i64,
+    quantities: Quantities,
+    at: Timestamp,
+}
 
 /// Reads single rows of the ledger.
 pub(super) struct Stored<'w> {
     connection: &'w Connection,
-    id_and_batch: Statement<'w>,
+    at_key: Statement<'w>,
+    meters_at_key: Statement<'w>,
     source: i64,
-    /// The source of each batch met; batches of this import are not in the tables yet.
+    /// The source of each class met.
     sources: FxHashMap<i64, i64>,
+    /// Days whose events are known to have rare meters, or to have none.
+    rare_days: FxHashMap<Day, bool>,
     own: Vec<i64>,
 }
 
 impl<'w> Stored<'w> {
     pub(super) fn new(connection: &'w Connection, source: i64) -> Result<Self> {
-        let id_and_batch = connection.prepare(ID_AND_BATCH)?;
-        Ok(Self { connection, id_and_batch, source, sources: FxHashMap::default(), own: Vec::new() })
+        let (at_key, meters_at_key) = (connection.prepare(AT_KEY)?, connection.prepare(METERS_AT_KEY)?);
+        let (sources, rare_days) = (FxHashMap::default(), FxHashMap::default());
+        Ok(Self { connection, at_key, meters_at_key, source, sources, rare_days, own: Vec::new() })
     }
 
     /// Tells that a batch is this import's own.
     pub(super) fn own_batch(&mut self, batch: i64) {
-        self.sources.insert(batch, self.source);
         self.own.push(batch);
     }
 
-    /// Whether the row at a key is of this source and has this id.
-    pub(super) fn has_id(&mut self, key: EventKey, id: &str) -> Result<bool> {
-        Ok(self.id_at(key, id)? == Some(true))
+    /// Tells that an event with rare meters was added to a day.
+    pub(super) fn added_rare(&mut self, day: Day) {
+        self.rare_days.insert(day, true);
     }
 
-    /// Whether the row at a key is of this source and has this id; `None` when the key is free.
-    fn id_at(&mut self, key: EventKey, id: &str) -> Result<Option<bool>> {
-        let mut rows = self.id_and_batch.query([key.number()])?;
-        let Some(row) = rows.next()? else { return Ok(None) };
-        let same = row.get_ref(0)?.as_bytes().is_ok_and(|stored| stored == id.as_bytes());
-        let batch: i64 = row.get(1)?;
+    /// Compares a row, of a class by its number, with what is at a key.
+    pub(super) fn compare(
+        &mut self,
+        key: EventKey,
+        batch: &Batch,
+        row: &Row,
+        class: (i64, PromptSize),
+    ) -> Result<AtKey> {
+        let mut rows = self.at_key.query([key.number()])?;
+        let Some(found) = rows.next()? else { return Ok(AtKey::Nothing) };
+        let same_id = found.get_ref(0)?.as_bytes().is_ok_and(|stored| stored == batch.id(row).as_bytes());
+        if !same_id {
+            return Ok(AtKey::Another);
+        }
+        let found_class = scan::integer(found, 1)?;
+        let mut frequent = scan::meters(found, 2)?;
+        let at = scan::instant(key, scan::integer(found, 2 + METER_COLUMNS)?)?;
         drop(rows);
-        Ok(Some(same && self.source_of(batch)? == self.source))
+        if found_class != class.0 {
+            let own = self.source_of(found_class)? == self.source;
+            return Ok(if own { AtKey::Different } else { AtKey::Another });
+        }
+        if class.1 == PromptSize::Exact {
+            frequent.set(METER_COLUMNS, 1);
+        }
+        let mut quantities = Quantities::from_frequent(frequent);
+        if self.has_rare(key.day())? {
+            self.add_rare(key, &mut quantities)?;
+        }
+        let same = at == row.at && quantities == batch.quantities(row);
+        Ok(if same { AtKey::Same } else { AtKey::Different })
     }
 
-    fn source_of(&mut self, batch: i64) -> Result<i64> {
-        if let Some(source) = self.sources.get(&batch) {
+    fn source_of(&mut self, class: i64) -> Result<i64> {
+        if let Some(source) = self.sources.get(&class) {
             return Ok(*source);
         }
-        let source = self.connection.query_row(SOURCE_OF, [batch], |row| row.get(0))?;
-        self.sources.insert(batch, source);
+        let source = self.connection.query_row(SOURCE_OF, [class], |row| row.get(0))?;
+        self.sources.insert(class, source);
         Ok(source)
     }
 
-    /// Walks from a key to the event of an id, if it is there.
+    fn has_rare(&mut self, day: Day) -> Result<bool> {
+        if let Some(has) = self.rare_days.get(&day) {
+            return Ok(*has);
+        }
+        let (first, last) = EventKey::range_of(day);
+        let has = self.connection.query_row(HAS_METERS, [first.number(), last.number()], |row| row.get(0))?;
+        self.rare_days.insert(day, has);
+        Ok(has)
+    }
+
+    fn add_rare(&mut self, key: EventKey, quantities: &mut Quantities) -> Result<()> {
+        let mut rows = self.meters_at_key.query([key.number()])?;
+        while let Some(row) = rows.next()? {
+            quantities.set(sums::meter(row.get(0)?)?, row.get(1)?);
+        }
+        Ok(())
+    }
+
+    /// Walks from a key to the event of this source and an id, if it is there.
     pub(super) fn find(&mut self, start: EventKey, id: &str) -> Result<Option<EventKey>> {
         let mut key = start;
         loop {
-            match self.id_at(key, id)? {
-                None => return Ok(None),
-                Some(true) => return Ok(Some(key)),
-                Some(false) => key = key.next_in_day(),
+            let mut rows = self.at_key.query([key.number()])?;
+            let Some(found) = rows.next()? else { return Ok(None) };
+            let same = found.get_ref(0)?.as_bytes().is_ok_and(|stored| stored == id.as_bytes());
+            let class = scan::integer(found, 1)?;
+            drop(rows);
+            if same && self.source_of(class)? == self.source {
+                return Ok(Some(key));
             }
+            key = key.next_in_day();
             if key == start {
                 return Ok(None);
             }
         }
     }
 
-    /// Whether the stored event has the same content as a row.
-    pub(super) fn is_same(
-        &self,
-        key: EventKey,
-        row: &Row,
-        quantities: &Quantities,
-        (model, tier, tags): (Option<i64>, Option<i64>, Option<i64>),
-    ) -> Result<bool> {
-        let stored = self.event(key)?;
-        Ok(Some(stored.model) == model
-            && Some(stored.tier) == tier
-            && Some(stored.tag_set) == tags
-            && stored.at == row.at
-            && stored.prompt == row.prompt
-            && stored.quantities == *quantities)
-    }
-
-    fn event(&self, key: EventKey) -> Result<StoredEvent> {
-        let mut found = None;
-        scan::events(self.connection, key, key, Columns::All, |event| {
-            found = Some(event.clone());
-            Ok(())
-        })?;
-        found.ok_or_else(|| LedgerError::Corrupt("an event that was there is gone".to_owned()))
+    fn event(&mut self, key: EventKey) -> Result<Whole> {
+        let mut statement = self.connection.prepare_cached(WHERE_FROM)?;
+        let mut rows = statement.query([key.number()])?;
+        let gone = || LedgerError::Corrupt("an event that was there is gone".to_owned());
+        let row = rows.next()?.ok_or_else(gone)?;
+        let mut frequent = scan::meters(row, 6)?;
+        if row.get::<_, u8>(3)? == PromptSize::Exact.code() {
+            frequent.set(METER_COLUMNS, 1);
+        }
+        let mut whole = Whole {
+            model: row.get(0)?,
+            tier: row.get(1)?,
+            tag_set: row.get(2)?,
+            batch: row.get(4)?,
+            line: row.get(5)?,
+            quantities: Quantities::from_frequent(frequent),
+            at: scan::instant(key, scan::integer(row, 6 + METER_COLUMNS)?)?,
+        };
+        self.add_rare(key, &mut whole.quantities)?;
+        Ok(whole)
     }
 
     /// Says how a row differs from the event that has its id.
-    pub(super) fn describe(&self, batch: &Batch, row: &Row, numbers: &Numbers, other: EventKey) -> Result<Conflict> {
+    pub(super) fn describe(
+        &mut self,
+        batch: &Batch,
+        row: &Row,
+        class: Class,
+        numbers: &Numbers,
+        other: EventKey,
+    ) -> Result<Conflict> {
         let stored = self.event(other)?;
+        let (model, tier, tags) = numbers.of_class(class)?;
         let mut differences = Vec::new();
         let mut note = |field, stored: String, new: String| {
             if stored != new {
@@ -144,31 +229,12 @@ impl<'w> Stored<'w> {
             }
         };
         note("timestamp", stored.at.to_string(), row.at.to_string());
-        for (field, sql, number, places, place) in [
-            (
-                "model",
-                "SELECT provider || ' ' || name FROM model WHERE id = ?1",
-                stored.model,
-                &numbers.models,
-                usize::try_from(row.model),
-            ),
-            (
-                "service_tier",
-                "SELECT name FROM service_tier WHERE id = ?1",
-                stored.tier,
-                &numbers.tiers,
-                Ok(usize::from(row.tier)),
-            ),
-            (
-                "tags",
-                "SELECT tags FROM tag_set WHERE id = ?1",
-                stored.tag_set,
-                &numbers.tag_sets,
-                usize::try_from(row.tags),
-            ),
+        for (field, sql, stored, new) in [
+            ("model", "SELECT provider || ' ' || name FROM model WHERE id = ?1", stored.model, model.0),
+            ("service_tier", "SELECT name FROM service_tier WHERE id = ?1", stored.tier, tier.0),
+            ("tags", "SELECT tags FROM tag_set WHERE id = ?1", stored.tag_set, tags.0),
         ] {
-            let new = place.ok().and_then(|place| places.get(place)).map_or(0, |(number, _)| *number);
-            note(field, self.name(sql, number)?, self.name(sql, new)?);
+            note(field, self.name(sql, stored)?, self.name(sql, new)?);
         }
         let quantities = batch.quantities(row);
         let shown = |quantity: Option<i64>| quantity.map_or_else(|| "not reported".to_owned(), |q| q.to_string());

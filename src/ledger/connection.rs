@@ -6,6 +6,7 @@
 
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::settings::{self, Settings};
+use crate::ledger::transaction::patiently;
 use crate::ledger::{LedgerError, Result, chain, payload, schema};
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
@@ -87,12 +88,17 @@ impl Ledger {
             _ => LedgerError::Io { path: path.to_owned(), error },
         })?;
         let open = OpenFile::register(&path, inspect)?;
-        let connection = match (connect(&path, access), access) {
+        let connection = patiently(|| match (connect(&path, access), access) {
             (Err(LedgerError::Sqlite(error)), Access::Read) if cannot_write(&error) => {
-                connect_unchanging(&path, error)?
+                // Only a writer can undo what a load left behind that was killed.
+                if is_there(&path, "-journal") {
+                    connect(&path, Access::Write).and_then(|_| connect(&path, access))
+                } else {
+                    connect_unchanging(&path, error)
+                }
             }
-            (connection, _) => connection?,
-        };
+            (connection, _) => connection,
+        })?;
         let settings = settings::read(&connection)?;
         Ok(Self { connection, path, settings, _open: open })
     }
@@ -128,9 +134,7 @@ fn cannot_write(error: &rusqlite::Error) -> bool {
 /// Opens a ledger where nothing can be written, such as an archive. Only when no write-ahead log is left beside it,
 /// for its rows would be missed.
 fn connect_unchanging(path: &Path, error: rusqlite::Error) -> Result<Connection> {
-    let mut log = path.as_os_str().to_owned();
-    log.push("-wal");
-    if std::fs::metadata(log).is_ok_and(|log| log.len() > 0) {
+    if is_there(path, "-wal") || is_there(path, "-journal") {
         return Err(error.into());
     }
     let escaped: String = path.to_string_lossy().chars().flat_map(escaped_in_uri).collect();
@@ -139,6 +143,13 @@ fn connect_unchanging(path: &Path, error: rusqlite::Error) -> Result<Connection>
     configure(&connection, Access::Read)?;
     schema::check(&connection)?;
     Ok(connection)
+}
+
+/// Whether a file of SQLite's stands beside the ledger with something in it.
+fn is_there(path: &Path, suffix: &str) -> bool {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(suffix);
+    std::fs::metadata(beside).is_ok_and(|file| file.len() > 0)
 }
 
 fn escaped_in_uri(c: char) -> Vec<char> {
@@ -195,6 +206,8 @@ fn configure(connection: &Connection, access: Access) -> Result<()> {
             connection.pragma_update(None, "cache_size", -8_192)?;
         }
         Access::Write => {
+            // A load may have been killed before it set this back.
+            connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
             connection.pragma_update(None, "synchronous", "FULL")?;
             connection.pragma_update(None, "wal_autocheckpoint", 0)?;
             connection.pragma_update(None, "journal_size_limit", 64 << 20)?;

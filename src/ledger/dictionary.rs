@@ -1,6 +1,6 @@
 //! Names and their numbers. A number is given once and never changes its name.
 
-use crate::domain::batch::Names;
+use crate::domain::batch::{Class, Names};
 use crate::domain::canonical;
 use crate::domain::event::{Model, ServiceTier};
 use crate::domain::name::Name;
@@ -15,12 +15,19 @@ use std::collections::BTreeMap;
 const MODELS: &str = "SELECT id, provider, name FROM model";
 const TIERS: &str = "SELECT id, name FROM service_tier";
 const TAG_SETS: &str = "SELECT id, tags FROM tag_set";
+const PAYERS: &str = "SELECT id, tags FROM tag_set WHERE payer = id";
+const PAYER_OF_EACH: &str = "SELECT id, payer FROM tag_set";
 const SOURCES: &str = "SELECT id, name FROM source";
 
 impl Snapshot<'_> {
     /// Every name of the ledger.
     pub fn dictionary(&self) -> Result<Dictionary> {
         all(self.connection())
+    }
+
+    /// Every name of the ledger, but of the tag sets only those of payers.
+    pub fn dictionary_of_payers(&self) -> Result<Dictionary> {
+        with_tag_sets(self.connection(), PAYERS)
     }
 }
 
@@ -37,10 +44,19 @@ impl crate::ledger::Ledger {
 }
 
 pub(super) fn all(connection: &Connection) -> Result<Dictionary> {
+    with_tag_sets(connection, TAG_SETS)
+}
+
+/// The payer of each tag set, as numbers.
+pub(super) fn payers(connection: &Connection) -> Result<FxHashMap<i64, i64>> {
+    read(connection, PAYER_OF_EACH, |row| Ok(row.get(1)?))
+}
+
+fn with_tag_sets(connection: &Connection, tag_sets: &str) -> Result<Dictionary> {
     Ok(Dictionary {
         models: read(connection, MODELS, |row| model(row.get(1)?, row.get(2)?))?,
         tiers: read(connection, TIERS, |row| tier(&row.get::<_, String>(1)?))?,
-        tag_sets: read(connection, TAG_SETS, |row| tag_set(&row.get::<_, String>(1)?))?,
+        tag_sets: read(connection, tag_sets, |row| tag_set(&row.get::<_, String>(1)?))?,
         sources: read(connection, SOURCES, |row| Ok(row.get(1)?))?,
     })
 }
@@ -86,41 +102,81 @@ fn tags_json(tags: &TagSet) -> Result<String> {
     serde_json::to_string(&tags).map_err(|error| LedgerError::Corrupt(error.to_string()))
 }
 
+/// A name's number in the ledger and its canonical form.
+pub(super) type Numbered = (i64, Vec<u8>);
+
 /// The numbers and canonical forms of an import's names, by their places.
 #[derive(Debug, Default)]
 pub(super) struct Numbers {
-    pub(super) models: Vec<(i64, Vec<u8>)>,
-    pub(super) tag_sets: Vec<(i64, Vec<u8>)>,
-    pub(super) tiers: Vec<(i64, Vec<u8>)>,
+    pub(super) models: Vec<Numbered>,
+    pub(super) tag_sets: Vec<Numbered>,
+    pub(super) tiers: Vec<Numbered>,
+    pub(super) classes: Vec<i64>,
+    /// The payer of each tag set, by the number.
+    pub(super) payers: FxHashMap<i64, i64>,
 }
 
 const FIND_MODEL: &str = "SELECT id FROM model WHERE name = ?2 AND provider = ?1";
 const ADD_MODEL: &str = "INSERT INTO model (provider, name) VALUES (?1, ?2)";
 const FIND_TAGS: &str = "SELECT id FROM tag_set WHERE tags = ?1";
-const ADD_TAGS: &str = "INSERT INTO tag_set (tags) VALUES (?1)";
+const PAYER_OF: &str = "SELECT payer FROM tag_set WHERE id = ?1";
+const NEXT_TAGS: &str = "SELECT coalesce(max(id), 0) + 1 FROM tag_set";
+const ADD_TAGS: &str = "INSERT INTO tag_set (id, tags, payer) VALUES (?1, ?2, coalesce(?3, ?1))";
 const FIND_TIER: &str = "SELECT id FROM service_tier WHERE name = ?1";
 const ADD_TIER: &str = "INSERT INTO service_tier (name) VALUES (?1)";
+const FIND_CLASS: &str = "SELECT id FROM event_class WHERE tag_set = ?1 AND model = ?2 AND source = ?3 AND tier = ?4 AND kind = 0 AND prompt = ?5";
+const ADD_CLASS: &str =
+    "INSERT INTO event_class (tag_set, model, source, tier, kind, prompt) VALUES (?1, ?2, ?3, ?4, 0, ?5)";
 const FIND_SOURCE: &str = "SELECT id FROM source WHERE name = ?1";
 const ADD_SOURCE: &str = "INSERT INTO source (name) VALUES (?1)";
 
 impl Numbers {
-    /// Gives numbers to the names that came since the last call.
-    pub(super) fn extend(&mut self, connection: &Connection, names: &Names) -> Result<()> {
+    /// Gives numbers to the names of a source that came since the last call.
+    pub(super) fn extend(&mut self, connection: &Connection, source: i64, names: &Names) -> Result<()> {
         for model in names.models.iter().skip(self.models.len()) {
             let provider = model.provider.as_ref().map_or("", Name::as_str);
             let id = number(connection, FIND_MODEL, ADD_MODEL, (provider, model.name.as_str()))?;
             self.models.push((id, canonical::model(model)));
         }
         for tags in names.tag_sets.iter().skip(self.tag_sets.len()) {
-            let id = number(connection, FIND_TAGS, ADD_TAGS, (tags_json(tags)?,))?;
+            let (id, payer) = tag_set_number(connection, tags)?;
             self.tag_sets.push((id, canonical::tags(tags)));
+            self.payers.insert(id, payer);
         }
         for tier in names.tiers.iter().skip(self.tiers.len()) {
             let id = number(connection, FIND_TIER, ADD_TIER, (tier.as_str(),))?;
             self.tiers.push((id, canonical::tier(tier)));
         }
+        for class in names.classes.iter().skip(self.classes.len()) {
+            let (model, tier, tags) = self.of_class(*class)?;
+            let values = (tags.0, model.0, source, tier.0, class.prompt.code());
+            self.classes.push(number(connection, FIND_CLASS, ADD_CLASS, values)?);
+        }
         Ok(())
     }
+
+    /// The model, the tier and the tag set of a class.
+    pub(super) fn of_class(&self, class: Class) -> Result<(&Numbered, &Numbered, &Numbered)> {
+        let wide = |place: u32| usize::try_from(place).unwrap_or(usize::MAX);
+        let model = self.models.get(wide(class.model));
+        let (tier, tags) = (self.tiers.get(usize::from(class.tier)), self.tag_sets.get(wide(class.tags)));
+        let missing = || LedgerError::Corrupt("an import names something that it does not hold".to_owned());
+        Ok((model.ok_or_else(missing)?, tier.ok_or_else(missing)?, tags.ok_or_else(missing)?))
+    }
+}
+
+/// The numbers of a tag set and its payer, given if they are new.
+fn tag_set_number(connection: &Connection, tags: &TagSet) -> Result<(i64, i64)> {
+    let json = tags_json(tags)?;
+    let found: Option<i64> = connection.prepare_cached(FIND_TAGS)?.query_row((&json,), |row| row.get(0)).optional()?;
+    if let Some(id) = found {
+        return Ok((id, connection.prepare_cached(PAYER_OF)?.query_row((id,), |row| row.get(0))?));
+    }
+    let payer = tags.payer();
+    let payer = if payer == *tags { None } else { Some(tag_set_number(connection, &payer)?.0) };
+    let id: i64 = connection.prepare_cached(NEXT_TAGS)?.query_row([], |row| row.get(0))?;
+    connection.prepare_cached(ADD_TAGS)?.execute((id, json, payer))?;
+    Ok((id, payer.unwrap_or(id)))
 }
 
 /// The number of a source, given if it is new.

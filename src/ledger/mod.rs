@@ -7,12 +7,13 @@
 pub mod append;
 pub mod backup;
 pub mod chain;
+pub mod class;
 pub mod conflict;
 pub mod connection;
-pub mod daily;
 pub mod dictionary;
 mod hash_filter;
 pub mod imports;
+mod insert;
 pub mod neighbours;
 pub mod payload;
 pub mod prices;
@@ -22,6 +23,7 @@ pub mod scan;
 pub mod schema;
 pub mod settings;
 pub mod summarise;
+pub mod sums;
 pub mod transaction;
 pub mod verify;
 

@@ -53,6 +53,11 @@ impl<'w> Neighbours<'w> {
         Ok(())
     }
 
+    /// Whether a hash is certainly on no event of a day that was appended before this batch.
+    pub(super) fn lacks(&self, key: EventKey) -> bool {
+        matches!(self.days.get(&key.day()), Some(Known::Hashes(filter)) if !filter.may_hold(key.hash()))
+    }
+
     /// The new rows of a day whose hash may stand on a neighbouring day as well, with that day.
     pub(super) fn suspects<'r>(&mut self, day: Day, fresh: &[&'r Row]) -> Result<Vec<(&'r Row, Day)>> {
         let mut suspects = Vec::new();
@@ -74,7 +79,6 @@ impl<'w> Neighbours<'w> {
                 }
             }
         }
-        self.appended(day, fresh);
         Ok(suspects)
     }
 
@@ -92,10 +96,10 @@ impl<'w> Neighbours<'w> {
     }
 
     /// Counts new events of a day.
-    fn appended(&mut self, day: Day, fresh: &[&Row]) {
+    pub(super) fn appended(&mut self, day: Day, keys: impl ExactSizeIterator<Item = EventKey>) {
         match self.days.get_mut(&day) {
-            Some(Known::Hashes(filter)) => filter.extend(fresh.iter().map(|row| row.key.hash())),
-            Some(Known::Events(events)) => *events += i64::try_from(fresh.len()).unwrap_or(i64::MAX),
+            Some(Known::Hashes(filter)) => filter.extend(keys.map(EventKey::hash)),
+            Some(Known::Events(events)) => *events += i64::try_from(keys.len()).unwrap_or(i64::MAX),
             None => {}
         }
     }

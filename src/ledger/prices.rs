@@ -6,7 +6,7 @@ use crate::domain::name::Name;
 use crate::domain::rate::Rate;
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::transaction::{Snapshot, Write};
-use crate::ledger::{LedgerError, Result, chain, daily, payload, stored};
+use crate::ledger::{LedgerError, Result, chain, payload, stored, sums};
 use crate::price::read::ListedPrice;
 use crate::price::{PriceKey, PriceRow};
 use rusqlite::{Connection, Row};
@@ -46,7 +46,7 @@ const READ: &str = "SELECT line, book, provider, model, tier, meter, prompt_abov
     FROM price ORDER BY id";
 
 impl Write<'_> {
-    /// Appends the prices that are not there yet. Where one brings a new threshold, its model's daily sums are cut anew.
+    /// Appends the prices that are not there yet. Where one brings a new threshold, its model's sums sums are cut anew.
     pub fn append_prices(&self, prices: &[ListedPrice], now: Timestamp, actor: &str) -> Result<PricesAppended> {
         let connection = self.connection();
         let mut in_force: BTreeMap<(PriceKey, Timestamp), PriceRow> = BTreeMap::new();
@@ -149,7 +149,7 @@ fn price(row: &Row<'_>) -> Result<PriceRow> {
         provider: if provider.is_empty() { None } else { Some(name(2, "provider")?) },
         model: name(3, "model")?,
         tier: ServiceTier::new(&row.get::<_, String>(4)?).map_err(|_| corrupt("tier"))?,
-        meter: daily::meter(row.get(5)?)?,
+        meter: sums::meter(row.get(5)?)?,
         prompt_above: row.get(6)?,
     };
     let currency = Currency::parse(&row.get::<_, String>(7)?).map_err(|_| corrupt("currency"))?;

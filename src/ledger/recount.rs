@@ -4,82 +4,14 @@ use crate::domain::calendar::{Day, DayFinder};
 use crate::domain::event::Band;
 use crate::domain::key::EventKey;
 use crate::domain::timestamp::Timestamp;
-use crate::domain::usage::{UsageKey, UsageLine, UsageSums};
-use crate::ledger::scan::{self, Columns, StoredEvent};
-use crate::ledger::transaction::{Snapshot, Write};
-use crate::ledger::{LedgerError, Result, daily, prices};
+use crate::domain::usage::{Tally, UsageLine, UsageSums};
+use crate::ledger::class::Classes;
+use crate::ledger::scan::{self, Columns};
+use crate::ledger::sums::{Adder, Grain, Months};
+use crate::ledger::transaction::Write;
+use crate::ledger::{LedgerError, Result, dictionary};
 use rusqlite::Connection;
-use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
-
-/// Tells what each stored event counts towards.
-#[derive(Debug, Clone)]
-pub struct Recounter {
-    /// The source of each batch.
-    sources: FxHashMap<i64, i64>,
-    /// The thresholds of each model's prices.
-    thresholds: FxHashMap<i64, Vec<i64>>,
-    days: DayFinder,
-}
-
-const SOURCES: &str = "SELECT b.id, i.source FROM batch b JOIN import i ON i.id = b.import";
-const MODELS: &str = "SELECT id, name FROM model";
-
-impl Recounter {
-    fn read(connection: &Connection, days: DayFinder) -> Result<Self> {
-        let mut sources = FxHashMap::default();
-        let mut statement = connection.prepare(SOURCES)?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            sources.insert(row.get(0)?, row.get(1)?);
-        }
-        let by_name = prices::thresholds(connection)?;
-        let mut thresholds = FxHashMap::default();
-        let mut statement = connection.prepare(MODELS)?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let name: String = row.get(1)?;
-            thresholds.insert(row.get(0)?, by_name.get(&name).cloned().unwrap_or_default());
-        }
-        Ok(Self { sources, thresholds, days })
-    }
-
-    /// What an event counts towards, at the prices of the start of its day.
-    pub fn key_of(&mut self, event: &StoredEvent) -> Result<UsageKey> {
-        let priced_at = self.days.start_of(event.key.day());
-        self.key_at(event, priced_at)
-    }
-
-    /// What an event counts towards, at the prices of an instant.
-    pub fn key_at(&self, event: &StoredEvent, priced_at: Timestamp) -> Result<UsageKey> {
-        let missing = |what: &str| {
-            LedgerError::Corrupt(format!("an event of {} names a {what} that is not there", event.key.day()))
-        };
-        let thresholds = self.thresholds.get(&event.model).ok_or_else(|| missing("model"))?;
-        let size = if thresholds.is_empty() { 0 } else { event.quantities.prompt_size()? };
-        Ok(UsageKey {
-            day: event.key.day(),
-            priced_at,
-            source: *self.sources.get(&event.batch).ok_or_else(|| missing("batch"))?,
-            tag_set: event.tag_set,
-            model: event.model,
-            tier: event.tier,
-            band: Band::of(event.prompt, size, thresholds),
-        })
-    }
-
-    /// The billing day of an instant.
-    pub fn day_of(&mut self, at: Timestamp) -> Day {
-        self.days.day_of(at)
-    }
-}
-
-impl Snapshot<'_> {
-    /// What is needed to count this state's events.
-    pub fn recounter(&self) -> Result<Recounter> {
-        Recounter::read(self.connection(), DayFinder::new(self.ledger().settings().calendar))
-    }
-}
 
 const DAYS_OF_EVENTS: &str = "SELECT min(key), max(key) FROM usage_event";
 
@@ -101,58 +33,72 @@ pub(super) fn days_of_events(connection: &Connection) -> Result<Option<(Day, Day
 /// The sums of one day's events, of some models or of all.
 pub(super) fn sums_of_day(
     connection: &Connection,
-    recounter: &mut Recounter,
-    day: Day,
+    classes: &Classes,
+    (day, start): (Day, Timestamp),
     models: Option<&BTreeSet<i64>>,
 ) -> Result<Vec<UsageLine>> {
-    let mut sums = UsageSums::new();
+    let mut tally = Tally::new();
     let (first, last) = EventKey::range_of(day);
-    scan::events(connection, first, last, Columns::Usage, |event| {
-        if models.is_none_or(|models| models.contains(&event.model)) {
-            sums.add(recounter.key_of(event)?, event.at, &event.quantities)?;
+    scan::events(connection, classes, first, last, Columns::Usage, |event| {
+        if models.is_none_or(|models| models.contains(&event.class.model)) {
+            tally.add((event.class.number, event.class.band(&event.quantities)?), event.at, &event.quantities)?;
         }
         Ok(())
     })?;
+    lines_of_day(tally, classes, day, start)
+}
+
+/// The sums of one day by class and band, as lines.
+pub(super) fn lines_of_day(
+    mut tally: Tally<(i64, Band)>,
+    classes: &Classes,
+    day: Day,
+    start: Timestamp,
+) -> Result<Vec<UsageLine>> {
+    let mut sums = UsageSums::new();
+    tally.drain(&mut sums, |(class, band)| Ok::<_, LedgerError>(classes.get(class)?.usage_key(day, start, band)))?;
     Ok(sums.take())
 }
 
-const DELETE: &str = "DELETE FROM usage_daily";
-const DELETE_METERS: &str = "DELETE FROM usage_daily_meter";
-const DELETE_MODEL: &str = "DELETE FROM usage_daily WHERE model = ?1";
-const DELETE_MODEL_METERS: &str = "DELETE FROM usage_daily_meter WHERE model = ?1";
+const TABLES: [&str; 4] = ["usage_daily", "usage_daily_meter", "usage_monthly", "usage_monthly_meter"];
 
 impl Write<'_> {
-    /// Makes the daily sums anew from the events. Returns the number of sums.
+    /// Makes the daily and monthly sums anew from the events. Returns the number of daily sums.
     pub fn rebuild(&self) -> Result<u64> {
         let connection = self.connection();
-        connection.execute(DELETE, [])?;
-        connection.execute(DELETE_METERS, [])?;
+        for table in TABLES {
+            connection.execute(&format!("DELETE FROM {table}"), [])?;
+        }
         self.recount(None)
     }
 
     /// Makes the daily sums of models anew: when a price has brought a threshold that cuts their bands.
     pub(super) fn rebuild_models(&self, models: &BTreeSet<i64>) -> Result<()> {
         let connection = self.connection();
-        for model in models {
-            connection.execute(DELETE_MODEL, [model])?;
-            connection.execute(DELETE_MODEL_METERS, [model])?;
+        for (model, table) in models.iter().flat_map(|model| TABLES.map(|table| (model, table))) {
+            connection.execute(&format!("DELETE FROM {table} WHERE model = ?1"), [model])?;
         }
         self.recount(Some(models)).map(|_| ())
     }
 
     fn recount(&self, models: Option<&BTreeSet<i64>>) -> Result<u64> {
         let connection = self.connection();
-        let mut recounter = Recounter::read(connection, DayFinder::new(self.ledger().settings().calendar))?;
-        let mut written = 0;
+        let calendar = self.ledger().settings().calendar;
+        let classes = Classes::read(connection, DayFinder::new(calendar))?;
+        let payers = dictionary::payers(connection)?;
+        let (mut daily, mut monthly) = (Adder::new(connection, Grain::Day)?, Adder::new(connection, Grain::Month)?);
+        let (mut months, mut written) = (Months::default(), 0);
         let Some((first, last)) = days_of_events(connection)? else { return Ok(0) };
         let mut day = Some(first);
         while let Some(today) = day {
-            for line in sums_of_day(connection, &mut recounter, today, models)? {
-                daily::add(connection, &line)?;
+            for line in sums_of_day(connection, &classes, (today, calendar.start_of(today)), models)? {
+                daily.add(&line)?;
+                months.count(self.ledger(), &payers, &line)?;
                 written += 1;
             }
             day = today.next().filter(|next| *next <= last);
         }
+        months.take().iter().try_for_each(|line| monthly.add(line))?;
         Ok(written)
     }
 }

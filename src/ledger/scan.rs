@@ -1,32 +1,25 @@
 //! Reading events back, in the order of their keys: for rating from raw events and for proof.
 
-use crate::domain::canonical::{self, EventParts};
 use crate::domain::event::PromptSize;
 use crate::domain::key::EventKey;
-use crate::domain::quantities::Quantities;
+use crate::domain::meter::FREQUENT;
+use crate::domain::quantities::{Frequent, Quantities};
 use crate::domain::timestamp::Timestamp;
+use crate::ledger::class::{Class, Classes};
 use crate::ledger::transaction::Snapshot;
-use crate::ledger::{LedgerError, Result, chain, daily, fits};
+use crate::ledger::{LedgerError, Result, sums};
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, Rows, Statement};
-use rustc_hash::FxHashMap;
 
-/// An event as it stands in the file; names are numbers.
+/// An event as it stands in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredEvent {
+pub struct StoredEvent<'c> {
     /// The key.
     pub key: EventKey,
     /// The batch it came with.
     pub batch: i64,
-    /// The model.
-    pub model: i64,
-    /// The tier.
-    pub tier: i64,
-    /// The tag set.
-    pub tag_set: i64,
-    /// 0 usage, 1 correction, 2 revision.
-    pub kind: u8,
-    /// What is known of the prompt.
-    pub prompt: PromptSize,
+    /// What it has in common with others.
+    pub class: &'c Class,
     /// What was used.
     pub quantities: Quantities,
     /// When.
@@ -40,83 +33,107 @@ pub struct StoredEvent {
 /// How much of an event is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Columns {
-    /// What amounts depend on.
+    /// What amounts depend on; the batch is not read.
     Usage,
     /// Everything.
     All,
 }
 
-const USAGE: &str = "SELECT key, batch, model, tier, tag_set, kind, prompt, input, cache_read, cache_write, cache_write_1h, \
-    output, reasoning, request, at FROM usage_event WHERE key BETWEEN ?1 AND ?2 ORDER BY key";
-const ALL: &str = "SELECT key, batch, model, tier, tag_set, kind, prompt, input, cache_read, cache_write, cache_write_1h, \
-    output, reasoning, request, at, line, id FROM usage_event WHERE key BETWEEN ?1 AND ?2 ORDER BY key";
+const USAGE: &str = "SELECT key, class, input, cache_read, cache_write, cache_write_1h, output, reasoning, at \
+    FROM usage_event WHERE key BETWEEN ?1 AND ?2 ORDER BY key";
+const ALL: &str = "SELECT key, class, input, cache_read, cache_write, cache_write_1h, output, reasoning, at, batch, \
+    line, id FROM usage_event WHERE key BETWEEN ?1 AND ?2 ORDER BY key";
 const METERS: &str = "SELECT key, meter, quantity FROM event_meter WHERE key BETWEEN ?1 AND ?2 ORDER BY key, meter";
+
+/// Meters with a column of their own in an event: all frequent ones but the last, `request`.
+pub(super) const METER_COLUMNS: usize = FREQUENT - 1;
 
 impl Snapshot<'_> {
     /// Reads the events between two keys, both included, in their order.
-    pub fn events(
+    pub fn events<'c>(
         &self,
+        classes: &'c Classes,
         first: EventKey,
         last: EventKey,
         columns: Columns,
-        each: impl FnMut(&StoredEvent) -> Result<()>,
+        each: impl FnMut(&StoredEvent<'c>) -> Result<()>,
     ) -> Result<()> {
-        events(self.connection(), first, last, columns, each)
+        events(self.connection(), classes, first, last, columns, each)
     }
 }
 
-pub(super) fn events(
+pub(super) fn events<'c>(
     connection: &Connection,
+    classes: &'c Classes,
     first: EventKey,
     last: EventKey,
     columns: Columns,
-    mut each: impl FnMut(&StoredEvent) -> Result<()>,
+    mut each: impl FnMut(&StoredEvent<'c>) -> Result<()>,
 ) -> Result<()> {
     let range = [first.number(), last.number()];
     let mut statement = connection.prepare_cached(if columns == Columns::All { ALL } else { USAGE })?;
     let mut rows = statement.query(range)?;
     let mut meters = connection.prepare_cached(METERS)?;
     let mut rare = RareMeters::start(&mut meters, range)?;
-    let mut event = StoredEvent {
-        key: first,
-        batch: 0,
-        model: 0,
-        tier: 0,
-        tag_set: 0,
-        kind: 0,
-        prompt: PromptSize::Exact,
-        quantities: Quantities::NONE,
-        at: Timestamp::EARLIEST,
-        line: 0,
-        id: String::new(),
-    };
+    // The room of one id is used for all.
+    let mut id = String::new();
     while let Some(row) = rows.next()? {
-        fill(&mut event, row)?;
+        let mut event = read(classes, row, columns, id)?;
         rare.add_to(&mut event)?;
-        if columns == Columns::All {
-            event.line = row.get(15)?;
-            event.id.clear();
-            event.id.push_str(row.get_ref(16)?.as_str().map_err(rusqlite::Error::from)?);
-        }
         each(&event)?;
+        id = event.id;
     }
     rare.finish()
 }
 
-fn fill(event: &mut StoredEvent, row: &Row<'_>) -> Result<()> {
-    let number: i64 = row.get(0)?;
-    event.key = EventKey::from_number(number)
+fn read<'c>(classes: &'c Classes, row: &Row<'_>, columns: Columns, mut id: String) -> Result<StoredEvent<'c>> {
+    let number = integer(row, 0)?;
+    let key = EventKey::from_number(number)
         .ok_or_else(|| LedgerError::Corrupt(format!("the key {number} is out of range")))?;
-    event.batch = row.get(1)?;
-    event.model = row.get(2)?;
-    event.tier = row.get(3)?;
-    event.tag_set = row.get(4)?;
-    event.kind = fits(row.get(5)?, "kind of event")?;
-    event.prompt = PromptSize::from_code(fits(row.get(6)?, "prompt")?)
-        .ok_or_else(|| LedgerError::Corrupt("the form of a prompt is out of range".to_owned()))?;
-    event.quantities = Quantities::from_frequent(daily::frequent(row, 7)?);
-    event.at = chain::instant(row.get(14)?)?;
-    Ok(())
+    let class = classes.get(integer(row, 1)?)?;
+    let mut frequent = meters(row, 2)?;
+    if class.prompt == PromptSize::Exact {
+        frequent.set(METER_COLUMNS, 1);
+    }
+    let (mut batch, mut line) = (0, 0);
+    if columns == Columns::All {
+        (batch, line) = (integer(row, 9)?, integer(row, 10)?);
+        id.clear();
+        id.push_str(row.get_ref(11)?.as_str().map_err(rusqlite::Error::from)?);
+    }
+    let at = instant(key, integer(row, 2 + METER_COLUMNS)?)?;
+    Ok(StoredEvent { key, batch, class, quantities: Quantities::from_frequent(frequent), at, line, id })
+}
+
+/// The meters that have columns, from a column on.
+pub(super) fn meters(row: &Row<'_>, from: usize) -> Result<Frequent> {
+    let mut frequent = Frequent::NONE;
+    for place in 0..METER_COLUMNS {
+        match row.get_ref(from + place)? {
+            ValueRef::Integer(quantity) => frequent.set(place, quantity),
+            ValueRef::Null => {}
+            _ => return Err(not_whole()),
+        }
+    }
+    Ok(frequent)
+}
+
+pub(super) fn integer(row: &Row<'_>, column: usize) -> Result<i64> {
+    match row.get_ref(column)? {
+        ValueRef::Integer(value) => Ok(value),
+        _ => Err(not_whole()),
+    }
+}
+
+fn not_whole() -> LedgerError {
+    LedgerError::Corrupt("an event has a value that is not a whole number".to_owned())
+}
+
+/// The instant of an event: its key tells the day, the column how long after.
+pub(super) fn instant(key: EventKey, after: i64) -> Result<Timestamp> {
+    let midnight = key.day().utc_midnight();
+    let at = midnight.checked_add(after).and_then(Timestamp::from_nanos);
+    at.ok_or_else(|| LedgerError::Corrupt(format!("an instant of {} is out of range", key.day())))
 }
 
 /// Walks along the rare meters beside the events.
@@ -140,7 +157,7 @@ impl<'s> RareMeters<'s> {
         Ok(())
     }
 
-    fn add_to(&mut self, event: &mut StoredEvent) -> Result<()> {
+    fn add_to(&mut self, event: &mut StoredEvent<'_>) -> Result<()> {
         while let Some((key, meter, quantity)) = self.next {
             if key > event.key.number() {
                 break;
@@ -148,7 +165,7 @@ impl<'s> RareMeters<'s> {
             if key < event.key.number() {
                 return Err(LedgerError::Corrupt("a meter belongs to no event".to_owned()));
             }
-            event.quantities.set(daily::meter(meter)?, quantity);
+            event.quantities.set(sums::meter(meter)?, quantity);
             self.advance()?;
         }
         Ok(())
@@ -162,36 +179,13 @@ impl<'s> RareMeters<'s> {
     }
 }
 
-/// The canonical forms of the ledger's names, for encoding events as their digests have them.
-pub(super) struct Forms {
-    models: FxHashMap<i64, Vec<u8>>,
-    tiers: FxHashMap<i64, Vec<u8>>,
-    tag_sets: FxHashMap<i64, Vec<u8>>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::meter::Meter;
 
-impl Forms {
-    pub(super) fn read(connection: &Connection) -> Result<Self> {
-        let names = crate::ledger::dictionary::all(connection)?;
-        Ok(Self {
-            models: names.models.iter().map(|(id, model)| (*id, canonical::model(model))).collect(),
-            tiers: names.tiers.iter().map(|(id, tier)| (*id, canonical::tier(tier))).collect(),
-            tag_sets: names.tag_sets.iter().map(|(id, tags)| (*id, canonical::tags(tags))).collect(),
-        })
-    }
-
-    pub(super) fn parts<'a>(&'a self, event: &'a StoredEvent) -> Result<EventParts<'a>> {
-        let missing =
-            |what: &str| LedgerError::Corrupt(format!("event {:?} names a {what} that is not there", event.id));
-        Ok(EventParts {
-            key: event.key.number(),
-            line: event.line,
-            kind: event.kind,
-            id: &event.id,
-            at: event.at,
-            model: self.models.get(&event.model).ok_or_else(|| missing("model"))?,
-            tier: self.tiers.get(&event.tier).ok_or_else(|| missing("service tier"))?,
-            tags: self.tag_sets.get(&event.tag_set).ok_or_else(|| missing("tag set"))?,
-            prompt: event.prompt,
-        })
+    #[test]
+    fn requests_are_the_only_frequent_meter_without_a_column() {
+        assert_eq!(Meter::Request.frequent(), Some(METER_COLUMNS));
     }
 }

@@ -3,14 +3,15 @@
 //! A [`Summariser`] needs nothing of the ledger but what comes with each batch, and gives back what the appender writes:
 //! the daily sums and the digest of each day.
 
-use crate::domain::batch::{Batch, Row};
-use crate::domain::calendar::{Calendar, Day, DayFinder};
+use crate::domain::batch::Batch;
+use crate::domain::calendar::{Calendar, Day};
 use crate::domain::canonical::{self, Encoder, EventParts};
-use crate::domain::event::Band;
+use crate::domain::event::{Band, PromptSize};
 use crate::domain::key::EventKey;
 use crate::domain::quantities::Quantities;
-use crate::domain::usage::{UsageKey, UsageLine, UsageSums};
+use crate::domain::usage::{Tally, UsageKey, UsageLine, UsageSums};
 use crate::ledger::{LedgerError, Result, stored};
+use std::sync::Arc;
 
 /// A batch whose new rows are in the ledger.
 #[derive(Debug)]
@@ -21,8 +22,8 @@ pub struct PlacedBatch {
     pub(super) batch: Batch,
     /// Its new rows by day.
     pub(super) days: Vec<PlacedDay>,
-    /// The names that came with it.
-    pub(super) names: NewNames,
+    /// The classes that came with it.
+    pub(super) classes: Vec<NewClass>,
 }
 
 /// The new rows of a day: places in the batch, and the keys they got.
@@ -34,16 +35,17 @@ pub(super) struct PlacedDay {
     pub(super) displaced: bool,
 }
 
-/// A name's number in the ledger and its canonical form.
-pub(super) type Numbered = (i64, Vec<u8>);
-
-/// Names that no batch before has brought, in the order of their places.
-#[derive(Debug, Default)]
-pub(super) struct NewNames {
-    /// With the thresholds of the model's prices.
-    pub(super) models: Vec<(Numbered, Vec<i64>)>,
-    pub(super) tag_sets: Vec<Numbered>,
-    pub(super) tiers: Vec<Numbered>,
+/// A class that no batch before has brought.
+#[derive(Debug)]
+pub(super) struct NewClass {
+    pub(super) model: i64,
+    pub(super) tier: i64,
+    pub(super) tag_set: i64,
+    pub(super) prompt: PromptSize,
+    /// Its canonical form.
+    pub(super) form: Vec<u8>,
+    /// The thresholds of the model's prices.
+    pub(super) thresholds: Arc<[i64]>,
 }
 
 /// What the appender writes for a batch.
@@ -103,81 +105,49 @@ impl DayHasher {
 #[derive(Debug)]
 pub struct Summariser {
     source: i64,
-    days: DayFinder,
-    names: NewNames,
+    calendar: Calendar,
+    /// By their places.
+    classes: Vec<NewClass>,
 }
 
 impl Summariser {
-    pub(super) fn new(source: i64, calendar: Calendar) -> Self {
-        Self { source, days: DayFinder::new(calendar), names: NewNames::default() }
+    pub(super) const fn new(source: i64, calendar: Calendar) -> Self {
+        Self { source, calendar, classes: Vec::new() }
     }
 
     /// The sums and digests of a batch. Batches must come in the order they were placed.
     pub fn summarise(&mut self, placed: &mut PlacedBatch) -> Result<Summary> {
-        self.names.models.append(&mut placed.names.models);
-        self.names.tag_sets.append(&mut placed.names.tag_sets);
-        self.names.tiers.append(&mut placed.names.tiers);
+        self.classes.append(&mut placed.classes);
         let days = placed.days.iter().map(|day| self.day(&placed.batch, day)).collect::<Result<_>>()?;
         Ok(Summary { id: placed.id, days })
     }
 
-    fn day(&mut self, batch: &Batch, placed: &PlacedDay) -> Result<SummedDay> {
-        let (mut sums, mut hasher) = (UsageSums::new(), DayHasher::new());
+    fn day(&self, batch: &Batch, placed: &PlacedDay) -> Result<SummedDay> {
+        let (mut tally, mut hasher) = (Tally::new(), DayHasher::new());
         for (place, key) in &placed.rows {
             let row = usize::try_from(*place).ok().and_then(|place| batch.rows().get(place)).ok_or_else(missing)?;
-            self.add(batch, row, *key, &mut sums, &mut hasher)?;
+            let class = self.class(row.class)?;
+            let quantities = batch.quantities(row);
+            let size = if class.thresholds.is_empty() { 0 } else { quantities.prompt_size()? };
+            tally.add((row.class, Band::of(class.prompt, size, &class.thresholds)), row.at, &quantities)?;
+            let (key, line) = (key.number(), stored(row.line)?);
+            let parts = EventParts { key, line, kind: 0, id: batch.id(row), at: row.at, class: &class.form };
+            hasher.add(parts, &quantities);
         }
-        Ok(SummedDay { lines: sums.take(), seal: hasher.seal(placed.day), displaced: placed.displaced })
+        let (day, priced_at, source) = (placed.day, self.calendar.start_of(placed.day), self.source);
+        let mut sums = UsageSums::new();
+        tally.drain(&mut sums, |(class, band)| {
+            let &NewClass { model, tier, tag_set, .. } = self.class(class)?;
+            Ok::<_, LedgerError>(UsageKey { day, priced_at, source, tag_set, model, tier, band })
+        })?;
+        Ok(SummedDay { lines: sums.take(), seal: hasher.seal(day), displaced: placed.displaced })
     }
 
-    fn add(
-        &mut self,
-        batch: &Batch,
-        row: &Row,
-        key: EventKey,
-        sums: &mut UsageSums,
-        hasher: &mut DayHasher,
-    ) -> Result<()> {
-        let quantities = batch.quantities(row);
-        let (model, tier, tags) = places(row);
-        let priced_at = self.days.start_of(key.day());
-        let ((model_number, model_form), thresholds) = self.names.models.get(model).ok_or_else(missing)?;
-        let (tier_number, tier_form) = self.names.tiers.get(tier).ok_or_else(missing)?;
-        let (tags_number, tags_form) = self.names.tag_sets.get(tags).ok_or_else(missing)?;
-        let size = if thresholds.is_empty() { 0 } else { quantities.prompt_size()? };
-        let usage = UsageKey {
-            day: key.day(),
-            priced_at,
-            source: self.source,
-            tag_set: *tags_number,
-            model: *model_number,
-            tier: *tier_number,
-            band: Band::of(row.prompt, size, thresholds),
-        };
-        sums.add(usage, row.at, &quantities)?;
-        let parts = EventParts {
-            key: key.number(),
-            line: stored(row.line)?,
-            kind: 0,
-            id: batch.id(row),
-            at: row.at,
-            model: model_form,
-            tier: tier_form,
-            tags: tags_form,
-            prompt: row.prompt,
-        };
-        hasher.add(parts, &quantities);
-        Ok(())
+    fn class(&self, place: u32) -> Result<&NewClass> {
+        usize::try_from(place).ok().and_then(|place| self.classes.get(place)).ok_or_else(missing)
     }
 }
 
 fn missing() -> LedgerError {
     LedgerError::Corrupt("a row names something its import does not".to_owned())
-}
-
-/// The places of a row's model, tier and tag set.
-pub(super) fn places(row: &Row) -> (usize, usize, usize) {
-    // Places count names in memory, so they fit the machine's word.
-    let wide = |place: u32| usize::try_from(place).unwrap_or(usize::MAX);
-    (wide(row.model), usize::from(row.tier), wide(row.tags))
 }

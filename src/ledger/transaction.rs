@@ -24,13 +24,15 @@ pub struct Snapshot<'a> {
 pub struct Write<'a> {
     pub(super) ledger: &'a Ledger,
     open: bool,
+    /// Whether nobody else can read meanwhile.
+    alone: bool,
 }
 
 impl Ledger {
     /// Starts reading.
     pub fn snapshot(&self) -> Result<Snapshot<'_>> {
         self.connection.execute_batch("BEGIN")?;
-        match chain::head(&self.connection) {
+        match patiently(|| chain::head(&self.connection)) {
             Ok(head) => Ok(Snapshot { ledger: self, head }),
             Err(error) => {
                 rollback(&self.connection);
@@ -40,21 +42,58 @@ impl Ledger {
     }
 
     /// Starts appending. Waits for another writer; `waiting` is called once if there is one, and may give up.
-    pub fn write(&self, mut waiting: impl FnMut()) -> Result<Write<'_>> {
-        let start = Instant::now();
-        let mut told = false;
-        loop {
-            match self.connection.execute_batch("BEGIN IMMEDIATE") {
-                Ok(()) => return Ok(Write { ledger: self, open: true }),
-                Err(error) if is_busy(&error) && start.elapsed() < PATIENCE => {
-                    if !told {
-                        waiting();
-                    }
-                    told = true;
-                }
-                Err(error) if is_busy(&error) => return Err(LedgerError::Busy(PATIENCE.as_secs())),
-                Err(error) => return Err(error.into()),
+    pub fn write(&self, waiting: impl FnOnce()) -> Result<Write<'_>> {
+        self.begin("BEGIN IMMEDIATE", waiting)?;
+        Ok(Write { ledger: self, open: true, alone: false })
+    }
+
+    /// Starts appending much: with the file alone where nobody else has it open, else like [`Ledger::write`].
+    ///
+    /// The write-ahead log lets others read meanwhile, at the price of writing every page twice. A rollback journal
+    /// holds only pages that were there before, and a load makes new ones.
+    pub fn load(&self, waiting: impl FnOnce()) -> Result<Write<'_>> {
+        let switched = self.connection.query_row("PRAGMA journal_mode = TRUNCATE", [], |row| row.get::<_, String>(0));
+        match switched {
+            Ok(mode) if mode == "truncate" => {
+                // Should anything fail from here on, dropping this sets the mode back.
+                let mut write = Write { ledger: self, open: false, alone: true };
+                self.begin("BEGIN EXCLUSIVE", waiting)?;
+                write.open = true;
+                Ok(write)
             }
+            Ok(_) => self.write(waiting),
+            Err(error) if is_busy(&error) => self.write(waiting),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn begin(&self, how: &str, waiting: impl FnOnce()) -> Result<()> {
+        let mut waiting = Some(waiting);
+        let mut begin = || {
+            let begun = self.connection.execute_batch(how);
+            if let Err(error) = &begun
+                && is_busy(error)
+                && let Some(waiting) = waiting.take()
+            {
+                waiting();
+            }
+            Ok(begun?)
+        };
+        patiently(&mut begin)
+    }
+}
+
+/// Tries again while another process is in the way, for as long as a writer waits.
+pub(super) fn patiently<T>(mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
+    let start = Instant::now();
+    loop {
+        match attempt() {
+            Err(LedgerError::Sqlite(error)) if is_busy(&error) => {
+                if start.elapsed() >= PATIENCE {
+                    return Err(LedgerError::Busy(PATIENCE.as_secs()));
+                }
+            }
+            other => return other,
         }
     }
 }
@@ -143,6 +182,10 @@ impl Drop for Write<'_> {
     fn drop(&mut self) {
         if self.open {
             rollback(&self.ledger.connection);
+        }
+        if self.alone {
+            // Where another is in the way already, the next to open the ledger for writing does it.
+            drop(self.ledger.connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())));
         }
     }
 }

@@ -1,17 +1,22 @@
 //! Proof that the ledger says what was put into it. Each part can be run by any thread on a snapshot of its own.
 
 use crate::domain::calendar::Day;
-use crate::domain::key::{EventKey, KeyHash};
+use crate::domain::canonical::EventParts;
+use crate::domain::key::{EventKey, KeyHash, SourceHasher};
 use crate::domain::meter::Meter;
-use crate::domain::usage::{UsageLine, UsageSums};
+use crate::domain::tags::TagSet;
+use crate::domain::timestamp::Timestamp;
+use crate::domain::usage::{Tally, UsageLine};
 use crate::ledger::append::batch_digest;
 use crate::ledger::chain::{Entry, Kind};
+use crate::ledger::class::Classes;
 use crate::ledger::payload::{self, BatchSeal};
-use crate::ledger::recount::{self, Recounter};
-use crate::ledger::scan::{self, Columns, Forms};
+use crate::ledger::recount;
+use crate::ledger::scan::{self, Columns, StoredEvent};
 use crate::ledger::summarise::{DayHasher, DaySeal};
+use crate::ledger::sums::{self, Grain, Months};
 use crate::ledger::transaction::Snapshot;
-use crate::ledger::{Result, chain, imports, prices, quarantine, schema};
+use crate::ledger::{LedgerError, Result, chain, dictionary, imports, prices, quarantine, schema};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 
@@ -21,6 +26,8 @@ pub type Finding = String;
 /// What one day's events prove.
 pub struct DayProof {
     seals: Vec<(i64, DaySeal)>,
+    /// Its part of its month.
+    month: Months,
     /// Events of the day.
     pub events: u64,
     /// What is wrong with them.
@@ -29,14 +36,15 @@ pub struct DayProof {
 
 /// What is needed to prove a day.
 pub struct Prover {
-    forms: Forms,
-    recounter: Recounter,
-    sources: FxHashMap<i64, String>,
-    key_hash: KeyHash,
+    classes: Classes,
+    payers: FxHashMap<i64, i64>,
+    forms: FxHashMap<i64, Vec<u8>>,
+    /// The source of each batch: its number and its name.
+    sources: FxHashMap<i64, (i64, SourceHasher)>,
 }
 
 const SOURCE_NAMES: &str =
-    "SELECT b.id, s.name FROM batch b JOIN import i ON i.id = b.import JOIN source s ON s.id = i.source";
+    "SELECT b.id, s.id, s.name FROM batch b JOIN import i ON i.id = b.import JOIN source s ON s.id = i.source";
 
 const DAILY_DAYS: &str =
     "SELECT day, posting_period FROM usage_daily UNION SELECT day, posting_period FROM usage_daily_meter";
@@ -57,29 +65,39 @@ impl Snapshot<'_> {
         let mut statement = self.connection().prepare(SOURCE_NAMES)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            sources.insert(row.get(0)?, row.get(1)?);
+            let name: String = row.get(2)?;
+            sources.insert(row.get(0)?, (row.get(1)?, SourceHasher::new(key_hash, &name)));
         }
-        Ok(Prover { forms: Forms::read(self.connection())?, recounter: self.recounter()?, sources, key_hash })
+        let classes = self.classes()?;
+        let forms = classes.forms(self.connection())?;
+        let payers = dictionary::payers(self.connection())?;
+        Ok(Prover { classes, payers, forms, sources })
     }
 
     /// Reads every event of a day: its key, its digest by batch, and the day's sums.
-    pub fn prove_day(&self, day: Day, prover: &mut Prover) -> Result<DayProof> {
+    pub fn prove_day(&self, day: Day, prover: &Prover) -> Result<DayProof> {
+        let start = self.ledger().settings().calendar.start_of(day);
+        let end = day.next().map_or(Timestamp::LATEST, |next| self.ledger().settings().calendar.start_of(next));
         let mut hashers: BTreeMap<i64, DayHasher> = BTreeMap::new();
-        let (mut sums, mut findings) = (UsageSums::new(), Vec::new());
+        let (mut tally, mut findings) = (Tally::new(), Vec::new());
         let (mut events, mut displaced) = (0, Vec::new());
-        let Prover { forms, recounter, sources, key_hash } = prover;
+        let Prover { classes, payers, forms, sources } = prover;
+        let mut sources = sources.clone();
         let (first, last) = EventKey::range_of(day);
-        scan::events(self.connection(), first, last, Columns::All, |event| {
+        scan::events(self.connection(), classes, first, last, Columns::All, |event| {
             events += 1;
-            if recounter.day_of(event.at) != day {
+            if event.at < start || event.at >= end {
                 findings.push(format!("event {:?} at {} stands under {day}", event.id, event.at));
             }
-            hashers.entry(event.batch).or_insert_with(DayHasher::new).add(forms.parts(event)?, &event.quantities);
-            sums.add(recounter.key_of(event)?, event.at, &event.quantities)?;
-            match sources.get(&event.batch) {
+            hashers.entry(event.batch).or_insert_with(DayHasher::new).add(parts(event, forms)?, &event.quantities);
+            tally.add((event.class.number, event.class.band(&event.quantities)?), event.at, &event.quantities)?;
+            match sources.get_mut(&event.batch) {
                 None => findings.push(format!("event {:?} names a batch that is not there", event.id)),
-                Some(source) => {
-                    let hash = key_hash.hash(source, &event.id);
+                Some((source, _)) if *source != event.class.source => {
+                    findings.push(format!("event {:?} is of another source than its batch", event.id));
+                }
+                Some((_, hasher)) => {
+                    let hash = hasher.hash(&event.id);
                     if hash != event.key.hash() {
                         displaced.push((hash, event.key));
                     }
@@ -90,9 +108,12 @@ impl Snapshot<'_> {
         for (hash, key) in displaced {
             findings.extend(self.unreachable(EventKey::new(day, hash), key)?);
         }
-        findings.extend(self.compare_daily(day, &sums.take())?);
+        let lines = recount::lines_of_day(tally, classes, day, start)?;
+        findings.extend(self.compare_daily(day, &lines)?);
+        let mut month = Months::default();
+        lines.iter().try_for_each(|line| month.count(self.ledger(), payers, line))?;
         let seals = hashers.into_iter().map(|(batch, hasher)| (batch, hasher.seal(day))).collect();
-        Ok(DayProof { seals, events, findings })
+        Ok(DayProof { seals, month, events, findings })
     }
 
     /// An event that did not get its own key must be met on the way from it: every key in between is taken.
@@ -113,7 +134,7 @@ impl Snapshot<'_> {
     }
 
     fn compare_daily(&self, day: Day, computed: &[UsageLine]) -> Result<Option<Finding>> {
-        let stored = crate::ledger::daily::daily_usage(self.connection(), self.ledger(), day, day)?;
+        let stored = sums::lines(self.connection(), self.ledger(), Grain::Day, (day, day))?;
         if stored == computed {
             return Ok(None);
         }
@@ -142,6 +163,24 @@ impl Snapshot<'_> {
         let orphans: i64 = self.connection().query_row(ORPHANS, [], |row| row.get(0))?;
         if orphans > 0 {
             findings.push(format!("{orphans} daily sum(s) of rare meters belong to no daily sum"));
+        }
+        Ok(findings)
+    }
+
+    /// Monthly sums that are not those of the days, and payers that are not those of their tag sets.
+    pub fn changed_months(&self, days: &mut [DayProof]) -> Result<Vec<Finding>> {
+        let mut computed = Months::default();
+        days.iter_mut().try_for_each(|day| computed.merge(std::mem::take(&mut day.month)))?;
+        let mut findings = Vec::new();
+        if sums::all_months(self.connection(), self.ledger())? != computed.take() {
+            let what = "the monthly sums are not those of the events (tokenbook rebuild makes them anew)";
+            findings.push(what.to_owned());
+        }
+        let names = dictionary::all(self.connection())?;
+        for (tag_set, payer) in dictionary::payers(self.connection())? {
+            if names.tag_sets.get(&tag_set).map(TagSet::payer).as_ref() != names.tag_sets.get(&payer) {
+                findings.push(format!("tag set {tag_set} has a payer that is not its own"));
+            }
         }
         Ok(findings)
     }
@@ -299,6 +338,19 @@ impl Snapshot<'_> {
         }
         Ok(findings)
     }
+}
+
+/// The canonical parts of a stored event.
+pub(super) fn parts<'a>(event: &'a StoredEvent<'_>, forms: &'a FxHashMap<i64, Vec<u8>>) -> Result<EventParts<'a>> {
+    let missing = || LedgerError::Corrupt(format!("event {:?} is of a class that is not there", event.id));
+    Ok(EventParts {
+        key: event.key.number(),
+        line: event.line,
+        kind: event.class.kind,
+        id: &event.id,
+        at: event.at,
+        class: forms.get(&event.class.number).ok_or_else(missing)?,
+    })
 }
 
 const BATCHES: &str = "SELECT id, events, digest FROM batch WHERE import = ?1 ORDER BY id";

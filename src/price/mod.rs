@@ -5,6 +5,8 @@
 #![deny(clippy::indexing_slicing, clippy::as_conversions)]
 
 pub mod book;
+pub mod catalog;
+pub mod change;
 pub mod check;
 pub mod read;
 

@@ -61,6 +61,11 @@ impl Dimension {
         })
     }
 
+    /// Whether it depends on who pays and on the model, and on nothing finer.
+    pub const fn is_of_payer_or_model(&self) -> bool {
+        !matches!(self, Self::Day | Self::Tag(_))
+    }
+
     /// The name of the column.
     pub fn column(&self) -> Cow<'static, str> {
         Cow::Borrowed(match self {

@@ -47,3 +47,28 @@ fn prices_are_listed_as_of_a_day() -> Outcome {
     desk.run(&["prices", "list", "--at", "soon"])?.ends(2)?;
     Ok(())
 }
+
+#[test]
+fn a_catalogue_is_compared_before_it_is_imported() -> Outcome {
+    let desk = Desk::new()?;
+    let catalog = fixture("catalogs/litellm.json");
+    let file = text(&catalog)?;
+    desk.write(
+        "u.csv",
+        "event_id,timestamp,provider,model,input_tokens\na,2026-10-05T00:00:00Z,openai,aurora-5,1000\n",
+    )?;
+    desk.print(&["import", "u.csv"])?;
+    let options = ["--catalog", "litellm", file, "--only", "aurora-5", "--valid-from", "2026-10-01"];
+    let month = ["--month", "2026-10"];
+    let diff = |more: &[&str]| desk.run(&[&["prices", "diff"][..], &options, &month, more].concat());
+    diff(&[])?.ends(0)?.says(" 14 prices new (--new lists them), 0 changed, 0 ended, 0 unchanged")?;
+    let both = diff(&["--quiet", "--new", "--format", "markdown"])?.ends(0)?.out;
+    assert!(both.contains("| openai | aurora-5 | input |") && both.contains("0.0025"), "{both}");
+    let json = diff(&["--quiet", "--part", "cost", "--format", "json"])?.ends(0)?.out;
+    assert!(serde_json::from_str::<serde_json::Value>(&json).is_ok(), "{json}");
+    diff(&["--part", "cost", "--output", "tokenbook.db"])?.ends(2)?.says("is the ledger itself")?;
+    desk.print(&[&["prices", "import"][..], &options].concat())?;
+    diff(&[])?.ends(0)?.says(" 0 prices new, 0 changed, 0 ended, 14 unchanged")?;
+    desk.run(&["prices", "import", "--help"])?.ends(0)?.says("csv, genai-prices, litellm, models-dev,")?;
+    Ok(())
+}

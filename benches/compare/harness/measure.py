@@ -1,20 +1,22 @@
 """Runs a program as a whole process and takes its wall time and peak memory.
 
-Linux counts what the starting process held at the fork as the new one's peak, so a peak below Python's own size
-cannot be seen: `memory_floor` tells where that is.
+A peak below that of the small process that starts it (`launch.py`) cannot be seen: `memory_floor` tells where that is.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+
+#: Isolated and without `site`, so that it is small and soon there.
+LAUNCH = (sys.executable, "-I", "-S", str(Path(__file__).with_name("launch.py")))
 
 
 class Failed(Exception):
@@ -41,33 +43,51 @@ def run(
     with tempfile.TemporaryFile() as stdin, tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
         stdin.write(script.encode())
         stdin.seek(0)
-        began = time.perf_counter()
-        try:
-            process = subprocess.Popen(
-                command,
-                stdin=stdin,
-                stdout=stdout,
-                stderr=stderr,
-                cwd=folder,
-                env={**os.environ, **(environment or {})},
-            )
-        except OSError as error:
-            raise Failed(f"{command[0]}: {error.strerror}") from error
-        try:
-            _, status, usage = os.wait4(process.pid, 0)
-        except BaseException:
-            process.kill()
-            process.wait()
-            raise
-        seconds = time.perf_counter() - began
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode != 0:
-            raise Failed(f"{' '.join(command)}: exit code {process.returncode}\n{_tail(stderr)}")
+        told = _launch(command, (stdin, stdout, stderr), folder, {**os.environ, **(environment or {})})
+        if told.startswith("error "):
+            raise Failed(f"{command[0]}: {told.removeprefix('error ')}")
+        seconds, peak, code = told.split()
+        if code != "0":
+            raise Failed(f"{' '.join(command)}: exit code {code}\n{_tail(stderr)}")
         stdout.seek(0)
         output = stdout.read().decode()
     # Linux counts in KiB, macOS in bytes.
     unit = 1 if sys.platform == "darwin" else 1024
-    return Measured(seconds, usage.ru_maxrss * unit, output)
+    return Measured(float(seconds), int(peak) * unit, output)
+
+
+def _launch(
+    command: Sequence[str],
+    streams: tuple[IO[bytes], IO[bytes], IO[bytes]],
+    folder: Path | None,
+    environment: Mapping[str, str],
+) -> str:
+    """What `launch.py` tells of the command."""
+    stdin, stdout, stderr = streams
+    reader, writer = os.pipe()
+    with open(reader, encoding="utf-8") as told:
+        try:
+            process = subprocess.Popen(
+                [*LAUNCH, str(writer), *command],
+                stdin=stdin,
+                stdout=stdout,
+                stderr=stderr,
+                cwd=folder,
+                env=environment,
+                pass_fds=[writer],
+                start_new_session=True,
+            )
+        finally:
+            os.close(writer)
+        try:
+            text = told.read()
+            process.wait()
+        except BaseException:
+            # The session is the launcher's own, with the program in it.
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            raise
+    return text or f"error the launcher ended with {process.returncode}\n{_tail(stderr)}"
 
 
 def memory_floor() -> int:

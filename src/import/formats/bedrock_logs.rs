@@ -46,7 +46,7 @@ pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>)
     let cached = read.unwrap_or(0).saturating_add(written.unwrap_or(0));
     let included = cached > 0 && included(record, &model, reading)?;
     let mut event = Event::request(record.needed("requestId")?, at, model);
-    event.provider = Cow::Borrowed("aws");
+    event.provider = Cow::Borrowed("bedrock");
     if let Some(metadata) = record.object("requestMetadata")? {
         event.tags.add_all(&metadata)?;
     }

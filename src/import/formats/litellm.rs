@@ -9,7 +9,7 @@
 
 use crate::domain::meter::Meter;
 use crate::import::envelope::tier;
-use crate::import::events::{Event, Events, Tags};
+use crate::import::events::{Event, Events, Tags, provider};
 use crate::import::format::{Format, How, Kept};
 use crate::import::reading::{PromptTokens, Reading, instant_utc};
 use crate::import::record::{Record, Value};
@@ -73,7 +73,7 @@ pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>)
     }
     let at = instant_utc(record, "startTime")?.ok_or_else(|| record.wrong("startTime", "is missing", "a time"))?;
     let mut event = Event::request(record.needed("request_id")?, at, record.needed("model")?);
-    event.provider = record.text("custom_llm_provider")?.unwrap_or_default();
+    event.provider = provider(&record.text("custom_llm_provider")?.unwrap_or_default());
     let mut holder = String::new();
     let metadata = record.embedded("metadata", &mut holder)?;
     let usage = metadata.as_ref().map_or(Ok(None), |metadata| metadata.object("usage_object"))?;

@@ -9,7 +9,7 @@
 
 use crate::domain::meter::Meter;
 use crate::domain::timestamp::Timestamp;
-use crate::import::events::{Event, Events, Tags};
+use crate::import::events::{Event, Events, Tags, provider};
 use crate::import::format::{Format, How, Kept};
 use crate::import::reading::{PromptTokens, Reading, epoch_in};
 use crate::import::record::Record;
@@ -31,6 +31,19 @@ pub const FORMAT: Format = Format {
 
 /// What calls to a model are named.
 const CALLS: [&str; 4] = ["chat", "text_completion", "generate_content", "embeddings"];
+/// Providers by the names of the conventions, and by those of price lists.
+const PROVIDERS: [(&str, &str); 10] = [
+    ("aws.bedrock", "bedrock"),
+    ("azure.ai.openai", "azure"),
+    ("az.ai.openai", "azure"),
+    ("azure.ai.inference", "azure_ai"),
+    ("az.ai.inference", "azure_ai"),
+    ("gcp.gemini", "google"),
+    ("gcp.gen_ai", "google"),
+    ("gcp.vertex_ai", "vertex_ai"),
+    ("mistral_ai", "mistral"),
+    ("x_ai", "xai"),
+];
 /// Attributes of a resource or a span that say who pays, and the tags they become.
 const PAYERS: [(&str, &str); 12] = [
     ("department", "department"),
@@ -113,7 +126,11 @@ fn span(
     let model = model.ok_or_else(|| span.wrong("gen_ai.response.model", "is missing", "the attribute"))?;
     let id = format!("{}/{}", span.needed("traceId")?, span.needed("spanId")?);
     let mut event = Event::request(id, at, model);
-    event.provider = own.text(&["gen_ai.provider.name", "gen_ai.system"])?.unwrap_or_default();
+    let theirs = own.text(&["gen_ai.provider.name", "gen_ai.system"])?.unwrap_or_default();
+    event.provider = PROVIDERS
+        .iter()
+        .find(|(name, _)| *name == theirs)
+        .map_or_else(|| provider(&theirs), |(_, ours)| Cow::Borrowed(ours));
     event.tags = tags(&own, resource)?;
     let read = own.count(&["gen_ai.usage.cache_read.input_tokens", "gen_ai.usage.cache_read_input_tokens"])?;
     let written =

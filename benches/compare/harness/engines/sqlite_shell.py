@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from typing import Callable
+from pathlib import Path
 
 from .. import rates
 from ..chargeback import METERS, Totals
-from ..engine import Engine, Reading, Setting, Work
+from ..engine import Engine, Reading, Setting
 from ..measure import Failed, Measured, run
 
 TEXTS = ("timestamp", "provider", "model", "department", "project", "environment", "service_tier")
@@ -19,6 +19,7 @@ HALF = 10**9
 
 class SqliteShell(Engine):
     title = "sqlite3 shell"
+    reads_jsonl = False
 
     def __init__(self, setting: Setting) -> None:
         super().__init__(setting, "sqlite")
@@ -32,23 +33,27 @@ class SqliteShell(Engine):
         self.version = "SQLite " + run(["sqlite3", "--version"]).output.split()[0]
         return self.version
 
-    def works(self) -> dict[Work, Callable[[], Reading]]:
-        return {Work.LOAD: self._load, Work.REPORT: self._chargeback}
-
-    def _load(self) -> Reading:
+    def load(self, usage: Path) -> Reading:
         texts = ", ".join(f"{name} TEXT" for name in TEXTS)
         tokens = ", ".join(f"{meter}_tokens INTEGER" for meter in METERS)
+        user = "" if self.setting.month.users is None else ", user TEXT"
+        table = f"CREATE TABLE usage_event (event_id TEXT PRIMARY KEY, {texts}, {tokens}{user});"
+        return self._import(usage, table)
+
+    def add(self, usage: Path) -> Reading:
+        return self._import(usage, "")
+
+    def _import(self, usage: Path, before: str) -> Reading:
         # The path is relative to the engine's own folder, so nothing in it needs quoting.
-        usage = os.path.relpath(self.setting.month.usage, self.folder)
         script = f"""
-            CREATE TABLE usage_event (event_id TEXT PRIMARY KEY, {texts}, {tokens});
+            {before}
 .mode csv
-.import --skip 1 {usage} usage_event
+.import --skip 1 {os.path.relpath(usage, self.folder)} usage_event
 """
         return Reading(self._sqlite(script))
 
-    def _chargeback(self) -> Reading:
-        measured = self._sqlite(self._chargeback_script())
+    def chargeback(self, by: str) -> Reading:
+        measured = self._sqlite(self._chargeback_script(by))
         answer: dict[str, Totals] = {}
         seconds = None
         for line in measured.output.splitlines():
@@ -56,13 +61,13 @@ class SqliteShell(Engine):
             if timer:
                 seconds = float(timer[1])
                 continue
-            department, *numbers = line.split("|")
+            group, *numbers = line.split("|")
             events, *tokens, high, low = map(int, numbers)
-            answer[department] = Totals(events, tuple(tokens), high * HALF + low)
+            answer[group] = Totals(events, tuple(tokens), high * HALF + low)
         return Reading(measured, seconds, answer)
 
-    def _chargeback_script(self) -> str:
-        """Rates every event, since that is faster here than to group by more than the department."""
+    def _chargeback_script(self, by: str) -> str:
+        """Rates every event, since that is faster here than to group by more."""
         month, listed = self.setting.month, rates.read(self.setting.month.prices)
         rows = ",\n".join(
             f"('{rate.provider}', '{rate.model}', '{rate.service_tier}', {rate.band}, "
@@ -87,14 +92,14 @@ class SqliteShell(Engine):
 .headers off
 .timer on
             WITH rated AS (
-                SELECT department, {tokens}, {femto} AS femto
+                SELECT {by}, {tokens}, {femto} AS femto
                 FROM usage_event AS event CROSS JOIN price
                 ON price.provider = event.provider AND price.model = event.model
                     AND price.service_tier = event.service_tier AND price.band = {band}
                 WHERE timestamp >= '{month.begin}' AND timestamp < '{month.end}'
             )
-            SELECT department, count(*), {sums}, sum(femto / {HALF}), sum(femto % {HALF})
-            FROM rated GROUP BY department ORDER BY department;
+            SELECT {by}, count(*), {sums}, sum(femto / {HALF}), sum(femto % {HALF})
+            FROM rated GROUP BY {by} ORDER BY {by};
 """
 
     def _sqlite(self, script: str) -> Measured:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Callable
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from .. import chargeback
 from ..engine import Engine, Reading, Setting, Work
-from ..measure import Measured, run
+from ..measure import Failed, Measured, run
+from ..month import NEW_EVENTS
 
 INIT = ("init", "--currency", "USD", "--time-zone", "UTC")
 REPORT = ("report", "chargeback")
 #: The same CSV as REPORT, from the events instead of the daily sums.
 RECOMPUTE = ("report", "chargeback", "--recompute")
 VERIFY = ("verify",)
+#: With SQLite's own checks of the file.
+VERIFY_DEEP = ("verify", "--deep")
 
 
 class Tokenbook(Engine):
@@ -28,26 +33,39 @@ class Tokenbook(Engine):
         self.version = "tokenbook " + line.split('"')[1]
         return self.version
 
-    def works(self) -> dict[Work, Callable[[], Reading]]:
-        return {
-            Work.LOAD: self._load,
-            Work.AGAIN: lambda: Reading(self._import()),
-            Work.REPORT: lambda: self._chargeback(*REPORT),
-            Work.RECOMPUTE: lambda: self._chargeback(*RECOMPUTE),
-            Work.VERIFY: lambda: Reading(self._tokenbook(*VERIFY)),
-        }
-
-    def _load(self) -> Reading:
+    def load(self, usage: Path) -> Reading:
         self._tokenbook(*INIT)
         self._tokenbook("prices", "import", str(self.setting.month.prices))
-        return Reading(self._import())
+        return self._import(usage, self.setting.month.events, 0)
 
-    def _import(self) -> Measured:
-        return self._tokenbook("import", str(self.setting.month.usage))
+    def add(self, usage: Path) -> Reading:
+        return self._import(usage, NEW_EVENTS, 0)
 
-    def _chargeback(self, *command: str) -> Reading:
-        measured = self._tokenbook(*command, "--period", self.setting.month.period, "--format", "csv")
-        return Reading(measured, answer=chargeback.from_tokenbook(measured.output))
+    def chargeback(self, by: str) -> Reading:
+        return self._chargeback(REPORT, by)
+
+    def other_works(self) -> Mapping[Work, Callable[[], Reading]]:
+        month = self.setting.month
+        return {
+            Work.AGAIN: lambda: self._import(month.usage, 0, month.events),
+            Work.AGAIN_SHUFFLED: lambda: self._import(month.shuffled_jsonl, 0, month.events),
+            Work.RECOMPUTE: lambda: self._chargeback(RECOMPUTE, "department"),
+            Work.VERIFY: lambda: Reading(self._tokenbook(*VERIFY)),
+            Work.VERIFY_DEEP: lambda: Reading(self._tokenbook(*VERIFY_DEEP)),
+        }
+
+    def _import(self, usage: Path, accepted: int, duplicates: int) -> Reading:
+        measured = self._tokenbook("import", str(usage))
+        expected = f"{accepted:,} accepted + {duplicates:,} duplicates + 0 quarantined"
+        if not re.search(rf"\b{re.escape(expected)}\b", measured.output):
+            raise Failed(f"tokenbook import {usage.name}: expected {expected}, and it says\n{measured.output}")
+        return Reading(measured)
+
+    def _chargeback(self, command: tuple[str, ...], by: str) -> Reading:
+        column = "tag.user" if by == "user" else by
+        options = ("--by", column, "--period", self.setting.month.period, "--format", "csv")
+        measured = self._tokenbook(*command, *options)
+        return Reading(measured, answer=chargeback.from_tokenbook(measured.output, column))
 
     def _tokenbook(self, *arguments: str) -> Measured:
         command = [str(self.setting.programs / "tokenbook"), "--ledger", str(self.folder / "ledger.db")]

@@ -1,19 +1,23 @@
-//! `tokenbook prices`: import, list and check prices.
+//! `tokenbook prices`: import, compare, list and check prices.
+
+mod diff;
+mod import;
+mod source;
 
 use super::Session;
 use super::options::OutputOptions;
 use crate::cli::failure::{Exit, Failure};
-use std::path::PathBuf;
+use diff::DiffOptions;
+use source::SourceOptions;
 use tokenbook::books::price_list::Listing;
 use tokenbook::books::prices::Jumps;
-use tokenbook::domain::name::Name;
 use tokenbook::domain::period::{self, Month, Period};
 use tokenbook::domain::timestamp::Timestamp;
 use tokenbook::ledger::prices::Replacement;
 use tokenbook::price::check::Finding;
 use tokenbook::price::{PriceKey, PriceRow};
 
-/// Prices: import a list, see what is in force, look for gaps and mistakes
+/// Prices: import a list or a public catalogue, compare it first, see what is in force, look for gaps and mistakes
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     #[command(subcommand)]
@@ -22,17 +26,16 @@ pub struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Import a price list: a CSV of prices by book, provider, model, meter and service tier
+    /// Import a price list of ours or a public catalogue: all of it, or nothing
     Import {
-        /// The CSV file
-        file: PathBuf,
-        /// The book that an empty field means (default: the ledger's own)
-        #[arg(long, value_name = "NAME")]
-        book: Option<String>,
+        #[command(flatten)]
+        source: SourceOptions,
         /// Take prices although they are about a thousand times another of their key
         #[arg(long)]
         confirm: bool,
     },
+    /// Show what an import would change, in prices and in the cost of the month, without making it
+    Diff(DiffOptions),
     /// List the prices in force on a date, or all that ever were
     List {
         /// A date of the ledger's zone or an RFC 3339 instant (default: now)
@@ -62,13 +65,16 @@ enum Command {
 
 pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     match &arguments.command {
-        Command::Import { file, book, confirm } => import(file, book.as_deref(), *confirm, session),
+        Command::Import { source, confirm } => {
+            import::run(source, if *confirm { Jumps::Confirmed } else { Jumps::Refuse }, session)
+        }
+        Command::Diff(options) => diff::run(options, session),
         Command::List { at, history, book, output } => {
             let books = session.read()?;
             let listing = match at {
                 _ if *history => Listing::History,
                 None => Listing::InForceAt(session.invocation.now),
-                Some(text) => Listing::InForceAt(instant(text, &books)?),
+                Some(text) => Listing::InForceAt(instant("--at", text, &books)?),
             };
             output.put(&books.price_list(listing, book.as_deref())?, session)?;
             Ok(Exit::Done)
@@ -77,38 +83,14 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
     }
 }
 
-fn instant(text: &str, books: &tokenbook::books::Books) -> Result<Timestamp, Failure> {
+/// An instant, or the start of a day of the ledger's zone.
+fn instant(option: &str, text: &str, books: &tokenbook::books::Books) -> Result<Timestamp, Failure> {
     if let Ok(day) = period::day(text) {
         return Ok(books.settings().calendar.start_of(day));
     }
     Timestamp::parse(text).map_err(|error| {
-        Failure::new(Exit::Usage, format!("--at {text:?} {error}, expected a date or an RFC 3339 instant"))
+        Failure::new(Exit::Usage, format!("{option} {text:?} {error}, expected a date or an RFC 3339 instant"))
     })
-}
-
-fn import(file: &PathBuf, book: Option<&str>, confirm: bool, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
-    let wrong = |error| Failure::new(Exit::Usage, format!("--book {book:?} {error}"));
-    let name = book.map(Name::new).transpose().map_err(wrong)?;
-    let bytes =
-        std::fs::read(file).map_err(|error| Failure::new(Exit::Rejected, format!("{}: {error}", file.display())))?;
-    let books = session.open()?;
-    let jumps = if confirm { Jumps::Confirmed } else { Jumps::Refuse };
-    let progress = session.progress();
-    let outcome =
-        books.import_prices(&file.display().to_string(), &bytes, name.as_ref(), jumps, session.act(), &progress)?;
-    for replacement in &outcome.replaced {
-        session.say(replaced(replacement))?;
-    }
-    let head = books.head()?;
-    let file = file.display();
-    session.tell(format!(
-        "{file}: {} prices added, {} replaced, {} unchanged",
-        outcome.added,
-        outcome.replaced.len(),
-        outcome.unchanged
-    ))?;
-    session.tell(format!("ledger head: {} {head}", head.seq))?;
-    Ok(Exit::Done)
 }
 
 /// A replacement in words: `old -> new`.

@@ -1,0 +1,63 @@
+//! Append: parsed events into a ledger, on one thread. Counts events.
+//!
+//! `Appender::append` places, sums and seals; an import does the summing on a second thread. Taking the write lock and
+//! undoing the transaction are in the figure, a commit and its syncs are not.
+
+use crate::books::{self, EVENTS, Layout};
+use divan::Bencher;
+use divan::counter::ItemsCount;
+use std::path::Path;
+use tokenbook::books::import::DEFAULT_SOURCE;
+use tokenbook::domain::batch::{Batch, Names};
+use tokenbook::import::parse::{Context, Demand};
+use tokenbook::ledger::append::{Appended, Appender};
+use tokenbook::ledger::connection::{Access, Ledger};
+use tokenbook::ledger::transaction::Write;
+
+#[divan::bench(sample_count = 10)]
+fn new_events(bencher: Bencher<'_, '_>) {
+    let folder = books::folder();
+    books::ledger(folder.path());
+    measure(bencher, folder.path());
+}
+
+#[divan::bench(sample_count = 10)]
+fn duplicates(bencher: Bencher<'_, '_>) {
+    let folder = books::folder();
+    books::full_ledger(folder.path());
+    measure(bencher, folder.path());
+}
+
+fn measure(bencher: Bencher<'_, '_>, folder: &Path) {
+    let ledger = books::ready(Ledger::open(&folder.join("ledger.db"), Access::Write));
+    let (context, batches) = parsed(folder);
+    bencher
+        .counter(ItemsCount::new(EVENTS))
+        .with_inputs(|| {
+            batches.iter().map(|batch| books::ready(Batch::merged(std::slice::from_ref(batch)))).collect::<Vec<Batch>>()
+        })
+        .bench_local_values(|batches| {
+            let write = books::ready(ledger.write(|| {}));
+            append(&write, batches, &context.constants.names.lock())
+        });
+}
+
+fn append(write: &Write<'_>, batches: Vec<Batch>, names: &Names) -> Appended {
+    let mut appender = books::ready(Appender::new(write, DEFAULT_SOURCE));
+    let mut summariser = appender.summariser();
+    for batch in batches {
+        books::ready(appender.append(batch, names, &mut summariser));
+    }
+    books::ready(appender.finish())
+}
+
+/// The month, and the names its batches refer to.
+fn parsed(folder: &Path) -> (Context, Vec<Batch>) {
+    let (context, path) = (books::context(), books::usage(folder, Layout::Csv));
+    let mut batches = Vec::new();
+    books::read(&path, &context, |batch| {
+        batches.push(batch);
+        Demand::More
+    });
+    (context, batches)
+}

@@ -1,0 +1,136 @@
+//! What the stages start from: files of the month `benches/compare` generates, and a ledger that holds it.
+
+use crate::lines;
+use crate::month::Event;
+use std::error::Error;
+use std::fmt::Display;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+use tokenbook::books::import::{DEFAULT_SOURCE, ImportOptions};
+use tokenbook::books::prices::Jumps;
+use tokenbook::books::{Act, Books, Silent};
+use tokenbook::domain::batch::Batch;
+use tokenbook::domain::calendar::Calendar;
+use tokenbook::domain::currency::Currency;
+use tokenbook::domain::key::KeyHash;
+use tokenbook::domain::name::Name;
+use tokenbook::domain::period::Period;
+use tokenbook::domain::timestamp::Timestamp;
+use tokenbook::import::input::{Input, Source};
+use tokenbook::import::intern::SharedNames;
+use tokenbook::import::parse::{Context, Demand, OnBad, Parsed, latest_from, parse};
+use tokenbook::import::reading::Reading;
+use tokenbook::import::sink::Constants;
+use tokenbook::ledger::Settings;
+
+/// Of the month, in time order.
+pub(crate) const EVENTS: u32 = 100_000;
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+/// What a stage cannot be measured without; the process ends where that fails.
+pub(crate) fn ready<T, E: Display>(result: Result<T, E>) -> T {
+    result.unwrap_or_else(|error| {
+        // Nothing is left to tell if standard error is closed as well.
+        let _ = writeln!(io::stderr(), "error: {error}");
+        std::process::exit(2)
+    })
+}
+
+/// A format of usage files.
+#[derive(Clone, Copy)]
+pub(crate) enum Layout {
+    Csv,
+    Jsonl,
+}
+
+/// A folder that goes when it is dropped.
+pub(crate) fn folder() -> TempDir {
+    ready(tempfile::tempdir())
+}
+
+/// Writes the month into a folder.
+pub(crate) fn usage(folder: &Path, layout: Layout) -> PathBuf {
+    let path = folder.join("usage");
+    ready(write_usage(&path, layout));
+    path
+}
+
+fn write_usage(path: &Path, layout: Layout) -> io::Result<()> {
+    let mut file = BufWriter::new(File::create(path)?);
+    if let Layout::Csv = layout {
+        lines::write_header(&mut file, false)?;
+    }
+    let mut line = Vec::new();
+    for number in 0..u64::from(EVENTS) {
+        let event = Event::draw(1, number, u64::from(EVENTS), None);
+        match layout {
+            Layout::Csv => event.write_csv(&mut line)?,
+            Layout::Jsonl => event.write_jsonl(&mut line)?,
+        }
+        file.write_all(&line)?;
+        line.clear();
+    }
+    file.flush()
+}
+
+/// Reads a file of usage as an import does, by the calendar of [`ledger`].
+pub(crate) fn read(path: &Path, context: &Context, deliver: impl FnMut(Batch) -> Demand) -> Parsed {
+    let source = ready(Source::open(&Input::File(path.to_owned())));
+    ready(parse(source, None, context, deliver, |_| Demand::More))
+}
+
+/// What an import into [`ledger`] reads with.
+pub(crate) fn context() -> Context {
+    let (settings, now) = ready(fixed());
+    Context {
+        constants: Constants {
+            names: SharedNames::default(),
+            fill: Vec::new(),
+            provider: String::new(),
+            latest: latest_from(now),
+        },
+        calendar: settings.calendar,
+        key_hash: KeyHash::FULL,
+        source: DEFAULT_SOURCE.to_owned(),
+        keep_bad: 0,
+        on_bad: OnBad::DropEvents,
+        last_line_complete: false,
+        reading: Reading::default(),
+    }
+}
+
+fn fixed() -> Outcome<(Settings, Timestamp)> {
+    let settings = Settings::new(Currency::parse("USD")?, Calendar::of_zone("UTC")?, Name::new("contract")?);
+    Ok((settings, Timestamp::parse("2026-11-01T00:00:00Z")?))
+}
+
+pub(crate) fn period() -> Period {
+    ready(Period::parse("2026-10"))
+}
+
+/// A ledger with the month's prices and no usage.
+pub(crate) fn ledger(folder: &Path) -> Books {
+    ready(priced(folder))
+}
+
+fn priced(folder: &Path) -> Outcome<Books> {
+    let (settings, now) = fixed()?;
+    let act = Act { now, actor: "bench" };
+    let books = Books::create(&folder.join("ledger.db"), &settings, act)?;
+    let mut prices = Vec::new();
+    lines::write_prices(&mut prices)?;
+    books.import_prices("prices", prices.as_slice(), None, Jumps::Refuse, act, &Silent)?;
+    Ok(books)
+}
+
+/// A ledger with the month's prices and usage.
+pub(crate) fn full_ledger(folder: &Path) -> Books {
+    let (books, path) = (ledger(folder), usage(folder, Layout::Csv));
+    let (_, now) = ready(fixed());
+    let act = Act { now, actor: "bench" };
+    ready(books.import(&Input::File(path), &ImportOptions::plain(), act, &Silent));
+    books
+}

@@ -1,0 +1,24 @@
+//! Rate: usage lines times the prices in force. Counts lines, each the usage of one day, payer, model, tier and band.
+//!
+//! `Rater::charges` is the narrowest entry. It remembers the prices it has resolved, so each run has a rater of its own.
+
+use crate::books;
+use divan::Bencher;
+use divan::counter::ItemsCount;
+use tokenbook::books::reports::Request;
+use tokenbook::rating::rate::Rater;
+
+#[divan::bench(sample_count = 30)]
+fn charges(bencher: Bencher<'_, '_>) {
+    let folder = books::folder();
+    let statement = books::ready(books::full_ledger(folder.path()).statement(&Request::of(books::period())));
+    let book = books::ready(statement.books.get(&statement.book).ok_or("the ledger has no prices"));
+    bencher
+        .counter(ItemsCount::new(statement.lines.len()))
+        .with_inputs(|| Rater::new(book, &statement.names, statement.heading.currency))
+        .bench_local_values(|mut rater| {
+            let charges = statement.lines.iter().map(|line| rater.charges(&line.usage));
+            // Kept, as a report keeps them: freeing them is not in the time.
+            charges.collect::<Vec<_>>()
+        });
+}

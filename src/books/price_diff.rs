@@ -1,0 +1,252 @@
+//! What offered prices would change: the prices themselves, and what a month's usage costs with and without them.
+//!
+//! Nothing is written. Every event of the month is priced at its own instant and in its own band of prompt sizes, with
+//! the book as it is and with the book as it would be: daily sums could not tell, as they are cut where known prices
+//! change, not where offered ones do.
+
+use crate::books::catalogs::{Offered, compared};
+use crate::books::{Act, Books, BooksError};
+use crate::domain::event::Band;
+use crate::domain::key::EventKey;
+use crate::domain::money::Amount;
+use crate::domain::period::{Month, Period};
+use crate::domain::quantities::QuantityOverflow;
+use crate::domain::timestamp::Timestamp;
+use crate::domain::usage::{Dictionary, Tally, UsageKey, UsageLine, UsageSums};
+use crate::ledger::scan::Columns;
+use crate::ledger::transaction::Snapshot;
+use crate::price::catalog::Terms;
+use crate::price::change::{Changes, Kind};
+use crate::price::{Book, PriceRow};
+use crate::rating::Cost;
+use crate::rating::rate::Rater;
+use crate::report::ReportError;
+use crate::sheet::{Cell, Column, Heading, Sheet};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What offered prices would change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PriceDiff {
+    /// The changes of prices.
+    pub changes: Changes,
+    /// Prices in force that are not offered, of models that are; among the changes if they are to end.
+    pub missing: Vec<PriceRow>,
+    /// The changes as a table: those of the kinds that were asked for.
+    pub prices: Sheet,
+    /// What the month costs by model, before and after.
+    pub cost: Sheet,
+}
+
+/// Which changes are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listed {
+    /// New prices are counted only, as a catalogue has thousands.
+    ChangedAndEnded,
+    /// All.
+    All,
+}
+
+impl Books {
+    /// Compares offered prices with the ledger's, and the cost of the month of `act.now`, or of another.
+    pub fn price_diff(
+        &self,
+        offered: &Offered,
+        terms: &Terms,
+        month: Option<Month>,
+        listed: Listed,
+        act: Act<'_>,
+    ) -> Result<PriceDiff, BooksError> {
+        let snapshot = self.ledger.snapshot()?;
+        let settings = self.settings();
+        let known = snapshot.prices()?;
+        let (changes, missing) = compared(&known, offered, terms);
+        let month = month.unwrap_or_else(|| Month::of(settings.calendar.day_of(act.now)));
+        let heading = |report: &str, period: String| Heading {
+            report: report.to_owned(),
+            period,
+            time_zone: settings.calendar.zone_name().to_owned(),
+            currency: settings.currency,
+            ledger_head: snapshot.head().to_string(),
+            closed: false,
+            caveats: Vec::new(),
+        };
+        let prices = price_sheet(&changes, listed, heading("price changes", terms.valid_from.to_string()));
+        let mut after = known.clone();
+        after.extend(changes.changes.iter().map(|change| change.new.row.clone()));
+        let books = Before { rows: &known, book: &terms.book }.and(&after);
+        let costs = costs(&snapshot, month.period(), &books)?;
+        let cost = cost_sheet(&costs, heading("cost of the month", month.to_string()))?;
+        Ok(PriceDiff { changes, missing, prices, cost })
+    }
+}
+
+fn price_sheet(changes: &Changes, listed: Listed, heading: Heading) -> Sheet {
+    let shown = changes.changes.iter().filter(|change| listed == Listed::All || change.kind != Kind::New);
+    let rows = shown.map(|change| {
+        let key = &change.new.row.key;
+        let rate = |row: Option<&PriceRow>| {
+            let rate = row.and_then(|row| row.rate);
+            rate.map_or(Cell::Unknown("none"), |rate| Cell::text(rate.to_string()))
+        };
+        vec![
+            Cell::text(change.kind.name()),
+            Cell::text(key.book.as_str()),
+            Cell::text(key.provider.as_ref().map_or("", |provider| provider.as_str())),
+            Cell::text(key.model.as_str()),
+            Cell::text(key.meter.name()),
+            Cell::text(key.tier.as_str()),
+            if key.prompt_above > 0 { Cell::Count(key.prompt_above.into()) } else { Cell::text("") },
+            rate(change.old.as_ref()),
+            rate(Some(&change.new.row)),
+            Cell::text(change.new.row.currency.code()),
+            Cell::text(change.new.row.valid_from.to_string()),
+        ]
+    });
+    let mut columns: Vec<Column> =
+        ["change", "book", "provider", "model", "meter", "service_tier"].map(Column::text).into();
+    columns.extend(["prompt_above", "old_per_million", "new_per_million"].map(Column::number));
+    columns.extend(["currency", "valid_from"].map(Column::text));
+    Sheet { heading, columns, rows: rows.collect(), total: None }
+}
+
+/// A price book as it is.
+struct Before<'a> {
+    rows: &'a [PriceRow],
+    book: &'a crate::domain::name::Name,
+}
+
+/// A price book at one of two states, with the prompt sizes at which its prices change.
+struct State {
+    book: Book,
+    thresholds: BTreeMap<String, Vec<i64>>,
+}
+
+impl Before<'_> {
+    fn and(&self, after: &[PriceRow]) -> [State; 2] {
+        [self.rows, after].map(|rows| {
+            let mut thresholds: BTreeMap<String, BTreeSet<i64>> = BTreeMap::new();
+            // Bands are cut at the thresholds of all books, as the ledger cuts them.
+            for row in rows.iter().filter(|row| row.key.prompt_above > 0) {
+                thresholds.entry(row.key.model.to_string()).or_default().insert(row.key.prompt_above);
+            }
+            State {
+                book: Book::new(rows.iter().filter(|row| row.key.book == *self.book)),
+                thresholds: thresholds.into_iter().map(|(model, sizes)| (model, sizes.into_iter().collect())).collect(),
+            }
+        })
+    }
+}
+
+/// What a model's usage costs, and how much of it has no price.
+#[derive(Debug, Clone, Copy)]
+struct ModelCost {
+    amount: Amount,
+    priced: bool,
+    unpriced: i64,
+}
+
+type Costs = BTreeMap<(String, String), [ModelCost; 2]>;
+
+const NOTHING: ModelCost = ModelCost { amount: Amount::ZERO, priced: false, unpriced: 0 };
+
+fn costs(snapshot: &Snapshot<'_>, period: Period, states: &[State; 2]) -> Result<Costs, BooksError> {
+    let names = snapshot.dictionary()?;
+    let currency = snapshot.ledger().settings().currency;
+    let mut costs = Costs::new();
+    for (at, state) in states.iter().enumerate() {
+        let mut rater = Rater::new(&state.book, &names, currency);
+        for line in sums(snapshot, period, state, &names)? {
+            let Some(model) = names.models.get(&line.key.model) else { continue };
+            let provider = model.provider.as_ref().map_or_else(String::new, ToString::to_string);
+            let of_model = costs.entry((provider, model.name.to_string())).or_insert([NOTHING; 2]);
+            let Some(cost) = of_model.get_mut(at) else { continue };
+            for charge in rater.charges(&line) {
+                match charge.cost {
+                    Cost::Priced(amount) => {
+                        cost.amount = cost.amount.plus(amount).map_err(ReportError::from)?;
+                        cost.priced = true;
+                    }
+                    Cost::NotCharged => {}
+                    Cost::Unpriced(_) => {
+                        let sum = cost.unpriced.checked_add(charge.quantity).ok_or(QuantityOverflow);
+                        cost.unpriced = sum.map_err(ReportError::from)?;
+                    }
+                }
+            }
+        }
+    }
+    Ok(costs)
+}
+
+/// The period's events, summed over all that their prices depend on.
+fn sums(
+    snapshot: &Snapshot<'_>,
+    period: Period,
+    state: &State,
+    names: &Dictionary,
+) -> Result<Vec<UsageLine>, BooksError> {
+    let mut tally = Tally::new();
+    // An instant for each span without a change of prices, which stands for all of it.
+    let mut instants: BTreeMap<usize, Timestamp> = BTreeMap::new();
+    let thresholds = names.models.iter().filter_map(|(id, model)| {
+        let sizes = state.thresholds.get(model.name.as_str())?;
+        Some((*id, sizes.as_slice()))
+    });
+    let thresholds: BTreeMap<i64, &[i64]> = thresholds.collect();
+    let (first, _) = EventKey::range_of(period.first());
+    let (_, last) = EventKey::range_of(period.last());
+    let classes = snapshot.classes()?;
+    snapshot.events(&classes, first, last, Columns::Usage, |event| {
+        let sizes = thresholds.get(&event.class.model).copied().unwrap_or_default();
+        let size = if sizes.is_empty() { 0 } else { event.quantities.prompt_size()? };
+        let priced_at = *instants.entry(state.book.epoch(event.at)).or_insert(event.at);
+        let key = UsageKey {
+            day: period.first(),
+            priced_at,
+            source: 0,
+            tag_set: 0,
+            model: event.class.model,
+            tier: event.class.tier,
+            band: Band::of(event.class.prompt, size, sizes),
+        };
+        Ok(tally.add(key, event.at, &event.quantities)?)
+    })?;
+    let mut sums = UsageSums::new();
+    tally.drain(&mut sums, Ok::<_, ReportError>)?;
+    Ok(sums.take())
+}
+
+fn cost_sheet(costs: &Costs, heading: Heading) -> Result<Sheet, BooksError> {
+    let mut columns: Vec<Column> = ["provider", "model"].map(Column::text).into();
+    let numbers = ["amount_before", "amount_after", "change", "unpriced_before", "unpriced_after"];
+    columns.extend(numbers.map(Column::number));
+    let mut total = [NOTHING; 2];
+    let mut rows = Vec::new();
+    for ((provider, model), states) in costs {
+        rows.push(row(provider, model, states)?);
+        for (sum, state) in total.iter_mut().zip(states) {
+            sum.amount = sum.amount.plus(state.amount).map_err(ReportError::from)?;
+            sum.priced |= state.priced;
+            let unpriced = sum.unpriced.checked_add(state.unpriced).ok_or(QuantityOverflow);
+            sum.unpriced = unpriced.map_err(ReportError::from)?;
+        }
+    }
+    let total = row("total", "", &total)?;
+    Ok(Sheet { heading, columns, rows, total: Some(total) })
+}
+
+fn row(provider: &str, model: &str, [before, after]: &[ModelCost; 2]) -> Result<Vec<Cell>, BooksError> {
+    let is_unknown = |cost: &ModelCost| cost.unpriced > 0 && !cost.priced;
+    let amount = |cost: &ModelCost| {
+        if is_unknown(cost) { Cell::Unknown("unpriced") } else { Cell::Exact(cost.amount) }
+    };
+    let change = if is_unknown(before) || is_unknown(after) {
+        Cell::Unknown("unpriced")
+    } else {
+        Cell::Exact(after.amount.minus(before.amount).map_err(ReportError::from)?)
+    };
+    let unpriced = |cost: &ModelCost| Cell::Count(cost.unpriced.into());
+    let texts = [Cell::text(provider), Cell::text(model)];
+    let numbers = [amount(before), amount(after), change, unpriced(before), unpriced(after)];
+    Ok(texts.into_iter().chain(numbers).collect())
+}

@@ -1,0 +1,84 @@
+//! `tokenbook prices diff`: what an import would change, before it is made.
+
+use super::source::SourceOptions;
+use super::spelled;
+use crate::cli::Session;
+use crate::cli::failure::{Exit, Failure};
+use crate::cli::options::{OutputOptions, grouped};
+use tokenbook::books::price_diff::{Listed, PriceDiff};
+use tokenbook::domain::period::Month;
+use tokenbook::price::catalog::{Missing, Terms};
+use tokenbook::price::change::Kind;
+
+/// What of the comparison is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Part {
+    /// The prices that change
+    Prices,
+    /// What the month costs by model, before and after
+    Cost,
+}
+
+/// What is compared and shown.
+#[derive(Debug, clap::Args)]
+pub struct DiffOptions {
+    #[command(flatten)]
+    source: SourceOptions,
+    /// The month whose cost is compared (default: the month of today)
+    #[arg(long, value_name = "YYYY-MM")]
+    month: Option<String>,
+    /// List new prices too, not only changed and ended ones
+    #[arg(long)]
+    new: bool,
+    /// One of the two tables (default: both, which only table and markdown can hold)
+    #[arg(long, value_enum, value_name = "PART")]
+    part: Option<Part>,
+    #[command(flatten)]
+    output: OutputOptions,
+}
+
+/// Compares the prices of a file with the ledger's.
+pub fn run(options: &DiffOptions, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
+    if options.part.is_none() && !options.output.holds_two() {
+        return Err(Failure::new(Exit::Usage, "two tables do not fit one file, expected --part prices or --part cost"));
+    }
+    let month = options.month.as_deref().map(Month::parse).transpose().map_err(|error| {
+        Failure::new(Exit::Usage, format!("--month {:?} {error}", options.month.as_deref().unwrap_or_default()))
+    })?;
+    let books = session.read()?;
+    let source = &options.source;
+    let terms = source.terms(&books, session)?;
+    let offered = source.offered(&books, &terms, session)?;
+    let listed = if options.new { Listed::All } else { Listed::ChangedAndEnded };
+    let diff = books.price_diff(&offered, &terms, month, listed, session.act())?;
+    tell(options, &terms, &diff, session)?;
+    let sheets = match options.part {
+        None => vec![&diff.prices, &diff.cost],
+        Some(Part::Prices) => vec![&diff.prices],
+        Some(Part::Cost) => vec![&diff.cost],
+    };
+    options.output.put_all(&sheets, session)?;
+    Ok(Exit::Done)
+}
+
+fn tell(options: &DiffOptions, terms: &Terms, diff: &PriceDiff, session: &mut Session<'_, '_>) -> Result<(), Failure> {
+    let PriceDiff { changes, missing, .. } = diff;
+    let hidden = if options.new || changes.count(Kind::New) == 0 { "" } else { " (--new lists them)" };
+    session.tell(format!(
+        "{}: {} prices new{hidden}, {} changed, {} ended, {} unchanged",
+        options.source.shown(),
+        changes.count(Kind::New),
+        changes.count(Kind::Changed),
+        changes.count(Kind::Ended),
+        changes.unchanged
+    ))?;
+    if options.source.catalog().is_some() && terms.missing == Missing::Keep && !missing.is_empty() {
+        let example = missing.first().map_or_else(String::new, |row| spelled(&row.key));
+        let number = grouped(u64::try_from(missing.len()).unwrap_or(u64::MAX));
+        session.tell(format!(
+            "{number} prices in force are not in the catalogue, though others of their models are, such as {example}: \
+             they would stay (--end-missing ends them)"
+        ))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,69 @@
+//! `tokenbook prices import`: a price list of ours or a public catalogue into the ledger.
+
+use super::source::SourceOptions;
+use super::{replaced, spelled};
+use crate::cli::Session;
+use crate::cli::failure::{Exit, Failure};
+use crate::cli::options::grouped;
+use tokenbook::books::Books;
+use tokenbook::books::catalogs::CatalogOutcome;
+use tokenbook::books::prices::Jumps;
+use tokenbook::price::catalog::Missing;
+use tokenbook::price::change::Kind;
+
+/// Imports the prices of a file.
+pub fn run(source: &SourceOptions, jumps: Jumps, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
+    let own = if source.catalog().is_none() { Some((source.book()?, source.bytes()?)) } else { None };
+    let books = session.open()?;
+    let file = source.shown();
+    let Some((book, bytes)) = own else { return catalog(source, jumps, &books, session) };
+    let progress = session.progress();
+    let outcome = books.import_prices(&file, &bytes, book.as_ref(), jumps, session.act(), &progress)?;
+    for replacement in &outcome.replaced {
+        session.say(replaced(replacement))?;
+    }
+    let head = books.head()?;
+    session.tell(format!(
+        "{file}: {} prices added, {} replaced, {} unchanged",
+        outcome.added,
+        outcome.replaced.len(),
+        outcome.unchanged
+    ))?;
+    session.tell(format!("ledger head: {} {head}", head.seq))?;
+    Ok(Exit::Done)
+}
+
+fn catalog(
+    source: &SourceOptions,
+    jumps: Jumps,
+    books: &Books,
+    session: &mut Session<'_, '_>,
+) -> Result<Exit, Failure> {
+    let terms = source.terms(books, session)?;
+    let offered = source.offered(books, &terms, session)?;
+    let (file, progress) = (source.shown(), session.progress());
+    let outcome = books.import_catalog(&offered, &terms, jumps, session.act(), &progress)?;
+    let CatalogOutcome { changes, missing, appended } = &outcome;
+    for replacement in &appended.replaced {
+        session.say(replaced(replacement))?;
+    }
+    if terms.missing == Missing::Keep && !missing.is_empty() {
+        let example = missing.first().map_or_else(String::new, |row| spelled(&row.key));
+        let number = grouped(u64::try_from(missing.len()).unwrap_or(u64::MAX));
+        session.tell(format!(
+            "{number} prices in force are not in the catalogue, though others of their models are, such as {example}: \
+             they stay (--end-missing ends them)"
+        ))?;
+    }
+    let head = books.head()?;
+    session.tell(format!(
+        "{file}: {} prices new, {} changed, {} ended, {} unchanged, from {}",
+        changes.count(Kind::New),
+        changes.count(Kind::Changed),
+        changes.count(Kind::Ended),
+        changes.unchanged,
+        terms.valid_from
+    ))?;
+    session.tell(format!("ledger head: {} {head}", head.seq))?;
+    Ok(Exit::Done)
+}

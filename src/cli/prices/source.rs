@@ -1,0 +1,198 @@
+//! Where prices come from: our own list, or a public catalogue, and on which terms. Shared by `import` and `diff`.
+
+use crate::cli::Session;
+use crate::cli::failure::{Exit, Failure};
+use crate::cli::options::grouped;
+use std::path::{Path, PathBuf};
+use tokenbook::books::Books;
+use tokenbook::books::catalogs::{Offered, catalog_files};
+use tokenbook::domain::name::Name;
+use tokenbook::price::catalog::{self, Aside, CATALOGS, Catalog, CatalogList, Inexact, Missing, Pattern, Terms};
+use tokenbook::text::problem::excerpt;
+
+/// The catalogue that is none: our own CSV.
+const OWN: &str = "csv";
+/// How many unknown providers and snapped prices are named.
+const NAMED: usize = 12;
+
+/// A file of prices, and how it is read.
+#[derive(Debug, clap::Args)]
+pub struct SourceOptions {
+    /// The file; of models-dev also a folder of its repository
+    pub file: PathBuf,
+    /// What the file is: a price list of ours, or a public catalogue
+    #[arg(long, value_name = "CATALOG", default_value = OWN, value_parser = catalog_names())]
+    catalog: String,
+    /// The book that an empty field means, or that a catalogue is for (default: the ledger's own)
+    #[arg(long, value_name = "NAME")]
+    book: Option<String>,
+    /// When a catalogue's prices start that have no date: a date of the ledger's zone, or an instant (default: today)
+    #[arg(long, value_name = "DATE")]
+    valid_from: Option<String>,
+    /// Only these models of a catalogue: exact names, or patterns with * and ?, of `model` or `provider/model`
+    #[arg(long, value_name = "MODEL", num_args = 1..)]
+    only: Vec<String>,
+    /// Take the nearest nano-unit per million for prices that are none, such as 3.6000000000000003e-06
+    #[arg(long)]
+    snap: bool,
+    /// End prices in force that the catalogue does not have, though it has others of their models
+    #[arg(long)]
+    end_missing: bool,
+    /// Write all prices of a catalogue that are set aside to a CSV file
+    #[arg(long, value_name = "FILE")]
+    aside: Option<PathBuf>,
+}
+
+fn catalog_names() -> clap::builder::PossibleValuesParser {
+    let names = std::iter::once(OWN).chain(CATALOGS.iter().map(|catalog| catalog.name));
+    clap::builder::PossibleValuesParser::new(names)
+}
+
+impl SourceOptions {
+    /// The catalogue, if it is not our own list.
+    pub fn catalog(&self) -> Option<&'static Catalog> {
+        catalog::named(&self.catalog)
+    }
+
+    /// The file as messages name it.
+    pub fn shown(&self) -> String {
+        self.file.display().to_string()
+    }
+
+    /// The book that is named, if one is.
+    pub fn book(&self) -> Result<Option<Name>, Failure> {
+        let wrong = |error| Failure::new(Exit::Usage, format!("--book {:?} {error}", self.book));
+        self.book.as_deref().map(Name::new).transpose().map_err(wrong)
+    }
+
+    /// The bytes of our own price list.
+    pub fn bytes(&self) -> Result<Vec<u8>, Failure> {
+        self.only_for_catalogs()?;
+        std::fs::read(&self.file).map_err(|error| unreadable(&self.file, &error))
+    }
+
+    /// What a catalogue is asked for.
+    pub fn terms(&self, books: &Books, session: &Session<'_, '_>) -> Result<Terms, Failure> {
+        let calendar = books.settings().calendar;
+        let valid_from = match &self.valid_from {
+            None => calendar.start_of(calendar.day_of(session.invocation.now)),
+            Some(text) => super::instant("--valid-from", text, books)?,
+        };
+        Ok(Terms {
+            book: self.book()?.unwrap_or_else(|| books.settings().book.clone()),
+            valid_from,
+            only: self.only.iter().map(|text| Pattern::new(text)).collect(),
+            inexact: if self.snap { Inexact::Snap } else { Inexact::SetAside },
+            missing: if self.end_missing { Missing::End } else { Missing::Keep },
+        })
+    }
+
+    /// The prices of our own list or of a catalogue, whose account is told.
+    pub fn offered(&self, books: &Books, terms: &Terms, session: &mut Session<'_, '_>) -> Result<Offered, Failure> {
+        let Some(catalog) = self.catalog() else {
+            let prices = books.read_price_list(&self.shown(), &self.bytes()?, self.book()?.as_ref())?;
+            return Ok(Offered { file: self.shown(), prices, unresolved: std::collections::BTreeSet::new() });
+        };
+        let files = catalog_files(&self.file).map_err(|error| unreadable(&self.file, &error))?;
+        let list = Books::read_catalog(catalog, &files, terms)?;
+        self.tell(&list, session)?;
+        if let Some(path) = &self.aside {
+            write(&list.asides, path, session)?;
+        }
+        Ok(Offered { file: self.shown(), prices: list.prices, unresolved: list.unresolved })
+    }
+
+    fn only_for_catalogs(&self) -> Result<(), Failure> {
+        let given = [
+            (self.valid_from.is_some(), "--valid-from"),
+            (!self.only.is_empty(), "--only"),
+            (self.snap, "--snap"),
+            (self.end_missing, "--end-missing"),
+            (self.aside.is_some(), "--aside"),
+        ];
+        match given.into_iter().find(|(given, _)| *given) {
+            Some((_, option)) => {
+                Err(Failure::new(Exit::Usage, format!("{option} is for catalogues, expected --catalog"))
+                    .hint("a price list of ours says itself what is priced and from when"))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Every price of the catalogue in a count, with an example of each reason why some are not taken.
+    fn tell(&self, list: &CatalogList, session: &mut Session<'_, '_>) -> Result<(), Failure> {
+        let (file, counts) = (self.shown(), &list.counts);
+        session.tell(format!(
+            "{file}: {} prices = {} taken + {} set aside + {} not asked for",
+            grouped(counts.quotes),
+            grouped(counts.quotes_used),
+            grouped(counts.quotes_aside),
+            grouped(counts.quotes_not_asked)
+        ))?;
+        session.tell(format!(
+            "{file}: {} models = {} priced + {} with all prices set aside + {} without a price + {} not asked for",
+            grouped(counts.models),
+            grouped(counts.models_priced),
+            grouped(counts.models_aside),
+            grouped(counts.models_without_price),
+            grouped(counts.models_not_asked)
+        ))?;
+        for of_reason in list.asides.chunk_by(|a, b| a.reason == b.reason) {
+            if let Some(example) = of_reason.first() {
+                let number = u64::try_from(of_reason.len()).unwrap_or(u64::MAX);
+                session.tell(format!("set aside: {} {}: {}", grouped(number), example.reason, told(example)))?;
+            }
+        }
+        for snapped in list.snapped.iter().take(NAMED) {
+            let (model, key, text, rate) = (&snapped.model, &snapped.key, excerpt(&snapped.text), snapped.rate);
+            session.tell(format!("snapped: {model} {key} {text} to {rate} per million"))?;
+        }
+        if list.snapped.len() > NAMED {
+            let more = u64::try_from(list.snapped.len() - NAMED).unwrap_or(u64::MAX);
+            session.tell(format!("snapped: {} more", grouped(more)))?;
+        }
+        if counts.patterns > 0 {
+            let number = grouped(counts.patterns);
+            session.tell(format!(
+                "{number} model(s) are also meant by patterns, which are not followed: names are exact"
+            ))?;
+        }
+        if counts.free > 0 {
+            session.tell(format!("{} price(s) are 0", grouped(counts.free)))?;
+        }
+        if !list.unknown_providers.is_empty() {
+            let number = u64::try_from(list.unknown_providers.len()).unwrap_or(u64::MAX);
+            let names: Vec<&str> = list.unknown_providers.keys().take(NAMED).map(String::as_str).collect();
+            let more = if list.unknown_providers.len() > NAMED { ", …" } else { "" };
+            let names = names.join(", ");
+            session.tell(format!("{} provider(s) keep the catalogue's name: {names}{more}", grouped(number)))?;
+        }
+        Ok(())
+    }
+}
+
+/// Every price that is set aside, as a CSV for people.
+fn write(asides: &[Aside], path: &Path, session: &Session<'_, '_>) -> Result<(), Failure> {
+    crate::cli::options::refuse_ledger(path, &session.ledger)?;
+    let mut csv = String::from("reason,model,key,price,line\n");
+    for Aside { reason, model, key, text, line } in asides {
+        let fields = [reason.words(), model, key, text, &line.to_string()].map(quoted);
+        csv.push_str(&fields.join(","));
+        csv.push('\n');
+    }
+    Ok(tokenbook::books::output::replace(path, csv.as_bytes())?)
+}
+
+fn told(Aside { model, key, text, line, .. }: &Aside) -> String {
+    format!("{} {} {} (line {line})", excerpt(model), excerpt(key), excerpt(text))
+}
+
+/// A field of a CSV for people: quoted, and never run as a formula.
+fn quoted(field: &str) -> String {
+    let guard = if field.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
+    format!("\"{guard}{}\"", field.replace('"', "\"\"").replace(['\r', '\n'], " "))
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(Exit::Rejected, format!("{}: {error}", path.display()))
+}

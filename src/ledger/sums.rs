@@ -1,0 +1,287 @@
+//! Sums of usage: by day with all that a price or a payer depends on, and by month with the payer alone. Derived, like
+//! an index.
+//!
+//! A report of whole months by department reads a few thousand sums however many events, users and days there were.
+
+use crate::domain::calendar::Day;
+use crate::domain::event::Band;
+use crate::domain::meter::{FREQUENT, Meter};
+use crate::domain::period::{Month, Period};
+use crate::domain::quantities::{Frequent, Quantities, QuantityOverflow};
+use crate::domain::usage::{UsageKey, UsageLine, UsageSums};
+use crate::ledger::transaction::Snapshot;
+use crate::ledger::{Ledger, LedgerError, Result, chain, fits};
+use rusqlite::{Connection, Row, Statement};
+use rustc_hash::FxHashMap;
+
+/// The span a sum is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Grain {
+    Day,
+    Month,
+}
+
+impl Grain {
+    const fn table(self) -> &'static str {
+        match self {
+            Self::Day => "usage_daily",
+            Self::Month => "usage_monthly",
+        }
+    }
+
+    const fn column(self) -> &'static str {
+        match self {
+            Self::Day => "day",
+            Self::Month => "month",
+        }
+    }
+
+    /// The number of the span that begins with a day.
+    fn number(self, day: Day) -> i64 {
+        match self {
+            Self::Day => i64::from(day.number()),
+            Self::Month => day.month().code(),
+        }
+    }
+
+    /// The first day of a span.
+    fn first_day(self, number: i64) -> Result<Day> {
+        match self {
+            Self::Day => day(number),
+            Self::Month => Month::from_code(number)
+                .map(Month::first)
+                .ok_or_else(|| LedgerError::Corrupt(format!("the month {number} is out of range"))),
+        }
+    }
+}
+
+/// Adds sums to a table.
+pub(super) struct Adder<'w> {
+    grain: Grain,
+    add: Statement<'w>,
+    add_meter: Statement<'w>,
+}
+
+impl<'w> Adder<'w> {
+    pub(super) fn new(connection: &'w Connection, grain: Grain) -> Result<Self> {
+        let (table, column) = (grain.table(), grain.column());
+        let meters = ["input", "cache_read", "cache_write", "cache_write_1h", "output", "reasoning", "request"];
+        let sums =
+            meters.map(|meter| format!("{meter} = coalesce({meter} + excluded.{meter}, {meter}, excluded.{meter})"));
+        let add = format!(
+            "INSERT INTO {table} ({column}, posting_period, source, tag_set, model, tier, band, events, active, first_at, \
+             last_at, {}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18) \
+             ON CONFLICT DO UPDATE SET events = events + excluded.events, active = active + excluded.active, \
+             first_at = min(first_at, excluded.first_at), last_at = max(last_at, excluded.last_at), {}",
+            meters.join(", "),
+            sums.join(", ")
+        );
+        let add_meter = format!(
+            "INSERT INTO {table}_meter ({column}, posting_period, source, tag_set, model, tier, band, meter, quantity) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO UPDATE SET quantity = quantity + excluded.quantity"
+        );
+        Ok(Self { grain, add: connection.prepare(&add)?, add_meter: connection.prepare(&add_meter)? })
+    }
+
+    /// Adds a line. A sum beyond 64 bits would be a REAL, which the STRICT table refuses.
+    pub(super) fn add(&mut self, line: &UsageLine) -> Result<()> {
+        let key = &line.key;
+        let (span, posting) = (self.grain.number(key.day), key.day.month().code());
+        let head = [span, posting, key.source, key.tag_set, key.model, key.tier, key.band.code()];
+        let counts = [line.events, line.active, line.first_at.nanos(), line.last_at.nanos()];
+        for (parameter, value) in (1_usize..).zip(head.iter().chain(&counts)) {
+            self.add.raw_bind_parameter(parameter, value)?;
+        }
+        for (parameter, quantity) in (12_usize..).zip(line.quantities.frequent().iter()) {
+            self.add.raw_bind_parameter(parameter, quantity)?;
+        }
+        self.add.raw_execute().map_err(too_large)?;
+        for (meter, quantity) in line.quantities.rare() {
+            for (parameter, value) in (1_usize..).zip(head.iter().chain(&[i64::from(meter.code()), *quantity])) {
+                self.add_meter.raw_bind_parameter(parameter, value)?;
+            }
+            self.add_meter.raw_execute().map_err(too_large)?;
+        }
+        Ok(())
+    }
+}
+
+/// Months of payers, gathered from days of tag sets.
+#[derive(Debug, Default)]
+pub(super) struct Months(UsageSums);
+
+impl Months {
+    /// Counts a day's line.
+    pub(super) fn count(&mut self, ledger: &Ledger, payers: &FxHashMap<i64, i64>, line: &UsageLine) -> Result<()> {
+        let first = line.key.day.month().first();
+        let missing = || LedgerError::Corrupt(format!("tag set {} is not there", line.key.tag_set));
+        let tag_set = *payers.get(&line.key.tag_set).ok_or_else(missing)?;
+        let key = UsageKey { day: first, priced_at: ledger.settings().calendar.start_of(first), tag_set, ..line.key };
+        Ok(self.0.add(UsageLine { key, ..line.clone() })?)
+    }
+
+    /// Adds other months.
+    pub(super) fn merge(&mut self, other: Self) -> Result<()> {
+        Ok(self.0.merge(other.0)?)
+    }
+
+    /// The lines in order, and none are left.
+    pub(super) fn take(&mut self) -> Vec<UsageLine> {
+        self.0.take()
+    }
+}
+
+/// A sum of whole numbers that is none any more has left 64 bits.
+fn too_large(error: rusqlite::Error) -> LedgerError {
+    match error.sqlite_error() {
+        Some(code) if code.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_DATATYPE => QuantityOverflow.into(),
+        _ => error.into(),
+    }
+}
+
+const OUTSIDE: &str = "SELECT coalesce(sum(events) FILTER (WHERE day < ?1), 0), \
+    coalesce(sum(events) FILTER (WHERE day > ?2), 0) FROM usage_daily WHERE day < ?1 OR day > ?2";
+const DAYS: &str = "SELECT min(day), max(day) FROM usage_daily";
+
+impl Snapshot<'_> {
+    /// The sums of a period's days, in the order of their keys. Each line is priced at the start of its day.
+    pub fn daily_usage(&self, period: Period) -> Result<Vec<UsageLine>> {
+        lines(self.connection(), self.ledger(), Grain::Day, (period.first(), period.last()))
+    }
+
+    /// The sums of the months a period touches, by payer. Each line is of the first day of its month, and priced there.
+    pub fn monthly_usage(&self, period: Period) -> Result<Vec<UsageLine>> {
+        lines(self.connection(), self.ledger(), Grain::Month, (period.first(), period.last()))
+    }
+
+    /// Events before the first and after the last day of a period.
+    pub fn events_outside(&self, period: Period) -> Result<(i64, i64)> {
+        let days = [period.first().number(), period.last().number()];
+        Ok(self.connection().query_row(OUTSIDE, days, |row| Ok((row.get(0)?, row.get(1)?)))?)
+    }
+
+    /// The first and the last day with usage.
+    pub fn days(&self) -> Result<Option<(Day, Day)>> {
+        let days: (Option<i64>, Option<i64>) =
+            self.connection().query_row(DAYS, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        match days {
+            (Some(first), Some(last)) => Ok(Some((day(first)?, day(last)?))),
+            _ => Ok(None),
+        }
+    }
+}
+
+pub(super) fn day(number: i64) -> Result<Day> {
+    Day::from_number(number).ok_or_else(|| LedgerError::Corrupt(format!("the day {number} is out of range")))
+}
+
+/// The lines of the spans between two days.
+pub(super) fn lines(
+    connection: &Connection,
+    ledger: &Ledger,
+    grain: Grain,
+    (first, last): (Day, Day),
+) -> Result<Vec<UsageLine>> {
+    let (table, column) = (grain.table(), grain.column());
+    let calendar = ledger.settings().calendar;
+    let mut lines: Vec<UsageLine> = Vec::new();
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {column}, source, tag_set, model, tier, band, events, active, first_at, last_at, input, cache_read, \
+         cache_write, cache_write_1h, output, reasoning, request FROM {table} WHERE {column} BETWEEN ?1 AND ?2 \
+         ORDER BY {column}, posting_period, source, tag_set, model, tier, band"
+    ))?;
+    let mut rows = statement.query([grain.number(first), grain.number(last)])?;
+    let mut start = None;
+    while let Some(row) = rows.next()? {
+        let number: i64 = row.get(0)?;
+        let (day, priced_at) = match start {
+            Some((known, day, at)) if known == number => (day, at),
+            _ => {
+                let day = grain.first_day(number)?;
+                (day, calendar.start_of(day))
+            }
+        };
+        start = Some((number, day, priced_at));
+        let key = UsageKey { day, priced_at, ..usage_key(row, day, priced_at)? };
+        lines.push(UsageLine {
+            key,
+            events: row.get(6)?,
+            active: row.get(7)?,
+            first_at: chain::instant(row.get(8)?)?,
+            last_at: chain::instant(row.get(9)?)?,
+            quantities: Quantities::from_frequent(frequent(row, 10)?),
+        });
+    }
+    drop(rows);
+    rare_meters(connection, grain, (first, last), &mut lines)?;
+    // An unknown band is the smallest number and the largest key.
+    lines.sort_unstable_by_key(|line| line.key);
+    Ok(lines)
+}
+
+/// The lines of every month.
+pub(super) fn all_months(connection: &Connection, ledger: &Ledger) -> Result<Vec<UsageLine>> {
+    let first = day(16_435)?;
+    lines(connection, ledger, Grain::Month, (first, Day::LAST))
+}
+
+fn usage_key(row: &Row<'_>, day: Day, priced_at: crate::domain::timestamp::Timestamp) -> Result<UsageKey> {
+    let band =
+        Band::from_code(row.get(5)?).ok_or_else(|| LedgerError::Corrupt("a prompt band is out of range".to_owned()))?;
+    Ok(UsageKey {
+        day,
+        priced_at,
+        source: row.get(1)?,
+        tag_set: row.get(2)?,
+        model: row.get(3)?,
+        tier: row.get(4)?,
+        band,
+    })
+}
+
+/// The frequent meters of a row, from a column on.
+pub(super) fn frequent(row: &Row<'_>, from: usize) -> Result<Frequent> {
+    let mut frequent = Frequent::NONE;
+    for place in 0..FREQUENT {
+        if let Some(quantity) = row.get(from + place)? {
+            frequent.set(place, quantity);
+        }
+    }
+    Ok(frequent)
+}
+
+/// Adds the rare meters to lines, which are in the same order.
+fn rare_meters(
+    connection: &Connection,
+    grain: Grain,
+    (first, last): (Day, Day),
+    lines: &mut [UsageLine],
+) -> Result<()> {
+    let (table, column) = (grain.table(), grain.column());
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {column}, source, tag_set, model, tier, band, meter, quantity FROM {table}_meter \
+         WHERE {column} BETWEEN ?1 AND ?2 ORDER BY {column}, posting_period, source, tag_set, model, tier, band, meter"
+    ))?;
+    let mut rows = statement.query([grain.number(first), grain.number(last)])?;
+    let mut lines = lines.iter_mut().peekable();
+    while let Some(row) = rows.next()? {
+        let day = grain.first_day(row.get(0)?)?;
+        let key = usage_key(row, day, crate::domain::timestamp::Timestamp::EARLIEST)?;
+        let wanted = |line: &UsageLine| {
+            let k = &line.key;
+            (k.day, k.source, k.tag_set, k.model, k.tier, k.band)
+                == (day, key.source, key.tag_set, key.model, key.tier, key.band)
+        };
+        while lines.next_if(|line| !wanted(line)).is_some() {}
+        let line = lines
+            .peek_mut()
+            .ok_or_else(|| LedgerError::Corrupt("a sum of a rare meter has no sum it belongs to".to_owned()))?;
+        line.quantities.set(meter(row.get(6)?)?, row.get(7)?);
+    }
+    Ok(())
+}
+
+pub(super) fn meter(code: i64) -> Result<Meter> {
+    let meter = Meter::from_code(fits(code, "meter")?);
+    meter.ok_or_else(|| LedgerError::Corrupt(format!("there is no meter {code}")))
+}

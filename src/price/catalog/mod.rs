@@ -1,0 +1,120 @@
+//! The public price catalogues: their files become the same rows as our own price list.
+//!
+//! The registry. A catalogue is a file of its own and a line in [`CATALOGS`]: it turns a tree of the file into models
+//! and their prices as they stand; what follows is the same for all. A price that has no place among the rows is set
+//! aside with a reason, counted and listed, never dropped. Prices are US dollars, as all catalogues state them.
+
+mod genai_prices;
+mod genai_schedule;
+mod litellm;
+mod litellm_key;
+mod models_dev;
+mod openrouter;
+mod pattern;
+pub mod providers;
+mod quote;
+mod rows;
+mod tree;
+
+use crate::domain::name::Name;
+use crate::domain::timestamp::Timestamp;
+use crate::text::problem::Problem;
+use quote::Entry;
+
+pub use pattern::Pattern;
+pub use quote::Reason;
+pub use rows::{Aside, CatalogList, Counts, Snapped};
+
+/// How the files of a catalogue are read.
+pub struct Catalog {
+    /// The name for `--catalog`.
+    pub name: &'static str,
+    /// One line on where its file is from.
+    pub summary: &'static str,
+    entries: fn(&[CatalogFile], &Terms) -> Result<Vec<Entry>, CatalogError>,
+}
+
+/// Every catalogue, by name.
+pub const CATALOGS: &[Catalog] = &[genai_prices::CATALOG, litellm::CATALOG, models_dev::CATALOG, openrouter::CATALOG];
+
+/// A file of a catalogue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CatalogFile {
+    /// Its path, with `/`: models.dev names models by it.
+    pub name: String,
+    /// What it holds.
+    pub bytes: Vec<u8>,
+}
+
+/// What is asked of a catalogue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms {
+    /// The book its prices are for.
+    pub book: Name,
+    /// When prices start that have no date of their own: a catalogue says what holds now, not since when.
+    pub valid_from: Timestamp,
+    /// The models that are asked for; all when empty.
+    pub only: Vec<Pattern>,
+    /// What becomes of prices that are no whole number of nano-units per million.
+    pub inexact: Inexact,
+    /// What becomes of prices in force that the catalogue does not have.
+    pub missing: Missing,
+}
+
+/// What becomes of prices in force that a catalogue does not have, though it has others of their models.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// They stay.
+    Keep,
+    /// They end when the catalogue's prices start.
+    End,
+}
+
+/// What becomes of a price that is not exactly representable, most often since it went through a binary fraction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Inexact {
+    /// It is set aside.
+    SetAside,
+    /// The nearest rate is taken, if it is off by less than a millionth.
+    Snap,
+}
+
+/// A file is not what the catalogue's files are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CatalogError {
+    /// The file.
+    pub file: String,
+    /// What is wrong.
+    pub problems: Vec<Problem>,
+}
+
+/// The catalogue of a name.
+pub fn named(name: &str) -> Option<&'static Catalog> {
+    CATALOGS.iter().find(|catalog| catalog.name == name)
+}
+
+/// Reads a catalogue. All of it is read, whatever is asked for, so that everything can be counted.
+pub fn read(catalog: &Catalog, files: &[CatalogFile], terms: &Terms) -> Result<CatalogList, CatalogError> {
+    let entries = (catalog.entries)(files, terms)?;
+    if let Some(file) = files.first().filter(|_| entries.is_empty()) {
+        return Err(file.problem(Problem::line("holds no models", format!("a catalogue of {}", catalog.summary))));
+    }
+    Ok(rows::list(&entries, terms))
+}
+
+impl CatalogFile {
+    fn problem(&self, problem: Problem) -> CatalogError {
+        CatalogError { file: self.name.clone(), problems: vec![problem] }
+    }
+}
+
+/// The one file of a catalogue that has one.
+fn only_file<'a>(files: &'a [CatalogFile], catalog: &Catalog) -> Result<&'a CatalogFile, CatalogError> {
+    match files {
+        [file] => Ok(file),
+        _ => Err(CatalogError {
+            file: files.first().map_or_else(String::new, |file| file.name.clone()),
+            problems: vec![Problem::line(format!("{} files", files.len()), format!("one file: {}", catalog.summary))],
+        }),
+    }
+}

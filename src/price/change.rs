@@ -1,0 +1,157 @@
+//! What prices that are offered would change in those that are there, before any of it is kept.
+//!
+//! A price is compared with the one in force at its start: where they are the same it says nothing new and is left
+//! out, so that a catalogue imported every day adds only what it changed.
+
+use crate::domain::name::Name;
+use crate::domain::timestamp::Timestamp;
+use crate::price::read::ListedPrice;
+use crate::price::{PriceKey, PriceRow};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a change does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// There was no price in force.
+    New,
+    /// There was another.
+    Changed,
+    /// From then on there is none.
+    Ended,
+}
+
+impl Kind {
+    /// The kind in a word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Changed => "changed",
+            Self::Ended => "ended",
+        }
+    }
+}
+
+/// A price that says something new.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// What it does.
+    pub kind: Kind,
+    /// The price in force until then, if there is one.
+    pub old: Option<PriceRow>,
+    /// The price, with its line.
+    pub new: ListedPrice,
+}
+
+/// What offered prices would change.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Changes {
+    /// The changes, in the order of keys and starts.
+    pub changes: Vec<Change>,
+    /// Offered prices that are in force already.
+    pub unchanged: u64,
+}
+
+impl Changes {
+    /// Compares offered prices with known ones, which stand in the order of their import.
+    pub fn of(known: &[PriceRow], offered: &[ListedPrice]) -> Self {
+        let mut histories: BTreeMap<&PriceKey, BTreeMap<Timestamp, &PriceRow>> = BTreeMap::new();
+        for row in known {
+            histories.entry(&row.key).or_default().insert(row.valid_from, row);
+        }
+        let mut sorted: Vec<&ListedPrice> = offered.iter().collect();
+        sorted.sort_by(|a, b| (&a.row.key, a.row.valid_from, a.line).cmp(&(&b.row.key, b.row.valid_from, b.line)));
+        let mut found = Self::default();
+        for price in sorted {
+            let history = histories.entry(&price.row.key).or_default();
+            let before = history.range(..=price.row.valid_from).next_back().map(|(_, row)| *row);
+            let before = before.filter(|row| row.rate.is_some());
+            let kind = match (before, price.row.rate) {
+                (None, None) => None,
+                (None, Some(_)) => Some(Kind::New),
+                (Some(_), None) => Some(Kind::Ended),
+                (Some(row), rate) => (row.rate != rate || row.currency != price.row.currency).then_some(Kind::Changed),
+            };
+            match kind {
+                Some(kind) => found.changes.push(Change { kind, old: before.cloned(), new: price.clone() }),
+                None => found.unchanged += 1,
+            }
+            history.insert(price.row.valid_from, &price.row);
+        }
+        found
+    }
+
+    /// The number of changes of a kind.
+    pub fn count(&self, kind: Kind) -> usize {
+        self.changes.iter().filter(|change| change.kind == kind).count()
+    }
+
+    /// The prices to be kept.
+    pub fn prices(&self) -> Vec<ListedPrice> {
+        self.changes.iter().map(|change| change.new.clone()).collect()
+    }
+}
+
+/// Prices of a book in force at an instant, of models that are offered, which are not offered themselves: a tier or a
+/// threshold that is sold no longer, or a price of somebody else's. `unresolved` are keys whose offer cannot be read.
+pub fn missing(
+    known: &[PriceRow],
+    offered: &[ListedPrice],
+    unresolved: &BTreeSet<PriceKey>,
+    book: &Name,
+    at: Timestamp,
+) -> Vec<PriceRow> {
+    let keys: BTreeSet<&PriceKey> = offered.iter().map(|price| &price.row.key).chain(unresolved).collect();
+    let models: BTreeSet<(Option<&Name>, &Name)> =
+        offered.iter().map(|price| (price.row.key.provider.as_ref(), &price.row.key.model)).collect();
+    let mut in_force: BTreeMap<&PriceKey, BTreeMap<Timestamp, &PriceRow>> = BTreeMap::new();
+    for row in known.iter().filter(|row| row.valid_from <= at && row.key.book == *book) {
+        in_force.entry(&row.key).or_default().insert(row.valid_from, row);
+    }
+    let last = in_force.into_values().filter_map(|history| history.into_values().next_back());
+    let is_missing = |row: &&PriceRow| {
+        row.rate.is_some() && models.contains(&(row.key.provider.as_ref(), &row.key.model)) && !keys.contains(&row.key)
+    };
+    last.filter(is_missing).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::calendar::Calendar;
+    use crate::price::read::price_list;
+
+    /// Prices of one key by day of October 2026 and rate.
+    fn prices(rows: &[(&str, &str, &str)]) -> Vec<ListedPrice> {
+        let lines: Vec<String> =
+            rows.iter().map(|(model, day, price)| format!("{model},input,USD,{price},2026-10-{day}")).collect();
+        let list = format!("model,meter,currency,price,valid_from\n{}\n", lines.join("\n"));
+        let read = Name::new("contract").ok().zip(Calendar::of_zone("UTC").ok());
+        read.and_then(|(book, calendar)| price_list(list.as_bytes(), &book, calendar).ok()).unwrap_or_default()
+    }
+
+    fn kinds(known: &[(&str, &str, &str)], offered: &[(&str, &str, &str)]) -> (Vec<(Kind, u64)>, u64) {
+        let known: Vec<PriceRow> = prices(known).into_iter().map(|price| price.row).collect();
+        let changes = Changes::of(&known, &prices(offered));
+        (changes.changes.iter().map(|change| (change.kind, change.new.line)).collect(), changes.unchanged)
+    }
+
+    #[test]
+    fn a_price_is_compared_with_the_one_in_force_at_its_start() {
+        let known = [("m", "01", "1"), ("m", "10", "2"), ("m", "20", "-")];
+        assert_eq!(kinds(&known, &[("m", "05", "1")]), (vec![], 1));
+        assert_eq!(kinds(&known, &[("m", "05", "2")]), (vec![(Kind::Changed, 2)], 0));
+        assert_eq!(kinds(&known, &[("m", "10", "3")]), (vec![(Kind::Changed, 2)], 0));
+        assert_eq!(kinds(&known, &[("m", "15", "-")]), (vec![(Kind::Ended, 2)], 0));
+        assert_eq!(kinds(&known, &[("m", "25", "-")]), (vec![], 1));
+        assert_eq!(kinds(&known, &[("m", "25", "2")]), (vec![(Kind::New, 2)], 0));
+        assert_eq!(kinds(&known, &[("n", "05", "1")]), (vec![(Kind::New, 2)], 0));
+        assert_eq!(kinds(&[("m", "02", "1")], &[("m", "01", "1")]), (vec![(Kind::New, 2)], 0));
+    }
+
+    #[test]
+    fn offered_prices_follow_each_other() {
+        // The second repeats the first, the third ends what the first began, whatever the order of the lines.
+        let offered = [("m", "20", "-"), ("m", "05", "1"), ("m", "10", "1")];
+        assert_eq!(kinds(&[], &offered), (vec![(Kind::New, 3), (Kind::Ended, 2)], 1));
+    }
+}

@@ -1,0 +1,141 @@
+//! `prices diff`: it says beforehand what the import does, to the last digit, and does nothing itself.
+
+use crate::desk::{Desk, Outcome, rows};
+use std::collections::BTreeMap;
+
+/// Prompts on both sides of sizes, a batch, a bucket of requests, a model without a price.
+const USAGE: &str =
+    "event_id,timestamp,provider,model,service_tier,department,input_tokens,cache_read_tokens,output_tokens,requests
+a1,2026-10-02T10:00:00Z,acme,m,,x,100000,0,1000,1
+a2,2026-10-02T11:00:00Z,acme,m,,x,200000,0,1000,1
+a3,2026-10-02T12:00:00Z,acme,m,,x,200000,1,1000,1
+a4,2026-10-15T12:00:00Z,acme,m,,x,300001,7,999,1
+a5,2026-10-16T00:00:00Z,acme,m,batch,y,300001,0,999,1
+a6,2026-10-17T00:00:00Z,acme,m,,y,250000,0,10,5
+a7,2026-10-18T00:00:00Z,acme,n,,y,1000,0,10,1
+a8,2026-10-19T00:00:00Z,,m,,y,1000,0,10,1
+a9,2026-11-01T00:00:00Z,acme,m,,y,777,0,0,1
+";
+
+const BOOK: &str = "provider,model,meter,prompt_above,currency,price,valid_from
+acme,m,input,,USD,2,2026-01-01
+acme,m,input,300000,USD,5,2026-01-01
+acme,m,output,,USD,10,2026-01-01
+acme,m,cache_read,,USD,0.5,2026-01-01
+";
+
+/// Cheaper input with another threshold, the same output, a price of batches, one of a model that had none; no cache.
+const CATALOG: &str = r#"{"m": {"litellm_provider": "acme", "input_cost_per_token": 1.5e-06,
+  "input_cost_per_token_above_200k_tokens": 3.000000001e-06, "output_cost_per_token": 1e-05,
+  "input_cost_per_token_batches": 7.5e-07},
+ "n": {"litellm_provider": "acme", "input_cost_per_token": 1e-06, "output_cost_per_token": 2e-06}}"#;
+
+fn desk() -> Outcome<Desk> {
+    let desk = Desk::new()?;
+    desk.write("usage.csv", USAGE)?;
+    desk.write("book.csv", BOOK)?;
+    desk.write("catalog.json", CATALOG)?;
+    desk.print(&["import", "usage.csv"])?;
+    desk.print(&["prices", "import", "book.csv"])?;
+    Ok(desk)
+}
+
+/// The exact amounts of October by model, as the chargeback says.
+fn billed(desk: &Desk) -> Outcome<BTreeMap<(String, String), String>> {
+    let by = ["--by", "provider,model", "--format", "csv"];
+    let report = desk.print(&[&["report", "chargeback", "--period", "2026-10"][..], &by].concat())?;
+    let amount = |row: &BTreeMap<String, String>| {
+        let provider = if row["provider"] == "(none)" { String::new() } else { row["provider"].clone() };
+        ((provider, row["model"].clone()), row["amount_exact"].clone())
+    };
+    Ok(rows(&report)?.iter().map(amount).collect())
+}
+
+#[test]
+fn the_cost_it_foretells_is_the_cost_after_the_import() -> Outcome {
+    for start in ["2026-09-01", "2026-10-15T12:00:00Z", "2026-10-16", "2026-11-01"] {
+        for end in [&[][..], &["--end-missing"]] {
+            let desk = desk()?;
+            let before = billed(&desk)?;
+            let head = desk.head()?;
+            let source = [&["--catalog", "litellm", "catalog.json", "--valid-from", start][..], end].concat();
+            let cost = ["--month", "2026-10", "--part", "cost", "--format", "csv", "--quiet"];
+            let foretold = rows(&desk.print(&[&["prices", "diff"][..], &source, &cost].concat())?)?;
+            assert!(desk.head()? == head, "a comparison has written");
+            desk.print(&[&["prices", "import"][..], &source].concat())?;
+            let after = billed(&desk)?;
+            let column = |name: &str| -> BTreeMap<(String, String), String> {
+                let row = |row: &BTreeMap<String, String>| {
+                    ((row["provider"].clone(), row["model"].clone()), row[name].clone())
+                };
+                foretold.iter().map(row).collect()
+            };
+            assert_eq!(column("amount_before"), before, "{start} {end:?}");
+            assert_eq!(column("amount_after"), after, "{start} {end:?}");
+            // Even the last, as a new prompt size leaves open what the requests of a bucket cost.
+            assert_ne!(before, after, "{start} {end:?}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn changes_are_counted_and_listed_with_old_and_new_rate() -> Outcome {
+    let desk = desk()?;
+    let diff = ["prices", "diff", "--catalog", "litellm", "catalog.json", "--valid-from", "2026-10-01"];
+    desk.run(&diff)?
+        .ends(0)?
+        .says("catalog.json: 4 prices new (--new lists them), 1 changed, 0 ended, 1 unchanged")?
+        .says("2 prices in force are not in the catalogue, though others of their models are, such as contract acme m ")?;
+    let part = ["--part", "prices", "--format", "csv", "--quiet"];
+    let changed = desk.print(&[&diff[..], &part].concat())?;
+    assert_eq!(
+        changed,
+        "change,book,provider,model,meter,service_tier,prompt_above,old_per_million,new_per_million,currency,valid_from\n\
+         changed,contract,acme,m,input,standard,,2,1.5,USD,2026-10-01T00:00:00Z\n"
+    );
+    let all = desk.print(&[&diff[..], &part, &["--new", "--end-missing"]].concat())?;
+    let kinds = |kind: &str| all.lines().filter(|line| line.starts_with(kind)).count();
+    assert_eq!((kinds("new,"), kinds("changed,"), kinds("ended,")), (4, 1, 2), "{all}");
+    assert!(all.contains("new,contract,acme,m,input,standard,200000,,3.000000001,USD,"), "{all}");
+    assert!(all.contains("ended,contract,acme,m,input,standard,300000,5,,USD,"), "{all}");
+    desk.run(&[&diff[..], &["--format", "csv"]].concat())?.ends(2)?.says("expected --part prices or --part cost")?;
+    desk.run(&[&diff[..], &["--month", "2026-13"]].concat())?.ends(2)?.says("--month \"2026-13\" ")?;
+    Ok(())
+}
+
+#[test]
+fn a_list_of_ours_is_compared_too() -> Outcome {
+    let desk = desk()?;
+    let list = "provider,model,meter,prompt_above,currency,price,valid_from
+acme,m,input,,USD,2,2026-01-01
+acme,m,output,,USD,12,2026-10-17
+acme,m,cache_read,,USD,-,2026-11-01
+acme,n,input,,EUR,1,2026-01-01
+";
+    desk.write("new.csv", list)?;
+    desk.run(&["prices", "diff", "new.csv", "--month", "2026-10"])?
+        .ends(0)?
+        .says("new.csv: 1 prices new (--new lists them), 1 changed, 1 ended, 1 unchanged")?;
+    let cost = ["--month", "2026-10", "--part", "cost", "--format", "csv", "--quiet"];
+    let cost = desk.print(&[&["prices", "diff", "new.csv"][..], &cost].concat())?;
+    // Only a6 is later than the change: 10 tokens at 2 per million more. Euros are no price in a ledger of dollars.
+    assert!(cost.contains(",0.00002,"), "{cost}");
+    assert!(cost.lines().any(|line| line == "acme,n,,,,1010,1010"), "{cost}");
+    Ok(())
+}
+
+#[test]
+fn missing_prices_end_only_when_asked_for() -> Outcome {
+    let desk = desk()?;
+    let import = ["prices", "import", "--catalog", "litellm", "catalog.json", "--valid-from", "2026-10-01"];
+    desk.run(&import)?.ends(0)?.says("they stay (--end-missing ends them)")?.says(" 0 ended, ")?;
+    let ends = "SELECT count(*) FROM price WHERE rate IS NULL";
+    assert_eq!(desk.count(ends)?, 0);
+    desk.run(&[&import[..], &["--end-missing"]].concat())?
+        .ends(0)?
+        .says(" 0 prices new, 0 changed, 2 ended, 6 unchanged")?;
+    assert_eq!(desk.count(ends)?, 2);
+    desk.run(&["verify"])?.ends(0)?;
+    Ok(())
+}
