@@ -22,7 +22,7 @@ pub const FORMAT: Format = Format {
     name: "claude-code",
     stored: "claude-code/1",
     summary: "Claude Code session logs (JSONL)",
-    example: r#"{"type":"assistant","timestamp":"2026-10-01T08:30:00.000Z","sessionId":"s1","cwd":"/work/shop","gitBranch":"main","requestId":"req_1","message":{"id":"msg_1","model":"claude-sonnet-4-5","usage":{"input_tokens":40,"cache_read_input_tokens":60,"cache_creation_input_tokens":0,"output_tokens":20}}}"#,
+    example: r#"{"type":"assistant","timestamp":"2026-10-01T08:30:00.000Z","sessionId":"s1","cwd":"/srv/shop","gitBranch":"main","requestId":"req_1","message":{"id":"msg_1","model":"claude-sonnet-4-5","usage":{"input_tokens":40,"cache_read_input_tokens":60,"cache_creation_input_tokens":0,"output_tokens":20}}}"#,
     cumulative: true,
     kept: Kept { ids: &["requestId"], times: &["timestamp"], usage: &[] },
     recognises: |head| {

@@ -20,7 +20,7 @@ pub const FORMAT: Format = Format {
     name: "codex-cli",
     stored: "codex-cli/1",
     summary: "Codex CLI session logs (JSONL)",
-    example: r#"{"timestamp":"2026-10-01T08:30:00.000Z","type":"session_meta","payload":{"id":"s1","cwd":"/work/shop","model_provider":"openai"}}
+    example: r#"{"timestamp":"2026-10-01T08:30:00.000Z","type":"session_meta","payload":{"id":"s1","cwd":"/srv/shop","model_provider":"openai"}}
 {"timestamp":"2026-10-01T08:30:01.000Z","type":"turn_context","payload":{"model":"gpt-5.4-codex"}}
 {"timestamp":"2026-10-01T08:30:09.000Z","type":"event_msg","payload":{"type":"token_count","info":{"total_token_usage":{"input_tokens":100,"cached_input_tokens":60,"output_tokens":20,"reasoning_output_tokens":8,"total_tokens":120},"last_token_usage":{"input_tokens":100,"cached_input_tokens":60,"output_tokens":20,"reasoning_output_tokens":8,"total_tokens":120}}}}"#,
     cumulative: true,
