@@ -163,6 +163,11 @@ impl Batch {
         Ok(spans)
     }
 
+    /// Drops all rows but the first ones. What the others had in the buffers stays there, unused.
+    pub fn truncate(&mut self, rows: usize) {
+        self.rows.truncate(rows);
+    }
+
     /// Batches as one, in the order rows are appended in: by key, rows of one key as they came. Ids are moved along, so
     /// that appending reads them one after the other.
     pub fn merged(parts: &[Self]) -> Result<Self, BatchFull> {

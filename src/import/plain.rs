@@ -68,13 +68,17 @@ fn member<'a>(cursor: &mut Cursor<'a>, name: &'a str, fields: &mut Fields<'a>, s
         }
         "total_tokens" => {
             seen.note(9)?;
-            fields.total = cursor.quantity(name)?;
+            fields.total = match cursor.amount(name)? {
+                Amount::Whole(total) => Some(total),
+                Amount::NotReported => None,
+            };
         }
         _ => {
             let meter = Meter::from_field(name)?;
             seen.note(10 + u32::from(meter.code()))?;
-            let quantity = cursor.quantity(name)?;
-            fields.meters.extend(quantity.map(|quantity| (meter, quantity)));
+            if let Amount::Whole(quantity) = cursor.amount(name)? {
+                fields.meters.push((meter, quantity));
+            }
         }
     }
     Some(())
@@ -86,6 +90,12 @@ fn tag<'a>(cursor: &mut Cursor<'a>, key: &'a str, fields: &mut Fields<'a>) -> Op
         fields.tags.push((Cow::Borrowed(key), Cow::Borrowed(value)));
     }
     Some(())
+}
+
+/// The value of a meter.
+enum Amount {
+    Whole(i64),
+    NotReported,
 }
 
 /// What is left of a line.
@@ -142,13 +152,13 @@ impl<'a> Cursor<'a> {
     }
 
     /// A whole number, or null.
-    fn quantity(&mut self, field: &str) -> Option<Option<i64>> {
+    fn amount(&mut self, field: &str) -> Option<Amount> {
         if self.null() {
-            return Some(None);
+            return Some(Amount::NotReported);
         }
         let end = self.rest.bytes().position(|byte| !byte.is_ascii_digit())?;
         let (digits, rest) = self.rest.split_at_checked(end)?;
         self.rest = rest;
-        quantity(field, digits).ok().map(Some)
+        quantity(field, digits).ok().map(Amount::Whole)
     }
 }
