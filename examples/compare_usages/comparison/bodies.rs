@@ -108,7 +108,10 @@ fn compare(format: &str, expected: &BTreeMap<String, i64>, events: &[&UsageEvent
             return Verdict::Explained(vec!["iterations-are-events"]);
         }
     }
-    let shown = |name: &String| format!("{name} expected {:?}, read {:?}", expected.get(name), ours.get(name.as_str()));
+    let number = |number: Option<&i64>| number.map_or_else(|| "nothing".to_owned(), ToString::to_string);
+    let shown = |name: &String| {
+        format!("{name} expected {}, read {}", number(expected.get(name)), number(ours.get(name.as_str())))
+    };
     Verdict::Different(format!("{format}: {}", wrong.iter().map(shown).collect::<Vec<_>>().join("; ")))
 }
 
