@@ -92,6 +92,9 @@ pub(super) fn compare(
     let providers: Vec<Provider<'_>> = serde_json::from_str(&text).map_err(|error| said(&error))?;
     let mut names: BTreeMap<(&str, &str), &Model<'_>> = BTreeMap::new();
     let pairs = pairs(recorded, readings, &providers, &mut names);
+    if pairs.is_empty() {
+        return Ok(Account::default());
+    }
     let scratch = Scratch::new(at)?;
     scratch.catalogue(catalog)?;
     scratch.meant(spelled_out(&names, at))?;
