@@ -394,11 +394,11 @@ impl Gathered {
         self.days = None;
     }
 
-    /// How many events make a batch. The more days they are spread over, the fewer of them fall on the same page of the
-    /// ledger, so a file in no order is taken in larger pieces.
+    /// How many events make a batch. The fewer of them fall on the same page of the ledger, the more it takes: where
+    /// they are spread over many days, and where a single day has more than a batch of them.
     fn enough(&self) -> usize {
         let spread = self.days.map_or(0, |(first, last)| last.number() - first.number());
-        if spread > FEW_DAYS { 2 * BATCH_EVENTS } else { BATCH_EVENTS }
+        if (1..=FEW_DAYS).contains(&spread) { BATCH_EVENTS } else { 2 * BATCH_EVENTS }
     }
 
     /// What was gathered, as a batch; `hold` keeps the rows of its last day back for the next, so that a day of a file

@@ -61,6 +61,16 @@ impl HashFilter {
         }
     }
 
+    /// How many hashes were added.
+    pub(super) fn len(&self) -> usize {
+        self.0.iter().map(|layer| layer.size - layer.room).sum()
+    }
+
+    /// The memory it takes.
+    pub(super) fn bytes(&self) -> usize {
+        self.0.iter().map(|layer| layer.words.len() * size_of::<u64>()).sum()
+    }
+
     /// Whether a hash may have been added; false is certain.
     pub(super) fn may_hold(&self, hash: i64) -> bool {
         self.0.iter().any(|layer| layer.may_hold(hash))
@@ -79,6 +89,8 @@ mod tests {
         assert!(!filter.may_hold(hash(0)));
         filter.extend((0..10).map(hash).collect::<Vec<_>>().into_iter());
         filter.extend((10..100_000).map(hash).collect::<Vec<_>>().into_iter());
+        assert_eq!(filter.len(), 100_000);
+        assert!(filter.bytes() > 100_000 * BITS_A_HASH / 8);
         assert!((0..100_000).all(|number| filter.may_hold(hash(number))));
         let mistakes = (100_000..200_000).filter(|number| filter.may_hold(hash(*number))).count();
         assert!(mistakes < 5_000, "{mistakes} of 100,000");

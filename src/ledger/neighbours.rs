@@ -19,6 +19,9 @@ const WALK: &str = "SELECT key FROM usage_event WHERE key BETWEEN ?1 AND ?2";
 /// Walking along a day to fill a filter costs about an eighth of a probe a row.
 const WALK_FACTOR: i64 = 8;
 
+/// The memory that filters may take: that of some thirty million events.
+const FILTER_BYTES: usize = 64 << 20;
+
 pub(super) struct Neighbours<'w> {
     connection: &'w Connection,
     probe: Statement<'w>,
@@ -42,6 +45,7 @@ impl<'w> Neighbours<'w> {
 
     /// Looks at how many events a day has, before any are added to it.
     pub(super) fn begin(&mut self, day: Day) -> Result<()> {
+        self.forget_far_from(day);
         for near in [day.previous(), Some(day), day.next()].into_iter().flatten() {
             if !self.days.contains_key(&near) {
                 let events: i64 = self.connection.query_row(EVENTS_OF_DAY, [near.number()], |row| row.get(0))?;
@@ -51,6 +55,21 @@ impl<'w> Neighbours<'w> {
             }
         }
         Ok(())
+    }
+
+    /// Once filters take much memory, those of days that are not near are given up: they can be filled again.
+    fn forget_far_from(&mut self, day: Day) {
+        let bytes = |known: &Known| if let Known::Hashes(filter) = known { filter.bytes() } else { 0 };
+        if self.days.values().map(bytes).sum::<usize>() < FILTER_BYTES {
+            return;
+        }
+        for (other, known) in &mut self.days {
+            if let Known::Hashes(filter) = known
+                && other.number().abs_diff(day.number()) > 2
+            {
+                *known = Known::Events(i64::try_from(filter.len()).unwrap_or(i64::MAX));
+            }
+        }
     }
 
     /// Whether a hash is certainly on no event of a day that was appended before this batch.
