@@ -6,7 +6,7 @@
 use crate::books::{Act, Books, Observer};
 use crate::domain::batch::Batch;
 use crate::domain::name::similar_names;
-use crate::domain::tags::Tag;
+use crate::domain::tags::{IgnoredTags, Tag};
 use crate::domain::timestamp::Timestamp;
 use crate::import::input::{self, FileDigest, Input, InputError, Source};
 use crate::import::parse::{self, BadLine, Context, Demand, OnBad, ParseError, Parsed};
@@ -31,6 +31,8 @@ pub struct ImportOptions {
     pub format: Option<&'static str>,
     /// Tags for events that lack them.
     pub fill: Vec<Tag>,
+    /// Tags that are left out of every event.
+    pub ignored: IgnoredTags,
     /// What to do with bad lines.
     pub quarantine: Quarantine,
     /// Whether to keep what was imported.
@@ -51,6 +53,7 @@ impl ImportOptions {
             source: DEFAULT_SOURCE.to_owned(),
             format: None,
             fill: Vec::new(),
+            ignored: IgnoredTags::default(),
             quarantine: Quarantine::Refuse,
             run: Run::Real,
             last_line_complete: false,
@@ -58,9 +61,10 @@ impl ImportOptions {
         }
     }
 
-    /// What changes the events of a file, in one spelling.
+    /// What changes the events of a file, in one spelling. Ignored tags sort first: no value can break a line before them.
     fn spelling(&self) -> String {
         let mut tags: Vec<String> = self.fill.iter().map(|tag| format!("tag {}={}", tag.key, tag.value)).collect();
+        tags.extend(self.ignored.keys().map(|key| format!("ignore-tag {key}")));
         tags.sort();
         tags.join("\n")
     }
@@ -351,7 +355,7 @@ impl Books {
         };
         Context {
             constants: Constants {
-                names: crate::import::intern::SharedNames::default(),
+                names: crate::import::intern::SharedNames::without(options.ignored.clone()),
                 fill: options.fill.clone(),
                 latest: parse::latest_from(now),
             },

@@ -4,9 +4,11 @@ use crate::cli::failure::{Exit, Failure};
 use std::path::Path;
 use tokenbook::books::import::{DEFAULT_SOURCE, ImportOptions, LISTED, QUARANTINE_LIMIT, Quarantine, Run};
 use tokenbook::domain::name::Name;
-use tokenbook::domain::tags::Tag;
+use tokenbook::domain::tags::{IgnoredTags, Tag};
 use tokenbook::render::{self, RENDERERS, Renderer};
 use tokenbook::sheet::Sheet;
+
+pub use tokenbook::text::problem::grouped;
 
 /// How usage files are read.
 #[derive(Debug, clap::Args)]
@@ -20,6 +22,9 @@ pub struct UsageOptions {
     /// A tag for events that lack it, such as department=research; may be repeated
     #[arg(long = "tag", value_name = "KEY=VALUE")]
     tags: Vec<String>,
+    /// A tag that is left out of every event, such as one that differs for each request; may be repeated
+    #[arg(long = "ignore-tag", value_name = "KEY")]
+    ignored_tags: Vec<String>,
     /// Set bad lines aside, up to MAX of them, and import the others (exit code 4)
     #[arg(long, value_name = "MAX", num_args = 0..=1, require_equals = true, default_missing_value = MOST)]
     quarantine: Option<usize>,
@@ -54,12 +59,24 @@ impl UsageOptions {
             source: source.to_string(),
             format: tokenbook::import::format::named(&self.format).map(|format| format.name),
             fill: self.tags.iter().map(tag).collect::<Result<_, _>>()?,
+            ignored: ignored(&self.ignored_tags)?,
             quarantine: self.quarantine.map_or(Quarantine::Refuse, |most| Quarantine::UpTo(most.min(QUARANTINE_LIMIT))),
             run,
             last_line_complete: self.last_line_complete,
             listed: if self.errors.is_some() { usize::MAX } else { LISTED },
         })
     }
+}
+
+fn ignored(keys: &[String]) -> Result<IgnoredTags, Failure> {
+    let mut ignored = IgnoredTags::default();
+    for key in keys {
+        let error = |error| {
+            Failure::new(Exit::Usage, format!("--ignore-tag {key:?} {error}")).hint("such as --ignore-tag request_id")
+        };
+        ignored.add(key).map_err(error)?;
+    }
+    Ok(ignored)
 }
 
 /// Where a report goes, and how.
@@ -119,18 +136,4 @@ pub fn refuse_ledger(path: &Path, ledger: &Path) -> Result<(), Failure> {
         }
         _ => Ok(()),
     }
-}
-
-/// A whole number with its thousands set apart, for people.
-pub fn grouped(number: impl Into<i128>) -> String {
-    let number: i128 = number.into();
-    let digits = number.unsigned_abs().to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    if number < 0 { format!("-{text}") } else { text }
 }
