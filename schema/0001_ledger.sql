@@ -102,7 +102,8 @@ CREATE TABLE event_class (
 ) STRICT;
 
 -- One row an event. key = billing day << 47 | 47 bits of a hash of source and id, or the next free key of the day.
--- at: nanoseconds since 00:00 UTC of the billing day's date; below 0 or beyond a day where the time zone is not UTC.
+-- at: since 00:00 UTC of the billing day's date (below 0 or beyond a day where the time zone is not UTC): milliseconds,
+-- or, where that is not exact, nanoseconds + 2^62.
 -- An event of one request has no row for it: `event_meter` holds requests where they are not 1.
 -- No foreign keys here: a lookup a column would cost more than the row. `verify` proves every reference.
 CREATE TABLE usage_event (
@@ -253,8 +254,8 @@ CREATE VIEW usage AS
 SELECT e.id                                   AS event_id,
        s.name                                 AS source,
        date((e.key >> 47) * 86400, 'unixepoch') AS day,
-       strftime('%Y-%m-%dT%H:%M:%S', ((e.key >> 47) * 86400000000000 + e.at) / 1000000000, 'unixepoch')
-           || printf('.%09dZ', ((e.key >> 47) * 86400000000000 + e.at) % 1000000000) AS timestamp,
+       strftime('%Y-%m-%dT%H:%M:%S', e.nanos / 1000000000, 'unixepoch')
+           || printf('.%09dZ', e.nanos % 1000000000) AS timestamp,
        m.provider                             AS provider,
        m.name                                 AS model,
        t.name                                 AS service_tier,
@@ -272,7 +273,8 @@ SELECT e.id                                   AS event_id,
                  WHERE x.key = e.key AND n.name = 'request'), 1) AS requests,
        i.file                                 AS file,
        e.line                                 AS line
-FROM usage_event e
+FROM (SELECT *, (key >> 47) * 86400000000000 + iif(abs(at) < 2147483648, at * 1000000, at - 4611686018427387904) AS nanos
+      FROM usage_event) e
 JOIN event_class c ON c.id = e.class
 JOIN batch b ON b.id = e.batch
 JOIN import i ON i.id = b.import

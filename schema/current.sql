@@ -237,8 +237,8 @@ CREATE VIEW usage AS
 SELECT e.id                                   AS event_id,
        s.name                                 AS source,
        date((e.key >> 47) * 86400, 'unixepoch') AS day,
-       strftime('%Y-%m-%dT%H:%M:%S', ((e.key >> 47) * 86400000000000 + e.at) / 1000000000, 'unixepoch')
-           || printf('.%09dZ', ((e.key >> 47) * 86400000000000 + e.at) % 1000000000) AS timestamp,
+       strftime('%Y-%m-%dT%H:%M:%S', e.nanos / 1000000000, 'unixepoch')
+           || printf('.%09dZ', e.nanos % 1000000000) AS timestamp,
        m.provider                             AS provider,
        m.name                                 AS model,
        t.name                                 AS service_tier,
@@ -256,7 +256,8 @@ SELECT e.id                                   AS event_id,
                  WHERE x.key = e.key AND n.name = 'request'), 1) AS requests,
        i.file                                 AS file,
        e.line                                 AS line
-FROM usage_event e
+FROM (SELECT *, (key >> 47) * 86400000000000 + iif(abs(at) < 2147483648, at * 1000000, at - 4611686018427387904) AS nanos
+      FROM usage_event) e
 JOIN event_class c ON c.id = e.class
 JOIN batch b ON b.id = e.batch
 JOIN import i ON i.id = b.import

@@ -76,15 +76,21 @@ fn a_load_killed_at_any_time_is_there_whole_or_not_at_all() -> Outcome {
 fn killed(clean: &Clean, kills: u64) -> Outcome {
     let mut dice = Dice::new(9);
     let (mut killed, mut whole) = (0, 0);
+    // Somewhat longer than a clean import takes, and shorter again once one ends in less.
+    let mut length = clean.length * 11 / 10;
     for round in 0..kills {
         let desk = fresh(clean)?;
         let mut command = desk.command(&["import", text(&clean.file)?]);
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
-        // One point in each hundredth of the time a clean import takes, and somewhat beyond.
-        let length = u64::try_from(clean.length.as_micros())? * 11 / 10;
-        let moment = Duration::from_micros(length * round / kills + dice.below(length / kills + 1));
+        // One point in each of as many parts of that time, in no order.
+        let (part, micros) = (round * 37 % kills, u64::try_from(length.as_micros())?);
+        let moment = Duration::from_micros(micros * part / kills + dice.below(micros / kills + 1));
         let start = Instant::now();
-        while start.elapsed() < moment && child.try_wait()?.is_none() {
+        while start.elapsed() < moment {
+            if child.try_wait()?.is_some() {
+                length = length.min(start.elapsed() * 11 / 10);
+                break;
+            }
             std::thread::yield_now();
         }
         child.kill()?;

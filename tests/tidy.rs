@@ -33,7 +33,7 @@ const CONFINED: [(&[&str], &[&str]); 6] = [
     (&["clap", "clap_complete", "clap_mangen", "indicatif"], &["src/cli/", "src/main.rs"]),
     (&["rayon"], &["src/import/", "src/aggregate/", "src/books/"]),
     (&["zstd", "flate2"], &["src/import/"]),
-    (&["toml"], &["src/price/catalog/", "src/report/savings/"]),
+    (&["toml"], &["src/text/", "src/price/catalog/"]),
     (&["signal_hook", "std::env", "std::process", "SystemTime"], &["src/main.rs"]),
 ];
 

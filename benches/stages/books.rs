@@ -21,6 +21,7 @@ use tokenbook::domain::timestamp::Timestamp;
 use tokenbook::import::input::{Input, Source};
 use tokenbook::import::intern::SharedNames;
 use tokenbook::import::parse::{Context, Demand, OnBad, Parsed, latest_from, parse};
+use tokenbook::import::reading::Reading;
 use tokenbook::import::sink::Constants;
 use tokenbook::ledger::Settings;
 
@@ -85,13 +86,19 @@ pub(crate) fn read(path: &Path, context: &Context, deliver: impl FnMut(Batch) ->
 pub(crate) fn context() -> Context {
     let (settings, now) = ready(fixed());
     Context {
-        constants: Constants { names: SharedNames::default(), fill: Vec::new(), latest: latest_from(now) },
+        constants: Constants {
+            names: SharedNames::default(),
+            fill: Vec::new(),
+            provider: String::new(),
+            latest: latest_from(now),
+        },
         calendar: settings.calendar,
         key_hash: KeyHash::FULL,
         source: DEFAULT_SOURCE.to_owned(),
         keep_bad: 0,
         on_bad: OnBad::DropEvents,
         last_line_complete: false,
+        reading: Reading::default(),
     }
 }
 

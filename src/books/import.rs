@@ -8,8 +8,10 @@ use crate::domain::batch::Batch;
 use crate::domain::name::similar_names;
 use crate::domain::tags::{IgnoredTags, Tag};
 use crate::domain::timestamp::Timestamp;
+use crate::import::format::{named, stored};
 use crate::import::input::{self, FileDigest, Input, InputError, Source};
 use crate::import::parse::{self, BadLine, Context, Demand, OnBad, ParseError, Parsed};
+use crate::import::reading::Reading;
 use crate::import::sink::Constants;
 use crate::ledger::append::{Appended, Appender};
 use crate::ledger::conflict::Conflict;
@@ -33,6 +35,10 @@ pub struct ImportOptions {
     pub fill: Vec<Tag>,
     /// Tags that are left out of every event.
     pub ignored: IgnoredTags,
+    /// Who served events that do not tell; empty for not known.
+    pub provider: String,
+    /// What is said about the file that it does not say itself.
+    pub reading: Reading,
     /// What to do with bad lines.
     pub quarantine: Quarantine,
     /// Whether to keep what was imported.
@@ -54,6 +60,8 @@ impl ImportOptions {
             format: None,
             fill: Vec::new(),
             ignored: IgnoredTags::default(),
+            provider: String::new(),
+            reading: Reading::default(),
             quarantine: Quarantine::Refuse,
             run: Run::Real,
             last_line_complete: false,
@@ -61,11 +69,13 @@ impl ImportOptions {
         }
     }
 
-    /// What changes the events of a file, in one spelling. Ignored tags sort first: no value can break a line before them.
+    /// What changes the events of a file, in one spelling. Ignored tags sort before any value with line breaks.
     fn spelling(&self) -> String {
         let mut tags: Vec<String> = self.fill.iter().map(|tag| format!("tag {}={}", tag.key, tag.value)).collect();
         tags.extend(self.ignored.keys().map(|key| format!("ignore-tag {key}")));
         tags.sort();
+        tags.extend((!self.provider.is_empty()).then(|| format!("provider {}", self.provider)));
+        tags.extend(self.reading.spelling());
         tags.join("\n")
     }
 }
@@ -171,6 +181,8 @@ pub enum ImportError {
         file: String,
         /// The first of them.
         conflicts: Vec<Conflict>,
+        /// Whether records of the file's format may come again and say more, which the ledger does not take yet.
+        cumulative: bool,
     },
     /// The ledger.
     #[error(transparent)]
@@ -197,7 +209,7 @@ impl Books {
         }
         let file = input.name();
         let context = self.context(options, act.now);
-        let format = options.format.and_then(crate::import::format::named);
+        let format = options.format.and_then(named);
         // One batch waits, so that reading and appending need not keep step.
         let (sender, batches) = sync_channel::<Batch>(1);
         std::thread::scope(|scope| {
@@ -286,7 +298,10 @@ impl Books {
         let parsed = parsed?;
         refuse_bad(file, options, &parsed)?;
         let appended = appended.map_err(|error| match error {
-            LedgerError::Conflicts(conflicts) => ImportError::Conflicts { file: file.to_owned(), conflicts },
+            LedgerError::Conflicts(conflicts) => {
+                let cumulative = stored(parsed.format).is_some_and(|format| format.cumulative);
+                ImportError::Conflicts { file: file.to_owned(), conflicts, cumulative }
+            }
             other => ImportError::Ledger(other),
         })?;
         let (held, open) = self.new_lines(&parsed, options, context).map_err(ImportError::Ledger)?;
@@ -357,6 +372,7 @@ impl Books {
             constants: Constants {
                 names: crate::import::intern::SharedNames::without(options.ignored.clone()),
                 fill: options.fill.clone(),
+                provider: options.provider.clone(),
                 latest: parse::latest_from(now),
             },
             calendar: self.settings().calendar,
@@ -365,6 +381,7 @@ impl Books {
             keep_bad,
             on_bad,
             last_line_complete: options.last_line_complete,
+            reading: options.reading.clone(),
         }
     }
 
@@ -375,7 +392,7 @@ impl Books {
         let snapshot = self.ledger.snapshot().map_err(ImportError::Ledger)?;
         let candidates = snapshot.imports_of_size(metadata.len()).map_err(ImportError::Ledger)?;
         let alike = |import: &ImportRow| {
-            let format = options.format.is_none_or(|format| format == import.format);
+            let format = options.format.and_then(named).is_none_or(|format| format.stored == import.format);
             let bad = import.quarantined == 0 || options.quarantine != Quarantine::Refuse;
             format && bad && import.source == options.source && import.options == options.spelling()
         };

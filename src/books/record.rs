@@ -4,7 +4,7 @@
 //! same event again is a duplicate.
 
 use crate::books::{Act, Books, Observer};
-use crate::domain::batch::{Batch, Class, Names, Row};
+use crate::domain::batch::{Batch, Class, Head, Names};
 use crate::domain::calendar::DayFinder;
 use crate::domain::canonical::{self, Encoder, EventParts};
 use crate::domain::event::UsageEvent;
@@ -105,9 +105,9 @@ impl Books {
             let tier = u16::try_from(place(&mut names.tiers, &event.tier))
                 .map_err(|_| wrong("there are too many service tiers"))?;
             let class = place(&mut names.classes, &Class { model, tags, tier, prompt: event.prompt });
-            let row = |id, rare| Row { key, at: event.at, line, id, class, frequent, rare };
+            let head = Head { key, at: event.at, line, class };
             batch
-                .push(event.id.as_str(), event.quantities.rare(), row)
+                .push(head, event.id.as_str(), &frequent, event.quantities.rare())
                 .map_err(|_| wrong("there are too many events for one call"))?;
         }
         let batch = Batch::merged(&[batch]).map_err(|_| too_many(events))?;

@@ -192,11 +192,14 @@ impl From<ImportError> for Failure {
                     .details(details)
                     .hint("correct the lines, or import the others and set these aside with --quarantine")
             }
-            ImportError::Conflicts { file, conflicts } => {
+            ImportError::Conflicts { file, conflicts, cumulative } => {
                 let details = conflicts.iter().map(|conflict| describe(file, conflict)).collect();
-                failure(Exit::Conflict)
-                    .details(details)
-                    .hint("an id stands for one event: correct it, or give the other issuer a --source of its own")
+                failure(Exit::Conflict).details(details).hint(if *cumulative {
+                    "records of this format grow until their time is over, and are kept as they first came: import \
+                     files of what is over only, or this one into a new ledger"
+                } else {
+                    "an id stands for one event: correct it, or give the other issuer a --source of its own"
+                })
             }
             ImportError::Stopped => failure(Exit::Interrupted),
             ImportError::Ledger(_) => {

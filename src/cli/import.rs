@@ -6,6 +6,7 @@ use crate::cli::failure::{Exit, Failure};
 use std::path::{Path, PathBuf};
 use tokenbook::books::Books;
 use tokenbook::books::import::{ImportError, ImportOptions, ImportOutcome, Run};
+use tokenbook::import::format::{How, stored};
 use tokenbook::import::input::{Input, expand};
 
 /// Import usage files: CSV or JSONL, plain, gzip or zstd; each file whole or not at all
@@ -131,8 +132,11 @@ fn counts(outcome: &ImportOutcome, options: &ImportOptions) -> String {
     };
     notes.extend(options.ignored.keys().map(|key| format!("without the tag {key}")));
     let note = if notes.is_empty() { String::new() } else { format!(" ({})", notes.join("; ")) };
+    // In other people's formats a record may be several lines or several events, or none.
+    let own = stored(&outcome.format).is_none_or(|format| matches!(format.how, How::Own(_)));
+    let (lines_word, blank_word) = if own { ("lines", "blank") } else { ("records", "without usage") };
     format!(
-        "{file}: {} lines = {} header + {} blank + {} accepted + {} duplicates + {} quarantined{note}",
+        "{file}: {} {lines_word} = {} header + {} {blank_word} + {} accepted + {} duplicates + {} quarantined{note}",
         grouped(*lines),
         grouped(*header),
         grouped(*blank),

@@ -3,6 +3,7 @@
 mod backup;
 mod completions;
 pub mod failure;
+mod formats;
 mod import;
 mod init;
 mod month_end;
@@ -49,6 +50,7 @@ struct Arguments {
 enum Command {
     Init(init::Arguments),
     Import(import::Arguments),
+    Formats(formats::Arguments),
     Quarantine(quarantine::Arguments),
     Prices(prices::Arguments),
     Report(report::Arguments),
@@ -165,6 +167,7 @@ fn dispatch(command: Command, session: &mut Session<'_, '_>) -> Result<Exit, Fai
     match command {
         Command::Init(arguments) => init::run(&arguments, session),
         Command::Import(arguments) => import::run(&arguments, session),
+        Command::Formats(arguments) => formats::run(&arguments, session),
         Command::Quarantine(arguments) => quarantine::run(&arguments, session),
         Command::Prices(arguments) => prices::run(&arguments, session),
         Command::Report(arguments) => report::run(&arguments, session),

@@ -1,10 +1,16 @@
 //! Options that several commands share.
 
 use crate::cli::failure::{Exit, Failure};
+use clap::builder::PossibleValuesParser;
 use std::path::Path;
+use std::sync::Arc;
 use tokenbook::books::import::{DEFAULT_SOURCE, ImportOptions, LISTED, QUARANTINE_LIMIT, Quarantine, Run};
+use tokenbook::domain::calendar::Calendar;
 use tokenbook::domain::name::Name;
 use tokenbook::domain::tags::{IgnoredTags, Tag};
+use tokenbook::domain::timestamp::Timestamp;
+use tokenbook::import::column_map::ColumnMap;
+use tokenbook::import::reading::{PromptTokens, Reading};
 use tokenbook::render::{self, RENDERERS, Renderer};
 use tokenbook::sheet::Sheet;
 
@@ -25,6 +31,21 @@ pub struct UsageOptions {
     /// A tag that is left out of every event, such as one that differs for each request; may be repeated
     #[arg(long = "ignore-tag", value_name = "KEY")]
     ignored_tags: Vec<String>,
+    /// Who served usage that does not tell: provider of a price list
+    #[arg(long, value_name = "NAME")]
+    provider: Option<String>,
+    /// When records without a time were used, such as the day a batch was made: 2026-10-01T08:30:00Z
+    #[arg(long, value_name = "TIME")]
+    at: Option<String>,
+    /// The zone of times that have none, where the vendor does not document one: UTC, Europe/Berlin
+    #[arg(long, value_name = "ZONE")]
+    assume_zone: Option<String>,
+    /// Whether prompt tokens include cached ones, where records do not tell
+    #[arg(long, value_name = "HOW", value_parser = PossibleValuesParser::new(PromptTokens::NAMES))]
+    prompt_tokens: Option<String>,
+    /// A map of columns (TOML), for a CSV or JSONL of your own: `tokenbook formats mapped` shows one
+    #[arg(long, value_name = "FILE")]
+    map: Option<std::path::PathBuf>,
     /// Set bad lines aside, up to MAX of them, and import the others (exit code 4)
     #[arg(long, value_name = "MAX", num_args = 0..=1, require_equals = true, default_missing_value = MOST)]
     quarantine: Option<usize>,
@@ -39,9 +60,9 @@ pub struct UsageOptions {
 /// What a bare `--quarantine` allows.
 const MOST: &str = "100000";
 
-fn format_names() -> clap::builder::PossibleValuesParser {
+fn format_names() -> PossibleValuesParser {
     let names = std::iter::once("auto").chain(tokenbook::import::FORMATS.iter().map(|format| format.name));
-    clap::builder::PossibleValuesParser::new(names)
+    PossibleValuesParser::new(names)
 }
 
 impl UsageOptions {
@@ -57,9 +78,11 @@ impl UsageOptions {
         };
         Ok(ImportOptions {
             source: source.to_string(),
-            format: tokenbook::import::format::named(&self.format).map(|format| format.name),
+            format: self.format()?,
             fill: self.tags.iter().map(tag).collect::<Result<_, _>>()?,
             ignored: ignored(&self.ignored_tags)?,
+            provider: self.provider()?,
+            reading: self.reading()?,
             quarantine: self.quarantine.map_or(Quarantine::Refuse, |most| Quarantine::UpTo(most.min(QUARANTINE_LIMIT))),
             run,
             last_line_complete: self.last_line_complete,
@@ -79,6 +102,54 @@ fn ignored(keys: &[String]) -> Result<IgnoredTags, Failure> {
     Ok(ignored)
 }
 
+/// The map of a file.
+fn read_map(path: &Path) -> Result<Arc<ColumnMap>, Failure> {
+    let shown = path.display().to_string();
+    let bytes = std::fs::read(path).map_err(|error| Failure::new(Exit::Usage, format!("--map {shown}: {error}")))?;
+    ColumnMap::read(&bytes).map(Arc::new).map_err(|problems| {
+        let problems: Vec<String> = problems.iter().map(|problem| problem.in_file(&shown)).collect();
+        Failure::new(Exit::Usage, problems.join("\n")).hint("`tokenbook formats mapped` shows a map")
+    })
+}
+
+impl UsageOptions {
+    fn format(&self) -> Result<Option<&'static str>, Failure> {
+        match (&self.map, self.format.as_str()) {
+            (None, "mapped") => {
+                Err(Failure::new(Exit::Usage, "--format mapped needs a map").hint("name it with --map FILE"))
+            }
+            (Some(_), "auto" | "mapped") => Ok(Some("mapped")),
+            (Some(_), other) => Err(Failure::new(Exit::Usage, format!("--map is not for --format {other}"))),
+            (None, name) => Ok(tokenbook::import::format::named(name).map(|format| format.name)),
+        }
+    }
+
+    fn provider(&self) -> Result<String, Failure> {
+        let Some(provider) = &self.provider else { return Ok(String::new()) };
+        let name = Name::new(provider)
+            .map_err(|error| Failure::new(Exit::Usage, format!("--provider {provider:?} {error}")))?;
+        Ok(name.to_string())
+    }
+
+    fn reading(&self) -> Result<Reading, Failure> {
+        let at = |text: &String| {
+            Timestamp::parse(text).map_err(|error| {
+                Failure::new(Exit::Usage, format!("--at {text:?} {error}")).hint("such as --at 2026-10-01T08:30:00Z")
+            })
+        };
+        let zone = |text: &String| {
+            Calendar::of_zone(text)
+                .map_err(|error| Failure::new(Exit::Usage, format!("--assume-zone {text:?} {error}")))
+        };
+        Ok(Reading {
+            at: self.at.as_ref().map(at).transpose()?,
+            zone: self.assume_zone.as_ref().map(zone).transpose()?,
+            prompt: self.prompt_tokens.as_deref().and_then(PromptTokens::named),
+            map: self.map.as_deref().map(read_map).transpose()?,
+        })
+    }
+}
+
 /// Where a report goes, and how.
 #[derive(Debug, clap::Args)]
 pub struct OutputOptions {
@@ -90,8 +161,8 @@ pub struct OutputOptions {
     output: Option<std::path::PathBuf>,
 }
 
-fn renderer_names() -> clap::builder::PossibleValuesParser {
-    clap::builder::PossibleValuesParser::new(RENDERERS.iter().map(|renderer| renderer.name))
+fn renderer_names() -> PossibleValuesParser {
+    PossibleValuesParser::new(RENDERERS.iter().map(|renderer| renderer.name))
 }
 
 impl OutputOptions {

@@ -6,7 +6,7 @@
 use crate::domain::event::{Model, PromptSize, ServiceTier};
 use crate::domain::key::EventKey;
 use crate::domain::meter::Meter;
-use crate::domain::quantities::{Frequent, Quantities};
+use crate::domain::quantities::{Frequent, Packed, Quantities};
 use crate::domain::tags::TagSet;
 use crate::domain::timestamp::Timestamp;
 
@@ -19,14 +19,32 @@ pub struct Row {
     pub at: Timestamp,
     /// The line of the file, from 1.
     pub line: u64,
-    /// Where the id is in the batch's buffer.
-    pub id: IdSpan,
     /// The place of what it has in common with others.
     pub class: u32,
-    /// The frequent meters.
-    pub frequent: Frequent,
-    /// Where the rare meters are in the batch's list.
-    pub rare: (u32, u8),
+    /// Where its parts are in the batch.
+    spans: Spans,
+    packed: Packed,
+}
+
+/// What an event is but for its id and its quantities.
+#[derive(Debug, Clone, Copy)]
+pub struct Head {
+    /// The key its day and id lead to, before collisions.
+    pub key: EventKey,
+    /// The instant.
+    pub at: Timestamp,
+    /// The line of the file, from 1.
+    pub line: u64,
+    /// The place of what it has in common with others.
+    pub class: u32,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Spans {
+    id: u32,
+    rare: u32,
+    id_length: u16,
+    rare_length: u8,
 }
 
 /// What many events have in common. Names are places in [`Names`].
@@ -42,20 +60,12 @@ pub struct Class {
     pub prompt: PromptSize,
 }
 
-/// A span of the buffer that holds the ids.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct IdSpan {
-    /// Where it begins.
-    pub start: u32,
-    /// Its length in bytes.
-    pub length: u16,
-}
-
 /// Events in the order they are appended.
 #[derive(Debug, Default)]
 pub struct Batch {
     rows: Vec<Row>,
     ids: String,
+    /// Rare meters, and quantities of frequent ones that are too large to be packed.
     rare: Vec<(Meter, i64)>,
 }
 
@@ -87,40 +97,75 @@ impl Batch {
 
     /// The id of a row of this batch.
     pub fn id(&self, row: &Row) -> &str {
-        let start = usize::try_from(row.id.start).unwrap_or(usize::MAX);
-        self.ids.get(start..start.saturating_add(usize::from(row.id.length))).unwrap_or("")
+        let start = wide(row.spans.id);
+        self.ids.get(start..start.saturating_add(usize::from(row.spans.id_length))).unwrap_or("")
     }
 
     /// The quantities of a row of this batch.
     pub fn quantities(&self, row: &Row) -> Quantities {
-        let mut quantities = Quantities::from_frequent(row.frequent);
-        for (meter, quantity) in self.rare(row) {
+        let mut quantities = Quantities::from_frequent(row.packed.unpacked());
+        for (meter, quantity) in self.unpacked(row) {
             quantities.set(*meter, *quantity);
         }
         quantities
     }
 
-    /// The rare meters of a row of this batch.
-    pub fn rare(&self, row: &Row) -> &[(Meter, i64)] {
-        let start = usize::try_from(row.rare.0).unwrap_or(usize::MAX);
-        self.rare.get(start..start.saturating_add(usize::from(row.rare.1))).unwrap_or(&[])
+    /// The frequent meters of a row of this batch.
+    pub fn frequent(&self, row: &Row) -> Frequent {
+        let mut frequent = row.packed.unpacked();
+        for (meter, quantity) in self.unpacked(row) {
+            if let Some(place) = meter.frequent() {
+                frequent.set(place, *quantity);
+            }
+        }
+        frequent
     }
 
-    /// Adds a row; `place` gets the spans of its id and rare meters.
-    pub fn push(
-        &mut self,
-        id: &str,
-        rare: &[(Meter, i64)],
-        place: impl FnOnce(IdSpan, (u32, u8)) -> Row,
-    ) -> Result<(), BatchFull> {
-        let start = u32::try_from(self.ids.len()).map_err(|_| BatchFull)?;
-        let length = u16::try_from(id.len()).map_err(|_| BatchFull)?;
-        let rare_start = u32::try_from(self.rare.len()).map_err(|_| BatchFull)?;
-        let rare_length = u8::try_from(rare.len()).map_err(|_| BatchFull)?;
-        self.ids.push_str(id);
+    /// The rare meters of a row of this batch.
+    pub fn rare(&self, row: &Row) -> impl Iterator<Item = (Meter, i64)> {
+        self.unpacked(row).iter().copied().filter(|(meter, _)| meter.frequent().is_none())
+    }
+
+    fn unpacked(&self, row: &Row) -> &[(Meter, i64)] {
+        let start = wide(row.spans.rare);
+        self.rare.get(start..start.saturating_add(usize::from(row.spans.rare_length))).unwrap_or(&[])
+    }
+
+    /// Adds an event; its rare meters are sorted.
+    pub fn push(&mut self, head: Head, id: &str, frequent: &Frequent, rare: &[(Meter, i64)]) -> Result<(), BatchFull> {
+        let before = self.rare.len();
+        let packed = Packed::of(frequent, |meter, quantity| self.rare.push((meter, quantity)));
         self.rare.extend_from_slice(rare);
-        self.rows.push(place(IdSpan { start, length }, (rare_start, rare_length)));
+        let spans = self.spans(id, before)?;
+        let Head { key, at, line, class } = head;
+        self.rows.push(Row { key, at, line, class, spans, packed });
         Ok(())
+    }
+
+    /// Adds a row of another batch.
+    fn copy(&mut self, other: &Self, row: &Row) -> Result<(), BatchFull> {
+        let before = self.rare.len();
+        self.rare.extend_from_slice(other.unpacked(row));
+        let spans = self.spans(other.id(row), before)?;
+        self.rows.push(Row { spans, ..*row });
+        Ok(())
+    }
+
+    /// Keeps an id, and tells where it and the rare meters from a place on are.
+    fn spans(&mut self, id: &str, rare: usize) -> Result<Spans, BatchFull> {
+        let spans = Spans {
+            id: u32::try_from(self.ids.len()).map_err(|_| BatchFull)?,
+            id_length: u16::try_from(id.len()).map_err(|_| BatchFull)?,
+            rare: u32::try_from(rare).map_err(|_| BatchFull)?,
+            rare_length: u8::try_from(self.rare.len() - rare).map_err(|_| BatchFull)?,
+        };
+        self.ids.push_str(id);
+        Ok(spans)
+    }
+
+    /// Drops all rows but the first ones. What the others had in the buffers stays there, unused.
+    pub fn truncate(&mut self, rows: usize) {
+        self.rows.truncate(rows);
     }
 
     /// Batches as one, in the order rows are appended in: by key, rows of one key as they came. Ids are moved along, so
@@ -140,7 +185,7 @@ impl Batch {
         for (_, came) in order {
             let Some(part) = parts.get(place(came >> 32)) else { continue };
             let Some(row) = part.rows.get(place(came & u64::from(u32::MAX))) else { continue };
-            merged.push(part.id(row), part.rare(row), |id, rare| Row { id, rare, ..*row })?;
+            merged.copy(part, row)?;
         }
         Ok(merged)
     }
@@ -149,11 +194,16 @@ impl Batch {
     pub fn split_off(&mut self, place: usize) -> Result<Self, BatchFull> {
         let mut rest = Self::new();
         for row in self.rows.get(place..).unwrap_or(&[]) {
-            rest.push(self.id(row), self.rare(row), |id, rare| Row { id, rare, ..*row })?;
+            rest.copy(self, row)?;
         }
         self.rows.truncate(place);
         Ok(rest)
     }
+}
+
+/// Numbers of rows and bytes in memory fit the machine's word.
+fn wide(place: u32) -> usize {
+    usize::try_from(place).unwrap_or(usize::MAX)
 }
 
 /// The names an import has met so far. A name's place never changes.
@@ -167,4 +217,39 @@ pub struct Names {
     pub tiers: Vec<ServiceTier>,
     /// Classes of events.
     pub classes: Vec<Class>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantities_of_any_size_come_back() -> Result<(), BatchFull> {
+        let mut frequent = Frequent::NONE;
+        for (place, quantity) in
+            [(0, 0), (1, i64::from(u32::MAX)), (2, i64::from(u32::MAX) + 1), (6, 1_000_000_000_000)]
+        {
+            frequent.set(place, quantity);
+        }
+        let rare = [(Meter::WebSearch, 7)];
+        let mut batch = Batch::new();
+        for key in (0..3).rev() {
+            let key = EventKey::new(crate::domain::calendar::Day::LAST, key);
+            batch.push(Head { key, at: Timestamp::EARLIEST, line: 1, class: 0 }, "id", &frequent, &rare)?;
+        }
+        let mut merged = Batch::merged(&[batch])?;
+        let rest = merged.split_off(1)?;
+        assert_eq!((merged.len(), rest.len()), (1, 2));
+        for (batch, row) in
+            [(&merged, merged.rows()), (&rest, rest.rows())].iter().flat_map(|(b, r)| r.iter().map(move |r| (b, r)))
+        {
+            assert_eq!(batch.frequent(row), frequent);
+            assert_eq!(batch.rare(row).collect::<Vec<_>>(), rare);
+            assert_eq!(batch.quantities(row).get(Meter::WebSearch), Some(7));
+            assert_eq!(batch.quantities(row).get(Meter::Request), Some(1_000_000_000_000));
+            assert_eq!(batch.id(row), "id");
+        }
+        assert!(size_of::<Row>() <= 72);
+        Ok(())
+    }
 }

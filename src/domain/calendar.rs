@@ -5,7 +5,7 @@
 //! and a day may have 23 or 25 hours.
 
 use crate::domain::timestamp::{NANOS, Timestamp, day_number};
-use chrono::{DateTime, NaiveDate, TimeDelta};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeDelta, TimeZone};
 use chrono_tz::Tz;
 use std::fmt;
 
@@ -80,6 +80,14 @@ impl Calendar {
     /// The calendar of a zone by its IANA name.
     pub fn of_zone(name: &str) -> Result<Self, UnknownZone> {
         name.parse().map(|zone| Self { zone }).map_err(|_| UnknownZone)
+    }
+
+    /// The calendar of UTC.
+    pub const UTC: Self = Self { zone: Tz::UTC };
+
+    /// The instant at which clocks of the zone show a time; `None` where they show it twice, never, or out of range.
+    pub fn instant_of(self, shown: NaiveDateTime) -> Option<Timestamp> {
+        self.zone.from_local_datetime(&shown).single()?.timestamp_nanos_opt().and_then(Timestamp::from_nanos)
     }
 
     /// The zone's IANA name.

@@ -20,6 +20,8 @@ pub struct Chunk {
     pub text: Vec<u8>,
     /// The line, before this chunk's text, that was too long to keep.
     pub too_long: Option<u64>,
+    /// The numbers of the lines, where they do not follow each other.
+    pub numbers: Vec<u64>,
 }
 
 /// Reads a stream as chunks.
@@ -51,6 +53,17 @@ impl<R: Read> Chunks<R> {
         &self.reader
     }
 
+    /// The beginning of the stream: a chunk's worth, read and not yet taken.
+    pub fn head(&mut self) -> io::Result<&[u8]> {
+        self.fill()?;
+        Ok(&self.rest)
+    }
+
+    /// The stream, and what was read of it and not yet taken.
+    pub fn into_parts(self) -> (R, Vec<u8>) {
+        (self.reader, self.rest)
+    }
+
     /// The next chunk; `None` at the end.
     pub fn next_chunk(&mut self) -> io::Result<Option<Chunk>> {
         self.fill()?;
@@ -67,7 +80,7 @@ impl<R: Read> Chunks<R> {
         text.truncate(end);
         let first_line = self.next_line;
         self.next_line += count_lines(&text);
-        Ok(Some(Chunk { first_line, text, too_long: None }))
+        Ok(Some(Chunk { first_line, text, too_long: None, numbers: Vec::new() }))
     }
 
     /// Reads until the rest is a chunk's worth, or the stream ends.
@@ -98,7 +111,7 @@ impl<R: Read> Chunks<R> {
                 break;
             }
         }
-        Ok(Chunk { first_line: self.next_line, text: Vec::new(), too_long: Some(line) })
+        Ok(Chunk { first_line: self.next_line, text: Vec::new(), too_long: Some(line), numbers: Vec::new() })
     }
 }
 
@@ -112,7 +125,7 @@ fn count_lines(text: &[u8]) -> u64 {
 /// The lines of a chunk with their numbers, without line ends.
 pub fn lines(chunk: &Chunk) -> impl Iterator<Item = (u64, &[u8])> {
     let mut rest = chunk.text.as_slice();
-    let mut number = chunk.first_line;
+    let (mut place, mut number) = (0, chunk.first_line);
     std::iter::from_fn(move || {
         if rest.is_empty() {
             return None;
@@ -122,8 +135,9 @@ pub fn lines(chunk: &Chunk) -> impl Iterator<Item = (u64, &[u8])> {
             None => (rest, &[] as &[u8]),
         };
         rest = after;
-        number += 1;
-        Some((number - 1, line.strip_suffix(b"\r").unwrap_or(line)))
+        let own = chunk.numbers.get(place).copied().unwrap_or(number);
+        (place, number) = (place + 1, number + 1);
+        Some((own, line.strip_suffix(b"\r").unwrap_or(line)))
     })
 }
 

@@ -3,7 +3,7 @@
 //! Fields are found by name, in any order. Empty is "not reported", which is not zero. `tag.KEY` columns are tags.
 
 use crate::import::field::{Field, Fields, REQUIRED, meant, quantity};
-use crate::import::format::{Beginning, Format, RecordReader, Redacted};
+use crate::import::format::{Beginning, Format, How, RecordReader, Redacted};
 use crate::import::sink::Sink;
 use crate::text::csv_line::{self, SplitError};
 use crate::text::problem::Problem;
@@ -14,9 +14,12 @@ use std::collections::BTreeSet;
 /// Our own CSV.
 pub const FORMAT: Format = Format {
     name: "csv",
+    stored: "csv",
     summary: "tokenbook CSV: event_id,timestamp,model and any of provider, department, project, environment, service_tier, meters, tag.KEY",
-    recognises: |_| true,
-    begin,
+    example: "event_id,timestamp,model,department,input_tokens,output_tokens",
+    recognises: |head| !head.is_json(),
+    how: How::Own(begin),
+    ..Format::PLAIN
 };
 
 struct CsvReader {
@@ -51,7 +54,7 @@ fn begin(header: &str) -> Result<Beginning, Problem> {
             return Err(Problem::field(
                 required,
                 "is missing from the header",
-                format!("the fields {}", REQUIRED.join(",")),
+                format!("the fields {}, or a map of your columns (--map)", REQUIRED.join(",")),
             ));
         }
     }
@@ -62,18 +65,21 @@ fn begin(header: &str) -> Result<Beginning, Problem> {
 impl CsvReader {
     fn fields<'a>(&self, text: &'a str) -> Result<Vec<Cow<'a, str>>, Problem> {
         let mut values = Vec::with_capacity(self.columns.len());
-        csv_line::split(text, &mut values).map_err(|error| {
-            let expected = match error {
-                SplitError::Unclosed => "a closing quote: a field cannot hold a line break",
-                SplitError::AfterQuote | SplitError::InsideField => "a quoted field, with quotes inside it doubled",
-            };
-            Problem::line(error.to_string(), expected)
-        })?;
+        csv_line::split(text, &mut values).map_err(explain)?;
         if values.len() == self.columns.len() {
             return Ok(values);
         }
         Err(Problem::line(format!("{} fields", values.len()), format!("{}, as the header has", self.columns.len())))
     }
+}
+
+/// What is wrong with a line that cannot be split.
+pub fn explain(error: SplitError) -> Problem {
+    let expected = match error {
+        SplitError::Unclosed => "a closing quote: a field cannot hold a line break",
+        SplitError::AfterQuote | SplitError::InsideField => "a quoted field, with quotes inside it doubled",
+    };
+    Problem::line(error.to_string(), expected)
 }
 
 impl RecordReader for CsvReader {

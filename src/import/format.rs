@@ -1,7 +1,12 @@
 //! The registry of formats. A new one is a file of its own and a line in [`FORMATS`].
 
+use crate::import::events::Events;
+use crate::import::formats as of;
+use crate::import::head::Head;
+use crate::import::reading::Reading;
+use crate::import::record::Record;
 use crate::import::sink::Sink;
-use crate::import::{csv, jsonl};
+use crate::import::{csv, jsonl, vendor};
 use crate::text::problem::Problem;
 use std::collections::BTreeSet;
 
@@ -9,12 +14,46 @@ use std::collections::BTreeSet;
 pub struct Format {
     /// The name for `--format`.
     pub name: &'static str,
+    /// The name with the version of what its fields are taken to mean, as it is kept with an import.
+    pub stored: &'static str,
     /// One line for the list of formats.
     pub summary: &'static str,
-    /// Whether a file that begins with this text is of the format.
-    pub recognises: fn(&str) -> bool,
-    /// Starts reading a file, from its first line that is not blank.
-    pub begin: fn(&str) -> Result<Beginning, Problem>,
+    /// A record, or a header and one.
+    pub example: &'static str,
+    /// Arrays whose elements are the records, where they stand in an object of their own: pages, exports.
+    pub pages: &'static [&'static str],
+    /// Whether a record with the same id may come again and say more: a bucket that fills, a session that goes on.
+    pub cumulative: bool,
+    /// Fields, of a record or of an envelope's body, that hold its id and its time, and fields whose numbers are usage:
+    /// all that is kept of a bad record.
+    pub kept: Kept,
+    /// Whether a file that begins so is of the format.
+    pub recognises: fn(&Head) -> bool,
+    /// How its records are read.
+    pub how: How,
+}
+
+/// Which fields of a bad record may be kept, since they cannot hold a prompt.
+pub struct Kept {
+    /// Fields that may be the id, the first one found counting.
+    pub ids: &'static [&'static str],
+    /// Fields that may be the time.
+    pub times: &'static [&'static str],
+    /// Fields that are numbers, or hold numbers, of usage.
+    pub usage: &'static [&'static str],
+}
+
+/// Reads one record and hands its event, or events, on.
+pub type ReadRecord = fn(&Record<'_>, &Reading, &mut Events<'_, '_>) -> Result<(), Problem>;
+
+/// How records are read.
+pub enum How {
+    /// One of our own formats: from the first line that is not blank.
+    Own(fn(&str) -> Result<Beginning, Problem>),
+    /// Each record for itself, from JSON or from CSV with a header.
+    Records(ReadRecord),
+    /// All records of a file together, since some say what others mean.
+    Gathered(fn(&Reading) -> Box<dyn RecordReader>),
 }
 
 /// A file begun: its reader, and whether the first line is used up.
@@ -32,6 +71,11 @@ pub trait RecordReader: Send + Sync {
     /// Reads one line and hands its event, or events, to the sink. `ignored` gathers fields that are not read.
     fn read(&self, line: u64, text: &str, sink: &mut Sink<'_>, ignored: &mut BTreeSet<String>) -> Result<(), Problem>;
 
+    /// Hands over what only the end of the file could tell. A problem names the line it is about.
+    fn end(&self, _sink: &mut Sink<'_>) -> Result<(), Problem> {
+        Ok(())
+    }
+
     /// The line without anything that is not a known field, for the quarantine: nobody's prompt is kept.
     fn redact(&self, text: &str) -> Redacted;
 
@@ -40,7 +84,7 @@ pub trait RecordReader: Send + Sync {
 }
 
 /// What of a bad line may be kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Redacted {
     /// The known fields, as they stand.
     pub kept: String,
@@ -50,15 +94,69 @@ pub struct Redacted {
     pub timestamp: Option<String>,
 }
 
+impl Format {
+    /// What most formats have in common.
+    pub const PLAIN: Self = Self {
+        name: "",
+        stored: "",
+        summary: "",
+        example: "",
+        pages: &[],
+        cumulative: false,
+        kept: Kept { ids: &[], times: &[], usage: &[] },
+        recognises: |_| false,
+        how: How::Own(|_| Err(Problem::line("a format without a reader", "one"))),
+    };
+
+    /// Starts reading a file, from its first line that is not blank.
+    pub fn begin(&'static self, first: &str, reading: &Reading) -> Result<Beginning, Problem> {
+        match self.how {
+            How::Own(begin) => begin(first),
+            How::Records(read) => vendor::begin(self, read, first, reading),
+            How::Gathered(reader) => Ok(Beginning { reader: reader(reading), header: false, ignored: Vec::new() }),
+        }
+    }
+}
+
 /// Every format, in the order in which they are tried on a file.
-pub const FORMATS: &[Format] = &[jsonl::FORMAT, csv::FORMAT];
+pub const FORMATS: &[Format] = &[
+    jsonl::FORMAT,
+    of::claude_code::FORMAT,
+    of::codex_cli::FORMAT,
+    of::litellm::FORMAT,
+    of::helicone::FORMAT,
+    of::langfuse::FORMAT,
+    of::openrouter::FORMAT,
+    of::bedrock_logs::FORMAT,
+    of::azure_apim::FORMAT,
+    of::otlp::FORMAT,
+    of::openai_usage::FORMAT,
+    of::openai_activity::FORMAT,
+    of::anthropic_usage::FORMAT,
+    of::deepseek::FORMAT,
+    of::openai_chat::FORMAT,
+    of::openai_responses::FORMAT,
+    of::anthropic_messages::FORMAT,
+    of::gemini::FORMAT,
+    of::bedrock_converse::FORMAT,
+    of::cohere_chat::FORMAT,
+    of::bodies::FORMAT,
+    of::mapped::FORMAT,
+    csv::FORMAT,
+];
 
 /// The format of a name.
 pub fn named(name: &str) -> Option<&'static Format> {
     FORMATS.iter().find(|format| format.name == name)
 }
 
-/// The format of a file that begins with a line.
-pub fn recognised(first_line: &str) -> Option<&'static Format> {
-    FORMATS.iter().find(|format| (format.recognises)(first_line))
+/// The format an import was stored with.
+pub fn stored(stored: &str) -> Option<&'static Format> {
+    FORMATS.iter().find(|format| format.stored == stored)
+}
+
+/// The format of a file that begins so. What nobody knows is taken for one of our own, whose readers say what is wrong.
+pub fn recognised(head: &Head) -> Option<&'static Format> {
+    let found = FORMATS.iter().find(|format| (format.recognises)(head));
+    found.or_else(|| named(if head.is_json() { jsonl::FORMAT.name } else { csv::FORMAT.name }))
 }

@@ -212,6 +212,15 @@ impl Source {
         Ok(Self { reader, raw, before })
     }
 
+    /// What a program has in memory or takes from elsewhere, as if it were a file.
+    pub fn of_reader(reader: impl Read + 'static) -> io::Result<Self> {
+        let raw = Rc::new(RefCell::new(RawTally { hasher: blake3::Hasher::new(), bytes: 0 }));
+        let inner: Box<dyn Read> = Box::new(reader);
+        let hashing = Hashing { inner, raw: Rc::clone(&raw) };
+        let reader = decompressed(BufReader::with_capacity(1 << 18, hashing), &raw)?;
+        Ok(Self { reader, raw, before: None })
+    }
+
     /// Bytes of the file read so far.
     pub fn bytes_read(&self) -> u64 {
         self.raw.borrow().bytes

@@ -5,14 +5,27 @@
 //! Prompt and answer texts are never read into an event, whatever else a record holds.
 
 pub mod chunk;
+pub mod column_map;
 pub mod csv;
+pub mod document;
+pub mod envelope;
+pub mod events;
 pub mod field;
 pub mod format;
+pub mod formats;
+pub mod gathered;
+pub mod head;
 pub mod input;
 pub mod intern;
+pub mod json;
 pub mod jsonl;
 pub mod parse;
+pub mod plain;
+pub mod preview;
+pub mod reading;
+pub mod record;
 pub mod sink;
+pub mod vendor;
 
 pub use format::{FORMATS, Format};
 pub use parse::{BadLine, Context, LineCounts, Parsed};

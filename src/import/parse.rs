@@ -4,13 +4,16 @@
 //! quarter of a million events, which are sorted by key and handed on. Memory does not grow with the file.
 
 use crate::domain::batch::{Batch, BatchFull};
-use crate::domain::calendar::{Calendar, DayFinder};
+use crate::domain::calendar::{Calendar, Day, DayFinder};
 use crate::domain::key::{KeyHash, SourceHasher};
 use crate::domain::timestamp::Timestamp;
 use crate::import::chunk::{Chunk, Chunks, LINE_LIMIT, lines};
+use crate::import::document::Pieces;
 use crate::import::format::{Beginning, Format, RecordReader, Redacted, recognised};
+use crate::import::head::Head;
 use crate::import::input::{FileDigest, Source};
 use crate::import::intern::NameCache;
+use crate::import::reading::Reading;
 use crate::import::sink::{Constants, Sink, Tools};
 use crate::text::problem::Problem;
 use rayon::prelude::*;
@@ -20,6 +23,9 @@ use std::sync::{Mutex, PoisonError};
 
 /// Events in a batch, about.
 pub const BATCH_EVENTS: usize = 250_000;
+
+/// Days that a batch of a file in the order of time may touch, stragglers among them.
+const FEW_DAYS: u16 = 7;
 
 /// What an import reads with.
 #[derive(Debug)]
@@ -38,6 +44,8 @@ pub struct Context {
     pub on_bad: OnBad,
     /// Whether a last CSV line without a line end is known to be whole.
     pub last_line_complete: bool,
+    /// What is said about files that they do not say themselves.
+    pub reading: Reading,
 }
 
 /// What happens to the events of a file with bad lines.
@@ -119,14 +127,14 @@ pub fn parse(
     mut deliver: impl FnMut(Batch) -> Demand,
     mut progress: impl FnMut(u64) -> Demand,
 ) -> Result<Parsed, ParseError> {
-    let mut chunks = Chunks::new(source)?;
+    let (mut chunks, format) = Pieces::of(Chunks::new(source)?, format)?;
     let pool = Mutex::new(Vec::new());
     let mut gathered = Gathered::default();
     let (format, reader) = loop {
         let Some(mut chunk) = chunks.next_chunk()? else {
             return Err(ParseError::File(no_events()));
         };
-        if let Some(begun) = begin(&mut chunk, format, &mut gathered).map_err(ParseError::File)? {
+        if let Some(begun) = begin(&mut chunk, format, &context.reading, &mut gathered).map_err(ParseError::File)? {
             check_tail(Some(&chunk), begun.1.as_ref(), context)?;
             gathered.add(parse_chunk(&chunk, begun.1.as_ref(), context, &pool));
             break begun;
@@ -149,11 +157,12 @@ pub fn parse(
             if gathered.counts.bad > 0 && context.on_bad == OnBad::DropEvents {
                 gathered.drop_events();
             }
-            if gathered.events >= BATCH_EVENTS && deliver(gathered.take_batch(Hold::LastDay)?) == Demand::Stop {
+            if gathered.events >= gathered.enough() && deliver(gathered.take_batch(Hold::LastDay)?) == Demand::Stop {
                 return Err(ParseError::Stopped);
             }
         }
     }
+    gathered.add(end(reader.as_ref(), context, &pool));
     if gathered.events > 0 && deliver(gathered.take_batch(Hold::Nothing)?) == Demand::Stop {
         return Err(ParseError::Stopped);
     }
@@ -161,7 +170,7 @@ pub fn parse(
     if gathered.counts.lines == gathered.counts.header + gathered.counts.blank {
         return Err(ParseError::File(no_events()));
     }
-    Ok(gathered.into_parsed(format.name, digest, context.keep_bad))
+    Ok(gathered.into_parsed(format.stored, digest, context.keep_bad))
 }
 
 type Begun = (&'static Format, Box<dyn RecordReader>);
@@ -170,6 +179,7 @@ type Begun = (&'static Format, Box<dyn RecordReader>);
 fn begin(
     chunk: &mut Chunk,
     format: Option<&'static Format>,
+    reading: &Reading,
     gathered: &mut Gathered,
 ) -> Result<Option<Begun>, Problem> {
     let found = lines(chunk)
@@ -185,9 +195,9 @@ fn begin(
     }
     let first = line_text(&first).map_err(|problem| problem.at(number))?;
     let format = format
-        .or_else(|| recognised(first))
+        .or_else(|| recognised(&Head::of(first)))
         .ok_or_else(|| Problem::line("no known format", "--format NAME").at(number))?;
-    let Beginning { reader, header, ignored } = (format.begin)(first).map_err(|problem| problem.at(number))?;
+    let Beginning { reader, header, ignored } = format.begin(first, reading).map_err(|problem| problem.at(number))?;
     gathered.ignored.extend(ignored);
     if header {
         let before = number - chunk.first_line;
@@ -209,7 +219,7 @@ fn count(lines: usize) -> u64 {
     u64::try_from(lines).unwrap_or(u64::MAX)
 }
 
-fn read_window(chunks: &mut Chunks<Source>, width: usize) -> io::Result<Vec<Chunk>> {
+fn read_window(chunks: &mut Pieces<Source>, width: usize) -> io::Result<Vec<Chunk>> {
     let mut window = Vec::with_capacity(width);
     while window.len() < width {
         match chunks.next_chunk()? {
@@ -245,15 +255,36 @@ struct Output {
     bad: Vec<BadLine>,
     bad_by_field: BTreeMap<String, u64>,
     ignored: BTreeSet<String>,
+    /// Events of lines that were counted as blank.
+    late: u64,
 }
 
-fn parse_chunk(chunk: &Chunk, reader: &dyn RecordReader, context: &Context, pool: &Mutex<Vec<Tools>>) -> Output {
+fn borrow_tools(context: &Context, pool: &Mutex<Vec<Tools>>) -> Tools {
     let borrowed = pool.lock().unwrap_or_else(PoisonError::into_inner).pop();
-    let mut tools = borrowed.unwrap_or_else(|| Tools {
+    borrowed.unwrap_or_else(|| Tools {
         cache: NameCache::default(),
         days: DayFinder::new(context.calendar),
         hasher: SourceHasher::new(context.key_hash, &context.source),
-    });
+    })
+}
+
+/// What only the end of the file could tell. Its events stand on lines that were taken for blank before.
+fn end(reader: &dyn RecordReader, context: &Context, pool: &Mutex<Vec<Tools>>) -> Output {
+    let mut tools = borrow_tools(context, pool);
+    let mut output = Output::default();
+    let mut sink = Sink::new(&context.constants, &mut tools);
+    if let Err(problem) = reader.end(&mut sink) {
+        sink.truncate(0);
+        output.counts.lines += 1;
+        output.refuse(problem, Redacted::default(), context);
+    }
+    output.batch = sink.into_batch();
+    output.late = count(output.batch.len());
+    output
+}
+
+fn parse_chunk(chunk: &Chunk, reader: &dyn RecordReader, context: &Context, pool: &Mutex<Vec<Tools>>) -> Output {
+    let mut tools = borrow_tools(context, pool);
     let mut output = Output::default();
     if let Some(line) = chunk.too_long {
         output.counts.lines += 1;
@@ -270,7 +301,14 @@ fn parse_chunk(chunk: &Chunk, reader: &dyn RecordReader, context: &Context, pool
         }
         // A clean chunk was looked at as a whole.
         let text = if clean { utf8(bytes) } else { line_text(bytes) };
+        let before = sink.len();
         let read = text.and_then(|text| reader.read(number, text, &mut sink, &mut output.ignored));
+        // A record may be several events, which count as so many lines, or none.
+        match count(sink.len() - before) {
+            0 => output.counts.blank += u64::from(read.is_ok()),
+            events if read.is_ok() => output.counts.lines += events - 1,
+            _ => sink.truncate(before),
+        }
         if let Err(problem) = read {
             let redacted = match std::str::from_utf8(bytes) {
                 Ok(text) => reader.redact(text),
@@ -322,6 +360,8 @@ impl Output {
 struct Gathered {
     parts: Vec<Batch>,
     events: usize,
+    /// The first and the last day of the events.
+    days: Option<(Day, Day)>,
     counts: LineCounts,
     bad: Vec<BadLine>,
     bad_by_field: BTreeMap<String, u64>,
@@ -331,9 +371,15 @@ struct Gathered {
 impl Gathered {
     fn add(&mut self, output: Output) {
         self.events += output.batch.len();
+        for day in output.batch.rows().iter().map(|row| row.key.day()) {
+            let (first, last) = self.days.unwrap_or((day, day));
+            self.days = Some((first.min(day), last.max(day)));
+        }
         self.parts.push(output.batch);
         self.counts.lines += output.counts.lines;
-        self.counts.blank += output.counts.blank;
+        let late = output.late.min(self.counts.blank);
+        self.counts.blank = self.counts.blank - late + output.counts.blank;
+        self.counts.lines += output.late - late;
         self.counts.bad += output.counts.bad;
         self.bad.extend(output.bad);
         for (field, bad) in output.bad_by_field {
@@ -345,6 +391,14 @@ impl Gathered {
     fn drop_events(&mut self) {
         self.parts.clear();
         self.events = 0;
+        self.days = None;
+    }
+
+    /// How many events make a batch. The more days they are spread over, the fewer of them fall on the same page of the
+    /// ledger, so a file in no order is taken in larger pieces.
+    fn enough(&self) -> usize {
+        let spread = self.days.map_or(0, |(first, last)| last.number() - first.number());
+        if spread > FEW_DAYS { 2 * BATCH_EVENTS } else { BATCH_EVENTS }
     }
 
     /// What was gathered, as a batch; `hold` keeps the rows of its last day back for the next, so that a day of a file

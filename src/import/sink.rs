@@ -1,6 +1,6 @@
 //! Where formats hand over events: the one place that checks what an event must be.
 
-use crate::domain::batch::{Batch, Class, Row};
+use crate::domain::batch::{Batch, Class, Head};
 use crate::domain::calendar::DayFinder;
 use crate::domain::event::PromptSize;
 use crate::domain::key::{EventKey, SourceHasher};
@@ -33,6 +33,17 @@ pub struct Draft<'a> {
     pub meters: &'a [(Meter, i64)],
     /// The vendor's total of tokens, where there is one.
     pub total: Option<i64>,
+    /// Whether it is one request.
+    pub span: Span,
+}
+
+/// What a record stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Span {
+    /// One request, unless it counts them.
+    Request,
+    /// A vendor's sum over some requests; how many only if it counts them.
+    Bucket,
 }
 
 /// What stays the same for a whole import.
@@ -42,6 +53,8 @@ pub struct Constants {
     pub names: SharedNames,
     /// Tags for events that lack them.
     pub fill: Vec<Tag>,
+    /// Who served events that do not tell; empty for not known.
+    pub provider: String,
     /// The latest instant an event may have: a day from now.
     pub latest: Timestamp,
 }
@@ -74,6 +87,21 @@ impl<'a> Sink<'a> {
         self.batch
     }
 
+    /// How many events were collected.
+    pub fn len(&self) -> usize {
+        self.batch.len()
+    }
+
+    /// Whether none was.
+    pub fn is_empty(&self) -> bool {
+        self.batch.is_empty()
+    }
+
+    /// Forgets all events but the first ones: a record is an event for each of its parts, or none.
+    pub fn truncate(&mut self, events: usize) {
+        self.batch.truncate(events);
+    }
+
     /// Checks the fields of one of our own records and keeps the event.
     pub fn push_fields(&mut self, line: u64, fields: &Fields<'_>) -> Result<(), Problem> {
         for (name, value) in [("event_id", &fields.id), ("timestamp", &fields.timestamp), ("model", &fields.model)] {
@@ -90,6 +118,7 @@ impl<'a> Sink<'a> {
             tags: &fields.tags,
             meters: &fields.meters,
             total: fields.total,
+            span: Span::Request,
         };
         self.push(line, &draft)
     }
@@ -113,15 +142,18 @@ impl<'a> Sink<'a> {
             ));
         }
         check_total(draft)?;
-        let model = self.tools.cache.model(&self.constants.names, draft.provider, draft.model)?;
+        let provider = if draft.provider.is_empty() { &self.constants.provider } else { draft.provider };
+        let model = self.tools.cache.model(&self.constants.names, provider, draft.model)?;
         let tier = self.tools.cache.tier(&self.constants.names, draft.tier)?;
         let tags = self.tools.cache.tags(&self.constants.names, draft.tags, &self.constants.fill)?;
-        let (frequent, rare) = split_meters(draft.meters)?;
+        let (frequent, rare) = split_meters(draft)?;
         let key = EventKey::new(self.tools.days.day_of(draft.at), self.tools.hasher.hash(draft.id));
         let prompt = if frequent.get(REQUEST) == Some(1) { PromptSize::Exact } else { PromptSize::UpToSum };
         let class = self.tools.cache.class(&self.constants.names, Class { model, tags, tier, prompt });
-        let place = |id, rare| Row { key, at: draft.at, line, id, class, frequent, rare };
-        self.batch.push(draft.id, &rare, place).map_err(|error| Problem::line(error.to_string(), "shorter ids"))
+        let head = Head { key, at: draft.at, line, class };
+        self.batch
+            .push(head, draft.id, &frequent, &rare)
+            .map_err(|error| Problem::line(error.to_string(), "shorter ids"))
     }
 }
 
@@ -129,11 +161,11 @@ const REQUEST: usize = 6;
 
 type SplitMeters = (Frequent, Vec<(Meter, i64)>);
 
-/// The frequent meters in their places, and the others sorted. A record that does not count requests is one.
-fn split_meters(meters: &[(Meter, i64)]) -> Result<SplitMeters, Problem> {
+/// The frequent meters in their places, and the others sorted. A record that is no bucket and counts no requests is one.
+fn split_meters(draft: &Draft<'_>) -> Result<SplitMeters, Problem> {
     let mut frequent = Frequent::NONE;
     let mut rare = Vec::new();
-    for (meter, quantity) in meters {
+    for (meter, quantity) in draft.meters {
         match meter.frequent() {
             Some(place) => frequent.set(place, *quantity),
             None => rare.push((*meter, *quantity)),
@@ -145,7 +177,7 @@ fn split_meters(meters: &[(Meter, i64)]) -> Result<SplitMeters, Problem> {
             "at least one of input_tokens, output_tokens, requests and the others",
         ));
     }
-    if frequent.get(REQUEST).is_none() {
+    if frequent.get(REQUEST).is_none() && draft.span == Span::Request {
         frequent.set(REQUEST, 1);
     }
     rare.sort_unstable();

@@ -17,6 +17,7 @@ use crate::ledger::dictionary::{self, Numbers};
 use crate::ledger::insert::Inserter;
 use crate::ledger::neighbours::Neighbours;
 use crate::ledger::payload::BatchSeal;
+use crate::ledger::quarantine;
 use crate::ledger::scan::{self, Columns, METER_COLUMNS};
 use crate::ledger::summarise::{DayHasher, DaySeal, NewClass, PlacedBatch, PlacedDay, Summariser, Summary, SummedDay};
 use crate::ledger::sums::{Adder, Grain, Months};
@@ -53,6 +54,8 @@ pub struct Appender<'w> {
     untold: Vec<NewClass>,
     neighbours: Neighbours<'w>,
     stored: Stored<'w>,
+    /// Quarantined lines that wait for events of these ids.
+    waiting: FxHashMap<String, Vec<i64>>,
     next_batch: i64,
     /// Whether the last row was there already: then the next one probably is, too.
     found_before: bool,
@@ -71,6 +74,8 @@ pub struct Appended {
     pub first_day: Option<Day>,
     /// The last day of the new events.
     pub last_day: Option<Day>,
+    /// Quarantined lines whose events were among them.
+    pub(super) resolved: Vec<i64>,
     /// The batches that were appended.
     pub(super) seals: Vec<BatchSeal>,
 }
@@ -117,6 +122,7 @@ impl<'w> Appender<'w> {
             found_before: false,
             neighbours: Neighbours::new(connection)?,
             stored: Stored::new(connection, source)?,
+            waiting: quarantine::waiting(connection, source_name)?,
             next_batch: connection.query_row(NEXT_BATCH, [], |row| row.get(0))?,
             outcome: Appended::default(),
             conflicts: Vec::new(),
@@ -202,6 +208,7 @@ impl<'w> Appender<'w> {
     pub fn finish(mut self) -> Result<Appended> {
         let mut monthly = Adder::new(self.connection, Grain::Month)?;
         self.months.take().iter().try_for_each(|line| monthly.add(line))?;
+        self.outcome.resolved.sort_unstable();
         if self.conflicts.is_empty() { Ok(self.outcome) } else { Err(LedgerError::Conflicts(self.conflicts)) }
     }
 
@@ -228,6 +235,11 @@ impl<'w> Appender<'w> {
                     placed.displaced |= key != row.key;
                     placed.rows.push((place, key));
                     fresh.push(row);
+                    if !self.waiting.is_empty()
+                        && let Some(lines) = self.waiting.remove(batch.id(row))
+                    {
+                        self.outcome.resolved.extend(lines);
+                    }
                     self.insert_rare(batch, row, key, class.1)?;
                 }
                 Placed::Duplicate => self.outcome.duplicates += 1,
@@ -279,11 +291,11 @@ impl<'w> Appender<'w> {
 
     /// Writes the meters that have no column.
     fn insert_rare(&mut self, batch: &Batch, row: &Row, key: EventKey, prompt: PromptSize) -> Result<()> {
-        let requests = row.frequent.get(METER_COLUMNS);
+        let requests = batch.frequent(row).get(METER_COLUMNS);
         // Of one request it is known that it is one.
         let told = prompt == PromptSize::Exact && requests == Some(1);
         let requests = requests.filter(|_| !told).map(|requests| (Meter::Request, requests));
-        for (meter, quantity) in requests.iter().chain(batch.rare(row)) {
+        for (meter, quantity) in requests.into_iter().chain(batch.rare(row)) {
             self.insert_meter.execute((key.number(), meter.code(), quantity))?;
             self.stored.added_rare(key.day());
         }

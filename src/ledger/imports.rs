@@ -104,15 +104,15 @@ impl Write<'_> {
             first_day: day(appended.first_day),
             last_day: day(appended.last_day),
         };
-        let resolved = quarantine::resolved_by(connection, &facts.source, &appended.seals)?;
-        let payload = payload::import(&row, &appended.seals, held, &resolved);
+        let resolved = &appended.resolved;
+        let payload = payload::import(&row, &appended.seals, held, resolved);
         let entry = chain::append(connection, chain::Kind::Import, now, actor, &payload)?;
         insert(connection, &row, entry)?;
         for BatchSeal { id, events, digest } in &appended.seals {
             connection.prepare_cached(INSERT_BATCH)?.execute((id, row.id, events, &digest[..]))?;
         }
         quarantine::hold(connection, row.id, held)?;
-        quarantine::resolve(connection, entry, &resolved)?;
+        quarantine::resolve(connection, entry, resolved)?;
         Ok(row)
     }
 }

@@ -4,7 +4,7 @@
 
 use crate::domain::batch::{Batch, Row};
 use crate::domain::key::EventKey;
-use crate::ledger::scan::METER_COLUMNS;
+use crate::ledger::scan::{METER_COLUMNS, after_midnight};
 use crate::ledger::{Result, stored};
 use rusqlite::{Connection, Statement};
 
@@ -114,10 +114,10 @@ fn bind(
     statement.raw_bind_parameter(from + 1, key.number())?;
     statement.raw_bind_parameter(from + 2, batch_id)?;
     statement.raw_bind_parameter(from + 3, class)?;
-    for (place, quantity) in row.frequent.iter().take(METER_COLUMNS).enumerate() {
+    for (place, quantity) in batch.frequent(row).iter().take(METER_COLUMNS).enumerate() {
         statement.raw_bind_parameter(from + 4 + place, quantity)?;
     }
-    statement.raw_bind_parameter(from + 4 + METER_COLUMNS, row.at.nanos() - key.day().utc_midnight())?;
+    statement.raw_bind_parameter(from + 4 + METER_COLUMNS, after_midnight(key.day(), row.at))?;
     statement.raw_bind_parameter(from + 5 + METER_COLUMNS, stored(row.line)?)?;
     Ok(statement.raw_bind_parameter(from + 6 + METER_COLUMNS, batch.id(row))?)
 }

@@ -2,7 +2,6 @@
 
 use crate::domain::canonical::Encoder;
 use crate::domain::timestamp::Timestamp;
-use crate::ledger::payload::BatchSeal;
 use crate::ledger::transaction::{Snapshot, Write};
 use crate::ledger::{Result, chain, payload};
 use rusqlite::Connection;
@@ -92,22 +91,19 @@ pub(super) fn hold(connection: &Connection, import: i64, held: &[Held]) -> Resul
     Ok(())
 }
 
-const RESOLVED: &str = "SELECT q.id FROM quarantine q JOIN import i ON i.id = q.import JOIN source s ON s.id = i.source \
-    WHERE s.name = ?1 AND q.event_id <> '' AND NOT EXISTS (SELECT 1 FROM quarantine_outcome o WHERE o.quarantine = q.id) \
-    AND EXISTS (SELECT 1 FROM usage_event e WHERE e.id = q.event_id AND e.batch >= ?2) ORDER BY q.id";
-const ANY_OPEN: &str = "SELECT EXISTS (SELECT 1 FROM quarantine q JOIN import i ON i.id = q.import \
+const WAITING: &str = "SELECT q.event_id, q.id FROM quarantine q JOIN import i ON i.id = q.import \
     JOIN source s ON s.id = i.source WHERE s.name = ?1 AND q.event_id <> '' \
-    AND NOT EXISTS (SELECT 1 FROM quarantine_outcome o WHERE o.quarantine = q.id))";
+    AND NOT EXISTS (SELECT 1 FROM quarantine_outcome o WHERE o.quarantine = q.id) ORDER BY q.id";
 
-/// The open lines whose events have come with these batches.
-pub(super) fn resolved_by(connection: &Connection, source: &str, batches: &[BatchSeal]) -> Result<Vec<i64>> {
-    let Some(first) = batches.first() else { return Ok(Vec::new()) };
-    if !connection.query_row(ANY_OPEN, [source], |row| row.get(0))? {
-        return Ok(Vec::new());
+/// The open lines of a source by the ids of their events: those that come now are decided.
+pub(super) fn waiting(connection: &Connection, source: &str) -> Result<FxHashMap<String, Vec<i64>>> {
+    let mut statement = connection.prepare_cached(WAITING)?;
+    let mut rows = statement.query([source])?;
+    let mut waiting: FxHashMap<String, Vec<i64>> = FxHashMap::default();
+    while let Some(row) = rows.next()? {
+        waiting.entry(row.get(0)?).or_default().push(row.get(1)?);
     }
-    let mut statement = connection.prepare(RESOLVED)?;
-    let ids = statement.query_map((source, first.id), |row| row.get(0))?;
-    Ok(ids.collect::<rusqlite::Result<_>>()?)
+    Ok(waiting)
 }
 
 const OUTCOME: &str = "INSERT INTO quarantine_outcome (quarantine, entry, outcome, reason) VALUES (?1, ?2, ?3, ?4)";

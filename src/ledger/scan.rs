@@ -1,5 +1,6 @@
 //! Reading events back, in the order of their keys: for rating from raw events and for proof.
 
+use crate::domain::calendar::Day;
 use crate::domain::event::PromptSize;
 use crate::domain::key::EventKey;
 use crate::domain::meter::FREQUENT;
@@ -141,10 +142,24 @@ fn not_whole() -> LedgerError {
     LedgerError::Corrupt("an event has a value that is not a whole number".to_owned())
 }
 
+const MILLI: i64 = 1_000_000;
+/// Milliseconds of a day and a half stay below this.
+const MILLIS: i64 = 1 << 31;
+/// Added to nanoseconds, so that they are no milliseconds.
+const FINE: i64 = 1 << 62;
+
+/// How an event's instant is kept beside its day: in milliseconds, four bytes, where it is whole ones, which is what
+/// most logs have; else in nanoseconds and [`FINE`].
+pub(super) fn after_midnight(day: Day, at: Timestamp) -> i64 {
+    let nanos = at.nanos() - day.utc_midnight();
+    if nanos % MILLI == 0 { nanos / MILLI } else { nanos + FINE }
+}
+
 /// The instant of an event: its key tells the day, the column how long after.
 pub(super) fn instant(key: EventKey, after: i64) -> Result<Timestamp> {
     let midnight = key.day().utc_midnight();
-    let at = midnight.checked_add(after).and_then(Timestamp::from_nanos);
+    let nanos = if (-MILLIS..MILLIS).contains(&after) { Some(after * MILLI) } else { after.checked_sub(FINE) };
+    let at = nanos.and_then(|nanos| midnight.checked_add(nanos)).and_then(Timestamp::from_nanos);
     at.ok_or_else(|| LedgerError::Corrupt(format!("an instant of {} is out of range", key.day())))
 }
 
@@ -195,6 +210,20 @@ impl<'s> RareMeters<'s> {
 mod tests {
     use super::*;
     use crate::domain::meter::Meter;
+
+    #[test]
+    fn instants_come_back_to_the_nanosecond() {
+        let Some(day) = Day::from_number(20_000) else { return };
+        let key = EventKey::new(day, 1);
+        let hour = 3_600_000 * MILLI;
+        for nanos in [0, 1, 999_999, MILLI, MILLI + 1, 24 * hour, -1, -MILLI, -14 * hour, -14 * hour + 1, 38 * hour + 7]
+        {
+            let at = Timestamp::from_nanos(day.utc_midnight() + nanos).unwrap_or(Timestamp::EARLIEST);
+            assert_eq!(instant(key, after_midnight(day, at)).ok(), Some(at), "{nanos}");
+        }
+        assert!(instant(key, MILLIS).is_err());
+        assert!(instant(key, i64::MIN).is_err());
+    }
 
     #[test]
     fn requests_are_the_only_frequent_meter_without_a_column() {

@@ -6,3 +6,4 @@
 pub mod csv_line;
 pub mod problem;
 pub mod table;
+pub mod toml_table;

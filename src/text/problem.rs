@@ -4,6 +4,8 @@ use std::fmt;
 
 /// How much of an offending value a message shows, in characters.
 const SHOWN: usize = 40;
+/// How much of a field's name or path a message shows.
+const NAME_SHOWN: usize = 100;
 
 /// Something wrong with one line of a file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,8 +72,8 @@ pub fn excerpt(value: &str) -> String {
 }
 
 fn excerpt_name(field: &str) -> String {
-    let mut shown: String = field.chars().take(SHOWN).flat_map(char::escape_debug).collect();
-    if field.chars().nth(SHOWN).is_some() {
+    let mut shown: String = field.chars().take(NAME_SHOWN).flat_map(char::escape_debug).collect();
+    if field.chars().nth(NAME_SHOWN).is_some() {
         shown.push('…');
     }
     shown

@@ -64,7 +64,7 @@ fn a_wrong_command_line_is_named_and_ends_with_2() -> Outcome {
         (&["importt"], "unrecognized subcommand 'importt'"),
         (&["import"], "required arguments were not provided"),
         (&["import", "--quarantine=x", "f"], "invalid value 'x'"),
-        (&["import", "--format", "xml", "f"], "[possible values: auto, jsonl, csv]"),
+        (&["import", "--format", "xml", "f"], "[possible values: auto, jsonl, "),
         (&["import", "--source", "a ", "tokenbook.db"], "--source \"a \" starts or ends with white space"),
         (&["report", "chargeback"], "--period <PERIOD>"),
         (&["report", "nothing", "--period", "2026-10"], "[possible values: "),

@@ -11,7 +11,7 @@ mod litellm_key;
 mod models_dev;
 mod openrouter;
 mod pattern;
-mod providers;
+pub mod providers;
 mod quote;
 mod rows;
 mod tree;

@@ -35,7 +35,7 @@ const PROVIDERS: [(&str, &[&str]); 26] = [
 ];
 
 /// Our name of a provider, and whether the table has it.
-pub(super) fn ours(theirs: &str) -> (&str, bool) {
+pub fn ours(theirs: &str) -> (&str, bool) {
     // LiteLLM splits one seller by the maker of the model: vertex_ai-anthropic_models.
     if theirs.starts_with("vertex_ai-") {
         return ("vertex_ai", true);

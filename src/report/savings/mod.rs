@@ -15,7 +15,6 @@ mod spread;
 mod tally;
 #[cfg(test)]
 mod tests;
-mod toml_table;
 
 pub use compare::compare;
 pub use offer::Offers;

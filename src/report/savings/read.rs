@@ -25,7 +25,6 @@
 //! Numbers are strings or whole numbers: a TOML float is refused, so that no figure is ever a binary fraction.
 
 use super::offer::{Allowance, Charged, Condition, Offer, Offers, Plan, Priced, Pricing, Substitute};
-use super::toml_table::{Section, Value};
 use crate::domain::currency::Currency;
 use crate::domain::event::{Model, ServiceTier};
 use crate::domain::money::Amount;
@@ -34,6 +33,7 @@ use crate::domain::rate::{Per, Rate};
 use crate::domain::ratio::{Overflow, Ratio};
 use crate::domain::tags::TagKey;
 use crate::text::problem::Problem;
+use crate::text::toml_table::{Section, Value};
 use std::collections::BTreeMap;
 
 const FILE: [&str; 2] = ["charged", "offer"];

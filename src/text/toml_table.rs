@@ -1,5 +1,5 @@
 //! A TOML table as a person wrote it: values keep their text and their line, so that no number passes through a float
-//! and every message says where. It knows nothing of offers.
+//! and every message says where. It knows no key's meaning.
 
 use crate::text::problem::{Problem, excerpt, nearest};
 use std::borrow::Cow;
@@ -7,7 +7,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error};
 
 /// A table of the file, with the words messages call it by.
-pub(super) struct Section<'a> {
+pub struct Section<'a> {
     file: &'a str,
     label: String,
     line: u64,
@@ -15,7 +15,7 @@ pub(super) struct Section<'a> {
 }
 
 /// A value, with its key.
-pub(super) struct Value<'a> {
+pub struct Value<'a> {
     label: &'a str,
     key: &'a str,
     line: u64,
@@ -24,7 +24,7 @@ pub(super) struct Value<'a> {
 
 impl<'a> Section<'a> {
     /// The tables of a file, or everything that is wrong with its spelling, a key that stands twice included.
-    pub(super) fn parse(text: &str) -> Result<Spanned<DeTable<'_>>, Vec<Problem>> {
+    pub fn parse(text: &str) -> Result<Spanned<DeTable<'_>>, Vec<Problem>> {
         let (document, errors) = DeTable::parse_recoverable(text);
         let problem = |error: &Error| {
             let span = error.span().unwrap_or_default();
@@ -38,39 +38,39 @@ impl<'a> Section<'a> {
     }
 
     /// The file as a whole.
-    pub(super) fn of_document(file: &'a str, table: &'a DeTable<'a>) -> Self {
+    pub fn of_document(file: &'a str, table: &'a DeTable<'a>) -> Self {
         Self { file, label: String::new(), line: 0, table }
     }
 
     /// The same table under another name.
-    pub(super) fn labelled(self, label: String) -> Self {
+    pub fn labelled(self, label: String) -> Self {
         Self { label, ..self }
     }
 
     /// What messages call the table.
-    pub(super) fn label(&self) -> &str {
+    pub fn label(&self) -> &str {
         &self.label
     }
 
     /// The line it begins on; 0 for the file as a whole.
-    pub(super) fn line(&self) -> u64 {
+    pub fn line(&self) -> u64 {
         self.line
     }
 
     /// A problem with the table as a whole.
-    pub(super) fn whole(&self, what: impl Into<String>, expected: impl Into<String>) -> Problem {
+    pub fn whole(&self, what: impl Into<String>, expected: impl Into<String>) -> Problem {
         let field = Some(self.label.clone());
         Problem { line: self.line, field, what: what.into(), expected: expected.into() }
     }
 
     /// A problem with a key, there or missing.
-    pub(super) fn problem(&self, key: &str, what: impl Into<String>, expected: impl Into<String>) -> Problem {
+    pub fn problem(&self, key: &str, what: impl Into<String>, expected: impl Into<String>) -> Problem {
         let line = self.table.get_key_value(key).map_or(self.line, |(key, _)| line_of(self.file, key.span().start));
         Problem { line, field: Some(labelled(&self.label, key)), what: what.into(), expected: expected.into() }
     }
 
     /// One problem for each key that is not known.
-    pub(super) fn unknown_keys(&self, known: &[&str]) -> Vec<Problem> {
+    pub fn unknown_keys(&self, known: &[&str]) -> Vec<Problem> {
         let unknown = self.table.keys().map(|key| key.get_ref().as_ref()).filter(|key| !known.contains(key));
         let problem = |key: &str| {
             let expected = nearest(key, known.iter().copied()).map_or_else(|| known.join(", "), str::to_owned);
@@ -83,13 +83,13 @@ impl<'a> Section<'a> {
     }
 
     /// The first key that is not known, as an error.
-    pub(super) fn no_unknown_keys(&self, known: &[&str]) -> Result<(), Problem> {
+    pub fn no_unknown_keys(&self, known: &[&str]) -> Result<(), Problem> {
         let first = self.unknown_keys(known).into_iter().min_by_key(|problem| problem.line);
         first.map_or(Ok(()), Err)
     }
 
     /// The value of a key, read; `None` when the key is absent.
-    pub(super) fn optional<T>(
+    pub fn optional<T>(
         &self,
         key: &str,
         read: impl FnOnce(&Value<'_>) -> Result<T, Problem>,
@@ -98,7 +98,7 @@ impl<'a> Section<'a> {
     }
 
     /// The value of a key that must be there, read.
-    pub(super) fn required<T>(
+    pub fn required<T>(
         &self,
         key: &str,
         expected: &str,
@@ -109,12 +109,12 @@ impl<'a> Section<'a> {
     }
 
     /// Every key and its value, read, in the order of the keys.
-    pub(super) fn entries<T>(&self, read: impl Fn(&str, &Value<'_>) -> Result<T, Problem>) -> Result<Vec<T>, Problem> {
+    pub fn entries<T>(&self, read: impl Fn(&str, &Value<'_>) -> Result<T, Problem>) -> Result<Vec<T>, Problem> {
         self.table.iter().map(|(key, value)| read(key.get_ref(), &self.value(key, value))).collect()
     }
 
     /// The table of a key, if there is one.
-    pub(super) fn table(&self, key: &str) -> Result<Option<Section<'a>>, Problem> {
+    pub fn table(&self, key: &str) -> Result<Option<Section<'a>>, Problem> {
         match self.table.get(key) {
             None => Ok(None),
             Some(value) => self.section(key, value).map(Some),
@@ -122,7 +122,7 @@ impl<'a> Section<'a> {
     }
 
     /// The tables of a key that may stand many times, each under a header: none when it is absent.
-    pub(super) fn tables(&self, key: &str, header: &str) -> Result<Vec<Section<'a>>, Problem> {
+    pub fn tables(&self, key: &str, header: &str) -> Result<Vec<Section<'a>>, Problem> {
         match self.table.get(key).map(Spanned::get_ref) {
             None => Ok(Vec::new()),
             Some(DeValue::Array(tables)) => tables.iter().map(|table| self.section(key, table)).collect(),
@@ -146,7 +146,7 @@ impl<'a> Section<'a> {
 
 impl Value<'_> {
     /// The text of a string.
-    pub(super) fn text(&self) -> Result<&str, Problem> {
+    pub fn text(&self) -> Result<&str, Problem> {
         match self.written {
             DeValue::String(text) => Ok(text),
             _ => Err(self.with(format!("is {}", self.kind()), "a text in quotes")),
@@ -154,7 +154,7 @@ impl Value<'_> {
     }
 
     /// The digits of a number, as written in a string or as a whole number.
-    pub(super) fn number(&self) -> Result<Cow<'_, str>, Problem> {
+    pub fn number(&self) -> Result<Cow<'_, str>, Problem> {
         match self.written {
             DeValue::String(text) => Ok(Cow::Borrowed(text)),
             DeValue::Integer(number) if number.radix() == 10 => Ok(Cow::Borrowed(number.as_str())),
@@ -166,8 +166,37 @@ impl Value<'_> {
         }
     }
 
+    /// Whether a value is true.
+    pub fn flag(&self) -> Result<bool, Problem> {
+        match self.written {
+            DeValue::Boolean(flag) => Ok(*flag),
+            _ => Err(self.with(format!("is {}", self.kind()), "true or false")),
+        }
+    }
+
+    /// The texts of a list, or the one of a string.
+    pub fn texts(&self) -> Result<Vec<&str>, Problem> {
+        let expected = "a text in quotes, or a list of them";
+        match self.written {
+            DeValue::String(text) => Ok(vec![text]),
+            DeValue::Array(values) => values
+                .iter()
+                .map(|value| match value.get_ref() {
+                    DeValue::String(text) => Ok(text.as_ref()),
+                    _ => Err(self.with("holds something that is no text", expected)),
+                })
+                .collect(),
+            _ => Err(self.with(format!("is {}", self.kind()), expected)),
+        }
+    }
+
+    /// The line the value's key stands on.
+    pub const fn line(&self) -> u64 {
+        self.line
+    }
+
     /// A problem with the value, which is shown.
-    pub(super) fn problem(&self, what: impl std::fmt::Display, expected: impl Into<String>) -> Problem {
+    pub fn problem(&self, what: impl std::fmt::Display, expected: impl Into<String>) -> Problem {
         let shown = match self.written {
             DeValue::String(text) => excerpt(text),
             DeValue::Integer(number) => number.to_string(),
@@ -177,7 +206,7 @@ impl Value<'_> {
     }
 
     /// A problem with the key.
-    pub(super) fn key_problem(&self, what: impl std::fmt::Display, expected: impl Into<String>) -> Problem {
+    pub fn key_problem(&self, what: impl std::fmt::Display, expected: impl Into<String>) -> Problem {
         self.with(what.to_string(), expected)
     }
 

@@ -1,0 +1,158 @@
+//! A ledger for the comparison: the catalogue in its own book, every body and every expected usage imported and rated.
+//!
+//! A body is imported once for each expected price, with the provider it is expected of and a tag that says which.
+
+use super::bodies::line;
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::path::Path;
+use tokenbook::books::catalogs::{Offered, catalog_files};
+use tokenbook::books::import::{ImportError, ImportOptions, QUARANTINE_LIMIT, Quarantine};
+use tokenbook::books::prices::Jumps;
+use tokenbook::books::reports::{Request, Statement};
+use tokenbook::books::{Act, Books, Silent};
+use tokenbook::domain::calendar::Calendar;
+use tokenbook::domain::currency::Currency;
+use tokenbook::domain::event::{EventId, Model, PromptSize, ServiceTier, UsageEvent};
+use tokenbook::domain::name::Name;
+use tokenbook::domain::period::Period;
+use tokenbook::domain::quantities::Quantities;
+use tokenbook::domain::tags::{Tag, TagSet};
+use tokenbook::domain::timestamp::Timestamp;
+use tokenbook::import::input::Input;
+use tokenbook::ledger::Settings;
+use tokenbook::price::catalog::{self, CatalogFile, Inexact, Missing, Terms};
+use tokenbook::rating::RatedLine;
+
+/// The ledger's own book: the catalogue as it is.
+const CATALOGUE: &str = "catalogue";
+/// The book in which every name that was told is exact.
+pub(super) const MEANT: &str = "meant";
+/// The tag by which rated lines are found again.
+const OF: &str = "of";
+
+/// A ledger that is gone with its folder.
+pub(super) struct Scratch {
+    folder: tempfile::TempDir,
+    books: Books,
+    at: Timestamp,
+}
+
+impl Scratch {
+    /// A ledger without prices or usage.
+    pub(super) fn new(at: Timestamp) -> Result<Self, Box<dyn Error>> {
+        let folder = tempfile::tempdir()?;
+        let settings = Settings::new(Currency::USD, Calendar::UTC, Name::new(CATALOGUE)?);
+        let books = Books::create(&folder.path().join("tokenbook.db"), &settings, act(at))?;
+        Ok(Self { folder, books, at })
+    }
+
+    /// Imports the catalogue's file into the ledger's own book.
+    pub(super) fn catalogue(&self, path: &Path) -> Result<(), Box<dyn Error>> {
+        self.prices(CATALOGUE, &catalog_files(path)?)
+    }
+
+    /// Imports the text of a catalogue into the book of names that were told.
+    pub(super) fn meant(&self, text: String) -> Result<(), Box<dyn Error>> {
+        if text == "[]" {
+            return Ok(());
+        }
+        self.prices(MEANT, &[CatalogFile { name: MEANT.to_owned(), bytes: text.into_bytes() }])
+    }
+
+    fn prices(&self, book: &str, files: &[CatalogFile]) -> Result<(), Box<dyn Error>> {
+        let reader = catalog::named(super::CATALOG).ok_or("the catalogue's reader is gone")?;
+        let book = Name::new(book)?;
+        let terms =
+            Terms { book, valid_from: self.at, only: Vec::new(), inexact: Inexact::SetAside, missing: Missing::Keep };
+        let list = Books::read_catalog(reader, files, &terms)?;
+        let file = files.first().map(|file| file.name.clone()).unwrap_or_default();
+        let offered = Offered { file, prices: list.prices, unresolved: list.unresolved };
+        self.books.import_catalog(&offered, &terms, Jumps::Confirmed, act(self.at), &Silent)?;
+        Ok(())
+    }
+
+    /// Imports bodies as a file of them: what is wrong with those that are refused, by their place.
+    pub(super) fn bodies(&self, bodies: &[Used<'_, &str>]) -> Result<BTreeMap<usize, String>, Box<dyn Error>> {
+        let mut text = String::new();
+        for (place, Used { of, provider, model, what }) in bodies.iter().enumerate() {
+            let at = self.at.to_string();
+            let envelope = serde_json::json!({
+                "timestamp": at, "event_id": format!("body-{place}"), "provider": provider, "model": model,
+                "tags": {OF: of},
+            });
+            text.push_str(&line(&envelope, what));
+            text.push('\n');
+        }
+        let path = self.folder.path().join("bodies.jsonl");
+        std::fs::write(&path, text)?;
+        let quarantine = Quarantine::UpTo(bodies.len().min(QUARANTINE_LIMIT));
+        let options = ImportOptions { format: Some("bodies"), quarantine, ..ImportOptions::plain() };
+        let outcome = self.books.import(&Input::File(path), &options, act(self.at), &Silent);
+        let outcome = outcome.map_err(|error| match error {
+            ImportError::Rejected { problems, .. } => {
+                format!("no body was imported: {}", problems.first().map(ToString::to_string).unwrap_or_default())
+            }
+            other => other.to_string(),
+        })?;
+        let refused = outcome.problems.iter().filter_map(|problem| {
+            let line = usize::try_from(problem.line).ok()?;
+            Some((line.checked_sub(1)?, problem.to_string()))
+        });
+        Ok(refused.collect())
+    }
+
+    /// Records usage that is already in our meters.
+    pub(super) fn usages(&self, usages: &[Used<'_, Quantities>]) -> Result<(), Box<dyn Error>> {
+        let mut events = Vec::new();
+        for (place, used) in usages.iter().enumerate() {
+            let tag = Tag::parse(&format!("{OF}={}", used.of))?;
+            events.push(UsageEvent {
+                id: EventId::new(&format!("usage-{place}"))?,
+                at: self.at,
+                model: Model { provider: Some(Name::new(used.provider)?), name: Name::new(used.model)? },
+                tier: ServiceTier::new(ServiceTier::STANDARD)?,
+                tags: TagSet::from_iter([(tag.key, tag.value)]),
+                prompt: PromptSize::Exact,
+                quantities: used.what.clone(),
+            });
+        }
+        self.books.record(&Name::new("expected")?, &events, act(self.at), &Silent)?;
+        Ok(())
+    }
+
+    /// Everything, rated.
+    pub(super) fn rated(&self) -> Result<Rated, Box<dyn Error>> {
+        let day = Calendar::UTC.day_of(self.at);
+        let statement = self.books.statement(&Request::of(Period::between(day, day)), &Silent)?;
+        Ok(Rated(statement))
+    }
+}
+
+/// Usage of a model of a provider, and what it is of.
+pub(super) struct Used<'a, T> {
+    pub(super) of: String,
+    pub(super) provider: &'a str,
+    pub(super) model: &'a str,
+    pub(super) what: T,
+}
+
+/// A rated ledger.
+pub(super) struct Rated(pub(super) Statement);
+
+impl Rated {
+    /// The lines by what they are of.
+    pub(super) fn lines(&self) -> BTreeMap<&str, Vec<&RatedLine>> {
+        let mut lines: BTreeMap<&str, Vec<&RatedLine>> = BTreeMap::new();
+        for line in &self.0.lines {
+            if let Some(of) = self.0.names.tag_sets.get(&line.usage.key.tag_set).and_then(|tags| tags.get(OF)) {
+                lines.entry(of).or_default().push(line);
+            }
+        }
+        lines
+    }
+}
+
+fn act(at: Timestamp) -> Act<'static> {
+    Act { now: at, actor: "comparison" }
+}

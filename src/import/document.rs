@@ -1,0 +1,320 @@
+//! JSON files that are not one record a line: arrays, pages with an array of records, objects spread over lines.
+//!
+//! The file streams through; only one record at a time must fit in memory. A record keeps the number of the line it
+//! begins at. Nothing is judged here but the structure around records: a record is a span of text between brackets that
+//! match, and whether it is JSON is for its reader to say.
+
+use crate::import::chunk::{CHUNK_SIZE, Chunk, Chunks};
+use crate::import::format::{Format, How, recognised};
+use crate::import::head::Head;
+use std::io::{self, Read};
+
+/// The longest record of a document, in bytes.
+const RECORD_LIMIT: usize = 16 << 20;
+/// How many records a chunk holds at most.
+const CHUNK_RECORDS: usize = 4_096;
+
+/// A file as chunks: of lines, or of the records of a document.
+pub enum Pieces<R> {
+    /// A record is a line.
+    Lines(Chunks<R>),
+    /// Records are found by their brackets.
+    Document(Document<R>),
+}
+
+impl<R: Read> Pieces<R> {
+    /// Looks at the beginning of a file, for its format if that is not named, and for how its records stand in it.
+    pub fn of(mut chunks: Chunks<R>, named: Option<&'static Format>) -> io::Result<(Self, Option<&'static Format>)> {
+        let head = chunks.head()?;
+        let text = match std::str::from_utf8(head) {
+            Ok(text) => text,
+            Err(error) => std::str::from_utf8(&head[..error.valid_up_to()]).unwrap_or(""),
+        };
+        if text.trim_start().is_empty() {
+            return Ok((Self::Lines(chunks), named));
+        }
+        let head = Head::of(text);
+        let format = named.or_else(|| recognised(&head));
+        match format {
+            Some(format) if head.is_json() && head.spread && !matches!(format.how, How::Own(_)) => {
+                Ok((Self::Document(Document::new(chunks, format.pages)), Some(format)))
+            }
+            _ => Ok((Self::Lines(chunks), format)),
+        }
+    }
+
+    /// The next chunk; `None` at the end.
+    pub fn next_chunk(&mut self) -> io::Result<Option<Chunk>> {
+        match self {
+            Self::Lines(chunks) => chunks.next_chunk(),
+            Self::Document(document) => document.next_chunk(),
+        }
+    }
+
+    /// The stream, to ask how far it has been read.
+    pub fn inner(&self) -> &R {
+        match self {
+            Self::Lines(chunks) => chunks.inner(),
+            Self::Document(document) => &document.reader,
+        }
+    }
+
+    /// The stream, for what it knows of itself.
+    pub fn into_inner(self) -> R {
+        match self {
+            Self::Lines(chunks) => chunks.into_inner(),
+            Self::Document(document) => document.reader,
+        }
+    }
+}
+
+/// Finds the records of a document.
+pub struct Document<R> {
+    reader: R,
+    buffer: Vec<u8>,
+    at: usize,
+    line: u64,
+    pages: &'static [&'static str],
+    place: Place,
+    /// Whether a comma must come before the next element.
+    comma: bool,
+}
+
+/// Where in the document the next byte stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Outside of everything.
+    Outside,
+    /// Among the elements of an array that is the document.
+    Array,
+    /// Among the elements of an array within a page.
+    Page,
+}
+
+/// What follows when a span of text is over.
+enum Ended {
+    /// It was a record.
+    Record,
+    /// It was the beginning of a page: records come.
+    Page,
+}
+
+impl<R: Read> Document<R> {
+    fn new(chunks: Chunks<R>, pages: &'static [&'static str]) -> Self {
+        let (reader, buffer) = chunks.into_parts();
+        Self { reader, buffer, at: 0, line: 1, pages, place: Place::Outside, comma: false }
+    }
+
+    fn peek(&mut self) -> io::Result<Option<u8>> {
+        if self.at == self.buffer.len() {
+            self.buffer.clear();
+            self.at = 0;
+            let wanted = u64::try_from(CHUNK_SIZE).map_err(io::Error::other)?;
+            self.reader.by_ref().take(wanted).read_to_end(&mut self.buffer)?;
+        }
+        Ok(self.buffer.get(self.at).copied())
+    }
+
+    fn take(&mut self) -> io::Result<Option<u8>> {
+        let byte = self.peek()?;
+        self.at += usize::from(byte.is_some());
+        self.line += u64::from(byte == Some(b'\n'));
+        Ok(byte)
+    }
+
+    fn next_chunk(&mut self) -> io::Result<Option<Chunk>> {
+        let (mut text, mut numbers) = (Vec::new(), Vec::new());
+        while text.len() < CHUNK_SIZE && numbers.len() < CHUNK_RECORDS {
+            let Some(line) = self.next_record(&mut text)? else { break };
+            numbers.push(line);
+            text.push(b'\n');
+        }
+        let Some(first_line) = numbers.first().copied() else { return Ok(None) };
+        Ok(Some(Chunk { first_line, text, too_long: None, numbers }))
+    }
+
+    /// Adds the next record's text and returns the line it begins at.
+    fn next_record(&mut self, text: &mut Vec<u8>) -> io::Result<Option<u64>> {
+        loop {
+            let Some(byte) = self.peek()? else {
+                return match self.place {
+                    Place::Outside => Ok(None),
+                    Place::Array | Place::Page => Err(damaged("the document ends before its array does", self.line)),
+                };
+            };
+            match (byte, self.place) {
+                (b' ' | b'\t' | b'\r' | b'\n', _) => drop(self.take()?),
+                (b'[', Place::Outside) => {
+                    self.take()?;
+                    (self.place, self.comma) = (Place::Array, false);
+                }
+                (b',', Place::Array | Place::Page) if self.comma => {
+                    self.take()?;
+                    self.comma = false;
+                }
+                (b']', Place::Array) => {
+                    self.take()?;
+                    self.place = Place::Outside;
+                }
+                (b']', Place::Page) => {
+                    self.take()?;
+                    self.skip_page()?;
+                    self.place = Place::Outside;
+                }
+                (_, Place::Array | Place::Page) if self.comma => {
+                    return Err(damaged("two elements of an array without a comma between them", self.line));
+                }
+                _ => {
+                    let (line, start) = (self.line, text.len());
+                    match self.span(text)? {
+                        Ended::Record => {
+                            self.comma = true;
+                            return Ok(Some(line));
+                        }
+                        Ended::Page => {
+                            text.truncate(start);
+                            (self.place, self.comma) = (Place::Page, false);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Copies what begins here up to its end. Line ends become spaces, since a record is a line from here on.
+    fn span(&mut self, text: &mut Vec<u8>) -> io::Result<Ended> {
+        let (begins, start) = (self.line, text.len());
+        let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
+        // The last text and the name it became, one level down: for a page's array of records.
+        let (mut last, mut name) = (start..start, None);
+        let watched = self.place == Place::Outside && !self.pages.is_empty();
+        loop {
+            let Some(byte) = self.peek()? else {
+                return match depth {
+                    0 if !in_text => Ok(Ended::Record),
+                    _ => Err(damaged("the document ends inside the record that begins here", begins)),
+                };
+            };
+            // Something that is no object and no array ends before what comes next.
+            if depth == 0 && text.len() > start && !in_text && matches!(byte, b',' | b']' | b' ' | b'\r' | b'\n') {
+                return Ok(Ended::Record);
+            }
+            self.take()?;
+            let at = text.len();
+            text.push(match byte {
+                b'\n' | b'\r' if !in_text => b' ',
+                // Refused as the control character it is, wherever lines end.
+                b'\n' => 1,
+                _ => byte,
+            });
+            if at - start > RECORD_LIMIT {
+                return Err(damaged("a record of more than 16 MiB begins here", begins));
+            }
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' if in_text => escaped = true,
+                b'"' => {
+                    in_text = !in_text;
+                    last = if in_text { at + 1..at + 1 } else { last.start..at };
+                }
+                _ if in_text => {}
+                b':' if depth == 1 => name = Some(last.clone()),
+                b',' if depth == 1 => name = None,
+                b'{' | b'[' => {
+                    let named = name.clone().and_then(|name| text.get(name));
+                    if watched && depth == 1 && byte == b'[' && named.is_some_and(|name| self.is_page(name)) {
+                        return Ok(Ended::Page);
+                    }
+                    depth += 1;
+                }
+                b'}' | b']' => {
+                    depth = depth.saturating_sub(1);
+                    if depth == 0 {
+                        return Ok(Ended::Record);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn is_page(&self, name: &[u8]) -> bool {
+        self.pages.iter().any(|page| page.as_bytes() == name)
+    }
+
+    /// Passes over the rest of a page, behind its array of records.
+    fn skip_page(&mut self) -> io::Result<()> {
+        let (mut depth, mut in_text, mut escaped) = (1_usize, false, false);
+        while depth > 0 {
+            let Some(byte) = self.take()? else { return Err(damaged("the document ends inside a page", self.line)) };
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' if in_text => escaped = true,
+                b'"' => in_text = !in_text,
+                b'{' | b'[' if !in_text => depth += 1,
+                b'}' | b']' if !in_text => depth -= 1,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn damaged(what: &str, line: u64) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("line {line}: {what}, expected JSON that is whole"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::import::chunk::lines;
+
+    fn read(text: &str) -> Result<Vec<(u64, String)>, String> {
+        let chunks = Chunks::new(text.as_bytes()).map_err(|error| error.to_string())?;
+        let mut document = Document::new(chunks, &["data"]);
+        let mut found = Vec::new();
+        while let Some(chunk) = document.next_chunk().map_err(|error| error.to_string())? {
+            found.extend(lines(&chunk).map(|(n, line)| (n, String::from_utf8_lossy(line).trim().to_owned())));
+        }
+        Ok(found)
+    }
+
+    fn record(line: u64, text: &str) -> (u64, String) {
+        (line, text.to_owned())
+    }
+
+    #[test]
+    fn records_are_found_in_arrays_pages_and_by_themselves() {
+        let cases = [
+            ("[{\"a\":1},\n {\"b\":\"],}\"}]", vec![record(1, "{\"a\":1}"), record(2, "{\"b\":\"],}\"}")]),
+            ("{\n\"a\": 1\n}\n{\"b\":2}", vec![record(1, "{ \"a\": 1 }"), record(4, "{\"b\":2}")]),
+            (
+                "{\"object\":\"page\",\"x\":{\"data\":[1]},\n\"data\":[\n{\"n\":[1,2]},\n3],\"has_more\":{\"a\":[]}}",
+                vec![record(3, "{\"n\":[1,2]}"), record(4, "3")],
+            ),
+            ("[\r\n{\"a\":\r\n1}\r\n]\r\n", vec![record(2, "{\"a\":  1}")]),
+            ("[{\"a\":\"x\ny\"}]", vec![record(1, "{\"a\":\"x\u{1}y\"}")]),
+            ("{\"data\":[]}", vec![]),
+            ("[]", vec![]),
+            ("{\"data\":{\"a\":\n1}}", vec![record(1, "{\"data\":{\"a\": 1}}")]),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(read(text), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_document_that_is_not_whole_is_refused() {
+        let cases = [
+            ("[{\"a\":1}", "ends before its array does"),
+            ("[{\"a\":1},\n{\"b\":", "line 2: the document ends inside the record"),
+            ("{\"data\":[{\"a\":1}", "ends before its array does"),
+            ("{\"data\":[{\"a\":1}]", "ends inside a page"),
+            ("[{\"a\":1} {\"b\":1}]", "without a comma"),
+            ("[{\"a\":\"x", "ends inside the record"),
+        ];
+        for (text, says) in cases {
+            assert!(read(text).is_err_and(|error| error.contains(says)), "{text}");
+        }
+    }
+}

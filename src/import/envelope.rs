@@ -1,0 +1,141 @@
+//! A vendor's response body, by itself or in an envelope that says what the body does not.
+//!
+//! `{"timestamp": …, "event_id": …, "provider": …, "model": …, "department": …, "tags": {…}, "body": {…}}`, of which
+//! only `body` must be there. The lines of a batch's results, of OpenAI and of Anthropic, are envelopes too, and their
+//! requests were billed as `batch`. What the envelope says wins over what the body says.
+
+use crate::domain::tags::TagKey;
+use crate::domain::timestamp::Timestamp;
+use crate::import::events::{Event, Tags};
+use crate::import::reading::{Reading, instant};
+use crate::import::record::Record;
+use crate::text::problem::{Problem, nearest};
+use std::borrow::Cow;
+
+/// The fields of an envelope.
+const FIELDS: [&str; 9] =
+    ["timestamp", "event_id", "provider", "model", "department", "project", "environment", "tags", "body"];
+
+/// A body and what is said beside it.
+#[derive(Debug)]
+pub struct Body<'a> {
+    /// The response.
+    pub body: Record<'a>,
+    /// Whether it is of a batch.
+    pub batch: bool,
+    id: Option<Cow<'a, str>>,
+    at: Option<Timestamp>,
+    /// What was said for the whole file.
+    fallback: Option<Timestamp>,
+    model: Option<Cow<'a, str>>,
+    provider: Option<Cow<'a, str>>,
+    tags: Tags<'a>,
+}
+
+impl<'a> Body<'a> {
+    /// The body of a record; `None` where the record is a failed request, which used nothing.
+    pub fn of(record: &Record<'a>, reading: &Reading) -> Result<Option<Self>, Problem> {
+        let bare = |body| Self {
+            body,
+            batch: false,
+            id: None,
+            at: None,
+            fallback: reading.at,
+            model: None,
+            provider: None,
+            tags: Tags::default(),
+        };
+        if record.has("custom_id") {
+            return Ok(batch_body(record)?.map(|body| Self { batch: true, ..bare(body) }));
+        }
+        if !record.is_object("body") || record.has("usage") {
+            let failed = record.has("error") && !record.has("usage");
+            return Ok((!failed).then(|| bare(record.clone())));
+        }
+        refuse_mistyped(record)?;
+        let Some(body) = record.object("body")? else { return Ok(None) };
+        if body.has("error") && !body.has("usage") && !body.has("usageMetadata") {
+            return Ok(None);
+        }
+        let mut tags = Tags::default();
+        for key in TagKey::OWN_FIELDS {
+            tags.add(key, record.text(key)?);
+        }
+        if let Some(more) = record.object("tags")? {
+            for (key, _) in more.fields() {
+                tags.add(key.to_owned(), more.text(key)?);
+            }
+        }
+        Ok(Some(Self {
+            id: record.text("event_id")?,
+            at: instant(record, "timestamp")?,
+            model: record.text("model")?,
+            provider: record.text("provider")?,
+            tags,
+            ..bare(body)
+        }))
+    }
+
+    /// The usage of the body, which must be there.
+    pub fn usage(&self, name: &str) -> Result<Record<'a>, Problem> {
+        self.body.object(name)?.ok_or_else(|| {
+            let expected = "the usage the vendor reports (of a stream, the last chunk has it: log the final response)";
+            self.body.wrong(name, "is missing", expected)
+        })
+    }
+
+    /// The event: `id`, `at` and `model` are those of the body, where it has them.
+    pub fn event(
+        self,
+        id: Option<Cow<'a, str>>,
+        at: Option<Timestamp>,
+        model: Option<Cow<'a, str>>,
+    ) -> Result<Event<'a>, Problem> {
+        let envelope = "an envelope {\"event_id\":…, \"timestamp\":…, \"body\":{…}}";
+        let missing = |name: &str, expected: String| Problem::field(name, "is missing", expected);
+        let id = self.id.or(id).ok_or_else(|| missing("id", format!("the response's id, or {envelope}")))?;
+        let at = self
+            .at
+            .or(at)
+            .or(self.fallback)
+            .ok_or_else(|| missing("timestamp", format!("{envelope}, or --at TIME: a response has no time")))?;
+        let model = self.model.or(model).ok_or_else(|| {
+            missing("model", "the response's model, or an envelope {\"model\":…, \"body\":{…}}".into())
+        })?;
+        let tier = Cow::Borrowed(if self.batch { "batch" } else { "" });
+        let provider = self.provider.unwrap_or_default();
+        Ok(Event { provider, tier, tags: self.tags, ..Event::request(id, at, model) })
+    }
+}
+
+/// What `service_tier` says: the names that vendors have for the usual one are one.
+pub fn tier<'a>(body: &Record<'a>, event: &mut Event<'a>) -> Result<(), Problem> {
+    if let Some(tier) = body.text("service_tier")?
+        && !matches!(tier.as_ref(), "default" | "auto" | "standard" | "on_demand")
+    {
+        event.tier = tier;
+    }
+    Ok(())
+}
+
+/// The response within a line of a batch's results.
+fn batch_body<'a>(record: &Record<'a>) -> Result<Option<Record<'a>>, Problem> {
+    if let Some(response) = record.object("response")? {
+        let body = response.object("body")?;
+        return Ok(body.filter(|body| body.has("usage")));
+    }
+    match record.object("result")? {
+        Some(result) => result.object("message"),
+        None => Ok(None),
+    }
+}
+
+/// Refuses a field of an envelope that is mistyped: `departement` ignored would lose who pays.
+fn refuse_mistyped(record: &Record<'_>) -> Result<(), Problem> {
+    for (name, _) in record.fields().filter(|(name, _)| !FIELDS.contains(name)) {
+        if let Some(meant) = nearest(name, FIELDS) {
+            return Err(Problem::field(name, "is not a field of an envelope", meant));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,139 @@
+//! Bodies of Anthropic's Messages API, and the results of its Message Batches.
+//!
+//! <https://platform.claude.com/docs/en/api/messages>, read 2026-11-23. `input_tokens` has no cached tokens in it;
+//! `cache_creation` splits those written by how long they are kept; `output_tokens` includes thinking. Where the vendor
+//! ran several iterations for one answer, the top level has the sum of those of type `message` only; compactions and
+//! advisors were billed beside it, advisors with their own model. So each iteration is an event: `id`, then `id#1`, ….
+//! How much of several iterations was thinking is not told for each, and stays in their output.
+//! The id is `id`. There is no time: an envelope has it, or `--at`. `inference_geo` becomes a tag.
+
+use crate::domain::meter::Meter;
+use crate::import::envelope::Body;
+use crate::import::events::{Event, Events, Meters};
+use crate::import::format::{Format, How, Kept};
+use crate::import::reading::Reading;
+use crate::import::record::Record;
+use crate::text::problem::Problem;
+use std::borrow::Cow;
+
+/// Messages bodies.
+pub const FORMAT: Format = Format {
+    name: "anthropic-messages",
+    stored: "anthropic-messages/1",
+    summary: "Anthropic Messages bodies and Message Batches results, in envelopes or with --at",
+    example: r#"{"timestamp":"2026-10-01T08:30:00Z","tags":{"team":"search"},"body":{"id":"msg_1","model":"claude-sonnet-4-5","usage":{"input_tokens":40,"cache_read_input_tokens":60,"cache_creation_input_tokens":0,"output_tokens":20,"service_tier":"standard"}}}"#,
+    kept: Kept { ids: &["id"], times: &[], usage: &["usage"] },
+    recognises: |head| {
+        let usage =
+            |name: &str| head.body_has(&format!("usage.{name}")) || head.has(&format!("result.message.usage.{name}"));
+        usage("input_tokens") && !usage("total_tokens") && !head.has("message.usage") && !head.has("sessionId")
+            || head.has("result.type") && head.has("custom_id")
+    },
+    how: How::Records(read),
+    ..Format::PLAIN
+};
+
+/// Reads one body.
+pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>) -> Result<(), Problem> {
+    let Some(body) = Body::of(record, reading)? else { return Ok(()) };
+    let usage = body.usage("usage")?;
+    let (own, batch) = (body.body.clone(), body.batch);
+    let mut event = body.event(own.text("id")?, None, own.text("model")?)?;
+    if !batch {
+        event.tier = tier(&usage)?;
+    }
+    event
+        .tags
+        .add("inference_geo", usage.text("inference_geo")?.filter(|geo| geo != "global" && geo != "not_available"));
+    events_of(&usage, event, events)
+}
+
+/// The tier: what the usage says, or `fast` where the answer was bought faster.
+pub fn tier<'a>(usage: &Record<'a>) -> Result<Cow<'a, str>, Problem> {
+    if usage.text("speed")?.as_deref() == Some("fast") {
+        return Ok(Cow::Borrowed("fast"));
+    }
+    Ok(usage.text("service_tier")?.filter(|tier| tier != "standard").unwrap_or_default())
+}
+
+/// One event, or one an iteration.
+pub fn events_of(usage: &Record<'_>, event: Event<'_>, events: &mut Events<'_, '_>) -> Result<(), Problem> {
+    let iterations = usage.list("iterations")?.unwrap_or_default();
+    let searches = match usage.object("server_tool_use")? {
+        Some(tools) => tools.count("web_search_requests")?,
+        None => None,
+    };
+    if iterations.len() < 2 {
+        let mut event = event;
+        meters(usage, &mut event.meters)?;
+        event.meters.put(Meter::WebSearch, searches);
+        return events.push(&event);
+    }
+    check_iterations(usage, &iterations)?;
+    for (place, iteration) in iterations.iter().enumerate() {
+        let mut part = event.clone();
+        if place > 0 {
+            part.id = Cow::Owned(format!("{}#{place}", event.id));
+        }
+        if let Some(model) = iteration.text("model")? {
+            part.model = model;
+        }
+        meters(iteration, &mut part.meters)?;
+        if place == 0 {
+            part.meters.put(Meter::WebSearch, searches);
+        }
+        events.push(&part)?;
+    }
+    Ok(())
+}
+
+/// The meters of a usage object or of one iteration.
+pub fn meters(usage: &Record<'_>, meters: &mut Meters) -> Result<(), Problem> {
+    let written = usage.count("cache_creation_input_tokens")?;
+    let split = usage.object("cache_creation")?;
+    let kept = |name: &str| split.as_ref().map_or(Ok(None), |split| split.count(name));
+    let (short, long) = (kept("ephemeral_5m_input_tokens")?, kept("ephemeral_1h_input_tokens")?);
+    if short.is_some() || long.is_some() {
+        let sum = short.unwrap_or(0).saturating_add(long.unwrap_or(0));
+        if let Some(written) = written
+            && written != sum
+        {
+            let what = format!("{written} is not the sum of its parts, {sum}");
+            return Err(usage.wrong(
+                "cache_creation_input_tokens",
+                what,
+                "what was written for 5 minutes and for an hour",
+            ));
+        }
+        meters.put(Meter::CacheWrite, short);
+        meters.put(Meter::CacheWrite1h, long);
+    } else {
+        meters.put(Meter::CacheWrite, written);
+    }
+    meters.put(Meter::Input, Some(usage.needed_count("input_tokens")?));
+    meters.put(Meter::CacheRead, usage.count("cache_read_input_tokens")?);
+    let thinking = match usage.object("output_tokens_details")? {
+        Some(details) => details.count("thinking_tokens")?,
+        None => None,
+    };
+    meters.put(Meter::Reasoning, thinking);
+    meters.rest(Meter::Output, ("output_tokens", usage.count("output_tokens")?), &[("thinking_tokens", thinking)])
+}
+
+/// Refuses iterations of type `message` that are not what the top level says they are together.
+fn check_iterations(usage: &Record<'_>, iterations: &[Record<'_>]) -> Result<(), Problem> {
+    for name in ["input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"] {
+        let mut sum = 0_i64;
+        for iteration in iterations {
+            if iteration.text("type")?.as_deref() == Some("message") {
+                sum = sum.saturating_add(iteration.count(name)?.unwrap_or(0));
+            }
+        }
+        let whole = usage.count(name)?.unwrap_or(0);
+        if sum != whole {
+            let what = format!("{whole} is not the sum of its iterations, {sum}");
+            return Err(usage.wrong(name, what, "what the iterations of type message used together"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,65 @@
+//! Azure API Management's log of language models, the table `ApiManagementGatewayLlmLog`, as JSON, JSONL or CSV.
+//!
+//! <https://learn.microsoft.com/azure/azure-monitor/reference/tables/apimanagementgatewayllmlog>, read 2026-11-23. The
+//! id is `CorrelationId`, the time `TimeGenerated`. The table tells prompt and completion tokens and their total; of the
+//! prompt, it does not tell what was cached, so that all of it is `input`. Messages are logged in rows of their own,
+//! without tokens. Azure's request logs without token counts (`RequestResponse`) hold no usage and are refused.
+
+use crate::domain::meter::Meter;
+use crate::import::events::{Event, Events};
+use crate::import::format::{Format, How, Kept};
+use crate::import::reading::{Reading, instant_assumed};
+use crate::import::record::Record;
+use crate::text::problem::Problem;
+use std::borrow::Cow;
+
+/// The gateway's log.
+pub const FORMAT: Format = Format {
+    name: "azure-apim",
+    stored: "azure-apim/1",
+    summary: "Azure API Management: ApiManagementGatewayLlmLog (JSON, JSONL or CSV)",
+    example: r#"{"TimeGenerated":"2026-10-01T08:30:00Z","CorrelationId":"c1","OperationId":"chat","ApimSubscriptionId":"search","ModelName":"gpt-5.4","DeploymentName":"prod","PromptTokens":100,"CompletionTokens":20,"TotalTokens":120}"#,
+    pages: &["value"],
+    kept: Kept {
+        ids: &["CorrelationId"],
+        times: &["TimeGenerated"],
+        usage: &["PromptTokens", "CompletionTokens", "TotalTokens"],
+    },
+    recognises: |head| {
+        let names = ["CorrelationId", "PromptTokens", "CompletionTokens"];
+        let azure = head.text("category") == "RequestResponse" || head.text("Category") == "RequestResponse";
+        azure || head.columns(&names) || names.iter().all(|name| head.has(name) || head.has(&format!("value.{name}")))
+    },
+    how: How::Records(read),
+    ..Format::PLAIN
+};
+
+/// Reads one row.
+pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>) -> Result<(), Problem> {
+    if [record.text("category")?, record.text("Category")?].iter().flatten().any(|name| name == "RequestResponse") {
+        let expected = "ApiManagementGatewayLlmLog, or the cost export of the subscription";
+        return Err(Problem::line("a log of requests without token counts, which is not usage", expected));
+    }
+    let (prompt, completion) = (record.loose_count("PromptTokens")?, record.loose_count("CompletionTokens")?);
+    if prompt.unwrap_or(0) == 0 && completion.unwrap_or(0) == 0 {
+        return Ok(());
+    }
+    let time = instant_assumed(record, "TimeGenerated", reading)?;
+    let at = time.ok_or_else(|| record.wrong("TimeGenerated", "is missing", "a time"))?;
+    let mut event = Event::request(record.needed("CorrelationId")?, at, record.needed("ModelName")?);
+    event.provider = Cow::Borrowed("azure");
+    let tags = [
+        ("deployment", "DeploymentName"),
+        ("subscription", "ApimSubscriptionId"),
+        ("api", "ApiId"),
+        ("user", "UserId"),
+        ("region", "Region"),
+    ];
+    for (key, name) in tags {
+        event.tags.add(key, record.text(name)?);
+    }
+    event.meters.put(Meter::Input, prompt);
+    event.meters.put(Meter::Output, completion);
+    event.total = record.loose_count("TotalTokens")?;
+    events.push(&event)
+}

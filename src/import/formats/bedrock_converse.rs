@@ -1,0 +1,92 @@
+//! Bodies of Amazon Bedrock's Converse API.
+//!
+//! <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_TokenUsage.html>, read 2026-11-23.
+//! `inputTokens` has no cached tokens in it for most models, and has for some (those of OpenAI): `totalTokens` shows
+//! which, and a record with cached tokens and no total is refused without `--prompt-tokens`. `cacheReadInputTokenCount`
+//! says the same as `cacheReadInputTokens`. `cacheDetails` splits what was written by how long it is kept. A body has
+//! neither id, model nor time: it needs an envelope.
+
+use crate::domain::meter::Meter;
+use crate::import::envelope::Body;
+use crate::import::events::{Event, Events, Meters};
+use crate::import::format::{Format, How, Kept};
+use crate::import::reading::{PromptTokens, Reading};
+use crate::import::record::Record;
+use crate::text::problem::Problem;
+
+/// Converse bodies.
+pub const FORMAT: Format = Format {
+    name: "bedrock-converse",
+    stored: "bedrock-converse/1",
+    summary: "Amazon Bedrock Converse bodies, in envelopes that say id, model and time",
+    example: r#"{"timestamp":"2026-10-01T08:30:00Z","event_id":"r1","model":"anthropic.claude-sonnet-4-5","body":{"usage":{"inputTokens":40,"cacheReadInputTokens":60,"outputTokens":20,"totalTokens":120}}}"#,
+    kept: Kept { ids: &[], times: &[], usage: &["usage"] },
+    recognises: |head| head.body_has("usage.inputTokens"),
+    how: How::Records(read),
+    ..Format::PLAIN
+};
+
+/// Reads one body.
+pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>) -> Result<(), Problem> {
+    let Some(body) = Body::of(record, reading)? else { return Ok(()) };
+    let usage = body.usage("usage")?;
+    let mut event = body.event(None, None, None)?;
+    meters(&usage, reading, &mut event)?;
+    events.push(&event)
+}
+
+/// The meters of a usage object.
+pub fn meters(usage: &Record<'_>, reading: &Reading, event: &mut Event<'_>) -> Result<(), Problem> {
+    let either = |name: &str| match usage.count(name)? {
+        None => usage.count(&name.replace("Tokens", "TokenCount")),
+        told => Ok(told),
+    };
+    let input = usage.needed_count("inputTokens")?;
+    let output = usage.count("outputTokens")?;
+    let (read, written) = (either("cacheReadInputTokens")?, either("cacheWriteInputTokens")?);
+    let cached = read.unwrap_or(0).saturating_add(written.unwrap_or(0));
+    let total = usage.count("totalTokens")?;
+    let plain = input.saturating_add(output.unwrap_or(0));
+    let included = match (total, reading.prompt) {
+        _ if cached == 0 => false,
+        (Some(total), _) => total == plain,
+        (None, Some(prompt)) => prompt == PromptTokens::WithCache,
+        (None, None) => {
+            let what = "is missing, and only it tells whether inputTokens includes the cached ones";
+            return Err(usage.wrong("totalTokens", what, "it, or --prompt-tokens with-cache or without-cache"));
+        }
+    };
+    let meters = &mut event.meters;
+    meters.put(Meter::CacheRead, read);
+    write(usage, written, meters)?;
+    let parts: &[(&str, Option<i64>)] =
+        if included { &[("cacheReadInputTokens", read), ("cacheWriteInputTokens", written)] } else { &[] };
+    meters.rest(Meter::Input, ("inputTokens", Some(input)), parts)?;
+    meters.put(Meter::Output, output);
+    event.total = total;
+    Ok(())
+}
+
+/// What was written to a cache, by how long it is kept.
+fn write(usage: &Record<'_>, written: Option<i64>, meters: &mut Meters) -> Result<(), Problem> {
+    let mut long = None;
+    let mut sum = 0_i64;
+    let Some(details) = usage.list("cacheDetails")? else {
+        meters.put(Meter::CacheWrite, written);
+        return Ok(());
+    };
+    for detail in &details {
+        let tokens = detail.needed_count("inputTokens")?;
+        sum = sum.saturating_add(tokens);
+        if detail.text("ttl")?.as_deref() == Some("1h") {
+            long = Some(long.unwrap_or(0_i64).saturating_add(tokens));
+        }
+    }
+    if let Some(written) = written.filter(|written| *written != sum && !details.is_empty()) {
+        let what = format!("{written} is not the sum of cacheDetails, {sum}");
+        return Err(usage.wrong("cacheWriteInputTokens", what, "what was written for each time to live"));
+    }
+    meters.put(Meter::CacheWrite1h, long);
+    meters.put(Meter::CacheWrite, written.map(|written| written - long.unwrap_or(0)));
+    Ok(())
+}

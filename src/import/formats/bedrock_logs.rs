@@ -1,0 +1,83 @@
+//! Amazon Bedrock's model invocation logs, from S3 or `CloudWatch`.
+//!
+//! <https://docs.aws.amazon.com/bedrock/latest/userguide/model-invocation-logging.html>, read 2026-11-23. The id is
+//! `requestId`, the time `timestamp`. `inputTokenCount` has no cached tokens in it for models of Anthropic and Amazon,
+//! and has for those of `OpenAI`; of another model with cached tokens it is not known, and `--prompt-tokens` must say it.
+//! `requestMetadata` becomes tags, beside account, region and principal. The model is the last part of an ARN; of an
+//! application inference profile that is the profile's own id, which needs a price of its own. A failed request
+//! (`errorCode`) used nothing. Not told: for how long what was written to a cache is kept.
+
+use crate::domain::meter::Meter;
+use crate::import::events::{Event, Events};
+use crate::import::format::{Format, How, Kept};
+use crate::import::reading::{PromptTokens, Reading, instant};
+use crate::import::record::Record;
+use crate::text::problem::Problem;
+use std::borrow::Cow;
+
+/// Invocation logs.
+pub const FORMAT: Format = Format {
+    name: "bedrock-logs",
+    stored: "bedrock-logs/1",
+    summary: "Amazon Bedrock model invocation logs (JSONL)",
+    example: r#"{"schemaType":"ModelInvocationLog","schemaVersion":"1.0","timestamp":"2026-10-01T08:30:00Z","accountId":"123456789012","region":"us-east-1","requestId":"r1","operation":"Converse","modelId":"anthropic.claude-sonnet-4-5-20250929-v1:0","requestMetadata":{"team":"search"},"input":{"inputTokenCount":40,"cacheReadInputTokenCount":60},"output":{"outputTokenCount":20}}"#,
+    pages: &["Records"],
+    kept: Kept { ids: &["requestId"], times: &["timestamp"], usage: &[] },
+    recognises: |head| head.text("schemaType") == "ModelInvocationLog" || head.has("requestId") && head.has("modelId"),
+    how: How::Records(read),
+    ..Format::PLAIN
+};
+
+/// Reads one invocation.
+pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>) -> Result<(), Problem> {
+    let (input, output) = (record.object("input")?, record.object("output")?);
+    let side = |side: &Option<Record<'_>>, name: &str| side.as_ref().map_or(Ok(None), |side| side.count(name));
+    let (prompt, answer) = (side(&input, "inputTokenCount")?, side(&output, "outputTokenCount")?);
+    if prompt.is_none() && answer.is_none() {
+        if record.has("errorCode") {
+            return Ok(());
+        }
+        return Err(record.wrong("input.inputTokenCount", "is missing", "the tokens, or an errorCode"));
+    }
+    let at = instant(record, "timestamp")?.ok_or_else(|| record.wrong("timestamp", "is missing", "a time"))?;
+    let full = record.needed("modelId")?;
+    let model = full.rsplit('/').next().unwrap_or(&full).to_owned();
+    let (read, written) = (side(&input, "cacheReadInputTokenCount")?, side(&input, "cacheWriteInputTokenCount")?);
+    let cached = read.unwrap_or(0).saturating_add(written.unwrap_or(0));
+    let included = cached > 0 && included(record, &model, reading)?;
+    let mut event = Event::request(record.needed("requestId")?, at, model);
+    event.provider = Cow::Borrowed("bedrock");
+    if let Some(metadata) = record.object("requestMetadata")? {
+        event.tags.add_all(&metadata)?;
+    }
+    event.tags.add("account", record.text("accountId")?);
+    event.tags.add("region", record.text("region")?);
+    if let Some(identity) = record.object("identity")? {
+        event.tags.add("principal", identity.text("arn")?);
+    }
+    event.meters.put(Meter::CacheRead, read);
+    event.meters.put(Meter::CacheWrite, written);
+    let parts = [("cacheReadInputTokenCount", read), ("cacheWriteInputTokenCount", written)];
+    event.meters.rest(Meter::Input, ("inputTokenCount", prompt), if included { &parts } else { &[] })?;
+    event.meters.put(Meter::Output, answer);
+    events.push(&event)
+}
+
+/// Whether the prompt of a model's family includes what was cached of it.
+fn included(record: &Record<'_>, model: &str, reading: &Reading) -> Result<bool, Problem> {
+    let family = |name: &str| model.starts_with(name) || model.contains(&format!(".{name}"));
+    if family("anthropic.") || family("amazon.") {
+        return Ok(false);
+    }
+    if family("openai.") {
+        return Ok(true);
+    }
+    match reading.prompt {
+        Some(prompt) => Ok(prompt == PromptTokens::WithCache),
+        None => Err(record.wrong(
+            "input.inputTokenCount",
+            format!("may or may not include cached ones: not known of {model}"),
+            "--prompt-tokens with-cache or without-cache",
+        )),
+    }
+}

@@ -1,0 +1,98 @@
+//! Claude Code's session logs (`~/.claude/projects/*/*.jsonl`).
+//!
+//! No page documents them; as <https://github.com/ryoppippi/ccusage> reads them, read 2026-11-23. A line of type
+//! `assistant` has the usage of a message as the Messages API reports it. A message is written again while it streams,
+//! and copied, under another request, into the logs of side chains: of all lines of a message in a file the one with the
+//! most tokens counts, the first of equal ones. The id is the message's, the time the line's. Folder and branch become
+//! tags. Costs that are logged are not read. Messages of the program itself (`<synthetic>`) used nothing. A session goes
+//! on: a message that was still streaming when its file was imported comes again with more.
+
+use crate::domain::meter::Meter;
+use crate::import::events::{Event, Meters};
+use crate::import::format::{Format, How, Kept};
+use crate::import::formats::anthropic_messages::{events_of, meters, tier};
+use crate::import::gathered::{Gathering, Pushing};
+use crate::import::reading::instant;
+use crate::import::record::{Record, Value};
+use crate::text::problem::Problem;
+use std::collections::BTreeMap;
+
+/// Session logs.
+pub const FORMAT: Format = Format {
+    name: "claude-code",
+    stored: "claude-code/1",
+    summary: "Claude Code session logs (JSONL)",
+    example: r#"{"type":"assistant","timestamp":"2026-10-01T08:30:00.000Z","sessionId":"s1","cwd":"/srv/shop","gitBranch":"main","requestId":"req_1","message":{"id":"msg_1","model":"claude-sonnet-4-5","usage":{"input_tokens":40,"cache_read_input_tokens":60,"cache_creation_input_tokens":0,"output_tokens":20}}}"#,
+    cumulative: true,
+    kept: Kept { ids: &["requestId"], times: &["timestamp"], usage: &[] },
+    recognises: |head| {
+        let kind = head.text("type");
+        head.has("sessionId") && !head.has("event_id")
+            || kind == "summary" && head.has("leafUuid")
+            || kind == "file-history-snapshot" && head.has("messageId")
+    },
+    how: How::Gathered(|_| Box::new(Gathering::new(&FORMAT, keep, finish))),
+    ..Format::PLAIN
+};
+
+/// Keeps what the events need of a line with usage.
+fn keep(record: &Record<'_>) -> Result<Option<String>, Problem> {
+    let Some(message) = record.object("message")? else { return Ok(None) };
+    let failed = record.flag("isApiErrorMessage")? == Some(true);
+    if failed || !message.has("usage") || message.text("model")?.as_deref() == Some("<synthetic>") {
+        return Ok(None);
+    }
+    instant(record, "timestamp")?.ok_or_else(|| record.wrong("timestamp", "is missing", "a time"))?;
+    message.needed("id")?;
+    message.needed("model")?;
+    let usage = message.object("usage")?.ok_or_else(|| message.wrong("usage", "is missing", "the usage"))?;
+    meters(&usage, &mut Meters::default())?;
+    let mut kept = Vec::new();
+    for (place, names) in [(record, &["timestamp", "cwd", "gitBranch"][..]), (&message, &["id", "model", "usage"][..])]
+    {
+        for name in names {
+            if let Some(Value::Json(raw)) = place.value(name) {
+                kept.push(format!("\"{name}\":{}", raw.get()));
+            }
+        }
+    }
+    Ok(Some(format!("{{{}}}", kept.join(","))))
+}
+
+/// Makes an event of the fullest line of each message.
+fn finish(lines: &BTreeMap<u64, String>, pushing: &mut Pushing<'_, '_>) -> Result<(), Problem> {
+    let mut fullest: BTreeMap<String, (i64, u64)> = BTreeMap::new();
+    for (line, text) in lines {
+        let record = Record::of_json(text)?;
+        let id = record.needed("id")?.into_owned();
+        let tokens = tokens(&record)?;
+        match fullest.get_mut(&id) {
+            Some((most, at)) if tokens > *most => (*most, *at) = (tokens, *line),
+            Some(_) => {}
+            None => drop(fullest.insert(id, (tokens, *line))),
+        }
+    }
+    for (_, line) in fullest.values() {
+        let Some(text) = lines.get(line) else { continue };
+        push(&Record::of_json(text)?, *line, pushing).map_err(|problem| problem.at(*line))?;
+    }
+    Ok(())
+}
+
+fn tokens(record: &Record<'_>) -> Result<i64, Problem> {
+    let mut read = Meters::default();
+    if let Some(usage) = record.object("usage")? {
+        meters(&usage, &mut read)?;
+    }
+    Ok(read.as_slice().iter().filter(|(meter, _)| *meter != Meter::Request).map(|(_, tokens)| *tokens).sum())
+}
+
+fn push(record: &Record<'_>, line: u64, pushing: &mut Pushing<'_, '_>) -> Result<(), Problem> {
+    let at = instant(record, "timestamp")?.ok_or_else(|| record.wrong("timestamp", "is missing", "a time"))?;
+    let usage = record.object("usage")?.ok_or_else(|| record.wrong("usage", "is missing", "the usage"))?;
+    let mut event = Event::request(record.needed("id")?, at, record.needed("model")?);
+    event.tier = tier(&usage)?;
+    event.tags.add("cwd", record.text("cwd")?);
+    event.tags.add("git_branch", record.text("gitBranch")?);
+    events_of(&usage, event, &mut pushing.at(line))
+}

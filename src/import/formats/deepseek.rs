@@ -1,0 +1,67 @@
+//! `DeepSeek`'s usage export of its platform: `amount-*.csv` of the archive.
+//!
+//! No page documents it; columns as exports show them, read 2026-11-23. A row is the sum of one kind of token, of an API
+//! key, over a span of time; kinds do not overlap. There is no id: the natural key is everything but the amount. The time
+//! is the span's start, and needs `--assume-zone` where it has no offset. Keys are never read, their names are. A row may
+//! grow until its time is over. The file `cost-*.csv` is what was charged, and is refused.
+
+use crate::domain::meter::Meter;
+use crate::import::events::{Event, Events, natural_key};
+use crate::import::format::{Format, How, Kept};
+use crate::import::reading::{Reading, instant_assumed};
+use crate::import::record::Record;
+use crate::text::problem::Problem;
+use std::borrow::Cow;
+
+/// The usage export.
+pub const FORMAT: Format = Format {
+    name: "deepseek",
+    stored: "deepseek/1",
+    summary: "DeepSeek's usage export (amount-*.csv)",
+    example: "user_id,start_time_iso,end_time_iso,model,api_key_name,api_key,type,price,amount\nu1,2026-10-01T00:00:00Z,2026-10-02T00:00:00Z,deepseek-chat,prod,sk-0***1,input_cache_miss_tokens,0.00000028,1200",
+    cumulative: true,
+    kept: Kept { ids: &[], times: &["start_time_iso"], usage: &["amount"] },
+    recognises: |head| head.columns(&["start_time_iso", "end_time_iso", "model"]) && !head.columns(&["start_time"]),
+    how: How::Records(read),
+    ..Format::PLAIN
+};
+
+/// Reads one row.
+pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>) -> Result<(), Problem> {
+    if record.knows("cost") {
+        return Err(Problem::line("a record of what the provider charges, which is not usage", "amount-*.csv"));
+    }
+    let kind = record.needed("type")?;
+    let meter = match kind.as_ref() {
+        "input_cache_hit_tokens" => Meter::CacheRead,
+        "input_cache_miss_tokens" => Meter::Input,
+        "output_tokens" => Meter::Output,
+        "request_count" => Meter::Request,
+        _ => {
+            return Err(record.wrong(
+                "type",
+                format!("{kind} is not known"),
+                "input_cache_hit_tokens, output_tokens, …",
+            ));
+        }
+    };
+    let start = instant_assumed(record, "start_time_iso", reading)?;
+    let at = start.ok_or_else(|| record.wrong("start_time_iso", "is missing", "a time"))?;
+    let (from, end, model) = (at.to_string(), record.needed("end_time_iso")?, record.needed("model")?);
+    let (user, key) = (record.text("user_id")?, record.text("api_key_name")?);
+    let parts = [
+        ("from", Some(from.as_str())),
+        ("to", Some(end.as_ref())),
+        ("user", user.as_deref()),
+        ("key", key.as_deref()),
+        ("model", Some(model.as_ref())),
+        ("type", Some(kind.as_ref())),
+    ];
+    let mut event = Event::bucket(natural_key("deepseek", &parts), at, model.clone());
+    event.provider = Cow::Borrowed("deepseek");
+    event.tags.add("user", user);
+    event.tags.add("api_key", key);
+    let amount = record.loose_count("amount")?;
+    event.meters.put(meter, Some(amount.ok_or_else(|| record.wrong("amount", "is missing", "a whole number"))?));
+    events.push(&event)
+}

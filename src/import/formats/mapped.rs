@@ -1,0 +1,179 @@
+//! Any CSV or JSONL, by a map of the user's own (`--map`): see [`crate::import::column_map`].
+//!
+//! No vendor: what the numbers include, the form of times and the natural key are what the map says. A path leads
+//! through objects, also through texts that hold one; the last name of a path may differ in case, as headers do.
+
+use crate::domain::meter::Meter;
+use crate::domain::timestamp::Timestamp;
+use crate::import::column_map::{ColumnMap, Place, TimeForm};
+use crate::import::events::{Event, Events, natural_key};
+use crate::import::field::quantity;
+use crate::import::format::{Format, How};
+use crate::import::reading::{Reading, zoned};
+use crate::import::record::Record;
+use crate::text::problem::Problem;
+use std::borrow::Cow;
+
+/// Whatever a map describes.
+pub const FORMAT: Format = Format {
+    name: "mapped",
+    stored: "mapped/1",
+    summary: "any CSV or JSONL, by a map of its columns (--map FILE)",
+    example: r#"[fields]
+event_id = "Request ID"
+timestamp = "when"
+model = "model"
+input_tokens = "usage.prompt"
+cache_read_tokens = "usage.cached"
+[tags]
+department = "headers.X-Department"
+[constants]
+provider = "openai"
+[time]
+format = "local"
+zone = "Europe/Berlin""#,
+    how: How::Records(read),
+    ..Format::PLAIN
+};
+
+/// Reads one record by the map.
+pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>) -> Result<(), Problem> {
+    let Some(map) = &reading.map else { return Err(Problem::line("there is no map", "--map FILE")) };
+    let id = id(record, map)?;
+    let at = timestamp(record, map)?;
+    let constant = |name: &str| map.constants.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+    let told = |name: &str, place: &Option<Place>| match place {
+        None => Ok(constant(name)),
+        Some(place) => Ok(find(record, name, place)?.or_else(|| constant(name))),
+    };
+    let model = told("model", &map.model)?.ok_or_else(|| missing("model", map.model.as_ref()))?;
+    let mut event = if map.bucket { Event::bucket(id, at, model) } else { Event::request(id, at, model) };
+    event.provider = Cow::Owned(told("provider", &map.provider)?.unwrap_or_default());
+    event.tier = Cow::Owned(told("service_tier", &map.tier)?.unwrap_or_default().to_ascii_lowercase());
+    for (key, place) in &map.tags {
+        event.tags.add(key.clone(), find(record, key, place)?.map(Cow::Owned));
+    }
+    for (key, value) in &map.constants {
+        if !matches!(key.as_str(), "model" | "provider" | "service_tier") {
+            event.tags.add(key.clone(), Some(Cow::Owned(value.clone())));
+        }
+    }
+    meters(record, map, &mut event)?;
+    events.push(&event)
+}
+
+fn missing(name: &str, place: Option<&Place>) -> Problem {
+    let place =
+        place.map_or_else(String::new, |place| format!(" in {:?} (line {} of the map)", place.path, place.line));
+    Problem::field(name, format!("is missing{place}"), "a value")
+}
+
+fn id(record: &Record<'_>, map: &ColumnMap) -> Result<String, Problem> {
+    if let [place] = map.id.as_slice() {
+        return find(record, "event_id", place)?.ok_or_else(|| missing("event_id", Some(place)));
+    }
+    let mut parts = Vec::new();
+    for place in &map.id {
+        parts.push((place.path.as_str(), find(record, "event_id", place)?));
+    }
+    let parts: Vec<(&str, Option<&str>)> = parts.iter().map(|(path, value)| (*path, value.as_deref())).collect();
+    Ok(natural_key("mapped", &parts))
+}
+
+fn timestamp(record: &Record<'_>, map: &ColumnMap) -> Result<Timestamp, Problem> {
+    let place = &map.timestamp;
+    let text = find(record, "timestamp", place)?.ok_or_else(|| missing("timestamp", Some(place)))?;
+    let (read, form) = match map.form {
+        TimeForm::Rfc3339 => (Timestamp::parse(&text).ok(), "RFC 3339 with an offset"),
+        TimeForm::Local => (zoned(&text, map.zone).ok(), "a date and a time that the zone's clocks show once"),
+        TimeForm::Epoch(units) => (epoch(&text, units), "a time since 1970 in the unit of the map, from 2015 on"),
+    };
+    let expected = format!("{form}, as line {} of the map and its [time] say", place.line);
+    read.ok_or_else(|| Problem::value("timestamp", &text, "is no such time", expected))
+}
+
+fn epoch(text: &str, units: i64) -> Option<Timestamp> {
+    let whole = if text.bytes().all(|b| b.is_ascii_digit()) { text } else { text.strip_suffix(".0")? };
+    let units_since: i64 = whole.parse().ok()?;
+    Timestamp::from_nanos(units_since.checked_mul(1_000_000_000 / units)?)
+}
+
+fn meters(record: &Record<'_>, map: &ColumnMap, event: &mut Event<'_>) -> Result<(), Problem> {
+    let mut told = Vec::new();
+    for column in &map.quantities {
+        let name = column.meter.field();
+        let Some(text) = find(record, name, &column.place)? else { continue };
+        let count = number(name, &text, map, &column.place)?;
+        let scaled = count.checked_mul(column.unit).filter(|scaled| *scaled <= crate::domain::event::QUANTITY_LIMIT);
+        let scaled = scaled.ok_or_else(|| Problem::value(name, &text, "is implausibly large in its unit", "less"))?;
+        told.push((column.meter, scaled));
+    }
+    for (meter, count) in &told {
+        let parts = match meter {
+            Meter::Input => &map.input_includes,
+            Meter::Output => &map.output_includes,
+            _ => {
+                event.meters.put(*meter, Some(*count));
+                continue;
+            }
+        };
+        let part = |part: &Meter| (part.field(), told.iter().find(|(meter, _)| meter == part).map(|(_, count)| *count));
+        let parts: Vec<(&str, Option<i64>)> = parts.iter().map(part).collect();
+        event.meters.rest(*meter, (meter.field(), Some(*count)), &parts)?;
+    }
+    if let Some(place) = &map.total
+        && let Some(text) = find(record, "total_tokens", place)?
+    {
+        event.total = Some(number("total_tokens", &text, map, place)?);
+    }
+    Ok(())
+}
+
+fn number(name: &str, text: &str, map: &ColumnMap, place: &Place) -> Result<i64, Problem> {
+    let whole = match text.split_once('.') {
+        Some((whole, zeros)) if map.loose && !zeros.is_empty() && zeros.bytes().all(|b| b == b'0') => whole,
+        _ => text,
+    };
+    quantity(name, whole).map_err(|problem| Problem {
+        expected: format!("{} in {:?} (line {} of the map)", problem.expected, place.path, place.line),
+        ..problem
+    })
+}
+
+/// The value at a place; `None` where the record does not report it. A column that a table lacks altogether is an error.
+fn find(record: &Record<'_>, name: &str, place: &Place) -> Result<Option<String>, Problem> {
+    if record.knows(&place.path) {
+        return scalar(record, &place.path, place);
+    }
+    let (first, rest) = place.path.split_once('.').unwrap_or((&place.path, ""));
+    if record.knows(first) && !rest.is_empty() {
+        let mut holder = String::new();
+        let inner = record.embedded(first, &mut holder).map_err(|problem| at_map(problem, place))?;
+        let inner_place = Place { path: rest.to_owned(), line: place.line };
+        return inner.map_or(Ok(None), |inner| find(&inner, name, &inner_place));
+    }
+    match record.ignoring_case(&place.path) {
+        Some(own) => scalar(record, own, place),
+        None if record.is_table() => {
+            let what = format!("has no column {:?} (line {} of the map)", place.path, place.line);
+            Err(Problem::field(name, what, "a column of the file's header"))
+        }
+        None => Ok(None),
+    }
+}
+
+/// A text or number; of a list, as some gateways log headers, its only one.
+fn scalar(record: &Record<'_>, name: &str, place: &Place) -> Result<Option<String>, Problem> {
+    if !record.is_list(name) {
+        return record.scalar(name).map(|text| text.map(Cow::into_owned)).map_err(|problem| at_map(problem, place));
+    }
+    match record.values(name)?.unwrap_or_default().as_slice() {
+        [] => Ok(None),
+        [one] => Ok(Some(one.get().trim_matches('"').to_owned())),
+        _ => Err(at_map(record.wrong(name, "is several values", "one"), place)),
+    }
+}
+
+fn at_map(problem: Problem, place: &Place) -> Problem {
+    Problem { expected: format!("{} (line {} of the map)", problem.expected, place.line), ..problem }
+}

@@ -1,0 +1,139 @@
+//! Bodies of OpenAI's Responses API, of its images and transcriptions, and of realtime sessions (`response.done`).
+//!
+//! <https://platform.openai.com/docs/api-reference/responses/object> (`OpenAPI` 2.3.0), read 2026-11-23. `input_tokens`
+//! includes cached, written, audio and image tokens, `output_tokens` includes reasoning; `total_tokens` is their sum.
+//! Realtime tells which of the cached tokens are audio. The id is `id`, the time `created_at` in seconds. Searches are
+//! the items `web_search_call` of the output. Images and transcriptions have no id: they need an envelope.
+
+use crate::domain::meter::Meter;
+use crate::import::envelope::{Body, tier};
+use crate::import::events::{Event, Events};
+use crate::import::format::{Format, How, Kept};
+use crate::import::reading::{Reading, epoch};
+use crate::import::record::Record;
+use crate::text::problem::Problem;
+use std::borrow::Cow;
+
+/// Responses bodies.
+pub const FORMAT: Format = Format {
+    name: "openai-responses",
+    stored: "openai-responses/1",
+    summary: "OpenAI Responses, images, transcription and realtime bodies, by themselves or in envelopes",
+    example: r#"{"id":"resp_1","created_at":1790848800,"model":"gpt-5.4","usage":{"input_tokens":100,"input_tokens_details":{"cached_tokens":60},"output_tokens":20,"output_tokens_details":{"reasoning_tokens":8},"total_tokens":120}}"#,
+    kept: Kept { ids: &["id"], times: &["created_at"], usage: &["usage"] },
+    recognises: |head| {
+        let usage =
+            |name: &str| head.body_has(&format!("usage.{name}")) || head.body_has(&format!("response.usage.{name}"));
+        usage("input_tokens") && usage("total_tokens")
+    },
+    how: How::Records(read),
+    ..Format::PLAIN
+};
+
+/// Reads one body.
+pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>) -> Result<(), Problem> {
+    let Some(mut body) = Body::of(record, reading)? else { return Ok(()) };
+    if let Some(response) = body.body.object("response")? {
+        body.body = response;
+    }
+    let usage = body.usage("usage")?;
+    let (own, batch) = (body.body.clone(), body.batch);
+    let at = match epoch(&own, "created_at")? {
+        None => epoch(&own, "created")?,
+        at => at,
+    };
+    let mut event = body.event(own.text("id")?, at, own.text("model")?)?;
+    if !batch {
+        tier(&own, &mut event)?;
+    }
+    let answer = if own.is_list("data") { Meter::OutputImage } else { Meter::Output };
+    meters(&usage, answer, &mut event)?;
+    event.meters.put(Meter::WebSearch, searches(&own)?);
+    events.push(&event)
+}
+
+/// The details of one side, which realtime sessions and transcriptions name otherwise.
+fn details<'a>(usage: &Record<'a>, side: &str) -> Result<Option<Record<'a>>, Problem> {
+    match usage.object(&format!("{side}_tokens_details"))? {
+        None => usage.object(&format!("{side}_token_details")),
+        told => Ok(told),
+    }
+}
+
+fn part(details: Option<&Record<'_>>, name: &str) -> Result<Option<i64>, Problem> {
+    details.map_or(Ok(None), |details| details.count(name))
+}
+
+/// What remains of a modality once its cached part is taken off.
+fn uncached(details: &Record<'_>, name: &str, whole: Option<i64>, cached: Option<i64>) -> Result<Option<i64>, Problem> {
+    let Some(whole) = whole else { return Ok(None) };
+    let rest = whole - cached.unwrap_or(0);
+    if rest < 0 {
+        return Err(details.wrong(
+            name,
+            format!("{whole} is less than what of it was cached"),
+            "a number that includes it",
+        ));
+    }
+    Ok(Some(rest))
+}
+
+/// The meters of a usage object; text of the answer counts as `answer`.
+pub fn meters(usage: &Record<'_>, answer: Meter, event: &mut Event<'_>) -> Result<(), Problem> {
+    let input = usage.needed_count("input_tokens")?;
+    let told = details(usage, "input")?;
+    let (cached, written) = (part(told.as_ref(), "cached_tokens")?, part(told.as_ref(), "cache_write_tokens")?);
+    let by_kind = told.as_ref().map_or(Ok(None), |details| details.object("cached_tokens_details"))?;
+    let (cached_audio, cached_image) =
+        (part(by_kind.as_ref(), "audio_tokens")?, part(by_kind.as_ref(), "image_tokens")?);
+    let (mut audio, mut image) = (part(told.as_ref(), "audio_tokens")?, part(told.as_ref(), "image_tokens")?);
+    if let Some(details) = &told {
+        audio = uncached(details, "audio_tokens", audio, cached_audio)?;
+        image = uncached(details, "image_tokens", image, cached_image)?;
+    }
+    let meters = &mut event.meters;
+    meters.put(Meter::CacheWrite, written);
+    meters.put(Meter::InputAudio, audio);
+    meters.put(Meter::InputImage, image);
+    meters.put(Meter::CacheReadAudio, cached_audio);
+    meters.put(Meter::CacheReadImage, cached_image);
+    let kinds = [("audio_tokens", cached_audio), ("image_tokens", cached_image)];
+    meters.rest(Meter::CacheRead, ("cached_tokens", cached), &kinds)?;
+    let parts = [
+        ("cached_tokens", cached),
+        ("cache_write_tokens", written),
+        ("audio_tokens not cached", audio),
+        ("image_tokens not cached", image),
+    ];
+    meters.rest(Meter::Input, ("input_tokens", Some(input)), &parts)?;
+    let told = details(usage, "output")?;
+    let output = usage.count("output_tokens")?;
+    let (reasoning, audio, image) = (
+        part(told.as_ref(), "reasoning_tokens")?,
+        part(told.as_ref(), "audio_tokens")?,
+        part(told.as_ref(), "image_tokens")?,
+    );
+    meters.put(Meter::Reasoning, reasoning);
+    meters.put(Meter::OutputAudio, audio);
+    meters.put(Meter::OutputImage, image);
+    let rest = if image.is_some() { Meter::Output } else { answer };
+    let parts = [("reasoning_tokens", reasoning), ("audio_tokens", audio), ("image_tokens", image)];
+    meters.rest(rest, ("output_tokens", output), &parts)?;
+    event.total = usage.count("total_tokens")?;
+    Ok(())
+}
+
+/// Searches among the items of the output; opening a page that was found is none.
+fn searches(body: &Record<'_>) -> Result<Option<i64>, Problem> {
+    if !body.is_list("output") {
+        return Ok(None);
+    }
+    let mut found = 0;
+    for item in body.list("output")?.unwrap_or_default() {
+        if item.text("type")?.as_deref() == Some("web_search_call") {
+            let action = item.object("action")?.map_or(Ok(None), |action| action.text("type"))?;
+            found += i64::from(matches!(action, None | Some(Cow::Borrowed("search"))));
+        }
+    }
+    Ok((found > 0).then_some(found))
+}

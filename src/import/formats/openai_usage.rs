@@ -1,0 +1,173 @@
+//! OpenAI's usage of an organisation: pages of `/v1/organization/usage/*`, and the usage export of the dashboard (CSV).
+//!
+//! <https://platform.openai.com/docs/api-reference/usage> (`OpenAPI` 2.3.0), read 2026-11-23. A result is a sum over a
+//! bucket of time. `input_tokens` includes what was cached, written, audio and images; since 2026 the numbers by
+//! modality are without cached ones (`input_uncached_tokens` is there then), before they included them. The export
+//! writes counts as `3.0`. There is no id: the natural key is the bucket's span and what it is grouped by. The time is
+//! the bucket's start. Ask with `group_by=model,batch` and whoever pays; what was not grouped is not told, and a result
+//! without model is refused. A tier that was not grouped is taken for the standard one. A bucket may grow until its time
+//! is over. Costs are no usage and are refused.
+
+use crate::domain::meter::Meter;
+use crate::domain::timestamp::Timestamp;
+use crate::import::events::{Event, Events, Meters, natural_key};
+use crate::import::format::{Format, How, Kept};
+use crate::import::reading::{Reading, epoch};
+use crate::import::record::Record;
+use crate::text::problem::Problem;
+use std::borrow::Cow;
+
+/// Organisation usage.
+pub const FORMAT: Format = Format {
+    name: "openai-usage",
+    stored: "openai-usage/1",
+    summary: "OpenAI organisation usage: API pages (completions, embeddings, images, audio) and the dashboard's export",
+    example: r#"{"object":"bucket","start_time":1790812800,"end_time":1790816400,"results":[{"object":"organization.usage.completions.result","input_tokens":1000,"input_cached_tokens":400,"output_tokens":500,"num_model_requests":5,"project_id":"proj_1","model":"gpt-5.4","batch":false}]}"#,
+    pages: &["data"],
+    cumulative: true,
+    kept: Kept { ids: &[], times: &["start_time"], usage: &["input_tokens", "output_tokens", "num_model_requests"] },
+    recognises: |head| {
+        let bucket = ["", "data."]
+            .iter()
+            .any(|page| head.has(&format!("{page}results")) && head.has(&format!("{page}start_time")));
+        bucket || head.columns(&["start_time", "end_time", "start_time_iso"])
+    },
+    how: How::Records(read),
+};
+
+/// A bucket's span, and the texts of its ends as they stand.
+struct Span<'a> {
+    at: Timestamp,
+    from: Cow<'a, str>,
+    to: Cow<'a, str>,
+}
+
+/// Reads one bucket, or one row of an export.
+pub fn read(record: &Record<'_>, _reading: &Reading, events: &mut Events<'_, '_>) -> Result<(), Problem> {
+    let at =
+        epoch(record, "start_time")?.ok_or_else(|| record.wrong("start_time", "is missing", "seconds since 1970"))?;
+    let span = Span {
+        at,
+        from: record.scalar("start_time")?.unwrap_or_default(),
+        to: record.scalar("end_time")?.unwrap_or_default(),
+    };
+    if record.is_table() {
+        // An organisation that used nothing in a bucket has its times only.
+        let used =
+            ["num_model_requests", "input_tokens", "images", "characters", "seconds", "amount_value", "line_item"];
+        return if used.iter().any(|name| record.has(name)) { result(record, &span, events) } else { Ok(()) };
+    }
+    let results = record.list("results")?.unwrap_or_default();
+    results.iter().try_for_each(|one| result(one, &span, events))
+}
+
+/// The endpoint a result is of.
+fn kind(result: &Record<'_>) -> Result<&'static str, Problem> {
+    let object = result.text("object")?.unwrap_or_default();
+    if result.has("amount") || result.has("amount_value") || object == "organization.costs.result" {
+        return Err(Problem::line("a record of what the provider charges, which is not usage", "a usage export"));
+    }
+    let of_columns = [("images", "images"), ("characters", "audio_speeches"), ("seconds", "audio_transcriptions")];
+    if object.is_empty() {
+        let told = of_columns.iter().find(|(column, _)| result.has(column));
+        return Ok(told.map_or("completions", |(_, kind)| kind));
+    }
+    let name =
+        object.strip_prefix("organization.usage.").and_then(|name| name.strip_suffix(".result")).unwrap_or(&object);
+    let known = ["completions", "embeddings", "moderations", "images", "audio_speeches", "audio_transcriptions"];
+    known.into_iter().find(|known| *known == name).ok_or_else(|| {
+        result.wrong("object", format!("{object} is not usage of models"), "completions, embeddings, images or audio")
+    })
+}
+
+fn result(result: &Record<'_>, span: &Span<'_>, events: &mut Events<'_, '_>) -> Result<(), Problem> {
+    let kind = kind(result)?;
+    let model = result.text("model")?.ok_or_else(|| {
+        result.wrong("model", "is missing: the bucket is a sum over models", "usage asked with group_by=model")
+    })?;
+    let named = |name: &str| result.scalar(name);
+    let (project, user, key) = (named("project_id")?, named("user_id")?, named("api_key_id")?);
+    let (batch, tier) = (result.flag("batch")?, result.text("service_tier")?);
+    let (size, source) = (named("size")?, named("source")?);
+    let id = natural_key(
+        &format!("openai-usage/{kind}"),
+        &[
+            ("from", Some(&span.from)),
+            ("to", Some(&span.to)),
+            ("project", project.as_deref()),
+            ("user", user.as_deref()),
+            ("key", key.as_deref()),
+            ("model", Some(&model)),
+            ("batch", batch.map(|batch| if batch { "true" } else { "false" })),
+            ("tier", tier.as_deref()),
+            ("size", size.as_deref()),
+            ("source", source.as_deref()),
+        ],
+    );
+    let mut event = Event::bucket(id, span.at, model);
+    event.provider = Cow::Borrowed("openai");
+    event.tier = match (batch, tier) {
+        (None, None) if kind == "completions" => {
+            let what = "is missing: batches, at half the price, are in the same sum";
+            return Err(result.wrong("batch", what, "usage asked with group_by=model,batch"));
+        }
+        (Some(true), _) => Cow::Borrowed("batch"),
+        (_, Some(tier)) if tier != "default" && tier != "auto" => tier,
+        _ => Cow::Borrowed(""),
+    };
+    for (tag, value) in [("project_id", project), ("user", user), ("api_key", key), ("size", size), ("source", source)]
+    {
+        event.tags.add(tag, value);
+    }
+    event.meters.put(Meter::Request, result.loose_count("num_model_requests")?);
+    match kind {
+        "completions" => event.total = completions(result, &mut event.meters)?,
+        "images" => event.meters.put(Meter::Image, result.loose_count("images")?),
+        "audio_speeches" => event.meters.put(Meter::Character, result.loose_count("characters")?),
+        "audio_transcriptions" => event.meters.put(Meter::AudioSecond, result.loose_count("seconds")?),
+        _ => event.meters.put(Meter::Input, result.loose_count("input_tokens")?),
+    }
+    events.push(&event)
+}
+
+/// The meters of a result of completions, and its total.
+fn completions(result: &Record<'_>, meters: &mut Meters) -> Result<Option<i64>, Problem> {
+    let count = |name: &str| result.loose_count(name);
+    let (input, output) = (count("input_tokens")?, count("output_tokens")?);
+    let (cached, written) = (count("input_cached_tokens")?, count("input_cache_write_tokens")?);
+    let (audio, image) = (count("input_audio_tokens")?, count("input_image_tokens")?);
+    let (cached_audio, cached_image) = (count("input_cached_audio_tokens")?, count("input_cached_image_tokens")?);
+    let older = !result.has("input_uncached_tokens") && !result.has("input_cached_text_tokens");
+    if older && audio.unwrap_or(0) > 0 && cached.unwrap_or(0) > 0 {
+        let what = "includes cached ones in an export of before 2026, and how many is not told";
+        return Err(result.wrong("input_audio_tokens", what, "a newer export, with input_uncached_tokens"));
+    }
+    meters.put(Meter::CacheWrite, written);
+    meters.put(Meter::InputAudio, audio);
+    meters.put(Meter::InputImage, image);
+    meters.put(Meter::CacheReadAudio, cached_audio);
+    meters.put(Meter::CacheReadImage, cached_image);
+    let kinds = [("input_cached_audio_tokens", cached_audio), ("input_cached_image_tokens", cached_image)];
+    meters.rest(Meter::CacheRead, ("input_cached_tokens", cached), &kinds)?;
+    let parts = [
+        ("input_cached_tokens", cached),
+        ("input_cache_write_tokens", written),
+        ("input_audio_tokens", audio),
+        ("input_image_tokens", image),
+    ];
+    meters.rest(Meter::Input, ("input_tokens", input), &parts)?;
+    if let (Some(uncached), Some(input)) = (count("input_uncached_tokens")?, input) {
+        let others = cached.unwrap_or(0).saturating_add(written.unwrap_or(0));
+        if uncached.saturating_add(others) != input {
+            let what =
+                format!("{input} is not its cached, written and uncached tokens together, {}", uncached + others);
+            return Err(result.wrong("input_tokens", what, "the sum of them"));
+        }
+    }
+    let (audio, image) = (count("output_audio_tokens")?, count("output_image_tokens")?);
+    meters.put(Meter::OutputAudio, audio);
+    meters.put(Meter::OutputImage, image);
+    let parts = [("output_audio_tokens", audio), ("output_image_tokens", image)];
+    meters.rest(Meter::Output, ("output_tokens", output), &parts)?;
+    Ok(input.map(|input| input.saturating_add(output.unwrap_or(0))))
+}

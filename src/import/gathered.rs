@@ -1,0 +1,77 @@
+//! Reading files whose records are understood only together: the lines that matter are kept, small, until the end.
+//!
+//! Any thread may bring a line at any time; what is made of them depends on their order in the file only.
+
+use crate::import::events::Events;
+use crate::import::format::{Format, RecordReader, Redacted};
+use crate::import::record::Record;
+use crate::import::sink::Sink;
+use crate::import::vendor::redacted;
+use crate::text::problem::Problem;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
+
+/// The most lines of one file that can be kept.
+const LINES: usize = 4_000_000;
+
+/// What a format keeps of a record: nothing, or as much as its events need, as JSON.
+pub type Keep = fn(&Record<'_>) -> Result<Option<String>, Problem>;
+/// Makes events of all that was kept, in the order of lines. A problem is that of a line.
+pub type Finish = fn(&BTreeMap<u64, String>, &mut Pushing<'_, '_>) -> Result<(), Problem>;
+
+/// Takes the events of each line.
+pub struct Pushing<'s, 'c>(&'s mut Sink<'c>);
+
+impl<'c> Pushing<'_, 'c> {
+    /// Takes the events of one line.
+    pub fn at(&mut self, line: u64) -> Events<'_, 'c> {
+        Events::of(line, self.0)
+    }
+}
+
+/// A reader that keeps lines.
+pub struct Gathering {
+    format: &'static Format,
+    keep: Keep,
+    finish: Finish,
+    kept: Mutex<BTreeMap<u64, String>>,
+}
+
+impl Gathering {
+    /// A reader of a format.
+    pub fn new(format: &'static Format, keep: Keep, finish: Finish) -> Self {
+        Self { format, keep, finish, kept: Mutex::default() }
+    }
+}
+
+impl RecordReader for Gathering {
+    fn read(
+        &self,
+        line: u64,
+        text: &str,
+        _sink: &mut Sink<'_>,
+        _ignored: &mut BTreeSet<String>,
+    ) -> Result<(), Problem> {
+        let Some(kept) = (self.keep)(&Record::of_json(text)?)? else { return Ok(()) };
+        let mut lines = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.len() >= LINES {
+            return Err(Problem::line("the file has more than 4,000,000 lines of usage", "one session a file"));
+        }
+        lines.insert(line, kept);
+        Ok(())
+    }
+
+    fn end(&self, sink: &mut Sink<'_>) -> Result<(), Problem> {
+        let lines = std::mem::take(&mut *self.kept.lock().unwrap_or_else(PoisonError::into_inner));
+        (self.finish)(&lines, &mut Pushing(sink))
+    }
+
+    fn redact(&self, text: &str) -> Redacted {
+        Record::of_json(text).map(|record| redacted(self.format, &record)).unwrap_or_default()
+    }
+
+    fn may_be_cut(&self, _last_line: &str) -> bool {
+        // A cut object is not JSON any more.
+        false
+    }
+}

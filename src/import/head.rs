@@ -1,0 +1,177 @@
+//! What a file begins with, by which formats are told apart: the columns of a CSV, or the names in a first JSON value.
+//!
+//! The value may be cut, since only the beginning of a file is looked at; what is wrong with it is said by the reader.
+
+use crate::text::csv_line;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// How deep names are looked at, and how many.
+const DEPTH: usize = 12;
+const PATHS: usize = 5_000;
+
+/// The beginning of a file.
+#[derive(Debug)]
+pub struct Head {
+    /// Column names; empty for JSON.
+    columns: Vec<String>,
+    /// Names within the first value, arrays passed over (`data.results.model`), and the text of those that are one.
+    paths: BTreeMap<String, String>,
+    json: bool,
+    /// Whether the first value is an array, or goes on beyond its first line.
+    pub spread: bool,
+}
+
+impl Head {
+    /// The beginning of a text.
+    pub fn of(text: &str) -> Self {
+        let text = text.trim_start();
+        let mut head = Self { columns: Vec::new(), paths: BTreeMap::new(), json: false, spread: false };
+        if text.starts_with(['{', '[']) {
+            head.json = true;
+            let end = Shape { bytes: text.as_bytes(), at: 0, paths: &mut head.paths }.value();
+            let line = text.find('\n').unwrap_or(text.len());
+            head.spread = text.starts_with('[') || end.is_none_or(|end| end > line);
+        } else {
+            let mut names = Vec::new();
+            let line = text.lines().next().unwrap_or("");
+            if csv_line::split(line, &mut names).is_ok() {
+                head.columns = names.into_iter().map(Cow::into_owned).collect();
+            }
+        }
+        head
+    }
+
+    /// Whether it is JSON.
+    pub const fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Whether the first value has a name at a path.
+    pub fn has(&self, path: &str) -> bool {
+        self.paths.contains_key(path)
+    }
+
+    /// The same, for a response body: by itself or within an envelope.
+    pub fn body_has(&self, path: &str) -> bool {
+        ["", "body.", "response.body."].iter().any(|outer| self.has(&format!("{outer}{path}")))
+    }
+
+    /// The text at a path.
+    pub fn text(&self, path: &str) -> &str {
+        self.paths.get(path).map_or("", String::as_str)
+    }
+
+    /// Whether the header has all of these columns.
+    pub fn columns(&self, names: &[&str]) -> bool {
+        names.iter().all(|name| self.columns.iter().any(|column| column == name))
+    }
+}
+
+/// A walk over one JSON value that notes names and forgives everything.
+struct Shape<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    paths: &'a mut BTreeMap<String, String>,
+}
+
+impl Shape<'_> {
+    /// Walks over the first value and returns where it ends; `None` if the text ends first.
+    fn value(mut self) -> Option<usize> {
+        // Of each open container: whether it is an object, and how long the path to it is.
+        let mut open: Vec<(bool, usize)> = Vec::new();
+        let mut path = String::new();
+        let mut key: Option<String> = None;
+        while let Some(byte) = self.bytes.get(self.at).copied() {
+            self.at += 1;
+            match byte {
+                b'{' | b'[' => {
+                    open.push((byte == b'{', path.len()));
+                    if let Some(key) = key.take() {
+                        self.descend(&mut path, &key, open.len());
+                    }
+                }
+                b'}' | b']' => {
+                    if let Some((_, length)) = open.pop() {
+                        path.truncate(length);
+                    }
+                    key = None;
+                    if open.is_empty() {
+                        return Some(self.at);
+                    }
+                }
+                b',' => key = None,
+                b'"' => {
+                    let text = self.text()?;
+                    match &key {
+                        None if open.last().is_some_and(|(object, _)| *object) => key = Some(text),
+                        Some(name) => self.note(&path, name, text, open.len()),
+                        None => {}
+                    }
+                }
+                b'0'..=b'9' | b'-' | b't' | b'f' | b'n' => {
+                    let start = self.at - 1;
+                    while self.bytes.get(self.at).is_some_and(|b| !matches!(b, b',' | b'}' | b']') && *b > b' ') {
+                        self.at += 1;
+                    }
+                    let text = String::from_utf8_lossy(&self.bytes[start..self.at]).into_owned();
+                    if let Some(name) = &key {
+                        self.note(&path, name, text, open.len());
+                    }
+                }
+                _ => {}
+            }
+        }
+        None
+    }
+
+    fn descend(&mut self, path: &mut String, key: &str, depth: usize) {
+        let outer = path.clone();
+        if !path.is_empty() {
+            path.push('.');
+        }
+        path.push_str(key);
+        self.note(&outer, key, String::new(), depth);
+    }
+
+    fn note(&mut self, path: &str, name: &str, text: String, depth: usize) {
+        if depth <= DEPTH && self.paths.len() < PATHS {
+            let full = if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+            self.paths.entry(full).or_insert(text);
+        }
+    }
+
+    /// The text that begins here, its escapes as they stand.
+    fn text(&mut self) -> Option<String> {
+        let start = self.at;
+        loop {
+            match self.bytes.get(self.at)? {
+                b'\\' => self.at += 2,
+                b'"' => break,
+                _ => self.at += 1,
+            }
+        }
+        self.at += 1;
+        Some(String::from_utf8_lossy(&self.bytes[start..self.at - 1]).into_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_found_through_arrays_and_in_cut_texts() {
+        let head = Head::of(
+            " {\"object\":\"page\",\n\"data\":[{\"start\":1,\"results\":[{\"model\":null,\"x\":{\"y\":\"a\\\"b\"}},",
+        );
+        assert!(head.is_json() && head.spread);
+        assert_eq!(head.text("object"), "page");
+        assert!(head.has("data.results.model") && head.has("data.results.x.y") && head.has("data.start"));
+        assert_eq!(head.text("data.results.model"), "null");
+        assert!(!head.has("model"));
+        assert!(!Head::of("{\"a\":{\"b\":2}}\n{}").spread);
+        assert!(Head::of("[{\"a\":1}]").spread && Head::of("[{\"a\":1}]").has("a"));
+        assert!(Head::of("a,\"b\"\n1,2").columns(&["b", "a"]));
+    }
+}

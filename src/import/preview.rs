@@ -1,0 +1,76 @@
+//! What a format makes of a file, without a ledger: the events with their names spelled out.
+//!
+//! The same reading and the same checks as an import. For looking at a format, and for tests; all events are in memory.
+
+use crate::domain::batch::{Batch, Names, Row};
+use crate::domain::calendar::Calendar;
+use crate::domain::event::{EventId, UsageEvent};
+use crate::domain::key::KeyHash;
+use crate::domain::timestamp::Timestamp;
+use crate::import::format::Format;
+use crate::import::input::Source;
+use crate::import::intern::SharedNames;
+use crate::import::parse::{self, Context, Demand, OnBad, ParseError, Parsed};
+use crate::import::reading::Reading;
+use crate::import::sink::Constants;
+
+/// A file as it was read.
+#[derive(Debug)]
+pub struct Preview {
+    /// The events and the lines they begin at, in the order of lines and, within one, of ids.
+    pub events: Vec<(u64, UsageEvent)>,
+    /// What the lines were, and what was wrong with them.
+    pub parsed: Parsed,
+}
+
+/// Reads a file; bad lines are set aside. `now` is what makes a time lie in the future.
+pub fn preview(
+    source: Source,
+    format: Option<&'static Format>,
+    reading: &Reading,
+    now: Timestamp,
+) -> Result<Preview, ParseError> {
+    let context = Context {
+        constants: Constants {
+            names: SharedNames::default(),
+            fill: Vec::new(),
+            provider: String::new(),
+            latest: parse::latest_from(now),
+        },
+        calendar: Calendar::UTC,
+        key_hash: KeyHash::FULL,
+        source: String::new(),
+        keep_bad: usize::MAX,
+        on_bad: OnBad::KeepEvents,
+        last_line_complete: false,
+        reading: reading.clone(),
+    };
+    let mut batches = Vec::new();
+    let deliver = |batch| {
+        batches.push(batch);
+        Demand::More
+    };
+    let parsed = parse::parse(source, format, &context, deliver, |_| Demand::More)?;
+    let names = context.constants.names.lock();
+    let spelled = |batch: &Batch, row: &Row| spelled(batch, row, &names).map(|event| (row.line, event));
+    let mut events: Vec<(u64, UsageEvent)> =
+        batches.iter().flat_map(|batch| batch.rows().iter().filter_map(|row| spelled(batch, row))).collect();
+    events.sort_by(|(a, one), (b, other)| (a, &one.id).cmp(&(b, &other.id)));
+    drop(names);
+    Ok(Preview { events, parsed })
+}
+
+/// An event with its names; the names of a row are always among those met.
+fn spelled(batch: &Batch, row: &Row, names: &Names) -> Option<UsageEvent> {
+    let place = |place: u32| usize::try_from(place).unwrap_or(usize::MAX);
+    let class = names.classes.get(place(row.class))?;
+    Some(UsageEvent {
+        id: EventId::new(batch.id(row)).ok()?,
+        at: row.at,
+        model: names.models.get(place(class.model))?.clone(),
+        tier: names.tiers.get(usize::from(class.tier))?.clone(),
+        tags: names.tag_sets.get(place(class.tags))?.clone(),
+        prompt: class.prompt,
+        quantities: batch.quantities(row),
+    })
+}

@@ -1,0 +1,203 @@
+//! What a user says about a file that the file does not say itself.
+//!
+//! All of it is kept with the import, since it changes what is read.
+
+use crate::domain::calendar::Calendar;
+use crate::domain::timestamp::{Timestamp, TimestampError};
+use crate::import::column_map::ColumnMap;
+use crate::import::record::{Record, Value};
+use crate::text::problem::Problem;
+use chrono::NaiveDateTime;
+use std::sync::Arc;
+
+/// What is said about a file.
+#[derive(Debug, Clone, Default)]
+pub struct Reading {
+    /// The time of records that carry none.
+    pub at: Option<Timestamp>,
+    /// The zone of times that have none.
+    pub zone: Option<Calendar>,
+    /// Whether prompt tokens include cached ones, where records do not tell.
+    pub prompt: Option<PromptTokens>,
+    /// Which columns or paths mean what.
+    pub map: Option<Arc<ColumnMap>>,
+}
+
+/// Two conventions of reporting cached prompts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PromptTokens {
+    /// Prompt tokens include those read from and written to a cache.
+    WithCache,
+    /// Cached tokens are reported beside the prompt tokens.
+    WithoutCache,
+}
+
+impl PromptTokens {
+    /// The names of the option's values.
+    pub const NAMES: [&'static str; 2] = ["with-cache", "without-cache"];
+
+    /// The convention of a name.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "with-cache" => Some(Self::WithCache),
+            "without-cache" => Some(Self::WithoutCache),
+            _ => None,
+        }
+    }
+
+    /// The convention's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::WithCache => "with-cache",
+            Self::WithoutCache => "without-cache",
+        }
+    }
+}
+
+impl Reading {
+    /// All that is said, in one spelling, a line each.
+    pub fn spelling(&self) -> Vec<String> {
+        let mut said = Vec::new();
+        said.extend(self.at.map(|at| format!("at {at}")));
+        said.extend(self.zone.map(|zone| format!("zone {}", zone.zone_name())));
+        said.extend(self.prompt.map(|prompt| format!("prompt tokens {}", prompt.name())));
+        said.extend(self.map.as_ref().map(|map| format!("map {}", map.digest())));
+        said
+    }
+}
+
+/// What RFC 3339 asks for, for messages.
+const RFC_3339: &str = "RFC 3339 with an offset, such as 2026-10-01T08:30:00Z";
+
+/// An instant in RFC 3339 with an offset.
+pub fn instant(record: &Record<'_>, name: &str) -> Result<Option<Timestamp>, Problem> {
+    let Some(text) = record.text(name)? else { return Ok(None) };
+    Timestamp::parse(&text).map(Some).map_err(|error| Problem::value(&record.path_of(name), &text, error, RFC_3339))
+}
+
+/// An instant of a vendor whose times have no zone and are documented to be in UTC, or have an offset after all.
+pub fn instant_utc(record: &Record<'_>, name: &str) -> Result<Option<Timestamp>, Problem> {
+    let Some(text) = record.text(name)? else { return Ok(None) };
+    zoned(&text, Some(Calendar::UTC)).map(Some).map_err(|error| {
+        Problem::value(&record.path_of(name), &text, error, "a date and time such as 2026-10-01 08:30:00")
+    })
+}
+
+/// An instant of a vendor who does not say in which zone times without an offset are: it must be told.
+pub fn instant_assumed(record: &Record<'_>, name: &str, reading: &Reading) -> Result<Option<Timestamp>, Problem> {
+    let Some(text) = record.text(name)? else { return Ok(None) };
+    zoned(&text, reading.zone).map(Some).map_err(|error| {
+        let expected = match error {
+            TimestampError::NoOffset => "an offset, or --assume-zone ZONE such as --assume-zone UTC",
+            _ => "a date and time such as 2026-10-01 08:30:00",
+        };
+        Problem::value(&record.path_of(name), &text, error, expected)
+    })
+}
+
+/// The instant of a text: a day, or a day and a time after `T` or a space; with an offset, or in the zone.
+pub fn zoned(text: &str, zone: Option<Calendar>) -> Result<Timestamp, TimestampError> {
+    let text = text.strip_suffix(" UTC").map_or_else(|| text.to_owned(), |plain| format!("{plain}Z"));
+    let mut spelled = match text.len() {
+        10 => format!("{text}T00:00:00"),
+        _ => text.clone(),
+    };
+    if spelled.as_bytes().get(10) == Some(&b' ') {
+        spelled.replace_range(10..11, "T");
+    }
+    // Minutes only, as in 2026-07-03T01:00; and offsets of databases, as in +00.
+    if spelled.len() == 16 {
+        spelled.push_str(":00");
+    }
+    if let Some(at) = spelled.rfind(['+', '-'])
+        && at > 18
+        && spelled.len() == at + 3
+    {
+        spelled.push_str(":00");
+    }
+    match Timestamp::parse(&spelled) {
+        Err(TimestampError::NoOffset) => local(&spelled, zone.ok_or(TimestampError::NoOffset)?),
+        other => other,
+    }
+}
+
+/// The instant at which a clock of a zone shows a time; refused where it shows it twice or never.
+fn local(spelled: &str, zone: Calendar) -> Result<Timestamp, TimestampError> {
+    // Every digit was checked as if the time were in UTC.
+    Timestamp::parse(&format!("{spelled}Z"))?;
+    let naive = NaiveDateTime::parse_from_str(spelled, "%Y-%m-%dT%H:%M:%S%.f").map_err(|_| TimestampError::Form)?;
+    zone.instant_of(naive).ok_or(TimestampError::Calendar)
+}
+
+/// An instant in seconds since 1970, with decimals or without.
+pub fn epoch(record: &Record<'_>, name: &str) -> Result<Option<Timestamp>, Problem> {
+    let Some(text) = record.scalar(name)? else { return Ok(None) };
+    let wrong = |what: &str| {
+        Problem::value(&record.path_of(name), &text, what, "seconds since 1970, between the years 2015 and 2099")
+    };
+    seconds(&text).ok_or_else(|| wrong("is no time in seconds")).map(Some)
+}
+
+fn seconds(text: &str) -> Option<Timestamp> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    if !digits(whole) || !digits(fraction) || whole.len() > 10 || fraction.len() > 9 {
+        return None;
+    }
+    let nanos: i64 = format!("{fraction:0<9}").parse().ok()?;
+    let seconds: i64 = whole.parse().ok()?;
+    Timestamp::from_nanos(seconds.checked_mul(1_000_000_000)?.checked_add(nanos)?)
+}
+
+/// An instant in whole units of a second since 1970: `per_second` is 1,000 for milliseconds.
+pub fn epoch_in(record: &Record<'_>, name: &str, per_second: i64) -> Result<Option<Timestamp>, Problem> {
+    let Some(text) = record.scalar(name)? else { return Ok(None) };
+    let nanos = text.parse::<i64>().ok().filter(|_| text.bytes().all(|b| b.is_ascii_digit()));
+    let at = nanos.and_then(|units| units.checked_mul(1_000_000_000 / per_second)).and_then(Timestamp::from_nanos);
+    let expected = "a time since 1970 in the unit of this format, between the years 2015 and 2099";
+    at.ok_or_else(|| Problem::value(&record.path_of(name), &text, "is no such time", expected)).map(Some)
+}
+
+/// Whether a field is a number, so that it may be a time since 1970.
+pub fn is_number(record: &Record<'_>, name: &str) -> bool {
+    match record.value(name) {
+        Some(Value::Json(raw)) => raw.get().starts_with(|c: char| c.is_ascii_digit()),
+        Some(Value::Cell(text)) => text.bytes().all(|b| b.is_ascii_digit() || b == b'.'),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_without_a_zone_needs_one() {
+        let (utc, new_york) = (Calendar::of_zone("UTC").ok(), Calendar::of_zone("America/New_York").ok());
+        let cases = [
+            ("2026-10-01 08:30:00.5", utc, "2026-10-01T08:30:00.500Z"),
+            ("2026-10-01T08:30:00+00:00", None, "2026-10-01T08:30:00Z"),
+            ("2026-10-01 08:30:00+00", None, "2026-10-01T08:30:00Z"),
+            ("2026-10-01 08:30:00 UTC", None, "2026-10-01T08:30:00Z"),
+            ("2026-10-01 08:30", utc, "2026-10-01T08:30:00Z"),
+            ("2026-10-01", new_york, "2026-10-01T04:00:00Z"),
+        ];
+        for (text, zone, expected) in cases {
+            assert_eq!(zoned(text, zone).map(|at| at.to_string()), Ok(expected.to_owned()), "{text}");
+        }
+        assert_eq!(zoned("2026-10-01 08:30:00", None), Err(TimestampError::NoOffset));
+        assert_eq!(zoned("2026-03-08 02:30:00", new_york), Err(TimestampError::Calendar), "the clock skips it");
+        assert_eq!(zoned("2026-11-01 01:30:00", new_york), Err(TimestampError::Calendar), "the clock shows it twice");
+        for text in ["06/07/2026", "2026-02-30", "2026-10-01 8:30", "", "2026-10-01 08:30:61"] {
+            assert!(zoned(text, utc).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn seconds_keep_their_decimals() {
+        assert_eq!(seconds("1748000000.25").map(|at| at.to_string()), Some("2025-05-23T11:33:20.250Z".to_owned()));
+        for text in ["1748000000000", "-1", "1e9", "12", "1748000000.", ".5", ""] {
+            assert_eq!(seconds(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Reading files of formats that hand over records one by one: JSON, a record a line or many in a document, or CSV.
+//!
+//! A page, which is an object with an array of records, is taken apart also where it stands on one line.
+
+use crate::domain::timestamp::Timestamp;
+use crate::import::csv::explain;
+use crate::import::events::Events;
+use crate::import::format::{Beginning, Format, ReadRecord, RecordReader, Redacted};
+use crate::import::reading::Reading;
+use crate::import::record::{Record, Value};
+use crate::import::sink::Sink;
+use crate::text::csv_line;
+use crate::text::problem::{Problem, excerpt};
+use crate::text::table::delimiter;
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+/// The most numbers that are kept of a bad record.
+const KEPT: usize = 40;
+
+struct JsonReader {
+    format: &'static Format,
+    read: ReadRecord,
+    reading: Reading,
+}
+
+struct CellReader {
+    format: &'static Format,
+    read: ReadRecord,
+    reading: Reading,
+    header: String,
+    columns: Vec<String>,
+}
+
+/// Starts reading a file of a format.
+pub fn begin(format: &'static Format, read: ReadRecord, first: &str, reading: &Reading) -> Result<Beginning, Problem> {
+    let reading = reading.clone();
+    if first.trim_start().starts_with(['{', '[']) {
+        let reader = JsonReader { format, read, reading };
+        return Ok(Beginning { reader: Box::new(reader), header: false, ignored: Vec::new() });
+    }
+    let mut names = Vec::new();
+    csv_line::split(first, &mut names).map_err(|error| Problem::line(error.to_string(), "a header of field names"))?;
+    delimiter(first, &names)?;
+    let columns: Vec<String> = names.into_iter().map(Cow::into_owned).collect();
+    for (at, name) in columns.iter().enumerate() {
+        if columns[..at].contains(name) {
+            return Err(Problem::field(name, "stands twice in the header", "each field once"));
+        }
+    }
+    let reader = CellReader { format, read, reading, header: first.to_owned(), columns };
+    Ok(Beginning { reader: Box::new(reader), header: true, ignored: Vec::new() })
+}
+
+impl JsonReader {
+    fn each(&self, record: &Record<'_>, events: &mut Events<'_, '_>) -> Result<(), Problem> {
+        let Some(page) = self.format.pages.iter().find(|page| record.is_list(page)) else {
+            return (self.read)(record, &self.reading, events);
+        };
+        let records = record.list(page)?.unwrap_or_default();
+        records.iter().try_for_each(|record| (self.read)(record, &self.reading, events))
+    }
+}
+
+impl RecordReader for JsonReader {
+    fn read(&self, line: u64, text: &str, sink: &mut Sink<'_>, _ignored: &mut BTreeSet<String>) -> Result<(), Problem> {
+        self.each(&Record::of_json(text)?, &mut Events::of(line, sink))
+    }
+
+    fn redact(&self, text: &str) -> Redacted {
+        Record::of_json(text).map(|record| redacted(self.format, &record)).unwrap_or_default()
+    }
+
+    fn may_be_cut(&self, _last_line: &str) -> bool {
+        // A cut object is not JSON any more.
+        false
+    }
+}
+
+impl CellReader {
+    fn record<'a>(&'a self, text: &'a str) -> Result<Record<'a>, Problem> {
+        let mut cells = Vec::with_capacity(self.columns.len());
+        csv_line::split(text, &mut cells).map_err(explain)?;
+        if cells.len() != self.columns.len() {
+            let expected = format!("{}, as the header has", self.columns.len());
+            return Err(Problem::line(format!("{} fields", cells.len()), expected));
+        }
+        Ok(Record::of_cells(&self.columns, cells))
+    }
+}
+
+impl RecordReader for CellReader {
+    fn read(&self, line: u64, text: &str, sink: &mut Sink<'_>, _ignored: &mut BTreeSet<String>) -> Result<(), Problem> {
+        if text == self.header {
+            return Err(Problem::line("the header stands here again", "an event"));
+        }
+        (self.read)(&self.record(text)?, &self.reading, &mut Events::of(line, sink))
+    }
+
+    fn redact(&self, text: &str) -> Redacted {
+        self.record(text).map(|record| redacted(self.format, &record)).unwrap_or_default()
+    }
+
+    fn may_be_cut(&self, last_line: &str) -> bool {
+        !last_line.ends_with('"')
+    }
+}
+
+/// The id, the time and the numbers of usage of a bad record, also within an envelope.
+pub fn redacted(format: &Format, record: &Record<'_>) -> Redacted {
+    let body = record.object("body").ok().flatten();
+    let places: Vec<&Record<'_>> = std::iter::once(record).chain(&body).collect();
+    let first = |own: &str, names: &[&str]| {
+        let names: Vec<&str> = std::iter::once(own).chain(names.iter().copied()).collect();
+        let found = places.iter().flat_map(|place| names.iter().map(|name| place.scalar(name)));
+        found.filter_map(Result::ok).flatten().next().map(Cow::into_owned)
+    };
+    let id = first("event_id", format.kept.ids);
+    let timestamp = first("timestamp", format.kept.times).map(spelled);
+    let mut kept = Vec::new();
+    kept.extend(id.as_ref().map(|id| format!("id={}", excerpt(id))));
+    kept.extend(timestamp.as_ref().map(|at| format!("time={}", excerpt(at))));
+    for place in places {
+        for name in format.kept.usage {
+            numbers(place, name, &mut kept);
+        }
+    }
+    Redacted { kept: kept.join(" "), id, timestamp }
+}
+
+/// A time in the spelling by which the quarantine finds its day.
+fn spelled(text: String) -> String {
+    let seconds = text.parse::<i64>().ok().and_then(|seconds| seconds.checked_mul(1_000_000_000));
+    seconds.and_then(Timestamp::from_nanos).map_or(text, |at| at.to_string())
+}
+
+fn numbers(record: &Record<'_>, name: &str, kept: &mut Vec<String>) {
+    if kept.len() >= KEPT {
+        return;
+    }
+    if let Ok(Some(inner)) = record.object(name) {
+        let names: Vec<String> = inner.fields().map(|(name, _)| name.to_owned()).collect();
+        for name in names {
+            numbers(&inner, &name, kept);
+        }
+        return;
+    }
+    let text = match record.value(name) {
+        Some(Value::Json(raw)) => raw.get(),
+        Some(Value::Cell(text)) => text,
+        None => return,
+    };
+    if text.len() <= 20 && text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'"' | b',')) {
+        kept.push(format!("{}={}", record.path_of(name), excerpt(text)));
+    }
+}
