@@ -46,7 +46,7 @@
 //! let row: Vec<String> = sheet.rows[0].iter().map(|cell| cell.plain()).collect();
 //! assert_eq!(row[..6], ["engineering", "1", "85000", "42000", "0.506", "0.51"]);
 //!
-//! assert!(books.verify(Depth::Full, None)?.findings.is_empty());
+//! assert!(books.verify(Depth::Full, None, &Silent)?.findings.is_empty());
 //! # Ok(())
 //! # }
 //! ```

@@ -64,7 +64,7 @@ impl Desk {
 
     /// Amount and unpriced events of the month, the same from daily sums and from events, on a ledger that verifies.
     fn total(&self) -> Result<(Cell, Cell), Box<dyn Error>> {
-        let verification = self.books.verify(Depth::Full, None)?;
+        let verification = self.books.verify(Depth::Full, None, &Silent)?;
         assert_eq!(verification.findings, Vec::<String>::new());
         let request = Request::of(Period::parse("2026-10")?);
         let daily = self.books.report("chargeback", &request)?;

@@ -197,6 +197,40 @@ fn a_tag_fills_what_a_file_lacks() -> Outcome {
 }
 
 #[test]
+fn a_tag_that_is_ignored_is_as_if_it_was_never_said() -> Outcome {
+    let desk = Desk::new()?;
+    let header = "event_id,timestamp,model,department,input_tokens,tag.run,tag.team";
+    desk.write(
+        "u.csv",
+        format!("{header}\na,2026-10-05T10:00:00Z,m,Legal,1,r1,x\nb,2026-10-05T10:00:00Z,m,Legal,1,,x\n"),
+    )?;
+    let ignoring = ["import", "--ignore-tag", "run", "--ignore-tag", "session", "--ignore-tag", "run", "u.csv"];
+    desk.run(&ignoring)?
+        .ends(0)?
+        .says("2 accepted + 0 duplicates + 0 quarantined (without the tag run; without the tag session)\n")?;
+    let tags = r#"SELECT count(*) FROM usage WHERE tags = '{"department":"Legal","team":"x"}'"#;
+    assert_eq!(desk.count(tags)?, 2);
+    assert_eq!(
+        desk.count("SELECT count(*) FROM import WHERE options = 'ignore-tag run' || char(10) || 'ignore-tag session'")?,
+        1
+    );
+    desk.run(&ignoring)?.ends(0)?.says("2 duplicates + 0 quarantined (the very same file was imported before; ")?;
+    // Another set of options is not the same file any more: its events are looked at.
+    desk.run(&["import", "--ignore-tag", "run", "u.csv"])?.ends(0)?.says("2 duplicates + 0 quarantined (without")?;
+    desk.run(&["import", "u.csv"])?.ends(5)?.says(
+        "u.csv:2: event_id: \"a\" is already the id of another event (u.csv:2): tags is \
+         {\"department\":\"Legal\",\"team\":\"x\"} in the ledger and {\"department\":\"Legal\",\"run\":\"r1\",\"team\":\"x\"} here",
+    )?;
+    for key in ["department", "project", "environment"] {
+        let says = format!("--ignore-tag \"{key}\" says who pays and cannot be left out");
+        desk.run(&["import", "--ignore-tag", key, "u.csv"])?.ends(2)?.says(&says)?;
+    }
+    desk.run(&["import", "--ignore-tag", "a b", "u.csv"])?.ends(2)?.says("--ignore-tag \"a b\" is not a tag key")?;
+    desk.run(&["verify"])?.ends(0)?;
+    Ok(())
+}
+
+#[test]
 fn a_dry_run_says_what_would_be_and_keeps_nothing() -> Outcome {
     let desk = Desk::new()?;
     desk.write("u.csv", usage(0, 50))?;
@@ -321,7 +355,7 @@ fn events_whose_hashes_collide_are_all_kept_and_found() -> Outcome {
     assert_eq!(import(&books, first.clone())?, (1_000, 0));
     assert_eq!(import(&books, second)?, (500, 500), "duplicates are found behind collisions");
     assert_eq!(import(&books, desk.write("c.csv", usage(0, 1_000) + "\n")?)?, (0, 1_000));
-    let verified = books.verify(tokenbook::books::verify::Depth::WithIntegrity, None)?;
+    let verified = books.verify(tokenbook::books::verify::Depth::WithIntegrity, None, &Silent)?;
     assert_eq!((verified.findings, verified.events), (Vec::new(), 1_500));
     // Eight keys at the end of each day are far too few: the others went on from the day's first key.
     let wrapped = desk.count("SELECT count(*) FROM usage_event WHERE key & ((1 << 47) - 1) < 1000")?;

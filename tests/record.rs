@@ -64,7 +64,7 @@ fn the_same_event_again_is_a_duplicate_and_other_content_a_conflict() -> Outcome
     let late = books.record(&source, &[event("b", "2026-11-01T00:00:01Z", 20)?], act, &Silent);
     assert!(matches!(late, Err(RecordError::Ledger(LedgerError::Conflicts(_)))), "the id is of another day: {late:?}");
     assert_eq!(books.head()?, recorded.head, "all or nothing");
-    assert!(books.verify(tokenbook::books::verify::Depth::WithIntegrity, None)?.findings.is_empty());
+    assert!(books.verify(tokenbook::books::verify::Depth::WithIntegrity, None, &Silent)?.findings.is_empty());
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use crate::books::{self, EVENTS};
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use tokenbook::aggregate::{PriceChanges, from_daily, from_events};
+use tokenbook::books::Silent;
 use tokenbook::books::reports::Request;
 use tokenbook::ledger::connection::{Access, Ledger};
 use tokenbook::report::by::Dimension;
@@ -30,7 +31,7 @@ fn events(bencher: Bencher<'_, '_>) {
 
 fn measure(bencher: Bencher<'_, '_>, from: From) {
     let folder = books::folder();
-    let statement = books::ready(books::full_ledger(folder.path()).statement(&Request::of(books::period())));
+    let statement = books::ready(books::full_ledger(folder.path()).statement(&Request::of(books::period()), &Silent));
     let ledger = books::ready(Ledger::open(&folder.path().join("ledger.db"), Access::Read));
     let snapshot = books::ready(ledger.snapshot());
     let changes = PriceChanges::new(statement.books.values().collect(), &statement.names);
@@ -45,7 +46,7 @@ fn measure(bencher: Bencher<'_, '_>, from: From) {
 #[divan::bench(sample_count = 30)]
 fn by_department(bencher: Bencher<'_, '_>) {
     let folder = books::folder();
-    let statement = books::ready(books::full_ledger(folder.path()).statement(&Request::of(books::period())));
+    let statement = books::ready(books::full_ledger(folder.path()).statement(&Request::of(books::period()), &Silent));
     bencher
         .counter(ItemsCount::new(EVENTS))
         .bench_local(|| books::ready(group::group(&statement.lines, &[Dimension::Department], &statement.names)));

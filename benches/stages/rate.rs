@@ -5,13 +5,14 @@
 use crate::books;
 use divan::Bencher;
 use divan::counter::ItemsCount;
+use tokenbook::books::Silent;
 use tokenbook::books::reports::Request;
 use tokenbook::rating::rate::Rater;
 
 #[divan::bench(sample_count = 30)]
 fn charges(bencher: Bencher<'_, '_>) {
     let folder = books::folder();
-    let statement = books::ready(books::full_ledger(folder.path()).statement(&Request::of(books::period())));
+    let statement = books::ready(books::full_ledger(folder.path()).statement(&Request::of(books::period()), &Silent));
     let book = books::ready(statement.books.get(&statement.book).ok_or("the ledger has no prices"));
     bencher
         .counter(ItemsCount::new(statement.lines.len()))

@@ -8,6 +8,7 @@ use crate::domain::usage::{Tally, UsageLine, UsageSums};
 use crate::ledger::class::Classes;
 use crate::ledger::scan::Columns;
 use crate::ledger::transaction::{Readers, Snapshot};
+use crate::ledger::watch::Stage;
 use rayon::prelude::*;
 
 /// Parts a day's keys are split into, so that a period of one day has work for every thread.
@@ -20,6 +21,7 @@ pub fn usage(
     changes: &PriceChanges<'_>,
 ) -> Result<Vec<UsageLine>, AggregateError> {
     let classes = snapshot.classes()?;
+    snapshot.watch().begin(Stage::Events, snapshot.events_within(period));
     let sums = visit(&snapshot.readers(), period, UsageSums::new, |sums: &mut UsageSums, part, reader| {
         add_part(reader, part, &classes, changes, sums)
     })?;

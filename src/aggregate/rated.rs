@@ -2,6 +2,7 @@
 
 use crate::aggregate::from_events::visit;
 use crate::aggregate::{AggregateError, DayChanges, PriceChanges, priced_at};
+use crate::domain::calendar::Day;
 use crate::domain::currency::Currency;
 use crate::domain::meter::Meter;
 use crate::domain::period::Period;
@@ -9,10 +10,11 @@ use crate::domain::usage::{Dictionary, UsageKey, UsageLine};
 use crate::ledger::LedgerError;
 use crate::ledger::scan::Columns;
 use crate::ledger::transaction::Snapshot;
+use crate::ledger::watch::Stage;
 use crate::price::Book;
 use crate::rating::rate::Rater;
 use crate::rating::{Charge, Cost, RatedLine};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 /// Rates usage with a book, unless events have to be read to tell how many of them lack some price.
 pub fn rated_as_it_is(
@@ -55,6 +57,10 @@ pub fn rated(
 ) -> Result<Vec<RatedLine>, AggregateError> {
     let (mut lines, partly) = rate(usage, book, names, currency);
     if !partly.is_empty() {
+        let days: FxHashSet<Day> = partly.keys().map(|key| key.day).collect();
+        let mut read = lines.iter().filter(|line| days.contains(&line.usage.key.day)).map(|line| line.usage.events);
+        let events = read.try_fold(0_i64, i64::checked_add);
+        snapshot.watch().begin(Stage::Unpriced, events.and_then(|events| u64::try_from(events).ok()));
         let counts = count(snapshot, &partly, changes)?;
         for line in &mut lines {
             if partly.contains_key(&line.usage.key) {

@@ -6,7 +6,7 @@
 use crate::books::{Act, Books, Observer};
 use crate::domain::batch::Batch;
 use crate::domain::name::similar_names;
-use crate::domain::tags::Tag;
+use crate::domain::tags::{IgnoredTags, Tag};
 use crate::domain::timestamp::Timestamp;
 use crate::import::format::{named, stored};
 use crate::import::input::{self, FileDigest, Input, InputError, Source};
@@ -33,6 +33,8 @@ pub struct ImportOptions {
     pub format: Option<&'static str>,
     /// Tags for events that lack them.
     pub fill: Vec<Tag>,
+    /// Tags that are left out of every event.
+    pub ignored: IgnoredTags,
     /// Who served events that do not tell; empty for not known.
     pub provider: String,
     /// What is said about the file that it does not say itself.
@@ -57,6 +59,7 @@ impl ImportOptions {
             source: DEFAULT_SOURCE.to_owned(),
             format: None,
             fill: Vec::new(),
+            ignored: IgnoredTags::default(),
             provider: String::new(),
             reading: Reading::default(),
             quarantine: Quarantine::Refuse,
@@ -66,9 +69,10 @@ impl ImportOptions {
         }
     }
 
-    /// What changes the events of a file, in one spelling.
+    /// What changes the events of a file, in one spelling. Ignored tags sort before any value with line breaks.
     fn spelling(&self) -> String {
         let mut tags: Vec<String> = self.fill.iter().map(|tag| format!("tag {}={}", tag.key, tag.value)).collect();
+        tags.extend(self.ignored.keys().map(|key| format!("ignore-tag {key}")));
         tags.sort();
         tags.extend((!self.provider.is_empty()).then(|| format!("provider {}", self.provider)));
         tags.extend(self.reading.spelling());
@@ -366,7 +370,7 @@ impl Books {
         };
         Context {
             constants: Constants {
-                names: crate::import::intern::SharedNames::default(),
+                names: crate::import::intern::SharedNames::without(options.ignored.clone()),
                 fill: options.fill.clone(),
                 provider: options.provider.clone(),
                 latest: parse::latest_from(now),

@@ -16,6 +16,7 @@ pub mod record;
 pub mod reports;
 pub mod savings;
 pub mod verify;
+mod watching;
 
 use crate::aggregate::AggregateError;
 use crate::domain::key::KeyHash;
@@ -28,6 +29,8 @@ use crate::report::roi::RoiError;
 use crate::report::savings::SavingsError;
 use crate::text::problem::Problem;
 use std::path::Path;
+
+pub use crate::ledger::watch::{Reached, Stage};
 
 /// An open ledger and all that can be done with it.
 #[derive(Debug)]
@@ -53,6 +56,8 @@ pub trait Observer: Sync {
     fn read(&self, _bytes: u64) {}
     /// So many events have been appended or read.
     fn events(&self, _events: u64) {}
+    /// Reading has come so far; told every now and then, from another thread, and once more when it is over.
+    fn reached(&self, _reached: Reached) {}
     /// Whether to stop without a trace.
     fn stop(&self) -> bool {
         false

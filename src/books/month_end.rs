@@ -6,7 +6,7 @@ use crate::books::manifest::{self, InputFile};
 use crate::books::output::{Folder, file_name};
 use crate::books::prices::Jumps;
 use crate::books::reports::{Basis, Request, Statement};
-use crate::books::{Act, Books, BooksError, Observer};
+use crate::books::{Act, Books, BooksError, Observer, Silent};
 use crate::domain::currency::Currency;
 use crate::domain::period::Month;
 use crate::ledger::prices::PricesAppended;
@@ -91,7 +91,8 @@ impl Books {
         act: Act<'_>,
     ) -> Result<Reports, BooksError> {
         let period = inputs.month.period();
-        let statement = self.statement(&Request { now: Some(act.now), basis: Basis::Sums, ..Request::of(period) })?;
+        let statement =
+            self.statement(&Request { now: Some(act.now), basis: Basis::Sums, ..Request::of(period) }, &Silent)?;
         let snapshot = self.ledger.snapshot()?;
         let (before, after) = snapshot.events_outside(period)?;
         let (roi, savings) = statement.with_files(inputs)?;

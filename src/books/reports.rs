@@ -2,12 +2,14 @@
 
 use crate::aggregate::{AggregateError, PriceChanges, from_daily, from_events, from_monthly, rated};
 use crate::books::completeness::{self, Caveats};
-use crate::books::{Books, BooksError};
+use crate::books::watching::watched;
+use crate::books::{Books, BooksError, Observer, Silent};
 use crate::domain::period::Period;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::usage::Dictionary;
 use crate::ledger::LedgerError;
 use crate::ledger::transaction::Snapshot;
+use crate::ledger::watch::Watch;
 use crate::price::{Book, PriceRow};
 use crate::rating::RatedLine;
 use crate::report::by::Dimension;
@@ -16,6 +18,7 @@ use crate::report::roi::{self, Known, list::BenefitList};
 use crate::report::{self, Inputs};
 use crate::sheet::{Heading, Sheet};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// How often a report is begun on a ledger that is written to all the time.
 const ATTEMPTS: u32 = 10;
@@ -104,23 +107,25 @@ impl Books {
     /// Makes a report.
     pub fn report(&self, name: &str, request: &Request) -> Result<Sheet, BooksError> {
         let detail = Detail::of(name, &request.by);
-        let statement = self.statement(&Request { detail, ..request.clone() })?;
+        let statement = self.statement(&Request { detail, ..request.clone() }, &Silent)?;
         statement.report(name, &request.by)
     }
 
     /// Reads and rates a period, from one state of the ledger. Where another process has written meanwhile, once more.
-    pub fn statement(&self, request: &Request) -> Result<Statement, BooksError> {
-        for _ in 1..ATTEMPTS {
-            match self.statement_of_one_state(request) {
-                Err(BooksError::Aggregate(AggregateError::Ledger(LedgerError::Changed))) => {}
-                result => return result,
+    pub fn statement(&self, request: &Request, observer: &dyn Observer) -> Result<Statement, BooksError> {
+        watched(observer, |watch| {
+            for _ in 1..ATTEMPTS {
+                match self.statement_of_one_state(request, watch) {
+                    Err(BooksError::Aggregate(AggregateError::Ledger(LedgerError::Changed))) => {}
+                    result => return result,
+                }
             }
-        }
-        self.statement_of_one_state(request)
+            self.statement_of_one_state(request, watch)
+        })
     }
 
-    fn statement_of_one_state(&self, request: &Request) -> Result<Statement, BooksError> {
-        let snapshot = self.ledger.snapshot()?;
+    fn statement_of_one_state(&self, request: &Request, watch: &Arc<Watch>) -> Result<Statement, BooksError> {
+        let snapshot = self.ledger.snapshot()?.watched(watch)?;
         let settings = self.settings();
         let rows = snapshot.prices()?;
         let books = books(&rows);

@@ -1,10 +1,11 @@
 //! Verifying a ledger on all threads: every event, every sum, every entry.
 
-use crate::books::Books;
+use crate::books::watching::watched;
+use crate::books::{Books, Observer, Silent, Stage};
 use crate::domain::calendar::Day;
 use crate::domain::key::HASH_BITS;
 use crate::domain::period::Period;
-use crate::ledger::transaction::Readers;
+use crate::ledger::transaction::{Readers, Snapshot};
 use crate::ledger::verify::{DayProof, Finding};
 use crate::ledger::{LedgerError, chain};
 use rayon::prelude::*;
@@ -48,8 +49,23 @@ const DAYS_A_TASK: usize = 2;
 
 impl Books {
     /// Verifies everything.
-    pub fn verify(&self, depth: Depth, anchor: Option<Anchor>) -> Result<Verification, LedgerError> {
-        let snapshot = self.ledger.snapshot()?;
+    pub fn verify(
+        &self,
+        depth: Depth,
+        anchor: Option<Anchor>,
+        observer: &dyn Observer,
+    ) -> Result<Verification, LedgerError> {
+        watched(observer, |watch| self.verify_snapshot(&self.ledger.snapshot()?.watched(watch)?, depth, anchor))
+    }
+
+    fn verify_snapshot(
+        &self,
+        snapshot: &Snapshot<'_>,
+        depth: Depth,
+        anchor: Option<Anchor>,
+    ) -> Result<Verification, LedgerError> {
+        let (watch, sealed) = (snapshot.watch(), snapshot.events_sealed());
+        watch.begin(Stage::Events, sealed);
         let days_of_events = snapshot.days_of_events()?;
         let days = match days_of_events {
             Some((first, last)) => Period::between(first, last).days().collect(),
@@ -67,9 +83,11 @@ impl Books {
         let mut proofs: Vec<DayProof> = proofs.into_iter().flatten().collect();
         let events = proofs.iter().map(|day| day.events).sum();
         let mut findings: Vec<Finding> = proofs.iter().flat_map(|day| day.findings.iter().cloned()).collect();
+        watch.begin(Stage::Ids, sealed);
         if let (Some(first), Some(last)) = (days.first(), days.last()) {
             findings.extend(repeated_ids(&readers, (*first, *last), events)?);
         }
+        watch.begin(Stage::Sums, None);
         findings.extend(snapshot.stray_sums(days_of_events)?);
         findings.extend(snapshot.changed_months(&mut proofs)?);
         findings.extend(snapshot.changed_meters()?);
@@ -77,6 +95,7 @@ impl Books {
         findings.extend(proof.findings);
         findings.extend(anchor.and_then(|anchor| missing_anchor(&proof.heads, anchor)));
         if depth == Depth::WithIntegrity {
+            watch.begin(Stage::File, None);
             findings.extend(snapshot.integrity()?);
         }
         Ok(Verification {
@@ -92,7 +111,8 @@ impl Books {
     pub fn backup(&self, target: &Path) -> Result<Verification, LedgerError> {
         let mut verified = None;
         self.ledger.backup(target, |copy| {
-            let verification = Self::read(copy)?.with_key_hash(self.key_hash).verify(Depth::WithIntegrity, None)?;
+            let verification =
+                Self::read(copy)?.with_key_hash(self.key_hash).verify(Depth::WithIntegrity, None, &Silent)?;
             let bad = verification.findings.first().cloned();
             verified = Some(verification);
             bad.map_or(Ok(()), |finding| Err(LedgerError::Corrupt(finding)))

@@ -37,7 +37,7 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
     for input in &inputs {
         let result = one(&books, input, &options, session);
         note_errors(arguments.usage.errors.as_deref(), &result, &mut errors);
-        exit = exit.worse(report(result, options.run, session)?);
+        exit = exit.worse(report(result, &options, session)?);
         if exit == Exit::Interrupted {
             break;
         }
@@ -91,7 +91,7 @@ pub fn write_errors(wanted: Option<&Path>, errors: &str) -> Result<(), Failure> 
 /// Prints what became of a file, and returns the exit code it asks for.
 pub fn report(
     result: Result<ImportOutcome, ImportError>,
-    run: Run,
+    options: &ImportOptions,
     session: &mut Session<'_, '_>,
 ) -> Result<Exit, Failure> {
     let outcome = match result {
@@ -119,17 +119,19 @@ pub fn report(
     for (one, other) in &outcome.similar {
         session.warn(format!("warning: the departments {one:?} and {other:?} look alike and are counted apart"))?;
     }
-    session.tell(counts(&outcome, run))?;
+    session.tell(counts(&outcome, options))?;
     Ok(if outcome.open > 0 { Exit::Incomplete } else { Exit::Done })
 }
 
-fn counts(outcome: &ImportOutcome, run: Run) -> String {
+fn counts(outcome: &ImportOutcome, options: &ImportOptions) -> String {
     let ImportOutcome { file, lines, header, blank, accepted, duplicates, quarantined, .. } = outcome;
-    let note = match (run, outcome.same_file) {
-        (Run::Dry, _) => " (dry run: nothing was kept)",
-        (Run::Real, true) => " (the very same file was imported before)",
-        (Run::Real, false) => "",
+    let mut notes = match (options.run, outcome.same_file) {
+        (Run::Dry, _) => vec!["dry run: nothing was kept".to_owned()],
+        (Run::Real, true) => vec!["the very same file was imported before".to_owned()],
+        (Run::Real, false) => Vec::new(),
     };
+    notes.extend(options.ignored.keys().map(|key| format!("without the tag {key}")));
+    let note = if notes.is_empty() { String::new() } else { format!(" ({})", notes.join("; ")) };
     // In other people's formats a record may be several lines or several events, or none.
     let own = stored(&outcome.format).is_none_or(|format| matches!(format.how, How::Own(_)));
     let (lines_word, blank_word) = if own { ("lines", "blank") } else { ("records", "without usage") };

@@ -114,6 +114,10 @@ impl Session<'_, '_> {
         Progress::new(Arc::clone(&self.invocation.stop), self.invocation.progress && !self.quiet)
     }
 
+    fn reading_progress(&self) -> Progress {
+        Progress::of_reading(Arc::clone(&self.invocation.stop), self.invocation.progress && !self.quiet)
+    }
+
     /// Prints a line of the result.
     fn say(&mut self, line: impl std::fmt::Display) -> Result<(), Failure> {
         Ok(writeln!(self.streams.out, "{line}")?)

@@ -84,7 +84,7 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
         let result = import::one(&books, input, &month_end.import, session);
         outcomes.extend(result.as_ref().ok().cloned());
         import::note_errors(arguments.import.errors.as_deref(), &result, &mut errors);
-        exit = exit.worse(import::report(result, Run::Real, session)?);
+        exit = exit.worse(import::report(result, &month_end.import, session)?);
         if exit == Exit::Interrupted {
             return Ok(exit);
         }

@@ -7,12 +7,14 @@ use std::sync::Arc;
 use tokenbook::books::import::{DEFAULT_SOURCE, ImportOptions, LISTED, QUARANTINE_LIMIT, Quarantine, Run};
 use tokenbook::domain::calendar::Calendar;
 use tokenbook::domain::name::Name;
-use tokenbook::domain::tags::Tag;
+use tokenbook::domain::tags::{IgnoredTags, Tag};
 use tokenbook::domain::timestamp::Timestamp;
 use tokenbook::import::column_map::ColumnMap;
 use tokenbook::import::reading::{PromptTokens, Reading};
 use tokenbook::render::{self, RENDERERS, Renderer};
 use tokenbook::sheet::Sheet;
+
+pub use tokenbook::text::problem::grouped;
 
 /// How usage files are read.
 #[derive(Debug, clap::Args)]
@@ -26,6 +28,9 @@ pub struct UsageOptions {
     /// A tag for events that lack it, such as department=research; may be repeated
     #[arg(long = "tag", value_name = "KEY=VALUE")]
     tags: Vec<String>,
+    /// A tag that is left out of every event, such as one that differs for each request; may be repeated
+    #[arg(long = "ignore-tag", value_name = "KEY")]
+    ignored_tags: Vec<String>,
     /// Who served usage that does not tell: provider of a price list
     #[arg(long, value_name = "NAME")]
     provider: Option<String>,
@@ -75,6 +80,7 @@ impl UsageOptions {
             source: source.to_string(),
             format: self.format()?,
             fill: self.tags.iter().map(tag).collect::<Result<_, _>>()?,
+            ignored: ignored(&self.ignored_tags)?,
             provider: self.provider()?,
             reading: self.reading()?,
             quarantine: self.quarantine.map_or(Quarantine::Refuse, |most| Quarantine::UpTo(most.min(QUARANTINE_LIMIT))),
@@ -83,6 +89,17 @@ impl UsageOptions {
             listed: if self.errors.is_some() { usize::MAX } else { LISTED },
         })
     }
+}
+
+fn ignored(keys: &[String]) -> Result<IgnoredTags, Failure> {
+    let mut ignored = IgnoredTags::default();
+    for key in keys {
+        let error = |error| {
+            Failure::new(Exit::Usage, format!("--ignore-tag {key:?} {error}")).hint("such as --ignore-tag request_id")
+        };
+        ignored.add(key).map_err(error)?;
+    }
+    Ok(ignored)
 }
 
 /// The map of a file.
@@ -190,18 +207,4 @@ pub fn refuse_ledger(path: &Path, ledger: &Path) -> Result<(), Failure> {
         }
         _ => Ok(()),
     }
-}
-
-/// A whole number with its thousands set apart, for people.
-pub fn grouped(number: impl Into<i128>) -> String {
-    let number: i128 = number.into();
-    let digits = number.unsigned_abs().to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    if number < 0 { format!("-{text}") } else { text }
 }

@@ -2,25 +2,37 @@
 
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::Write;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokenbook::books::Observer;
+use tokenbook::books::{Observer, Reached, Stage};
+
+/// How often what moves is drawn.
+const TICK: Duration = Duration::from_millis(120);
+/// Reading that is over sooner shows nothing.
+const SOON: Duration = Duration::from_millis(300);
 
 /// Shows progress and hears whether to stop.
 pub struct Progress {
     bar: ProgressBar,
     stop: Arc<AtomicBool>,
+    stage: Mutex<Option<(Stage, Option<u64>)>>,
 }
 
 impl Progress {
     /// Progress that is shown, or not.
     pub fn new(stop: Arc<AtomicBool>, shown: bool) -> Self {
-        let bar = if shown { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
+        let progress = Self::of_reading(stop, shown);
         if shown {
-            bar.enable_steady_tick(Duration::from_millis(120));
+            progress.bar.enable_steady_tick(TICK);
         }
-        Self { bar, stop }
+        progress
+    }
+
+    /// Progress of reading, which is shown, or not, once it takes long.
+    pub fn of_reading(stop: Arc<AtomicBool>, shown: bool) -> Self {
+        let bar = if shown { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
+        Self { bar, stop, stage: Mutex::new(None) }
     }
 
     /// A file begins, of a size where that is known.
@@ -32,11 +44,37 @@ impl Progress {
             }
             None => "{spinner} {msg} {bytes} {bytes_per_sec}",
         };
+        self.begin(form, name);
+    }
+
+    fn begin(&self, form: &str, message: &str) {
         if let Ok(style) = ProgressStyle::with_template(form) {
             self.bar.set_style(style.progress_chars("=> "));
         }
+        self.bar.set_message(message.to_owned());
         self.bar.set_position(0);
-        self.bar.set_message(name.to_owned());
+    }
+
+    /// A stage of reading begins, of so many events where that is known.
+    fn stage(&self, stage: Stage, events: Option<u64>) {
+        let form = match events {
+            Some(events) => {
+                self.bar.set_length(events);
+                "{msg} [{bar:30}] {human_pos}/{human_len} {eta} left"
+            }
+            None => "{spinner} {msg}",
+        };
+        // With numbers of eight digits it is as wide as a terminal of 80 columns.
+        let message = match stage {
+            Stage::Events => "reading events",
+            Stage::Unpriced => "unpriced events",
+            Stage::Ids => "comparing ids",
+            Stage::Sums => "comparing sums and the chain",
+            Stage::File => "checking the file",
+        };
+        self.begin(form, message);
+        self.bar.reset_eta();
+        self.bar.enable_steady_tick(TICK);
     }
 
     /// Takes the progress off the terminal.
@@ -58,6 +96,18 @@ impl Observer for Progress {
 
     fn read(&self, bytes: u64) {
         self.bar.set_position(bytes);
+    }
+
+    fn reached(&self, reached: Reached) {
+        if self.bar.is_hidden() || self.bar.elapsed() < SOON {
+            return;
+        }
+        let mut stage = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
+        let this = (reached.stage, reached.all);
+        if stage.replace(this) != Some(this) {
+            self.stage(reached.stage, reached.all);
+        }
+        self.bar.set_position(reached.done);
     }
 
     fn stop(&self) -> bool {

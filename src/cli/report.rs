@@ -69,7 +69,10 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
         ..Request::of(period)
     };
     let books = session.read()?;
-    let statement = books.statement(&request)?;
+    let progress = session.reading_progress();
+    let statement = books.statement(&request, &progress);
+    progress.clear();
+    let statement = statement?;
     let currency = books.settings().currency;
     let sheet = match (&arguments.roi, &arguments.offers) {
         (Some(path), _) => statement.roi(&month_end::benefits(path, currency)?)?,

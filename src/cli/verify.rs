@@ -20,7 +20,11 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let anchor = arguments.head.as_deref().map(anchor).transpose()?;
     let books = session.read()?;
-    let verification = books.verify(if arguments.deep { Depth::WithIntegrity } else { Depth::Full }, anchor)?;
+    let depth = if arguments.deep { Depth::WithIntegrity } else { Depth::Full };
+    let progress = session.reading_progress();
+    let verification = books.verify(depth, anchor, &progress);
+    progress.clear();
+    let verification = verification?;
     for finding in verification.findings.iter().take(MOST) {
         session.warn(finding)?;
     }

@@ -1,7 +1,7 @@
 //! Tags: what the source says about who used it. Department, project and environment are tags like any other.
 
 use crate::domain::name::{Name, NameError};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// The longest tag key, in bytes.
@@ -81,6 +81,43 @@ impl Tag {
     pub fn parse(text: &str) -> Result<Self, TagError> {
         let (key, value) = text.split_once('=').ok_or(TagError::NoValue)?;
         Ok(Self { key: TagKey::new(key)?, value: Name::tag_value(value)? })
+    }
+}
+
+/// Keys of tags that are left out of every event, as if no source said them. Who pays is never left out.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct IgnoredTags(BTreeSet<TagKey>);
+
+/// Why a tag cannot be left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum IgnoredTagError {
+    /// The key is not one.
+    #[error(transparent)]
+    Key(#[from] TagKeyError),
+    /// Department, project or environment.
+    #[error("says who pays and cannot be left out")]
+    Payer,
+}
+
+impl IgnoredTags {
+    /// Leaves a tag out.
+    pub fn add(&mut self, key: &str) -> Result<(), IgnoredTagError> {
+        let key = TagKey::new(key)?;
+        if TagKey::OWN_FIELDS.contains(&key.as_str()) {
+            return Err(IgnoredTagError::Payer);
+        }
+        self.0.insert(key);
+        Ok(())
+    }
+
+    /// Whether a key is left out.
+    pub fn contains(&self, key: &str) -> bool {
+        self.0.contains(key)
+    }
+
+    /// The keys, sorted.
+    pub fn keys(&self) -> impl ExactSizeIterator<Item = &TagKey> {
+        self.0.iter()
     }
 }
 

@@ -6,9 +6,10 @@
 use crate::domain::batch::{Class, Names};
 use crate::domain::event::{Model, ServiceTier};
 use crate::domain::name::Name;
-use crate::domain::tags::{Tag, TagKey, TagSet};
-use crate::text::problem::Problem;
-use rustc_hash::FxHashMap;
+use crate::domain::name::looks_secret;
+use crate::domain::tags::{IgnoredTags, Tag, TagKey, TagSet};
+use crate::text::problem::{Problem, excerpt, grouped};
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -17,7 +18,10 @@ pub const TAG_SET_LIMIT: usize = 100_000;
 
 /// The names of an import, shared by its threads.
 #[derive(Debug, Default)]
-pub struct SharedNames(Mutex<Index>);
+pub struct SharedNames {
+    index: Mutex<Index>,
+    ignored: IgnoredTags,
+}
 
 #[derive(Debug, Default)]
 struct Index {
@@ -26,9 +30,16 @@ struct Index {
     tag_sets: FxHashMap<TagSet, u32>,
     tiers: FxHashMap<ServiceTier, u16>,
     classes: FxHashMap<Class, u32>,
+    /// Why no more tag sets are taken, once that is so: it is the same for every line that follows.
+    full: Option<Problem>,
 }
 
 impl SharedNames {
+    /// No names yet; of the tags that will be met, some are left out.
+    pub fn without(ignored: IgnoredTags) -> Self {
+        Self { index: Mutex::default(), ignored }
+    }
+
     /// The names met so far. Held while a batch is appended, which is when threads rarely meet a new one.
     pub fn lock(&self) -> impl std::ops::Deref<Target = Names> + '_ {
         Locked(self.index())
@@ -36,7 +47,7 @@ impl SharedNames {
 
     fn index(&self) -> MutexGuard<'_, Index> {
         // A thread that panicked while holding the lock has only left a name out of the index.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn model(&self, model: Model) -> u32 {
@@ -47,10 +58,7 @@ impl SharedNames {
     fn tags(&self, tags: TagSet) -> Result<u32, Problem> {
         let index = &mut *self.index();
         if index.names.tag_sets.len() >= TAG_SET_LIMIT && !index.tag_sets.contains_key(&tags) {
-            return Err(Problem::line(
-                format!("more than {TAG_SET_LIMIT} different combinations of tags"),
-                "tags that say who pays, not one for each request",
-            ));
+            return Err(index.full.get_or_insert_with(|| too_many(&index.names.tag_sets)).clone());
         }
         Ok(place(&mut index.tag_sets, &mut index.names.tag_sets, tags))
     }
@@ -73,6 +81,28 @@ impl SharedNames {
         let index = &mut *self.index();
         place(&mut index.classes, &mut index.names.classes, class)
     }
+}
+
+/// What is said once an import has brought too many tag sets: which tag differs most. What may differ from run to run,
+/// as threads meet tag sets in any order, is in what is expected: quarantined lines are known again by their fault.
+fn too_many(tag_sets: &[TagSet]) -> Problem {
+    let what = format!("more than {TAG_SET_LIMIT} different combinations of tags in one import");
+    let mut expected = "tags that say who pays, not one for each request".to_owned();
+    let mut values: FxHashMap<&str, FxHashSet<&str>> = FxHashMap::default();
+    for (key, value) in tag_sets.iter().flat_map(TagSet::iter) {
+        values.entry(key).or_default().insert(value);
+    }
+    // Of two alike, the one that can be left out; of two of those, the first.
+    let payer = |key: &str| TagKey::OWN_FIELDS.contains(&key);
+    let most = values.iter().max_by_key(|(key, values)| (values.len(), !payer(key), std::cmp::Reverse(**key)));
+    if let Some((key, values)) = most {
+        let count = grouped(i128::try_from(values.len()).unwrap_or(i128::MAX));
+        expected = format!("{expected}: tag {} alone has {count} different values", excerpt(key));
+        if !payer(key) && !looks_secret(key) {
+            expected = format!("{expected}, --ignore-tag {key} leaves it out");
+        }
+    }
+    Problem::line(what, expected)
 }
 
 struct Locked<'a>(MutexGuard<'a, Index>);
@@ -149,7 +179,7 @@ impl NameCache {
         Ok(place)
     }
 
-    /// The place of a tag set: the record's tags, and `fill` where it lacks them.
+    /// The place of a tag set: the record's tags without the ignored ones, and `fill` where it lacks them.
     pub fn tags<K: AsRef<str>, V: AsRef<str>>(
         &mut self,
         shared: &SharedNames,
@@ -157,7 +187,8 @@ impl NameCache {
         fill: &[Tag],
     ) -> Result<u32, Problem> {
         self.scratch.clear();
-        for (key, value) in tags {
+        let kept = || tags.iter().filter(|(key, _)| !shared.ignored.contains(key.as_ref()));
+        for (key, value) in kept() {
             remember(&mut self.scratch, key.as_ref());
             remember(&mut self.scratch, value.as_ref());
         }
@@ -169,7 +200,7 @@ impl NameCache {
             set.insert(tag.key.clone(), tag.value.clone());
         }
         let mut seen = TagSet::new();
-        for (key, value) in tags {
+        for (key, value) in kept() {
             let (key, value) = checked_tag(key.as_ref(), value.as_ref())?;
             if seen.get(key.as_str()).is_some() {
                 return Err(Problem::field(key.as_str(), "is given twice", "each tag once"));
@@ -190,4 +221,37 @@ fn checked_tag(key: &str, value: &str) -> Result<(TagKey, Name), Problem> {
     let expected = "a name of visible characters, without spaces around it (for a key: its alias)";
     let value = Name::tag_value(value).map_err(|error| Problem::value(&field, value, error, expected))?;
     Ok((checked, value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::error::Error;
+
+    fn told(sets: &[&[(&str, &str)]]) -> Result<String, Box<dyn Error>> {
+        let (shared, mut cache) = (SharedNames::default(), NameCache::default());
+        for tags in sets {
+            cache.tags(&shared, tags, &[]).map_err(|problem| problem.to_string())?;
+        }
+        Ok(too_many(&shared.lock().tag_sets).expected)
+    }
+
+    #[test]
+    fn the_tag_that_differs_most_is_named() -> Result<(), Box<dyn Error>> {
+        let [a, b] = [[("team", "a"), ("user", "x")], [("team", "a"), ("user", "y")]];
+        let said = "tags that say who pays, not one for each request";
+        assert_eq!(told(&[])?, said);
+        assert_eq!(
+            told(&[&a, &b])?,
+            format!("{said}: tag \"user\" alone has 2 different values, --ignore-tag user leaves it out")
+        );
+        // Of two alike, the one that can be left out.
+        let [a, b] = [[("department", "a"), ("user", "x")], [("department", "b"), ("user", "y")]];
+        assert!(told(&[&a, &b])?.ends_with("--ignore-tag user leaves it out"));
+        let [a, b] = [[("department", "a"), ("user", "x")], [("department", "b"), ("user", "x")]];
+        assert_eq!(told(&[&a, &b])?, format!("{said}: tag \"department\" alone has 2 different values"));
+        let secret = "sk-live-0123456789abcdef0123456789";
+        assert!(!told(&[&[(secret, "x")]])?.contains(secret));
+        Ok(())
+    }
 }

@@ -26,6 +26,7 @@ pub mod summarise;
 pub mod sums;
 pub mod transaction;
 pub mod verify;
+pub mod watch;
 
 use crate::domain::quantities::QuantityOverflow;
 use std::path::PathBuf;
@@ -83,7 +84,7 @@ pub enum LedgerError {
     Stopped,
     /// SQLite says no.
     #[error("{0}")]
-    Sqlite(#[from] rusqlite::Error),
+    Sqlite(#[source] rusqlite::Error),
     /// The system says no.
     #[error("{}: {error}", path.display())]
     Io {
@@ -92,6 +93,16 @@ pub enum LedgerError {
         /// What the system says.
         error: std::io::Error,
     },
+}
+
+impl From<rusqlite::Error> for LedgerError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            // Only a watch interrupts.
+            Some(rusqlite::ErrorCode::OperationInterrupted) => Self::Stopped,
+            _ => Self::Sqlite(error),
+        }
+    }
 }
 
 /// A result with a ledger's error.

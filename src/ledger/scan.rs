@@ -46,6 +46,9 @@ const ALL: &str = "SELECT key, class, input, cache_read, cache_write, cache_writ
     line, id FROM usage_event WHERE key BETWEEN ?1 AND ?2 ORDER BY key";
 const METERS: &str = "SELECT key, meter, quantity FROM event_meter WHERE key BETWEEN ?1 AND ?2 ORDER BY key, meter";
 
+/// Events that are told to whoever watches in one go.
+const TOLD_AT_ONCE: u64 = 10_000;
+
 /// Meters with a column of their own in an event: all frequent ones but the last, `request`.
 pub(super) const METER_COLUMNS: usize = FREQUENT - 1;
 
@@ -57,9 +60,18 @@ impl Snapshot<'_> {
         first: EventKey,
         last: EventKey,
         columns: Columns,
-        each: impl FnMut(&StoredEvent<'c>) -> Result<()>,
+        mut each: impl FnMut(&StoredEvent<'c>) -> Result<()>,
     ) -> Result<()> {
-        events(self.connection(), classes, first, last, columns, each)
+        let mut untold = 0;
+        events(self.connection(), classes, first, last, columns, |event| {
+            untold += 1;
+            if untold == TOLD_AT_ONCE {
+                self.watch().add(std::mem::take(&mut untold));
+            }
+            each(event)
+        })?;
+        self.watch().add(untold);
+        Ok(())
     }
 }
 

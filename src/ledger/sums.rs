@@ -160,6 +160,15 @@ impl Snapshot<'_> {
         Ok(self.connection().query_row(OUTSIDE, days, |row| Ok((row.get(0)?, row.get(1)?)))?)
     }
 
+    /// How many events the sums say a period has, to tell how far reading them has come.
+    pub fn events_within(&self, period: Period) -> Option<u64> {
+        let grain = if period.is_whole_months() { Grain::Month } else { Grain::Day };
+        let (table, column) = (grain.table(), grain.column());
+        let sql = format!("SELECT coalesce(sum(events), 0) FROM {table} WHERE {column} BETWEEN ?1 AND ?2");
+        let spans = [grain.number(period.first()), grain.number(period.last())];
+        u64::try_from(self.connection().query_row(&sql, spans, |row| row.get(0)).unwrap_or(-1_i64)).ok()
+    }
+
     /// The first and the last day with usage.
     pub fn days(&self) -> Result<Option<(Day, Day)>> {
         let days: (Option<i64>, Option<i64>) =

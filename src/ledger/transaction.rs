@@ -1,9 +1,11 @@
 //! Transactions: one state to read from, and all-or-nothing appends.
 
 use crate::ledger::connection::{Access, Ledger};
+use crate::ledger::watch::{Watch, Watched};
 use crate::ledger::{LedgerError, Result, chain};
 use rusqlite::{Connection, ErrorCode};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Eight megabytes of pages.
@@ -17,6 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Snapshot<'a> {
     pub(super) ledger: &'a Ledger,
     head: chain::Head,
+    watch: Arc<Watch>,
+    watched: Option<Watched>,
 }
 
 /// A transaction that appends. Dropped without [`Write::commit`], it leaves nothing behind.
@@ -33,7 +37,7 @@ impl Ledger {
     pub fn snapshot(&self) -> Result<Snapshot<'_>> {
         self.connection.execute_batch("BEGIN")?;
         match patiently(|| chain::head(&self.connection)) {
-            Ok(head) => Ok(Snapshot { ledger: self, head }),
+            Ok(head) => Ok(Snapshot { ledger: self, head, watch: Arc::default(), watched: None }),
             Err(error) => {
                 rollback(&self.connection);
                 Err(error)
@@ -110,6 +114,19 @@ fn rollback(connection: &Connection) {
 }
 
 impl Snapshot<'_> {
+    /// The same snapshot, watched: it and its readers tell how far they have come, and can be stopped.
+    pub fn watched(self, watch: &Arc<Watch>) -> Result<Self> {
+        let watched = Watched::new(watch, self.connection())?;
+        let mut snapshot = self;
+        (snapshot.watch, snapshot.watched) = (Arc::clone(watch), Some(watched));
+        Ok(snapshot)
+    }
+
+    /// Where it tells how far it has come.
+    pub fn watch(&self) -> &Watch {
+        &self.watch
+    }
+
     /// The last entry of the chain.
     pub const fn head(&self) -> &chain::Head {
         &self.head
@@ -127,6 +144,8 @@ impl Snapshot<'_> {
 
 impl Drop for Snapshot<'_> {
     fn drop(&mut self) {
+        // Nothing may interrupt the end.
+        self.watched = None;
         rollback(&self.ledger.connection);
     }
 }
@@ -136,12 +155,13 @@ impl Drop for Snapshot<'_> {
 pub struct Readers {
     path: PathBuf,
     head: chain::Head,
+    watch: Arc<Watch>,
 }
 
 impl Snapshot<'_> {
     /// Readers of this state, for other threads.
     pub fn readers(&self) -> Readers {
-        Readers { path: self.ledger.path().to_owned(), head: self.head.clone() }
+        Readers { path: self.ledger.path().to_owned(), head: self.head.clone(), watch: Arc::clone(&self.watch) }
     }
 }
 
@@ -152,7 +172,7 @@ impl Readers {
         work: impl FnOnce(&Snapshot<'_>) -> std::result::Result<T, E>,
     ) -> std::result::Result<T, E> {
         let reader = Ledger::open(&self.path, Access::Read)?;
-        let snapshot = reader.snapshot()?;
+        let snapshot = reader.snapshot()?.watched(&self.watch)?;
         if snapshot.head != self.head {
             return Err(LedgerError::Changed.into());
         }

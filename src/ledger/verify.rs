@@ -12,7 +12,7 @@ use crate::ledger::chain::{Entry, Kind};
 use crate::ledger::class::Classes;
 use crate::ledger::payload::{self, BatchSeal};
 use crate::ledger::recount;
-use crate::ledger::scan::{self, Columns, StoredEvent};
+use crate::ledger::scan::{Columns, StoredEvent};
 use crate::ledger::summarise::{DayHasher, DaySeal};
 use crate::ledger::sums::{self, Grain, Months};
 use crate::ledger::transaction::Snapshot;
@@ -51,12 +51,19 @@ const DAILY_DAYS: &str =
 const ORPHANS: &str = "SELECT count(*) FROM usage_daily_meter m WHERE NOT EXISTS (SELECT 1 FROM usage_daily d \
     WHERE d.day = m.day AND d.posting_period = m.posting_period AND d.source = m.source AND d.tag_set = m.tag_set \
     AND d.model = m.model AND d.tier = m.tier AND d.band = m.band)";
+const SEALED: &str = "SELECT sum(events) FROM batch";
 const METERS: &str = "SELECT code, name, unit FROM meter ORDER BY code";
 
 impl Snapshot<'_> {
     /// The days that events stand under.
     pub fn days_of_events(&self) -> Result<Option<(Day, Day)>> {
         recount::days_of_events(self.connection())
+    }
+
+    /// How many events the batches say there are, to tell how far reading them has come.
+    pub fn events_sealed(&self) -> Option<u64> {
+        let sum = self.connection().query_row(SEALED, [], |row| row.get(0));
+        u64::try_from(sum.unwrap_or(-1_i64)).ok()
     }
 
     /// What is needed to prove days of this state.
@@ -84,7 +91,7 @@ impl Snapshot<'_> {
         let Prover { classes, payers, forms, sources } = prover;
         let mut sources = sources.clone();
         let (first, last) = EventKey::range_of(day);
-        scan::events(self.connection(), classes, first, last, Columns::All, |event| {
+        self.events(classes, first, last, Columns::All, |event| {
             events += 1;
             if event.at < start || event.at >= end {
                 findings.push(format!("event {:?} at {} stands under {day}", event.id, event.at));
@@ -204,11 +211,13 @@ impl Snapshot<'_> {
         let mut day = Some(days.0);
         while let Some(today) = day {
             let range = [EventKey::new(today, first_hash).number(), EventKey::new(today, last_hash).number()];
+            let known = found.len();
             let mut rows = statement.query(range)?;
             while let Some(row) = rows.next()? {
                 let key: i64 = row.get(0)?;
                 found.extend(EventKey::from_number(key).map(|key| (key.hash(), today)));
             }
+            self.watch().add(u64::try_from(found.len() - known).unwrap_or(0));
             day = today.next().filter(|next| *next <= days.1);
         }
         found.sort_unstable();

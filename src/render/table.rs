@@ -5,6 +5,7 @@
 
 use super::{Renderer, is_unsafe, unknown_mark};
 use crate::sheet::{Cell, ColumnKind, Sheet};
+use crate::text::problem::grouped;
 use std::io;
 use unicode_width::UnicodeWidthStr;
 
@@ -63,7 +64,7 @@ fn shown(row: &[Cell]) -> Vec<String> {
 fn cell(cell: &Cell) -> String {
     match cell {
         Cell::Text(text) => printable(text),
-        Cell::Count(count) => in_thousands(*count),
+        Cell::Count(count) => grouped(*count),
         Cell::Exact(_) | Cell::Fixed { .. } => cell.plain(),
         Cell::Unknown(reason) => unknown_mark(reason).to_owned(),
     }
@@ -75,18 +76,6 @@ fn printable(text: &str) -> String {
         if is_unsafe(c) { printable.extend(c.escape_default()) } else { printable.push(c) }
     }
     printable
-}
-
-fn in_thousands(count: i128) -> String {
-    let digits = count.unsigned_abs().to_string();
-    let mut grouped = if count < 0 { "-".to_owned() } else { String::new() };
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
 }
 
 fn widths<'a>(header: &[String], rows: impl Iterator<Item = &'a Vec<String>>) -> Vec<usize> {
@@ -116,7 +105,6 @@ fn line(sheet: &Sheet, widths: &[usize], cells: &[String], to: &mut dyn io::Writ
 
 #[cfg(test)]
 mod tests {
-    use super::in_thousands;
     use crate::render::tests::{printed, sheet, texts};
     use std::error::Error;
 
@@ -169,14 +157,5 @@ two\\nlines
         sheet.rows.push(Vec::new());
         assert!(printed("table", &sheet).is_err());
         Ok(())
-    }
-
-    #[test]
-    fn counts_are_grouped_by_thousands() {
-        let cases =
-            [(0, "0"), (999, "999"), (1_000, "1,000"), (-123_456, "-123,456"), (1_000_000_000, "1,000,000,000")];
-        for (count, expected) in cases {
-            assert_eq!(in_thousands(count), expected);
-        }
     }
 }

@@ -79,6 +79,20 @@ fn excerpt_name(field: &str) -> String {
     shown
 }
 
+/// A whole number with its thousands set apart, for people.
+pub fn grouped(number: impl Into<i128>) -> String {
+    let number: i128 = number.into();
+    let digits = number.unsigned_abs().to_string();
+    let mut text = if number < 0 { "-".to_owned() } else { String::new() };
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// The nearest known word to a mistyped one, if one is near.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |text: &str| text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
@@ -115,5 +129,14 @@ mod tests {
         assert_eq!(nearest("input\u{2011}tokens", known), Some("input_tokens"));
         assert_eq!(nearest("cost", known), None);
         assert_eq!(nearest("mode", known), Some("model"));
+    }
+
+    #[test]
+    fn counts_are_grouped_by_thousands() {
+        let cases =
+            [(0, "0"), (999, "999"), (1_000, "1,000"), (-123_456, "-123,456"), (1_000_000_000, "1,000,000,000")];
+        for (count, expected) in cases {
+            assert_eq!(grouped(count), expected);
+        }
     }
 }

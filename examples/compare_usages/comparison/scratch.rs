@@ -124,7 +124,7 @@ impl Scratch {
     /// Everything, rated.
     pub(super) fn rated(&self) -> Result<Rated, Box<dyn Error>> {
         let day = Calendar::UTC.day_of(self.at);
-        let statement = self.books.statement(&Request::of(Period::between(day, day)))?;
+        let statement = self.books.statement(&Request::of(Period::between(day, day)), &Silent)?;
         Ok(Rated(statement))
     }
 }

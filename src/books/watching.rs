@@ -1,0 +1,132 @@
+//! Telling an observer how far long reading has come, and hearing from it whether to stop.
+
+use crate::books::Observer;
+use crate::ledger::watch::Watch;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
+
+/// How often an observer is told and asked.
+const EVERY: Duration = Duration::from_millis(50);
+
+/// Does some work while another thread watches it. The observer is asked before it begins, and told at its end.
+pub(super) fn watched<T>(observer: &dyn Observer, work: impl FnOnce(&Arc<Watch>) -> T) -> T {
+    let watch = Arc::new(Watch::default());
+    if observer.stop() {
+        watch.stop();
+    }
+    std::thread::scope(|scope| {
+        // Nothing is ever sent: the work is over when the sender is gone.
+        let (working, over) = channel::<Infallible>();
+        let seen = Arc::clone(&watch);
+        scope.spawn(move || {
+            while over.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
+                if observer.stop() {
+                    seen.stop();
+                }
+                seen.reached().into_iter().for_each(|reached| observer.reached(reached));
+            }
+            seen.reached().into_iter().for_each(|reached| observer.reached(reached));
+        });
+        let result = work(&watch);
+        drop(working);
+        result
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::aggregate::AggregateError;
+    use crate::books::import::ImportOptions;
+    use crate::books::reports::{Basis, Request};
+    use crate::books::verify::Depth;
+    use crate::books::{Act, Books, BooksError, Observer, Reached, Silent, Stage};
+    use crate::domain::calendar::Calendar;
+    use crate::domain::currency::Currency;
+    use crate::domain::name::Name;
+    use crate::domain::period::Period;
+    use crate::domain::timestamp::Timestamp;
+    use crate::import::input::Input;
+    use crate::ledger::{LedgerError, Settings};
+    use std::error::Error;
+    use std::fmt::Write;
+    use std::sync::Mutex;
+
+    type Outcome<T = ()> = Result<T, Box<dyn Error>>;
+
+    /// Remembers how far each thing came.
+    #[derive(Default)]
+    struct Heard(Mutex<Vec<Reached>>);
+
+    impl Observer for Heard {
+        fn reached(&self, reached: Reached) {
+            if let Ok(mut heard) = self.0.lock() {
+                heard.push(reached);
+            }
+        }
+    }
+
+    /// Wants nothing to begin.
+    struct Unwilling;
+
+    impl Observer for Unwilling {
+        fn stop(&self) -> bool {
+            true
+        }
+    }
+
+    fn books(folder: &std::path::Path) -> Outcome<Books> {
+        let act = Act { now: Timestamp::parse("2026-11-23T08:00:00Z")?, actor: "tester" };
+        let settings = Settings::new(Currency::parse("USD")?, Calendar::of_zone("UTC")?, Name::new("contract")?);
+        let books = Books::create(&folder.join("tokenbook.db"), &settings, act)?;
+        let mut text = "event_id,timestamp,model,input_tokens\n".to_owned();
+        for number in 0..3_000 {
+            writeln!(text, "e{number},2026-10-{:02}T10:00:00Z,m,1", number % 31 + 1)?;
+        }
+        let file = folder.join("u.csv");
+        std::fs::write(&file, text)?;
+        books.import(&Input::File(file), &ImportOptions::plain(), act, &Silent)?;
+        Ok(books)
+    }
+
+    fn request() -> Outcome<Request> {
+        Ok(Request { basis: Basis::Events, ..Request::of(Period::parse("2026-10")?) })
+    }
+
+    #[test]
+    fn an_observer_hears_how_far_reading_has_come() -> Outcome {
+        let folder = tempfile::tempdir()?;
+        let (books, heard) = (books(folder.path())?, Heard::default());
+        books.statement(&request()?, &heard)?;
+        let last = heard.0.lock().map_err(|_| "poisoned")?.last().copied();
+        assert_eq!(last, Some(Reached { stage: Stage::Events, done: 3_000, all: Some(3_000) }));
+        let part = Request { period: Period::parse("2026-10-01..2026-10-03")?, ..request()? };
+        books.statement(&part, &heard)?;
+        let last = heard.0.lock().map_err(|_| "poisoned")?.last().copied();
+        assert_eq!(last, Some(Reached { stage: Stage::Events, done: 291, all: Some(291) }));
+        books.verify(Depth::WithIntegrity, None, &heard)?;
+        let last = heard.0.lock().map_err(|_| "poisoned")?.last().copied();
+        assert_eq!(last, Some(Reached { stage: Stage::File, done: 0, all: None }));
+        Ok(())
+    }
+
+    #[test]
+    fn reading_stops_when_it_is_not_wanted_and_can_be_done_again() -> Outcome {
+        let folder = tempfile::tempdir()?;
+        let books = books(folder.path())?;
+        let stopped = books.statement(&request()?, &Unwilling);
+        assert!(
+            matches!(
+                stopped,
+                Err(BooksError::Ledger(LedgerError::Stopped)
+                    | BooksError::Aggregate(AggregateError::Ledger(LedgerError::Stopped)))
+            ),
+            "{stopped:?}"
+        );
+        assert!(matches!(books.verify(Depth::Full, None, &Unwilling), Err(LedgerError::Stopped)));
+        assert!(books.verify(Depth::Full, None, &Silent)?.findings.is_empty());
+        books.statement(&request()?, &Silent)?;
+        Ok(())
+    }
+}
