@@ -96,6 +96,8 @@ pub(super) fn patiently<T>(mut attempt: impl FnMut() -> Result<T>) -> Result<T> 
                 if start.elapsed() >= PATIENCE {
                     return Err(LedgerError::Busy(PATIENCE.as_secs()));
                 }
+                // Where SQLite itself has not waited.
+                std::thread::sleep(Duration::from_millis(5));
             }
             other => return other,
         }
