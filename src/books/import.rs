@@ -242,7 +242,8 @@ impl Books {
     ) -> Result<Option<(Write<'_>, Appended)>, LedgerError> {
         let Ok(first) = batches.recv() else { return Ok(None) };
         let waiting = || observer.waiting();
-        let write = if first.len() >= LOAD_EVENTS { self.ledger.load(waiting)? } else { self.ledger.write(waiting)? };
+        let load = first.len() >= LOAD_EVENTS && options.run == Run::Real;
+        let write = if load { self.ledger.load(waiting)? } else { self.ledger.write(waiting)? };
         let mut appender = Appender::new(&write, &options.source)?;
         let mut summariser = appender.summariser();
         std::thread::scope(|scope| {

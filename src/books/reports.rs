@@ -195,35 +195,21 @@ struct Rated {
 
 impl Rating<'_> {
     fn of(&self, request: &Request) -> Result<Rated, BooksError> {
-        let whole_months = request.period.is_whole_months();
-        if request.basis == Basis::Sums && request.detail == Detail::Totals && whole_months {
+        let month_before = request.period.as_month().map(|month| month.previous().period());
+        let some = |lines: Vec<RatedLine>| Some(lines).filter(|lines| !lines.is_empty());
+        let coarse = request.basis == Basis::Sums && request.detail == Detail::Totals;
+        if coarse && request.period.is_whole_months() {
             let names = self.snapshot.dictionary_of_payers()?;
-            if let Some(rated) = Self::both(request.period, names, |period, names| self.of_months(period, names))? {
-                return Ok(rated);
+            let of_months = |period| self.of_months(period, &names);
+            let lines = of_months(request.period)?;
+            if let (Some(lines), Some(before)) = (lines, month_before.map_or(Ok(Some(Vec::new())), of_months)?) {
+                return Ok(Rated { lines, before: some(before), names });
             }
         }
         let names = self.snapshot.dictionary()?;
-        let basis = |period| if period == request.period { request.basis } else { Basis::Sums };
-        let rated = |period, names: &Dictionary| self.of_days(period, basis(period), names).map(Some);
-        let none = || AggregateError::Ledger(LedgerError::Corrupt("usage that can be rated was not".to_owned()));
-        Ok(Self::both(request.period, names, rated)?.ok_or_else(none)?)
-    }
-
-    /// Rates a period and the month before; `None` where either cannot be rated so.
-    fn both(
-        period: Period,
-        names: Dictionary,
-        rated: impl Fn(Period, &Dictionary) -> Result<Option<Vec<RatedLine>>, BooksError>,
-    ) -> Result<Option<Rated>, BooksError> {
-        let Some(lines) = rated(period, &names)? else { return Ok(None) };
-        let before = match period.as_month().map(|month| month.previous().period()) {
-            Some(before) => match rated(before, &names)? {
-                Some(lines) => Some(lines).filter(|lines| !lines.is_empty()),
-                None => return Ok(None),
-            },
-            None => None,
-        };
-        Ok(Some(Rated { lines, before, names }))
+        let lines = self.of_days(request.period, request.basis, &names)?;
+        let before = month_before.map_or(Ok(Vec::new()), |period| self.of_days(period, Basis::Sums, &names))?;
+        Ok(Rated { lines, before: some(before), names })
     }
 
     fn of_months(&self, period: Period, names: &Dictionary) -> Result<Option<Vec<RatedLine>>, BooksError> {

@@ -118,16 +118,29 @@ pub fn tier<'a>(body: &Record<'a>, event: &mut Event<'a>) -> Result<(), Problem>
     Ok(())
 }
 
-/// The response within a line of a batch's results.
+/// The response within a line of a batch's results; `None` where the request failed, which used nothing.
 fn batch_body<'a>(record: &Record<'a>) -> Result<Option<Record<'a>>, Problem> {
     if let Some(response) = record.object("response")? {
+        let failed = response.count("status_code")?.is_some_and(|status| status >= 400);
         let body = response.object("body")?;
-        return Ok(body.filter(|body| body.has("usage")));
+        return match body {
+            Some(body) if body.has("usage") => Ok(Some(body)),
+            _ if failed || record.has("error") => Ok(None),
+            Some(body) => Ok(Some(body)),
+            None => Err(response.wrong("body", "is missing", "the response, or a status_code of 400 or more")),
+        };
     }
-    match record.object("result")? {
-        Some(result) => result.object("message"),
-        None => Ok(None),
+    if let Some(result) = record.object("result")? {
+        let message = result.object("message")?;
+        return match result.needed("type")?.as_ref() {
+            "succeeded" => message.ok_or_else(|| result.wrong("message", "is missing", "the message")).map(Some),
+            _ => Ok(None),
+        };
     }
+    if record.has("error") {
+        return Ok(None);
+    }
+    Err(Problem::line("is no result of a batch", "a line with a response, a result or an error"))
 }
 
 /// Refuses a field of an envelope that is mistyped: `departement` ignored would lose who pays.

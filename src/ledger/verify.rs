@@ -5,7 +5,6 @@ use crate::domain::canonical::EventParts;
 use crate::domain::key::{EventKey, KeyHash, SourceHasher};
 use crate::domain::meter::Meter;
 use crate::domain::tags::TagSet;
-use crate::domain::timestamp::Timestamp;
 use crate::domain::usage::{Tally, UsageLine};
 use crate::ledger::append::batch_digest;
 use crate::ledger::chain::{Entry, Kind};
@@ -84,7 +83,7 @@ impl Snapshot<'_> {
     /// Reads every event of a day: its key, its digest by batch, and the day's sums.
     pub fn prove_day(&self, day: Day, prover: &Prover) -> Result<DayProof> {
         let start = self.ledger().settings().calendar.start_of(day);
-        let end = day.next().map_or(Timestamp::LATEST, |next| self.ledger().settings().calendar.start_of(next));
+        let end = day.next().map(|next| self.ledger().settings().calendar.start_of(next));
         let mut hashers: BTreeMap<i64, DayHasher> = BTreeMap::new();
         let (mut tally, mut findings) = (Tally::new(), Vec::new());
         let (mut events, mut displaced) = (0, Vec::new());
@@ -93,7 +92,7 @@ impl Snapshot<'_> {
         let (first, last) = EventKey::range_of(day);
         self.events(classes, first, last, Columns::All, |event| {
             events += 1;
-            if event.at < start || event.at >= end {
+            if event.at < start || end.is_some_and(|end| event.at >= end) {
                 findings.push(format!("event {:?} at {} stands under {day}", event.id, event.at));
             }
             hashers.entry(event.batch).or_insert_with(DayHasher::new).add(parts(event, forms)?, &event.quantities);

@@ -63,7 +63,9 @@ pub fn events_of(usage: &Record<'_>, event: Event<'_>, events: &mut Events<'_, '
         Some(tools) => tools.count("web_search_requests")?,
         None => None,
     };
-    if iterations.len() < 2 {
+    // Compactions and advisors are not in the sum at the top, also where nothing else was done.
+    let in_sum = |one: &Record<'_>| Ok::<_, Problem>(one.text("type")?.is_none_or(|kind| kind == "message"));
+    if iterations.is_empty() || iterations.len() == 1 && iterations.first().map_or(Ok(true), in_sum)? {
         let mut event = event;
         meters(usage, &mut event.meters)?;
         event.meters.put(Meter::WebSearch, searches);

@@ -41,8 +41,15 @@ pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>)
         return Err(Problem::line("a log of requests without token counts, which is not usage", expected));
     }
     let (prompt, completion) = (record.loose_count("PromptTokens")?, record.loose_count("CompletionTokens")?);
+    let total = record.loose_count("TotalTokens")?;
     if prompt.unwrap_or(0) == 0 && completion.unwrap_or(0) == 0 {
-        return Ok(());
+        return match total.filter(|total| *total > 0) {
+            None => Ok(()),
+            Some(total) => {
+                let what = format!("{total} are told, and neither prompt nor completion");
+                Err(record.wrong("TotalTokens", what, "PromptTokens and CompletionTokens"))
+            }
+        };
     }
     let time = instant_assumed(record, "TimeGenerated", reading)?;
     let at = time.ok_or_else(|| record.wrong("TimeGenerated", "is missing", "a time"))?;
@@ -60,6 +67,6 @@ pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>)
     }
     event.meters.put(Meter::Input, prompt);
     event.meters.put(Meter::Output, completion);
-    event.total = record.loose_count("TotalTokens")?;
+    event.total = total;
     events.push(&event)
 }

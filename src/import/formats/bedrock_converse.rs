@@ -82,6 +82,10 @@ fn write(usage: &Record<'_>, written: Option<i64>, meters: &mut Meters) -> Resul
             long = Some(long.unwrap_or(0_i64).saturating_add(tokens));
         }
     }
+    if written.is_none() && sum > 0 {
+        let what = format!("is missing, and cacheDetails have {sum}");
+        return Err(usage.wrong("cacheWriteInputTokens", what, "the sum of them"));
+    }
     if let Some(written) = written.filter(|written| *written != sum && !details.is_empty()) {
         let what = format!("{written} is not the sum of cacheDetails, {sum}");
         return Err(usage.wrong("cacheWriteInputTokens", what, "what was written for each time to live"));

@@ -2,7 +2,8 @@
 //!
 //! No page documents it; columns as exports show them, read 2026-11-23. A row is the sum of one kind of token, of an API
 //! key, over a span of time; kinds do not overlap. There is no id: the natural key is everything but the amount. The time
-//! is the span's start, and needs `--assume-zone` where it has no offset. Keys are never read, their names are. A row may
+//! is the span's start, and needs `--assume-zone` where it has no offset. Keys are not kept, their names are; of a masked key, a digest tells it from
+//! another of the same name. A row may
 //! grow until its time is over. The file `cost-*.csv` is what was charged, and is refused.
 
 use crate::domain::meter::Meter;
@@ -49,11 +50,16 @@ pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>)
     let at = start.ok_or_else(|| record.wrong("start_time_iso", "is missing", "a time"))?;
     let (from, end, model) = (at.to_string(), record.needed("end_time_iso")?, record.needed("model")?);
     let (user, key) = (record.text("user_id")?, record.text("api_key_name")?);
+    // Two keys may have one name, and a kind two prices a day.
+    let digest = record.text("api_key")?.map(|masked| blake3::hash(masked.as_bytes()).to_hex()[..8].to_owned());
+    let price = record.scalar("price")?;
     let parts = [
         ("from", Some(from.as_str())),
         ("to", Some(end.as_ref())),
         ("user", user.as_deref()),
         ("key", key.as_deref()),
+        ("key_digest", digest.as_deref()),
+        ("price", price.as_deref()),
         ("model", Some(model.as_ref())),
         ("type", Some(kind.as_ref())),
     ];

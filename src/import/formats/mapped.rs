@@ -9,6 +9,7 @@ use crate::import::column_map::{ColumnMap, Place, TimeForm};
 use crate::import::events::{Event, Events, natural_key};
 use crate::import::field::quantity;
 use crate::import::format::{Format, How};
+use crate::import::json;
 use crate::import::reading::{Reading, zoned};
 use crate::import::record::Record;
 use crate::text::problem::Problem;
@@ -121,6 +122,15 @@ fn meters(record: &Record<'_>, map: &ColumnMap, event: &mut Event<'_>) -> Result
         let parts: Vec<(&str, Option<i64>)> = parts.iter().map(part).collect();
         event.meters.rest(*meter, (meter.field(), Some(*count)), &parts)?;
     }
+    for (whole, parts) in [(Meter::Input, &map.input_includes), (Meter::Output, &map.output_includes)] {
+        let has = |meter: &Meter| told.iter().any(|(known, count)| known == meter && *count > 0);
+        if !told.iter().any(|(known, _)| *known == whole)
+            && let Some(part) = parts.iter().find(|part| has(part))
+        {
+            let what = format!("is missing, and {} is a part of it", part.field());
+            return Err(Problem::field(whole.field(), what, "it, as the map says that it includes them"));
+        }
+    }
     if let Some(place) = &map.total
         && let Some(text) = find(record, "total_tokens", place)?
     {
@@ -169,7 +179,8 @@ fn scalar(record: &Record<'_>, name: &str, place: &Place) -> Result<Option<Strin
     }
     match record.values(name)?.unwrap_or_default().as_slice() {
         [] => Ok(None),
-        [one] => Ok(Some(one.get().trim_matches('"').to_owned())),
+        [one] if one.get().starts_with('"') => json::text(name, one).map(|text| text.map(Cow::into_owned)),
+        [one] => Ok(Some(one.get().to_owned())),
         _ => Err(at_map(record.wrong(name, "is several values", "one"), place)),
     }
 }

@@ -76,19 +76,23 @@ impl<'a> Attributes<'a> {
         Ok(Self(attributes))
     }
 
-    fn value(&self, keys: &[&str]) -> Option<&Record<'a>> {
-        keys.iter().find_map(|key| self.0.iter().find(|(known, _)| known == key)).map(|(_, value)| value)
+    fn attribute(&self, keys: &[&str]) -> Option<&(Cow<'a, str>, Record<'a>)> {
+        keys.iter().find_map(|key| self.0.iter().find(|(known, _)| known == key))
     }
 
     fn text(&self, keys: &[&str]) -> Result<Option<Cow<'a, str>>, Problem> {
-        self.value(keys).map_or(Ok(None), |value| value.text("stringValue"))
+        self.attribute(keys).map_or(Ok(None), |(_, value)| value.text("stringValue"))
     }
 
     fn count(&self, keys: &[&str]) -> Result<Option<i64>, Problem> {
-        let Some(value) = self.value(keys) else { return Ok(None) };
+        let Some((key, value)) = self.attribute(keys) else { return Ok(None) };
         // 64-bit numbers are texts in OTLP JSON; some senders write them as doubles.
-        match value.loose_count("intValue")? {
-            None => value.loose_count("doubleValue"),
+        let told = match value.loose_count("intValue")? {
+            None => value.loose_count("doubleValue")?,
+            told => told,
+        };
+        match told {
+            None => Err(Problem::field(key, "is no number", "an intValue or a doubleValue")),
             told => Ok(told),
         }
     }
