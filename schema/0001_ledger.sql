@@ -13,10 +13,10 @@ CREATE TABLE ledger (
     book        TEXT    NOT NULL CHECK (book <> '')
 ) STRICT;
 
--- The hash chain. kind: 1 genesis, 2 import, 3 price, 4 fx, 5 rule, 6 policy, 7 adjust, 8 waive, 9 close, 10 reopen, 11 migrate.
+-- The hash chain. kind: 1 genesis, 2 import, 3 price, 4 fx, 5 rule, 6 policy, 7 adjust, 8 waive, 9 close, 10 reopen, 11 migrate, 12 alias.
 CREATE TABLE entry (
     seq     INTEGER PRIMARY KEY CHECK (seq >= 1),
-    kind    INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 11),
+    kind    INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 12),
     at      INTEGER NOT NULL,
     actor   TEXT    NOT NULL CHECK (actor <> ''),
     payload BLOB    NOT NULL,
@@ -227,6 +227,21 @@ CREATE TABLE price (
     rate         INTEGER CHECK (rate >= 0),
     valid_from   INTEGER NOT NULL
 ) STRICT;
+
+-- A name under which a model is used that prices call otherwise; model is NULL where it is no alias any more.
+-- provider is empty for usage of any provider. The same key and start again, with a higher id, replaces.
+CREATE TABLE model_alias (
+    id         INTEGER PRIMARY KEY,
+    entry      INTEGER NOT NULL REFERENCES entry (seq),
+    line       INTEGER NOT NULL CHECK (line >= 1),
+    provider   TEXT    NOT NULL,
+    alias      TEXT    NOT NULL CHECK (alias <> ''),
+    model      TEXT    CHECK (model <> '' AND model <> alias),
+    valid_from INTEGER NOT NULL
+) STRICT;
+
+CREATE TRIGGER model_alias_refuses_update BEFORE UPDATE ON model_alias BEGIN SELECT RAISE(ABORT, 'model_alias is append-only'); END;
+CREATE TRIGGER model_alias_refuses_delete BEFORE DELETE ON model_alias BEGIN SELECT RAISE(ABORT, 'model_alias is append-only'); END;
 
 -- Lines that were no events, kept with the import that brought them. kept holds known fields only.
 CREATE TABLE quarantine (

@@ -8,7 +8,7 @@ CREATE TABLE batch (
 
 CREATE TABLE entry (
     seq     INTEGER PRIMARY KEY CHECK (seq >= 1),
-    kind    INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 11),
+    kind    INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 12),
     at      INTEGER NOT NULL,
     actor   TEXT    NOT NULL CHECK (actor <> ''),
     payload BLOB    NOT NULL,
@@ -78,6 +78,16 @@ CREATE TABLE model (
     provider TEXT    NOT NULL,
     name     TEXT    NOT NULL CHECK (name <> ''),
     UNIQUE (name, provider)
+) STRICT;
+
+CREATE TABLE model_alias (
+    id         INTEGER PRIMARY KEY,
+    entry      INTEGER NOT NULL REFERENCES entry (seq),
+    line       INTEGER NOT NULL CHECK (line >= 1),
+    provider   TEXT    NOT NULL,
+    alias      TEXT    NOT NULL CHECK (alias <> ''),
+    model      TEXT    CHECK (model <> '' AND model <> alias),
+    valid_from INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE price (
@@ -323,6 +333,10 @@ CREATE TRIGGER ledger_refuses_update BEFORE UPDATE ON ledger BEGIN SELECT RAISE(
 CREATE TRIGGER meter_refuses_delete BEFORE DELETE ON meter BEGIN SELECT RAISE(ABORT, 'meter is append-only'); END;
 
 CREATE TRIGGER meter_refuses_update BEFORE UPDATE ON meter BEGIN SELECT RAISE(ABORT, 'meter is append-only'); END;
+
+CREATE TRIGGER model_alias_refuses_delete BEFORE DELETE ON model_alias BEGIN SELECT RAISE(ABORT, 'model_alias is append-only'); END;
+
+CREATE TRIGGER model_alias_refuses_update BEFORE UPDATE ON model_alias BEGIN SELECT RAISE(ABORT, 'model_alias is append-only'); END;
 
 CREATE TRIGGER model_refuses_delete BEFORE DELETE ON model BEGIN SELECT RAISE(ABORT, 'model is append-only'); END;
 

@@ -1,4 +1,5 @@
-//! Prices that depend on the prompt's size: daily sums are cut where a price changes, and cut anew when one is added.
+//! Prices that depend on the prompt's size: daily sums are cut where a price changes, and cut anew when one is added, or
+//! when an alias lets a model have another's.
 
 use std::error::Error;
 use tokenbook::books::import::{DEFAULT_SOURCE, ImportOptions};
@@ -44,6 +45,13 @@ impl Desk {
             act,
             &Silent,
         )?;
+        Ok(())
+    }
+
+    fn aliases(&self, rows: &str) -> Outcome {
+        let list = format!("alias,provider,model,valid_from\n{rows}");
+        let act = Act { now: self.now, actor: "test" };
+        self.books.import_aliases("aliases.csv", list.as_bytes(), act, &Silent)?;
         Ok(())
     }
 
@@ -119,5 +127,51 @@ fn a_price_that_changes_inside_a_day_holds_from_its_instant() -> Outcome {
         "a,2026-10-01T11:59:59.999999999Z,m,a,1,,\nb,2026-10-01T12:00:00Z,m,a,10,,\nc,2026-10-01T12:00:00.000000001Z,m,a,100,,\n",
     )?;
     assert_eq!(desk.total()?, (exactly("0.000551")?, Cell::Count(0)));
+    Ok(())
+}
+
+#[test]
+fn an_alias_brings_the_thresholds_of_its_model() -> Outcome {
+    let desk = Desk::new()?;
+    desk.prices("m,input,,USD,1,2026-01-01\nm,input,200,USD,3,2026-01-01\n")?;
+    desk.usage("a,2026-10-01T00:00:00Z,m-2026,a,100,,\nb,2026-10-01T00:00:00Z,m-2026,a,300,,\n")?;
+    let unpriced = |(_, unpriced): (Cell, Cell)| unpriced;
+    assert_eq!(unpriced(desk.total()?), Cell::Count(2), "no name is matched by its beginning");
+    desk.aliases("m-2026,,m,2026-01-01\n")?;
+    assert_eq!(desk.total()?, (exactly("0.001")?, Cell::Count(0)), "100 x 1 + 300 x 3");
+    // A later threshold of the model cuts the sums of its alias as well, those that come afterwards too.
+    desk.prices("m,input,50,USD,2,2026-01-01\n")?;
+    assert_eq!(desk.total()?, (exactly("0.0011")?, Cell::Count(0)), "100 x 2 + 300 x 3");
+    desk.usage("c,2026-10-01T00:00:00Z,m-2026,a,50,,\nd,2026-10-02T00:00:00Z,m-2026,a,51,,\n")?;
+    assert_eq!(desk.total()?, (exactly("0.001252")?, Cell::Count(0)), "and 50 x 1 + 51 x 2");
+    Ok(())
+}
+
+#[test]
+fn an_alias_holds_from_its_instant_to_the_next() -> Outcome {
+    let desk = Desk::new()?;
+    desk.prices("m,input,,USD,1,2026-01-01\nn,input,,USD,2,2026-01-01\nn,input,,USD,4,2026-10-01T14:00:00Z\n")?;
+    desk.aliases("x,,m,2026-10-01T10:00:00Z\nx,,n,2026-10-01T12:00:00Z\nx,,-,2026-10-01T16:00:00Z\n")?;
+    desk.usage(
+        "a,2026-10-01T09:59:59.999999999Z,x,a,1,,\nb,2026-10-01T10:00:00Z,x,a,10,,\n\
+         c,2026-10-01T11:59:59.999999999Z,x,a,100,,\nd,2026-10-01T12:00:00Z,x,a,1000,,\n\
+         e,2026-10-01T14:00:00Z,x,a,10000,,\nf,2026-10-01T15:59:59.999999999Z,x,a,100000,,\n\
+         g,2026-10-01T16:00:00Z,x,a,1000000,,\n",
+    )?;
+    // 110 x 1 + 1,000 x 2 + 110,000 x 4; what is before the alias and after it has no price.
+    assert_eq!(desk.total()?, (exactly("0.44211")?, Cell::Count(2)));
+    Ok(())
+}
+
+#[test]
+fn a_price_in_force_wins_over_an_alias_and_an_alias_is_followed_once() -> Outcome {
+    let desk = Desk::new()?;
+    desk.prices("m,input,,USD,1,2026-01-01\nx,input,,USD,7,2026-10-02\nx,input,,USD,-,2026-10-03\n")?;
+    desk.aliases("x,,m,2026-01-01\ny,,x,2026-01-01\n")?;
+    desk.usage("a,2026-10-01T00:00:00Z,x,a,1,,\nb,2026-10-02T00:00:00Z,x,a,10,,\nc,2026-10-03T00:00:00Z,x,a,100,,\n")?;
+    assert_eq!(desk.total()?, (exactly("0.000171")?, Cell::Count(0)), "1 x 1 + 10 x 7 + 100 x 1");
+    // y is x, and x is m: y is x only while x has prices.
+    desk.usage("d,2026-10-01T00:00:00Z,y,a,1000,,\ne,2026-10-02T00:00:00Z,y,a,1000,,\n")?;
+    assert_eq!(desk.total()?, (exactly("0.007171")?, Cell::Count(1)));
     Ok(())
 }

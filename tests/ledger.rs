@@ -18,10 +18,15 @@ fn furnished() -> Outcome<Desk> {
             "{HEADER},web_searches\nx,2026-10-05T10:00:00Z,m,Legal,1,1,4\ny,bad,m,Legal,1,1,\nz,bad,m,Legal,1,1,\n"
         ),
     )?;
+    desk.write(
+        "aliases.csv",
+        "alias,provider,model,valid_from\nx,,m,2026-01-01\ny,north,m,2026-01-01\ny,north,-,2026-02-01\n",
+    )?;
     desk.run(&["prices", "import", "prices.csv"])?.ends(0)?;
     desk.run(&["import", "a.csv"])?.ends(0)?;
     desk.run(&["import", "b.csv", "--quarantine"])?.ends(4)?;
     desk.run(&["quarantine", "discard", "1", "--reason", "a test"])?.ends(0)?;
+    desk.run(&["aliases", "import", "aliases.csv"])?.ends(0)?;
     desk.run(&["verify", "--deep"])?.ends(0)?;
     Ok(desk)
 }
@@ -142,6 +147,30 @@ fn tampered(desk: &Desk, statements: &str) -> Outcome<Desk> {
     Ok(copy)
 }
 
+/// What may be done to aliases and to links of events, and how.
+const ALIASES_AND_LINKS: [(&str, &str); 11] = [
+    ("a link of events", "INSERT INTO event_link SELECT min(key), max(key) FROM usage_event"),
+    ("an alias", "UPDATE model_alias SET alias = 'z' WHERE id = 1"),
+    ("an alias's model", "UPDATE model_alias SET model = 'n' WHERE id = 1"),
+    ("an alias's start", "UPDATE model_alias SET valid_from = valid_from + 1 WHERE id = 1"),
+    ("an alias's provider", "UPDATE model_alias SET provider = '' WHERE id = 2"),
+    ("an alias's end", "UPDATE model_alias SET model = 'm' WHERE id = 3"),
+    ("an alias removed", "DELETE FROM model_alias WHERE id = 3"),
+    ("all aliases removed", "DELETE FROM model_alias"),
+    (
+        "an alias added",
+        "INSERT INTO model_alias SELECT 99, entry, line, provider, 'n', model, valid_from FROM model_alias WHERE id = 1",
+    ),
+    (
+        "an alias added to another entry",
+        "INSERT INTO model_alias SELECT 99, 2, line, provider, 'n', model, valid_from FROM model_alias WHERE id = 1",
+    ),
+    (
+        "an alias of an entry that is not there",
+        "INSERT INTO model_alias SELECT 99, 77, line, provider, 'n', model, valid_from FROM model_alias WHERE id = 1",
+    ),
+];
+
 #[test]
 fn verify_finds_every_kind_of_tampering() -> Outcome {
     let desk = furnished()?;
@@ -202,7 +231,8 @@ fn verify_finds_every_kind_of_tampering() -> Outcome {
         ("a meter's unit", "UPDATE meter SET unit = 'words' WHERE code = 0".to_owned()),
     ];
     let mut missed = Vec::new();
-    for (what, statements) in cases {
+    let others = ALIASES_AND_LINKS.map(|(what, statement)| (what, statement.to_owned()));
+    for (what, statements) in cases.into_iter().chain(others) {
         let copy = tampered(&desk, &statements)?;
         let ran = copy.run(&["verify"])?;
         if ran.code != Some(7) {

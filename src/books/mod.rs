@@ -3,6 +3,7 @@
 //! Nothing here prints, reads the clock or the environment: times and names of actors are arguments, and what happens
 //! meanwhile is told to an [`Observer`].
 
+pub mod aliases;
 pub mod catalogs;
 pub mod completeness;
 pub mod import;

@@ -5,6 +5,7 @@
 //! change, not where offered ones do.
 
 use crate::books::catalogs::{Offered, compared};
+use crate::books::reports::thresholds;
 use crate::books::{Act, Books, BooksError};
 use crate::domain::event::Band;
 use crate::domain::key::EventKey;
@@ -15,14 +16,16 @@ use crate::domain::timestamp::Timestamp;
 use crate::domain::usage::{Dictionary, Tally, UsageKey, UsageLine, UsageSums};
 use crate::ledger::scan::Columns;
 use crate::ledger::transaction::Snapshot;
+use crate::price::alias::AliasRow;
 use crate::price::catalog::Terms;
 use crate::price::change::{Changes, Kind};
-use crate::price::{Book, PriceRow};
+use crate::price::{Aliases, Book, PriceRow};
 use crate::rating::Cost;
 use crate::rating::rate::Rater;
 use crate::report::ReportError;
 use crate::sheet::{Cell, Column, Heading, Sheet};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What offered prices would change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +61,7 @@ impl Books {
     ) -> Result<PriceDiff, BooksError> {
         let snapshot = self.ledger.snapshot()?;
         let settings = self.settings();
-        let known = snapshot.prices()?;
+        let (known, aliases) = (snapshot.prices()?, snapshot.aliases()?);
         let (changes, missing) = compared(&known, offered, terms);
         let month = month.unwrap_or_else(|| Month::of(settings.calendar.day_of(act.now)));
         let heading = |report: &str, period: String| Heading {
@@ -73,7 +76,7 @@ impl Books {
         let prices = price_sheet(&changes, listed, heading("price changes", terms.valid_from.to_string()));
         let mut after = known.clone();
         after.extend(changes.changes.iter().map(|change| change.new.row.clone()));
-        let books = Before { rows: &known, book: &terms.book }.and(&after);
+        let books = Before { rows: &known, book: &terms.book, aliases: &aliases }.and(&after);
         let costs = costs(&snapshot, month.period(), &books)?;
         let cost = cost_sheet(&costs, heading("cost of the month", month.to_string()))?;
         Ok(PriceDiff { changes, missing, prices, cost })
@@ -109,10 +112,11 @@ fn price_sheet(changes: &Changes, listed: Listed, heading: Heading) -> Sheet {
     Sheet { heading, columns, rows: rows.collect(), total: None }
 }
 
-/// A price book as it is.
+/// A price book as it is, with the aliases of models.
 struct Before<'a> {
     rows: &'a [PriceRow],
     book: &'a crate::domain::name::Name,
+    aliases: &'a [AliasRow],
 }
 
 /// A price book at one of two states, with the prompt sizes at which its prices change.
@@ -123,16 +127,11 @@ struct State {
 
 impl Before<'_> {
     fn and(&self, after: &[PriceRow]) -> [State; 2] {
+        let aliases = Arc::new(Aliases::new(self.aliases));
         [self.rows, after].map(|rows| {
-            let mut thresholds: BTreeMap<String, BTreeSet<i64>> = BTreeMap::new();
+            let of_book = rows.iter().filter(|row| row.key.book == *self.book);
             // Bands are cut at the thresholds of all books, as the ledger cuts them.
-            for row in rows.iter().filter(|row| row.key.prompt_above > 0) {
-                thresholds.entry(row.key.model.to_string()).or_default().insert(row.key.prompt_above);
-            }
-            State {
-                book: Book::new(rows.iter().filter(|row| row.key.book == *self.book)),
-                thresholds: thresholds.into_iter().map(|(model, sizes)| (model, sizes.into_iter().collect())).collect(),
-            }
+            State { book: Book::new(of_book).under(Arc::clone(&aliases)), thresholds: thresholds(rows, self.aliases) }
         })
     }
 }

@@ -10,7 +10,8 @@ use crate::domain::usage::Dictionary;
 use crate::ledger::LedgerError;
 use crate::ledger::transaction::Snapshot;
 use crate::ledger::watch::Watch;
-use crate::price::{Book, PriceRow};
+use crate::price::alias::{self, AliasRow};
+use crate::price::{Aliases, Book, PriceRow};
 use crate::rating::RatedLine;
 use crate::report::by::Dimension;
 use crate::report::group::{Totals, group};
@@ -127,8 +128,8 @@ impl Books {
     fn statement_of_one_state(&self, request: &Request, watch: &Arc<Watch>) -> Result<Statement, BooksError> {
         let snapshot = self.ledger.snapshot()?.watched(watch)?;
         let settings = self.settings();
-        let rows = snapshot.prices()?;
-        let books = books(&rows);
+        let (rows, aliases) = (snapshot.prices()?, snapshot.aliases()?);
+        let books = books(&rows, &aliases);
         let own = request.book.as_deref().unwrap_or(settings.book.as_str());
         let empty = Book::default();
         let book = match books.get(own) {
@@ -155,7 +156,7 @@ impl Books {
             before,
             names,
             book: own.to_owned(),
-            thresholds: thresholds(&rows),
+            thresholds: thresholds(&rows, &aliases),
             books,
             caveats,
         })
@@ -163,21 +164,19 @@ impl Books {
 }
 
 /// The books of all prices, by name.
-fn books(rows: &[PriceRow]) -> BTreeMap<String, Book> {
+fn books(rows: &[PriceRow], aliases: &[AliasRow]) -> BTreeMap<String, Book> {
+    let aliases = Arc::new(Aliases::new(aliases));
     let mut by_name: BTreeMap<String, Vec<&PriceRow>> = BTreeMap::new();
     for row in rows {
         by_name.entry(row.key.book.to_string()).or_default().push(row);
     }
-    by_name.into_iter().map(|(name, rows)| (name, Book::new(rows))).collect()
+    by_name.into_iter().map(|(name, rows)| (name, Book::new(rows).under(Arc::clone(&aliases)))).collect()
 }
 
-/// The prompt sizes at which some price of each model changes, ascending.
-fn thresholds(rows: &[PriceRow]) -> BTreeMap<String, Vec<i64>> {
-    let mut found: BTreeMap<String, BTreeSet<i64>> = BTreeMap::new();
-    for row in rows.iter().filter(|row| row.key.prompt_above > 0) {
-        found.entry(row.key.model.to_string()).or_default().insert(row.key.prompt_above);
-    }
-    found.into_iter().map(|(model, thresholds)| (model, thresholds.into_iter().collect())).collect()
+/// The prompt sizes at which some price of each model changes, ascending, as the ledger's bands are cut by them.
+pub(super) fn thresholds(rows: &[PriceRow], aliases: &[AliasRow]) -> BTreeMap<String, Vec<i64>> {
+    let aliases = aliases.iter().filter_map(|row| Some((row.key.alias.as_str(), row.model.as_ref()?.as_str())));
+    alias::thresholds(rows.iter().map(|row| (row.key.model.as_str(), row.key.prompt_above)), aliases)
 }
 
 struct Rating<'a> {
@@ -240,6 +239,7 @@ impl Statement {
             lines: &self.lines,
             before: self.before.as_deref(),
             names: &self.names,
+            book: self.books.get(&self.book),
             by,
         };
         Ok((found.sheet)(&inputs)?)

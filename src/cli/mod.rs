@@ -1,5 +1,6 @@
 //! The command line: one file a command, one line each in [`Command`] and [`dispatch`].
 
+mod aliases;
 mod backup;
 mod completions;
 pub mod failure;
@@ -53,6 +54,7 @@ enum Command {
     Formats(formats::Arguments),
     Quarantine(quarantine::Arguments),
     Prices(prices::Arguments),
+    Aliases(aliases::Arguments),
     Report(report::Arguments),
     MonthEnd(month_end::Arguments),
     Verify(verify::Arguments),
@@ -170,6 +172,7 @@ fn dispatch(command: Command, session: &mut Session<'_, '_>) -> Result<Exit, Fai
         Command::Formats(arguments) => formats::run(&arguments, session),
         Command::Quarantine(arguments) => quarantine::run(&arguments, session),
         Command::Prices(arguments) => prices::run(&arguments, session),
+        Command::Aliases(arguments) => aliases::run(&arguments, session),
         Command::Report(arguments) => report::run(&arguments, session),
         Command::MonthEnd(arguments) => month_end::run(&arguments, session),
         Command::Verify(arguments) => verify::run(&arguments, session),

@@ -24,15 +24,18 @@ pub enum Kind {
     Price,
     /// Something that was missing was waived or discarded, with a reason.
     Waive,
+    /// Aliases of models were imported.
+    Alias,
 }
 
 impl Kind {
-    const fn code(self) -> u8 {
+    pub(super) const fn code(self) -> u8 {
         match self {
             Self::Genesis => 1,
             Self::Import => 2,
             Self::Price => 3,
             Self::Waive => 8,
+            Self::Alias => 12,
         }
     }
 
@@ -43,6 +46,7 @@ impl Kind {
             2 => Some(Self::Import),
             3 => Some(Self::Price),
             8 => Some(Self::Waive),
+            12 => Some(Self::Alias),
             _ => None,
         }
     }

@@ -4,6 +4,7 @@
 //! the file from its first to its last row. One statement a function, its text in a constant above it.
 #![deny(clippy::indexing_slicing, clippy::as_conversions)]
 
+pub mod aliases;
 pub mod append;
 pub mod backup;
 pub mod chain;

@@ -3,6 +3,7 @@
 use crate::domain::canonical::Encoder;
 use crate::domain::name::Name;
 use crate::domain::rate::Rate;
+use crate::ledger::aliases::StoredAlias;
 use crate::ledger::imports::ImportRow;
 use crate::ledger::prices::StoredPrice;
 use crate::ledger::quarantine::Held;
@@ -75,6 +76,17 @@ pub(super) fn prices(rows: &[StoredPrice]) -> Vec<u8> {
         encoder.text(key.model.as_str()).text(key.tier.as_str()).u8(key.meter.code()).i64(key.prompt_above);
         encoder.text(row.currency.code()).optional_i64(row.rate.map(Rate::nanos_per_million));
         encoder.i64(row.valid_from.nanos());
+    }
+    encoder.into_bytes()
+}
+
+/// A list of aliases: every row that was appended.
+pub(super) fn aliases(rows: &[StoredAlias]) -> Vec<u8> {
+    let mut encoder = Encoder::new();
+    encoder.count(rows.len());
+    for StoredAlias { line, row } in rows {
+        encoder.i64(*line).optional_text(row.key.provider.as_ref().map(Name::as_str)).text(row.key.alias.as_str());
+        encoder.optional_text(row.model.as_ref().map(Name::as_str)).i64(row.valid_from.nanos());
     }
     encoder.into_bytes()
 }

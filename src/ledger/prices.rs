@@ -6,11 +6,10 @@ use crate::domain::name::Name;
 use crate::domain::rate::Rate;
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::transaction::{Snapshot, Write};
-use crate::ledger::{LedgerError, Result, chain, payload, stored, sums};
+use crate::ledger::{LedgerError, Result, aliases, chain, payload, stored, sums};
 use crate::price::read::ListedPrice;
-use crate::price::{PriceKey, PriceRow};
+use crate::price::{PriceKey, PriceRow, alias};
 use rusqlite::{Connection, Row};
-use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A price with its line in the list it came from.
@@ -46,7 +45,7 @@ const READ: &str = "SELECT line, book, provider, model, tier, meter, prompt_abov
     FROM price ORDER BY id";
 
 impl Write<'_> {
-    /// Appends the prices that are not there yet. Where one brings a new threshold, its model's sums sums are cut anew.
+    /// Appends the prices that are not there yet. Where one brings a new threshold, its model's sums are cut anew.
     pub fn append_prices(&self, prices: &[ListedPrice], now: Timestamp, actor: &str) -> Result<PricesAppended> {
         let connection = self.connection();
         let mut in_force: BTreeMap<(PriceKey, Timestamp), PriceRow> = BTreeMap::new();
@@ -78,7 +77,8 @@ impl Write<'_> {
         Ok(outcome)
     }
 
-    fn cut_bands_anew(&self, before: &FxHashMap<String, Vec<i64>>) -> Result<()> {
+    /// Makes the sums anew of the models whose thresholds are others now.
+    pub(super) fn cut_bands_anew(&self, before: &BTreeMap<String, Vec<i64>>) -> Result<()> {
         let connection = self.connection();
         let after = thresholds(connection)?;
         let mut models = BTreeSet::new();
@@ -160,16 +160,16 @@ fn price(row: &Row<'_>) -> Result<PriceRow> {
     Ok(PriceRow { key, valid_from: chain::instant(row.get(9)?)?, currency, rate })
 }
 
-const THRESHOLDS: &str =
-    "SELECT DISTINCT model, prompt_above FROM price WHERE prompt_above > 0 ORDER BY model, prompt_above";
+const THRESHOLDS: &str = "SELECT DISTINCT model, prompt_above FROM price WHERE prompt_above > 0";
 
-/// The thresholds at which some price of a model changes with the prompt's size, ascending.
-pub(super) fn thresholds(connection: &Connection) -> Result<FxHashMap<String, Vec<i64>>> {
+/// The thresholds at which some price changes with the prompt's size, ascending, by every name that usage may have.
+pub(super) fn thresholds(connection: &Connection) -> Result<BTreeMap<String, Vec<i64>>> {
     let mut statement = connection.prepare_cached(THRESHOLDS)?;
-    let mut rows = statement.query([])?;
-    let mut thresholds: FxHashMap<String, Vec<i64>> = FxHashMap::default();
-    while let Some(row) = rows.next()? {
-        thresholds.entry(row.get(0)?).or_default().push(row.get(1)?);
-    }
-    Ok(thresholds)
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let prices: Vec<(String, i64)> = rows.collect::<rusqlite::Result<_>>()?;
+    let aliases = aliases::pairs(connection)?;
+    Ok(alias::thresholds(
+        prices.iter().map(|(model, threshold)| (model.as_str(), *threshold)),
+        aliases.iter().map(|(alias, model)| (alias.as_str(), model.as_str())),
+    ))
 }

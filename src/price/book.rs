@@ -3,6 +3,9 @@
 //! The order of resolution: the tier exactly; if a row naming the event's provider is in force, rows for any provider
 //! are ignored; then the highest threshold the prompt exceeds; then the latest start. `reasoning` falls back to
 //! `output`, nothing else falls back. Never the price of today: the instant is an argument.
+//!
+//! Where no price in force names the model, whatever its meter or tier, the alias in force says under which other name
+//! its prices stand, all of them.
 
 use crate::domain::currency::Currency;
 use crate::domain::event::{Band, Model, ServiceTier};
@@ -10,9 +13,11 @@ use crate::domain::meter::Meter;
 use crate::domain::name::Name;
 use crate::domain::rate::Rate;
 use crate::domain::timestamp::Timestamp;
-use crate::price::PriceRow;
+use crate::price::nearest::nearest_names;
+use crate::price::{Aliases, PriceRow};
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// A rate in a currency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +45,8 @@ pub enum Resolution {
 #[derive(Debug, Default)]
 pub struct Book {
     models: FxHashMap<Box<str>, ModelPrices>,
+    aliases: Arc<Aliases>,
+    /// At which some price or alias starts or ends, sorted.
     starts: Vec<Timestamp>,
 }
 
@@ -77,6 +84,14 @@ impl Book {
         book
     }
 
+    /// The same book, its models also known by their aliases.
+    pub fn under(mut self, aliases: Arc<Aliases>) -> Self {
+        self.starts.extend(aliases.starts());
+        self.starts.sort_unstable();
+        self.starts.dedup();
+        Self { aliases, ..self }
+    }
+
     fn insert(&mut self, row: &PriceRow) {
         let model = self.models.entry(row.key.model.as_str().into()).or_default();
         model.starts.insert(row.valid_from);
@@ -93,7 +108,7 @@ impl Book {
 
     /// The price of a meter for an event of a model and tier, with a prompt in a band, at an instant.
     pub fn resolve(&self, model: &Model, tier: &ServiceTier, meter: Meter, band: Band, at: Timestamp) -> Resolution {
-        let Some(prices) = self.models.get(model.name.as_str()) else {
+        let Some(prices) = self.prices_of(model, at) else {
             return if meter == Meter::Request { Resolution::NotCharged } else { Resolution::NoPrice };
         };
         let found = prices.resolve(model.provider.as_ref(), tier, meter, band, at);
@@ -108,15 +123,30 @@ impl Book {
         }
     }
 
-    /// Whether the book has any price for a model.
-    pub fn knows(&self, model: &Model) -> bool {
-        self.models.contains_key(model.name.as_str())
+    /// The prices of a model at an instant: those of its own name if one is in force, else those of its alias.
+    fn prices_of(&self, model: &Model, at: Timestamp) -> Option<&ModelPrices> {
+        let own = self.models.get(model.name.as_str());
+        if own.is_some_and(|prices| prices.is_in_force(model.provider.as_ref(), at)) {
+            return own;
+        }
+        let alias = self.aliases.model_of(model, at).and_then(|name| self.models.get(name.as_str()));
+        alias.or(own)
     }
 
-    /// Instants strictly inside a span at which a price of the model starts or ends.
+    /// The names that have prices and are nearest to one that never had any, as a hint for a person.
+    pub fn nearest(&self, model: &str) -> Vec<&str> {
+        if self.models.contains_key(model) {
+            return Vec::new();
+        }
+        nearest_names(model, self.models.keys().map(AsRef::as_ref))
+    }
+
+    /// Instants strictly inside a span at which a price of the model starts or ends, or its name stands for another.
     pub fn changes_within(&self, model: &str, after: Timestamp, before: Timestamp) -> Vec<Timestamp> {
-        let starts = self.models.get(model).map(|prices| &prices.starts);
-        starts.into_iter().flatten().copied().filter(|start| *start > after && *start < before).collect()
+        let starts = |name: &str| self.models.get(name).into_iter().flat_map(|prices| prices.starts.iter().copied());
+        let of_targets = self.aliases.targets(model).flat_map(starts);
+        let all = starts(model).chain(self.aliases.starts_of(model)).chain(of_targets);
+        all.filter(|start| *start > after && *start < before).collect()
     }
 
     /// How many starts lie at or before an instant: two instants of one number have the same prices.
@@ -157,6 +187,12 @@ impl ModelPrices {
         };
         let best = prices.into_iter().filter(|(above, _)| *above <= reached).max_by_key(|(above, _)| *above);
         best.map_or(Resolution::NoPrice, |(_, price)| Resolution::Priced(price))
+    }
+
+    /// Whether any price is in force for usage of a provider.
+    fn is_in_force(&self, provider: Option<&Name>, at: Timestamp) -> bool {
+        let mut histories = self.keys.values().flatten();
+        histories.any(|h| (h.provider.is_none() || h.provider.as_ref() == provider) && h.in_force(at).is_some())
     }
 
     fn name_requests(&self, provider: Option<&Name>) -> bool {

@@ -4,10 +4,13 @@
 //! rate ends its key. [`Book`] answers the one question of rating: the price in force at an event's instant.
 #![deny(clippy::indexing_slicing, clippy::as_conversions)]
 
+pub mod alias;
+pub mod alias_list;
 pub mod book;
 pub mod catalog;
 pub mod change;
 pub mod check;
+pub mod nearest;
 pub mod read;
 
 use crate::domain::currency::Currency;
@@ -17,6 +20,7 @@ use crate::domain::name::Name;
 use crate::domain::rate::Rate;
 use crate::domain::timestamp::Timestamp;
 
+pub use alias::Aliases;
 pub use book::{Book, Price, Resolution};
 
 /// What a price is for. Two rows of one key are two prices of the same thing at different times.

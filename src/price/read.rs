@@ -113,7 +113,8 @@ fn rate(price: &str, per: &str) -> Result<Option<Rate>, Problem> {
     Rate::parse(price, per).map(Some).map_err(|error| Problem::value("price", price, error, expected))
 }
 
-fn valid_from(text: &str, calendar: Calendar) -> Result<Timestamp, Problem> {
+/// The start of a price or an alias: a day of the calendar, or an instant.
+pub(super) fn valid_from(text: &str, calendar: Calendar) -> Result<Timestamp, Problem> {
     if let Ok(day) = period::day(text) {
         return Ok(calendar.start_of(day));
     }

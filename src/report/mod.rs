@@ -14,6 +14,7 @@ use crate::domain::period::Period;
 use crate::domain::quantities::QuantityOverflow;
 use crate::domain::ratio::Overflow;
 use crate::domain::usage::Dictionary;
+use crate::price::Book;
 use crate::rating::RatedLine;
 use crate::sheet::{Heading, Sheet};
 use by::Dimension;
@@ -30,6 +31,8 @@ pub struct Inputs<'a> {
     pub before: Option<&'a [RatedLine]>,
     /// The names of the lines' numbers.
     pub names: &'a Dictionary,
+    /// The book they were rated with; none where the ledger has no prices.
+    pub book: Option<&'a Book>,
     /// The dimensions to group by.
     pub by: &'a [Dimension],
 }

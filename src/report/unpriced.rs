@@ -1,4 +1,7 @@
 //! What was used and has no price: by model, tier and meter, with the reason. Empty when everything is priced.
+//!
+//! A model that no price names is shown with the nearest names that have prices: for a person to say whether it is one of
+//! them, by an alias. Nothing is priced by likeness.
 
 use crate::domain::calendar::Day;
 use crate::domain::meter::Meter;
@@ -39,6 +42,7 @@ pub fn sheet(inputs: &Inputs<'_>) -> Result<Sheet, ReportError> {
         }
     }
     let rows = found.into_iter().map(|((provider, model, tier, meter, why), span)| {
+        let nearest = inputs.book.map_or_else(Vec::new, |book| book.nearest(&model));
         vec![
             Cell::Text(provider),
             Cell::Text(model),
@@ -49,6 +53,7 @@ pub fn sheet(inputs: &Inputs<'_>) -> Result<Sheet, ReportError> {
             Cell::text(span.first.to_string()),
             Cell::text(span.last.to_string()),
             Cell::text(why.reason()),
+            Cell::text(nearest.join("; ")),
         ]
     });
     let columns = vec![
@@ -61,6 +66,7 @@ pub fn sheet(inputs: &Inputs<'_>) -> Result<Sheet, ReportError> {
         Column::text("first_day"),
         Column::text("last_day"),
         Column::text("reason"),
+        Column::text("nearest_names"),
     ];
     Ok(Sheet { heading: inputs.heading.clone(), columns, rows: rows.collect(), total: None })
 }

@@ -4,6 +4,7 @@
 #[path = "../desk/mod.rs"]
 mod desk;
 
+mod aliases;
 mod import;
 mod init;
 mod month_end;
@@ -37,6 +38,7 @@ fn every_command_explains_itself() -> Outcome {
         "import",
         "quarantine",
         "prices",
+        "aliases",
         "report",
         "month-end",
         "verify",

@@ -84,7 +84,7 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
 }
 
 /// An instant, or the start of a day of the ledger's zone.
-fn instant(option: &str, text: &str, books: &tokenbook::books::Books) -> Result<Timestamp, Failure> {
+pub fn instant(option: &str, text: &str, books: &tokenbook::books::Books) -> Result<Timestamp, Failure> {
     if let Ok(day) = period::day(text) {
         return Ok(books.settings().calendar.start_of(day));
     }
@@ -139,5 +139,8 @@ fn check(
         return Ok(Exit::Done);
     }
     output.put(&unpriced, session)?;
+    session.warn(
+        "hint: a model that is used under another name than its prices have is told by an alias: tokenbook aliases import",
+    )?;
     Ok(if strict { Exit::Incomplete } else { Exit::Done })
 }

@@ -1,0 +1,73 @@
+//! Importing aliases of models, and aliases as a sheet.
+
+use crate::books::price_list::Listing;
+use crate::books::{Act, Books, BooksError, Observer};
+use crate::domain::name::Name;
+use crate::domain::timestamp::Timestamp;
+use crate::ledger::aliases::AliasesAppended;
+use crate::price::alias::{AliasKey, AliasRow};
+use crate::price::alias_list::{ListedAlias, alias_list};
+use crate::sheet::{Cell, Column, Heading, Sheet};
+use std::collections::BTreeMap;
+
+impl Books {
+    /// Imports a list of aliases: all of it, or nothing.
+    pub fn import_aliases(
+        &self,
+        file: &str,
+        bytes: &[u8],
+        act: Act<'_>,
+        observer: &dyn Observer,
+    ) -> Result<AliasesAppended, BooksError> {
+        let aliases: Vec<ListedAlias> = alias_list(bytes, self.settings().calendar)
+            .map_err(|problems| BooksError::Lines { file: file.to_owned(), problems })?;
+        let write = self.ledger.write(|| observer.waiting())?;
+        let outcome = write.append_aliases(&aliases, act.now, act.actor)?;
+        write.commit()?;
+        self.ledger.checkpoint()?;
+        Ok(outcome)
+    }
+
+    /// Aliases in the order of their names and starts. What is listed as CSV can be imported again.
+    pub fn alias_list(&self, listing: Listing) -> Result<Sheet, BooksError> {
+        let snapshot = self.ledger.snapshot()?;
+        let mut histories: BTreeMap<AliasKey, BTreeMap<Timestamp, AliasRow>> = BTreeMap::new();
+        for row in snapshot.aliases()? {
+            histories.entry(row.key.clone()).or_default().insert(row.valid_from, row);
+        }
+        let mut rows: Vec<Vec<Cell>> = Vec::new();
+        for history in histories.values() {
+            match listing {
+                Listing::History => rows.extend(history.values().map(cells)),
+                Listing::InForceAt(at) => {
+                    let last = history.range(..=at).next_back().map(|(_, row)| row);
+                    rows.extend(last.filter(|row| row.model.is_some()).map(cells));
+                }
+            }
+        }
+        let settings = self.settings();
+        let heading = Heading {
+            report: "aliases".to_owned(),
+            period: match listing {
+                Listing::InForceAt(at) => at.to_string(),
+                Listing::History => "all".to_owned(),
+            },
+            time_zone: settings.calendar.zone_name().to_owned(),
+            currency: settings.currency,
+            ledger_head: snapshot.head().to_string(),
+            closed: false,
+            caveats: Vec::new(),
+        };
+        let columns = ["alias", "provider", "model", "valid_from"].map(Column::text).into();
+        Ok(Sheet { heading, columns, rows, total: None })
+    }
+}
+
+fn cells(row: &AliasRow) -> Vec<Cell> {
+    vec![
+        Cell::text(row.key.alias.as_str()),
+        Cell::text(row.key.provider.as_ref().map_or("", Name::as_str)),
+        Cell::text(row.model.as_ref().map_or("-", Name::as_str)),
+        Cell::text(row.valid_from.to_string()),
+    ]
+}

@@ -1,0 +1,121 @@
+//! Rows of aliases: appended, never changed. The same key and start again replaces, and both stay readable.
+
+use crate::domain::name::Name;
+use crate::domain::timestamp::Timestamp;
+use crate::ledger::transaction::{Snapshot, Write};
+use crate::ledger::{LedgerError, Result, chain, payload, prices, stored};
+use crate::price::alias::{AliasKey, AliasRow};
+use crate::price::alias_list::ListedAlias;
+use rusqlite::{Connection, Row};
+use std::collections::BTreeMap;
+
+/// An alias with its line in the list it came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct StoredAlias {
+    pub(super) line: i64,
+    pub(super) row: AliasRow,
+}
+
+/// What an import of aliases did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AliasesAppended {
+    /// Aliases that are new.
+    pub added: u64,
+    /// Aliases that were there alike.
+    pub unchanged: u64,
+    /// Aliases that took the place of another of the same key and start: the old one and the new one.
+    pub replaced: Vec<(AliasRow, AliasRow)>,
+}
+
+const INSERT: &str =
+    "INSERT INTO model_alias (entry, line, provider, alias, model, valid_from) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+const READ: &str = "SELECT line, provider, alias, model, valid_from, entry FROM model_alias ORDER BY id";
+const PAIRS: &str = "SELECT DISTINCT alias, model FROM model_alias WHERE model IS NOT NULL";
+
+impl Write<'_> {
+    /// Appends the aliases that are not there yet. A name that stands for a model with thresholds is summed anew by them.
+    pub fn append_aliases(&self, aliases: &[ListedAlias], now: Timestamp, actor: &str) -> Result<AliasesAppended> {
+        let connection = self.connection();
+        let mut in_force: BTreeMap<(AliasKey, Timestamp), AliasRow> = BTreeMap::new();
+        for (stored, _) in all(connection)? {
+            in_force.insert((stored.row.key.clone(), stored.row.valid_from), stored.row);
+        }
+        let mut outcome = AliasesAppended::default();
+        let mut new = Vec::new();
+        for ListedAlias { line, row } in aliases {
+            match in_force.get(&(row.key.clone(), row.valid_from)) {
+                Some(old) if old == row => {
+                    outcome.unchanged += 1;
+                    continue;
+                }
+                Some(old) => outcome.replaced.push((old.clone(), row.clone())),
+                None => outcome.added += 1,
+            }
+            new.push(StoredAlias { line: stored(*line)?, row: row.clone() });
+        }
+        if new.is_empty() {
+            return Ok(outcome);
+        }
+        let before = prices::thresholds(connection)?;
+        let entry = chain::append(connection, chain::Kind::Alias, now, actor, &payload::aliases(&new))?;
+        for alias in &new {
+            insert(connection, entry, alias)?;
+        }
+        self.cut_bands_anew(&before)?;
+        Ok(outcome)
+    }
+}
+
+fn insert(connection: &Connection, entry: i64, alias: &StoredAlias) -> Result<()> {
+    let StoredAlias { line, row: AliasRow { key, valid_from, model } } = alias;
+    connection.prepare_cached(INSERT)?.execute(rusqlite::params![
+        entry,
+        line,
+        key.provider.as_ref().map_or("", Name::as_str),
+        key.alias.as_str(),
+        model.as_ref().map(Name::as_str),
+        valid_from.nanos(),
+    ])?;
+    Ok(())
+}
+
+impl Snapshot<'_> {
+    /// Every alias, in the order of import: a later one of the same key and start replaces an earlier one.
+    pub fn aliases(&self) -> Result<Vec<AliasRow>> {
+        Ok(all(self.connection())?.into_iter().map(|(stored, _)| stored.row).collect())
+    }
+}
+
+/// Every alias with the number of its entry, in the order of import.
+pub(super) fn all(connection: &Connection) -> Result<Vec<(StoredAlias, i64)>> {
+    let mut statement = connection.prepare_cached(READ)?;
+    let mut rows = statement.query([])?;
+    let mut aliases = Vec::new();
+    while let Some(row) = rows.next()? {
+        aliases.push((StoredAlias { line: row.get(0)?, row: alias(row)? }, row.get(5)?));
+    }
+    Ok(aliases)
+}
+
+fn alias(row: &Row<'_>) -> Result<AliasRow> {
+    let name = |text: &str, what: &str| {
+        Name::new(text).map_err(|_| LedgerError::Corrupt(format!("the {what} of an alias is not one")))
+    };
+    let provider: String = row.get(1)?;
+    let model: Option<String> = row.get(3)?;
+    Ok(AliasRow {
+        key: AliasKey {
+            alias: name(&row.get::<_, String>(2)?, "name")?,
+            provider: if provider.is_empty() { None } else { Some(name(&provider, "provider")?) },
+        },
+        valid_from: chain::instant(row.get(4)?)?,
+        model: model.map(|model| name(&model, "model")).transpose()?,
+    })
+}
+
+/// Every alias with every model it has ever stood for.
+pub(super) fn pairs(connection: &Connection) -> Result<Vec<(String, String)>> {
+    let mut statement = connection.prepare_cached(PAIRS)?;
+    let pairs = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(pairs.collect::<rusqlite::Result<_>>()?)
+}

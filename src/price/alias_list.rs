@@ -1,0 +1,123 @@
+//! Lists of model aliases: `alias,provider,model,valid_from,note`, ours and a user's alike.
+
+use crate::domain::calendar::Calendar;
+use crate::domain::name::Name;
+use crate::domain::timestamp::Timestamp;
+use crate::price::alias::{AliasKey, AliasRow};
+use crate::price::read::valid_from;
+use crate::text::problem::Problem;
+use crate::text::table::{Table, TableRow};
+use std::collections::BTreeMap;
+
+/// Names of the main vendors' models, built from public catalogues as they were on 2026-11-23; `fixtures/aliases` tells
+/// how. Nothing of it holds in a ledger until it is imported.
+pub const SHIPPED: &str = include_str!("../../fixtures/aliases/vendors-2026-11-23.csv");
+/// What the shipped list is called where a file's name would stand.
+pub const SHIPPED_NAME: &str = "(aliases as of 2026-11-23)";
+
+const REQUIRED: [&str; 3] = ["alias", "model", "valid_from"];
+const OPTIONAL: [&str; 2] = ["provider", "note"];
+
+/// An alias with the line it stands on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedAlias {
+    /// The line, from 1.
+    pub line: u64,
+    /// The alias.
+    pub row: AliasRow,
+}
+
+/// Reads a list of aliases. Dates are days of the calendar.
+pub fn alias_list(bytes: &[u8], calendar: Calendar) -> Result<Vec<ListedAlias>, Vec<Problem>> {
+    let table = Table::read(bytes, &REQUIRED, &OPTIONAL)?;
+    let (mut kept, mut problems) = (Vec::new(), Vec::new());
+    let mut first: BTreeMap<(AliasKey, Timestamp), (u64, Option<Name>)> = BTreeMap::new();
+    for row in table.rows() {
+        let alias = match alias(&table, row, calendar) {
+            Ok(alias) => alias,
+            Err(problem) => {
+                problems.push(problem.at(row.line));
+                continue;
+            }
+        };
+        match first.get(&(alias.key.clone(), alias.valid_from)) {
+            None => {
+                first.insert((alias.key.clone(), alias.valid_from), (row.line, alias.model.clone()));
+                kept.push(ListedAlias { line: row.line, row: alias });
+            }
+            Some((_, model)) if *model == alias.model => {}
+            Some((line, _)) => {
+                let what = format!("contradicts line {line}: the same alias and start for another model");
+                problems.push(Problem::field("model", what, "one model for an alias and a start").at(row.line));
+            }
+        }
+    }
+    if kept.is_empty() && problems.is_empty() {
+        problems.push(Problem::line("the file holds no aliases", "at least one row below the header"));
+    }
+    if problems.is_empty() { Ok(kept) } else { Err(problems) }
+}
+
+fn alias(table: &Table, row: &TableRow, calendar: Calendar) -> Result<AliasRow, Problem> {
+    let get = |column| table.get(row, column);
+    let name = |column: &'static str, expected: &str| {
+        Name::new(get(column)).map_err(|error| Problem::value(column, get(column), error, expected))
+    };
+    let alias = name("alias", "the name of a model as it stands in usage")?;
+    let model = match get("model") {
+        "-" => None,
+        _ => Some(name("model", "the name of a model as it stands in prices, or - for no longer an alias")?),
+    };
+    if model.as_ref() == Some(&alias) {
+        return Err(Problem::value("model", alias.as_str(), "is the alias itself", "the name that has prices"));
+    }
+    let provider = if get("provider").is_empty() { None } else { Some(name("provider", "a provider, or nothing")?) };
+    Ok(AliasRow { key: AliasKey { alias, provider }, valid_from: valid_from(get("valid_from"), calendar)?, model })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(rows: &str) -> Result<usize, String> {
+        let calendar = Calendar::of_zone("UTC").map_err(|error| error.to_string())?;
+        let read = alias_list(format!("alias,provider,model,valid_from\n{rows}").as_bytes(), calendar);
+        let lines = |problems: Vec<Problem>| problems.iter().map(|p| p.in_file("f")).collect::<Vec<_>>().join("\n");
+        read.map(|rows| rows.len()).map_err(lines)
+    }
+
+    #[test]
+    fn the_shipped_list_is_read_and_stands_for_names_that_are_no_alias_of_the_same_provider() -> Result<(), String> {
+        let calendar = Calendar::of_zone("UTC").map_err(|error| error.to_string())?;
+        let rows = alias_list(SHIPPED.as_bytes(), calendar).map_err(|problems| format!("{problems:?}"))?;
+        assert!(rows.len() > 200, "{}", rows.len());
+        let keys: Vec<&AliasKey> = rows.iter().map(|listed| &listed.row.key).collect();
+        for listed in &rows {
+            let AliasRow { key, model, .. } = &listed.row;
+            let chained = |other: &&AliasKey| Some(&other.alias) == model.as_ref() && other.provider == key.provider;
+            assert!(!keys.iter().any(chained), "{key:?} stands for an alias");
+            assert!(key.provider.is_some(), "{key:?} holds for any provider");
+        }
+        let snapshot = rows.iter().find(|listed| listed.row.key.alias.as_str() == "gpt-4o-2024-08-06");
+        assert_eq!(snapshot.and_then(|listed| listed.row.model.as_ref()).map(Name::as_str), Some("gpt-4o"));
+        Ok(())
+    }
+
+    #[test]
+    fn a_wrong_alias_is_named_by_its_line() {
+        assert_eq!(read("a,,b,2026-01-01\na,,b,2026-01-01\na,p,c,2026-01-01\na,,-,2026-02-01\n"), Ok(3));
+        let cases = [
+            ("a,,a,2026-01-01\n", "f:2: model: \"a\" is the alias itself, expected the name that has prices"),
+            (",,b,2026-01-01\n", "f:2: alias: is empty, expected the name of a model as it stands in usage"),
+            (
+                "a,,b,2026-01-01\na,,c,2026-01-01T00:00:00Z\n",
+                "f:3: model: contradicts line 2: the same alias and start for another model, expected one model for an alias and a start",
+            ),
+            ("", "f: the file holds no aliases, expected at least one row below the header"),
+        ];
+        for (rows, expected) in cases {
+            assert_eq!(read(rows), Err(expected.to_owned()));
+        }
+        assert!(read("a,,b,\n").is_err_and(|error| error.starts_with("f:2: valid_from: ")));
+    }
+}

@@ -1,0 +1,101 @@
+//! `tokenbook aliases`: import and list, and what reports make of them.
+
+use crate::desk::{Desk, Outcome, rows};
+
+const PRICES: &str = "provider,model,meter,currency,price,valid_from\n\
+                      openai,gpt-4o,input,USD,2.50,2026-01-01\n\
+                      azure,gpt-4o,input,USD,3,2026-01-01\n";
+const USAGE: &str = "event_id,timestamp,provider,model,department,input_tokens\n\
+                     a,2026-10-05T00:00:00Z,openai,gpt-4o-2024-08-06,Legal,1000000\n\
+                     b,2026-10-05T00:00:00Z,azure,prod-chat,Legal,1000000\n\
+                     c,2026-10-05T00:00:00Z,openai,prod-chat,Legal,1000000\n";
+
+fn desk() -> Outcome<Desk> {
+    let desk = Desk::new()?;
+    desk.write("p.csv", PRICES)?;
+    desk.write("u.csv", USAGE)?;
+    desk.print(&["prices", "import", "p.csv"])?;
+    desk.print(&["import", "u.csv"])?;
+    Ok(desk)
+}
+
+fn amounts(desk: &Desk) -> Outcome<Vec<(String, String, String)>> {
+    let by = ["report", "chargeback", "--period", "2026-10", "--by", "provider,model", "--format", "csv"];
+    let found = rows(&desk.print(&by)?)?;
+    let cell = |row: &std::collections::BTreeMap<String, String>, name: &str| row[name].clone();
+    Ok(found.iter().map(|row| (cell(row, "provider"), cell(row, "model"), cell(row, "amount_exact"))).collect())
+}
+
+#[test]
+fn a_model_without_a_price_is_shown_with_the_nearest_names_until_somebody_says_which_it_is() -> Outcome {
+    let desk = desk()?;
+    let unpriced = ["report", "unpriced", "--period", "2026-10", "--format", "csv"];
+    let nearest = |desk: &Desk| -> Outcome<Vec<String>> {
+        Ok(rows(&desk.print(&unpriced)?)?.iter().map(|row| row["nearest_names"].clone()).collect())
+    };
+    assert_eq!(nearest(&desk)?, ["", "gpt-4o", ""]);
+    let checked = desk.run(&["prices", "check", "--period", "2026-10", "--strict"])?.ends(4)?.says("nearest_names")?;
+    checked.says("hint: a model that is used under another name than its prices have is told by an alias")?;
+    let shipped = desk.run(&["aliases", "import", "--shipped"])?.ends(0)?;
+    shipped.says("(aliases as of 2026-11-23): ")?.says(" aliases added, 0 replaced, 0 unchanged")?;
+    desk.write("a.csv", "alias,provider,model,valid_from\nprod-chat,azure,gpt-4o,2026-10-01\n")?;
+    desk.print(&["aliases", "import", "a.csv"])?;
+    // Names stay as they were used; an alias for one provider is none for another.
+    let line = |provider: &str, model: &str, amount: &str| (provider.to_owned(), model.to_owned(), amount.to_owned());
+    let expected =
+        [line("azure", "prod-chat", "3"), line("openai", "gpt-4o-2024-08-06", "2.5"), line("openai", "prod-chat", "")];
+    assert_eq!(amounts(&desk)?, expected);
+    assert_eq!(nearest(&desk)?, [""]);
+    desk.run(&["verify", "--deep"])?.ends(0)?;
+    Ok(())
+}
+
+#[test]
+fn aliases_are_listed_come_again_change_and_end() -> Outcome {
+    let desk = Desk::with(&["--time-zone", "America/New_York"])?;
+    let list =
+        "alias,provider,model,valid_from\nx,,m,2026-10-01\nx,,n,2026-10-20\nx,,-,2026-11-01\ny,north,m,2026-10-01\n";
+    desk.write("a.csv", list)?;
+    desk.run(&["aliases", "import", "a.csv"])?.ends(0)?.says("a.csv: 4 aliases added, 0 replaced, 0 unchanged")?;
+    let head = desk.head()?;
+    let history = desk.print(&["aliases", "list", "--history", "--format", "csv"])?;
+    desk.write("again.csv", history)?;
+    desk.run(&["aliases", "import", "again.csv"])?.ends(0)?.says(": 0 aliases added, 0 replaced, 4 unchanged")?;
+    assert_eq!(desk.head()?, head, "the same again is no entry");
+    for (at, expected) in [
+        ("2026-09-30", vec![]),
+        ("2026-10-01T03:59:59Z", vec![]),
+        ("2026-10-01T04:00:00Z", vec!["x,,m,2026-10-01T04:00:00Z", "y,north,m,2026-10-01T04:00:00Z"]),
+        ("2026-10-20", vec!["x,,n,2026-10-20T04:00:00Z", "y,north,m,2026-10-01T04:00:00Z"]),
+        ("2026-11-01", vec!["y,north,m,2026-10-01T04:00:00Z"]),
+    ] {
+        let listed = desk.print(&["aliases", "list", "--at", at, "--format", "csv"])?;
+        assert_eq!(listed.lines().skip(1).collect::<Vec<_>>(), expected, "{at}");
+    }
+    desk.write("b.csv", list.replace("x,,n,", "x,,o,"))?;
+    let again = desk.run(&["aliases", "import", "b.csv"])?.ends(0)?;
+    again.says("replaced: x from 2026-10-20T04:00:00Z: n -> o")?.says("0 aliases added, 1 replaced, 3 unchanged")?;
+    desk.write("c.csv", "alias,model,valid_from\nx,x,2026-10-01\n")?;
+    desk.run(&["aliases", "import", "c.csv"])?.ends(3)?.says("c.csv:2: model: \"x\" is the alias itself")?;
+    desk.run(&["aliases", "import"])?.ends(2)?;
+    desk.run(&["verify", "--deep"])?.ends(0)?;
+    Ok(())
+}
+
+#[test]
+fn an_offered_price_is_compared_for_the_aliases_of_its_model() -> Outcome {
+    let desk = desk()?;
+    desk.write("a.csv", "alias,provider,model,valid_from\nprod-chat,,gpt-4o,2026-10-01\n")?;
+    desk.print(&["aliases", "import", "a.csv"])?;
+    let offered =
+        "provider,model,meter,prompt_above,currency,price,valid_from\nazure,gpt-4o,input,999999,USD,8,2026-01-01\n";
+    desk.write("new.csv", offered)?;
+    let diff = ["prices", "diff", "new.csv", "--month", "2026-10", "--part", "cost", "--quiet", "--format", "csv"];
+    let found = rows(&desk.print(&diff)?)?;
+    let azure = found.iter().find(|row| row["provider"] == "azure").ok_or("no row")?;
+    assert_eq!((azure["amount_before"].as_str(), azure["amount_after"].as_str()), ("3", "8"));
+    desk.print(&["prices", "import", "new.csv"])?;
+    assert_eq!(amounts(&desk)?[0].2, "8");
+    desk.run(&["verify"])?.ends(0)?;
+    Ok(())
+}
