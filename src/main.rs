@@ -2,7 +2,7 @@
 
 mod cli;
 
-use cli::{Invocation, Streams};
+use cli::{Invocation, StandardInput, Streams};
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -23,7 +23,7 @@ fn main() -> ExitCode {
         user: std::env::var("USER").ok().filter(|user| !user.is_empty()),
         stop,
         progress: std::io::stderr().is_terminal(),
-        stdin_is_terminal: std::io::stdin().is_terminal(),
+        stdin: standard_input(),
         colour: std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
     };
     let mut code = cli::run(&arguments, &invocation, &mut Streams { out: &mut out, err: &mut err });
@@ -38,6 +38,27 @@ fn main() -> ExitCode {
         0 => ExitCode::from(code),
         number => ExitCode::from(u8::try_from(128 + number).unwrap_or(code)),
     }
+}
+
+/// What stands behind standard input. Where it was closed, the runtime has put the null device in its place.
+#[cfg(unix)]
+fn standard_input() -> StandardInput {
+    use std::os::fd::AsFd;
+    use std::os::unix::fs::FileTypeExt;
+    let stdin = std::io::stdin();
+    if stdin.is_terminal() {
+        return StandardInput::Terminal;
+    }
+    let metadata = stdin.as_fd().try_clone_to_owned().and_then(|own| std::fs::File::from(own).metadata());
+    match metadata {
+        Ok(metadata) if !metadata.file_type().is_char_device() => StandardInput::Data,
+        _ => StandardInput::Nothing,
+    }
+}
+
+#[cfg(not(unix))]
+fn standard_input() -> StandardInput {
+    if std::io::stdin().is_terminal() { StandardInput::Terminal } else { StandardInput::Data }
 }
 
 /// The instant now; a clock set outside 2015 to 2099 gives the nearest instant that can be kept.

@@ -3,15 +3,16 @@
 //! Parsing runs ahead of appending by one batch. The write lock is taken when the first batch is whole, so a file of
 //! less than a batch is parsed and checked before anybody has to wait.
 
+pub use crate::books::import_options::{
+    DEFAULT_SOURCE, ImportOptions, LISTED, QUARANTINE_LIMIT, Quarantine, Run, UnknownFields,
+};
 use crate::books::{Act, Books, Observer};
 use crate::domain::batch::Batch;
 use crate::domain::name::similar_names;
-use crate::domain::tags::{IgnoredTags, Tag};
 use crate::domain::timestamp::Timestamp;
 use crate::import::format::{named, stored};
 use crate::import::input::{self, FileDigest, Input, InputError, Source};
 use crate::import::parse::{self, BadLine, Context, Demand, OnBad, ParseError, Parsed};
-use crate::import::reading::Reading;
 use crate::import::sink::Constants;
 use crate::ledger::append::{Appended, Appender};
 use crate::ledger::conflict::Conflict;
@@ -23,85 +24,6 @@ use crate::ledger::{LedgerError, chain};
 use crate::text::problem::Problem;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{Receiver, channel, sync_channel};
-
-/// How a file is imported.
-#[derive(Debug, Clone)]
-pub struct ImportOptions {
-    /// Who issued the ids.
-    pub source: String,
-    /// The format's name, or any that fits.
-    pub format: Option<&'static str>,
-    /// Tags for events that lack them.
-    pub fill: Vec<Tag>,
-    /// Tags that are left out of every event.
-    pub ignored: IgnoredTags,
-    /// Who served events that do not tell; empty for not known.
-    pub provider: String,
-    /// What is said about the file that it does not say itself.
-    pub reading: Reading,
-    /// What to do with bad lines.
-    pub quarantine: Quarantine,
-    /// Whether to keep what was imported.
-    pub run: Run,
-    /// Whether a last CSV line without a line end is known to be whole.
-    pub last_line_complete: bool,
-    /// How many bad lines are listed when a file is refused.
-    pub listed: usize,
-}
-
-/// The source of our own formats.
-pub const DEFAULT_SOURCE: &str = "default";
-
-impl ImportOptions {
-    /// Nothing special: any format, no filling, bad lines refuse the file.
-    pub fn plain() -> Self {
-        Self {
-            source: DEFAULT_SOURCE.to_owned(),
-            format: None,
-            fill: Vec::new(),
-            ignored: IgnoredTags::default(),
-            provider: String::new(),
-            reading: Reading::default(),
-            quarantine: Quarantine::Refuse,
-            run: Run::Real,
-            last_line_complete: false,
-            listed: LISTED,
-        }
-    }
-
-    /// What changes the events of a file, in one spelling. Ignored tags sort before any value with line breaks.
-    fn spelling(&self) -> String {
-        let mut tags: Vec<String> = self.fill.iter().map(|tag| format!("tag {}={}", tag.key, tag.value)).collect();
-        tags.extend(self.ignored.keys().map(|key| format!("ignore-tag {key}")));
-        tags.sort();
-        tags.extend((!self.provider.is_empty()).then(|| format!("provider {}", self.provider)));
-        tags.extend(self.reading.spelling());
-        tags.join("\n")
-    }
-}
-
-/// What happens to a file with bad lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Quarantine {
-    /// It is refused whole.
-    Refuse,
-    /// Up to so many bad lines are set aside and the good ones imported.
-    UpTo(usize),
-}
-
-/// Whether an import is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Run {
-    /// It is.
-    Real,
-    /// All is done and then undone.
-    Dry,
-}
-
-/// How many bad lines are listed if nothing else is asked for.
-pub const LISTED: usize = 1_000;
-/// The most lines one import can set aside.
-pub const QUARANTINE_LIMIT: usize = 100_000;
 
 /// What became of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -205,6 +127,7 @@ impl Books {
         observer: &dyn Observer,
     ) -> Result<ImportOutcome, ImportError> {
         if let Some(outcome) = self.same_file(input, options)? {
+            options.check_rows(&outcome.file, outcome.lines - outcome.header - outcome.blank)?;
             return Ok(outcome);
         }
         let file = input.name();
@@ -215,7 +138,7 @@ impl Books {
         std::thread::scope(|scope| {
             let context = &context;
             let parser = scope.spawn(move || {
-                let source = Source::open(input)?;
+                let source = Source::open(input)?.at_most(options.max_bytes);
                 let deliver = |batch| if sender.send(batch).is_ok() { Demand::More } else { Demand::Stop };
                 let progress = |bytes| {
                     observer.read(bytes);
@@ -298,6 +221,8 @@ impl Books {
         };
         let parsed = parsed?;
         refuse_bad(file, options, &parsed)?;
+        options.check_rows(file, parsed.counts.lines - parsed.counts.header - parsed.counts.blank)?;
+        options.check_fields(file, &parsed.ignored)?;
         let appended = appended.map_err(|error| match error {
             LedgerError::Conflicts(conflicts) => {
                 let cumulative = stored(parsed.format).is_some_and(|format| format.cumulative);

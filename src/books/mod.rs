@@ -7,6 +7,7 @@ pub mod aliases;
 pub mod catalogs;
 pub mod completeness;
 pub mod import;
+pub mod import_options;
 pub mod manifest;
 pub mod month_end;
 pub mod output;

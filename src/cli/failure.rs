@@ -6,6 +6,7 @@ use tokenbook::aggregate::AggregateError;
 use tokenbook::books::BooksError;
 use tokenbook::books::import::{ImportError, LISTED};
 use tokenbook::import::input::InputError;
+use tokenbook::import::parse::NO_EVENTS;
 use tokenbook::ledger::LedgerError;
 use tokenbook::ledger::conflict::Conflict;
 
@@ -175,7 +176,11 @@ impl From<ImportError> for Failure {
             ImportError::Input(InputError::Io { .. }) | ImportError::Unreadable { .. } => {
                 failure(Exit::Rejected).hint("nothing of the file was imported")
             }
-            ImportError::Input(_) | ImportError::File { .. } => failure(Exit::Rejected),
+            ImportError::File { problem, .. } if problem.what == NO_EVENTS => {
+                failure(Exit::Rejected).hint("--allow-empty takes such a file for done")
+            }
+            ImportError::File { .. } => failure(Exit::Rejected).hint("nothing of the file was imported"),
+            ImportError::Input(_) => failure(Exit::Rejected),
             ImportError::Rejected { file, problems, total, by_field } => {
                 let shown = problems.iter().take(LISTED);
                 let mut details: Vec<String> = shown.map(|problem| problem.in_file(file)).collect();

@@ -1,13 +1,15 @@
 //! `tokenbook import`: read usage files into the ledger.
 
-use super::Session;
 use super::options::{UsageOptions, grouped};
+use super::{Session, StandardInput};
 use crate::cli::failure::{Exit, Failure};
 use std::path::{Path, PathBuf};
 use tokenbook::books::Books;
 use tokenbook::books::import::{ImportError, ImportOptions, ImportOutcome, Run};
 use tokenbook::import::format::{How, stored};
-use tokenbook::import::input::{Input, expand};
+use tokenbook::import::input::{Input, expand, misnamed};
+use tokenbook::import::parse::NO_EVENTS;
+use tokenbook::text::problem::Problem;
 
 /// Import usage files: CSV or JSONL, plain, gzip or zstd; each file whole or not at all
 #[derive(Debug, clap::Args)]
@@ -23,20 +25,30 @@ pub struct Arguments {
     /// Check everything and import nothing
     #[arg(long)]
     dry_run: bool,
+    /// Take a file that holds no events for done, instead of refusing it
+    #[arg(long)]
+    allow_empty: bool,
+    /// Refuse the file unless it has so many rows, headers and blank lines not counted
+    #[arg(long, value_name = "ROWS")]
+    expect_rows: Option<u64>,
 }
 
 pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
-    let options = arguments.usage.to_import(if arguments.dry_run { Run::Dry } else { Run::Real })?;
+    let run = if arguments.dry_run { Run::Dry } else { Run::Real };
+    let options = ImportOptions { expect_rows: arguments.expect_rows, ..arguments.usage.to_import(run)? };
     let inputs = expand(&arguments.files, arguments.follow, &session.ledger)
         .map_err(|error| Failure::from(ImportError::Input(error)))?;
-    if inputs.contains(&Input::Stdin) && session.invocation.stdin_is_terminal {
-        return Err(Failure::new(Exit::Usage, "standard input is a terminal, expected a file or a pipe"));
-    }
+    check(arguments, &inputs, session)?;
     let books = session.open()?;
     let (mut exit, mut errors) = (Exit::Done, String::new());
     for input in &inputs {
+        warn_misnamed(input, session)?;
         let result = one(&books, input, &options, session);
         note_errors(arguments.usage.errors.as_deref(), &result, &mut errors);
+        if arguments.allow_empty && is_empty(&result) {
+            session.tell(format!("{}: {NO_EVENTS}", input.name()))?;
+            continue;
+        }
         exit = exit.worse(report(result, &options, session)?);
         if exit == Exit::Interrupted {
             break;
@@ -46,6 +58,38 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
     let head = books.head()?;
     session.tell(format!("ledger head: {} {head}", head.seq))?;
     Ok(exit)
+}
+
+/// Refuses what cannot be meant.
+fn check(arguments: &Arguments, inputs: &[Input], session: &Session<'_, '_>) -> Result<(), Failure> {
+    let stdin = match session.invocation.stdin {
+        StandardInput::Terminal => Some("a terminal"),
+        StandardInput::Nothing => Some("closed or a device"),
+        StandardInput::Data => None,
+    };
+    if let Some(what) = stdin.filter(|_| inputs.contains(&Input::Stdin)) {
+        return Err(Failure::new(Exit::Usage, format!("standard input is {what}, expected a file or a pipe"))
+            .hint("such as: zcat usage.jsonl.gz | tokenbook import -"));
+    }
+    if arguments.expect_rows.is_some() && inputs.len() != 1 {
+        return Err(Failure::new(
+            Exit::Usage,
+            format!("--expect-rows is for one file, and {} are given", inputs.len()),
+        ));
+    }
+    arguments.usage.refuse_errors_over(inputs, &session.ledger)
+}
+
+/// Says that a file is compressed otherwise than its name says: it is read as what it is.
+pub fn warn_misnamed(input: &Input, session: &mut Session<'_, '_>) -> Result<(), Failure> {
+    match misnamed(input) {
+        Some(what) => session.warn(format!("warning: {}: is {what}, though its name says otherwise", input.name())),
+        None => Ok(()),
+    }
+}
+
+fn is_empty(result: &Result<ImportOutcome, ImportError>) -> bool {
+    matches!(result, Err(ImportError::File { problem, .. }) if problem.what == NO_EVENTS)
 }
 
 /// Imports one file, with progress.
@@ -66,18 +110,26 @@ pub fn one(
     result
 }
 
-/// Gathers the faults of a file's bad lines where they are asked for.
+/// Gathers the faults of a file's bad lines, or of the file, where they are asked for.
 pub fn note_errors(wanted: Option<&Path>, result: &Result<ImportOutcome, ImportError>, errors: &mut String) {
+    let Some(path) = wanted else { return };
     let (file, problems) = match result {
-        _ if wanted.is_none() => return,
-        Ok(outcome) => (&outcome.file, &outcome.problems),
-        Err(ImportError::Rejected { file, problems, .. }) => (file, problems),
+        Ok(outcome) => (&outcome.file, outcome.problems.as_slice()),
+        Err(ImportError::Rejected { file, problems, .. }) => (file, problems.as_slice()),
+        Err(ImportError::File { file, problem }) => (file, std::slice::from_ref(problem)),
         Err(_) => return,
     };
+    let as_json = path.extension().is_some_and(|extension| extension == "jsonl");
     for problem in problems {
-        errors.push_str(&problem.in_file(file));
+        errors.push_str(&if as_json { in_json(file, problem) } else { problem.in_file(file) });
         errors.push('\n');
     }
+}
+
+/// A fault for programs; line 0 is the file as a whole.
+fn in_json(file: &str, problem: &Problem) -> String {
+    let Problem { line, field, what, expected } = problem;
+    serde_json::json!({ "file": file, "line": line, "field": field, "what": what, "expected": expected }).to_string()
 }
 
 /// Writes the gathered faults to the file asked for; an empty one when there are none.

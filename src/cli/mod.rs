@@ -74,10 +74,21 @@ pub struct Invocation {
     pub stop: Arc<AtomicBool>,
     /// Whether progress can be shown.
     pub progress: bool,
-    /// Whether standard input is a person.
-    pub stdin_is_terminal: bool,
+    /// What standard input is.
+    pub stdin: StandardInput,
     /// Whether messages may be coloured.
     pub colour: bool,
+}
+
+/// What stands behind standard input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StandardInput {
+    /// A file, a pipe or a connection.
+    Data,
+    /// A person.
+    Terminal,
+    /// Nothing: it was closed, or is a device such as the null device.
+    Nothing,
 }
 
 /// Where results and messages go.

@@ -65,6 +65,7 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
         import: arguments.import.to_import(Run::Real)?,
     };
     readable(&month_end)?;
+    arguments.import.refuse_errors_over(&inputs, &session.ledger)?;
     let books = open_or_create(arguments, session)?;
     books.check_inputs(&month_end)?;
     let progress = session.progress();
@@ -81,6 +82,7 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
     ))?;
     let (mut exit, mut outcomes, mut errors) = (Exit::Done, Vec::new(), String::new());
     for input in &inputs {
+        import::warn_misnamed(input, session)?;
         let result = import::one(&books, input, &month_end.import, session);
         outcomes.extend(result.as_ref().ok().cloned());
         import::note_errors(arguments.import.errors.as_deref(), &result, &mut errors);

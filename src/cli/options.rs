@@ -4,12 +4,15 @@ use crate::cli::failure::{Exit, Failure};
 use clap::builder::PossibleValuesParser;
 use std::path::Path;
 use std::sync::Arc;
-use tokenbook::books::import::{DEFAULT_SOURCE, ImportOptions, LISTED, QUARANTINE_LIMIT, Quarantine, Run};
+use tokenbook::books::import::{
+    DEFAULT_SOURCE, ImportOptions, LISTED, QUARANTINE_LIMIT, Quarantine, Run, UnknownFields,
+};
 use tokenbook::domain::calendar::Calendar;
 use tokenbook::domain::name::Name;
 use tokenbook::domain::tags::{IgnoredTags, Tag};
 use tokenbook::domain::timestamp::Timestamp;
 use tokenbook::import::column_map::ColumnMap;
+use tokenbook::import::input::Input;
 use tokenbook::import::reading::{PromptTokens, Reading};
 use tokenbook::render::{self, RENDERERS, Renderer};
 use tokenbook::sheet::Sheet;
@@ -49,9 +52,16 @@ pub struct UsageOptions {
     /// Set bad lines aside, up to MAX of them, and import the others (exit code 4)
     #[arg(long, value_name = "MAX", num_args = 0..=1, require_equals = true, default_missing_value = MOST)]
     quarantine: Option<usize>,
-    /// Write every bad line's fault to a file, not only the first 1,000 to the terminal
+    /// Write every bad line's fault to a file, not only the first 1,000 to the terminal: as JSON Lines if its name ends
+    /// with .jsonl, else as text
     #[arg(long, value_name = "FILE")]
     pub errors: Option<std::path::PathBuf>,
+    /// Refuse a file that holds more bytes than this, decompressed
+    #[arg(long, value_name = "BYTES")]
+    max_bytes: Option<u64>,
+    /// Refuse a file with fields that nobody knows, instead of naming and ignoring them
+    #[arg(long)]
+    strict_fields: bool,
     /// The last line of a CSV is whole although it has no line end
     #[arg(long)]
     last_line_complete: bool,
@@ -87,7 +97,30 @@ impl UsageOptions {
             run,
             last_line_complete: self.last_line_complete,
             listed: if self.errors.is_some() { usize::MAX } else { LISTED },
+            max_bytes: self.max_bytes,
+            expect_rows: None,
+            unknown_fields: if self.strict_fields { UnknownFields::Refused } else { UnknownFields::Named },
         })
+    }
+}
+
+impl UsageOptions {
+    /// Refuses to write faults over the ledger or over a file that is read.
+    pub fn refuse_errors_over(&self, inputs: &[Input], ledger: &Path) -> Result<(), Failure> {
+        let Some(path) = &self.errors else { return Ok(()) };
+        refuse_ledger(path, ledger)?;
+        let read = inputs.iter().filter_map(|input| if let Input::File(file) = input { Some(file) } else { None });
+        let same = |file: &&std::path::PathBuf| match (path.canonicalize(), file.canonicalize()) {
+            (Ok(path), Ok(file)) => path == file,
+            _ => false,
+        };
+        match read.into_iter().find(same) {
+            Some(_) => Err(Failure::new(
+                Exit::Usage,
+                format!("--errors {}: is a file that is read, expected another", path.display()),
+            )),
+            None => Ok(()),
+        }
     }
 }
 
@@ -202,7 +235,7 @@ impl OutputOptions {
 /// An output must not take the ledger's place.
 pub fn refuse_ledger(path: &Path, ledger: &Path) -> Result<(), Failure> {
     match (path.canonicalize(), ledger.canonicalize()) {
-        (Ok(path), Ok(ledger)) if path == ledger => {
+        (Ok(output), Ok(ledger)) if output == ledger => {
             Err(Failure::new(Exit::Usage, format!("{}: is the ledger itself, expected another file", path.display())))
         }
         _ => Ok(()),

@@ -190,7 +190,32 @@ impl<R: Read> Read for Bounded<R> {
     }
 }
 
+/// Stops at a number of bytes that was given.
+struct Limited<R> {
+    inner: R,
+    most: u64,
+    read: u64,
+}
+
+impl<R: Read> Read for Limited<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.inner.read(buffer)?;
+        self.read += u64::try_from(length).map_err(io::Error::other)?;
+        if self.read > self.most {
+            let what = format!("holds more than {} bytes, which --max-bytes allows", self.most);
+            return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+        }
+        Ok(length)
+    }
+}
+
 impl Source {
+    /// The same, refused as soon as it has held more bytes than these, after decompression.
+    pub fn at_most(self, bytes: Option<u64>) -> Self {
+        let Some(most) = bytes else { return self };
+        Self { reader: Box::new(Limited { inner: self.reader, most, read: 0 }), ..self }
+    }
+
     /// Opens an input and recognises its compression.
     pub fn open(input: &Input) -> Result<Self, InputError> {
         let raw = Rc::new(RefCell::new(RawTally { hasher: blake3::Hasher::new(), bytes: 0 }));
@@ -250,17 +275,63 @@ fn decompressed(
     mut reader: BufReader<Hashing<Box<dyn Read>>>,
     raw: &Rc<RefCell<RawTally>>,
 ) -> io::Result<Box<dyn Read>> {
-    let head = reader.fill_buf()?;
-    let inner: Box<dyn Read> = match head {
-        [0x1f, 0x8b, ..] => Box::new(flate2::bufread::MultiGzDecoder::new(reader)),
-        [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
+    let inner: Box<dyn Read> = match Packing::of(reader.fill_buf()?) {
+        Packing::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(reader)),
+        Packing::Zstd => {
             let mut decoder = zstd::stream::read::Decoder::with_buffer(reader)?;
             decoder.window_log_max(ZSTD_WINDOW_LOG)?;
             Box::new(decoder)
         }
-        _ => return Ok(Box::new(reader)),
+        Packing::Plain => return Ok(Box::new(reader)),
     };
     Ok(Box::new(Bounded { inner, raw: Rc::clone(raw), written: 0 }))
+}
+
+/// How a file is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Packing {
+    Plain,
+    Gzip,
+    Zstd,
+}
+
+impl Packing {
+    /// By its first bytes.
+    fn of(head: &[u8]) -> Self {
+        match head {
+            [0x1f, 0x8b, ..] => Self::Gzip,
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
+            _ => Self::Plain,
+        }
+    }
+
+    /// By what its name ends with; no ending says that it is plain, as a log may be called anything.
+    fn named(path: &Path) -> Option<Self> {
+        match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
+            "gz" => Some(Self::Gzip),
+            "zst" | "zstd" => Some(Self::Zstd),
+            "csv" | "json" | "jsonl" | "ndjson" | "log" | "txt" => Some(Self::Plain),
+            _ => None,
+        }
+    }
+
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Plain => "not compressed",
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+        }
+    }
+}
+
+/// What a file is, where its name says otherwise: it is read by its content, but whoever named it may have meant another.
+pub fn misnamed(input: &Input) -> Option<&'static str> {
+    let Input::File(path) = input else { return None };
+    let mut head = [0; 4];
+    let length = File::open(path).and_then(|mut file| file.read(&mut head)).ok()?;
+    let found = Packing::of(&head[..length]);
+    let named = Packing::named(path)?;
+    (length > 0 && named != found).then_some(found.words())
 }
 
 /// The digest of a file without reading it as usage: to recognise one that was imported before.

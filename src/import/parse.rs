@@ -211,8 +211,11 @@ fn begin(
     Ok(Some((format, reader)))
 }
 
+/// What is wrong with a file without a line that could be an event.
+pub const NO_EVENTS: &str = "the file holds no events";
+
 fn no_events() -> Problem {
-    Problem::line("the file holds no events", "at least one")
+    Problem::line(NO_EVENTS, "at least one")
 }
 
 fn count(lines: usize) -> u64 {

@@ -64,7 +64,7 @@ fn price(table: &Table, row: &TableRow, book: &Name, calendar: Calendar) -> Resu
         prompt_above: prompt_above(get("prompt_above"))?,
     };
     let currency = Currency::parse(get("currency"))
-        .map_err(|error| Problem::value("currency", get("currency"), error, "such as USD"))?;
+        .map_err(|error| Problem::value("currency", get("currency"), error, "three capital letters"))?;
     Ok(PriceRow {
         key,
         valid_from: valid_from(get("valid_from"), calendar)?,

@@ -1,55 +1,156 @@
-//! A bad input as a row of a table: the file, the exit code, and what must be said of it.
+//! A bad input as a row of one table: the files, the command, the exit code, and what must be said.
 
 use crate::desk::HEADER;
 
-/// A file and what must become of it.
-pub(super) struct Case {
-    pub(super) number: u32,
-    pub(super) file: &'static str,
-    pub(super) bytes: Vec<u8>,
-    pub(super) exit: i32,
-    pub(super) says: String,
+/// What is known of a number of the catalogue.
+pub(crate) enum Row {
+    /// An input, and what becomes of it.
+    Case(Case),
+    /// What one command cannot show: a test that does, by its file and name.
+    Tested(u32, &'static str, &'static str),
+    /// About a part that the product does not have; the reason stands in docs/DECISIONS.md.
+    Absent(u32, &'static str),
 }
 
-pub(super) fn case(
+impl Row {
+    pub(crate) const fn number(&self) -> u32 {
+        match self {
+            Self::Case(case) => case.number,
+            Self::Tested(number, ..) | Self::Absent(number, _) => *number,
+        }
+    }
+}
+
+/// Files, and what must become of a command that reads them.
+pub(crate) struct Case {
+    pub(crate) number: u32,
+    pub(crate) files: Vec<(&'static str, Vec<u8>)>,
+    /// The input as the page of errors shows it.
+    pub(crate) shown: String,
+    /// Commands of a shell, among files.
+    pub(crate) commands: String,
+    pub(crate) exit: i32,
+    /// Part of a line that is printed.
+    pub(crate) says: String,
+    pub(crate) after: After,
+    pub(crate) packed: Packed,
+}
+
+/// What the ledger must be like afterwards.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum After {
+    /// As before.
+    Untouched,
+    /// It holds events, and verifies.
+    Holds,
+    /// Only that it verifies.
+    Verifies,
+}
+
+/// Whether the same must be said of the file compressed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Packed {
+    Too,
+    No,
+}
+
+/// A file that is imported; what must be said of it, and of the same file compressed.
+pub(crate) fn case(
     number: u32,
     file: &'static str,
     bytes: impl Into<Vec<u8>>,
     exit: i32,
     says: impl Into<String>,
 ) -> Case {
-    Case { number, file, bytes: bytes.into(), exit, says: says.into() }
+    let bytes = bytes.into();
+    Case {
+        number,
+        shown: text_of(&bytes),
+        files: vec![(file, bytes)],
+        commands: format!("tokenbook import {file}"),
+        exit,
+        says: says.into(),
+        after: if exit == 0 { After::Holds } else { After::Untouched },
+        packed: Packed::Too,
+    }
+}
+
+/// Commands among text files, which are shown as they are.
+pub(crate) fn script(number: u32, files: &[(&'static str, &str)], commands: &str, exit: i32, says: &str) -> Case {
+    let shown = files.iter().map(|(name, text)| format!("{name}: {text}"));
+    Case {
+        number,
+        shown: shown.collect::<Vec<_>>().join(" "),
+        files: files.iter().map(|(name, text)| (*name, text.as_bytes().to_vec())).collect(),
+        commands: commands.to_owned(),
+        exit,
+        says: says.to_owned(),
+        after: if exit == 2 || exit == 3 { After::Untouched } else { After::Verifies },
+        packed: Packed::No,
+    }
+}
+
+impl Case {
+    /// The same, shown otherwise.
+    pub(crate) fn shown(self, shown: impl Into<String>) -> Self {
+        Self { shown: shown.into(), ..self }
+    }
+
+    /// The same with options of the import, as it is only.
+    pub(crate) fn with(self, options: &str) -> Self {
+        Self { commands: format!("{} {options}", self.commands), packed: Packed::No, ..self }
+    }
+
+    /// The same, and what must be said of it instead.
+    pub(crate) fn says(self, says: &str) -> Self {
+        Self { says: says.to_owned(), ..self }
+    }
+
+    /// The same as it is only.
+    pub(crate) fn unpacked(self) -> Self {
+        Self { packed: Packed::No, ..self }
+    }
+
+    /// The same, and what the ledger must be like afterwards.
+    pub(crate) fn leaves(self, after: After) -> Self {
+        Self { after, ..self }
+    }
+}
+
+/// Bytes as text, where they are text.
+pub(crate) fn text_of(bytes: &[u8]) -> String {
+    std::str::from_utf8(bytes).map_or_else(|_| bytes.escape_ascii().to_string(), str::to_owned)
 }
 
 /// A CSV of one good event and the line given, on line 3.
-pub(super) fn csv(number: u32, line: impl AsRef<[u8]>, says: &str) -> Case {
+pub(crate) fn csv(number: u32, line: impl AsRef<[u8]>, says: &str) -> Case {
     let mut bytes = format!("{HEADER}\ngood,2026-10-05T10:00:00Z,m,Legal,1,1\n").into_bytes();
     bytes.extend(line.as_ref());
     bytes.push(b'\n');
-    case(number, "u.csv", bytes, 3, format!("u.csv:3: {says}"))
+    case(number, "u.csv", bytes, 3, format!("u.csv:3: {says}")).shown(text_of(line.as_ref()))
 }
 
 /// A JSONL of one good event and the line given, on line 2.
-pub(super) fn json(number: u32, line: impl AsRef<[u8]>, says: &str) -> Case {
+pub(crate) fn json(number: u32, line: impl AsRef<[u8]>, says: &str) -> Case {
     let mut bytes = br#"{"event_id":"good","timestamp":"2026-10-05T10:00:00Z","model":"m","input_tokens":1}"#.to_vec();
     bytes.push(b'\n');
     bytes.extend(line.as_ref());
     bytes.push(b'\n');
-    case(number, "u.jsonl", bytes, 3, format!("u.jsonl:2: {says}"))
+    case(number, "u.jsonl", bytes, 3, format!("u.jsonl:2: {says}")).shown(text_of(line.as_ref()))
 }
 
 /// A file that is refused as a whole.
-pub(super) fn whole(number: u32, file: &'static str, bytes: impl Into<Vec<u8>>, says: &str) -> Case {
+pub(crate) fn whole(number: u32, file: &'static str, bytes: impl Into<Vec<u8>>, says: &str) -> Case {
     case(number, file, bytes, 3, format!("{file}{says}"))
 }
 
 /// A JSON record with one more field, or another text for a field.
-pub(super) fn record(extra: &str) -> String {
+pub(crate) fn record(extra: &str) -> String {
     format!(r#"{{"event_id":"e","timestamp":"2026-10-05T10:00:00Z","model":"m","input_tokens":1,{extra}}}"#)
 }
 
 /// The same bad value of a field in both formats: the CSV's field and the JSON's token.
-pub(super) fn both(number: u32, field: &str, in_csv: Option<&str>, in_json: Option<&str>, says: &str) -> Vec<Case> {
+pub(crate) fn both(number: u32, field: &str, in_csv: Option<&str>, in_json: Option<&str>, says: &str) -> Vec<Case> {
     let mut cases = Vec::new();
     if let Some(value) = in_csv {
         let fields =

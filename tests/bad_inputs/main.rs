@@ -1,68 +1,161 @@
-//! Every class of bad input that concerns our own usage formats, prices and files: what is said, and what is kept.
+//! Every bad input of the catalogue, as a row of one table: the input, the exit code, and what is said.
 //!
-//! The numbers are those of the catalogue of bad inputs. What stands here as accepted is accepted on purpose. Usage that
-//! is refused is refused plain and as gzip, and leaves the ledger as it was.
+//! What stands here as accepted is accepted on purpose. A usage file is also imported compressed, and what is refused
+//! leaves the ledger as it was. `docs/ERRORS.md` is the table as it ran: `UPDATE_GOLDEN=1` writes it, and the difference
+//! is read.
+#![cfg(unix)]
 
 mod accepted;
+mod books;
 mod case;
+mod catalogue;
 #[path = "../desk/mod.rs"]
 mod desk;
 mod files;
+mod page;
 mod price_lists;
 mod refused;
 
-use accepted::accepted;
-use desk::Outcome;
-use refused::{bytes_and_framing, csv_shape, json_structure, names, numbers, times};
+use case::{After, Case, Packed, Row};
+use catalogue::CATALOGUE;
+use desk::{Desk, Outcome, Ran, gzip};
 use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::{Command, Stdio};
 
-/// Classes of the catalogue that are tested beside this file, or are not of our own formats, prices and files.
-const ELSEWHERE: [(u32, &str); 24] = [
-    (41, "quantities: a sum beyond 64 bits"),
-    (45, "catalogues in JSON come with a later card"),
-    (53, "import: an instant's spellings; fixtures/import has a month's last instant"),
-    (59, "closed periods come with a later card"),
-    (63, "import: a file imported twice"),
-    (65, "here: an id belongs to its source"),
-    (69, "import: colliding hashes"),
-    (70, "import: quarantined lines"),
-    (72, "here: two spellings of a name"),
-    (75, "here: names of any kind"),
-    (76, "here: names of any kind"),
-    (77, "here: names of any kind"),
-    (79, "here: names of any kind"),
-    (80, "here: names of any kind"),
-    (102, "here: only regular files"),
-    (103, "here: only regular files"),
-    (104, "here: a path may hold anything"),
-    (107, "import: one bad file"),
-    (113, "exact: a price's first and last nanosecond"),
-    (116, "a price has a start only"),
-    (120, "exchange rates by date come with a later card; savings: an exchange rate of 0"),
-    (121, "exchange rates by date come with a later card"),
-    (122, "closed periods come with a later card"),
-    (123, "here: prices come again"),
-];
+/// The whole table, in the order of the numbers.
+fn table() -> Outcome<Vec<Row>> {
+    let mut cases: Vec<Case> = Vec::new();
+    cases.extend(refused::bytes_and_framing());
+    cases.extend(refused::json_structure());
+    cases.extend(refused::numbers());
+    cases.extend(refused::times());
+    cases.extend(refused::names());
+    cases.extend(refused::csv_shape());
+    cases.extend(accepted::accepted());
+    cases.extend(price_lists::refused_prices());
+    cases.extend(files::archives()?);
+    cases.extend(files::paths());
+    cases.extend(books::again());
+    cases.extend(books::prices());
+    cases.extend(books::settings());
+    let mut rows: Vec<Row> = cases.into_iter().map(Row::Case).collect();
+    rows.extend(books::elsewhere());
+    rows.sort_by_key(Row::number);
+    Ok(rows)
+}
+
+/// Runs a case's commands on a desk, where `tokenbook` is the real command.
+fn run(desk: &Desk, case: &Case, commands: &str) -> Outcome<Ran> {
+    let program = Path::new(env!("CARGO_BIN_EXE_tokenbook"));
+    let folder = program.parent().ok_or("the command stands in no folder")?;
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH")?);
+    let output = Command::new("sh")
+        .args(["-c", commands])
+        .current_dir(desk.path("."))
+        .stdin(Stdio::null())
+        .env_remove("TOKENBOOK_LEDGER")
+        .envs([("PATH", path.as_str()), ("TOKENBOOK_ACTOR", "tester"), ("NO_COLOR", "1")])
+        .output()
+        .map_err(|error| format!("{}: {error}", case.number))?;
+    Ran::of(output)
+}
+
+/// What is not as the case says; nothing where all is.
+fn judge(desk: &Desk, before: &[u8], case: &Case, says: &str, ran: &Ran) -> Outcome<Option<String>> {
+    let (head, events) = (desk.head()?, desk.events()?);
+    let ledger = match case.after {
+        After::Untouched => head == before && events == 0,
+        After::Holds => events > 0 && desk.run(&["verify"])?.code == Some(0),
+        After::Verifies => desk.run(&["verify"])?.code == Some(0),
+    };
+    let said = ran.err.contains(says) || ran.out.contains(says);
+    if ledger && said && ran.code == Some(case.exit) {
+        return Ok(None);
+    }
+    let heard: String = format!("{}{}", ran.err, ran.out).chars().take(600).collect();
+    let wrong = format!("{}: {}", case.number, case.commands);
+    Ok(Some(format!(
+        "{wrong}\n  ledger as it must be: {ledger}, code {:?}\n  expected {} {says}\n  found {heard}",
+        ran.code, case.exit
+    )))
+}
 
 #[test]
-fn no_class_of_the_catalogue_is_forgotten() -> Outcome {
-    let mut source = String::new();
-    for file in ["accepted.rs", "files.rs", "main.rs", "price_lists.rs"] {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bad_inputs");
-        source.push_str(&std::fs::read_to_string(std::path::Path::new(folder).join(file))?);
+fn every_bad_input_ends_as_the_table_says_and_the_page_of_errors_is_current() -> Outcome {
+    let rows = table()?;
+    // What leaves no trace needs no ledger of its own.
+    let shared = Desk::new()?;
+    let before = shared.head()?;
+    let (mut wrong, mut page) = (Vec::new(), page::Page::new());
+    for row in &rows {
+        let Row::Case(case) = row else {
+            page.add(row, None);
+            continue;
+        };
+        let own;
+        let desk = if case.after == After::Untouched && !case.commands.contains(';') {
+            &shared
+        } else {
+            own = Desk::new()?;
+            &own
+        };
+        for (name, bytes) in &case.files {
+            desk.write(name, bytes)?;
+        }
+        let ran = run(desk, case, &case.commands)?;
+        wrong.extend(judge(desk, &desk_head(desk, &shared, &before)?, case, &case.says, &ran)?);
+        page.add(row, Some(&ran));
+        if case.packed == Packed::Too {
+            wrong.extend(packed(case, &before, &shared)?);
+        }
     }
-    let groups = [bytes_and_framing(), json_structure(), numbers(), times(), names(), csv_shape(), accepted()];
-    let mut known: BTreeSet<u32> = groups.into_iter().flatten().map(|case| case.number).collect();
-    known.extend(ELSEWHERE.map(|(number, _)| number));
-    // Tables of files and prices name their numbers as the first of a tuple, on its line or on one of its own.
-    let tuples = source.lines().map(str::trim).filter_map(|line| {
-        let first = line.strip_prefix('(').map_or(line, |rest| rest.split_once(',').map_or(rest, |(first, _)| first));
-        first.strip_suffix(',').unwrap_or(first).parse::<u32>().ok()
-    });
-    known.extend(tuples);
-    // Budgets, split allocations, webhooks; offers are tested above.
-    known.extend(124..=127);
-    let forgotten: Vec<u32> = (1..=127).filter(|number| !known.contains(number)).collect();
+    assert!(wrong.is_empty(), "{} of {} rows:\n{}", wrong.len(), rows.len(), wrong.join("\n"));
+    page.is_current()
+}
+
+/// The head that an untouched ledger has: of the shared desk, or of one made just now.
+fn desk_head(desk: &Desk, shared: &Desk, before: &[u8]) -> Outcome<Vec<u8>> {
+    if std::ptr::eq(desk, shared) { Ok(before.to_vec()) } else { desk.head() }
+}
+
+/// The same file compressed.
+fn packed(case: &Case, before: &[u8], shared: &Desk) -> Outcome<Option<String>> {
+    let own;
+    let desk = if case.after == After::Untouched {
+        shared
+    } else {
+        own = Desk::new()?;
+        &own
+    };
+    let [(name, bytes)] = case.files.as_slice() else { return Err("one file is packed".into()) };
+    let file = format!("{name}.gz");
+    desk.write(&file, gzip(bytes)?)?;
+    let ran = run(desk, case, &case.commands.replace(name, &file))?;
+    judge(desk, before, case, &case.says.replace(name, &file), &ran)
+}
+
+#[test]
+fn no_number_of_the_catalogue_is_forgotten() -> Outcome {
+    let rows = table()?;
+    let numbers: Vec<u32> = CATALOGUE.iter().map(|(number, _)| *number).collect();
+    assert_eq!(numbers, (1..=127).collect::<Vec<u32>>());
+    let known: BTreeSet<u32> = rows.iter().map(Row::number).collect();
+    let forgotten: Vec<u32> = numbers.into_iter().filter(|number| !known.contains(number)).collect();
     assert_eq!(forgotten, Vec::<u32>::new());
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let decisions = std::fs::read_to_string(root.join("docs/DECISIONS.md"))?;
+    for row in &rows {
+        match row {
+            Row::Case(_) => {}
+            Row::Tested(number, file, test) => {
+                let source = std::fs::read_to_string(root.join(file))?;
+                assert!(source.contains(&format!("fn {test}(")), "{number}: {file} has no {test}");
+            }
+            Row::Absent(number, why) => {
+                assert!(decisions.contains(&format!("| {number} | {why}")), "{number}: no reason in DECISIONS.md");
+            }
+        }
+    }
     Ok(())
 }

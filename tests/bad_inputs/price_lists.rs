@@ -1,5 +1,6 @@
 //! Price lists that are wrong, and usage that no price is in force for.
 
+use crate::case::{Case, script};
 use crate::desk::{Desk, HEADER, Outcome, PRICES, rows};
 
 const COLUMNS: &str = "model,meter,currency,price,per,prompt_above,valid_from";
@@ -94,25 +95,24 @@ fn wrong_shapes() -> Vec<Wrong> {
             "p.csv:1: Model : is not a column of this file, expected model",
         ),
         (83, format!("{}\n", COLUMNS.replace(',', ";")), "p.csv:1: the header is delimited by semicolons"),
+        (
+            116,
+            format!("{COLUMNS},valid_until\nm,input,USD,1,,,2026-02-01,2026-01-01\n"),
+            "p.csv:1: valid_until: is not a column of this file",
+        ),
         (82, row("m,input,USD,1"), "p.csv:2: 4 fields, expected 7, as the header has"),
         (88, row("m,\"input,USD,1,,,2026-01-01"), "p.csv:2: a quote is not closed on its line"),
     ]
 }
 
-#[test]
-fn a_price_list_that_is_wrong_is_refused_with_its_lines() -> Outcome {
-    let desk = Desk::new()?;
-    let head = desk.head()?;
-    let mut wrong = Vec::new();
-    for (number, text, says) in wrong_prices().into_iter().chain(wrong_shapes()) {
-        desk.write("p.csv", text)?;
-        let ran = desk.run(&["prices", "import", "p.csv"])?;
-        if ran.code != Some(3) || !ran.err.contains(says) || desk.head()? != head {
-            wrong.push(format!("{number}: expected {says}\n  found {ran:?}"));
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    Ok(())
+/// Price lists that are refused with their lines.
+pub(crate) fn refused_prices() -> Vec<Case> {
+    let list = |(number, text, says): Wrong| {
+        let last = text.lines().skip(1).collect::<Vec<_>>().join(" ");
+        let shown = if last.is_empty() { text.clone() } else { last };
+        script(number, &[("p.csv", &text)], "tokenbook prices import p.csv", 3, says).shown(shown)
+    };
+    wrong_prices().into_iter().chain(wrong_shapes()).map(list).collect()
 }
 
 #[test]
@@ -188,19 +188,5 @@ fn prices_come_again_change_and_end() -> Outcome {
     let listed = desk.print(&["prices", "list", "--at", "2026-11-02", "--format", "csv"])?;
     assert_eq!(rows(&listed)?.len(), 1, "{listed}");
     desk.run(&["verify"])?.ends(0)?;
-    Ok(())
-}
-
-#[test]
-fn offers_with_a_word_too_many_or_twice_are_refused() -> Outcome {
-    let desk = Desk::new()?;
-    for (text, says) in [
-        ("[[offer]]\nname = \"a\"\nmonthly_feee = \"1\"\n", "offers.toml:3: "),
-        ("[[offer]]\nname = \"a\"\nname = \"b\"\n", "offers.toml:3: "),
-        ("[[offer]]\nname = \"a\"\nmonthly_fee = 1.5\n", "offers.toml:3: "),
-    ] {
-        desk.write("offers.toml", text)?;
-        desk.run(&["report", "savings", "--period", "2026-10", "--offers", "offers.toml"])?.ends(3)?.says(says)?;
-    }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Usage that is refused: by the line, with what was expected, and without a trace.
 
 use crate::case::{Case, both, csv, json, record, whole};
-use crate::desk::{Desk, HEADER, Outcome, gzip};
+use crate::desk::HEADER;
 
 pub(crate) fn bytes_and_framing() -> Vec<Case> {
     let good = "e,2026-10-05T10:00:00Z,m,Legal,1,1";
@@ -25,7 +25,9 @@ pub(crate) fn bytes_and_framing() -> Vec<Case> {
         ),
         csv(9, b"e,2026-10-05T10:00:00Z,\xc0\xaf,Legal,1,1", "bytes that are not UTF-8 at column 24"),
         whole(10, "u.csv", "", ": the file holds no events, expected at least one"),
+        whole(10, "u.jsonl", "", ": the file holds no events, expected at least one"),
         whole(11, "u.csv", " \n\t\n\r\n", ": the file holds no events"),
+        whole(11, "u.jsonl", "\n\n", ": the file holds no events"),
         whole(12, "u.csv", format!("{HEADER}\n"), ": the file holds no events"),
         whole(
             14,
@@ -33,6 +35,13 @@ pub(crate) fn bytes_and_framing() -> Vec<Case> {
             format!("{HEADER}\n{good}"),
             ":2: the last line has no line end: it may be cut, expected a line end (--last-line-complete",
         ),
+        whole(
+            14,
+            "u.csv",
+            format!("{HEADER}\n{good}\n"),
+            ": the file has 1 rows beside headers and blank lines, expected 2",
+        )
+        .with("--expect-rows 2"),
         json(15, r#"{"event_id":"x","input_tok"#, "EOF while parsing a string at column"),
         json(16, r#"{"a":1}{"a":2}"#, "trailing characters at column 8, expected one JSON object on the line"),
         whole(
@@ -65,6 +74,9 @@ pub(crate) fn json_structure() -> Vec<Case> {
     let deep = format!("\"x\":{}{}", "[".repeat(400_000), "]".repeat(400_000));
     let many: Vec<String> = (0..100_000).map(|number| format!("\"{number}\":1")).collect();
     let mut cases = vec![
+        json(25, record(r#""foo":1"#), "")
+            .with("--strict-fields")
+            .says("u.jsonl: fields that are not known: foo, expected"),
         json(22, record(r#""output_tokens":1,"output_tokens":2"#), "output_tokens: stands twice in the object"),
         json(22, record(r#""foo":1,"foo":2"#), "foo: stands twice in the object, expected each name once"),
         json(22, record(r#""tags":{"a":"1","a":"2"}"#), "a: stands twice in the object"),
@@ -259,30 +271,4 @@ pub(crate) fn csv_shape() -> Vec<Case> {
         csv(93, "#comment", "1 fields, expected 6, as the header has"),
         csv(93, "TOTAL,,,,123,1", "timestamp: is missing, expected a value"),
     ]
-}
-
-#[test]
-fn refused_usage_is_named_by_line_and_leaves_no_trace() -> Outcome {
-    let desk = Desk::new()?;
-    let head = desk.head()?;
-    let mut wrong = Vec::new();
-    let groups = [bytes_and_framing(), json_structure(), numbers(), times(), names(), csv_shape()];
-    for case in groups.into_iter().flatten() {
-        let packed = format!("{}.gz", case.file);
-        for (file, bytes) in [(case.file, case.bytes.clone()), (&packed, gzip(&case.bytes)?)] {
-            desk.write(file, bytes)?;
-            let says = case.says.replacen(case.file, file, 1);
-            let ran = desk.run(&["import", file])?;
-            let kept = desk.head()? != head || desk.events()? != 0;
-            if kept || ran.code != Some(case.exit) || !ran.err.contains(&says) {
-                let err: String = ran.err.chars().take(400).collect();
-                wrong.push(format!(
-                    "{} {file}: kept {kept}, code {:?}\n  expected {says}\n  found {err}",
-                    case.number, ran.code
-                ));
-            }
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    Ok(())
 }

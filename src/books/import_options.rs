@@ -1,0 +1,127 @@
+//! What a user says about an import: who issued the ids, how the file is read, and what must be true of it.
+//!
+//! What changes the events of a file is kept with its import, in one spelling; what only refuses files is not.
+
+use crate::books::import::ImportError;
+use crate::domain::tags::{IgnoredTags, Tag};
+use crate::import::reading::Reading;
+use crate::text::problem::{Problem, grouped};
+use std::collections::BTreeSet;
+
+/// How a file is imported.
+#[derive(Debug, Clone)]
+pub struct ImportOptions {
+    /// Who issued the ids.
+    pub source: String,
+    /// The format's name, or any that fits.
+    pub format: Option<&'static str>,
+    /// Tags for events that lack them.
+    pub fill: Vec<Tag>,
+    /// Tags that are left out of every event.
+    pub ignored: IgnoredTags,
+    /// Who served events that do not tell; empty for not known.
+    pub provider: String,
+    /// What is said about the file that it does not say itself.
+    pub reading: Reading,
+    /// What to do with bad lines.
+    pub quarantine: Quarantine,
+    /// Whether to keep what was imported.
+    pub run: Run,
+    /// Whether a last CSV line without a line end is known to be whole.
+    pub last_line_complete: bool,
+    /// How many bad lines are listed when a file is refused.
+    pub listed: usize,
+    /// The most bytes that a file may hold once it is decompressed; as many as it has if not said.
+    pub max_bytes: Option<u64>,
+    /// How many lines, but for headers and blank ones, the file is known to have.
+    pub expect_rows: Option<u64>,
+    /// What fields mean that nobody knows.
+    pub unknown_fields: UnknownFields,
+}
+
+/// The source of our own formats.
+pub const DEFAULT_SOURCE: &str = "default";
+
+impl ImportOptions {
+    /// Nothing special: any format, no filling, bad lines refuse the file.
+    pub fn plain() -> Self {
+        Self {
+            source: DEFAULT_SOURCE.to_owned(),
+            format: None,
+            fill: Vec::new(),
+            ignored: IgnoredTags::default(),
+            provider: String::new(),
+            reading: Reading::default(),
+            quarantine: Quarantine::Refuse,
+            run: Run::Real,
+            last_line_complete: false,
+            listed: LISTED,
+            max_bytes: None,
+            expect_rows: None,
+            unknown_fields: UnknownFields::Named,
+        }
+    }
+
+    /// What changes the events of a file, in one spelling. Ignored tags sort before any value with line breaks.
+    pub(super) fn spelling(&self) -> String {
+        let mut tags: Vec<String> = self.fill.iter().map(|tag| format!("tag {}={}", tag.key, tag.value)).collect();
+        tags.extend(self.ignored.keys().map(|key| format!("ignore-tag {key}")));
+        tags.sort();
+        tags.extend((!self.provider.is_empty()).then(|| format!("provider {}", self.provider)));
+        tags.extend(self.reading.spelling());
+        tags.join("\n")
+    }
+
+    /// Refuses a file that has other rows than is known of it.
+    pub(super) fn check_rows(&self, file: &str, rows: u64) -> Result<(), ImportError> {
+        let Some(expected) = self.expect_rows.filter(|expected| *expected != rows) else { return Ok(()) };
+        let what = format!("the file has {} rows beside headers and blank lines", grouped(rows));
+        Err(refused(file, Problem::line(what, format!("{}, as was said of it", grouped(expected)))))
+    }
+
+    /// Refuses fields that nobody knows, where that is asked for.
+    pub(super) fn check_fields(&self, file: &str, unknown: &BTreeSet<String>) -> Result<(), ImportError> {
+        if self.unknown_fields == UnknownFields::Named || unknown.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<&str> = unknown.iter().map(String::as_str).collect();
+        let what = format!("fields that are not known: {}", names.join(", "));
+        Err(refused(file, Problem::line(what, "known fields only (without --strict-fields they are not read)")))
+    }
+}
+
+fn refused(file: &str, problem: Problem) -> ImportError {
+    ImportError::File { file: file.to_owned(), problem }
+}
+
+/// What happens to a file with bad lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quarantine {
+    /// It is refused whole.
+    Refuse,
+    /// Up to so many bad lines are set aside and the good ones imported.
+    UpTo(usize),
+}
+
+/// Whether an import is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Run {
+    /// It is.
+    Real,
+    /// All is done and then undone.
+    Dry,
+}
+
+/// What becomes of a file with fields that nobody knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnknownFields {
+    /// They are named once and not read.
+    Named,
+    /// It is refused.
+    Refused,
+}
+
+/// How many bad lines are listed if nothing else is asked for.
+pub const LISTED: usize = 1_000;
+/// The most lines one import can set aside.
+pub const QUARANTINE_LIMIT: usize = 100_000;

@@ -1,0 +1,172 @@
+//! What only several commands show: events that come again, usage and prices that do not meet, and settings.
+
+use crate::case::{After, Case, Row, script};
+use crate::desk::HEADER;
+
+const PRICE: &str = "model,meter,currency,price,valid_from\n";
+
+/// Events that come again.
+pub(crate) fn again() -> Vec<Case> {
+    let usage = |rows: &str| format!("{HEADER}\n{rows}");
+    let (one, two) = ("e,2026-10-05T10:00:00Z,m,Legal,1,1\n", "f,2026-10-05T10:00:00Z,m,Legal,1,1\n");
+    let (first, longer, other) = (usage(one), usage(&format!("{one}{two}")), usage(&one.replace(",1,1", ",2,1")));
+    let bad = usage("e,bad,m,Legal,1,1\n");
+    let import = |number, second: &str, commands: &str, exit, says: &str| {
+        script(number, &[("a.csv", &first), ("b.csv", second)], commands, exit, says).leaves(After::Holds)
+    };
+    vec![
+        import(
+            63,
+            &longer,
+            "tokenbook import a.csv b.csv",
+            0,
+            "b.csv: 3 lines = 1 header + 0 blank + 1 accepted + 1 duplicates",
+        ),
+        import(63, &first, "tokenbook import a.csv b.csv", 0, "(the very same file was imported before)"),
+        import(
+            64,
+            &other,
+            "tokenbook import a.csv b.csv",
+            5,
+            "b.csv:2: event_id: \"e\" is already the id of another event",
+        ),
+        import(
+            65,
+            &other,
+            "tokenbook import a.csv; tokenbook import b.csv --source other",
+            0,
+            "b.csv: 2 lines = 1 header + 0 blank + 1 accepted",
+        ),
+        script(
+            70,
+            &[("a.csv", &bad)],
+            "tokenbook import a.csv --quarantine",
+            4,
+            "+ 0 accepted + 0 duplicates + 1 quarantined",
+        ),
+        script(
+            70,
+            &[("a.csv", &bad), ("b.csv", &first)],
+            "tokenbook import a.csv --quarantine; tokenbook import b.csv; tokenbook quarantine list",
+            0,
+            "b.csv: 2 lines = 1 header + 0 blank + 1 accepted",
+        ),
+    ]
+}
+
+/// Usage and prices that do not meet, and lists that come again.
+pub(crate) fn prices() -> Vec<Case> {
+    let usage = format!("{HEADER}\ne,2026-10-05T10:00:00Z,m-2026,Legal,7,\n");
+    let report =
+        "tokenbook prices import p.csv; tokenbook import u.csv; tokenbook report unpriced --period 2026-10 --strict";
+    let unpriced = |number, row: &str, says: &str| {
+        let list = format!("model,provider,meter,service_tier,currency,price,valid_from\n{row}\n");
+        script(number, &[("p.csv", &list), ("u.csv", &usage)], report, 4, says)
+            .shown(format!("usage of m-2026, price {row}"))
+    };
+    let list = format!("{PRICE}m,input,USD,1,2026-01-01\n");
+    let (dearer, free) = (list.replace("USD,1", "USD,2"), list.replace("USD,1", "USD,0"));
+    let alias = "alias,model,valid_from\nm-2026,m,2026-10-01\n";
+    let aliased = "tokenbook prices import p.csv; tokenbook aliases import a.csv; tokenbook import u.csv; \
+                   tokenbook report chargeback --period 2026-10 --strict";
+    let many = r#"{"m":{"litellm_provider":"acme","mode":"chat","input_cost_per_token":0.00000012345678901234567890,"output_cost_per_token":2.5e-06}}"#;
+    vec![
+        script(45, &[("c.json", many)], "tokenbook prices import --catalog litellm c.json", 0, "set aside: 1 ")
+            .shown("\"input_cost_per_token\":0.00000012345678901234567890"),
+        unpriced(108, "other,,input,,USD,1,2026-01-01", "no price in force"),
+        unpriced(109, "m,,input,,USD,1,2026-01-01", "no price in force"),
+        unpriced(109, "M-2026,,input,,USD,1,2026-01-01", "M-2026"),
+        script(109, &[("p.csv", &list), ("u.csv", &usage), ("a.csv", alias)], aliased, 0, "m-2026")
+            .shown(alias)
+            .says("Legal"),
+        unpriced(110, "m-2026,,input,,USD,1,2026-10-06", "no price in force"),
+        unpriced(110, "m-2026,north,input,,USD,1,2026-01-01", "no price in force"),
+        unpriced(110, "m-2026,,input,batch,USD,1,2026-01-01", "no price in force"),
+        unpriced(112, "m-2026,,input,,USD,-,2026-10-01", "no price in force"),
+        script(
+            112,
+            &[("p.csv", &format!("{list}m,input,USD,-,2026-10-01\nm,input,USD,1,2026-10-06\n"))],
+            "tokenbook prices import p.csv; tokenbook prices check --period 2026-10",
+            0,
+            "gap: contract any provider m input standard has no price from 2026-10-01T00:00:00Z to 2026-10-06T00:00:00Z",
+        ),
+        script(
+            114,
+            &[("p.csv", &free)],
+            "tokenbook prices import p.csv; tokenbook prices check --period 2026-10",
+            0,
+            "free: contract any provider m input standard costs nothing from 2026-01-01T00:00:00Z on",
+        ),
+        unpriced(
+            119,
+            "m-2026,,input,,EUR,1,2026-01-01",
+            "the price is in another currency and there is no exchange rate",
+        ),
+        script(
+            123,
+            &[("p.csv", &list)],
+            "tokenbook prices import p.csv; tokenbook prices import p.csv",
+            0,
+            "p.csv: 0 prices added, 0 replaced, 1 unchanged",
+        ),
+        script(
+            123,
+            &[("p.csv", &list), ("q.csv", &dearer)],
+            "tokenbook prices import p.csv; tokenbook prices import q.csv",
+            0,
+            "replaced: contract any provider m input standard from 2026-01-01T00:00:00Z: 1 USD per million -> 2 USD per million",
+        ),
+    ]
+}
+
+/// Offers and maps of columns, which are settings in TOML.
+pub(crate) fn settings() -> Vec<Case> {
+    let report = "tokenbook report savings --period 2026-10 --offers offers.toml";
+    let offers = |number, text: &str, says: &str| script(number, &[("offers.toml", text)], report, 3, says);
+    let map = |text: &str, says: &str| {
+        script(126, &[("u.csv", "a\n1\n"), ("map.toml", text)], "tokenbook import u.csv --map map.toml", 2, says)
+            .shown(text)
+    };
+    vec![
+        offers(
+            120,
+            "[charged]\ncurrency = \"EUR\"\nexchange_rate = \"0\"\n",
+            "offers.toml:3: charged: exchange_rate: ",
+        ),
+        offers(
+            120,
+            "[charged]\ncurrency = \"EUR\"\nexchange_rate = \"-0.9\"\n",
+            "offers.toml:3: charged: exchange_rate: ",
+        ),
+        offers(126, "[[offer]]\nname = \"a\"\nmonthly_feee = \"1\"\n", "offers.toml:3: "),
+        offers(126, "[[offer]]\nname = \"a\"\nname = \"b\"\n", "offers.toml:3: "),
+        offers(34, "[[offer]]\nname = \"a\"\nmonthly_fee = 1.5\n", "offers.toml:3: "),
+        map(
+            "[fields]\nevent_id = \"a\"\ntimestamp = \"t\"\nmodel = \"m\"\ninput_tokens = \"i\"\noutput_tokns = \"o\"\n",
+            "map.toml:6: ",
+        ),
+        map("[fields]\nevent_id = \"a\"\nevent_id = \"b\"\n", "map.toml:3: "),
+    ]
+}
+
+/// What one command cannot show, and what the product does not have.
+pub(crate) fn elsewhere() -> Vec<Row> {
+    let mut rows: Vec<Row> = [
+        (41, "src/domain/quantities.rs", "a_sum_beyond_64_bits_is_an_error"),
+        (69, "tests/import.rs", "events_whose_hashes_collide_are_all_kept_and_found"),
+        (78, "tests/bad_inputs/accepted.rs", "a_tag_for_every_request_is_refused"),
+        (113, "tests/exact.rs", "a_price_holds_from_its_first_nanosecond_to_the_last_before_the_next"),
+        (125, "src/rating/allocate.rs", "parts_add_up_at_every_level"),
+    ]
+    .into_iter()
+    .map(|(number, file, test)| Row::Tested(number, file, test))
+    .collect();
+    rows.extend([
+        Row::Absent(59, "periods are not closed yet"),
+        Row::Absent(121, "there are no exchange rates by date yet"),
+        Row::Absent(122, "periods are not closed yet"),
+        Row::Absent(124, "there are no budgets yet"),
+        Row::Absent(127, "nothing is called over the network"),
+    ]);
+    rows
+}

@@ -1,0 +1,96 @@
+//! The page of errors: every row of the table, as it ran.
+
+use crate::case::{Case, Row};
+use crate::catalogue::{CATALOGUE, PARTS};
+use crate::desk::{Outcome, Ran};
+
+/// How much of an input and of a message is shown, in characters.
+const INPUT_SHOWN: usize = 110;
+const MESSAGE_SHOWN: usize = 260;
+
+const OPENING: &str = "# Errors
+
+What tokenbook says about every kind of bad input that its tests know, and about what looks bad and is not. Made by
+`UPDATE_GOLDEN=1 cargo test --test bad_inputs` from the table in `tests/bad_inputs`, where each row is run; do not edit.
+
+Inputs are shortened. In a CSV the header is `event_id,timestamp,model,department,input_tokens,output_tokens`, and the line
+stands below it; a `.jsonl` has an object a line. What is said comes with all other bad lines of the file, and ends with
+`error:` and, where something can be done, `hint:`. Exit codes: 0 done, 2 the command line, 3 refused, 4 done but
+incomplete, 5 an id with other content.
+";
+
+/// The page, as far as it is written.
+pub(crate) struct Page {
+    text: String,
+    part: usize,
+}
+
+impl Page {
+    pub(crate) fn new() -> Self {
+        Self { text: OPENING.to_owned(), part: 0 }
+    }
+
+    /// Adds a row with how it ran, if it is one that runs.
+    pub(crate) fn add(&mut self, row: &Row, ran: Option<&Ran>) {
+        let number = row.number();
+        while let Some((_, heading)) = PARTS.get(self.part).filter(|(first, _)| *first <= number) {
+            self.part += 1;
+            let head = "| no. | what it is | input | exit | what is said | hint |\n|---|---|---|---|---|---|\n";
+            self.text.extend(["\n## ", heading, "\n\n", head]);
+        }
+        let what = CATALOGUE.iter().find(|(known, _)| *known == number).map_or("", |(_, what)| what);
+        let only = |said: String| [String::new(), String::new(), said, String::new()];
+        let [input, exit, said, hint] = match (row, ran) {
+            (Row::Case(case), Some(ran)) => cells(case, ran),
+            (Row::Case(_), None) => only(String::new()),
+            (Row::Tested(_, file, test), _) => only(format!("tested by `{test}` in `{file}`")),
+            (Row::Absent(_, why), _) => only(format!("not applicable: {why}")),
+        };
+        let cells = [&number.to_string(), what, &input, &exit, &said, &hint];
+        self.text.extend(["| ", &cells.join(" | "), " |\n"]);
+    }
+
+    /// An error where the page in the repository is another; `UPDATE_GOLDEN=1` writes it.
+    pub(crate) fn is_current(&self) -> Outcome {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/ERRORS.md");
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            std::fs::write(&path, &self.text)?;
+        }
+        let found = std::fs::read_to_string(&path).unwrap_or_default();
+        let differs = found.lines().zip(self.text.lines()).find(|(found, made)| found != made);
+        if found == self.text {
+            return Ok(());
+        }
+        Err(format!("docs/ERRORS.md is not current (UPDATE_GOLDEN=1 writes it), first: {differs:?}").into())
+    }
+}
+
+fn cells(case: &Case, ran: &Ran) -> [String; 4] {
+    let lines = || ran.err.lines().chain(ran.out.lines());
+    let said = lines().find(|line| line.contains(&case.says)).unwrap_or_default();
+    let hint = ran.err.lines().find_map(|line| line.strip_prefix("hint: ")).unwrap_or_default();
+    let imports = case.files.len() == 1 && case.commands == format!("tokenbook import {}", case.files[0].0);
+    let shown = code(&case.shown, INPUT_SHOWN);
+    let input = if imports || case.shown == case.commands {
+        shown
+    } else {
+        [shown, code(&case.commands, MESSAGE_SHOWN)].join(" ")
+    };
+    [input, case.exit.to_string(), code(said.trim(), MESSAGE_SHOWN), code(hint, MESSAGE_SHOWN)]
+}
+
+/// A text as code in a cell of a table: shortened, on one line, with nothing that ends the cell.
+fn code(text: &str, most: usize) -> String {
+    if text.is_empty() {
+        return String::new();
+    }
+    let visible = |c: char| {
+        let plain = !c.is_control() && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{feff}');
+        if plain { c.to_string() } else { c.escape_default().to_string() }
+    };
+    let mut shown: String = text.chars().take(most).map(visible).collect();
+    if text.chars().nth(most).is_some() {
+        shown.push('…');
+    }
+    format!("`{}`", shown.replace('`', "'").replace('|', "\\|"))
+}
