@@ -136,7 +136,8 @@ pub fn check_depth(name: &str, value: &str) -> Result<(), Problem> {
             b'\\' if in_text => escaped = true,
             b'"' => in_text = !in_text,
             b'{' | b'[' if !in_text => depth += 1,
-            b'}' | b']' if !in_text => depth -= 1,
+            // More closed than opened is no JSON, which is for the reader to say.
+            b'}' | b']' if !in_text => depth = depth.saturating_sub(1),
             _ => {}
         }
         if depth > DEPTH_LIMIT {
@@ -144,4 +145,17 @@ pub fn check_depth(name: &str, value: &str) -> Result<(), Problem> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn depth_is_that_of_open_brackets_in_any_text() {
+        let deep = "[".repeat(DEPTH_LIMIT + 1);
+        for (text, fits) in [("]}", true), ("}[", true), ("\"[\\\"[\"", true), (deep.as_str(), false)] {
+            assert_eq!(check_depth("x", text).is_ok(), fits, "{text}");
+        }
+    }
 }

@@ -106,6 +106,7 @@ pub(crate) fn json_structure() -> Vec<Case> {
         ),
         json(30, record(r#""a":1,"#), "trailing comma at column"),
         json(30, record("\"a\":1/* x */"), "expected `,` or `}` at column"),
+        whole(30, "u.jsonl", "]}\n", ":1: the record is not JSON, expected a JSON object").with("--format claude-code"),
         json(30, "{'event_id':'e'}", "key must be a string at column 2"),
         json(30, record(r#""output_tokens":NaN"#), "expected value at column"),
         json(30, record(r#""output_tokens":Infinity"#), "expected value at column"),
