@@ -1,0 +1,24 @@
+//! A map of columns, a line `---`, and a file that is read by it.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use std::sync::Arc;
+use tokenbook::import::column_map::ColumnMap;
+use tokenbook::import::reading::Reading;
+use tokenbook_fuzz::{all_said, read};
+
+const BETWEEN: &[u8] = b"\n---\n";
+
+fuzz_target!(|bytes: &[u8]| {
+    let at = bytes.windows(BETWEEN.len()).position(|part| part == BETWEEN);
+    let (map, file) = match at {
+        Some(at) => (&bytes[..at], &bytes[at + BETWEEN.len()..]),
+        None => (bytes, &b""[..]),
+    };
+    match ColumnMap::read(map) {
+        Ok(map) => {
+            read(file, Some("mapped"), Reading { map: Some(Arc::new(map)), ..all_said() });
+        }
+        Err(problems) => assert!(!problems.is_empty() && problems.iter().all(|problem| !problem.what.is_empty())),
+    }
+});

@@ -1,0 +1,22 @@
+//! Our own JSONL, and its fast pass against the JSON reader: a space after the brace is one thing the pass gives up at.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use tokenbook::import::reading::Reading;
+use tokenbook_fuzz::read;
+
+fuzz_target!(|bytes: &[u8]| {
+    let fast = read(bytes, Some("jsonl"), Reading::default());
+    let mut spaced = Vec::with_capacity(bytes.len() + 64);
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        match line.strip_prefix(b"{") {
+            // A line of a brace alone is told to be a spread object, a space or not.
+            Some(rest) if rest.iter().any(|byte| !byte.is_ascii_whitespace()) => {
+                spaced.extend_from_slice(b"{ ");
+                spaced.extend_from_slice(rest);
+            }
+            _ => spaced.extend_from_slice(line),
+        }
+    }
+    assert_eq!(fast, read(&spaced, Some("jsonl"), Reading::default()));
+});

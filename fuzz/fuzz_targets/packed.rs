@@ -1,0 +1,27 @@
+//! A file compressed is the file: the first byte says how. Otherwise the bytes are an archive themselves.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use std::io::Write;
+use tokenbook::import::reading::Reading;
+use tokenbook_fuzz::read;
+
+fuzz_target!(|bytes: &[u8]| {
+    let Some((how, file)) = bytes.split_first() else { return };
+    let packed = match how {
+        b'g' => {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            encoder.write_all(file).expect("written to memory");
+            encoder.finish().expect("written to memory")
+        }
+        b'z' => zstd::stream::encode_all(file, 1).expect("written to memory"),
+        _ => {
+            read(bytes, None, Reading::default());
+            return;
+        }
+    };
+    // What is an archive itself is unpacked once, whatever is in it.
+    if !file.starts_with(&[0x1f, 0x8b]) && !file.starts_with(&[0x28, 0xb5]) && file.get(1) != Some(&0x2a) {
+        assert_eq!(read(&packed, None, Reading::default()), read(file, None, Reading::default()));
+    }
+});
