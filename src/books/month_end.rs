@@ -9,6 +9,7 @@ use crate::books::reports::{Basis, Request, Statement};
 use crate::books::{Act, Books, BooksError, Observer, Silent};
 use crate::domain::currency::Currency;
 use crate::domain::period::Month;
+use crate::ledger::aliases::AliasesAppended;
 use crate::ledger::prices::PricesAppended;
 use crate::render::json::Document;
 use crate::report::by::Dimension;
@@ -29,6 +30,8 @@ pub struct MonthEnd {
     pub usage: Vec<PathBuf>,
     /// The price list.
     pub prices: PathBuf,
+    /// Aliases of models.
+    pub aliases: Option<PathBuf>,
     /// Benefits and costs, for the return on investment.
     pub roi: Option<PathBuf>,
     /// Offers, for the savings.
@@ -81,6 +84,19 @@ impl Books {
     ) -> Result<PricesAppended, BooksError> {
         let bytes = read(&inputs.prices)?;
         self.import_prices(&inputs.prices.display().to_string(), &bytes, None, Jumps::Refuse, act, observer)
+    }
+
+    /// Imports the month's aliases, if there are any, and says under which name their file goes.
+    pub fn import_month_aliases(
+        &self,
+        inputs: &MonthEnd,
+        act: Act<'_>,
+        observer: &dyn Observer,
+    ) -> Result<Option<(String, AliasesAppended)>, BooksError> {
+        let Some(path) = &inputs.aliases else { return Ok(None) };
+        let name = path.display().to_string();
+        let appended = self.import_aliases(&name, &read(path)?, act, observer)?;
+        Ok(Some((name, appended)))
     }
 
     /// Makes the reports when every file was imported, and writes them, the manifest last.
@@ -137,7 +153,8 @@ impl Books {
     /// Refuses benefits and offers that cannot be read, and files that the reports would replace, before anything is
     /// imported.
     pub fn check_inputs(&self, inputs: &MonthEnd) -> Result<(), BooksError> {
-        let read = inputs.usage.iter().chain([&inputs.prices]).chain(&inputs.roi).chain(&inputs.offers);
+        let lists = [&inputs.aliases, &inputs.roi, &inputs.offers].into_iter().flatten();
+        let read = inputs.usage.iter().chain([&inputs.prices]).chain(lists);
         for path in read.map(PathBuf::as_path).chain([self.path()]) {
             if would_replace(&inputs.out, path) {
                 return Err(BooksError::InTheWay(path.display().to_string()));
@@ -216,7 +233,7 @@ fn input_files(inputs: &MonthEnd, imported: &[ImportOutcome]) -> Result<Vec<Inpu
     for (path, outcome) in inputs.usage.iter().zip(imported) {
         files.push(InputFile::usage(path, outcome)?);
     }
-    for (role, path) in [("roi", &inputs.roi), ("offers", &inputs.offers)] {
+    for (role, path) in [("aliases", &inputs.aliases), ("roi", &inputs.roi), ("offers", &inputs.offers)] {
         files.extend(path.as_ref().map(|path| InputFile::of(role, path)).transpose()?);
     }
     Ok(files)

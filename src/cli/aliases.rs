@@ -6,6 +6,7 @@ use super::prices::instant;
 use crate::cli::failure::{Exit, Failure};
 use std::path::PathBuf;
 use tokenbook::books::price_list::Listing;
+use tokenbook::ledger::aliases::AliasesAppended;
 use tokenbook::price::alias::AliasRow;
 use tokenbook::price::alias_list::{SHIPPED, SHIPPED_NAME};
 
@@ -73,19 +74,24 @@ fn import(file: Option<&PathBuf>, session: &mut Session<'_, '_>) -> Result<Exit,
     };
     let books = session.open()?;
     let outcome = books.import_aliases(&name, &bytes, session.act(), &session.progress())?;
+    tell(&name, &outcome, session)?;
+    let head = books.head()?;
+    session.tell(format!("ledger head: {} {head}", head.seq))?;
+    Ok(Exit::Done)
+}
+
+/// Says what became of a list of aliases.
+pub fn tell(file: &str, outcome: &AliasesAppended, session: &mut Session<'_, '_>) -> Result<(), Failure> {
     for (old, new) in &outcome.replaced {
         let alias = &new.key.alias;
         session.say(format!("replaced: {alias} from {}: {} -> {}", new.valid_from, target(old), target(new)))?;
     }
-    let head = books.head()?;
     session.tell(format!(
-        "{name}: {} aliases added, {} replaced, {} unchanged",
+        "{file}: {} aliases added, {} replaced, {} unchanged",
         outcome.added,
         outcome.replaced.len(),
         outcome.unchanged
-    ))?;
-    session.tell(format!("ledger head: {} {head}", head.seq))?;
-    Ok(Exit::Done)
+    ))
 }
 
 fn target(row: &AliasRow) -> String {

@@ -2,7 +2,7 @@
 
 use super::Session;
 use super::options::{UsageOptions, grouped};
-use super::{import, init, prices};
+use super::{aliases, import, init, prices};
 use crate::cli::failure::{Exit, Failure};
 use std::path::{Path, PathBuf};
 use tokenbook::books::Books;
@@ -24,6 +24,9 @@ pub struct Arguments {
     /// The price list
     #[arg(long, value_name = "FILE")]
     prices: PathBuf,
+    /// Aliases of models
+    #[arg(long, value_name = "FILE")]
+    aliases: Option<PathBuf>,
     /// Benefits and costs: writes roi.csv
     #[arg(long, value_name = "FILE")]
     roi: Option<PathBuf>,
@@ -59,6 +62,7 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
         month,
         usage: files.collect(),
         prices: arguments.prices.clone(),
+        aliases: arguments.aliases.clone(),
         roi: arguments.roi.clone(),
         offers: arguments.offers.clone(),
         out: arguments.out.clone(),
@@ -80,6 +84,9 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
         listed.replaced.len(),
         grouped(listed.unchanged)
     ))?;
+    if let Some((file, listed)) = books.import_month_aliases(&month_end, session.act(), &progress)? {
+        aliases::tell(&file, &listed, session)?;
+    }
     let (mut exit, mut outcomes, mut errors) = (Exit::Done, Vec::new(), String::new());
     for input in &inputs {
         import::warn_misnamed(input, session)?;
@@ -107,8 +114,9 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
 
 /// Refuses a run whose other inputs cannot be read, before anything is imported.
 fn readable(month_end: &MonthEnd) -> Result<(), Failure> {
-    let files = [Some(&month_end.prices), month_end.roi.as_ref(), month_end.offers.as_ref()];
-    for path in files.into_iter().flatten() {
+    let lists = [month_end.aliases.as_ref(), month_end.roi.as_ref(), month_end.offers.as_ref()];
+    let files = [Some(&month_end.prices)].into_iter().chain(lists);
+    for path in files.flatten() {
         std::fs::File::open(path)
             .map_err(|error| Failure::new(Exit::Rejected, format!("{}: {error}", path.display())))?;
     }

@@ -83,6 +83,22 @@ fn aliases_are_listed_come_again_change_and_end() -> Outcome {
 }
 
 #[test]
+fn a_month_end_takes_aliases_with_its_prices() -> Outcome {
+    let desk = Desk::empty()?;
+    desk.write("p.csv", PRICES)?;
+    desk.write("u.csv", USAGE)?;
+    desk.write("a.csv", "alias,model,valid_from\nprod-chat,gpt-4o,2026-10-01\ngpt-4o-2024-08-06,gpt-4o,2026-10-01\n")?;
+    let run = ["month-end", "2026-10", "--usage", "u.csv", "--prices", "p.csv", "--out", "out", "--aliases"];
+    desk.run(&[&run[..], &["a.csv"]].concat())?.ends(0)?.says("a.csv: 2 aliases added, 0 replaced, 0 unchanged")?;
+    assert_eq!(amounts(&desk)?.iter().map(|(.., amount)| amount.as_str()).collect::<Vec<_>>(), ["3", "2.5", "2.5"]);
+    let manifest: serde_json::Value = serde_json::from_slice(&desk.read("out/manifest.json")?)?;
+    let inputs = manifest["inputs"].as_array().ok_or("no inputs")?;
+    assert!(inputs.iter().any(|input| input["role"] == "aliases" && input["file"] == "a.csv"), "{manifest}");
+    desk.run(&[&run[..], &["missing.csv"]].concat())?.ends(3)?.says("missing.csv: No such file")?;
+    Ok(())
+}
+
+#[test]
 fn an_offered_price_is_compared_for_the_aliases_of_its_model() -> Outcome {
     let desk = desk()?;
     desk.write("a.csv", "alias,provider,model,valid_from\nprod-chat,,gpt-4o,2026-10-01\n")?;
