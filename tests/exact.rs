@@ -47,6 +47,15 @@ struct Price {
     start: &'static str,
 }
 
+/// A row of a list of aliases; the model `-` ends it.
+#[derive(Debug, Clone)]
+struct Alias {
+    name: &'static str,
+    provider: &'static str,
+    model: &'static str,
+    start: &'static str,
+}
+
 #[derive(Debug, Clone)]
 struct Event {
     provider: &'static str,
@@ -86,6 +95,14 @@ fn price() -> impl Strategy<Value = Price> {
             currency,
             start,
         })
+}
+
+fn alias() -> impl Strategy<Value = Alias> {
+    let model = prop_oneof![5 => prop::sample::select(&MODELS[..]), 1 => Just("-")];
+    let names = (prop::sample::select(&MODELS[..]), prop::sample::select(&PROVIDERS[..]), model);
+    (names, prop::sample::select(&STARTS[..]))
+        .prop_filter("a name is no alias of itself", |((name, _, model), _)| name != model)
+        .prop_map(|((name, provider, model), start)| Alias { name, provider, model, start })
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -212,9 +229,37 @@ struct Owed {
     priced_something: bool,
 }
 
-fn owed(prices: &[Price], events: &[Event]) -> Outcome<BTreeMap<String, Owed>> {
+/// The name that an event's prices stand under: its model's own while any price of it is in force, else that of the alias
+/// in force for its provider, else of that for any provider.
+fn priced_name(prices: &[Price], aliases: &[Alias], event: &Event) -> Outcome<&'static str> {
+    let mut own = BTreeMap::new();
+    for price in prices.iter().filter(|price| price.model == event.model) {
+        let (from, for_any) = (start(price.start)?, price.provider.is_empty());
+        if from <= event.at && (for_any || price.provider == event.provider) {
+            let slot = own.entry((price.provider, price.tier, price.meter, price.above)).or_insert((from, price));
+            *slot = if from >= slot.0 { (from, price) } else { *slot };
+        }
+    }
+    if own.values().any(|(_, price)| price.digits != "-") {
+        return Ok(event.model);
+    }
+    for provider in [event.provider, ""] {
+        let mut last: Option<(i64, &'static str)> = None;
+        for alias in aliases.iter().filter(|alias| alias.name == event.model && alias.provider == provider) {
+            let from = start(alias.start)?;
+            last = if from <= event.at { last.max(Some((from, alias.model))) } else { last };
+        }
+        if let Some((_, model)) = last.filter(|(_, model)| *model != "-") {
+            return Ok(model);
+        }
+    }
+    Ok(event.model)
+}
+
+fn owed(prices: &[Price], aliases: &[Alias], events: &[Event]) -> Outcome<BTreeMap<String, Owed>> {
     let mut departments: BTreeMap<String, Owed> = BTreeMap::new();
     for event in events {
+        let event = &Event { model: priced_name(prices, aliases, event)?, ..event.clone() };
         let name = if event.department.is_empty() { "(unallocated)" } else { event.department };
         let zero = BigRational::from_integer(BigInt::from(0));
         let empty = Owed { amount: zero, events: 0, unpriced: 0, priced_something: false };
@@ -254,9 +299,14 @@ fn without_contradictions(prices: Vec<Price>) -> Outcome<Vec<Price>> {
     Ok(kept)
 }
 
-fn ledger(prices: &[Price], events: &[Event], prices_first: bool) -> Outcome<Desk> {
+fn ledger(prices: &[Price], aliases: &[Alias], events: &[Event], prices_first: bool) -> Outcome<Desk> {
     let desk = Desk::with(&["--time-zone", "America/New_York"])?;
     desk.write("prices.csv", price_list(prices)?)?;
+    let aliases = aliases.iter().map(|a| format!("{},{},{},{}\n", a.name, a.provider, a.model, a.start));
+    desk.write(
+        "aliases.csv",
+        format!("alias,provider,model,valid_from\nnone,,alpha,2026-01-01\n{}", aliases.collect::<String>()),
+    )?;
     let numbered = || events.iter().cloned().enumerate();
     desk.write("even.csv", usage(numbered().filter(|(number, _)| number % 2 == 0))?)?;
     desk.write(
@@ -266,9 +316,11 @@ fn ledger(prices: &[Price], events: &[Event], prices_first: bool) -> Outcome<Des
     let files = if prices_first { ["even.csv", "odd.csv"] } else { ["odd.csv", "even.csv"] };
     if prices_first {
         desk.run(&["prices", "import", "--confirm", "prices.csv"])?.ends(0)?;
+        desk.run(&["aliases", "import", "aliases.csv"])?.ends(0)?;
     }
     desk.run(&["import", files[0], files[1]])?.ends(0)?;
     if !prices_first {
+        desk.run(&["aliases", "import", "aliases.csv"])?.ends(0)?;
         desk.run(&["prices", "import", "--confirm", "prices.csv"])?.ends(0)?;
     }
     Ok(desk)
@@ -276,10 +328,12 @@ fn ledger(prices: &[Price], events: &[Event], prices_first: bool) -> Outcome<Des
 
 const REPORT: [&str; 6] = ["report", "chargeback", "--period", "2026-09-01..2026-10-31", "--format", "csv"];
 
-fn agrees(prices: Vec<Price>, events: &[Event]) -> Outcome {
+fn agrees(prices: Vec<Price>, mut aliases: Vec<Alias>, events: &[Event]) -> Outcome {
     let prices = without_contradictions(prices)?;
-    let expected = owed(&prices, events)?;
-    let (one, other) = (ledger(&prices, events, true)?, ledger(&prices, events, false)?);
+    let mut seen = BTreeSet::new();
+    aliases.retain(|alias| seen.insert((alias.name, alias.provider, start(alias.start).unwrap_or_default())));
+    let expected = owed(&prices, &aliases, events)?;
+    let (one, other) = (ledger(&prices, &aliases, events, true)?, ledger(&prices, &aliases, events, false)?);
     let report = one.print(&REPORT)?;
     let found = rows(&report)?;
     assert_eq!(found.len(), expected.len());
@@ -338,7 +392,16 @@ proptest! {
         prices in prop::collection::vec(price(), 1..60),
         events in prop::collection::vec(event(), 2..80),
     ) {
-        as_test_case(agrees(prices, &events))?;
+        as_test_case(agrees(prices, Vec::new(), &events))?;
+    }
+
+    #[test]
+    fn an_alias_is_priced_as_the_oracle_says(
+        prices in prop::collection::vec(price(), 1..20),
+        aliases in prop::collection::vec(alias(), 1..8),
+        events in prop::collection::vec(event(), 2..80),
+    ) {
+        as_test_case(agrees(prices, aliases, &events))?;
     }
 }
 
@@ -368,11 +431,11 @@ fn a_price_holds_from_its_first_nanosecond_to_the_last_before_the_next() -> Outc
         tokens: [Some(1), None, None, None],
     };
     let events = [event(change - 1, "Engineering"), event(change, "Legal"), event(end - 1, "Sales"), event(end, "")];
-    let desk = ledger(&prices, &events, true)?;
+    let desk = ledger(&prices, &[], &events, true)?;
     let found = rows(&desk.print(&REPORT)?)?;
     let amounts: Vec<(&str, &str)> = found.iter().map(|row| (&*row["department"], &*row["amount_exact"])).collect();
     assert_eq!(amounts, [("(unallocated)", ""), ("Engineering", "1"), ("Legal", "3"), ("Sales", "3")]);
-    agrees(prices, &events)
+    agrees(prices, Vec::new(), &events)
 }
 
 #[test]
