@@ -4,6 +4,7 @@ use crate::domain::event::QUANTITY_LIMIT;
 use crate::domain::meter::Meter;
 use crate::domain::timestamp::Timestamp;
 use crate::text::problem::{Problem, nearest};
+use smallvec::SmallVec;
 use std::borrow::Cow;
 
 /// A field of our own formats.
@@ -81,26 +82,12 @@ pub struct Fields<'a> {
     pub provider: Cow<'a, str>,
     /// The tier; empty for standard.
     pub tier: Cow<'a, str>,
-    /// Tags with values.
-    pub tags: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    /// Tags with values. Few records have more of them, or of meters, than fit without a place of their own in memory.
+    pub tags: SmallVec<[(Cow<'a, str>, Cow<'a, str>); 4]>,
     /// Reported quantities.
-    pub meters: Vec<(Meter, i64)>,
+    pub meters: SmallVec<[(Meter, i64); 8]>,
     /// The vendor's total, where there is one.
     pub total: Option<i64>,
-}
-
-impl Fields<'_> {
-    /// Forgets the last record and keeps the room.
-    pub fn clear(&mut self) {
-        self.id = Cow::Borrowed("");
-        self.timestamp = Cow::Borrowed("");
-        self.model = Cow::Borrowed("");
-        self.provider = Cow::Borrowed("");
-        self.tier = Cow::Borrowed("");
-        self.tags.clear();
-        self.meters.clear();
-        self.total = None;
-    }
 }
 
 /// Reads a quantity: a whole number in its one spelling, up to the limit.

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 /// The fields of a record in its usual form.
 pub fn record(line: &str) -> Option<Fields<'_>> {
     let mut cursor = Cursor { rest: line };
-    let mut fields = Fields { tags: Vec::with_capacity(4), meters: Vec::with_capacity(8), ..Fields::default() };
+    let mut fields = Fields::default();
     let mut seen = Seen::default();
     cursor.members(|cursor, name| member(cursor, name, &mut fields, &mut seen))?;
     let end = cursor.rest.trim_end_matches([' ', '\r']);
