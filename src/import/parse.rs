@@ -16,7 +16,6 @@ use crate::import::intern::NameCache;
 use crate::import::reading::Reading;
 use crate::import::sink::{Constants, Sink, Tools};
 use crate::text::problem::Problem;
-use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Mutex, PoisonError};
@@ -141,26 +140,30 @@ pub fn parse(
         }
     };
     let width = rayon::current_num_threads() * 2;
-    loop {
-        let window = read_window(&mut chunks, width)?;
+    let mut window = read_window(&mut chunks, width)?;
+    while !window.is_empty() {
         if progress(chunks.inner().bytes_read()) == Demand::Stop {
             return Err(ParseError::Stopped);
         }
-        if window.is_empty() {
-            break;
-        }
         check_tail(window.last(), reader.as_ref(), context)?;
-        let parsed: Vec<Output> =
-            window.par_iter().map(|chunk| parse_chunk(chunk, reader.as_ref(), context, &pool)).collect();
+        // While other threads parse, this one makes a batch of what was parsed before, and reads on.
+        let mut parsed: Vec<Output> = std::iter::repeat_with(Output::default).take(window.len()).collect();
+        let next = rayon::in_place_scope(|scope| {
+            for (chunk, output) in window.iter().zip(&mut parsed) {
+                scope.spawn(|_| *output = parse_chunk(chunk, reader.as_ref(), context, &pool));
+            }
+            if gathered.events >= gathered.enough() && deliver(gathered.take_batch(Hold::LastDay)?) == Demand::Stop {
+                return Err(ParseError::Stopped);
+            }
+            Ok(read_window(&mut chunks, width)?)
+        })?;
         for output in parsed {
             gathered.add(output);
             if gathered.counts.bad > 0 && context.on_bad == OnBad::DropEvents {
                 gathered.drop_events();
             }
-            if gathered.events >= gathered.enough() && deliver(gathered.take_batch(Hold::LastDay)?) == Demand::Stop {
-                return Err(ParseError::Stopped);
-            }
         }
+        std::mem::replace(&mut window, next).into_iter().for_each(|chunk| chunks.give_back(chunk));
     }
     gathered.add(end(reader.as_ref(), context, &pool));
     if gathered.events > 0 && deliver(gathered.take_batch(Hold::Nothing)?) == Demand::Stop {
