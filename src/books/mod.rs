@@ -5,6 +5,7 @@
 
 pub mod catalogs;
 pub mod completeness;
+pub mod departments;
 pub mod import;
 pub mod manifest;
 pub mod month_end;
@@ -14,6 +15,7 @@ pub mod price_list;
 pub mod prices;
 pub mod record;
 pub mod reports;
+pub mod rules;
 pub mod savings;
 pub mod verify;
 mod watching;
@@ -115,6 +117,9 @@ pub enum BooksError {
     /// A name or pattern of models means none.
     #[error("--only {0:?} means no model of the catalogue")]
     NoModel(String),
+    /// There are rules, and others were given without the day they start on.
+    #[error("{0}: there are rules in the ledger already, and nothing says from which day these hold")]
+    NoStart(String),
     /// A file could not be written or read.
     #[error("{path}: {error}")]
     Io {

@@ -4,12 +4,14 @@
 #[path = "../desk/mod.rs"]
 mod desk;
 
+mod departments;
 mod import;
 mod init;
 mod month_end;
 mod prices;
 mod quarantine;
 mod report;
+mod rules;
 mod verify;
 
 use desk::{Desk, Outcome, fixture};
@@ -37,6 +39,8 @@ fn every_command_explains_itself() -> Outcome {
         "import",
         "quarantine",
         "prices",
+        "rules",
+        "departments",
         "report",
         "month-end",
         "verify",
