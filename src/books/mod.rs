@@ -6,6 +6,7 @@
 pub mod catalogs;
 pub mod completeness;
 pub mod departments;
+pub mod explain;
 pub mod import;
 pub mod manifest;
 pub mod month_end;
@@ -120,6 +121,9 @@ pub enum BooksError {
     /// There are rules, and others were given without the day they start on.
     #[error("{0}: there are rules in the ledger already, and nothing says from which day these hold")]
     NoStart(String),
+    /// No event has an id.
+    #[error("no event has the id {0:?}")]
+    NoEvent(String),
     /// A file could not be written or read.
     #[error("{path}: {error}")]
     Io {

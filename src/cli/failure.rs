@@ -234,6 +234,9 @@ impl From<BooksError> for Failure {
                 .hint("--only takes exact names, or patterns with * and ?, of `model` or `provider/model`"),
             BooksError::NoStart(_) => Self::new(Exit::Usage, error)
                 .hint("--valid-from 2026-11-01 says it; earlier days keep the rules they have"),
+            BooksError::NoEvent(_) => Self::new(Exit::Usage, error).hint(
+                "ids count letter by letter; --source names who issued it, and without it all are looked through",
+            ),
             BooksError::Savings(_) => Self::new(Exit::Usage, error),
             BooksError::Io { .. } => Self::new(Exit::Storage, error),
             BooksError::Aggregate(AggregateError::Overflow(_) | AggregateError::Amount(_))

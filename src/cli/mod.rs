@@ -3,6 +3,7 @@
 mod backup;
 mod completions;
 mod departments;
+mod explain;
 pub mod failure;
 mod formats;
 mod import;
@@ -58,6 +59,7 @@ enum Command {
     Rules(rules::Arguments),
     Departments(departments::Arguments),
     Report(report::Arguments),
+    Explain(explain::Arguments),
     MonthEnd(Box<month_end::Arguments>),
     Verify(verify::Arguments),
     Rebuild(rebuild::Arguments),
@@ -177,6 +179,7 @@ fn dispatch(command: Command, session: &mut Session<'_, '_>) -> Result<Exit, Fai
         Command::Rules(arguments) => rules::run(&arguments, session),
         Command::Departments(arguments) => departments::run(&arguments, session),
         Command::Report(arguments) => report::run(&arguments, session),
+        Command::Explain(arguments) => explain::run(&arguments, session),
         Command::MonthEnd(arguments) => month_end::run(&arguments, session),
         Command::Verify(arguments) => verify::run(&arguments, session),
         Command::Rebuild(arguments) => rebuild::run(&arguments, session),

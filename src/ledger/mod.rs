@@ -12,6 +12,7 @@ pub mod conflict;
 pub mod connection;
 pub mod departments;
 pub mod dictionary;
+pub mod find;
 mod hash_filter;
 pub mod imports;
 mod insert;

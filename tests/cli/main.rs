@@ -5,6 +5,7 @@
 mod desk;
 
 mod departments;
+mod explain;
 mod import;
 mod init;
 mod month_end;
@@ -42,6 +43,7 @@ fn every_command_explains_itself() -> Outcome {
         "rules",
         "departments",
         "report",
+        "explain",
         "month-end",
         "verify",
         "rebuild",
