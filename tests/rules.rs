@@ -337,6 +337,12 @@ fn nothing_is_lost_at_any_level_by_any_way_of_computing() -> Outcome {
         for by in levels {
             let found = report("2026-10", by, &[], "2")?;
             assert_eq!(sums(&found)?, without, "{rules}{by}");
+            for row in rows(&found)? {
+                let number = |column: &str| row[column].parse::<i64>().unwrap_or(0);
+                assert!(number("unpriced_events") <= number("events"), "{rules}{by} {row:?}");
+                let used = ["events", "input_tokens", "output_tokens"].map(number);
+                assert!(used.iter().any(|used| *used > 0), "{rules}{by}: who pays nothing has no row: {row:?}");
+            }
             assert_eq!(folded(&found, &["department"])?, folded(&coarsest, &["department"])?, "{rules}{by}");
             for threads in ["1", "3"] {
                 assert_eq!(report("2026-10", by, &["--recompute"], threads)?, found, "{rules}{by} {threads}");
@@ -404,6 +410,59 @@ fn a_set_of_rules_holds_until_the_next_one_starts() -> Outcome {
         "valid_from,valid_until,rules,file\n2026-10-14,2026-10-15,1,old.csv\n2026-10-15,,1,newest.csv\n"
     );
     desk.run(&["verify"])?.ends(0)?;
+    Ok(())
+}
+
+#[test]
+fn usage_is_told_apart_by_all_that_rules_look_at() -> Outcome {
+    let desk = Desk::new()?;
+    let mut tokens = 1_u64;
+    for source in ["one", "two"] {
+        let mut lines = String::new();
+        for (model, day) in [("m", 1), ("n", 1), ("m", 20), ("n", 20)] {
+            let _ = writeln!(
+                lines,
+                "{{\"event_id\":\"{model}{day}\",\"timestamp\":\"2026-10-{day:02}T10:00:00Z\",\"model\":\"{model}\",\
+                 \"input_tokens\":{tokens},\"tags\":{{\"team\":\"t\"}}}}"
+            );
+            tokens *= 10;
+        }
+        desk.write(&format!("{source}.jsonl"), lines)?;
+        desk.run(&["import", &format!("{source}.jsonl"), "--source", source])?.ends(0)?;
+    }
+    desk.write("p.csv", "model,meter,currency,price,valid_from\nm,input,USD,1,2026-01-01\nn,input,USD,1,2026-01-01\n")?;
+    desk.run(&["prices", "import", "p.csv"])?.ends(0)?;
+    let source = "source,source,two,Source\n";
+    // The tags alone, the source too, the model too, and from the 15th on both the other way round.
+    let sets = [
+        ("rule,key,value,department\nteam,tag.team,t,Team\n".to_owned(), "2026-01-01", "Team 11111111"),
+        (
+            format!("rule,key,value,department\n{source}team,tag.team,t,Team\n"),
+            "2026-10-01",
+            "Source 11110000, Team 1111",
+        ),
+        (
+            format!("rule,key,value,department\n{source}model,model,n,Model\nteam,tag.team,t,Team\n"),
+            "2026-10-01",
+            "Model 1010, Source 11110000, Team 101",
+        ),
+        (
+            format!("rule,key,value,department\nmodel,model,n,Model\n{source}team,tag.team,t,Late\n"),
+            "2026-10-15",
+            "Late 100, Model 10001010, Source 1110000, Team 1",
+        ),
+    ];
+    for (rules, from, expected) in sets {
+        desk.write("r.csv", &rules)?;
+        desk.run(&["rules", "import", "r.csv", "--valid-from", from])?.ends(0)?;
+        for more in [&[][..], &["--recompute"], &["--by", "department,tag.team"]] {
+            let arguments = ["report", "chargeback", "--period", "2026-10", "--format", "csv"];
+            let report = rows(&desk.print(&[&arguments[..], more].concat())?)?;
+            let found: Vec<String> =
+                report.iter().map(|row| format!("{} {}", row["department"], row["input_tokens"])).collect();
+            assert_eq!(found.join(", "), expected, "{rules}{more:?}");
+        }
+    }
     Ok(())
 }
 
