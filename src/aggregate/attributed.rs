@@ -166,3 +166,74 @@ fn cost(charge: &Charge, part: i64) -> Result<Cost, Overflow> {
         unpriced_or_free => Ok(unpriced_or_free),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::department::Registry;
+    use crate::domain::event::Band;
+    use crate::domain::timestamp::Timestamp;
+    use crate::rating::Unpriced;
+    use std::error::Error;
+
+    type Outcome<T = ()> = Result<T, Box<dyn Error>>;
+
+    fn line(events: i64, unpriced_events: i64, charges: &[(Meter, i64, Cost)]) -> Outcome<RatedLine> {
+        let at = Timestamp::parse("2026-10-05T10:00:00Z")?;
+        let day = crate::domain::period::day("2026-10-05")?;
+        let key = UsageKey { day, priced_at: at, source: 1, tag_set: 1, model: 1, tier: 1, band: Band::Above(0) };
+        let mut quantities = Quantities::NONE;
+        for (meter, quantity, _) in charges {
+            quantities.set(*meter, *quantity);
+        }
+        let usage = UsageLine { key, events, active: events, first_at: at, last_at: at, quantities };
+        let charge =
+            |(meter, quantity, cost): &(Meter, i64, Cost)| Charge { meter: *meter, quantity: *quantity, cost: *cost };
+        Ok(RatedLine { usage, charges: charges.iter().map(charge).collect(), unpriced_events })
+    }
+
+    /// The line's parts by departments `a`, `b` and `c` with these weights.
+    fn divided(line: RatedLine, weights: [i64; 3]) -> Outcome<Vec<RatedLine>> {
+        let whole: i64 = weights.iter().sum();
+        let [a, b, c] = weights;
+        let file = format!("rule,department,weight\nall,a,{a}/{whole}\nall,b,{b}/{whole}\nall,c,{c}/{whole}\n");
+        let set = crate::attribute::read::rules(file.as_bytes(), &Registry::default());
+        let rules = Rules::always(set.map_err(|problems| format!("{problems:?}"))?);
+        Ok(Attribution::new(&rules, Dictionary::default()).attributed(vec![line])?)
+    }
+
+    #[test]
+    fn no_part_has_more_unpriced_events_than_events() -> Outcome {
+        let unpriced = Cost::Unpriced(Unpriced::NoPrice);
+        for events in 1..12 {
+            for unpriced_events in 0..=events {
+                for weights in [[1, 1, 4], [1, 3, 3], [2, 3, 7], [1, 1, 1]] {
+                    let parts = divided(line(events, unpriced_events, &[(Meter::Input, 90, unpriced)])?, weights)?;
+                    for part in &parts {
+                        assert!(part.unpriced_events <= part.usage.events, "{events} {unpriced_events} {weights:?}");
+                    }
+                    let sum = |of: fn(&RatedLine) -> i64| parts.iter().map(of).sum::<i64>();
+                    assert_eq!(sum(|part| part.usage.events), events);
+                    assert_eq!(sum(|part| part.unpriced_events), unpriced_events);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn parts_cost_what_their_quantities_cost_and_a_part_of_nothing_is_no_line() -> Outcome {
+        let price = Cost::Priced(Amount::from_femtos(2 * 7));
+        let charges =
+            [(Meter::Input, 2, price), (Meter::Output, 0, Cost::NotCharged), (Meter::Request, 1, Cost::NotCharged)];
+        let parts = divided(line(1, 0, &charges)?, [2, 1, 3])?;
+        let found: Vec<(i64, Vec<(i64, Cost)>)> = parts
+            .iter()
+            .map(|part| (part.usage.events, part.charges.iter().map(|charge| (charge.quantity, charge.cost)).collect()))
+            .collect();
+        let (one, nothing) = ((1, Cost::Priced(Amount::from_femtos(7))), (0, Cost::NotCharged));
+        // 2 tokens in sixths are 4, 2 and 6: `c` has one, `a` the other; the one event is `c`'s, and `b` has nothing.
+        assert_eq!(found, [(0, vec![one, nothing, nothing]), (1, vec![one, nothing, (1, Cost::NotCharged)])]);
+        Ok(())
+    }
+}

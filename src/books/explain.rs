@@ -311,7 +311,8 @@ mod tests {
             let records: Vec<String> = explained
                 .iter()
                 .flat_map(|one| &one.facts)
-                .filter_map(|(name, fact)| (*name == "record").then(|| fact.to_string()))
+                .filter(|(name, _)| *name == "record")
+                .map(|(_, fact)| fact.to_string())
                 .collect();
             assert_eq!(records, [format!("{}:{}", file.display(), number + 2)]);
         }
