@@ -227,7 +227,7 @@ fn prompt(event: &FoundEvent, band: Band) -> Result<String, BooksError> {
     })
 }
 
-const COLUMNS: [&str; 11] = [
+const COLUMNS: [&str; 12] = [
     "meter",
     "quantity",
     "unit",
@@ -235,6 +235,7 @@ const COLUMNS: [&str; 11] = [
     "currency",
     "book",
     "price_provider",
+    "price_model",
     "price_meter",
     "prompt_above",
     "valid_from",
@@ -250,17 +251,19 @@ fn cells(charge: Charge, quoted: Option<Quoted<'_>>, book: &str) -> Vec<Cell> {
     let Charge { meter, quantity, cost } = charge;
     let mut cells = vec![Cell::text(meter.name()), Cell::Count(quantity.into()), Cell::text(meter.unit().name())];
     match quoted {
-        Some(Quoted { price, meter, provider, prompt_above, valid_from }) => cells.extend([
+        Some(Quoted { price, model, meter, provider, prompt_above, valid_from }) => cells.extend([
             Cell::text(price.rate.to_string()),
             Cell::text(price.currency.code()),
             Cell::text(book),
             Cell::text(provider.map_or("any", Name::as_str)),
+            Cell::text(model.as_str()),
             Cell::text(Meter::name(meter)),
             Cell::Count(prompt_above.into()),
             Cell::text(valid_from.to_string()),
         ]),
         None => cells.extend([
             Cell::Unknown(if cost == Cost::NotCharged { "none needed" } else { "no price" }),
+            Cell::text(""),
             Cell::text(""),
             Cell::text(""),
             Cell::text(""),

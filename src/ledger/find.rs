@@ -78,19 +78,26 @@ impl Snapshot<'_> {
     fn at(&self, key: EventKey) -> Result<Option<FoundEvent>> {
         let classes = self.classes()?;
         let mut found = None;
-        self.events(&classes, key, key, Columns::All, |event| {
-            let (file, format) =
-                self.connection().query_row(FILE, [event.batch], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        // What amounts depend on, as reports read it.
+        self.events(&classes, key, key, Columns::Usage, |event| {
             found = Some(FoundEvent {
                 source: String::new(),
                 class: event.class.clone(),
                 day: event.key.day(),
                 at: event.at,
                 quantities: event.quantities.clone(),
-                file,
-                format,
-                line: event.line,
+                file: String::new(),
+                format: String::new(),
+                line: 0,
             });
+            Ok(())
+        })?;
+        // And where it stood.
+        self.events(&classes, key, key, Columns::All, |event| {
+            let Some(found) = &mut found else { return Ok(()) };
+            let file = self.connection().query_row(FILE, [event.batch], |row| Ok((row.get(0)?, row.get(1)?)));
+            (found.file, found.format) = file?;
+            found.line = event.line;
             Ok(())
         })?;
         Ok(found)

@@ -41,6 +41,8 @@ pub enum Resolution {
 pub struct Quoted<'a> {
     /// The price.
     pub price: Price,
+    /// The model it is listed for.
+    pub model: &'a Name,
     /// The meter it is listed for: `output` may stand in for `reasoning`.
     pub meter: Meter,
     /// The provider it is listed for; `None` for any.
@@ -64,8 +66,10 @@ pub struct Book {
     starts: Vec<Timestamp>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct ModelPrices {
+    /// The name that the prices stand under.
+    model: Name,
     keys: BTreeMap<(Meter, ServiceTier), Vec<History>>,
     starts: BTreeSet<Timestamp>,
 }
@@ -99,7 +103,11 @@ impl Book {
     }
 
     fn insert(&mut self, row: &PriceRow) {
-        let model = self.models.entry(row.key.model.as_str().into()).or_default();
+        let model = self.models.entry(row.key.model.as_str().into()).or_insert_with(|| ModelPrices {
+            model: row.key.model.clone(),
+            keys: BTreeMap::new(),
+            starts: BTreeSet::new(),
+        });
         model.starts.insert(row.valid_from);
         let histories = model.keys.entry((row.key.meter, row.key.tier.clone())).or_default();
         let price = row.rate.map(|rate| Price { currency: row.currency, rate });
@@ -189,7 +197,7 @@ impl ModelPrices {
             histories.into_iter().flatten().filter(belongs).filter_map(move |h| {
                 let (valid_from, price) = h.in_force(at)?;
                 let provider = h.provider.as_ref();
-                Some(Quoted { price, meter, provider, prompt_above: h.prompt_above, valid_from })
+                Some(Quoted { price, model: &self.model, meter, provider, prompt_above: h.prompt_above, valid_from })
             })
         };
         let mut prices: Vec<Quoted<'_>> = in_force(true).collect();
