@@ -4,6 +4,7 @@ use crate::cli::failure::{Exit, Failure};
 use clap::builder::PossibleValuesParser;
 use std::path::Path;
 use std::sync::Arc;
+use tokenbook::books::departments::Unregistered;
 use tokenbook::books::import::{DEFAULT_SOURCE, ImportOptions, LISTED, QUARANTINE_LIMIT, Quarantine, Run};
 use tokenbook::domain::calendar::Calendar;
 use tokenbook::domain::name::Name;
@@ -52,6 +53,9 @@ pub struct UsageOptions {
     /// Write every bad line's fault to a file, not only the first 1,000 to the terminal
     #[arg(long, value_name = "FILE")]
     pub errors: Option<std::path::PathBuf>,
+    /// Refuse a file with departments that are not in the registry, instead of naming them
+    #[arg(long)]
+    strict_departments: bool,
     /// The last line of a CSV is whole although it has no line end
     #[arg(long)]
     last_line_complete: bool,
@@ -87,6 +91,7 @@ impl UsageOptions {
             run,
             last_line_complete: self.last_line_complete,
             listed: if self.errors.is_some() { usize::MAX } else { LISTED },
+            unregistered: if self.strict_departments { Unregistered::Refuse } else { Unregistered::Warn },
         })
     }
 }

@@ -15,7 +15,7 @@ use crate::ledger::scan::{Columns, StoredEvent};
 use crate::ledger::summarise::{DayHasher, DaySeal};
 use crate::ledger::sums::{self, Grain, Months};
 use crate::ledger::transaction::Snapshot;
-use crate::ledger::{LedgerError, Result, chain, dictionary, imports, prices, quarantine, schema};
+use crate::ledger::{LedgerError, Result, chain, departments, dictionary, imports, prices, quarantine, rules, schema};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 
@@ -327,6 +327,12 @@ impl Snapshot<'_> {
             price_lists.entry(u64::try_from(entry).unwrap_or(0)).or_default().push(price);
         }
         expected.extend(price_lists.into_iter().map(|(entry, rows)| (entry, payload::prices(&rows))));
+        for (set, entry) in rules::all(connection)? {
+            expected.insert(u64::try_from(entry).unwrap_or(0), payload::rules(&set));
+        }
+        for (entry, added) in departments::by_entry(connection)? {
+            expected.insert(u64::try_from(entry).unwrap_or(0), payload::departments(&added));
+        }
         Ok(expected)
     }
 

@@ -4,12 +4,15 @@
 #[path = "../desk/mod.rs"]
 mod desk;
 
+mod departments;
+mod explain;
 mod import;
 mod init;
 mod month_end;
 mod prices;
 mod quarantine;
 mod report;
+mod rules;
 mod verify;
 
 use desk::{Desk, Outcome, fixture};
@@ -37,7 +40,10 @@ fn every_command_explains_itself() -> Outcome {
         "import",
         "quarantine",
         "prices",
+        "rules",
+        "departments",
         "report",
+        "explain",
         "month-end",
         "verify",
         "rebuild",
