@@ -242,6 +242,58 @@ CREATE TABLE model_alias (
 
 CREATE TRIGGER model_alias_refuses_update BEFORE UPDATE ON model_alias BEGIN SELECT RAISE(ABORT, 'model_alias is append-only'); END;
 CREATE TRIGGER model_alias_refuses_delete BEFORE DELETE ON model_alias BEGIN SELECT RAISE(ABORT, 'model_alias is append-only'); END;
+-- Rules of attribution, a set an import: in force from a billing day until the day the next set starts. A set of a later
+-- entry with the same start replaces.
+CREATE TABLE rule_set (
+    id         INTEGER PRIMARY KEY,
+    entry      INTEGER NOT NULL UNIQUE REFERENCES entry (seq),
+    file       TEXT    NOT NULL,
+    valid_from INTEGER NOT NULL
+) STRICT;
+
+-- The rules of a set in the order of their numbers: the first that matches counts. precedence: 0 tags win, 1 the rule wins.
+CREATE TABLE rule (
+    id         INTEGER PRIMARY KEY,
+    rule_set   INTEGER NOT NULL REFERENCES rule_set (id),
+    line       INTEGER NOT NULL CHECK (line >= 1),
+    name       TEXT    NOT NULL CHECK (name <> ''),
+    precedence INTEGER NOT NULL CHECK (precedence IN (0, 1)),
+    UNIQUE (rule_set, name)
+) STRICT;
+
+-- All conditions of a rule must hold. subject: model, provider, source, department, project, environment or tag.KEY.
+-- operator: 0 equals, 1 prefix, 2 glob.
+CREATE TABLE rule_condition (
+    rule     INTEGER NOT NULL REFERENCES rule (id),
+    subject  TEXT    NOT NULL CHECK (subject <> ''),
+    operator INTEGER NOT NULL CHECK (operator BETWEEN 0 AND 2),
+    value    TEXT    NOT NULL CHECK (value <> ''),
+    PRIMARY KEY (rule, subject, operator, value)
+) STRICT, WITHOUT ROWID;
+
+-- Who pays by a rule: so many parts of the sum of its parts. Empty: not named by the rule.
+CREATE TABLE rule_share (
+    rule        INTEGER NOT NULL REFERENCES rule (id),
+    department  TEXT    NOT NULL,
+    project     TEXT    NOT NULL,
+    environment TEXT    NOT NULL,
+    part        INTEGER NOT NULL CHECK (part >= 1),
+    PRIMARY KEY (rule, department, project, environment)
+) STRICT, WITHOUT ROWID;
+
+-- The registry of departments; the same name in a later entry replaces. Days are the first and the last it pays.
+CREATE TABLE department (
+    id          INTEGER PRIMARY KEY,
+    entry       INTEGER NOT NULL REFERENCES entry (seq),
+    line        INTEGER NOT NULL CHECK (line >= 1),
+    name        TEXT    NOT NULL CHECK (name <> ''),
+    cost_centre TEXT,
+    owner       TEXT,
+    account     TEXT,
+    active_from INTEGER,
+    active_to   INTEGER,
+    UNIQUE (entry, name)
+) STRICT;
 
 -- Lines that were no events, kept with the import that brought them. kept holds known fields only.
 CREATE TABLE quarantine (
@@ -371,6 +423,16 @@ CREATE TRIGGER event_link_refuses_update BEFORE UPDATE ON event_link BEGIN SELEC
 CREATE TRIGGER event_link_refuses_delete BEFORE DELETE ON event_link BEGIN SELECT RAISE(ABORT, 'event_link is append-only'); END;
 CREATE TRIGGER price_refuses_update BEFORE UPDATE ON price BEGIN SELECT RAISE(ABORT, 'price is append-only'); END;
 CREATE TRIGGER price_refuses_delete BEFORE DELETE ON price BEGIN SELECT RAISE(ABORT, 'price is append-only'); END;
+CREATE TRIGGER rule_set_refuses_update BEFORE UPDATE ON rule_set BEGIN SELECT RAISE(ABORT, 'rule_set is append-only'); END;
+CREATE TRIGGER rule_set_refuses_delete BEFORE DELETE ON rule_set BEGIN SELECT RAISE(ABORT, 'rule_set is append-only'); END;
+CREATE TRIGGER rule_refuses_update BEFORE UPDATE ON rule BEGIN SELECT RAISE(ABORT, 'rule is append-only'); END;
+CREATE TRIGGER rule_refuses_delete BEFORE DELETE ON rule BEGIN SELECT RAISE(ABORT, 'rule is append-only'); END;
+CREATE TRIGGER rule_condition_refuses_update BEFORE UPDATE ON rule_condition BEGIN SELECT RAISE(ABORT, 'rule_condition is append-only'); END;
+CREATE TRIGGER rule_condition_refuses_delete BEFORE DELETE ON rule_condition BEGIN SELECT RAISE(ABORT, 'rule_condition is append-only'); END;
+CREATE TRIGGER rule_share_refuses_update BEFORE UPDATE ON rule_share BEGIN SELECT RAISE(ABORT, 'rule_share is append-only'); END;
+CREATE TRIGGER rule_share_refuses_delete BEFORE DELETE ON rule_share BEGIN SELECT RAISE(ABORT, 'rule_share is append-only'); END;
+CREATE TRIGGER department_refuses_update BEFORE UPDATE ON department BEGIN SELECT RAISE(ABORT, 'department is append-only'); END;
+CREATE TRIGGER department_refuses_delete BEFORE DELETE ON department BEGIN SELECT RAISE(ABORT, 'department is append-only'); END;
 CREATE TRIGGER quarantine_refuses_update BEFORE UPDATE ON quarantine BEGIN SELECT RAISE(ABORT, 'quarantine is append-only'); END;
 CREATE TRIGGER quarantine_refuses_delete BEFORE DELETE ON quarantine BEGIN SELECT RAISE(ABORT, 'quarantine is append-only'); END;
 CREATE TRIGGER quarantine_outcome_refuses_update BEFORE UPDATE ON quarantine_outcome BEGIN SELECT RAISE(ABORT, 'quarantine_outcome is append-only'); END;

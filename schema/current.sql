@@ -6,6 +6,19 @@ CREATE TABLE batch (
     digest         BLOB    NOT NULL CHECK (length(digest) = 32)
 ) STRICT;
 
+CREATE TABLE department (
+    id          INTEGER PRIMARY KEY,
+    entry       INTEGER NOT NULL REFERENCES entry (seq),
+    line        INTEGER NOT NULL CHECK (line >= 1),
+    name        TEXT    NOT NULL CHECK (name <> ''),
+    cost_centre TEXT,
+    owner       TEXT,
+    account     TEXT,
+    active_from INTEGER,
+    active_to   INTEGER,
+    UNIQUE (entry, name)
+) STRICT;
+
 CREATE TABLE entry (
     seq     INTEGER PRIMARY KEY CHECK (seq >= 1),
     kind    INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 12),
@@ -123,6 +136,39 @@ CREATE TABLE quarantine_outcome (
     outcome    INTEGER NOT NULL CHECK (outcome IN (1, 2)),
     reason     TEXT    NOT NULL
 ) STRICT;
+
+CREATE TABLE rule (
+    id         INTEGER PRIMARY KEY,
+    rule_set   INTEGER NOT NULL REFERENCES rule_set (id),
+    line       INTEGER NOT NULL CHECK (line >= 1),
+    name       TEXT    NOT NULL CHECK (name <> ''),
+    precedence INTEGER NOT NULL CHECK (precedence IN (0, 1)),
+    UNIQUE (rule_set, name)
+) STRICT;
+
+CREATE TABLE rule_condition (
+    rule     INTEGER NOT NULL REFERENCES rule (id),
+    subject  TEXT    NOT NULL CHECK (subject <> ''),
+    operator INTEGER NOT NULL CHECK (operator BETWEEN 0 AND 2),
+    value    TEXT    NOT NULL CHECK (value <> ''),
+    PRIMARY KEY (rule, subject, operator, value)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE rule_set (
+    id         INTEGER PRIMARY KEY,
+    entry      INTEGER NOT NULL UNIQUE REFERENCES entry (seq),
+    file       TEXT    NOT NULL,
+    valid_from INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE rule_share (
+    rule        INTEGER NOT NULL REFERENCES rule (id),
+    department  TEXT    NOT NULL,
+    project     TEXT    NOT NULL,
+    environment TEXT    NOT NULL,
+    part        INTEGER NOT NULL CHECK (part >= 1),
+    PRIMARY KEY (rule, department, project, environment)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE service_tier (
     id   INTEGER PRIMARY KEY,
@@ -306,6 +352,10 @@ CREATE TRIGGER batch_refuses_delete BEFORE DELETE ON batch BEGIN SELECT RAISE(AB
 
 CREATE TRIGGER batch_refuses_update BEFORE UPDATE ON batch BEGIN SELECT RAISE(ABORT, 'batch is append-only'); END;
 
+CREATE TRIGGER department_refuses_delete BEFORE DELETE ON department BEGIN SELECT RAISE(ABORT, 'department is append-only'); END;
+
+CREATE TRIGGER department_refuses_update BEFORE UPDATE ON department BEGIN SELECT RAISE(ABORT, 'department is append-only'); END;
+
 CREATE TRIGGER entry_refuses_delete BEFORE DELETE ON entry BEGIN SELECT RAISE(ABORT, 'entry is append-only'); END;
 
 CREATE TRIGGER entry_refuses_update BEFORE UPDATE ON entry BEGIN SELECT RAISE(ABORT, 'entry is append-only'); END;
@@ -353,6 +403,22 @@ CREATE TRIGGER quarantine_outcome_refuses_update BEFORE UPDATE ON quarantine_out
 CREATE TRIGGER quarantine_refuses_delete BEFORE DELETE ON quarantine BEGIN SELECT RAISE(ABORT, 'quarantine is append-only'); END;
 
 CREATE TRIGGER quarantine_refuses_update BEFORE UPDATE ON quarantine BEGIN SELECT RAISE(ABORT, 'quarantine is append-only'); END;
+
+CREATE TRIGGER rule_condition_refuses_delete BEFORE DELETE ON rule_condition BEGIN SELECT RAISE(ABORT, 'rule_condition is append-only'); END;
+
+CREATE TRIGGER rule_condition_refuses_update BEFORE UPDATE ON rule_condition BEGIN SELECT RAISE(ABORT, 'rule_condition is append-only'); END;
+
+CREATE TRIGGER rule_refuses_delete BEFORE DELETE ON rule BEGIN SELECT RAISE(ABORT, 'rule is append-only'); END;
+
+CREATE TRIGGER rule_refuses_update BEFORE UPDATE ON rule BEGIN SELECT RAISE(ABORT, 'rule is append-only'); END;
+
+CREATE TRIGGER rule_set_refuses_delete BEFORE DELETE ON rule_set BEGIN SELECT RAISE(ABORT, 'rule_set is append-only'); END;
+
+CREATE TRIGGER rule_set_refuses_update BEFORE UPDATE ON rule_set BEGIN SELECT RAISE(ABORT, 'rule_set is append-only'); END;
+
+CREATE TRIGGER rule_share_refuses_delete BEFORE DELETE ON rule_share BEGIN SELECT RAISE(ABORT, 'rule_share is append-only'); END;
+
+CREATE TRIGGER rule_share_refuses_update BEFORE UPDATE ON rule_share BEGIN SELECT RAISE(ABORT, 'rule_share is append-only'); END;
 
 CREATE TRIGGER service_tier_refuses_delete BEFORE DELETE ON service_tier BEGIN SELECT RAISE(ABORT, 'service_tier is append-only'); END;
 

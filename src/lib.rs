@@ -53,9 +53,10 @@
 //!
 //! In reading order, which is the order of the layers, each using only those before it: [`domain`] the words of the
 //! trade; [`text`] lines and tables; [`price`] what a meter cost, and when; [`import`] from a file to events; [`ledger`]
-//! the file; [`rating`] usage times price; [`aggregate`] usage in parallel; [`sheet`] a report's result; [`report`] the
+//! the file; [`attribute`] who pays; [`rating`] usage times price; [`aggregate`] usage in parallel; [`sheet`] a report's result; [`report`] the
 //! reports; [`render`] sheets as bytes; [`books`] all of it together.
 pub mod aggregate;
+pub mod attribute;
 pub mod books;
 pub mod domain;
 pub mod import;

@@ -27,6 +27,13 @@ fn furnished() -> Outcome<Desk> {
     desk.run(&["import", "b.csv", "--quarantine"])?.ends(4)?;
     desk.run(&["quarantine", "discard", "1", "--reason", "a test"])?.ends(0)?;
     desk.run(&["aliases", "import", "aliases.csv"])?.ends(0)?;
+    desk.write("d.csv", "department,cost_centre,active_from\nLegal,1,2026-01-01\nEngineering,,\n")?;
+    desk.run(&["departments", "import", "d.csv"])?.ends(0)?;
+    desk.write(
+        "r.csv",
+        "rule,key,value,department,weight\na,tag.team,x,Legal,1/3\na,,,Engineering,2/3\nb,model,n,Legal,\n",
+    )?;
+    desk.run(&["rules", "import", "r.csv"])?.ends(0)?;
     desk.run(&["verify", "--deep"])?.ends(0)?;
     Ok(desk)
 }
@@ -148,26 +155,21 @@ fn tampered(desk: &Desk, statements: &str) -> Outcome<Desk> {
 }
 
 /// What may be done to aliases and to links of events, and how.
-const ALIASES_AND_LINKS: [(&str, &str); 11] = [
+const ALIASES_AND_LINKS: [(&str, &str); 9] = [
     ("a link of events", "INSERT INTO event_link SELECT min(key), max(key) FROM usage_event"),
     ("an alias", "UPDATE model_alias SET alias = 'z' WHERE id = 1"),
     ("an alias's model", "UPDATE model_alias SET model = 'n' WHERE id = 1"),
     ("an alias's start", "UPDATE model_alias SET valid_from = valid_from + 1 WHERE id = 1"),
     ("an alias's provider", "UPDATE model_alias SET provider = '' WHERE id = 2"),
-    ("an alias's end", "UPDATE model_alias SET model = 'm' WHERE id = 3"),
-    ("an alias removed", "DELETE FROM model_alias WHERE id = 3"),
-    ("all aliases removed", "DELETE FROM model_alias"),
+    ("an alias's end removed", "DELETE FROM model_alias WHERE id = 3"),
+    ("an alias added", "INSERT INTO model_alias SELECT 99, entry, 2, '', 'n', 'm', max(valid_from) FROM model_alias"),
     (
-        "an alias added",
-        "INSERT INTO model_alias SELECT 99, entry, line, provider, 'n', model, valid_from FROM model_alias WHERE id = 1",
+        "an alias of a price's entry",
+        "INSERT INTO model_alias SELECT 99, 2, 2, '', 'n', 'm', max(valid_from) FROM model_alias",
     ),
     (
-        "an alias added to another entry",
-        "INSERT INTO model_alias SELECT 99, 2, line, provider, 'n', model, valid_from FROM model_alias WHERE id = 1",
-    ),
-    (
-        "an alias of an entry that is not there",
-        "INSERT INTO model_alias SELECT 99, 77, line, provider, 'n', model, valid_from FROM model_alias WHERE id = 1",
+        "an alias of no entry",
+        "INSERT INTO model_alias SELECT 99, 77, 2, '', 'n', 'm', max(valid_from) FROM model_alias",
     ),
 ];
 
@@ -230,10 +232,14 @@ fn verify_finds_every_kind_of_tampering() -> Outcome {
         ("a meter's name", "UPDATE meter SET name = 'inputs' WHERE code = 0".to_owned()),
         ("a meter's unit", "UPDATE meter SET unit = 'words' WHERE code = 0".to_owned()),
     ];
+    found_by_verify(&desk, &cases)
+}
+
+/// Every case changes a copy of the ledger, and `verify` must say so.
+fn found_by_verify(desk: &Desk, cases: &[(&str, String)]) -> Outcome {
     let mut missed = Vec::new();
-    let others = ALIASES_AND_LINKS.map(|(what, statement)| (what, statement.to_owned()));
-    for (what, statements) in cases.into_iter().chain(others) {
-        let copy = tampered(&desk, &statements)?;
+    for (what, statements) in cases {
+        let copy = tampered(desk, statements)?;
         let ran = copy.run(&["verify"])?;
         if ran.code != Some(7) {
             missed.push(format!("{what}: {ran:?}"));
@@ -241,6 +247,42 @@ fn verify_finds_every_kind_of_tampering() -> Outcome {
     }
     assert!(missed.is_empty(), "{}", missed.join("\n"));
     Ok(())
+}
+
+#[test]
+fn verify_finds_tampering_with_aliases_and_links() -> Outcome {
+    found_by_verify(&furnished()?, &ALIASES_AND_LINKS.map(|(what, statement)| (what, statement.to_owned())))
+}
+
+#[test]
+fn verify_finds_tampering_with_rules_and_departments() -> Outcome {
+    let desk = furnished()?;
+    let cases = [
+        ("a rule's name", "UPDATE rule SET name = 'other' WHERE id = 1".to_owned()),
+        ("a rule's line", "UPDATE rule SET line = 9 WHERE id = 1".to_owned()),
+        ("a rule that wins", "UPDATE rule SET precedence = 1 WHERE id = 1".to_owned()),
+        ("a rule removed", "DELETE FROM rule WHERE id = 2".to_owned()),
+        ("a rule of no set", "UPDATE rule SET rule_set = 9 WHERE id = 2".to_owned()),
+        ("rules in another order", "UPDATE rule SET id = 3 WHERE id = 1; UPDATE rule_condition SET rule = 3 WHERE rule = 1; UPDATE rule_share SET rule = 3 WHERE rule = 1".to_owned()),
+        ("a condition", "UPDATE rule_condition SET value = 'y' WHERE rule = 1".to_owned()),
+        ("a condition's operator", "UPDATE rule_condition SET operator = 1 WHERE rule = 1".to_owned()),
+        ("a condition's subject", "UPDATE rule_condition SET subject = 'tag.user' WHERE rule = 1".to_owned()),
+        ("a condition removed", "DELETE FROM rule_condition WHERE rule = 1".to_owned()),
+        ("a condition of no rule", "INSERT INTO rule_condition VALUES (9, 'model', 0, 'm')".to_owned()),
+        ("a weight", "UPDATE rule_share SET part = part + 1 WHERE rule = 1".to_owned()),
+        ("a payer by a rule", "UPDATE rule_share SET department = 'Other' WHERE rule = 2".to_owned()),
+        ("a share added", "INSERT INTO rule_share VALUES (2, 'Other', '', '', 1)".to_owned()),
+        ("a share of no rule", "INSERT INTO rule_share VALUES (9, 'Other', '', '', 1)".to_owned()),
+        ("the start of rules", "UPDATE rule_set SET valid_from = valid_from + 1".to_owned()),
+        ("the file of rules", "UPDATE rule_set SET file = 'other.csv'".to_owned()),
+        ("a set of rules removed", "DELETE FROM rule_share; DELETE FROM rule_condition; DELETE FROM rule; DELETE FROM rule_set".to_owned()),
+        ("a department", "UPDATE department SET name = 'Other' WHERE id = 1".to_owned()),
+        ("a department's cost centre", "UPDATE department SET cost_centre = '2' WHERE id = 1".to_owned()),
+        ("a department's days", "UPDATE department SET active_to = 20800 WHERE id = 1".to_owned()),
+        ("a department removed", "DELETE FROM department WHERE id = 2".to_owned()),
+        ("a department added", "INSERT INTO department SELECT 9, entry, 9, 'Other', NULL, NULL, NULL, NULL, NULL FROM department WHERE id = 1".to_owned()),
+    ];
+    found_by_verify(&desk, &cases)
 }
 
 #[test]

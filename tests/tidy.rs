@@ -11,12 +11,13 @@ use std::path::{Path, PathBuf};
 type Outcome = Result<(), Box<dyn Error>>;
 
 /// The layers, lowest first: each may name itself and those before it. `cli` and `main` are the binary's.
-const LAYERS: [&str; 13] = [
+const LAYERS: [&str; 14] = [
     "domain",
     "text",
     "price",
     "import",
     "ledger",
+    "attribute",
     "rating",
     "aggregate",
     "sheet",

@@ -4,12 +4,14 @@
 //! every event, split by key range over all threads, and is the check on the first. Sums are whole numbers, so the
 //! order in which parts are added cannot show.
 
+pub mod attributed;
 pub mod from_daily;
 pub mod from_events;
 pub mod from_monthly;
 pub mod rated;
 
 use crate::domain::quantities::QuantityOverflow;
+use crate::domain::ratio;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::usage::Dictionary;
 use crate::ledger::LedgerError;
@@ -25,6 +27,9 @@ pub enum AggregateError {
     /// A sum left its range.
     #[error(transparent)]
     Overflow(#[from] QuantityOverflow),
+    /// An amount left its range.
+    #[error(transparent)]
+    Amount(#[from] ratio::Overflow),
 }
 
 /// At which instants inside a day prices of a model change, over all the books that matter.

@@ -2,11 +2,13 @@
 
 use crate::books::reports::Request;
 use crate::domain::calendar::{Calendar, Day};
-use crate::domain::period::Period;
+use crate::domain::department::Registry;
+use crate::domain::period::{Month, Period};
 use crate::domain::timestamp::Timestamp;
 use crate::domain::usage::Dictionary;
 use crate::ledger::quarantine::OpenLine;
 use crate::rating::RatedLine;
+use crate::text::problem::excerpt;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a reader must know before using the numbers.
@@ -18,6 +20,10 @@ pub struct Caveats {
     pub unallocated_events: i64,
     /// Quarantined lines that may belong to the period.
     pub quarantined_lines: usize,
+    /// Departments with usage that the registry does not have, where there is one.
+    pub unregistered: BTreeSet<String>,
+    /// Departments with usage in a month in which the registry says they do not pay.
+    pub inactive: BTreeSet<String>,
     /// Whether the period is not over yet, where now is known.
     pub not_over: bool,
 }
@@ -43,6 +49,16 @@ impl Caveats {
         if self.quarantined_lines > 0 {
             sentences.push(format!("{} quarantined line(s) are not in the numbers", self.quarantined_lines));
         }
+        for (departments, what) in [
+            (&self.unregistered, "not in the registry of departments"),
+            (&self.inactive, "not active in the month of their usage, by the registry of departments"),
+        ] {
+            if !departments.is_empty() {
+                let names: Vec<String> = departments.iter().take(NAMED).map(|name| excerpt(name)).collect();
+                let more = if departments.len() > NAMED { ", …" } else { "" };
+                sentences.push(format!("{} department(s) are {what}: {}{more}", departments.len(), names.join(", ")));
+            }
+        }
         if self.not_over {
             sentences.push("the period is not over".to_owned());
         }
@@ -50,24 +66,53 @@ impl Caveats {
     }
 }
 
+/// How many departments a caveat names.
+const NAMED: usize = 8;
+
+/// What the ledger knows beside usage and prices.
+#[derive(Debug, Clone, Copy)]
+pub struct Known<'a> {
+    /// The quarantined lines that wait for a decision.
+    pub open: &'a [OpenLine],
+    /// The departments there are.
+    pub registry: &'a Registry,
+}
+
 /// The caveats of rated lines.
 pub fn caveats(
     lines: &[RatedLine],
     names: &Dictionary,
-    open: &[OpenLine],
+    known: Known<'_>,
     request: &Request,
     calendar: Calendar,
 ) -> Caveats {
     let (first, last) = (i64::from(request.period.first().number()), i64::from(request.period.last().number()));
     let has_department =
         |line: &RatedLine| names.tag_sets.get(&line.usage.key.tag_set).is_some_and(|tags| tags.department().is_some());
+    let (mut unregistered, mut inactive) = (BTreeSet::new(), BTreeSet::new());
+    if !known.registry.is_empty() {
+        let departments: BTreeSet<(&str, Month)> = lines
+            .iter()
+            .filter_map(|line| Some((&line.usage.key, names.tag_sets.get(&line.usage.key.tag_set)?)))
+            .filter_map(|(key, tags)| Some((tags.department()?, key.day.month())))
+            .collect();
+        for (name, month) in departments {
+            match known.registry.get(name) {
+                None => drop(unregistered.insert(name.to_owned())),
+                Some(department) if department.is_active_within(month.period()) => {}
+                Some(_) => drop(inactive.insert(name.to_owned())),
+            }
+        }
+    }
     // A line whose day is not known may belong to any period.
     let touches =
         |line: &&OpenLine| line.first_day.is_none_or(|day| day <= last) && line.last_day.is_none_or(|day| day >= first);
     Caveats {
         unpriced_events: lines.iter().map(|line| line.unpriced_events).sum(),
         unallocated_events: lines.iter().filter(|line| !has_department(line)).map(|line| line.usage.events).sum(),
-        quarantined_lines: open.iter().filter(touches).count(),
+        unregistered,
+        inactive,
+        quarantined_lines: known.open.iter().filter(touches).count(),
         not_over: request.now.is_some_and(|now| calendar.day_of(now) <= request.period.last()),
     }
 }

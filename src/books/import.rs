@@ -3,12 +3,12 @@
 //! Parsing runs ahead of appending by one batch. The write lock is taken when the first batch is whole, so a file of
 //! less than a batch is parsed and checked before anybody has to wait.
 
+use crate::books::departments::Doubts;
 pub use crate::books::import_options::{
     DEFAULT_SOURCE, ImportOptions, LISTED, QUARANTINE_LIMIT, Quarantine, Run, UnknownFields,
 };
 use crate::books::{Act, Books, Observer};
 use crate::domain::batch::Batch;
-use crate::domain::name::similar_names;
 use crate::domain::timestamp::Timestamp;
 use crate::import::format::{named, stored};
 use crate::import::input::{self, FileDigest, Input, InputError, Source};
@@ -52,8 +52,8 @@ pub struct ImportOutcome {
     pub problems: Vec<Problem>,
     /// Fields that are not read.
     pub ignored: BTreeSet<String>,
-    /// Department names that differ only in case, spacing or look.
-    pub similar: Vec<(String, String)>,
+    /// What there is to say about its departments' names.
+    pub doubts: Doubts,
     /// Whether the very same file was imported before, so that it was not read again.
     pub same_file: bool,
     /// Another source under which the very same file was imported: its events are counted once for each.
@@ -105,6 +105,14 @@ pub enum ImportError {
         conflicts: Vec<Conflict>,
         /// Whether records of the file's format may come again and say more, which the ledger does not take yet.
         cumulative: bool,
+    },
+    /// Departments that are not in the registry, and were to be refused.
+    #[error("{file}: {} department(s) are not in the registry, nothing of it was imported", problems.len())]
+    Unregistered {
+        /// The file.
+        file: String,
+        /// The departments.
+        problems: Vec<Problem>,
     },
     /// The ledger.
     #[error(transparent)]
@@ -238,7 +246,7 @@ impl Books {
         };
         let facts = facts(file, options, &parsed);
         let parsed_digest = parsed.digest;
-        let similar = self.similar_departments(context).map_err(ImportError::Ledger)?;
+        let doubts = self.doubts(file, options, context)?;
         if let Some(write) = write
             && options.run == Run::Real
             && (appended.accepted > 0 || !held.is_empty())
@@ -260,7 +268,7 @@ impl Books {
             open,
             problems: parsed.bad.into_iter().map(|bad| bad.problem).collect(),
             ignored: parsed.ignored,
-            similar,
+            doubts,
             same_file: false,
             other_source: self.other_source(options, &parsed_digest).map_err(ImportError::Ledger)?,
             head: self.head().map_err(ImportError::Ledger)?,
@@ -344,7 +352,7 @@ impl Books {
             open: u64::try_from(open).unwrap_or(u64::MAX),
             problems: Vec::new(),
             ignored: BTreeSet::new(),
-            similar: Vec::new(),
+            doubts: Doubts::default(),
             same_file: true,
             other_source: None,
             head: snapshot.head().clone(),
@@ -356,18 +364,6 @@ impl Books {
         let imports = self.ledger.snapshot()?.imports_of_size(file.bytes)?;
         let other = imports.into_iter().find(|import| import.digest == file.digest && import.source != options.source);
         Ok(other.map(|import| import.source))
-    }
-
-    /// Departments, of this import and of the ledger, whose names look alike.
-    fn similar_departments(&self, context: &Context) -> Result<Vec<(String, String)>, LedgerError> {
-        let names = context.constants.names.lock();
-        let new: BTreeSet<String> =
-            names.tag_sets.iter().filter_map(|tags| tags.department().map(str::to_owned)).collect();
-        if new.is_empty() {
-            return Ok(Vec::new());
-        }
-        let known = self.ledger.departments()?;
-        Ok(similar_names(known.union(&new)))
     }
 }
 

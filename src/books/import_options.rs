@@ -2,6 +2,7 @@
 //!
 //! What changes the events of a file is kept with its import, in one spelling; what only refuses files is not.
 
+use crate::books::departments::Unregistered;
 use crate::books::import::ImportError;
 use crate::domain::tags::{IgnoredTags, Tag};
 use crate::import::reading::Reading;
@@ -37,6 +38,8 @@ pub struct ImportOptions {
     pub expect_rows: Option<u64>,
     /// What fields mean that nobody knows.
     pub unknown_fields: UnknownFields,
+    /// What to do with departments that are not in the registry.
+    pub unregistered: Unregistered,
 }
 
 /// The source of our own formats.
@@ -59,6 +62,7 @@ impl ImportOptions {
             max_bytes: None,
             expect_rows: None,
             unknown_fields: UnknownFields::Named,
+            unregistered: Unregistered::Warn,
         }
     }
 

@@ -6,6 +6,8 @@
 pub mod aliases;
 pub mod catalogs;
 pub mod completeness;
+pub mod departments;
+pub mod explain;
 pub mod import;
 pub mod import_options;
 pub mod manifest;
@@ -16,6 +18,7 @@ pub mod price_list;
 pub mod prices;
 pub mod record;
 pub mod reports;
+pub mod rules;
 pub mod savings;
 pub mod verify;
 mod watching;
@@ -117,6 +120,12 @@ pub enum BooksError {
     /// A name or pattern of models means none.
     #[error("--only {0:?} means no model of the catalogue")]
     NoModel(String),
+    /// There are rules, and others were given without the day they start on.
+    #[error("{0}: there are rules in the ledger already, and nothing says from which day these hold")]
+    NoStart(String),
+    /// No event has an id.
+    #[error("no event has the id {0:?}")]
+    NoEvent(String),
     /// A file could not be written or read.
     #[error("{path}: {error}")]
     Io {

@@ -6,10 +6,12 @@ use crate::books::manifest::{self, InputFile};
 use crate::books::output::{Folder, file_name};
 use crate::books::prices::Jumps;
 use crate::books::reports::{Basis, Request, Statement};
+use crate::books::rules::RulesImported;
 use crate::books::{Act, Books, BooksError, Observer, Silent};
 use crate::domain::currency::Currency;
 use crate::domain::period::Month;
 use crate::ledger::aliases::AliasesAppended;
+use crate::ledger::departments::DepartmentsAppended;
 use crate::ledger::prices::PricesAppended;
 use crate::render::json::Document;
 use crate::report::by::Dimension;
@@ -32,6 +34,10 @@ pub struct MonthEnd {
     pub prices: PathBuf,
     /// Aliases of models.
     pub aliases: Option<PathBuf>,
+    /// Rules of attribution, which hold from the month's first day.
+    pub rules: Option<PathBuf>,
+    /// The registry of departments.
+    pub departments: Option<PathBuf>,
     /// Benefits and costs, for the return on investment.
     pub roi: Option<PathBuf>,
     /// Offers, for the savings.
@@ -40,6 +46,19 @@ pub struct MonthEnd {
     pub out: PathBuf,
     /// How usage is imported.
     pub import: ImportOptions,
+}
+
+impl MonthEnd {
+    /// The files it may do without, with the names the manifest gives them.
+    pub fn optional(&self) -> [(&'static str, Option<&PathBuf>); 5] {
+        [
+            ("aliases", self.aliases.as_ref()),
+            ("departments", self.departments.as_ref()),
+            ("rules", self.rules.as_ref()),
+            ("roi", self.roi.as_ref()),
+            ("offers", self.offers.as_ref()),
+        ]
+    }
 }
 
 /// The reports of a month, and the files they were written to.
@@ -99,6 +118,29 @@ impl Books {
         Ok(Some((name, appended)))
     }
 
+    /// Imports the month's departments, if any are given.
+    pub fn import_month_departments(
+        &self,
+        inputs: &MonthEnd,
+        act: Act<'_>,
+        observer: &dyn Observer,
+    ) -> Result<Option<DepartmentsAppended>, BooksError> {
+        let Some(path) = &inputs.departments else { return Ok(None) };
+        self.import_departments(&path.display().to_string(), &read(path)?, act, observer).map(Some)
+    }
+
+    /// Imports the month's rules, if any are given. They hold from its first day.
+    pub fn import_month_rules(
+        &self,
+        inputs: &MonthEnd,
+        act: Act<'_>,
+        observer: &dyn Observer,
+    ) -> Result<Option<RulesImported>, BooksError> {
+        let Some(path) = &inputs.rules else { return Ok(None) };
+        let from = Some(inputs.month.first());
+        self.import_rules(&path.display().to_string(), &read(path)?, from, act, observer).map(Some)
+    }
+
     /// Makes the reports when every file was imported, and writes them, the manifest last.
     pub fn report_month(
         &self,
@@ -153,8 +195,8 @@ impl Books {
     /// Refuses benefits and offers that cannot be read, and files that the reports would replace, before anything is
     /// imported.
     pub fn check_inputs(&self, inputs: &MonthEnd) -> Result<(), BooksError> {
-        let lists = [&inputs.aliases, &inputs.roi, &inputs.offers].into_iter().flatten();
-        let read = inputs.usage.iter().chain([&inputs.prices]).chain(lists);
+        let read =
+            inputs.usage.iter().chain([&inputs.prices]).chain(inputs.optional().into_iter().filter_map(|(_, p)| p));
         for path in read.map(PathBuf::as_path).chain([self.path()]) {
             if would_replace(&inputs.out, path) {
                 return Err(BooksError::InTheWay(path.display().to_string()));
@@ -233,8 +275,8 @@ fn input_files(inputs: &MonthEnd, imported: &[ImportOutcome]) -> Result<Vec<Inpu
     for (path, outcome) in inputs.usage.iter().zip(imported) {
         files.push(InputFile::usage(path, outcome)?);
     }
-    for (role, path) in [("aliases", &inputs.aliases), ("roi", &inputs.roi), ("offers", &inputs.offers)] {
-        files.extend(path.as_ref().map(|path| InputFile::of(role, path)).transpose()?);
+    for (role, path) in inputs.optional() {
+        files.extend(path.map(|path| InputFile::of(role, path)).transpose()?);
     }
     Ok(files)
 }

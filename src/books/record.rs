@@ -110,7 +110,7 @@ impl Books {
                 .push(head, event.id.as_str(), &frequent, event.quantities.rare())
                 .map_err(|_| wrong("there are too many events for one call"))?;
         }
-        let batch = Batch::merged(&[batch]).map_err(|_| too_many(events))?;
+        let batch = batch.sorted().map_err(|_| too_many(events))?;
         Ok((batch, names))
     }
 }

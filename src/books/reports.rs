@@ -1,7 +1,10 @@
 //! Reports on a ledger: reading one state of it, rating it, and handing it to the report.
 
+use crate::aggregate::attributed::Attribution;
 use crate::aggregate::{AggregateError, PriceChanges, from_daily, from_events, from_monthly, rated};
-use crate::books::completeness::{self, Caveats};
+use crate::attribute::Rules;
+use crate::books::completeness::{self, Caveats, Known};
+use crate::books::rules;
 use crate::books::watching::watched;
 use crate::books::{Books, BooksError, Observer, Silent};
 use crate::domain::period::Period;
@@ -15,7 +18,7 @@ use crate::price::{Aliases, Book, PriceRow};
 use crate::rating::RatedLine;
 use crate::report::by::Dimension;
 use crate::report::group::{Totals, group};
-use crate::report::roi::{self, Known, list::BenefitList};
+use crate::report::roi::{self, list::BenefitList};
 use crate::report::{self, Inputs};
 use crate::sheet::{Heading, Sheet};
 use std::collections::{BTreeMap, BTreeSet};
@@ -137,9 +140,11 @@ impl Books {
             None if request.book.is_none() => &empty,
             None => return Err(BooksError::NoBook(own.to_owned())),
         };
-        let rating = Rating { snapshot: &snapshot, book, books: &books };
+        let rules = rules::of_snapshot(&snapshot)?;
+        let rating = Rating { snapshot: &snapshot, book, books: &books, rules: &rules };
         let Rated { lines, before, names } = rating.of(request)?;
-        let caveats = completeness::caveats(&lines, &names, &snapshot.quarantine()?, request, settings.calendar);
+        let known = Known { open: &snapshot.quarantine()?, registry: &snapshot.registry()? };
+        let caveats = completeness::caveats(&lines, &names, known, request, settings.calendar);
         let heading = Heading {
             report: String::new(),
             period: request.period.to_string(),
@@ -164,7 +169,7 @@ impl Books {
 }
 
 /// The books of all prices, by name.
-fn books(rows: &[PriceRow], aliases: &[AliasRow]) -> BTreeMap<String, Book> {
+pub(super) fn books(rows: &[PriceRow], aliases: &[AliasRow]) -> BTreeMap<String, Book> {
     let aliases = Arc::new(Aliases::new(aliases));
     let mut by_name: BTreeMap<String, Vec<&PriceRow>> = BTreeMap::new();
     for row in rows {
@@ -183,6 +188,7 @@ struct Rating<'a> {
     snapshot: &'a Snapshot<'a>,
     book: &'a Book,
     books: &'a BTreeMap<String, Book>,
+    rules: &'a Rules,
 }
 
 /// The usage of a period and of the month before, with the names of its numbers.
@@ -193,11 +199,24 @@ struct Rated {
 }
 
 impl Rating<'_> {
+    /// The usage by who pays it.
     fn of(&self, request: &Request) -> Result<Rated, BooksError> {
+        let rated = self.by_tags(request)?;
+        if self.rules.is_empty() {
+            return Ok(rated);
+        }
+        let mut attribution = Attribution::new(self.rules, rated.names);
+        let lines = attribution.attributed(rated.lines).map_err(AggregateError::from)?;
+        let before = rated.before.map(|before| attribution.attributed(before)).transpose();
+        Ok(Rated { lines, before: before.map_err(AggregateError::from)?, names: attribution.into_names() })
+    }
+
+    fn by_tags(&self, request: &Request) -> Result<Rated, BooksError> {
         let month_before = request.period.as_month().map(|month| month.previous().period());
         let some = |lines: Vec<RatedLine>| Some(lines).filter(|lines| !lines.is_empty());
         let coarse = request.basis == Basis::Sums && request.detail == Detail::Totals;
-        if coarse && request.period.is_whole_months() {
+        let mut periods = std::iter::once(request.period).chain(month_before);
+        if coarse && request.period.is_whole_months() && periods.all(|period| self.rules.are_of_months(period)) {
             let names = self.snapshot.dictionary_of_payers()?;
             let of_months = |period| self.of_months(period, &names);
             let lines = of_months(request.period)?;
@@ -256,7 +275,7 @@ impl Statement {
         let unknown = |(key, totals): (&Vec<String>, &Totals)| key.first().filter(|_| totals.is_unknown()).cloned();
         let unpriced: BTreeSet<String> = departments.iter().filter_map(unknown).collect();
         let all = !departments.is_empty() && unpriced.len() == departments.len();
-        let known = if all { Known::Nothing } else { Known::Something };
+        let known = if all { roi::Known::Nothing } else { roi::Known::Something };
         let costs = departments.into_iter().filter_map(|(key, totals)| Some((key.into_iter().next()?, totals.amount)));
         let sheet = roi::sheet(list, &costs.collect(), self.period, self.heading_of("roi"))?;
         Ok(roi::with_unknown_costs(sheet, &unpriced, known))

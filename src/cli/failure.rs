@@ -206,6 +206,12 @@ impl From<ImportError> for Failure {
                     "an id stands for one event: correct it, or give the other issuer a --source of its own"
                 })
             }
+            ImportError::Unregistered { file, problems } => {
+                let details = problems.iter().map(|problem| problem.in_file(file)).collect();
+                failure(Exit::Rejected).details(details).hint(
+                    "correct the names, add them with `tokenbook departments import`, or leave --strict-departments out",
+                )
+            }
             ImportError::Stopped => failure(Exit::Interrupted),
             ImportError::Ledger(_) => {
                 let ImportError::Ledger(error) = error else { return failure(Exit::Bug) };
@@ -231,11 +237,16 @@ impl From<BooksError> for Failure {
             }
             BooksError::NoModel(_) => Self::new(Exit::Usage, error)
                 .hint("--only takes exact names, or patterns with * and ?, of `model` or `provider/model`"),
+            BooksError::NoStart(_) => Self::new(Exit::Usage, error)
+                .hint("--valid-from 2026-11-01 says it; earlier days keep the rules they have"),
+            BooksError::NoEvent(_) => Self::new(Exit::Usage, error).hint(
+                "ids count letter by letter; --source names who issued it, and without it all are looked through",
+            ),
             BooksError::Savings(_) => Self::new(Exit::Usage, error),
             BooksError::Io { .. } => Self::new(Exit::Storage, error),
-            BooksError::Aggregate(AggregateError::Overflow(_)) | BooksError::Report(_) | BooksError::Roi(_) => {
-                Self::new(Exit::Rejected, error)
-            }
+            BooksError::Aggregate(AggregateError::Overflow(_) | AggregateError::Amount(_))
+            | BooksError::Report(_)
+            | BooksError::Roi(_) => Self::new(Exit::Rejected, error),
         }
     }
 }

@@ -168,8 +168,11 @@ pub fn report(
             outcome.file
         ))?;
     }
-    for (one, other) in &outcome.similar {
+    for (one, other) in &outcome.doubts.similar {
         session.warn(format!("warning: the departments {one:?} and {other:?} look alike and are counted apart"))?;
+    }
+    for problem in &outcome.doubts.unregistered {
+        session.warn(format!("warning: {}", problem.in_file(&outcome.file)))?;
     }
     session.tell(counts(&outcome, options))?;
     Ok(if outcome.open > 0 { Exit::Incomplete } else { Exit::Done })

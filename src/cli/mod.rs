@@ -3,6 +3,8 @@
 mod aliases;
 mod backup;
 mod completions;
+mod departments;
+mod explain;
 pub mod failure;
 mod formats;
 mod import;
@@ -14,6 +16,7 @@ mod progress;
 mod quarantine;
 mod rebuild;
 mod report;
+mod rules;
 mod verify;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -55,8 +58,11 @@ enum Command {
     Quarantine(quarantine::Arguments),
     Prices(prices::Arguments),
     Aliases(aliases::Arguments),
+    Rules(rules::Arguments),
+    Departments(departments::Arguments),
     Report(report::Arguments),
-    MonthEnd(month_end::Arguments),
+    Explain(explain::Arguments),
+    MonthEnd(Box<month_end::Arguments>),
     Verify(verify::Arguments),
     Rebuild(rebuild::Arguments),
     Backup(backup::Arguments),
@@ -184,7 +190,10 @@ fn dispatch(command: Command, session: &mut Session<'_, '_>) -> Result<Exit, Fai
         Command::Quarantine(arguments) => quarantine::run(&arguments, session),
         Command::Prices(arguments) => prices::run(&arguments, session),
         Command::Aliases(arguments) => aliases::run(&arguments, session),
+        Command::Rules(arguments) => rules::run(&arguments, session),
+        Command::Departments(arguments) => departments::run(&arguments, session),
         Command::Report(arguments) => report::run(&arguments, session),
+        Command::Explain(arguments) => explain::run(&arguments, session),
         Command::MonthEnd(arguments) => month_end::run(&arguments, session),
         Command::Verify(arguments) => verify::run(&arguments, session),
         Command::Rebuild(arguments) => rebuild::run(&arguments, session),

@@ -2,7 +2,7 @@
 
 use super::Session;
 use super::options::{UsageOptions, grouped};
-use super::{aliases, import, init, prices};
+use super::{aliases, departments, import, init, prices, rules};
 use crate::cli::failure::{Exit, Failure};
 use std::path::{Path, PathBuf};
 use tokenbook::books::Books;
@@ -27,6 +27,12 @@ pub struct Arguments {
     /// Aliases of models
     #[arg(long, value_name = "FILE")]
     aliases: Option<PathBuf>,
+    /// Rules that find who pays, in force from the month's first day
+    #[arg(long, value_name = "FILE")]
+    rules: Option<PathBuf>,
+    /// The registry of departments
+    #[arg(long, value_name = "FILE")]
+    departments: Option<PathBuf>,
     /// Benefits and costs: writes roi.csv
     #[arg(long, value_name = "FILE")]
     roi: Option<PathBuf>,
@@ -63,6 +69,8 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
         usage: files.collect(),
         prices: arguments.prices.clone(),
         aliases: arguments.aliases.clone(),
+        rules: arguments.rules.clone(),
+        departments: arguments.departments.clone(),
         roi: arguments.roi.clone(),
         offers: arguments.offers.clone(),
         out: arguments.out.clone(),
@@ -73,6 +81,12 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
     let books = open_or_create(arguments, session)?;
     books.check_inputs(&month_end)?;
     let progress = session.progress();
+    if let Some(appended) = books.import_month_departments(&month_end, session.act(), &progress)? {
+        departments::tell(arguments.departments.as_deref(), appended, session)?;
+    }
+    if let Some(imported) = books.import_month_rules(&month_end, session.act(), &progress)? {
+        rules::tell(arguments.rules.as_deref(), imported, session)?;
+    }
     let listed = books.import_month_prices(&month_end, session.act(), &progress)?;
     for replacement in &listed.replaced {
         session.say(prices::replaced(replacement))?;
@@ -114,9 +128,8 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
 
 /// Refuses a run whose other inputs cannot be read, before anything is imported.
 fn readable(month_end: &MonthEnd) -> Result<(), Failure> {
-    let lists = [month_end.aliases.as_ref(), month_end.roi.as_ref(), month_end.offers.as_ref()];
-    let files = [Some(&month_end.prices)].into_iter().chain(lists);
-    for path in files.flatten() {
+    let optional = month_end.optional().into_iter().filter_map(|(_, path)| path);
+    for path in std::iter::once(&month_end.prices).chain(optional) {
         std::fs::File::open(path)
             .map_err(|error| Failure::new(Exit::Rejected, format!("{}: {error}", path.display())))?;
     }

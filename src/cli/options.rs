@@ -4,6 +4,7 @@ use crate::cli::failure::{Exit, Failure};
 use clap::builder::PossibleValuesParser;
 use std::path::Path;
 use std::sync::Arc;
+use tokenbook::books::departments::Unregistered;
 use tokenbook::books::import::{
     DEFAULT_SOURCE, ImportOptions, LISTED, QUARANTINE_LIMIT, Quarantine, Run, UnknownFields,
 };
@@ -62,6 +63,9 @@ pub struct UsageOptions {
     /// Refuse a file with fields that nobody knows, instead of naming and ignoring them
     #[arg(long)]
     strict_fields: bool,
+    /// Refuse a file with departments that are not in the registry, instead of naming them
+    #[arg(long)]
+    strict_departments: bool,
     /// The last line of a CSV is whole although it has no line end
     #[arg(long)]
     last_line_complete: bool,
@@ -100,6 +104,7 @@ impl UsageOptions {
             max_bytes: self.max_bytes,
             expect_rows: None,
             unknown_fields: if self.strict_fields { UnknownFields::Refused } else { UnknownFields::Named },
+            unregistered: if self.strict_departments { Unregistered::Refuse } else { Unregistered::Warn },
         })
     }
 }

@@ -20,8 +20,11 @@ pub struct Arguments {
     /// YYYY-MM, YYYY-Qn, YYYY, or YYYY-MM-DD..YYYY-MM-DD with both days included
     #[arg(long, value_name = "PERIOD")]
     period: String,
-    /// Group by any of department, project, environment, provider, model, meter, day, tag.KEY
-    #[arg(long, value_name = "DIMENSIONS")]
+    #[arg(
+        long,
+        value_name = "DIMENSIONS",
+        help = "Group by any of department, cost_centre, project, environment, provider, model, meter, day, tag.KEY"
+    )]
     by: Option<String>,
     /// Use another price book than the ledger's own
     #[arg(long, value_name = "NAME")]

@@ -9,6 +9,9 @@ use crate::domain::meter::Meter;
 use crate::domain::quantities::{Frequent, Packed, Quantities};
 use crate::domain::tags::TagSet;
 use crate::domain::timestamp::Timestamp;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
 
 /// One event of a batch. Names are places in [`Names`].
 #[derive(Debug, Clone, Copy)]
@@ -168,26 +171,51 @@ impl Batch {
         self.rows.truncate(rows);
     }
 
-    /// Batches as one, in the order rows are appended in: by key, rows of one key as they came. Ids are moved along, so
-    /// that appending reads them one after the other.
-    pub fn merged(parts: &[Self]) -> Result<Self, BatchFull> {
-        let rows: usize = parts.iter().map(Self::len).sum();
-        let ids: usize = parts.iter().map(|part| part.ids.len()).sum();
-        let mut order = Vec::with_capacity(rows);
-        for (number, part) in (0_u64..).zip(parts) {
-            let came = (number << 32..).zip(&part.rows);
-            order.extend(came.map(|(came, row)| (row.key, came)));
+    /// The batch in the order rows are appended in: by key, rows of one key as they came. Ids are moved along, so that
+    /// appending reads them one after the other. Done for each chunk of a file, while it is near the processor.
+    pub fn sorted(self) -> Result<Self, BatchFull> {
+        let mut order: Vec<(EventKey, u32)> = self.rows.iter().map(|row| row.key).zip(0..).collect();
+        if order.is_sorted() {
+            return Ok(self);
         }
         // All different: rows of one key stay as they came.
         order.sort_unstable();
-        let mut merged = Self { rows: Vec::with_capacity(rows), ids: String::with_capacity(ids), rare: Vec::new() };
-        let place = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-        for (_, came) in order {
-            let Some(part) = parts.get(place(came >> 32)) else { continue };
-            let Some(row) = part.rows.get(place(came & u64::from(u32::MAX))) else { continue };
-            merged.copy(part, row)?;
+        let mut sorted = Self::with_room_of(std::slice::from_ref(&self));
+        for (_, place) in order {
+            if let Some(row) = self.rows.get(wide(place)) {
+                sorted.copy(&self, row)?;
+            }
+        }
+        Ok(sorted)
+    }
+
+    /// Sorted batches as one: rows of one key in the order of the batches.
+    pub fn merged(parts: &[Self]) -> Result<Self, BatchFull> {
+        let mut merged = Self::with_room_of(parts);
+        let mut rests: Vec<_> = parts.iter().map(|part| part.rows.iter()).collect();
+        // The next key of each part that has one, smallest first, then the earliest part.
+        let mut next: BinaryHeap<Reverse<(EventKey, usize)>> = BinaryHeap::with_capacity(parts.len());
+        next.extend(
+            parts.iter().enumerate().filter_map(|(n, part)| part.rows.first().map(|row| Reverse((row.key, n)))),
+        );
+        while let Some(mut smallest) = next.peek_mut() {
+            let number = smallest.0.1;
+            let (Some(part), Some(rest)) = (parts.get(number), rests.get_mut(number)) else { break };
+            if let Some(row) = rest.next() {
+                merged.copy(part, row)?;
+            }
+            match rest.as_slice().first() {
+                Some(row) => smallest.0.0 = row.key,
+                None => drop(PeekMut::pop(smallest)),
+            }
         }
         Ok(merged)
+    }
+
+    fn with_room_of(parts: &[Self]) -> Self {
+        let rows = parts.iter().map(Self::len).sum();
+        let ids = parts.iter().map(|part| part.ids.len()).sum();
+        Self { rows: Vec::with_capacity(rows), ids: String::with_capacity(ids), rare: Vec::new() }
     }
 
     /// Cuts the rows from a place on off into a batch of their own.
@@ -237,7 +265,7 @@ mod tests {
             let key = EventKey::new(crate::domain::calendar::Day::LAST, key);
             batch.push(Head { key, at: Timestamp::EARLIEST, line: 1, class: 0 }, "id", &frequent, &rare)?;
         }
-        let mut merged = Batch::merged(&[batch])?;
+        let mut merged = Batch::merged(&[batch.sorted()?])?;
         let rest = merged.split_off(1)?;
         assert_eq!((merged.len(), rest.len()), (1, 2));
         for (batch, row) in

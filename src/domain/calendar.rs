@@ -14,6 +14,8 @@ use std::fmt;
 pub struct Day(u16);
 
 impl Day {
+    /// The first day of the range, 2014-12-31.
+    pub const FIRST: Self = Self(16_435);
     /// The last day of the range, 2100-01-01.
     pub const LAST: Self = Self(47_482);
 

@@ -147,12 +147,17 @@ pub fn looks_secret(text: &str) -> bool {
     SECRET_PREFIXES.iter().any(|(prefix, length)| text.starts_with(prefix) && text.len() >= *length)
 }
 
+/// What is left of a name without case, spacing and the differences of letters that look alike.
+pub fn look(name: &str) -> String {
+    skeleton(&name.to_lowercase()).filter(|c| c.is_alphanumeric()).collect()
+}
+
 /// Pairs of names that differ only in case, in spacing, or in letters that look alike.
 pub fn similar_names<'a>(names: impl IntoIterator<Item = &'a String>) -> Vec<(String, String)> {
     let mut first: BTreeMap<String, &String> = BTreeMap::new();
     let mut similar = Vec::new();
     for name in names {
-        let look: String = skeleton(&name.to_lowercase()).filter(|c| c.is_alphanumeric()).collect();
+        let look = look(name);
         match first.get(&look) {
             None => {
                 first.insert(look, name);

@@ -32,6 +32,21 @@ impl Frequent {
         }
     }
 
+    /// Takes the quantity at a place away.
+    pub fn take(&mut self, place: usize) -> Option<i64> {
+        let quantity = self.get(place);
+        if let Some(slot) = self.quantities.get_mut(place) {
+            *slot = 0;
+            self.reported &= !(1 << place);
+        }
+        quantity
+    }
+
+    /// All of it as whole numbers: the same for no other quantities.
+    pub fn words(&self) -> impl Iterator<Item = i64> {
+        self.quantities.into_iter().chain([i64::from(self.reported)])
+    }
+
     /// Whether nothing was reported.
     pub const fn is_empty(&self) -> bool {
         self.reported == 0

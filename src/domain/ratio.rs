@@ -5,6 +5,7 @@
 
 use crate::domain::decimal::{self, DecimalError};
 use rust_decimal::Decimal;
+use std::fmt;
 
 /// A computation left the range of 128-bit integers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -53,6 +54,16 @@ impl Ratio {
         self.times(Self { numerator: 1, denominator: 100 })
     }
 
+    /// The number above the line, in lowest terms.
+    pub const fn numerator(self) -> i128 {
+        self.numerator
+    }
+
+    /// The number below the line, in lowest terms; above 0.
+    pub const fn denominator(self) -> i128 {
+        self.denominator
+    }
+
     /// Whether the ratio is below zero.
     pub fn is_negative(self) -> bool {
         self.numerator < 0
@@ -95,6 +106,16 @@ impl Ratio {
     /// The nearest whole number, halves to the even one.
     pub fn round_half_even(self) -> i128 {
         half_even(self.numerator, self.denominator)
+    }
+}
+
+/// A fraction in lowest terms, `2/3`, or a whole number.
+impl fmt::Display for Ratio {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.denominator {
+            1 => self.numerator.fmt(f),
+            denominator => write!(f, "{}/{denominator}", self.numerator),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Tags: what the source says about who used it. Department, project and environment are tags like any other.
 
 use crate::domain::name::{Name, NameError};
+use crate::domain::rule::Payer;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -139,6 +140,22 @@ impl TagSet {
     /// The value of a key.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.0.get(key).map(Name::as_str)
+    }
+
+    /// The value of a key, as a name.
+    pub fn value(&self, key: &str) -> Option<&Name> {
+        self.0.get(key)
+    }
+
+    /// The same tags, but with the department, project and environment of a payer in place of their own.
+    #[must_use]
+    pub fn paid_by(&self, payer: &Payer) -> Self {
+        let others = self.0.iter().filter(|(key, _)| !TagKey::OWN_FIELDS.contains(&key.as_str()));
+        let mut tags: Self = others.map(|(key, value)| (key.clone(), value.clone())).collect();
+        for (key, name) in payer.names() {
+            tags.insert(TagKey(key.into()), name.clone());
+        }
+        tags
     }
 
     /// Who pays, if the source said.

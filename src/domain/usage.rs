@@ -6,6 +6,7 @@ use crate::domain::quantities::{Quantities, QuantityOverflow};
 use crate::domain::tags::TagSet;
 use crate::domain::timestamp::Timestamp;
 use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
 use std::hash::Hash;
 
 /// What a sum of usage is about. Numbers are those of a [`Dictionary`].
@@ -55,6 +56,8 @@ pub struct Dictionary {
     pub tag_sets: FxHashMap<i64, TagSet>,
     /// Sources.
     pub sources: FxHashMap<i64, String>,
+    /// Cost centres by the names of departments, as far as the registry tells.
+    pub cost_centres: BTreeMap<String, String>,
 }
 
 /// Sums of usage by some key, while events are counted one by one.

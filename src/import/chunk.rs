@@ -30,6 +30,8 @@ pub struct Chunks<R> {
     rest: Vec<u8>,
     next_line: u64,
     ended: bool,
+    /// The room of chunks that were parsed.
+    spare: Vec<Vec<u8>>,
 }
 
 impl<R: Read> Chunks<R> {
@@ -40,7 +42,7 @@ impl<R: Read> Chunks<R> {
         if rest == b"\xef\xbb\xbf" {
             rest.clear();
         }
-        Ok(Self { reader, rest, next_line: 1, ended: false })
+        Ok(Self { reader, rest, next_line: 1, ended: false, spare: Vec::new() })
     }
 
     /// The stream, for what it knows of itself.
@@ -74,13 +76,19 @@ impl<R: Read> Chunks<R> {
             return self.skip_line().map(Some);
         }
         let end = if self.ended { self.rest.len() } else { memrchr(b'\n', &self.rest).map_or(0, |at| at + 1) };
-        let mut text = Vec::with_capacity(2 * CHUNK_SIZE);
+        let mut text = self.spare.pop().unwrap_or_else(|| Vec::with_capacity(2 * CHUNK_SIZE));
+        text.clear();
         text.extend_from_slice(&self.rest[end..]);
         std::mem::swap(&mut text, &mut self.rest);
         text.truncate(end);
         let first_line = self.next_line;
         self.next_line += count_lines(&text);
         Ok(Some(Chunk { first_line, text, too_long: None, numbers: Vec::new() }))
+    }
+
+    /// Takes the room of a chunk that was parsed, for one to come: fresh memory costs more than reading into it.
+    pub fn give_back(&mut self, chunk: Chunk) {
+        self.spare.push(chunk.text);
     }
 
     /// Reads until the rest is a chunk's worth, or the stream ends.

@@ -8,6 +8,7 @@ use crate::import::sink::Sink;
 use crate::text::csv_line::{self, SplitError};
 use crate::text::problem::Problem;
 use crate::text::table::delimiter;
+use memchr::{memchr, memchr_iter};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
@@ -66,10 +67,47 @@ impl CsvReader {
     fn fields<'a>(&self, text: &'a str) -> Result<Vec<Cow<'a, str>>, Problem> {
         let mut values = Vec::with_capacity(self.columns.len());
         csv_line::split(text, &mut values).map_err(explain)?;
-        if values.len() == self.columns.len() {
-            return Ok(values);
+        if values.len() == self.columns.len() { Ok(values) } else { Err(self.other_number_of(values.len())) }
+    }
+
+    /// Whether a line without quotes has as many fields as the header.
+    fn is_whole(&self, text: &str) -> bool {
+        fields_of(text) == self.columns.len()
+    }
+
+    /// What is said of a line without quotes that has more or fewer fields than the header.
+    fn other_number(&self, text: &str) -> Problem {
+        self.other_number_of(fields_of(text))
+    }
+
+    fn other_number_of(&self, fields: usize) -> Problem {
+        Problem::line(format!("{fields} fields"), format!("{}, as the header has", self.columns.len()))
+    }
+}
+
+/// How many fields a line without quotes has.
+fn fields_of(text: &str) -> usize {
+    memchr_iter(b',', text.as_bytes()).count() + 1
+}
+
+impl Column {
+    /// Puts a value where it belongs in a record; an empty one is not reported.
+    fn put<'a>(&'a self, value: Cow<'a, str>, record: &mut Fields<'a>) -> Result<(), Problem> {
+        if value.is_empty() {
+            return Ok(());
         }
-        Err(Problem::line(format!("{} fields", values.len()), format!("{}, as the header has", self.columns.len())))
+        match &self.field {
+            None => {}
+            Some(Field::Id) => record.id = value,
+            Some(Field::Timestamp) => record.timestamp = value,
+            Some(Field::Model) => record.model = value,
+            Some(Field::Provider) => record.provider = value,
+            Some(Field::Tier) => record.tier = value,
+            Some(Field::Tag(key)) => record.tags.push((Cow::Borrowed(key), value)),
+            Some(Field::Meter(meter)) => record.meters.push((*meter, quantity(&self.name, &value)?)),
+            Some(Field::Total) => record.total = Some(quantity(&self.name, &value)?),
+        }
+        Ok(())
     }
 }
 
@@ -88,20 +126,23 @@ impl RecordReader for CsvReader {
             return Err(Problem::line("the header stands here again", "an event"));
         }
         let mut record = Fields::default();
-        for (column, value) in self.columns.iter().zip(self.fields(text)?) {
-            if value.is_empty() {
-                continue;
+        if memchr(b'"', text.as_bytes()).is_some() {
+            for (column, value) in self.columns.iter().zip(self.fields(text)?) {
+                column.put(value, &mut record)?;
             }
-            match &column.field {
-                None => {}
-                Some(Field::Id) => record.id = value,
-                Some(Field::Timestamp) => record.timestamp = value,
-                Some(Field::Model) => record.model = value,
-                Some(Field::Provider) => record.provider = value,
-                Some(Field::Tier) => record.tier = value,
-                Some(Field::Tag(key)) => record.tags.push((Cow::Borrowed(key), value)),
-                Some(Field::Meter(meter)) => record.meters.push((*meter, quantity(&column.name, &value)?)),
-                Some(Field::Total) => record.total = Some(quantity(&column.name, &value)?),
+        } else {
+            // Without quotes each comma ends a field, so no list of fields is needed.
+            let mut columns = self.columns.iter();
+            let mut start = 0;
+            for end in memchr_iter(b',', text.as_bytes()).chain([text.len()]) {
+                let Some(column) = columns.next() else { return Err(self.other_number(text)) };
+                let put = column.put(Cow::Borrowed(text.get(start..end).unwrap_or("")), &mut record);
+                // In a line of another number of fields a value may stand in the wrong place.
+                put.map_err(|problem| if self.is_whole(text) { problem } else { self.other_number(text) })?;
+                start = end + 1;
+            }
+            if columns.next().is_some() {
+                return Err(self.other_number(text));
             }
         }
         sink.push_fields(line, &record)

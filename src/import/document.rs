@@ -51,6 +51,13 @@ impl<R: Read> Pieces<R> {
         }
     }
 
+    /// Takes back the room of a chunk that was parsed.
+    pub fn give_back(&mut self, chunk: Chunk) {
+        if let Self::Lines(chunks) = self {
+            chunks.give_back(chunk);
+        }
+    }
+
     /// The stream, to ask how far it has been read.
     pub fn inner(&self) -> &R {
         match self {

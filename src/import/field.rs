@@ -4,6 +4,7 @@ use crate::domain::event::QUANTITY_LIMIT;
 use crate::domain::meter::Meter;
 use crate::domain::timestamp::Timestamp;
 use crate::text::problem::{Problem, nearest};
+use smallvec::SmallVec;
 use std::borrow::Cow;
 
 /// A field of our own formats.
@@ -81,48 +82,38 @@ pub struct Fields<'a> {
     pub provider: Cow<'a, str>,
     /// The tier; empty for standard.
     pub tier: Cow<'a, str>,
-    /// Tags with values.
-    pub tags: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    /// Tags with values. Few records have more of them, or of meters, than fit without a place of their own in memory.
+    pub tags: SmallVec<[(Cow<'a, str>, Cow<'a, str>); 4]>,
     /// Reported quantities.
-    pub meters: Vec<(Meter, i64)>,
+    pub meters: SmallVec<[(Meter, i64); 8]>,
     /// The vendor's total, where there is one.
     pub total: Option<i64>,
 }
 
-impl Fields<'_> {
-    /// Forgets the last record and keeps the room.
-    pub fn clear(&mut self) {
-        self.id = Cow::Borrowed("");
-        self.timestamp = Cow::Borrowed("");
-        self.model = Cow::Borrowed("");
-        self.provider = Cow::Borrowed("");
-        self.tier = Cow::Borrowed("");
-        self.tags.clear();
-        self.meters.clear();
-        self.total = None;
-    }
-}
-
 /// Reads a quantity: a whole number in its one spelling, up to the limit.
 pub fn quantity(field: &str, text: &str) -> Result<i64, Problem> {
-    let bytes = text.as_bytes();
-    let plain = matches!(bytes, [b'0'] | [b'1'..=b'9', ..]) && bytes.len() <= 19;
-    let mut value: i64 = 0;
-    if plain {
-        for byte in bytes {
-            let digit = i64::from(byte.wrapping_sub(b'0'));
-            if digit > 9 {
-                return Err(bad_quantity(field, text));
-            }
-            // Nineteen digits stay below i64::MAX except at the very top, which the limit excludes anyway.
-            value = value.saturating_mul(10).saturating_add(digit);
-        }
-        if value <= QUANTITY_LIMIT {
-            return Ok(value);
-        }
-    }
-    Err(bad_quantity(field, text))
+    whole(text).ok_or_else(|| bad_quantity(field, text))
 }
+
+/// A quantity, where the text is one.
+pub fn whole(text: &str) -> Option<i64> {
+    let bytes = text.as_bytes();
+    if !matches!(bytes, [b'0'] | [b'1'..=b'9', ..]) || bytes.len() > LONGEST_QUANTITY {
+        return None;
+    }
+    let mut value = 0;
+    for byte in bytes {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        value = value * 10 + i64::from(digit);
+    }
+    (value <= QUANTITY_LIMIT).then_some(value)
+}
+
+/// The digits of the largest quantity.
+const LONGEST_QUANTITY: usize = 13;
 
 fn bad_quantity(field: &str, text: &str) -> Problem {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
@@ -149,6 +140,7 @@ mod tests {
 
     #[test]
     fn a_quantity_has_one_spelling() {
+        assert_eq!(QUANTITY_LIMIT.to_string().len(), LONGEST_QUANTITY);
         assert_eq!(quantity("f", "0"), Ok(0));
         assert_eq!(quantity("f", "1000000000000"), Ok(QUANTITY_LIMIT));
         let bad = [

@@ -4,7 +4,7 @@
 //! checking and locking happen once for each distinct text and thread, not for each record.
 
 use crate::domain::batch::{Class, Names};
-use crate::domain::event::{Model, ServiceTier};
+use crate::domain::event::{Model, PromptSize, ServiceTier};
 use crate::domain::name::Name;
 use crate::domain::name::looks_secret;
 use crate::domain::tags::{IgnoredTags, Tag, TagKey, TagSet};
@@ -15,6 +15,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The most different tag sets one import may bring: beyond it a tag holds something that is not a payer.
 pub const TAG_SET_LIMIT: usize = 100_000;
+
+/// The most classes that a thread remembers by their texts: with users as tags there may be very many.
+const BY_TEXTS_LIMIT: usize = 1 << 15;
 
 /// The names of an import, shared by its threads.
 #[derive(Debug, Default)]
@@ -125,10 +128,26 @@ fn place<T: Clone + Eq + Hash>(index: &mut FxHashMap<T, u32>, list: &mut Vec<T>,
     place
 }
 
+/// The raw texts that tell an event's class, as a record has them.
+#[derive(Debug, Clone, Copy)]
+pub struct ClassTexts<'a, K, V> {
+    /// Who served it; empty where not told.
+    pub provider: &'a str,
+    /// The model.
+    pub model: &'a str,
+    /// The tier; empty for standard.
+    pub tier: &'a str,
+    /// Tags with values.
+    pub tags: &'a [(K, V)],
+    /// What is known of the prompt.
+    pub prompt: PromptSize,
+}
+
 /// Adds a text to a key of texts. Its length stands before it, since a raw text may hold any character, and one that
 /// were a mark between texts would make two records with different texts the same.
 fn remember(scratch: &mut Vec<u8>, text: &str) {
-    scratch.extend_from_slice(&text.len().to_ne_bytes());
+    // A line is far shorter than 4 GiB.
+    scratch.extend_from_slice(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_ne_bytes());
     scratch.extend_from_slice(text.as_bytes());
 }
 
@@ -139,17 +158,47 @@ pub struct NameCache {
     tag_sets: FxHashMap<Box<[u8]>, u32>,
     tiers: FxHashMap<Box<str>, u16>,
     classes: FxHashMap<Class, u32>,
+    /// Classes by all their texts at once, so that most events need a single look.
+    by_texts: FxHashMap<Box<[u8]>, u32>,
     scratch: Vec<u8>,
 }
 
 impl NameCache {
-    /// The place of a class.
-    pub fn class(&mut self, shared: &SharedNames, class: Class) -> u32 {
-        *self.classes.entry(class).or_insert_with(|| shared.class(class))
+    /// The place of the class of some texts; `fill` are tags for those who lack them.
+    pub fn class<K: AsRef<str>, V: AsRef<str>>(
+        &mut self,
+        shared: &SharedNames,
+        texts: ClassTexts<'_, K, V>,
+        fill: &[Tag],
+    ) -> Result<u32, Problem> {
+        let ClassTexts { provider, model, tier, tags, prompt } = texts;
+        self.scratch.clear();
+        self.scratch.push(prompt.code());
+        for text in [provider, model, tier] {
+            remember(&mut self.scratch, text);
+        }
+        for (key, value) in tags {
+            remember(&mut self.scratch, key.as_ref());
+            remember(&mut self.scratch, value.as_ref());
+        }
+        if let Some(place) = self.by_texts.get(self.scratch.as_slice()) {
+            return Ok(*place);
+        }
+        let key = self.scratch.as_slice().into();
+        let model = self.model(shared, provider, model)?;
+        let tier = self.tier(shared, tier)?;
+        let tags = self.tags(shared, tags, fill)?;
+        let class = Class { model, tags, tier, prompt };
+        let place = *self.classes.entry(class).or_insert_with(|| shared.class(class));
+        if self.by_texts.len() >= BY_TEXTS_LIMIT {
+            self.by_texts.clear();
+        }
+        self.by_texts.insert(key, place);
+        Ok(place)
     }
 
     /// The place of a model.
-    pub fn model(&mut self, shared: &SharedNames, provider: &str, name: &str) -> Result<u32, Problem> {
+    fn model(&mut self, shared: &SharedNames, provider: &str, name: &str) -> Result<u32, Problem> {
         self.scratch.clear();
         remember(&mut self.scratch, provider);
         remember(&mut self.scratch, name);
@@ -168,7 +217,7 @@ impl NameCache {
     }
 
     /// The place of a service tier.
-    pub fn tier(&mut self, shared: &SharedNames, name: &str) -> Result<u16, Problem> {
+    fn tier(&mut self, shared: &SharedNames, name: &str) -> Result<u16, Problem> {
         if let Some(place) = self.tiers.get(name) {
             return Ok(*place);
         }
@@ -180,7 +229,7 @@ impl NameCache {
     }
 
     /// The place of a tag set: the record's tags without the ignored ones, and `fill` where it lacks them.
-    pub fn tags<K: AsRef<str>, V: AsRef<str>>(
+    fn tags<K: AsRef<str>, V: AsRef<str>>(
         &mut self,
         shared: &SharedNames,
         tags: &[(K, V)],

@@ -7,7 +7,7 @@ use crate::domain::meter::Meter;
 use crate::import::field::{Field, Fields, meant};
 use crate::import::format::{Beginning, Format, How, RecordReader, Redacted};
 use crate::import::json::{FIELD_LIMIT, Object, check_depth, no_repetition, number, object, text};
-use crate::import::plain;
+use crate::import::plain::Shape;
 use crate::import::sink::Sink;
 use crate::text::problem::{Problem, excerpt};
 use serde_json::value::RawValue;
@@ -26,7 +26,9 @@ pub const FORMAT: Format = Format {
     ..Format::PLAIN
 };
 
-struct JsonlReader;
+struct JsonlReader {
+    shape: Shape,
+}
 
 fn begin(first: &str) -> Result<Beginning, Problem> {
     if first.starts_with('[') {
@@ -35,7 +37,7 @@ fn begin(first: &str) -> Result<Beginning, Problem> {
     if first.trim() == "{" {
         return Err(Problem::line("an object spread over several lines", "one object a line (jq -c . makes that)"));
     }
-    Ok(Beginning { reader: Box::new(JsonlReader), header: false, ignored: Vec::new() })
+    Ok(Beginning { reader: Box::new(JsonlReader { shape: Shape::of(first) }), header: false, ignored: Vec::new() })
 }
 
 /// Gathers a record and sees that no name stands twice.
@@ -120,7 +122,7 @@ impl<'a> Gathered<'a> {
 
 impl RecordReader for JsonlReader {
     fn read(&self, line: u64, text: &str, sink: &mut Sink<'_>, ignored: &mut BTreeSet<String>) -> Result<(), Problem> {
-        if let Some(record) = plain::record(text) {
+        if let Some(record) = self.shape.record(text) {
             return sink.push_fields(line, &record);
         }
         let gathered = Gathered::of(object(text, "the record")?)?;
@@ -166,12 +168,13 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn both_ways(line: &str) -> (Option<String>, Option<String>) {
+    /// What the shortcut makes of a line after another, and what the reader of all forms makes of it.
+    fn both_ways(first: &str, line: &str) -> (Option<String>, Option<String>) {
         let shown = |fields: &Fields<'_>| format!("{fields:?}");
         let slow = object(line, "the record").and_then(Gathered::of);
         // Unknown fields are for the reader of all forms.
         let slow = slow.ok().filter(|gathered| gathered.unknown.is_empty());
-        (plain::record(line).as_ref().map(shown), slow.map(|gathered| shown(&gathered.record)))
+        (Shape::of(first).record(line).as_ref().map(shown), slow.map(|gathered| shown(&gathered.record)))
     }
 
     fn names() -> impl Strategy<Value = String> {
@@ -227,10 +230,12 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(4_000))]
         #[test]
-        fn the_shortcut_reads_what_the_reader_of_all_forms_reads(line in objects()) {
-            let (fast, slow) = both_ways(&line);
-            if fast.is_some() {
-                prop_assert_eq!(fast, slow);
+        fn the_shortcut_reads_what_the_reader_of_all_forms_reads(first in objects(), line in objects()) {
+            for first in [first.as_str(), line.as_str(), ""] {
+                let (fast, slow) = both_ways(first, &line);
+                if fast.is_some() {
+                    prop_assert_eq!(fast, slow);
+                }
             }
         }
     }
@@ -241,9 +246,11 @@ mod tests {
             r#"{"event_id":"a","timestamp":"t","model":"m","provider":null,"department":"D","input_tokens":5}"#,
             r#"{"event_id": "a", "tags": {"team": "x"}, "output_tokens": 0}"#,
         ] {
-            let (fast, slow) = both_ways(line);
-            assert!(fast.is_some(), "{line}");
-            assert_eq!(fast, slow);
+            for first in [line, ""] {
+                let (fast, slow) = both_ways(first, line);
+                assert!(fast.is_some(), "{line}");
+                assert_eq!(fast, slow);
+            }
         }
     }
 }

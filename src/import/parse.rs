@@ -16,7 +16,6 @@ use crate::import::intern::NameCache;
 use crate::import::reading::Reading;
 use crate::import::sink::{Constants, Sink, Tools};
 use crate::text::problem::Problem;
-use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Mutex, PoisonError};
@@ -141,26 +140,30 @@ pub fn parse(
         }
     };
     let width = rayon::current_num_threads() * 2;
-    loop {
-        let window = read_window(&mut chunks, width)?;
+    let mut window = read_window(&mut chunks, width)?;
+    while !window.is_empty() {
         if progress(chunks.inner().bytes_read()) == Demand::Stop {
             return Err(ParseError::Stopped);
         }
-        if window.is_empty() {
-            break;
-        }
         check_tail(window.last(), reader.as_ref(), context)?;
-        let parsed: Vec<Output> =
-            window.par_iter().map(|chunk| parse_chunk(chunk, reader.as_ref(), context, &pool)).collect();
+        // While other threads parse, this one makes a batch of what was parsed before, and reads on.
+        let mut parsed: Vec<Output> = std::iter::repeat_with(Output::default).take(window.len()).collect();
+        let next = rayon::in_place_scope(|scope| {
+            for (chunk, output) in window.iter().zip(&mut parsed) {
+                scope.spawn(|_| *output = parse_chunk(chunk, reader.as_ref(), context, &pool));
+            }
+            if gathered.events >= gathered.enough() && deliver(gathered.take_batch(Hold::LastDay)?) == Demand::Stop {
+                return Err(ParseError::Stopped);
+            }
+            Ok(read_window(&mut chunks, width)?)
+        })?;
         for output in parsed {
             gathered.add(output);
             if gathered.counts.bad > 0 && context.on_bad == OnBad::DropEvents {
                 gathered.drop_events();
             }
-            if gathered.events >= gathered.enough() && deliver(gathered.take_batch(Hold::LastDay)?) == Demand::Stop {
-                return Err(ParseError::Stopped);
-            }
         }
+        std::mem::replace(&mut window, next).into_iter().for_each(|chunk| chunks.give_back(chunk));
     }
     gathered.add(end(reader.as_ref(), context, &pool));
     if gathered.events > 0 && deliver(gathered.take_batch(Hold::Nothing)?) == Demand::Stop {
@@ -281,7 +284,7 @@ fn end(reader: &dyn RecordReader, context: &Context, pool: &Mutex<Vec<Tools>>) -
         output.counts.lines += 1;
         output.refuse(problem, Redacted::default(), context);
     }
-    output.batch = sink.into_batch();
+    output.keep(sink, context);
     output.late = count(output.batch.len());
     output
 }
@@ -320,16 +323,20 @@ fn parse_chunk(chunk: &Chunk, reader: &dyn RecordReader, context: &Context, pool
             output.refuse(problem.at(number), redacted, context);
         }
     }
-    output.batch = sink.into_batch();
+    output.keep(sink, context);
     pool.lock().unwrap_or_else(PoisonError::into_inner).push(tools);
     output
 }
 
 /// Whether a chunk holds no control characters but tabs and line ends. A carriage return must stand before a line feed.
 fn is_clean(text: &[u8]) -> bool {
-    // A sum of comparisons is what compilers turn into vector instructions.
-    let controls = text.iter().filter(|b| **b < 0x20 && !matches!(**b, b'\n' | b'\t' | b'\r')).count();
-    controls == 0 && memchr::memchr_iter(b'\r', text).all(|at| text.get(at + 1) == Some(&b'\n'))
+    let is_bad = |byte: u8| byte < 0x20 && !matches!(byte, b'\n' | b'\t' | b'\r');
+    // Blocks of one length, each folded into one byte, are what compilers turn into vector instructions.
+    let (blocks, rest) = text.as_chunks::<64>();
+    let bad = |block: &[u8; 64]| block.iter().fold(0, |bad, byte| bad | u8::from(is_bad(*byte))) != 0;
+    !blocks.iter().any(bad)
+        && !rest.iter().any(|byte| is_bad(*byte))
+        && memchr::memchr_iter(b'\r', text).all(|at| text.get(at + 1) == Some(&b'\n'))
 }
 
 /// A line's text: UTF-8 without control characters other than a tab.
@@ -350,6 +357,14 @@ fn utf8(bytes: &[u8]) -> Result<&str, Problem> {
 }
 
 impl Output {
+    /// Keeps the events of a chunk, sorted: this thread has them near it.
+    fn keep(&mut self, sink: Sink<'_>, context: &Context) {
+        match sink.into_batch().sorted() {
+            Ok(batch) => self.batch = batch,
+            Err(error) => self.refuse(Problem::line(error.to_string(), "shorter ids"), Redacted::default(), context),
+        }
+    }
+
     fn refuse(&mut self, problem: Problem, redacted: Redacted, context: &Context) {
         self.counts.bad += 1;
         *self.bad_by_field.entry(problem.field.clone().unwrap_or_else(|| "(line)".to_owned())).or_default() += 1;

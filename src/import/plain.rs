@@ -4,87 +4,162 @@
 //! [`jsonl`](crate::import::jsonl), which says what is the matter. What is read here, that one reads alike.
 
 use crate::domain::meter::Meter;
-use crate::import::field::{Fields, quantity};
+use crate::import::field::{Fields, whole};
+use memchr::memchr3;
 use std::borrow::Cow;
 
-/// The fields of a record in its usual form.
-pub fn record(line: &str) -> Option<Fields<'_>> {
-    let mut cursor = Cursor { rest: line };
-    let mut fields = Fields { tags: Vec::with_capacity(4), meters: Vec::with_capacity(8), ..Fields::default() };
-    let mut seen = Seen::default();
-    cursor.members(|cursor, name| member(cursor, name, &mut fields, &mut seen))?;
-    let end = cursor.rest.trim_end_matches([' ', '\r']);
-    end.is_empty().then_some(fields)
+/// The names of a file's first record, in their order: most records have the same ones, or some of them.
+#[derive(Debug, Default)]
+pub struct Shape(Vec<Expected>);
+
+/// A name as it is spelled in a record, and whose it is.
+#[derive(Debug)]
+struct Expected {
+    spelled: String,
+    name: Known,
 }
 
-/// Which names have come: a bit for each.
-#[derive(Default)]
-struct Seen(u64);
+/// A name of our own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Known {
+    Id,
+    Timestamp,
+    Model,
+    Provider,
+    Tier,
+    Department,
+    Project,
+    Environment,
+    Tags,
+    Total,
+    Meter(Meter),
+}
 
-impl Seen {
-    /// Notes a name by its number; `None` when it has come before.
-    fn note(&mut self, number: u32) -> Option<()> {
-        let bit = 1 << number;
-        let fresh = self.0 & bit == 0;
-        self.0 |= bit;
-        fresh.then_some(())
+impl Known {
+    fn of(name: &str) -> Option<Self> {
+        Some(match name {
+            "event_id" => Self::Id,
+            "timestamp" => Self::Timestamp,
+            "model" => Self::Model,
+            "provider" => Self::Provider,
+            "service_tier" => Self::Tier,
+            "department" => Self::Department,
+            "project" => Self::Project,
+            "environment" => Self::Environment,
+            "tags" => Self::Tags,
+            "total_tokens" => Self::Total,
+            _ => Self::Meter(Meter::from_field(name)?),
+        })
+    }
+
+    /// A number of its own.
+    fn number(self) -> u32 {
+        match self {
+            Self::Id => 0,
+            Self::Timestamp => 1,
+            Self::Model => 2,
+            Self::Provider => 3,
+            Self::Tier => 4,
+            Self::Department => 5,
+            Self::Project => 6,
+            Self::Environment => 7,
+            Self::Tags => 8,
+            Self::Total => 9,
+            Self::Meter(meter) => 10 + u32::from(meter.code()),
+        }
     }
 }
 
-fn member<'a>(cursor: &mut Cursor<'a>, name: &'a str, fields: &mut Fields<'a>, seen: &mut Seen) -> Option<()> {
-    match name {
-        "event_id" => {
-            seen.note(0)?;
-            fields.id = Cow::Borrowed(cursor.text()?);
-        }
-        "timestamp" => {
-            seen.note(1)?;
-            fields.timestamp = Cow::Borrowed(cursor.text()?);
-        }
-        "model" => {
-            seen.note(2)?;
-            fields.model = Cow::Borrowed(cursor.text()?);
-        }
-        "provider" => {
-            seen.note(3)?;
-            fields.provider = Cow::Borrowed(cursor.text_or_null()?);
-        }
-        "service_tier" => {
-            seen.note(4)?;
-            fields.tier = Cow::Borrowed(cursor.text_or_null()?);
-        }
-        "department" => seen.note(5).and_then(|()| tag(cursor, name, fields))?,
-        "project" => seen.note(6).and_then(|()| tag(cursor, name, fields))?,
-        "environment" => seen.note(7).and_then(|()| tag(cursor, name, fields))?,
-        "tags" => {
-            seen.note(8)?;
-            let before = fields.tags.len();
-            cursor.members(|cursor, key| {
-                let twice = fields.tags.iter().skip(before).any(|(known, _)| known == key);
-                let value = cursor.text().filter(|value| !twice && !value.is_empty())?;
-                fields.tags.push((Cow::Borrowed(key), Cow::Borrowed(value)));
-                Some(())
-            })?;
-        }
-        "total_tokens" => {
-            seen.note(9)?;
-            fields.total = match cursor.amount(name)? {
-                Amount::Whole(total) => Some(total),
-                Amount::NotReported => None,
-            };
-        }
-        _ => {
-            let meter = Meter::from_field(name)?;
-            seen.note(10 + u32::from(meter.code()))?;
-            if let Amount::Whole(quantity) = cursor.amount(name)? {
-                fields.meters.push((meter, quantity));
+impl Shape {
+    /// The shape of a record, or of as much of it as is in the usual form.
+    pub fn of(line: &str) -> Self {
+        let mut shape = Self::default();
+        let mut cursor = Cursor { rest: line };
+        let mut fields = Fields::default();
+        let none = Self::default();
+        let mut members = Members { shape: &none, next: 0, seen: 0 };
+        let mut before = line;
+        let _usual = cursor.members(|cursor| {
+            before = cursor.rest;
+            let name = members.name(cursor)?;
+            let spelled = before.get(..before.len() - cursor.rest.len()).unwrap_or("").to_owned();
+            shape.0.push(Expected { spelled, name });
+            members.value(cursor, name, &mut fields)
+        });
+        shape
+    }
+
+    /// The fields of a record in its usual form.
+    pub fn record<'a>(&self, line: &'a str) -> Option<Fields<'a>> {
+        let mut cursor = Cursor { rest: line };
+        let mut fields = Fields::default();
+        let mut members = Members { shape: self, next: 0, seen: 0 };
+        cursor.members(|cursor| {
+            let name = members.name(cursor)?;
+            members.value(cursor, name, &mut fields)
+        })?;
+        let end = cursor.rest.trim_end_matches([' ', '\r']);
+        end.is_empty().then_some(fields)
+    }
+}
+
+/// Reads the members of one record.
+struct Members<'s> {
+    shape: &'s Shape,
+    /// The name of the shape that is expected next.
+    next: usize,
+    /// The names that have come: a bit for each.
+    seen: u64,
+}
+
+impl Members<'_> {
+    /// Reads a name and the colon after it; `None` when it is not known or has come before.
+    fn name(&mut self, cursor: &mut Cursor<'_>) -> Option<Known> {
+        let mut expected = self.shape.0.iter().enumerate().skip(self.next);
+        let found = expected.find_map(|(place, expected)| {
+            Some((place, expected.name, cursor.rest.strip_prefix(expected.spelled.as_str())?))
+        });
+        let name = if let Some((place, name, rest)) = found {
+            self.next = place + 1;
+            cursor.rest = rest;
+            name
+        } else {
+            Known::of(cursor.name()?)?
+        };
+        let bit = 1 << name.number();
+        let fresh = self.seen & bit == 0;
+        self.seen |= bit;
+        fresh.then_some(name)
+    }
+
+    fn value<'a>(&mut self, cursor: &mut Cursor<'a>, name: Known, fields: &mut Fields<'a>) -> Option<()> {
+        match name {
+            Known::Id => fields.id = Cow::Borrowed(cursor.text()?),
+            Known::Timestamp => fields.timestamp = Cow::Borrowed(cursor.text()?),
+            Known::Model => fields.model = Cow::Borrowed(cursor.text()?),
+            Known::Provider => fields.provider = Cow::Borrowed(cursor.text_or_null()?),
+            Known::Tier => fields.tier = Cow::Borrowed(cursor.text_or_null()?),
+            Known::Department => tag(cursor, "department", fields)?,
+            Known::Project => tag(cursor, "project", fields)?,
+            Known::Environment => tag(cursor, "environment", fields)?,
+            Known::Tags => {
+                let before = fields.tags.len();
+                cursor.members(|cursor| {
+                    let key = cursor.name()?;
+                    let twice = fields.tags.iter().skip(before).any(|(known, _)| known == key);
+                    let value = cursor.text().filter(|value| !twice && !value.is_empty())?;
+                    fields.tags.push((Cow::Borrowed(key), Cow::Borrowed(value)));
+                    Some(())
+                })?;
             }
+            Known::Total => fields.total = cursor.amount()?.whole(),
+            Known::Meter(meter) => fields.meters.extend(cursor.amount()?.whole().map(|quantity| (meter, quantity))),
         }
+        Some(())
     }
-    Some(())
 }
 
-fn tag<'a>(cursor: &mut Cursor<'a>, key: &'a str, fields: &mut Fields<'a>) -> Option<()> {
+fn tag<'a>(cursor: &mut Cursor<'a>, key: &'static str, fields: &mut Fields<'a>) -> Option<()> {
     let value = cursor.text_or_null()?;
     if !value.is_empty() {
         fields.tags.push((Cow::Borrowed(key), Cow::Borrowed(value)));
@@ -96,6 +171,15 @@ fn tag<'a>(cursor: &mut Cursor<'a>, key: &'a str, fields: &mut Fields<'a>) -> Op
 enum Amount {
     Whole(i64),
     NotReported,
+}
+
+impl Amount {
+    const fn whole(self) -> Option<i64> {
+        match self {
+            Self::Whole(quantity) => Some(quantity),
+            Self::NotReported => None,
+        }
+    }
 }
 
 /// What is left of a line.
@@ -116,13 +200,10 @@ impl<'a> Cursor<'a> {
     }
 
     /// Goes along the members of an object, of which there is at least one.
-    fn members(&mut self, mut member: impl FnMut(&mut Self, &'a str) -> Option<()>) -> Option<()> {
+    fn members(&mut self, mut member: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
         self.take('{')?;
         loop {
-            let name = self.text()?;
-            self.take(':')?;
-            self.space();
-            member(self, name)?;
+            member(self)?;
             if self.take('}').is_some() {
                 return Some(());
             }
@@ -131,10 +212,18 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// A text without escapes and control characters.
+    /// The name of a member, and the colon after it.
+    fn name(&mut self) -> Option<&'a str> {
+        let name = self.text()?;
+        self.take(':')?;
+        self.space();
+        Some(name)
+    }
+
+    /// A text without escapes and control characters. A line holds none of those but tabs.
     fn text(&mut self) -> Option<&'a str> {
         self.take('"')?;
-        let end = self.rest.bytes().position(|byte| matches!(byte, b'"' | b'\\' | ..0x20))?;
+        let end = memchr3(b'"', b'\\', b'\t', self.rest.as_bytes())?;
         let (text, rest) = self.rest.split_at_checked(end)?;
         self.rest = rest.strip_prefix('"')?;
         Some(text)
@@ -152,13 +241,13 @@ impl<'a> Cursor<'a> {
     }
 
     /// A whole number, or null.
-    fn amount(&mut self, field: &str) -> Option<Amount> {
+    fn amount(&mut self) -> Option<Amount> {
         if self.null() {
             return Some(Amount::NotReported);
         }
         let end = self.rest.bytes().position(|byte| !byte.is_ascii_digit())?;
         let (digits, rest) = self.rest.split_at_checked(end)?;
         self.rest = rest;
-        quantity(field, digits).ok().map(Amount::Whole)
+        whole(digits).map(Amount::Whole)
     }
 }

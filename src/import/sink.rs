@@ -1,6 +1,6 @@
 //! Where formats hand over events: the one place that checks what an event must be.
 
-use crate::domain::batch::{Batch, Class, Head};
+use crate::domain::batch::{Batch, Head};
 use crate::domain::calendar::DayFinder;
 use crate::domain::event::PromptSize;
 use crate::domain::key::{EventKey, SourceHasher};
@@ -10,7 +10,7 @@ use crate::domain::quantities::Frequent;
 use crate::domain::tags::Tag;
 use crate::domain::timestamp::Timestamp;
 use crate::import::field::Fields;
-use crate::import::intern::{NameCache, SharedNames};
+use crate::import::intern::{ClassTexts, NameCache, SharedNames};
 use crate::text::problem::Problem;
 use std::borrow::Cow;
 
@@ -143,13 +143,11 @@ impl<'a> Sink<'a> {
         }
         check_total(draft)?;
         let provider = if draft.provider.is_empty() { &self.constants.provider } else { draft.provider };
-        let model = self.tools.cache.model(&self.constants.names, provider, draft.model)?;
-        let tier = self.tools.cache.tier(&self.constants.names, draft.tier)?;
-        let tags = self.tools.cache.tags(&self.constants.names, draft.tags, &self.constants.fill)?;
         let (frequent, rare) = split_meters(draft)?;
-        let key = EventKey::new(self.tools.days.day_of(draft.at), self.tools.hasher.hash(draft.id));
         let prompt = if frequent.get(REQUEST) == Some(1) { PromptSize::Exact } else { PromptSize::UpToSum };
-        let class = self.tools.cache.class(&self.constants.names, Class { model, tags, tier, prompt });
+        let texts = ClassTexts { provider, model: draft.model, tier: draft.tier, tags: draft.tags, prompt };
+        let class = self.tools.cache.class(&self.constants.names, texts, &self.constants.fill)?;
+        let key = EventKey::new(self.tools.days.day_of(draft.at), self.tools.hasher.hash(draft.id));
         let head = Head { key, at: draft.at, line, class };
         self.batch
             .push(head, draft.id, &frequent, &rare)

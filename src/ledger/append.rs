@@ -14,7 +14,8 @@ use crate::domain::quantities::QuantityOverflow;
 use crate::ledger::class::Classes;
 use crate::ledger::conflict::{AtKey, Conflict, Stored};
 use crate::ledger::dictionary::{self, Numbers};
-use crate::ledger::insert::Inserter;
+use crate::ledger::insert::{Classed, Inserter};
+use crate::ledger::known::Known;
 use crate::ledger::neighbours::Neighbours;
 use crate::ledger::payload::BatchSeal;
 use crate::ledger::quarantine;
@@ -26,10 +27,14 @@ use crate::ledger::verify::parts;
 use crate::ledger::{Ledger, LedgerError, Result, stored};
 use rusqlite::{Connection, Statement};
 use rustc_hash::FxHashMap;
+use std::ops::RangeFrom;
 use std::sync::Arc;
 
 const INSERT_METER: &str = "INSERT INTO event_meter (key, meter, quantity) VALUES (?1, ?2, ?3)";
 const NEXT_BATCH: &str = "SELECT coalesce(max(id), 0) + 1 FROM batch";
+
+/// Rows that are placed with one guess whether they are there already.
+const RUN: usize = 1_024;
 
 /// The most conflicts that are described; the import is refused by the first.
 const CONFLICT_LIMIT: usize = 100;
@@ -54,6 +59,11 @@ pub struct Appender<'w> {
     untold: Vec<NewClass>,
     neighbours: Neighbours<'w>,
     stored: Stored<'w>,
+    known: Known<'w>,
+    /// Whether most of the last run of rows were there already.
+    mostly_known: bool,
+    /// How many batches have come.
+    batches: usize,
     /// Quarantined lines that wait for events of these ids.
     waiting: FxHashMap<String, Vec<i64>>,
     next_batch: i64,
@@ -85,6 +95,14 @@ enum Placed {
     Fresh(EventKey),
     Duplicate,
     Conflict,
+}
+
+/// The rows of a day as far as they are placed.
+struct DaySoFar<'b> {
+    placed: PlacedDay,
+    fresh: Vec<&'b Row>,
+    /// New for certain, and written together.
+    unwritten: Vec<Classed<'b>>,
 }
 
 /// The digest of a batch over the digests of its days.
@@ -122,6 +140,9 @@ impl<'w> Appender<'w> {
             found_before: false,
             neighbours: Neighbours::new(connection)?,
             stored: Stored::new(connection, source)?,
+            known: Known::new(write.ledger())?,
+            mostly_known: false,
+            batches: 0,
             waiting: quarantine::waiting(connection, source_name)?,
             next_batch: connection.query_row(NEXT_BATCH, [], |row| row.get(0))?,
             outcome: Appended::default(),
@@ -148,6 +169,7 @@ impl<'w> Appender<'w> {
         self.new_names(names)?;
         let id = self.next_batch;
         self.stored.own_batch(id);
+        self.batches += 1;
         self.insert.begin_batch();
         let mut days = Vec::new();
         let mut first = 0;
@@ -216,25 +238,56 @@ impl<'w> Appender<'w> {
     fn place_day(&mut self, batch_id: i64, batch: &Batch, rows: &[Row], first: u32) -> Result<Option<PlacedDay>> {
         let Some(day) = rows.first().map(|row| row.key.day()) else { return Ok(None) };
         self.neighbours.begin(day)?;
-        let (mut fresh, mut unwritten) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
-        let mut placed = PlacedDay { day, rows: Vec::with_capacity(rows.len()), displaced: false };
-        for (place, row) in (first..).zip(rows) {
+        if self.mostly_known {
+            self.known.prepare(day, self.neighbours.events(day), rows.len(), self.batches == 1)?;
+        }
+        let mut so_far = DaySoFar {
+            placed: PlacedDay { day, rows: Vec::with_capacity(rows.len()), displaced: false },
+            fresh: Vec::with_capacity(rows.len()),
+            unwritten: Vec::with_capacity(rows.len()),
+        };
+        let mut places = first..;
+        for run in rows.chunks(RUN) {
+            self.place_run(batch_id, batch, run, &mut places, &mut so_far)?;
+        }
+        let DaySoFar { placed, fresh, unwritten } = so_far;
+        self.insert.write(batch_id, batch, &unwritten)?;
+        self.look_at_neighbours(batch, &placed, &fresh)?;
+        Ok((!fresh.is_empty()).then_some(placed))
+    }
+
+    /// Places some rows of a day. If most of those before were there already, all of these are looked for at once.
+    fn place_run<'b>(
+        &mut self,
+        batch_id: i64,
+        batch: &Batch,
+        run: &'b [Row],
+        places: &mut RangeFrom<u32>,
+        so_far: &mut DaySoFar<'b>,
+    ) -> Result<()> {
+        let same = if self.mostly_known { self.same(batch, run)? } else { Vec::new() };
+        let before = self.outcome.duplicates;
+        for ((number, row), place) in run.iter().enumerate().zip(places) {
+            if same.get(number) == Some(&true) {
+                self.outcome.duplicates += 1;
+                continue;
+            }
             let class = self.class_of(row)?;
             let found = if self.is_new(row.key) {
                 self.insert.promise(row.key);
-                unwritten.push((row, class.0));
+                so_far.unwritten.push((row, class.0));
                 Placed::Fresh(row.key)
             } else {
-                self.insert.write(batch_id, batch, &unwritten)?;
-                unwritten.clear();
+                self.insert.write(batch_id, batch, &so_far.unwritten)?;
+                so_far.unwritten.clear();
                 self.place_row(batch_id, batch, row, class)?
             };
             self.found_before = !matches!(found, Placed::Fresh(_));
             match found {
                 Placed::Fresh(key) => {
-                    placed.displaced |= key != row.key;
-                    placed.rows.push((place, key));
-                    fresh.push(row);
+                    so_far.placed.displaced |= key != row.key;
+                    so_far.placed.rows.push((place, key));
+                    so_far.fresh.push(row);
                     if !self.waiting.is_empty()
                         && let Some(lines) = self.waiting.remove(batch.id(row))
                     {
@@ -246,9 +299,15 @@ impl<'w> Appender<'w> {
                 Placed::Conflict => {}
             }
         }
-        self.insert.write(batch_id, batch, &unwritten)?;
-        self.look_at_neighbours(batch, &placed, &fresh)?;
-        Ok((!fresh.is_empty()).then_some(placed))
+        let known = usize::try_from(self.outcome.duplicates - before).unwrap_or(usize::MAX);
+        self.mostly_known = known > run.len() / 2;
+        Ok(())
+    }
+
+    /// Which rows of a run are in the ledger, the same.
+    fn same(&mut self, batch: &Batch, run: &[Row]) -> Result<Vec<bool>> {
+        let rows = run.iter().map(|row| Ok((row, self.class_of(row)?))).collect::<Result<Vec<_>>>()?;
+        self.known.same(batch, &rows)
     }
 
     /// Whether no event can have a key: none of this batch up to here, none before it.
@@ -329,7 +388,7 @@ impl<'w> Appender<'w> {
         let forms = classes.forms(self.connection)?;
         let mut hasher = DayHasher::new();
         let (first, last) = EventKey::range_of(day);
-        scan::events(self.connection, &classes, first, last, Columns::All, |event| {
+        scan::events(self.ledger, &classes, first, last, Columns::All, |event| {
             if event.batch == batch_id {
                 hasher.add(parts(event, &forms)?, &event.quantities);
             }

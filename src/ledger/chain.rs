@@ -22,6 +22,8 @@ pub enum Kind {
     Import,
     /// Prices were imported.
     Price,
+    /// Rules of attribution, or departments of the registry, were imported.
+    Rule,
     /// Something that was missing was waived or discarded, with a reason.
     Waive,
     /// Aliases of models were imported.
@@ -34,6 +36,7 @@ impl Kind {
             Self::Genesis => 1,
             Self::Import => 2,
             Self::Price => 3,
+            Self::Rule => 5,
             Self::Waive => 8,
             Self::Alias => 12,
         }
@@ -45,6 +48,7 @@ impl Kind {
             1 => Some(Self::Genesis),
             2 => Some(Self::Import),
             3 => Some(Self::Price),
+            5 => Some(Self::Rule),
             8 => Some(Self::Waive),
             12 => Some(Self::Alias),
             _ => None,

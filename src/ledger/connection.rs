@@ -5,6 +5,7 @@
 //! file that this process has open already is not looked at again.
 
 use crate::domain::timestamp::Timestamp;
+use crate::ledger::gather::Gatherer;
 use crate::ledger::settings::{self, Settings};
 use crate::ledger::transaction::patiently;
 use crate::ledger::{LedgerError, Result, chain, payload, schema};
@@ -30,6 +31,7 @@ pub enum Access {
 #[derive(Debug)]
 pub struct Ledger {
     pub(super) connection: Connection,
+    pub(super) gatherer: Gatherer,
     path: PathBuf,
     settings: Settings,
     _open: OpenFile,
@@ -100,7 +102,8 @@ impl Ledger {
             (connection, _) => connection,
         })?;
         let settings = settings::read(&connection)?;
-        Ok(Self { connection, path, settings, _open: open })
+        let gatherer = Gatherer::of(&connection)?;
+        Ok(Self { connection, gatherer, path, settings, _open: open })
     }
 
     /// Opens the same file once more for reading: for another thread.

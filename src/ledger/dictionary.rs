@@ -2,12 +2,13 @@
 
 use crate::domain::batch::{Class, Names};
 use crate::domain::canonical;
+use crate::domain::department::{Department, Registry};
 use crate::domain::event::{Model, ServiceTier};
 use crate::domain::name::Name;
 use crate::domain::tags::{TagKey, TagSet};
 use crate::domain::usage::Dictionary;
 use crate::ledger::transaction::Snapshot;
-use crate::ledger::{LedgerError, Result};
+use crate::ledger::{LedgerError, Result, departments};
 use rusqlite::{Connection, OptionalExtension, Params};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
@@ -58,7 +59,15 @@ fn with_tag_sets(connection: &Connection, tag_sets: &str) -> Result<Dictionary> 
         tiers: read(connection, TIERS, |row| tier(&row.get::<_, String>(1)?))?,
         tag_sets: read(connection, tag_sets, |row| tag_set(&row.get::<_, String>(1)?))?,
         sources: read(connection, SOURCES, |row| Ok(row.get(1)?))?,
+        cost_centres: cost_centres(&departments::registry(connection)?),
     })
+}
+
+fn cost_centres(registry: &Registry) -> BTreeMap<String, String> {
+    let known = |department: &Department| {
+        department.cost_centre.as_ref().map(|centre| (department.name.to_string(), centre.to_string()))
+    };
+    registry.departments().filter_map(known).collect()
 }
 
 fn read<T>(

@@ -72,6 +72,15 @@ impl<'w> Neighbours<'w> {
         }
     }
 
+    /// How many events a day has that was begun.
+    pub(super) fn events(&self, day: Day) -> usize {
+        match self.days.get(&day) {
+            Some(Known::Events(events)) => usize::try_from(*events).unwrap_or(0),
+            Some(Known::Hashes(filter)) => filter.len(),
+            None => 0,
+        }
+    }
+
     /// Whether a hash is certainly on no event of a day that was appended before this batch.
     pub(super) fn lacks(&self, key: EventKey) -> bool {
         matches!(self.days.get(&key.day()), Some(Known::Hashes(filter)) if !filter.may_hold(key.hash()))

@@ -3,10 +3,13 @@
 use crate::domain::canonical::Encoder;
 use crate::domain::name::Name;
 use crate::domain::rate::Rate;
+use crate::domain::rule::{Condition, Share};
 use crate::ledger::aliases::StoredAlias;
+use crate::ledger::departments::StoredDepartment;
 use crate::ledger::imports::ImportRow;
 use crate::ledger::prices::StoredPrice;
 use crate::ledger::quarantine::Held;
+use crate::ledger::rules::{StoredRuleSet, precedence_code};
 use crate::ledger::settings::Settings;
 
 /// The making of a ledger.
@@ -87,6 +90,44 @@ pub(super) fn aliases(rows: &[StoredAlias]) -> Vec<u8> {
     for StoredAlias { line, row } in rows {
         encoder.i64(*line).optional_text(row.key.provider.as_ref().map(Name::as_str)).text(row.key.alias.as_str());
         encoder.optional_text(row.model.as_ref().map(Name::as_str)).i64(row.valid_from.nanos());
+    }
+    encoder.into_bytes()
+}
+
+/// A set of rules.
+pub(super) fn rules(set: &StoredRuleSet) -> Vec<u8> {
+    let mut encoder = Encoder::new();
+    encoder.text("rules").i64(set.id).text(&set.file).i64(set.valid_from.number().into());
+    encoder.count(set.rules.rules().len());
+    for rule in set.rules.rules() {
+        encoder.u64(rule.line).text(rule.name.as_str()).u8(precedence_code(rule.precedence));
+        encoder.count(rule.conditions.len());
+        for Condition { subject, operator, value } in &rule.conditions {
+            encoder.text(&subject.to_string()).u8(operator.code()).text(value.as_str());
+        }
+        encoder.count(rule.shares.iter().len());
+        for Share { payer, part } in rule.shares.iter() {
+            for name in [&payer.department, &payer.project, &payer.environment] {
+                encoder.optional_text(name.as_ref().map(Name::as_str));
+            }
+            encoder.i64(*part);
+        }
+    }
+    encoder.into_bytes()
+}
+
+/// Departments of the registry.
+pub(super) fn departments(departments: &[StoredDepartment]) -> Vec<u8> {
+    let mut encoder = Encoder::new();
+    encoder.text("departments").count(departments.len());
+    for StoredDepartment { line, department } in departments {
+        encoder.i64(*line).text(department.name.as_str());
+        for name in [&department.cost_centre, &department.owner, &department.account] {
+            encoder.optional_text(name.as_ref().map(Name::as_str));
+        }
+        for day in [department.active_from, department.active_to] {
+            encoder.optional_i64(day.map(|day| day.number().into()));
+        }
     }
     encoder.into_bytes()
 }

@@ -9,7 +9,7 @@ use crate::ledger::class::Classes;
 use crate::ledger::scan::{self, Columns};
 use crate::ledger::sums::{Adder, Grain, Months};
 use crate::ledger::transaction::Write;
-use crate::ledger::{LedgerError, Result, dictionary};
+use crate::ledger::{Ledger, LedgerError, Result, dictionary};
 use rusqlite::Connection;
 use std::collections::BTreeSet;
 
@@ -32,14 +32,14 @@ pub(super) fn days_of_events(connection: &Connection) -> Result<Option<(Day, Day
 
 /// The sums of one day's events, of some models or of all.
 pub(super) fn sums_of_day(
-    connection: &Connection,
+    ledger: &Ledger,
     classes: &Classes,
     (day, start): (Day, Timestamp),
     models: Option<&BTreeSet<i64>>,
 ) -> Result<Vec<UsageLine>> {
     let mut tally = Tally::new();
     let (first, last) = EventKey::range_of(day);
-    scan::events(connection, classes, first, last, Columns::Usage, |event| {
+    scan::events(ledger, classes, first, last, Columns::Usage, |event| {
         if models.is_none_or(|models| models.contains(&event.class.model)) {
             tally.add((event.class.number, event.class.band(&event.quantities)?), event.at, &event.quantities)?;
         }
@@ -91,7 +91,7 @@ impl Write<'_> {
         let Some((first, last)) = days_of_events(connection)? else { return Ok(0) };
         let mut day = Some(first);
         while let Some(today) = day {
-            for line in sums_of_day(connection, &classes, (today, calendar.start_of(today)), models)? {
+            for line in sums_of_day(self.ledger(), &classes, (today, calendar.start_of(today)), models)? {
                 daily.add(&line)?;
                 months.count(self.ledger(), &payers, &line)?;
                 written += 1;

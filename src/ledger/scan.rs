@@ -2,15 +2,16 @@
 
 use crate::domain::calendar::Day;
 use crate::domain::event::PromptSize;
-use crate::domain::key::EventKey;
+use crate::domain::key::{EventKey, HASH_BITS};
 use crate::domain::meter::FREQUENT;
 use crate::domain::quantities::{Frequent, Quantities};
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::class::{Class, Classes};
+use crate::ledger::gather::{self, Gathered, RawEvent};
 use crate::ledger::transaction::Snapshot;
-use crate::ledger::{LedgerError, Result, sums};
+use crate::ledger::{Ledger, LedgerError, Result, sums};
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, Row, Rows, Statement};
+use rusqlite::{Row, Rows, Statement};
 
 /// An event as it stands in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,10 +41,8 @@ pub enum Columns {
     All,
 }
 
-const USAGE: &str = "SELECT key, class, input, cache_read, cache_write, cache_write_1h, output, reasoning, at \
-    FROM usage_event WHERE key BETWEEN ?1 AND ?2 ORDER BY key";
-const ALL: &str = "SELECT key, class, input, cache_read, cache_write, cache_write_1h, output, reasoning, at, batch, \
-    line, id FROM usage_event WHERE key BETWEEN ?1 AND ?2 ORDER BY key";
+/// Events between two keys.
+pub(super) const FROM: &str = "FROM usage_event WHERE key BETWEEN ?1 AND ?2";
 const METERS: &str = "SELECT key, meter, quantity FROM event_meter WHERE key BETWEEN ?1 AND ?2 ORDER BY key, meter";
 
 /// Events that are told to whoever watches in one go.
@@ -63,7 +62,7 @@ impl Snapshot<'_> {
         mut each: impl FnMut(&StoredEvent<'c>) -> Result<()>,
     ) -> Result<()> {
         let mut untold = 0;
-        events(self.connection(), classes, first, last, columns, |event| {
+        events(self.ledger(), classes, first, last, columns, |event| {
             untold += 1;
             if untold == TOLD_AT_ONCE {
                 self.watch().add(std::mem::take(&mut untold));
@@ -76,45 +75,80 @@ impl Snapshot<'_> {
 }
 
 pub(super) fn events<'c>(
-    connection: &Connection,
+    ledger: &Ledger,
     classes: &'c Classes,
     first: EventKey,
     last: EventKey,
     columns: Columns,
     mut each: impl FnMut(&StoredEvent<'c>) -> Result<()>,
 ) -> Result<()> {
-    let range = [first.number(), last.number()];
-    let mut statement = connection.prepare_cached(if columns == Columns::All { ALL } else { USAGE })?;
-    let mut rows = statement.query(range)?;
+    let connection = &ledger.connection;
+    let wanted = if columns == Columns::All { gather::ALL } else { gather::USAGE };
+    let mut statement = connection.prepare_cached(&format!("SELECT gather({wanted}) {FROM}"))?;
     let mut meters = connection.prepare_cached(METERS)?;
-    let mut rare = RareMeters::start(&mut meters, range)?;
+    let mut rare = RareMeters::start(&mut meters, [first.number(), last.number()])?;
     // The room of one id is used for all.
     let mut id = String::new();
-    while let Some(row) = rows.next()? {
-        let mut event = read(classes, row, columns, id)?;
-        rare.add_to(&mut event)?;
-        each(&event)?;
-        id = event.id;
+    let mut pieces = Pieces::of(first, last);
+    while let Some(piece) = pieces.next() {
+        let gathered = ledger.gatherer.run(&mut statement, piece)?;
+        for row in gathered.rows() {
+            let mut event = read(classes, row, gathered.id(row), id)?;
+            rare.add_to(&mut event)?;
+            each(&event)?;
+            id = event.id;
+        }
+        pieces.passed(piece, &gathered);
+        ledger.gatherer.give_back(gathered);
     }
     rare.finish()
 }
 
-fn read<'c>(classes: &'c Classes, row: &Row<'_>, columns: Columns, mut id: String) -> Result<StoredEvent<'c>> {
-    let number = integer(row, 0)?;
+/// A range of keys in pieces of a few thousand events each. Hashes spread the events of a day evenly over its keys, so
+/// the last piece tells how wide the next should be.
+pub(super) struct Pieces {
+    next: i64,
+    last: i64,
+    width: i64,
+}
+
+impl Pieces {
+    /// So many events are read at once: their rows fit the cache of a processor.
+    const ROWS: usize = 4_096;
+
+    pub(super) const fn of(first: EventKey, last: EventKey) -> Self {
+        Self { next: first.number(), last: last.number(), width: 1 << (HASH_BITS - 7) }
+    }
+
+    /// The next piece: its first and its last key.
+    pub(super) fn next(&self) -> Option<[i64; 2]> {
+        (self.next <= self.last).then(|| [self.next, self.last.min(self.next.saturating_add(self.width - 1))])
+    }
+
+    /// Tells what a piece held.
+    pub(super) fn passed(&mut self, [_, end]: [i64; 2], gathered: &Gathered) {
+        let rows = gathered.rows().len();
+        if rows < Self::ROWS / 2 {
+            self.width = self.width.saturating_mul(if rows < Self::ROWS / 8 { 8 } else { 2 });
+        } else if rows > Self::ROWS {
+            self.width = (self.width / 2).max(1);
+        }
+        let end = if gathered.is_cut() { gathered.rows().last().map_or(end, |row| row.key) } else { end };
+        self.next = end.saturating_add(1);
+    }
+}
+
+fn read<'c>(classes: &'c Classes, row: &RawEvent, bytes: &[u8], mut id: String) -> Result<StoredEvent<'c>> {
+    let RawEvent { key: number, class, mut frequent, after_midnight, batch, line, .. } = *row;
     let key = EventKey::from_number(number)
         .ok_or_else(|| LedgerError::Corrupt(format!("the key {number} is out of range")))?;
-    let class = classes.get(integer(row, 1)?)?;
-    let mut frequent = meters(row, 2)?;
+    let class = classes.get(class)?;
     if class.prompt == PromptSize::Exact {
         frequent.set(METER_COLUMNS, 1);
     }
-    let (mut batch, mut line) = (0, 0);
-    if columns == Columns::All {
-        (batch, line) = (integer(row, 9)?, integer(row, 10)?);
-        id.clear();
-        id.push_str(row.get_ref(11)?.as_str().map_err(rusqlite::Error::from)?);
-    }
-    let at = instant(key, integer(row, 2 + METER_COLUMNS)?)?;
+    id.clear();
+    id.push_str(std::str::from_utf8(bytes).map_err(rusqlite::Error::from)?);
+    let at = instant(key, after_midnight)?;
     Ok(StoredEvent { key, batch, class, quantities: Quantities::from_frequent(frequent), at, line, id })
 }
 

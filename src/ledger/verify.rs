@@ -15,7 +15,9 @@ use crate::ledger::scan::{Columns, StoredEvent};
 use crate::ledger::summarise::{DayHasher, DaySeal};
 use crate::ledger::sums::{self, Grain, Months};
 use crate::ledger::transaction::Snapshot;
-use crate::ledger::{LedgerError, Result, aliases, chain, dictionary, imports, prices, quarantine, schema};
+use crate::ledger::{
+    LedgerError, Result, aliases, chain, departments, dictionary, imports, prices, quarantine, rules, schema,
+};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 
@@ -341,6 +343,12 @@ impl Snapshot<'_> {
             alias_lists.entry(u64::try_from(entry).unwrap_or(0)).or_default().push(alias);
         }
         expected.extend(alias_lists.into_iter().map(|(entry, rows)| (entry, (Kind::Alias, payload::aliases(&rows)))));
+        for (set, entry) in rules::all(connection)? {
+            expected.insert(u64::try_from(entry).unwrap_or(0), (Kind::Rule, payload::rules(&set)));
+        }
+        for (entry, added) in departments::by_entry(connection)? {
+            expected.insert(u64::try_from(entry).unwrap_or(0), (Kind::Rule, payload::departments(&added)));
+        }
         Ok(expected)
     }
 

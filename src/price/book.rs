@@ -41,6 +41,29 @@ pub enum Resolution {
     PromptUnknown,
 }
 
+/// A price with the row of the list that it stands on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quoted<'a> {
+    /// The price.
+    pub price: Price,
+    /// The model it is listed for.
+    pub model: &'a Name,
+    /// The meter it is listed for: `output` may stand in for `reasoning`.
+    pub meter: Meter,
+    /// The provider it is listed for; `None` for any.
+    pub provider: Option<&'a Name>,
+    /// The prompt size beyond which it holds.
+    pub prompt_above: i64,
+    /// From when it holds.
+    pub valid_from: Timestamp,
+}
+
+/// Why there is no price to quote.
+enum NotQuoted {
+    NoPrice,
+    PromptUnknown,
+}
+
 /// The prices of one book.
 #[derive(Debug, Default)]
 pub struct Book {
@@ -50,8 +73,10 @@ pub struct Book {
     starts: Vec<Timestamp>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct ModelPrices {
+    /// The name that the prices stand under.
+    model: Name,
     keys: BTreeMap<(Meter, ServiceTier), Vec<History>>,
     starts: BTreeSet<Timestamp>,
 }
@@ -66,8 +91,8 @@ struct History {
 }
 
 impl History {
-    fn in_force(&self, at: Timestamp) -> Option<Price> {
-        self.prices.range(..=at).next_back().and_then(|(_, price)| *price)
+    fn in_force(&self, at: Timestamp) -> Option<(Timestamp, Price)> {
+        self.prices.range(..=at).next_back().and_then(|(start, price)| price.map(|price| (*start, price)))
     }
 }
 
@@ -93,7 +118,11 @@ impl Book {
     }
 
     fn insert(&mut self, row: &PriceRow) {
-        let model = self.models.entry(row.key.model.as_str().into()).or_default();
+        let model = self.models.entry(row.key.model.as_str().into()).or_insert_with(|| ModelPrices {
+            model: row.key.model.clone(),
+            keys: BTreeMap::new(),
+            starts: BTreeSet::new(),
+        });
         model.starts.insert(row.valid_from);
         let histories = model.keys.entry((row.key.meter, row.key.tier.clone())).or_default();
         let price = row.rate.map(|rate| Price { currency: row.currency, rate });
@@ -111,15 +140,13 @@ impl Book {
         let Some(prices) = self.prices_of(model, at) else {
             return if meter == Meter::Request { Resolution::NotCharged } else { Resolution::NoPrice };
         };
-        let found = prices.resolve(model.provider.as_ref(), tier, meter, band, at);
-        match (meter, found) {
-            (Meter::Reasoning, Resolution::NoPrice) => {
-                prices.resolve(model.provider.as_ref(), tier, Meter::Output, band, at)
-            }
-            (Meter::Request, Resolution::NoPrice) if !prices.name_requests(model.provider.as_ref()) => {
+        match prices.quoted(model.provider.as_ref(), tier, meter, band, at) {
+            Ok(quoted) => Resolution::Priced(quoted.price),
+            Err(NotQuoted::NoPrice) if meter == Meter::Request && !prices.name_requests(model.provider.as_ref()) => {
                 Resolution::NotCharged
             }
-            _ => found,
+            Err(NotQuoted::NoPrice) => Resolution::NoPrice,
+            Err(NotQuoted::PromptUnknown) => Resolution::PromptUnknown,
         }
     }
 
@@ -131,6 +158,19 @@ impl Book {
         }
         let alias = self.aliases.model_of(model, at).and_then(|name| self.models.get(name.as_str()));
         alias.or(own)
+    }
+
+    /// The row that [`Book::resolve`] takes a price from, where there is one.
+    pub fn quoted(
+        &self,
+        model: &Model,
+        tier: &ServiceTier,
+        meter: Meter,
+        band: Band,
+        at: Timestamp,
+    ) -> Option<Quoted<'_>> {
+        let prices = self.prices_of(model, at)?;
+        prices.quoted(model.provider.as_ref(), tier, meter, band, at).ok()
     }
 
     /// The names that have prices and are nearest to one that never had any, as a hint for a person.
@@ -156,37 +196,53 @@ impl Book {
 }
 
 impl ModelPrices {
-    fn resolve(
+    fn quoted(
         &self,
         provider: Option<&Name>,
         tier: &ServiceTier,
         meter: Meter,
         band: Band,
         at: Timestamp,
-    ) -> Resolution {
+    ) -> Result<Quoted<'_>, NotQuoted> {
+        match (meter, self.listed(provider, tier, meter, band, at)) {
+            (Meter::Reasoning, Err(NotQuoted::NoPrice)) => self.listed(provider, tier, Meter::Output, band, at),
+            (_, found) => found,
+        }
+    }
+
+    fn listed(
+        &self,
+        provider: Option<&Name>,
+        tier: &ServiceTier,
+        meter: Meter,
+        band: Band,
+        at: Timestamp,
+    ) -> Result<Quoted<'_>, NotQuoted> {
         // The key borrows nothing from `tier`, so the pair is looked up by comparison.
         let histories = self.keys.iter().find(|((m, t), _)| *m == meter && t == tier).map(|(_, histories)| histories);
         let in_force = |named: bool| {
             let belongs = move |h: &&History| {
                 if named { provider.is_some() && h.provider.as_ref() == provider } else { h.provider.is_none() }
             };
-            histories
-                .into_iter()
-                .flatten()
-                .filter(belongs)
-                .filter_map(move |h| h.in_force(at).map(|price| (h.prompt_above, price)))
+            histories.into_iter().flatten().filter(belongs).filter_map(move |h| {
+                let (valid_from, price) = h.in_force(at)?;
+                let provider = h.provider.as_ref();
+                Some(Quoted { price, model: &self.model, meter, provider, prompt_above: h.prompt_above, valid_from })
+            })
         };
-        let mut prices: Vec<_> = in_force(true).collect();
+        let mut prices: Vec<Quoted<'_>> = in_force(true).collect();
         if prices.is_empty() {
             prices = in_force(false).collect();
         }
         let reached = match band {
             Band::Above(threshold) => threshold,
-            Band::Unknown if prices.iter().any(|(above, _)| *above > 0) => return Resolution::PromptUnknown,
+            Band::Unknown if prices.iter().any(|quoted| quoted.prompt_above > 0) => {
+                return Err(NotQuoted::PromptUnknown);
+            }
             Band::Unknown => 0,
         };
-        let best = prices.into_iter().filter(|(above, _)| *above <= reached).max_by_key(|(above, _)| *above);
-        best.map_or(Resolution::NoPrice, |(_, price)| Resolution::Priced(price))
+        let reached = prices.into_iter().filter(|quoted| quoted.prompt_above <= reached);
+        reached.max_by_key(|quoted| quoted.prompt_above).ok_or(NotQuoted::NoPrice)
     }
 
     /// Whether any price is in force for usage of a provider.

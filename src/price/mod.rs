@@ -21,7 +21,7 @@ use crate::domain::rate::Rate;
 use crate::domain::timestamp::Timestamp;
 
 pub use alias::Aliases;
-pub use book::{Book, Price, Resolution};
+pub use book::{Book, Price, Quoted, Resolution};
 
 /// What a price is for. Two rows of one key are two prices of the same thing at different times.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -37,6 +37,15 @@ fn unknown_mark(reason: &'static str) -> &'static str {
     if reason.chars().count() <= 12 { reason } else { "—" }
 }
 
+/// A text that cannot repaint a terminal: control characters and marks that turn text around are escaped.
+pub fn printable(text: &str) -> String {
+    let mut printable = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_unsafe(c) { printable.extend(c.escape_default()) } else { printable.push(c) }
+    }
+    printable
+}
+
 /// Whether a character would move the cursor, colour the terminal or turn the text around.
 fn is_unsafe(c: char) -> bool {
     c.is_control()

@@ -3,7 +3,7 @@
 //! Columns line up by the width terminals give a character. Control characters and marks that turn text around are
 //! printed as escapes, so a department's name cannot repaint the screen. Not a format to parse: use csv or json.
 
-use super::{Renderer, is_unsafe, unknown_mark};
+use super::{Renderer, printable, unknown_mark};
 use crate::sheet::{Cell, ColumnKind, Sheet};
 use crate::text::problem::grouped;
 use std::io;
@@ -68,14 +68,6 @@ fn cell(cell: &Cell) -> String {
         Cell::Exact(_) | Cell::Fixed { .. } => cell.plain(),
         Cell::Unknown(reason) => unknown_mark(reason).to_owned(),
     }
-}
-
-fn printable(text: &str) -> String {
-    let mut printable = String::with_capacity(text.len());
-    for c in text.chars() {
-        if is_unsafe(c) { printable.extend(c.escape_default()) } else { printable.push(c) }
-    }
-    printable
 }
 
 fn widths<'a>(header: &[String], rows: impl Iterator<Item = &'a Vec<String>>) -> Vec<usize> {

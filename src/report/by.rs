@@ -11,6 +11,8 @@ use std::borrow::Cow;
 pub enum Dimension {
     /// Who pays.
     Department,
+    /// The cost centre of who pays, by the registry of departments.
+    CostCentre,
     /// The project tag.
     Project,
     /// The environment tag.
@@ -29,7 +31,9 @@ pub enum Dimension {
 
 /// A word of `--by` is not a dimension.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a dimension, expected department, project, environment, provider, model, meter, day or tag.KEY")]
+#[error(
+    "{0:?} is not a dimension, expected department, cost_centre, project, environment, provider, model, meter, day or tag.KEY"
+)]
 pub struct NotADimension(String);
 
 impl Dimension {
@@ -48,6 +52,7 @@ impl Dimension {
     fn parse(word: &str) -> Result<Self, NotADimension> {
         Ok(match word.trim() {
             "department" => Self::Department,
+            "cost_centre" => Self::CostCentre,
             "project" => Self::Project,
             "environment" => Self::Environment,
             "provider" => Self::Provider,
@@ -70,6 +75,7 @@ impl Dimension {
     pub fn column(&self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
             Self::Department => "department",
+            Self::CostCentre => "cost_centre",
             Self::Project => "project",
             Self::Environment => "environment",
             Self::Provider => "provider",
@@ -85,7 +91,7 @@ impl Dimension {
         match self {
             Self::Day => Of::Day,
             Self::Provider | Self::Model => Of::Model,
-            Self::Department | Self::Project | Self::Environment | Self::Tag(_) => Of::Tags,
+            Self::Department | Self::CostCentre | Self::Project | Self::Environment | Self::Tag(_) => Of::Tags,
             Self::Meter => Of::Meter,
         }
     }
@@ -98,6 +104,10 @@ impl Dimension {
         };
         match self {
             Self::Department => tag(TagKey::DEPARTMENT, UNALLOCATED),
+            Self::CostCentre => {
+                let centre = names.cost_centres.get(&tag(TagKey::DEPARTMENT, UNALLOCATED));
+                centre.cloned().unwrap_or_else(|| NONE.to_owned())
+            }
             Self::Project => tag(TagKey::PROJECT, NONE),
             Self::Environment => tag(TagKey::ENVIRONMENT, NONE),
             Self::Tag(tag_key) => tag(tag_key.as_str(), NONE),

@@ -7,3 +7,4 @@ pub mod csv_line;
 pub mod problem;
 pub mod table;
 pub mod toml_table;
+pub mod wildcard;

@@ -127,7 +127,22 @@ pub(crate) fn settings() -> Vec<Case> {
         script(126, &[("u.csv", "a\n1\n"), ("map.toml", text)], "tokenbook import u.csv --map map.toml", 2, says)
             .shown(text)
     };
+    let rules = |number, rows: &str, says: &str| {
+        let list = format!("rule,key,value,department,weight\n{rows}");
+        script(number, &[("r.csv", &list)], "tokenbook rules import r.csv", 3, says).shown(rows)
+    };
+    let registry = "department\nLegal\n";
+    let unregistered = format!("{HEADER}\ne,2026-10-05T10:00:00Z,m,legal,1,1\n");
     vec![
+        rules(125, "a,tag.team,x,Legal,33.33%\na,,,Sales,33.33%\na,,,Research,33.33%\n", "r.csv:"),
+        script(
+            71,
+            &[("d.csv", registry), ("u.csv", &unregistered)],
+            "tokenbook departments import d.csv; tokenbook import u.csv --strict-departments",
+            3,
+            "legal",
+        )
+        .leaves(After::Verifies),
         offers(
             120,
             "[charged]\ncurrency = \"EUR\"\nexchange_rate = \"0\"\n",

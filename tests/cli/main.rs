@@ -5,12 +5,15 @@
 mod desk;
 
 mod aliases;
+mod departments;
+mod explain;
 mod import;
 mod init;
 mod month_end;
 mod prices;
 mod quarantine;
 mod report;
+mod rules;
 mod verify;
 
 use desk::{Desk, Outcome, fixture};
@@ -39,7 +42,10 @@ fn every_command_explains_itself() -> Outcome {
         "quarantine",
         "prices",
         "aliases",
+        "rules",
+        "departments",
         "report",
+        "explain",
         "month-end",
         "verify",
         "rebuild",

@@ -1,0 +1,239 @@
+//! Rated lines by who pays them: each line goes whole to one payer, or in whole parts to several.
+//!
+//! The rules in force on a line's day decide, by its tags, model and source. Quantities are divided, never amounts: a
+//! part's amount is its quantity at the line's own rate, so that parts add up to the line to the last femto-unit. Payers
+//! that are not those of the tags get numbers below 0, in the order in which they are met.
+
+use crate::attribute::Rules;
+use crate::attribute::matching::{Decision, Usage, decide};
+use crate::attribute::split::split;
+use crate::domain::calendar::Day;
+use crate::domain::meter::Meter;
+use crate::domain::money::Amount;
+use crate::domain::quantities::Quantities;
+use crate::domain::ratio::Overflow;
+use crate::domain::rule::{Payer, Share, Subject};
+use crate::domain::tags::TagSet;
+use crate::domain::usage::{Dictionary, UsageKey, UsageLine};
+use crate::rating::{Charge, Cost, RatedLine};
+use rustc_hash::FxHashMap;
+use std::rc::Rc;
+
+/// Gives lines to their payers, and names the payers.
+pub struct Attribution<'a> {
+    rules: &'a Rules,
+    names: Dictionary,
+    /// Whether any rule looks at models or providers, and whether any at sources: else these need not be told apart.
+    by_model: bool,
+    by_source: bool,
+    decided: FxHashMap<(Day, i64, i64, i64), Option<Rc<Parts>>>,
+    numbers: FxHashMap<(i64, Payer), i64>,
+}
+
+/// Who pays a line that is not its tag set's own payer alone: shares, and the tag set that stands for each.
+struct Parts {
+    shares: Vec<Share>,
+    tag_sets: Vec<i64>,
+}
+
+impl<'a> Attribution<'a> {
+    /// Attribution by rules, of lines with these names.
+    pub fn new(rules: &'a Rules, names: Dictionary) -> Self {
+        let conditions = || rules.sets().flat_map(|(_, set)| set.rules()).flat_map(|rule| &rule.conditions);
+        let by = |looked_at: fn(&Subject) -> bool| conditions().any(|condition| looked_at(&condition.subject));
+        Self {
+            rules,
+            names,
+            by_model: by(|subject| matches!(subject, Subject::Model | Subject::Provider)),
+            by_source: by(|subject| *subject == Subject::Source),
+            decided: FxHashMap::default(),
+            numbers: FxHashMap::default(),
+        }
+    }
+
+    /// The lines by payer: those of one line stand together, in the order of its payers.
+    pub fn attributed(&mut self, lines: Vec<RatedLine>) -> Result<Vec<RatedLine>, Overflow> {
+        let mut attributed = Vec::with_capacity(lines.len());
+        for line in lines {
+            match self.parts(&line.usage.key) {
+                None => attributed.push(line),
+                Some(parts) => divide(line, &parts, &mut attributed)?,
+            }
+        }
+        Ok(attributed)
+    }
+
+    /// The names of the lines' numbers, payers by rules among them.
+    pub fn into_names(self) -> Dictionary {
+        self.names
+    }
+
+    fn parts(&mut self, key: &UsageKey) -> Option<Rc<Parts>> {
+        let (start, _) = self.rules.in_force(key.day)?;
+        let number = |wanted: bool, number: i64| if wanted { number } else { 0 };
+        let memory = (start, key.tag_set, number(self.by_model, key.model), number(self.by_source, key.source));
+        if let Some(known) = self.decided.get(&memory) {
+            return known.clone();
+        }
+        let parts = self.decide(key).map(Rc::new);
+        self.decided.insert(memory, parts.clone());
+        parts
+    }
+
+    fn decide(&mut self, key: &UsageKey) -> Option<Parts> {
+        let (_, set) = self.rules.in_force(key.day)?;
+        let no_tags = TagSet::new();
+        let tags = self.names.tag_sets.get(&key.tag_set).unwrap_or(&no_tags);
+        let source = self.names.sources.get(&key.source).map(String::as_str);
+        let Decision::Rule(_, shares) = decide(set, Usage { tags, model: self.names.models.get(&key.model), source })
+        else {
+            return None;
+        };
+        let own = Payer::of(tags);
+        if matches!(shares.as_slice(), [share] if share.payer == own) {
+            return None;
+        }
+        let tags = tags.clone();
+        let tag_sets = shares.iter().map(|share| self.number(key.tag_set, &tags, &own, &share.payer)).collect();
+        Some(Parts { shares, tag_sets })
+    }
+
+    /// The number of a tag set with another payer than its own.
+    fn number(&mut self, tag_set: i64, tags: &TagSet, own: &Payer, payer: &Payer) -> i64 {
+        if payer == own {
+            return tag_set;
+        }
+        // As many as there are combinations in memory.
+        let next = -1 - i64::try_from(self.numbers.len()).unwrap_or(i64::MAX - 1);
+        let number = *self.numbers.entry((tag_set, payer.clone())).or_insert(next);
+        if number == next {
+            self.names.tag_sets.insert(number, tags.paid_by(payer));
+        }
+        number
+    }
+}
+
+fn divide(line: RatedLine, parts: &Parts, into: &mut Vec<RatedLine>) -> Result<(), Overflow> {
+    if let [tag_set] = parts.tag_sets[..] {
+        let key = UsageKey { tag_set, ..line.usage.key };
+        into.push(RatedLine { usage: UsageLine { key, ..line.usage }, ..line });
+        return Ok(());
+    }
+    let divided = |quantity: i64| split(quantity, &parts.shares);
+    let active = divided(line.usage.active);
+    // Divided apart, so that no part has more unpriced events than it has events.
+    let unpriced = divided(line.unpriced_events);
+    let priced = divided(line.usage.events - line.unpriced_events);
+    let events: Vec<i64> = priced.iter().zip(&unpriced).map(|(priced, unpriced)| priced + unpriced).collect();
+    // One request an event stays one request an event.
+    let one_each = |charge: &Charge| charge.meter == Meter::Request && charge.quantity == line.usage.events;
+    let of_charge = |charge: &Charge| if one_each(charge) { events.clone() } else { divided(charge.quantity) };
+    let charges: Vec<Vec<i64>> = line.charges.iter().map(of_charge).collect();
+    for (place, tag_set) in parts.tag_sets.iter().enumerate() {
+        let of = |quantities: &[i64]| quantities.get(place).copied().unwrap_or(0);
+        let mut quantities = Quantities::NONE;
+        let mut of_part = Vec::with_capacity(charges.len());
+        for (charge, divided) in line.charges.iter().zip(&charges) {
+            let quantity = of(divided);
+            quantities.set(charge.meter, quantity);
+            of_part.push(Charge { meter: charge.meter, quantity, cost: cost(charge, quantity)? });
+        }
+        // A payer whose part is nothing has no line.
+        if of(&events) == 0 && of_part.iter().all(|charge| charge.quantity == 0) {
+            continue;
+        }
+        let usage = UsageLine {
+            key: UsageKey { tag_set: *tag_set, ..line.usage.key },
+            events: of(&events),
+            active: of(&active),
+            quantities,
+            ..line.usage
+        };
+        into.push(RatedLine { usage, charges: of_part, unpriced_events: of(&unpriced) });
+    }
+    Ok(())
+}
+
+/// What a part of a charge costs: its quantity at the charge's rate.
+fn cost(charge: &Charge, part: i64) -> Result<Cost, Overflow> {
+    match charge.cost {
+        _ if part == 0 => Ok(Cost::NotCharged),
+        Cost::Priced(amount) => {
+            // A rate is a whole number of femto-units a unit, so nothing remains.
+            let rate = amount.femtos().checked_div(charge.quantity.into()).ok_or(Overflow)?;
+            rate.checked_mul(part.into()).map(|femtos| Cost::Priced(Amount::from_femtos(femtos))).ok_or(Overflow)
+        }
+        unpriced_or_free => Ok(unpriced_or_free),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::department::Registry;
+    use crate::domain::event::Band;
+    use crate::domain::timestamp::Timestamp;
+    use crate::rating::Unpriced;
+    use std::error::Error;
+
+    type Outcome<T = ()> = Result<T, Box<dyn Error>>;
+
+    fn line(events: i64, unpriced_events: i64, charges: &[(Meter, i64, Cost)]) -> Outcome<RatedLine> {
+        let at = Timestamp::parse("2026-10-05T10:00:00Z")?;
+        let day = crate::domain::period::day("2026-10-05")?;
+        let key = UsageKey { day, priced_at: at, source: 1, tag_set: 1, model: 1, tier: 1, band: Band::Above(0) };
+        let mut quantities = Quantities::NONE;
+        for (meter, quantity, _) in charges {
+            quantities.set(*meter, *quantity);
+        }
+        let usage = UsageLine { key, events, active: events, first_at: at, last_at: at, quantities };
+        let charge =
+            |(meter, quantity, cost): &(Meter, i64, Cost)| Charge { meter: *meter, quantity: *quantity, cost: *cost };
+        Ok(RatedLine { usage, charges: charges.iter().map(charge).collect(), unpriced_events })
+    }
+
+    /// The line's parts by departments `a`, `b` and `c` with these weights.
+    fn divided(line: RatedLine, weights: [i64; 3]) -> Outcome<Vec<RatedLine>> {
+        let whole: i64 = weights.iter().sum();
+        let [a, b, c] = weights;
+        let file = format!("rule,department,weight\nall,a,{a}/{whole}\nall,b,{b}/{whole}\nall,c,{c}/{whole}\n");
+        let set = crate::attribute::read::rules(file.as_bytes(), &Registry::default());
+        let rules = Rules::always(set.map_err(|problems| format!("{problems:?}"))?);
+        Ok(Attribution::new(&rules, Dictionary::default()).attributed(vec![line])?)
+    }
+
+    #[test]
+    fn no_part_has_more_unpriced_events_than_events() -> Outcome {
+        let unpriced = Cost::Unpriced(Unpriced::NoPrice);
+        for events in 1..12 {
+            for unpriced_events in 0..=events {
+                for weights in [[1, 1, 4], [1, 3, 3], [2, 3, 7], [1, 1, 1]] {
+                    let parts = divided(line(events, unpriced_events, &[(Meter::Input, 90, unpriced)])?, weights)?;
+                    for part in &parts {
+                        assert!(part.unpriced_events <= part.usage.events, "{events} {unpriced_events} {weights:?}");
+                    }
+                    let sum = |of: fn(&RatedLine) -> i64| parts.iter().map(of).sum::<i64>();
+                    assert_eq!(sum(|part| part.usage.events), events);
+                    assert_eq!(sum(|part| part.unpriced_events), unpriced_events);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn parts_cost_what_their_quantities_cost_and_a_part_of_nothing_is_no_line() -> Outcome {
+        let price = Cost::Priced(Amount::from_femtos(2 * 7));
+        let charges =
+            [(Meter::Input, 2, price), (Meter::Output, 0, Cost::NotCharged), (Meter::Request, 1, Cost::NotCharged)];
+        let parts = divided(line(1, 0, &charges)?, [2, 1, 3])?;
+        let found: Vec<(i64, Vec<(i64, Cost)>)> = parts
+            .iter()
+            .map(|part| (part.usage.events, part.charges.iter().map(|charge| (charge.quantity, charge.cost)).collect()))
+            .collect();
+        let (one, nothing) = ((1, Cost::Priced(Amount::from_femtos(7))), (0, Cost::NotCharged));
+        // 2 tokens in sixths are 4, 2 and 6: `c` has one, `a` the other; the one event is `c`'s, and `b` has nothing.
+        assert_eq!(found, [(0, vec![one, nothing, nothing]), (1, vec![one, nothing, (1, Cost::NotCharged)])]);
+        Ok(())
+    }
+}

@@ -1,0 +1,216 @@
+//! Rules as a file: CSV with a line a condition or a share, or TOML with a table a rule. Told by its first character.
+//!
+//! A CSV has the columns `rule,key,operator,value,department,project,environment,weight,override`. Lines of one rule
+//! stand together; a line may hold a condition, a share, or both. Weights are exact (`1/3`, `25%`, `0.25`) and must add
+//! up to exactly 1: 33.33% three times is refused, since nobody can tell who pays the rest.
+
+use crate::attribute::departments::unregistered;
+use crate::attribute::read_toml;
+use crate::domain::department::Registry;
+use crate::domain::name::Name;
+use crate::domain::ratio::Ratio;
+use crate::domain::rule::{Condition, Operator, Payer, Precedence, Rule, RuleSet, RuleSetError, Shares, Subject};
+use crate::domain::tags::TagKey;
+use crate::text::problem::{Problem, excerpt, nearest};
+use crate::text::table::{Table, TableRow, decode};
+use std::collections::BTreeSet;
+
+const REQUIRED: [&str; 1] = ["rule"];
+const OPTIONAL: [&str; 8] = ["key", "operator", "value", "department", "project", "environment", "weight", "override"];
+
+/// A rule as far as it was read.
+pub(super) struct Draft {
+    pub(super) name: Name,
+    pub(super) line: u64,
+    pub(super) conditions: BTreeSet<Condition>,
+    pub(super) precedence: Option<Precedence>,
+    pub(super) shares: Vec<DraftShare>,
+}
+
+/// A share, with its line.
+pub(super) struct DraftShare {
+    pub(super) line: u64,
+    pub(super) payer: Payer,
+    pub(super) weight: Option<Ratio>,
+}
+
+/// Reads rules. Where there is a registry, they may name its departments only.
+pub fn rules(bytes: &[u8], registry: &Registry) -> Result<RuleSet, Vec<Problem>> {
+    let text = decode(bytes).map_err(|problem| vec![problem])?;
+    let drafts = match text.trim_start().chars().next() {
+        Some('[' | '#') => read_toml::drafts(text)?,
+        _ => drafts(bytes)?,
+    };
+    let (mut rules, mut problems) = (Vec::new(), Vec::new());
+    for draft in drafts {
+        for share in &draft.shares {
+            let department = share.payer.department.as_ref().map(Name::as_str);
+            problems.extend(department.and_then(|name| unregistered(name, registry)).map(|p| p.at(share.line)));
+        }
+        match finished(draft) {
+            Ok(rule) => rules.push(rule),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if !problems.is_empty() {
+        problems.sort();
+        return Err(problems);
+    }
+    let lines: Vec<(u64, Name)> = rules.iter().map(|rule| (rule.line, rule.name.clone())).collect();
+    RuleSet::new(rules).map_err(|error| vec![contradiction(error, &lines)])
+}
+
+fn finished(draft: Draft) -> Result<Rule, Problem> {
+    let Draft { name, line, conditions, precedence, shares } = draft;
+    let expected = "weights that add up to exactly 1, such as 1/3 three times";
+    let wrong = |what: String| Problem::field("rule", format!("{} {what}", excerpt(name.as_str())), expected).at(line);
+    let several = shares.len() > 1;
+    let mut weights = Vec::with_capacity(shares.len());
+    for DraftShare { line, payer, weight } in shares {
+        let missing = || Problem::field("weight", "is missing for one of several who pay", expected).at(line);
+        let weight = weight.or((!several).then_some(Ratio::ONE)).ok_or_else(missing)?;
+        weights.push((payer, weight));
+    }
+    let shares = Shares::new(weights).map_err(|error| wrong(error.to_string()))?;
+    Ok(Rule { name, line, conditions, precedence: precedence.unwrap_or(Precedence::Tags), shares })
+}
+
+fn contradiction(error: RuleSetError, lines: &[(u64, Name)]) -> Problem {
+    let at = |place: usize| lines.get(place).map_or((0, String::new()), |(line, name)| (*line, excerpt(name.as_str())));
+    let (place, earlier, what) = match error {
+        RuleSetError::Empty => return Problem::line("the file holds no rules", "at least one rule"),
+        RuleSetError::Named { rule, earlier } => (rule, earlier, "has the name of the rule"),
+        RuleSetError::Hidden { rule, earlier } => (rule, earlier, "is never reached, as all it matches is matched by"),
+    };
+    let ((line, name), (earlier_line, earlier)) = (at(place), at(earlier));
+    let expected = "narrower rules before wider ones, each with a name of its own";
+    Problem::field("rule", format!("{name} {what} {earlier} on line {earlier_line}"), expected).at(line)
+}
+
+/// The rules of a CSV.
+fn drafts(bytes: &[u8]) -> Result<Vec<Draft>, Vec<Problem>> {
+    let table = Table::read(bytes, &REQUIRED, &OPTIONAL)?;
+    let (mut drafts, mut problems): (Vec<Draft>, Vec<Problem>) = (Vec::new(), Vec::new());
+    for row in table.rows() {
+        if let Err(problem) = add_line(&table, row, &mut drafts) {
+            problems.push(problem.at(row.line));
+        }
+    }
+    if problems.is_empty() { Ok(drafts) } else { Err(problems) }
+}
+
+fn add_line(table: &Table, row: &TableRow, drafts: &mut Vec<Draft>) -> Result<(), Problem> {
+    let get = |column| table.get(row, column);
+    let name = name("rule", get("rule"))?;
+    let condition = condition_of(get("key"), get("operator"), get("value"))?;
+    let share = share_of(table, row)?;
+    let precedence = precedence("override", get("override"))?;
+    if condition.is_none() && share.is_none() {
+        return Err(Problem::line("neither a condition nor a payer", "a key and a value, or a department"));
+    }
+    let begins = drafts.last().is_none_or(|last| last.name != name);
+    if begins {
+        if let Some(earlier) = drafts.iter().find(|draft| draft.name == name) {
+            let what = format!("began on line {} and was left", earlier.line);
+            return Err(Problem::value("rule", name.as_str(), what, "the lines of a rule one below the other"));
+        }
+        let conditions = BTreeSet::new();
+        drafts.push(Draft { name, line: row.line, conditions, precedence: None, shares: Vec::new() });
+    }
+    let Some(draft) = drafts.last_mut() else { return Ok(()) };
+    if precedence.is_some() && draft.precedence.is_some_and(|before| Some(before) != precedence) {
+        return Err(Problem::value(
+            "override",
+            get("override"),
+            "is not what the rule said before",
+            "one answer a rule",
+        ));
+    }
+    draft.precedence = draft.precedence.or(precedence);
+    draft.conditions.extend(condition);
+    draft.shares.extend(share);
+    Ok(())
+}
+
+fn name(column: &str, text: &str) -> Result<Name, Problem> {
+    Name::tag_value(text).map_err(|error| Problem::value(column, text, error, "a name without spaces around it"))
+}
+
+fn condition_of(key: &str, operator: &str, value: &str) -> Result<Option<Condition>, Problem> {
+    if key.is_empty() {
+        return match [("operator", operator), ("value", value)].into_iter().find(|(_, text)| !text.is_empty()) {
+            Some((column, text)) => Err(Problem::value(column, text, "stands without a key", "a key beside it")),
+            None => Ok(None),
+        };
+    }
+    let operator = match operator {
+        "" => Operator::Equals,
+        other => Operator::named(other).ok_or_else(|| {
+            Problem::value("operator", other, "is not an operator", Operator::ALL.map(Operator::name).join(", "))
+        })?,
+    };
+    let subject = subject(key).map_err(|(what, expected)| Problem::value("key", key, what, expected))?;
+    Ok(Some(Condition { subject, operator, value: name("value", value)? }))
+}
+
+/// What a condition looks at, or what is wrong and what was expected.
+pub(super) fn subject(key: &str) -> Result<Subject, (&'static str, String)> {
+    const WORDS: [&str; 6] = ["model", "provider", "source", "department", "project", "environment"];
+    Subject::parse(key).ok_or_else(|| {
+        let tag = TagKey::new(key).is_ok().then(|| format!("tag.{key}"));
+        let near = nearest(key, WORDS).map(str::to_owned).or(tag);
+        ("is nothing a rule can look at", near.unwrap_or_else(|| format!("{} or tag.KEY", WORDS.join(", "))))
+    })
+}
+
+fn share_of(table: &Table, row: &TableRow) -> Result<Option<DraftShare>, Problem> {
+    let column = |column: &'static str| match table.get(row, column) {
+        "" => Ok(None),
+        text => name(column, text).map(Some),
+    };
+    let payer =
+        Payer { department: column("department")?, project: column("project")?, environment: column("environment")? };
+    let weight = match table.get(row, "weight") {
+        "" => None,
+        text => Some(weight(text).ok_or_else(|| not_a_weight("weight", text))?),
+    };
+    match (payer.is_nobody(), weight) {
+        (true, None) => Ok(None),
+        (true, Some(_)) => {
+            Err(Problem::field("weight", "stands without a payer", "a department, project or environment beside it"))
+        }
+        (false, weight) => Ok(Some(DraftShare { line: row.line, payer, weight })),
+    }
+}
+
+/// A weight, exactly: a fraction, a percentage or a decimal.
+pub(super) fn weight(text: &str) -> Option<Ratio> {
+    if let Some((over, under)) = text.split_once('/') {
+        let whole = |part: &str| part.parse().ok().filter(|_| part.bytes().all(|b| b.is_ascii_digit()));
+        return Ratio::new(whole(over)?, whole(under)?);
+    }
+    match text.strip_suffix('%') {
+        Some(percent) => Ratio::parse(percent).ok()?.percent().ok(),
+        None => Ratio::parse(text).ok(),
+    }
+}
+
+/// That a text is no weight.
+pub(super) fn not_a_weight(field: &str, text: &str) -> Problem {
+    Problem::value(
+        field,
+        text,
+        "is not a weight",
+        "a fraction such as 1/3, a percentage such as 25%, or a decimal such as 0.25",
+    )
+}
+
+/// Whether a rule wins over tags; nothing where it does not say.
+fn precedence(column: &str, text: &str) -> Result<Option<Precedence>, Problem> {
+    match text {
+        "" => Ok(None),
+        "yes" => Ok(Some(Precedence::Rule)),
+        "no" => Ok(Some(Precedence::Tags)),
+        other => Err(Problem::value(column, other, "is not an answer", "yes, no, or nothing")),
+    }
+}

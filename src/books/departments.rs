@@ -1,0 +1,110 @@
+//! The registry of departments: importing, listing, and what an import of usage says about names that are not in it.
+
+use crate::attribute::departments::{self, unregistered};
+use crate::books::import::{ImportError, ImportOptions};
+use crate::books::rules::{self, heading_of, of_snapshot};
+use crate::books::{Act, Books, BooksError, Observer};
+use crate::domain::calendar::Day;
+use crate::domain::department::{Department, Registry};
+use crate::domain::name::{Name, similar_names};
+use crate::import::parse::Context;
+use crate::ledger::LedgerError;
+use crate::ledger::departments::DepartmentsAppended;
+use crate::sheet::{Cell, Column, Sheet};
+use crate::text::problem::Problem;
+use std::collections::BTreeSet;
+
+/// What becomes of a file whose departments are not in the registry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unregistered {
+    /// It is imported, and they are named.
+    Warn,
+    /// It is refused.
+    Refuse,
+}
+
+/// What an import of usage says about its departments.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Doubts {
+    /// Names, of the import and of the ledger, that differ only in case, spacing or look.
+    pub similar: Vec<(String, String)>,
+    /// Names of the import that are not in the registry, where there is one.
+    pub unregistered: Vec<Problem>,
+}
+
+impl Books {
+    /// Imports departments: those of names that are known replace what was known of them.
+    pub fn import_departments(
+        &self,
+        file: &str,
+        bytes: &[u8],
+        act: Act<'_>,
+        observer: &dyn Observer,
+    ) -> Result<DepartmentsAppended, BooksError> {
+        let write = self.ledger.write(|| observer.waiting())?;
+        let listed = departments::departments(bytes, &write.registry()?)
+            .map_err(|problems| BooksError::Lines { file: file.to_owned(), problems })?;
+        let listed: Vec<(u64, Department)> =
+            listed.into_iter().map(|listed| (listed.line, listed.department)).collect();
+        let appended = write.append_departments(&listed, act.now, act.actor)?;
+        write.commit()?;
+        self.ledger.checkpoint()?;
+        Ok(appended)
+    }
+
+    /// The registry of departments; empty where there is none.
+    pub fn registry(&self) -> Result<Registry, LedgerError> {
+        self.ledger.registry()
+    }
+
+    /// The names that usage and rules have and the registry has not.
+    pub fn unregistered_departments(&self) -> Result<Vec<Problem>, LedgerError> {
+        let registry = self.ledger.registry()?;
+        let mut names = self.ledger.departments()?;
+        let known = of_snapshot(&self.ledger.snapshot()?)?;
+        names.extend(known.sets().flat_map(|(_, set)| rules::departments(set)));
+        Ok(names.iter().filter_map(|name| unregistered(name, &registry)).collect())
+    }
+
+    /// The registry, in the columns that can be imported again.
+    pub fn department_list(&self) -> Result<Sheet, BooksError> {
+        let text = |name: &Option<Name>| Cell::Text(name.as_ref().map_or(String::new(), Name::to_string));
+        let day = |day: Option<Day>| Cell::Text(day.map_or(String::new(), |day| day.to_string()));
+        let row = |department: &Department| {
+            vec![
+                Cell::text(department.name.as_str()),
+                text(&department.cost_centre),
+                text(&department.owner),
+                text(&department.account),
+                day(department.active_from),
+                day(department.active_to),
+            ]
+        };
+        let snapshot = self.ledger.snapshot()?;
+        let rows = snapshot.registry()?.departments().map(row).collect();
+        let columns = ["department", "cost_centre", "owner", "account", "active_from", "active_to"].map(Column::text);
+        Ok(Sheet {
+            heading: heading_of(&snapshot, "departments", "now".to_owned()),
+            columns: columns.into(),
+            rows,
+            total: None,
+        })
+    }
+
+    /// What there is to say about the departments of a file, or that it is refused for them.
+    pub(super) fn doubts(&self, file: &str, options: &ImportOptions, context: &Context) -> Result<Doubts, ImportError> {
+        let names = context.constants.names.lock();
+        let new: BTreeSet<String> =
+            names.tag_sets.iter().filter_map(|tags| tags.department().map(str::to_owned)).collect();
+        if new.is_empty() {
+            return Ok(Doubts::default());
+        }
+        let known = self.ledger.departments().map_err(ImportError::Ledger)?;
+        let registry = self.ledger.registry().map_err(ImportError::Ledger)?;
+        let problems: Vec<Problem> = new.iter().filter_map(|name| unregistered(name, &registry)).collect();
+        if options.unregistered == Unregistered::Refuse && !problems.is_empty() {
+            return Err(ImportError::Unregistered { file: file.to_owned(), problems });
+        }
+        Ok(Doubts { similar: similar_names(known.union(&new)), unregistered: problems })
+    }
+}

@@ -1,0 +1,325 @@
+//! One event explained: its record, its meters, who pays and why, and for each meter the price and the amount.
+//!
+//! The amounts are those the reports sum up. Where several pay, only sums of a day are divided, never a single event, so
+//! the weights are told and no parts.
+
+use crate::attribute::matching::{Decision, Usage, decide};
+use crate::books::reports::books;
+use crate::books::rules::{heading_of, paid, spelled, weight};
+use crate::books::{Books, BooksError};
+use crate::domain::event::{Band, Model, PromptSize, ServiceTier};
+use crate::domain::meter::Meter;
+use crate::domain::money::Amount;
+use crate::domain::name::Name;
+use crate::domain::rule::{Rule, Share};
+use crate::domain::tags::TagSet;
+use crate::domain::usage::UsageLine;
+use crate::ledger::LedgerError;
+use crate::ledger::find::FoundEvent;
+use crate::ledger::rules::StoredRuleSet;
+use crate::ledger::transaction::Snapshot;
+use crate::price::{Book, Quoted};
+use crate::rating::rate::cost_as;
+use crate::rating::{Charge, Cost};
+use crate::render::json::Document;
+use crate::sheet::{Cell, Column, Sheet};
+use crate::text::problem::grouped;
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+use std::fmt;
+
+/// What there is to say about an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explanation {
+    /// What is known of it, by name, in the order in which it is told.
+    pub facts: Vec<(&'static str, Fact)>,
+    /// Its meters, each with its price and its amount. The caveats are in the heading.
+    pub charges: Sheet,
+}
+
+/// One thing that is known of an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fact {
+    /// A text.
+    Text(String),
+    /// The tags of the record.
+    Tags(TagSet),
+    /// Who pays, and how many parts of the whole.
+    Payers(Vec<Share>),
+}
+
+/// As people read it.
+impl fmt::Display for Fact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Tags(tags) => {
+                f.write_str(&tags.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(" "))
+            }
+            Self::Payers(shares) => f.write_str(&paid(shares)),
+        }
+    }
+}
+
+/// A text, an object of tags, or a list of payers with their weights.
+impl Serialize for Fact {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::Tags(tags) => serializer.collect_map(tags.iter()),
+            Self::Payers(shares) => {
+                let whole = shares.iter().map(|share| share.part).sum();
+                serializer.collect_seq(shares.iter().map(|share| Paying {
+                    department: share.payer.department.as_ref().map(Name::as_str),
+                    project: share.payer.project.as_ref().map(Name::as_str),
+                    environment: share.payer.environment.as_ref().map(Name::as_str),
+                    weight: weight(share.part, whole),
+                }))
+            }
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Paying<'a> {
+    department: Option<&'a str>,
+    project: Option<&'a str>,
+    environment: Option<&'a str>,
+    weight: String,
+}
+
+/// The facts by name, and the charges as a report's sheet.
+impl Serialize for Explanation {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for (name, fact) in &self.facts {
+            map.serialize_entry(name, fact)?;
+        }
+        map.serialize_entry("charges", &Document(&self.charges))?;
+        map.end()
+    }
+}
+
+impl Books {
+    /// Explains the events of an id, of one source or of all.
+    pub fn explain(&self, id: &str, source: Option<&str>) -> Result<Vec<Explanation>, BooksError> {
+        let snapshot = self.ledger.snapshot()?;
+        let found = snapshot.find(id, source, self.key_hash)?;
+        if found.is_empty() {
+            return Err(BooksError::NoEvent(id.to_owned()));
+        }
+        let subject = Subject::of(&snapshot)?;
+        found.iter().map(|event| subject.explained(id, event)).collect()
+    }
+}
+
+/// What an explanation draws on.
+struct Subject<'a> {
+    snapshot: &'a Snapshot<'a>,
+    names: crate::domain::usage::Dictionary,
+    book: Book,
+    sets: Vec<StoredRuleSet>,
+}
+
+impl<'a> Subject<'a> {
+    fn of(snapshot: &'a Snapshot<'a>) -> Result<Self, LedgerError> {
+        let own = snapshot.ledger().settings().book.as_str();
+        let book = books(&snapshot.prices()?, &snapshot.aliases()?).remove(own).unwrap_or_default();
+        Ok(Self { snapshot, names: snapshot.dictionary()?, book, sets: snapshot.rule_sets()? })
+    }
+
+    fn explained(&self, id: &str, event: &FoundEvent) -> Result<Explanation, BooksError> {
+        let missing = |what: &str| LedgerError::Corrupt(format!("event {id:?} names a {what} that is not there"));
+        let class = &event.class;
+        let model = self.names.models.get(&class.model).ok_or_else(|| missing("model"))?;
+        let tier = self.names.tiers.get(&class.tier).ok_or_else(|| missing("service tier"))?;
+        let tags = self.names.tag_sets.get(&class.tag_set).ok_or_else(|| missing("tag set"))?;
+        let band = class.band(&event.quantities)?;
+        let (payers, decided_by, caveat) = self.payers(event, model, tags);
+        let text = |text: &dyn fmt::Display| Fact::Text(text.to_string());
+        let facts = vec![
+            ("event", text(&id)),
+            ("source", text(&event.source)),
+            ("record", Fact::Text(format!("{}:{}", event.file, event.line))),
+            ("format", text(&event.format)),
+            ("timestamp", text(&event.at)),
+            ("billing_day", text(&event.day)),
+            ("model", text(&model.name)),
+            ("provider", text(&model.provider.as_ref().map_or("", Name::as_str))),
+            ("service_tier", text(tier)),
+            ("prompt", Fact::Text(prompt(event, band)?)),
+            ("tags", Fact::Tags(tags.clone())),
+            ("pays", Fact::Payers(payers)),
+            ("decided_by", Fact::Text(decided_by)),
+        ];
+        let mut charges = self.charges(event, model, tier, band)?;
+        charges.heading.caveats.extend(caveat);
+        Ok(Explanation { facts, charges })
+    }
+
+    /// Who pays, why, and what to know about it.
+    fn payers(&self, event: &FoundEvent, model: &Model, tags: &TagSet) -> (Vec<Share>, String, Option<String>) {
+        // The latest start, and of one start the latest import.
+        let before = self.sets.iter().filter(|set| set.valid_from <= event.day);
+        let set = before.max_by_key(|set| set.valid_from);
+        let usage = Usage { tags, model: Some(model), source: Some(&event.source) };
+        let decision = set.map_or(Decision::NoRule, |set| decide(&set.rules, usage));
+        let by_rule = |rule: &Rule| {
+            let (file, since) =
+                set.map_or((String::new(), String::new()), |set| (set.file.clone(), spelled(set.valid_from)));
+            format!("rule \"{}\" ({file}:{}, in force since {since})", rule.name, rule.line)
+        };
+        let mut caveat = None;
+        let decided_by = match &decision {
+            Decision::NoRule if tags.department().is_some() => "its own tags, as no rule matches".to_owned(),
+            Decision::NoRule => {
+                caveat = Some("unallocated: no rule matches, and the record names no department".to_owned());
+                "nothing".to_owned()
+            }
+            Decision::OwnTags(rule) => format!("its own tags, which win over {}", by_rule(rule)),
+            Decision::Rule(rule, shares) => {
+                if shares.len() > 1 {
+                    caveat = Some("weights divide the sums of a day, not single events".to_owned());
+                } else if shares.iter().all(|share| share.payer.department.is_none()) {
+                    caveat = Some("unallocated: neither the rule nor the record names a department".to_owned());
+                }
+                by_rule(rule)
+            }
+        };
+        (decision.shares(tags), decided_by, caveat)
+    }
+
+    fn charges(&self, event: &FoundEvent, model: &Model, tier: &ServiceTier, band: Band) -> Result<Sheet, BooksError> {
+        let settings = self.snapshot.ledger().settings();
+        // Prices are those of the event's own instant.
+        let key = event.class.usage_key(event.day, event.at, band);
+        let (first_at, last_at) = (event.at, event.at);
+        let line = UsageLine { key, events: 1, active: 1, first_at, last_at, quantities: event.quantities.clone() };
+        let mut heading = heading_of(self.snapshot, "explain", event.day.to_string());
+        let (mut rows, mut total) = (Vec::new(), Amount::ZERO);
+        for (meter, quantity) in event.quantities.iter() {
+            let cost = cost_as(&self.book, model, tier, &line, meter, settings.currency);
+            match cost {
+                Cost::Priced(amount) => total = total.plus(amount).map_err(crate::report::ReportError::from)?,
+                Cost::NotCharged => {}
+                Cost::Unpriced(why) => heading.caveats.push(format!("{meter} is unpriced: {}", why.reason())),
+            }
+            let quoted = self.book.quoted(model, tier, meter, band, event.at).filter(|_| quantity != 0);
+            rows.push(cells(Charge { meter, quantity, cost }, quoted, settings.book.as_str()));
+        }
+        let between = COLUMNS.iter().skip(2).map(|_| Cell::text(""));
+        let total = std::iter::once(Cell::text("total")).chain(between).chain([Cell::Exact(total)]).collect();
+        Ok(Sheet { heading, columns: columns(), rows, total: Some(total) })
+    }
+}
+
+/// The size of an event's prompt, and which prices it has by that.
+fn prompt(event: &FoundEvent, band: Band) -> Result<String, BooksError> {
+    let size = grouped(event.quantities.prompt_size().map_err(crate::report::ReportError::from)?);
+    let size = match event.class.prompt {
+        PromptSize::Exact => format!("{size} tokens"),
+        PromptSize::UpToSum => format!("{size} tokens in several requests"),
+    };
+    Ok(match band {
+        Band::Above(0) => size,
+        Band::Above(threshold) => format!("{size}, above {}", grouped(threshold)),
+        Band::Unknown => format!("{size}, so that its price by size is not known"),
+    })
+}
+
+const COLUMNS: [&str; 12] = [
+    "meter",
+    "quantity",
+    "unit",
+    "per_million",
+    "currency",
+    "book",
+    "price_provider",
+    "price_model",
+    "price_meter",
+    "prompt_above",
+    "valid_from",
+    "amount_exact",
+];
+
+fn columns() -> Vec<Column> {
+    let number = |name: &&'static str| ["quantity", "per_million", "prompt_above", "amount_exact"].contains(name);
+    COLUMNS.iter().map(|name| if number(name) { Column::number(*name) } else { Column::text(*name) }).collect()
+}
+
+fn cells(charge: Charge, quoted: Option<Quoted<'_>>, book: &str) -> Vec<Cell> {
+    let Charge { meter, quantity, cost } = charge;
+    let mut cells = vec![Cell::text(meter.name()), Cell::Count(quantity.into()), Cell::text(meter.unit().name())];
+    match quoted {
+        Some(Quoted { price, model, meter, provider, prompt_above, valid_from }) => cells.extend([
+            Cell::text(price.rate.to_string()),
+            Cell::text(price.currency.code()),
+            Cell::text(book),
+            Cell::text(provider.map_or("any", Name::as_str)),
+            Cell::text(model.as_str()),
+            Cell::text(Meter::name(meter)),
+            Cell::Count(prompt_above.into()),
+            Cell::text(valid_from.to_string()),
+        ]),
+        None => cells.extend([
+            Cell::Unknown(if cost == Cost::NotCharged { "none needed" } else { "no price" }),
+            Cell::text(""),
+            Cell::text(""),
+            Cell::text(""),
+            Cell::text(""),
+            Cell::text(""),
+            Cell::text(""),
+            Cell::text(""),
+        ]),
+    }
+    cells.push(match cost {
+        Cost::Priced(amount) => Cell::Exact(amount),
+        Cost::NotCharged => Cell::text("not charged"),
+        Cost::Unpriced(_) => Cell::Unknown("unpriced"),
+    });
+    cells
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::books::import::ImportOptions;
+    use crate::books::{Act, Silent};
+    use crate::domain::calendar::Calendar;
+    use crate::domain::currency::Currency;
+    use crate::domain::key::KeyHash;
+    use crate::domain::timestamp::Timestamp;
+    use crate::import::input::Input;
+    use crate::ledger::Settings;
+    use std::error::Error;
+    use std::fmt::Write;
+
+    #[test]
+    fn an_event_is_found_although_others_took_its_key() -> Result<(), Box<dyn Error>> {
+        let folder = tempfile::tempdir()?;
+        let act = Act { now: Timestamp::parse("2026-11-02T09:00:00Z")?, actor: "test" };
+        let settings = Settings::new(Currency::parse("USD")?, Calendar::UTC, Name::new("contract")?);
+        let books = Books::create(&folder.path().join("tokenbook.db"), &settings, act)?;
+        // Eight keys a day for seven events: nearly all collide, and some wrap around the end of the day.
+        let books = books.with_key_hash(KeyHash::narrowed(3));
+        let mut text = "event_id,timestamp,model,input_tokens\n".to_owned();
+        for number in 0..7 {
+            writeln!(text, "e{number},2026-10-05T10:00:00Z,m,{number}")?;
+        }
+        let file = folder.path().join("u.csv");
+        std::fs::write(&file, text)?;
+        books.import(&Input::File(file.clone()), &ImportOptions::plain(), act, &Silent)?;
+        for number in 0..7 {
+            let explained = books.explain(&format!("e{number}"), None)?;
+            let records: Vec<String> = explained
+                .iter()
+                .flat_map(|one| &one.facts)
+                .filter(|(name, _)| *name == "record")
+                .map(|(_, fact)| fact.to_string())
+                .collect();
+            assert_eq!(records, [format!("{}:{}", file.display(), number + 2)]);
+        }
+        assert!(matches!(books.explain("e7", None), Err(BooksError::NoEvent(_))));
+        Ok(())
+    }
+}

@@ -1,0 +1,327 @@
+//! Rules of attribution: importing a set, listing what is in force, and trying rules on usage before they count.
+//!
+//! A set is imported whole and holds from a billing day until the day the next one starts. The first set of a ledger
+//! holds for all days unless it says otherwise; a later one must say when it starts, as it changes who pays from then on.
+
+use crate::attribute::matching::{Decision, Usage, decide};
+use crate::attribute::{Rules, read};
+use crate::books::{Act, Books, BooksError, Observer};
+use crate::domain::calendar::Day;
+use crate::domain::event::Model;
+use crate::domain::name::{NONE, Name, UNALLOCATED, similar_names};
+use crate::domain::period::Period;
+use crate::domain::rule::{Payer, Precedence, Rule, RuleSet, Share};
+use crate::domain::tags::TagSet;
+use crate::ledger::LedgerError;
+use crate::ledger::rules::StoredRuleSet;
+use crate::ledger::transaction::Snapshot;
+use crate::sheet::{Cell, Column, Heading, Sheet};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What became of a set of rules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RulesImported {
+    /// How many rules it has.
+    pub rules: usize,
+    /// The day it starts on.
+    pub valid_from: Day,
+    /// Whether anything changed.
+    pub change: Change,
+    /// Departments, of the rules and of the ledger, whose names look alike.
+    pub similar: Vec<(String, String)>,
+}
+
+/// What an import of rules changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// Nothing: these rules are in force on that day.
+    Nothing,
+    /// The set starts on a day of its own.
+    Added,
+    /// The set took the place of another that started on the same day.
+    Replaced,
+}
+
+/// What of a period's usage is shown when rules are tried on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// All of it.
+    Everything,
+    /// What falls through: no rule names a department for it, nor do its tags.
+    Unallocated,
+}
+
+/// Whose usage rules are tried on.
+#[derive(Debug, Clone)]
+pub struct Sample {
+    /// The tags.
+    pub tags: TagSet,
+    /// The model.
+    pub model: Option<Model>,
+    /// Who issued the events.
+    pub source: Option<String>,
+    /// The day, for its rules.
+    pub day: Day,
+}
+
+/// The departments that rules name.
+pub(super) fn departments(set: &RuleSet) -> BTreeSet<String> {
+    let shares = set.rules().iter().flat_map(|rule| rule.shares.iter());
+    shares.filter_map(|share| share.payer.department.as_ref()).map(Name::to_string).collect()
+}
+
+pub(super) fn effective(sets: Vec<StoredRuleSet>) -> Rules {
+    Rules::new(sets.into_iter().map(|set| (set.valid_from, set.rules)))
+}
+
+pub(super) fn of_snapshot(snapshot: &Snapshot<'_>) -> Result<Rules, LedgerError> {
+    Ok(effective(snapshot.rule_sets()?))
+}
+
+impl Books {
+    /// Reads rules without importing them. Where there is a registry, they may name its departments only.
+    pub fn read_rules(&self, file: &str, bytes: &[u8]) -> Result<RuleSet, BooksError> {
+        let registry = self.ledger.registry()?;
+        read::rules(bytes, &registry).map_err(|problems| BooksError::Lines { file: file.to_owned(), problems })
+    }
+
+    /// Imports a set of rules that starts on a day. The same rules as those in force on it change nothing.
+    pub fn import_rules(
+        &self,
+        file: &str,
+        bytes: &[u8],
+        valid_from: Option<Day>,
+        act: Act<'_>,
+        observer: &dyn Observer,
+    ) -> Result<RulesImported, BooksError> {
+        let set = self.read_rules(file, bytes)?;
+        let write = self.ledger.write(|| observer.waiting())?;
+        let known = effective(write.rule_sets()?);
+        let latest = known.sets().last();
+        let valid_from = match (valid_from, latest) {
+            (Some(day), _) => day,
+            (None, None) => Day::FIRST,
+            (None, Some((start, latest))) if latest.says_the_same(&set) => start,
+            (None, Some(_)) => return Err(BooksError::NoStart(file.to_owned())),
+        };
+        let similar = similar_names(self.ledger.departments()?.union(&departments(&set)));
+        let outcome = |change| RulesImported { rules: set.rules().len(), valid_from, change, similar };
+        let in_force = known.in_force(valid_from);
+        if in_force.is_some_and(|(_, in_force)| in_force.says_the_same(&set)) {
+            return Ok(outcome(Change::Nothing));
+        }
+        let replaces = in_force.is_some_and(|(start, _)| start == valid_from);
+        let change = if replaces { Change::Replaced } else { Change::Added };
+        write.append_rules(file, valid_from, &set, act.now, act.actor)?;
+        write.commit()?;
+        self.ledger.checkpoint()?;
+        Ok(outcome(change))
+    }
+
+    /// The rules in force on a day, in the columns that can be imported again.
+    pub fn rule_list(&self, day: Day) -> Result<Sheet, BooksError> {
+        let snapshot = self.ledger.snapshot()?;
+        let rules = of_snapshot(&snapshot)?;
+        let in_force = rules.in_force(day);
+        let since =
+            in_force.map_or_else(|| "none in force".to_owned(), |(start, _)| format!("since {}", spelled(start)));
+        let rows = in_force.into_iter().flat_map(|(_, set)| set.rules()).flat_map(cells).collect();
+        Ok(Sheet { heading: heading_of(&snapshot, "rules", since), columns: columns(), rows, total: None })
+    }
+
+    /// The sets of rules, by the days they start on.
+    pub fn rule_history(&self) -> Result<Sheet, BooksError> {
+        let snapshot = self.ledger.snapshot()?;
+        let sets = snapshot.rule_sets()?;
+        // A later import of the same day has replaced an earlier one.
+        let by_start: BTreeMap<Day, StoredRuleSet> = sets.into_iter().map(|set| (set.valid_from, set)).collect();
+        let ends = by_start.keys().skip(1).map(Day::to_string).chain([String::new()]);
+        let row = |((start, set), until): ((&Day, &StoredRuleSet), String)| {
+            let rules = i128::try_from(set.rules.rules().len()).unwrap_or(i128::MAX);
+            vec![Cell::text(spelled(*start)), Cell::Text(until), Cell::Count(rules), Cell::text(&*set.file)]
+        };
+        let rows = by_start.iter().zip(ends).map(row).collect();
+        let columns = vec![
+            Column::text("valid_from"),
+            Column::text("valid_until"),
+            Column::number("rules"),
+            Column::text("file"),
+        ];
+        Ok(Sheet { heading: heading_of(&snapshot, "rules", "all".to_owned()), columns, rows, total: None })
+    }
+
+    /// Which rule matches, and who pays: of the rules given, or of those in force on the day.
+    pub fn try_rules(&self, rules: Option<RuleSet>, sample: &Sample) -> Result<Sheet, BooksError> {
+        let snapshot = self.ledger.snapshot()?;
+        let rules = given_or_known(rules, &snapshot)?;
+        let Sample { tags, model, source, day } = sample;
+        let usage = Usage { tags, model: model.as_ref(), source: source.as_deref() };
+        let decision = rules.in_force(*day).map_or(Decision::NoRule, |(_, set)| decide(set, usage));
+        let tried = Tried::of(decision, tags);
+        let columns = vec![Column::text("rule"), Column::text("by"), Column::text("pays"), Column::text("tags")];
+        let rows = vec![[tried.rule, tried.by.to_owned(), tried.pays, tried.tags].map(Cell::Text).into()];
+        Ok(Sheet { heading: heading_of(&snapshot, "rules test", day.to_string()), columns, rows, total: None })
+    }
+
+    /// Which rule matches what of a period's usage, by tag set: of the rules given, or of those in force on each day. A
+    /// rule that matches nothing is a row of 0 events.
+    pub fn try_rules_on(&self, rules: Option<RuleSet>, period: Period, shown: Shown) -> Result<Sheet, BooksError> {
+        let snapshot = self.ledger.snapshot()?;
+        let rules = given_or_known(rules, &snapshot)?;
+        let names = snapshot.dictionary()?;
+        let mut found: BTreeMap<(usize, Tried), i128> = BTreeMap::new();
+        for (_, set) in rules.sets().filter(|(start, _)| rules.holds_within(*start, period)) {
+            for (place, rule) in set.rules().iter().enumerate() {
+                found.insert((place, Tried::nothing(rule)), 0);
+            }
+        }
+        let nothing = TagSet::new();
+        for line in snapshot.daily_usage(period)? {
+            let key = &line.key;
+            let tags = names.tag_sets.get(&key.tag_set).unwrap_or(&nothing);
+            let source = names.sources.get(&key.source).map(String::as_str);
+            let usage = Usage { tags, model: names.models.get(&key.model), source };
+            let set = rules.in_force(key.day).map(|(_, set)| set);
+            let decision = set.map_or(Decision::NoRule, |set| decide(set, usage));
+            let place = |rule: &Rule| set.and_then(|set| set.rules().iter().position(|other| other.name == rule.name));
+            let (rule, place) = (decision.rule(), decision.rule().and_then(place).unwrap_or(usize::MAX));
+            if let Some(rule) = rule {
+                found.remove(&(place, Tried::nothing(rule)));
+            }
+            *found.entry((place, Tried::of(decision, tags))).or_default() += i128::from(line.events);
+        }
+        let events = |by: &str| found.iter().filter(|((_, tried), _)| tried.by == by).map(|(_, events)| events).sum();
+        let (nobody, idle): (i128, usize) = (events(NOBODY), found.values().filter(|events| **events == 0).count());
+        let mut heading = heading_of(&snapshot, "rules test", period.to_string());
+        heading
+            .caveats
+            .extend((nobody > 0).then(|| format!("{nobody} event(s) have no department, by rules or by tags")));
+        heading.caveats.extend((idle > 0).then(|| format!("{idle} rule(s) match nothing")));
+        found.retain(|(_, tried), _| shown == Shown::Everything || tried.by == NOBODY);
+        let columns = vec![
+            Column::text("rule"),
+            Column::text("by"),
+            Column::text("pays"),
+            Column::number("events"),
+            Column::text("tags"),
+        ];
+        let row = |((_, tried), events): ((usize, Tried), i128)| {
+            let Tried { rule, by, pays, tags } = tried;
+            vec![Cell::Text(rule), Cell::text(by), Cell::Text(pays), Cell::Count(events), Cell::Text(tags)]
+        };
+        Ok(Sheet { heading, columns, rows: found.into_iter().map(row).collect(), total: None })
+    }
+}
+
+fn given_or_known(rules: Option<RuleSet>, snapshot: &Snapshot<'_>) -> Result<Rules, LedgerError> {
+    match rules {
+        Some(set) => Ok(Rules::always(set)),
+        None => of_snapshot(snapshot),
+    }
+}
+
+/// The heading of a list that is no report.
+pub(super) fn heading_of(snapshot: &Snapshot<'_>, report: &str, period: String) -> Heading {
+    let settings = snapshot.ledger().settings();
+    Heading {
+        report: report.to_owned(),
+        period,
+        time_zone: settings.calendar.zone_name().to_owned(),
+        currency: settings.currency,
+        ledger_head: snapshot.head().to_string(),
+        closed: false,
+        caveats: Vec::new(),
+    }
+}
+
+/// A day as the start of rules: the first day there is means that they always held.
+pub fn spelled(start: Day) -> String {
+    if start == Day::FIRST { "the beginning".to_owned() } else { start.to_string() }
+}
+
+const BY_RULE: &str = "rule";
+const BY_TAGS: &str = "tags";
+const NOBODY: &str = "nobody";
+
+/// What became of usage, in words.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Tried {
+    rule: String,
+    by: &'static str,
+    pays: String,
+    tags: String,
+}
+
+impl Tried {
+    fn of(decision: Decision<'_>, tags: &TagSet) -> Self {
+        let rule = decision.rule().map_or_else(|| NONE.to_owned(), |rule| rule.name.to_string());
+        let by = match &decision {
+            Decision::Rule(_, shares) if shares.iter().all(|share| share.payer.department.is_none()) => NOBODY,
+            Decision::Rule(..) => BY_RULE,
+            Decision::NoRule | Decision::OwnTags(_) if tags.department().is_some() => BY_TAGS,
+            Decision::NoRule | Decision::OwnTags(_) => NOBODY,
+        };
+        let shown: Vec<String> = tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        Self { rule, by, pays: paid(&decision.shares(tags)), tags: shown.join(" ") }
+    }
+
+    fn nothing(rule: &Rule) -> Self {
+        Self { rule: rule.name.to_string(), by: "", pays: String::new(), tags: String::new() }
+    }
+}
+
+/// Who pays, in words: `Marketing / Search 1/3, Engineering 2/3`.
+pub(super) fn paid(shares: &[Share]) -> String {
+    let whole: i64 = shares.iter().map(|share| share.part).sum();
+    let one = |share: &Share| match shares {
+        [_] => payer(&share.payer),
+        _ => format!("{} {}", payer(&share.payer), weight(share.part, whole)),
+    };
+    shares.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+fn payer(payer: &Payer) -> String {
+    let department = payer.department.as_ref().map_or_else(|| UNALLOCATED.to_owned(), ToString::to_string);
+    let rest = [&payer.project, &payer.environment].into_iter().flatten();
+    rest.fold(department, |text, name| format!("{text} / {name}"))
+}
+
+/// A weight as files spell it.
+pub(super) fn weight(part: i64, whole: i64) -> String {
+    crate::domain::ratio::Ratio::new(part.into(), whole.into()).map_or_else(String::new, |ratio| ratio.to_string())
+}
+
+fn columns() -> Vec<Column> {
+    ["rule", "key", "operator", "value", "department", "project", "environment", "weight", "override"]
+        .map(Column::text)
+        .into()
+}
+
+/// The lines of a rule: its conditions and its shares side by side.
+fn cells(rule: &Rule) -> Vec<Vec<Cell>> {
+    let (conditions, shares) = (rule.conditions.len(), rule.shares.iter().len());
+    let mut conditions_left = rule.conditions.iter();
+    let mut shares_left = rule.shares.iter();
+    let name = |name: &Option<Name>| name.as_ref().map_or(String::new(), ToString::to_string);
+    let mut line = |place: usize| {
+        let condition = conditions_left.next();
+        let share = shares_left.next();
+        let payer = share.map(|share| share.payer.clone()).unwrap_or_default();
+        let several = share.filter(|_| rule.shares.are_several());
+        let wins = place == 0 && rule.precedence == Precedence::Rule;
+        [
+            rule.name.to_string(),
+            condition.map_or(String::new(), |condition| condition.subject.to_string()),
+            condition.map_or(String::new(), |condition| condition.operator.name().to_owned()),
+            condition.map_or(String::new(), |condition| condition.value.to_string()),
+            name(&payer.department),
+            name(&payer.project),
+            name(&payer.environment),
+            several.map_or(String::new(), |share| weight(share.part, rule.shares.whole())),
+            if wins { "yes".to_owned() } else { String::new() },
+        ]
+        .map(Cell::Text)
+        .into()
+    };
+    (0..conditions.max(shares)).map(&mut line).collect()
+}

@@ -1,0 +1,66 @@
+//! `tokenbook departments`: the registry that names of departments are held against.
+
+use super::Session;
+use super::options::{OutputOptions, grouped};
+use crate::cli::failure::{Exit, Failure};
+use std::path::{Path, PathBuf};
+use tokenbook::ledger::departments::DepartmentsAppended;
+
+/// The registry of departments: cost centres, owners, accounts, and which names there are
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Import departments from a CSV; names that are there already are replaced
+    Import {
+        /// The file
+        file: PathBuf,
+    },
+    /// List the registry, in the columns that can be imported again
+    List {
+        #[command(flatten)]
+        output: OutputOptions,
+    },
+}
+
+pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
+    match &arguments.command {
+        Command::Import { file } => import(file, session),
+        Command::List { output } => {
+            let sheet = session.read()?.department_list()?;
+            output.put(&sheet, session)?;
+            Ok(Exit::Done)
+        }
+    }
+}
+
+fn import(file: &Path, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
+    let unreadable = |error| Failure::new(Exit::Rejected, format!("{}: {error}", file.display()));
+    let bytes = std::fs::read(file).map_err(unreadable)?;
+    let books = session.open()?;
+    let progress = session.progress();
+    let appended = books.import_departments(&file.display().to_string(), &bytes, session.act(), &progress)?;
+    tell(Some(file), appended, session)?;
+    for problem in books.unregistered_departments()? {
+        session.warn(format!("warning: usage or rules name another: {problem}"))?;
+    }
+    let head = books.head()?;
+    session.tell(format!("ledger head: {} {head}", head.seq))?;
+    Ok(Exit::Done)
+}
+
+/// Tells what became of a file of departments.
+pub fn tell(file: Option<&Path>, appended: DepartmentsAppended, session: &mut Session<'_, '_>) -> Result<(), Failure> {
+    let DepartmentsAppended { added, replaced, unchanged } = appended;
+    session.tell(format!(
+        "{}: {} departments added, {} replaced, {} unchanged",
+        file.unwrap_or(Path::new("")).display(),
+        grouped(added),
+        grouped(replaced),
+        grouped(unchanged)
+    ))
+}

@@ -1,0 +1,179 @@
+//! `tokenbook rules`: import rules that find who pays, list them, and try them on usage.
+
+use super::Session;
+use super::options::OutputOptions;
+use crate::cli::failure::{Exit, Failure};
+use std::path::{Path, PathBuf};
+use tokenbook::books::Books;
+use tokenbook::books::rules::{Change, RulesImported, Sample, Shown, spelled};
+use tokenbook::domain::calendar::Day;
+use tokenbook::domain::event::Model;
+use tokenbook::domain::name::Name;
+use tokenbook::domain::period::{self, Month, Period};
+use tokenbook::domain::rule::RuleSet;
+use tokenbook::domain::tags::{Tag, TagSet};
+
+/// Rules that find who pays by tags, model, provider and source: import them, list them, try them
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Import a set of rules, CSV or TOML, in place of the one in force: all of it, or nothing
+    Import {
+        /// The file
+        file: PathBuf,
+        /// The billing day it holds from (default: all days, if it is the ledger's first)
+        #[arg(long, value_name = "DATE")]
+        valid_from: Option<String>,
+    },
+    /// List the rules in force on a day, or the sets there are
+    List {
+        /// A day of the ledger's zone (default: today)
+        #[arg(long, value_name = "DATE", conflicts_with = "history")]
+        at: Option<String>,
+        /// The sets by the days they hold from
+        #[arg(long)]
+        history: bool,
+        #[command(flatten)]
+        output: OutputOptions,
+    },
+    /// Show which rule matches tags that are given, or the usage of a period, and what falls through
+    Test {
+        /// Rules to try before they are imported (default: those of the ledger)
+        file: Option<PathBuf>,
+        /// A tag of the usage to try, such as team=search; may be repeated
+        #[arg(long = "tag", value_name = "KEY=VALUE")]
+        tags: Vec<String>,
+        /// The model of the usage to try
+        #[arg(long, value_name = "NAME")]
+        model: Option<String>,
+        /// Who served it
+        #[arg(long, value_name = "NAME", requires = "model")]
+        provider: Option<String>,
+        /// Who issued the events
+        #[arg(long, value_name = "NAME")]
+        source: Option<String>,
+        /// The day of the usage to try (default: today)
+        #[arg(long, value_name = "DATE", conflicts_with = "period")]
+        day: Option<String>,
+        /// The period whose usage is tried, when no tags are given (default: the month of today)
+        #[arg(long, value_name = "PERIOD", conflicts_with_all = ["tags", "model", "source"])]
+        period: Option<String>,
+        /// Show only what has no department, by rules or by tags
+        #[arg(long, conflicts_with_all = ["tags", "model", "source", "day"])]
+        unallocated: bool,
+        #[command(flatten)]
+        output: OutputOptions,
+    },
+}
+
+pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
+    match &arguments.command {
+        Command::Import { file, valid_from } => import(file, valid_from.as_deref(), session),
+        Command::List { at, history, output } => {
+            let books = session.read()?;
+            let sheet = if *history {
+                books.rule_history()?
+            } else {
+                books.rule_list(day_or_today("--at", at.as_deref(), &books, session)?)?
+            };
+            output.put(&sheet, session)?;
+            Ok(Exit::Done)
+        }
+        Command::Test { file, tags, model, provider, source, day, period, unallocated, output } => {
+            let books = session.read()?;
+            let rules = file.as_deref().map(|file| read(file, &books)).transpose()?;
+            let sheet = if tags.is_empty() && model.is_none() && source.is_none() && day.is_none() {
+                let shown = if *unallocated { Shown::Unallocated } else { Shown::Everything };
+                books.try_rules_on(rules, period_or_month(period.as_deref(), &books, session)?, shown)?
+            } else {
+                let provider = provider.as_deref().map(|name| self::name("--provider", name)).transpose()?;
+                let name = model.as_deref().map(|name| self::name("--model", name)).transpose()?;
+                let sample = Sample {
+                    tags: tag_set(tags)?,
+                    model: name.map(|name| Model { provider, name }),
+                    source: source.clone(),
+                    day: day_or_today("--day", day.as_deref(), &books, session)?,
+                };
+                books.try_rules(rules, &sample)?
+            };
+            output.put(&sheet, session)?;
+            Ok(Exit::Done)
+        }
+    }
+}
+
+fn import(file: &Path, valid_from: Option<&str>, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
+    let valid_from = valid_from.map(|text| day("--valid-from", text)).transpose()?;
+    let bytes = bytes(file)?;
+    let books = session.open()?;
+    let progress = session.progress();
+    let imported = books.import_rules(&file.display().to_string(), &bytes, valid_from, session.act(), &progress)?;
+    tell(Some(file), imported, session)?;
+    let head = books.head()?;
+    session.tell(format!("ledger head: {} {head}", head.seq))?;
+    Ok(Exit::Done)
+}
+
+/// Tells what became of a file of rules.
+pub fn tell(file: Option<&Path>, imported: RulesImported, session: &mut Session<'_, '_>) -> Result<(), Failure> {
+    let RulesImported { rules, valid_from, change, similar } = imported;
+    for (one, other) in similar {
+        session.warn(format!("warning: the departments {one:?} and {other:?} look alike and are counted apart"))?;
+    }
+    let what = match change {
+        Change::Nothing => "unchanged: they are in force",
+        Change::Added => "added",
+        Change::Replaced => "in place of those that started on the same day",
+    };
+    let file = file.unwrap_or(Path::new("")).display();
+    session.tell(format!("{file}: {rules} rules from {}, {what}", spelled(valid_from)))
+}
+
+fn read(file: &Path, books: &Books) -> Result<RuleSet, Failure> {
+    Ok(books.read_rules(&file.display().to_string(), &bytes(file)?)?)
+}
+
+fn bytes(file: &Path) -> Result<Vec<u8>, Failure> {
+    std::fs::read(file).map_err(|error| Failure::new(Exit::Rejected, format!("{}: {error}", file.display())))
+}
+
+fn day(option: &str, text: &str) -> Result<Day, Failure> {
+    period::day(text).map_err(|error| {
+        Failure::new(Exit::Usage, format!("{option} {text:?} {error}")).hint("rules start on billing days: 2026-10-01")
+    })
+}
+
+fn day_or_today(option: &str, text: Option<&str>, books: &Books, session: &Session<'_, '_>) -> Result<Day, Failure> {
+    match text {
+        Some(text) => day(option, text),
+        None => Ok(books.settings().calendar.day_of(session.invocation.now)),
+    }
+}
+
+fn period_or_month(text: Option<&str>, books: &Books, session: &Session<'_, '_>) -> Result<Period, Failure> {
+    match text {
+        Some(text) => {
+            Period::parse(text).map_err(|error| Failure::new(Exit::Usage, format!("--period {text:?} {error}")))
+        }
+        None => Ok(Month::of(books.settings().calendar.day_of(session.invocation.now)).period()),
+    }
+}
+
+fn name(option: &str, text: &str) -> Result<Name, Failure> {
+    Name::new(text).map_err(|error| Failure::new(Exit::Usage, format!("{option} {text:?} {error}")))
+}
+
+fn tag_set(tags: &[String]) -> Result<TagSet, Failure> {
+    let tag = |text: &String| {
+        let Tag { key, value } = Tag::parse(text).map_err(|error| {
+            Failure::new(Exit::Usage, format!("--tag {text:?}: {error}")).hint("such as --tag team=search")
+        })?;
+        Ok((key, value))
+    };
+    tags.iter().map(tag).collect()
+}

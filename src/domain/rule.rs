@@ -1,0 +1,429 @@
+//! Rules of attribution: from what a record tells (tags, model, provider, source) to who pays.
+//!
+//! Rules stand in an order and the first that matches counts, so a rule that an earlier one hides is refused: nobody
+//! would miss it. Weights are whole parts of a whole, so that they cannot fail to add up. When a rule is in force, and
+//! what matches, is said elsewhere.
+
+use crate::domain::name::Name;
+use crate::domain::ratio::Ratio;
+use crate::domain::tags::{TagKey, TagSet};
+use std::collections::BTreeSet;
+use std::fmt;
+
+/// The largest whole that weights may be parts of: so large a number of parts of any quantity fits 128 bits.
+pub const WHOLE_LIMIT: i64 = 1_000_000_000_000;
+
+/// What a condition looks at.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Subject {
+    /// The model.
+    Model,
+    /// Who served it.
+    Provider,
+    /// Who issued the events.
+    Source,
+    /// A tag; department, project and environment among them.
+    Tag(TagKey),
+}
+
+impl Subject {
+    /// Reads `model`, `provider`, `source`, `department`, `project`, `environment` or `tag.KEY`.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "model" => Some(Self::Model),
+            "provider" => Some(Self::Provider),
+            "source" => Some(Self::Source),
+            own if TagKey::OWN_FIELDS.contains(&own) => TagKey::new(own).ok().map(Self::Tag),
+            other => other.strip_prefix("tag.").and_then(|key| TagKey::new(key).ok()).map(Self::Tag),
+        }
+    }
+
+    /// Whether it is known where tags other than department, project and environment are not.
+    pub fn is_of_payer_or_model(&self) -> bool {
+        match self {
+            Self::Model | Self::Provider | Self::Source => true,
+            Self::Tag(key) => TagKey::OWN_FIELDS.contains(&key.as_str()),
+        }
+    }
+}
+
+/// The spelling that [`Subject::parse`] reads.
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Model => f.write_str("model"),
+            Self::Provider => f.write_str("provider"),
+            Self::Source => f.write_str("source"),
+            Self::Tag(key) if TagKey::OWN_FIELDS.contains(&key.as_str()) => key.fmt(f),
+            Self::Tag(key) => write!(f, "tag.{key}"),
+        }
+    }
+}
+
+/// How a value is held against the text of a condition. Codes and names are frozen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Operator {
+    /// The very same text.
+    Equals,
+    /// The text begins the value.
+    Prefix,
+    /// `*` stands for anything, `?` for one character.
+    Glob,
+}
+
+impl Operator {
+    /// All of them, in the order of their codes.
+    pub const ALL: [Self; 3] = [Self::Equals, Self::Prefix, Self::Glob];
+
+    /// The code in the ledger.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Equals => 0,
+            Self::Prefix => 1,
+            Self::Glob => 2,
+        }
+    }
+
+    /// The operator of a code.
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|operator| operator.code() == code)
+    }
+
+    /// The name in files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Equals => "equals",
+            Self::Prefix => "prefix",
+            Self::Glob => "glob",
+        }
+    }
+
+    /// The operator of a name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|operator| operator.name() == name)
+    }
+}
+
+/// One thing that must hold. What a record does not tell fulfils no condition.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Condition {
+    /// What is looked at.
+    pub subject: Subject,
+    /// How.
+    pub operator: Operator,
+    /// What it is held against.
+    pub value: Name,
+}
+
+/// Who pays, as far as it is known.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Payer {
+    /// The department.
+    pub department: Option<Name>,
+    /// The project.
+    pub project: Option<Name>,
+    /// The environment.
+    pub environment: Option<Name>,
+}
+
+impl Payer {
+    /// Who pays by tags alone.
+    pub fn of(tags: &TagSet) -> Self {
+        let tag = |key: &str| tags.value(key).cloned();
+        Self {
+            department: tag(TagKey::DEPARTMENT),
+            project: tag(TagKey::PROJECT),
+            environment: tag(TagKey::ENVIRONMENT),
+        }
+    }
+
+    /// Its names by the keys of their tags; absent ones are left out.
+    pub fn names(&self) -> impl Iterator<Item = (&'static str, &Name)> {
+        let [department, project, environment] = TagKey::OWN_FIELDS;
+        [(department, &self.department), (project, &self.project), (environment, &self.environment)]
+            .into_iter()
+            .filter_map(|(key, name)| name.as_ref().map(|name| (key, name)))
+    }
+
+    /// Whether nothing is known.
+    pub fn is_nobody(&self) -> bool {
+        self.names().next().is_none()
+    }
+
+    /// The same, with the other's names where it has none.
+    #[must_use]
+    pub fn or(&self, other: &Self) -> Self {
+        let either = |one: &Option<Name>, other: &Option<Name>| one.as_ref().or(other.as_ref()).cloned();
+        Self {
+            department: either(&self.department, &other.department),
+            project: either(&self.project, &other.project),
+            environment: either(&self.environment, &other.environment),
+        }
+    }
+}
+
+/// A part of what matches, and who pays it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Share {
+    /// Who pays.
+    pub payer: Payer,
+    /// So many parts of the whole.
+    pub part: i64,
+}
+
+/// Who pays what matches, in the order of the payers. The parts are above 0 and in lowest terms; their sum is the whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shares(Vec<Share>);
+
+/// Why weights are not shares of a whole.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SharesError {
+    /// There are none.
+    #[error("names nobody who pays")]
+    Nobody,
+    /// A payer has no name at all.
+    #[error("names no department, project or environment")]
+    Nameless,
+    /// A payer stands twice.
+    #[error("names the same payer twice")]
+    Twice,
+    /// A weight is 0 or below.
+    #[error("has a weight that is not above 0")]
+    NotPositive,
+    /// The weights are not one.
+    #[error("has weights that add up to {0}, and not to exactly 1")]
+    NotOne(Ratio),
+    /// The common denominator is beyond [`WHOLE_LIMIT`].
+    #[error("has weights that are finer than a millionth of a millionth")]
+    TooFine,
+}
+
+impl Shares {
+    /// Weights that add up to exactly 1.
+    pub fn new(weights: Vec<(Payer, Ratio)>) -> Result<Self, SharesError> {
+        let sum = weights.iter().try_fold(Ratio::whole(0), |sum, (_, weight)| sum.plus(*weight));
+        let sum = sum.map_err(|_| SharesError::TooFine)?;
+        if weights.iter().any(|(_, weight)| weight.is_zero() || weight.is_negative()) {
+            return Err(SharesError::NotPositive);
+        }
+        if !weights.is_empty() && sum != Ratio::ONE {
+            return Err(SharesError::NotOne(sum));
+        }
+        // The least common multiple of the denominators, as far as it is within the limit.
+        let mut whole = Ratio::ONE;
+        for (_, weight) in &weights {
+            let beyond = whole.times(*weight).map_err(|_| SharesError::TooFine)?.denominator();
+            whole = whole.times(Ratio::whole(beyond)).map_err(|_| SharesError::TooFine)?;
+            if whole.numerator() > i128::from(WHOLE_LIMIT) {
+                return Err(SharesError::TooFine);
+            }
+        }
+        let part = |(payer, weight): (Payer, Ratio)| {
+            let part = weight.times(whole).ok().and_then(|part| i64::try_from(part.numerator()).ok());
+            Ok(Share { payer, part: part.ok_or(SharesError::TooFine)? })
+        };
+        Self::of_parts(weights.into_iter().map(part).collect::<Result<_, _>>()?)
+    }
+
+    /// Parts of their own sum.
+    pub fn of_parts(mut shares: Vec<Share>) -> Result<Self, SharesError> {
+        shares.sort();
+        if shares.is_empty() {
+            return Err(SharesError::Nobody);
+        }
+        if shares.iter().any(|share| share.payer.is_nobody()) {
+            return Err(SharesError::Nameless);
+        }
+        if shares.windows(2).any(|pair| matches!(pair, [one, other] if one.payer == other.payer)) {
+            return Err(SharesError::Twice);
+        }
+        if shares.iter().any(|share| share.part <= 0) {
+            return Err(SharesError::NotPositive);
+        }
+        let whole = shares.iter().try_fold(0_i64, |whole, share| whole.checked_add(share.part));
+        if whole.is_none_or(|whole| whole > WHOLE_LIMIT) {
+            return Err(SharesError::TooFine);
+        }
+        let divisor = shares.iter().fold(0, |divisor, share| gcd(divisor, share.part));
+        for share in &mut shares {
+            share.part = share.part.checked_div(divisor).unwrap_or(share.part);
+        }
+        Ok(Self(shares))
+    }
+
+    /// The shares in the order of their payers.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Share> {
+        self.0.iter()
+    }
+
+    /// What the parts are parts of.
+    pub fn whole(&self) -> i64 {
+        self.0.iter().map(|share| share.part).sum()
+    }
+
+    /// Whether more than one pays.
+    pub fn are_several(&self) -> bool {
+        self.0.len() > 1
+    }
+}
+
+fn gcd(a: i64, b: i64) -> i64 {
+    let (mut a, mut b) = (a, b);
+    while let Some(rest) = a.checked_rem(b) {
+        (a, b) = (b, rest);
+    }
+    a
+}
+
+/// What wins where both the record and a rule name a department.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precedence {
+    /// The record's own tags.
+    Tags,
+    /// The rule.
+    Rule,
+}
+
+/// One rule. All of its conditions must hold; a rule without any matches everything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// Its name.
+    pub name: Name,
+    /// The line of its file.
+    pub line: u64,
+    /// What must hold.
+    pub conditions: BTreeSet<Condition>,
+    /// What wins against the record's own tags.
+    pub precedence: Precedence,
+    /// Who pays.
+    pub shares: Shares,
+}
+
+/// Rules in their order; no name twice, and none that an earlier one hides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleSet(Vec<Rule>);
+
+/// Why rules are no set: the place of the rule at fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RuleSetError {
+    /// There are none.
+    Empty,
+    /// The rule has the name of an earlier one.
+    Named {
+        /// The place of the rule.
+        rule: usize,
+        /// The place of the earlier one.
+        earlier: usize,
+    },
+    /// Whatever the rule matches, an earlier one matches.
+    Hidden {
+        /// The place of the rule.
+        rule: usize,
+        /// The place of the earlier one.
+        earlier: usize,
+    },
+}
+
+impl RuleSet {
+    /// Checks rules against each other.
+    pub fn new(rules: Vec<Rule>) -> Result<Self, RuleSetError> {
+        if rules.is_empty() {
+            return Err(RuleSetError::Empty);
+        }
+        for (rule, one) in rules.iter().enumerate() {
+            for (earlier, other) in rules.iter().take(rule).enumerate() {
+                if one.name == other.name {
+                    return Err(RuleSetError::Named { rule, earlier });
+                }
+                if other.conditions.is_subset(&one.conditions) {
+                    return Err(RuleSetError::Hidden { rule, earlier });
+                }
+            }
+        }
+        Ok(Self(rules))
+    }
+
+    /// The rules in their order.
+    pub fn rules(&self) -> &[Rule] {
+        &self.0
+    }
+
+    /// Whether the rules are the same, wherever they stand in their files.
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        let without_line = |rule: &Rule| Rule { line: 0, ..rule.clone() };
+        self.0.iter().map(without_line).eq(other.0.iter().map(without_line))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn payer(department: &str) -> Payer {
+        Payer { department: Name::new(department).ok(), ..Payer::default() }
+    }
+
+    fn shares(weights: &[(&str, i128, i128)]) -> Result<Shares, SharesError> {
+        let weight = |(name, over, under): &(&str, i128, i128)| Some((payer(name), Ratio::new(*over, *under)?));
+        Shares::new(weights.iter().filter_map(weight).collect())
+    }
+
+    #[test]
+    fn weights_are_parts_of_one_whole() {
+        let parts = |shares: &Shares| shares.iter().map(|share| share.part).collect::<Vec<_>>();
+        let thirds = shares(&[("c", 1, 3), ("a", 1, 2), ("b", 1, 6)]);
+        assert_eq!(thirds.as_ref().map(parts), Ok(vec![3, 1, 2]), "in the order of the payers");
+        assert_eq!(thirds.map(|shares| shares.whole()), Ok(6));
+        assert_eq!(shares(&[("a", 50, 100), ("b", 1, 2)]), shares(&[("a", 1, 2), ("b", 1, 2)]));
+    }
+
+    #[test]
+    fn weights_that_are_not_one_are_refused() {
+        let third = ("a", 3_333, 10_000);
+        let sum = Ratio::new(9_999, 10_000).map_or(SharesError::Nobody, SharesError::NotOne);
+        assert_eq!(shares(&[third, ("b", 3_333, 10_000), ("c", 3_333, 10_000)]), Err(sum));
+        assert_eq!(shares(&[("a", 1, 2), ("a", 1, 2)]), Err(SharesError::Twice));
+        assert_eq!(shares(&[("a", 3, 2), ("b", -1, 2)]), Err(SharesError::NotPositive));
+        assert_eq!(shares(&[("a", 1, 1), ("b", 0, 1)]), Err(SharesError::NotPositive));
+        assert_eq!(shares(&[]), Err(SharesError::Nobody));
+        assert_eq!(Shares::new(vec![(Payer::default(), Ratio::ONE)]), Err(SharesError::Nameless));
+        let tiny = i128::from(WHOLE_LIMIT) + 1;
+        assert_eq!(shares(&[("a", 1, tiny), ("b", tiny - 1, tiny)]), Err(SharesError::TooFine));
+        assert!(shares(&[("a", 1, tiny - 1), ("b", tiny - 2, tiny - 1)]).is_ok());
+    }
+
+    fn rule(name: &str, conditions: &[&str]) -> Option<Rule> {
+        let condition = |value: &&str| {
+            Some(Condition { subject: Subject::Model, operator: Operator::Equals, value: Name::new(value).ok()? })
+        };
+        Some(Rule {
+            name: Name::new(name).ok()?,
+            line: 1,
+            conditions: conditions.iter().filter_map(condition).collect(),
+            precedence: Precedence::Tags,
+            shares: shares(&[("a", 1, 1)]).ok()?,
+        })
+    }
+
+    #[test]
+    fn a_rule_that_an_earlier_one_hides_is_refused() {
+        let set = |rules: &[(&str, &[&str])]| {
+            RuleSet::new(rules.iter().filter_map(|(name, conditions)| rule(name, conditions)).collect()).map(|_| ())
+        };
+        assert_eq!(set(&[]), Err(RuleSetError::Empty));
+        assert_eq!(set(&[("one", &["x", "y"]), ("two", &["x"]), ("rest", &[])]), Ok(()));
+        assert_eq!(set(&[("one", &["x"]), ("two", &["x", "y"])]), Err(RuleSetError::Hidden { rule: 1, earlier: 0 }));
+        assert_eq!(set(&[("all", &[]), ("two", &["x"])]), Err(RuleSetError::Hidden { rule: 1, earlier: 0 }));
+        assert_eq!(set(&[("one", &["x"]), ("one", &["y"])]), Err(RuleSetError::Named { rule: 1, earlier: 0 }));
+    }
+
+    #[test]
+    fn subjects_are_read_as_they_are_written() {
+        for text in ["model", "provider", "source", "department", "project", "environment", "tag.api_key"] {
+            assert_eq!(Subject::parse(text).map(|subject| subject.to_string()).as_deref(), Some(text));
+        }
+        assert_eq!(Subject::parse("tag.department"), Subject::parse("department"));
+        assert_eq!(Subject::parse("api_key"), None);
+        assert_eq!(Subject::parse("tag.a b"), None);
+    }
+}

@@ -1,0 +1,137 @@
+//! The registry of departments: appended, never changed. The same name again replaces, and both stay readable.
+
+use crate::domain::calendar::Day;
+use crate::domain::department::{Department, Registry};
+use crate::domain::name::Name;
+use crate::domain::timestamp::Timestamp;
+use crate::ledger::transaction::{Snapshot, Write};
+use crate::ledger::{Ledger, LedgerError, Result, chain, payload, stored, sums};
+use rusqlite::{Connection, Row};
+use std::collections::BTreeMap;
+
+/// A department with its line in the file it came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct StoredDepartment {
+    pub(super) line: i64,
+    pub(super) department: Department,
+}
+
+/// What an import of departments did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DepartmentsAppended {
+    /// Departments that are new.
+    pub added: u64,
+    /// Departments that were there alike.
+    pub unchanged: u64,
+    /// Departments that took the place of what was known of them.
+    pub replaced: u64,
+}
+
+const INSERT: &str = "INSERT INTO department (entry, line, name, cost_centre, owner, account, active_from, active_to) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+const READ: &str = "SELECT line, name, cost_centre, owner, account, active_from, active_to, entry FROM department \
+    ORDER BY entry, id";
+
+impl Write<'_> {
+    /// Appends the departments that are not there alike, each with its line.
+    pub fn append_departments(
+        &self,
+        listed: &[(u64, Department)],
+        now: Timestamp,
+        actor: &str,
+    ) -> Result<DepartmentsAppended> {
+        let connection = self.connection();
+        let known = self.registry()?;
+        let mut outcome = DepartmentsAppended::default();
+        let mut new = Vec::new();
+        for (line, department) in listed {
+            match known.get(department.name.as_str()) {
+                Some(same) if same == department => {
+                    outcome.unchanged += 1;
+                    continue;
+                }
+                Some(_) => outcome.replaced += 1,
+                None => outcome.added += 1,
+            }
+            new.push(StoredDepartment { line: stored(*line)?, department: department.clone() });
+        }
+        if new.is_empty() {
+            return Ok(outcome);
+        }
+        let entry = chain::append(connection, chain::Kind::Rule, now, actor, &payload::departments(&new))?;
+        new.iter().try_for_each(|added| insert(connection, entry, added))?;
+        Ok(outcome)
+    }
+
+    /// The registry, as this transaction sees it.
+    pub fn registry(&self) -> Result<Registry> {
+        registry(self.connection())
+    }
+}
+
+impl Snapshot<'_> {
+    /// The registry of departments.
+    pub fn registry(&self) -> Result<Registry> {
+        registry(self.connection())
+    }
+}
+
+impl Ledger {
+    /// The registry of departments, whatever transaction is open.
+    pub fn registry(&self) -> Result<Registry> {
+        registry(&self.connection)
+    }
+}
+
+fn insert(connection: &Connection, entry: i64, added: &StoredDepartment) -> Result<()> {
+    let Department { name, cost_centre, owner, account, active_from, active_to } = &added.department;
+    let text = |name: &Option<Name>| name.as_ref().map(Name::to_string);
+    let day = |day: &Option<Day>| day.map(Day::number);
+    connection.prepare_cached(INSERT)?.execute((
+        entry,
+        added.line,
+        name.as_str(),
+        text(cost_centre),
+        text(owner),
+        text(account),
+        day(active_from),
+        day(active_to),
+    ))?;
+    Ok(())
+}
+
+pub(super) fn registry(connection: &Connection) -> Result<Registry> {
+    let mut registry = Registry::default();
+    for stored in by_entry(connection)?.into_values().flatten() {
+        registry.insert(stored.department);
+    }
+    Ok(registry)
+}
+
+/// The departments of each entry, in the order of the entries.
+pub(super) fn by_entry(connection: &Connection) -> Result<BTreeMap<i64, Vec<StoredDepartment>>> {
+    let mut statement = connection.prepare_cached(READ)?;
+    let mut rows = statement.query([])?;
+    let mut departments: BTreeMap<i64, Vec<StoredDepartment>> = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let stored = StoredDepartment { line: row.get(0)?, department: department(row)? };
+        departments.entry(row.get(7)?).or_default().push(stored);
+    }
+    Ok(departments)
+}
+
+fn department(row: &Row<'_>) -> Result<Department> {
+    let name = |text: &str| {
+        Name::tag_value(text).map_err(|_| LedgerError::Corrupt("a department has a name that is none".to_owned()))
+    };
+    let optional = |column: usize| row.get::<_, Option<String>>(column)?.as_deref().map(name).transpose();
+    let day = |column: usize| row.get::<_, Option<i64>>(column)?.map(sums::day).transpose();
+    Ok(Department {
+        name: name(&row.get::<_, String>(1)?)?,
+        cost_centre: optional(2)?,
+        owner: optional(3)?,
+        account: optional(4)?,
+        active_from: day(5)?,
+        active_to: day(6)?,
+    })
+}

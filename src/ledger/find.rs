@@ -1,0 +1,105 @@
+//! Finding an event by its id: a probe for each day of the ledger, as an id is unique for its source but may be of any day.
+
+use crate::domain::calendar::Day;
+use crate::domain::key::{EventKey, KeyHash};
+use crate::domain::period::Period;
+use crate::domain::quantities::Quantities;
+use crate::domain::timestamp::Timestamp;
+use crate::ledger::Result;
+use crate::ledger::class::Class;
+use crate::ledger::scan::Columns;
+use crate::ledger::transaction::Snapshot;
+
+/// An event with where it came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundEvent {
+    /// The source.
+    pub source: String,
+    /// What it has in common with others.
+    pub class: Class,
+    /// Its billing day.
+    pub day: Day,
+    /// When.
+    pub at: Timestamp,
+    /// What was used.
+    pub quantities: Quantities,
+    /// The file it came in.
+    pub file: String,
+    /// The file's format.
+    pub format: String,
+    /// The record's line in it.
+    pub line: i64,
+}
+
+const ID: &str = "SELECT id FROM usage_event WHERE key = ?1";
+const FILE: &str = "SELECT i.file, i.format FROM batch b JOIN import i ON i.id = b.import WHERE b.id = ?1";
+
+impl Snapshot<'_> {
+    /// The events of an id, of one source or of all, in the order of their sources and days.
+    pub fn find(&self, id: &str, source: Option<&str>, key_hash: KeyHash) -> Result<Vec<FoundEvent>> {
+        let Some((first, last)) = self.days_of_events()? else { return Ok(Vec::new()) };
+        let sources = self.dictionary_of_payers()?.sources;
+        let mut sources: Vec<(String, i64)> = sources.into_iter().map(|(number, name)| (name, number)).collect();
+        sources.retain(|(name, _)| source.is_none_or(|source| source == name));
+        sources.sort_unstable();
+        let mut found = Vec::new();
+        for (name, number) in sources {
+            let hash = key_hash.hash(&name, id);
+            for day in Period::between(first, last).days() {
+                for key in self.keys_of(id, EventKey::new(day, hash))? {
+                    found.extend(
+                        self.at(key)?
+                            .filter(|event| event.class.source == number)
+                            .map(|event| FoundEvent { source: name.clone(), ..event }),
+                    );
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// The keys that hold an id, from its own on: where that was taken, it got the next free one of its day.
+    fn keys_of(&self, id: &str, own: EventKey) -> Result<Vec<EventKey>> {
+        let mut statement = self.connection().prepare_cached(ID)?;
+        let (mut key, mut keys) = (own, Vec::new());
+        loop {
+            let mut rows = statement.query([key.number()])?;
+            let Some(row) = rows.next()? else { return Ok(keys) };
+            if row.get_ref(0)?.as_str().is_ok_and(|stored| stored == id) {
+                keys.push(key);
+            }
+            key = key.next_in_day();
+            if key == own {
+                return Ok(keys);
+            }
+        }
+    }
+
+    fn at(&self, key: EventKey) -> Result<Option<FoundEvent>> {
+        let classes = self.classes()?;
+        let mut found = None;
+        // What amounts depend on, as reports read it.
+        self.events(&classes, key, key, Columns::Usage, |event| {
+            found = Some(FoundEvent {
+                source: String::new(),
+                class: event.class.clone(),
+                day: event.key.day(),
+                at: event.at,
+                quantities: event.quantities.clone(),
+                file: String::new(),
+                format: String::new(),
+                line: 0,
+            });
+            Ok(())
+        })?;
+        // And where it stood.
+        self.events(&classes, key, key, Columns::All, |event| {
+            let Some(found) = &mut found else { return Ok(()) };
+            let file = self.connection().query_row(FILE, [event.batch], |row| Ok((row.get(0)?, row.get(1)?)));
+            (found.file, found.format) = file?;
+            found.line = event.line;
+            Ok(())
+        })?;
+        Ok(found)
+    }
+}

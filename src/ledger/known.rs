@@ -1,0 +1,202 @@
+//! Events that are in the ledger already, recognised many at a time: an import of what is there mostly compares.
+//!
+//! Contents are read back by many keys at once. Where an import comes back to a day with a good part of its events each
+//! time, as it does with a file in no order, the day is read once instead, and what remains of an event in memory is its
+//! key and a fingerprint of its id and content: 128 bits of xxh3 with a seed drawn for this import, so that nobody can
+//! make another event with the same one. Only "it is there, the same" is ever concluded here. Whatever is not, is found
+//! to be new, a conflict or a collision by [`Stored`](crate::ledger::conflict::Stored), a row at a time.
+
+use crate::domain::batch::{Batch, Row};
+use crate::domain::calendar::Day;
+use crate::domain::event::PromptSize;
+use crate::domain::key::EventKey;
+use crate::domain::quantities::Frequent;
+use crate::ledger::gather::{self, Gathered, RawEvent};
+use crate::ledger::scan::{self, METER_COLUMNS, Pieces};
+use crate::ledger::{Ledger, LedgerError, Result};
+use rusqlite::{Statement, params_from_iter};
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::hash::{BuildHasher, Hasher, RandomState};
+use xxhash_rust::xxh3::xxh3_128_with_seed;
+
+/// Keys of one statement: more bring little.
+const KEYS: usize = 64;
+
+/// A row with the number of its class, and what that tells of its prompt.
+pub(super) type ClassedRow<'b> = (&'b Row, (i64, PromptSize));
+
+/// The memory that fingerprints may take: those of some five million events.
+const DAYS_BYTES: usize = 128 << 20;
+
+/// A day is read where an import brings at least one in so many of its events at a time,
+const WORTH_KEEPING: usize = 16;
+/// and in any case where it brings one in so many: then reading all is no slower than looking some up.
+const WORTH_READING: usize = 4;
+
+const RARE_KEYS: &str = "SELECT DISTINCT key FROM event_meter WHERE key BETWEEN ?1 AND ?2";
+
+/// Looks for events by many keys at a time.
+pub(super) struct Known<'w> {
+    ledger: &'w Ledger,
+    by_keys: Statement<'w>,
+    by_range: Statement<'w>,
+    rare_keys: Statement<'w>,
+    seed: u64,
+    days: FxHashMap<Day, Vec<Fingerprint>>,
+    /// How many events the days in memory have.
+    held: usize,
+    scratch: Vec<u8>,
+}
+
+/// A key, and 128 bits of what its event is. Events with rare meters have none.
+#[derive(Debug, Clone, Copy)]
+struct Fingerprint {
+    key: i64,
+    bits: [u64; 2],
+}
+
+impl<'w> Known<'w> {
+    pub(super) fn new(ledger: &'w Ledger) -> Result<Self> {
+        let connection = &ledger.connection;
+        let keys: Vec<String> = (1..=KEYS).map(|number| format!("(?{number})")).collect();
+        let by_keys = format!(
+            "SELECT gather({}) FROM (VALUES {}) k CROSS JOIN usage_event e ON e.key = k.column1",
+            gather::CONTENT,
+            keys.join(", ")
+        );
+        let by_range = format!("SELECT gather({}) {}", gather::CONTENT, scan::FROM);
+        Ok(Self {
+            ledger,
+            by_keys: connection.prepare(&by_keys)?,
+            by_range: connection.prepare(&by_range)?,
+            rare_keys: connection.prepare(RARE_KEYS)?,
+            seed: RandomState::new().build_hasher().finish(),
+            days: FxHashMap::default(),
+            held: 0,
+            scratch: Vec::new(),
+        })
+    }
+
+    /// Reads a day of so many events, if it is worth it for so many rows of a batch; the first batch of an import does
+    /// not tell whether more will come.
+    pub(super) fn prepare(&mut self, day: Day, events: usize, rows: usize, first_batch: bool) -> Result<()> {
+        let dense = rows.saturating_mul(WORTH_READING) >= events;
+        let again = !first_batch && rows.saturating_mul(WORTH_KEEPING) >= events;
+        if self.days.contains_key(&day) || rows == 0 || !dense && !again {
+            return Ok(());
+        }
+        let size = size_of::<Fingerprint>();
+        if (self.held + events).saturating_mul(size) > DAYS_BYTES {
+            if !dense || events.saturating_mul(size) > DAYS_BYTES {
+                return Ok(());
+            }
+            self.days.clear();
+            self.held = 0;
+        }
+        let fingerprints = self.read(day, events)?;
+        self.held += fingerprints.len();
+        self.days.insert(day, fingerprints);
+        Ok(())
+    }
+
+    /// Which rows of a day, sorted by key, are in the ledger under their own keys with the same id and content.
+    pub(super) fn same(&mut self, batch: &Batch, rows: &[ClassedRow<'_>]) -> Result<Vec<bool>> {
+        let (Some((first, _)), Some((last, _))) = (rows.first(), rows.last()) else { return Ok(Vec::new()) };
+        if self.days.contains_key(&first.key.day()) {
+            return Ok(self.same_fingerprints(batch, first.key.day(), rows));
+        }
+        let rare = self.with_rare_meters(first.key, last.key)?;
+        let mut same = Vec::with_capacity(rows.len());
+        for rows in rows.chunks(KEYS) {
+            let keys = rows.iter().map(|(row, _)| Some(row.key.number()));
+            let keys = keys.chain(std::iter::repeat(None)).take(KEYS);
+            let gathered = self.ledger.gatherer.run(&mut self.by_keys, params_from_iter(keys))?;
+            let mut found = gathered.rows().iter().peekable();
+            for (row, class) in rows {
+                // Two rows of one key, twice the same event, meet the same row.
+                while found.next_if(|raw| raw.key < row.key.number()).is_some() {}
+                let there = found.peek().filter(|raw| raw.key == row.key.number() && !rare.contains(&raw.key));
+                same.push(there.is_some_and(|raw| is_same(&gathered, raw, batch, row, *class)));
+            }
+            self.ledger.gatherer.give_back(gathered);
+        }
+        Ok(same)
+    }
+
+    fn same_fingerprints(&mut self, batch: &Batch, day: Day, rows: &[ClassedRow<'_>]) -> Vec<bool> {
+        let Self { days, seed, scratch, .. } = self;
+        let start = rows.first().map_or(0, |(row, _)| row.key.number());
+        let known = days.get(&day).map_or(&[] as &[_], Vec::as_slice);
+        let place = known.partition_point(|known| known.key < start);
+        let mut known = known.get(place..).unwrap_or(&[]).iter().peekable();
+        let is_there = |(row, class): &ClassedRow<'_>| {
+            while known.next_if(|known| known.key < row.key.number()).is_some() {}
+            let there = known.peek().filter(|known| known.key == row.key.number());
+            there.is_some_and(|there| {
+                let after = scan::after_midnight(day, row.at);
+                of_columns(batch, row, class.1).is_some_and(|frequent| {
+                    there.bits == fingerprint(*seed, scratch, class.0, after, &frequent, batch.id(row).as_bytes())
+                })
+            })
+        };
+        rows.iter().map(is_there).collect()
+    }
+
+    fn read(&mut self, day: Day, events: usize) -> Result<Vec<Fingerprint>> {
+        let (first, last) = EventKey::range_of(day);
+        let rare = self.with_rare_meters(first, last)?;
+        let mut fingerprints = Vec::with_capacity(events);
+        let mut pieces = Pieces::of(first, last);
+        while let Some(piece) = pieces.next() {
+            let gathered = self.ledger.gatherer.run(&mut self.by_range, piece)?;
+            for raw in gathered.rows().iter().filter(|raw| !rare.contains(&raw.key)) {
+                let (id, scratch) = (gathered.id(raw), &mut self.scratch);
+                let bits = fingerprint(self.seed, scratch, raw.class, raw.after_midnight, &raw.frequent, id);
+                fingerprints.push(Fingerprint { key: raw.key, bits });
+            }
+            pieces.passed(piece, &gathered);
+            self.ledger.gatherer.give_back(gathered);
+        }
+        Ok(fingerprints)
+    }
+
+    /// The keys of events with rare meters between two keys of a day.
+    fn with_rare_meters(&mut self, first: EventKey, last: EventKey) -> Result<FxHashSet<i64>> {
+        let keys = self.rare_keys.query_map([first.number(), last.number()], |row| row.get(0))?;
+        keys.collect::<rusqlite::Result<_>>().map_err(LedgerError::from)
+    }
+}
+
+/// Whether a row is the event that was read.
+fn is_same(gathered: &Gathered, raw: &RawEvent, batch: &Batch, row: &Row, class: (i64, PromptSize)) -> bool {
+    raw.class == class.0
+        && raw.after_midnight == scan::after_midnight(row.key.day(), row.at)
+        && of_columns(batch, row, class.1) == Some(raw.frequent)
+        && gathered.id(raw) == batch.id(row).as_bytes()
+}
+
+/// A row's meters as its event's columns would hold them; `None` if it has meters beside those.
+fn of_columns(batch: &Batch, row: &Row, prompt: PromptSize) -> Option<Frequent> {
+    let mut frequent = batch.frequent(row);
+    let requests = frequent.take(METER_COLUMNS);
+    let told = if prompt == PromptSize::Exact { Some(1) } else { None };
+    (requests == told && batch.rare(row).next().is_none()).then_some(frequent)
+}
+
+fn fingerprint(
+    seed: u64,
+    scratch: &mut Vec<u8>,
+    class: i64,
+    after_midnight: i64,
+    frequent: &Frequent,
+    id: &[u8],
+) -> [u64; 2] {
+    scratch.clear();
+    for word in [class, after_midnight].into_iter().chain(frequent.words()) {
+        scratch.extend_from_slice(&word.to_le_bytes());
+    }
+    scratch.extend_from_slice(id);
+    let bits = xxh3_128_with_seed(scratch, seed).to_le_bytes();
+    let (low, high) = (bits.first_chunk().copied(), bits.last_chunk().copied());
+    [low, high].map(|half| u64::from_le_bytes(half.unwrap_or_default()))
+}

@@ -1,0 +1,166 @@
+//! Sets of rules: appended whole, never changed. A later set of the same start replaces, and both stay readable.
+
+use crate::domain::calendar::Day;
+use crate::domain::name::Name;
+use crate::domain::rule::{Condition, Operator, Payer, Precedence, Rule, RuleSet, Share, Shares, Subject};
+use crate::domain::timestamp::Timestamp;
+use crate::ledger::transaction::{Snapshot, Write};
+use crate::ledger::{LedgerError, Result, chain, fits, payload, stored, sums};
+use rusqlite::{Connection, Row};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A set of rules as it stands in the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredRuleSet {
+    /// Its number.
+    pub id: i64,
+    /// The file it came from.
+    pub file: String,
+    /// The billing day it starts on.
+    pub valid_from: Day,
+    /// The rules.
+    pub rules: RuleSet,
+}
+
+const NEXT_SET: &str = "SELECT coalesce(max(id), 0) + 1 FROM rule_set";
+const INSERT_SET: &str = "INSERT INTO rule_set (id, entry, file, valid_from) VALUES (?1, ?2, ?3, ?4)";
+const INSERT_RULE: &str = "INSERT INTO rule (rule_set, line, name, precedence) VALUES (?1, ?2, ?3, ?4)";
+const INSERT_CONDITION: &str = "INSERT INTO rule_condition (rule, subject, operator, value) VALUES (?1, ?2, ?3, ?4)";
+const INSERT_SHARE: &str =
+    "INSERT INTO rule_share (rule, department, project, environment, part) VALUES (?1, ?2, ?3, ?4, ?5)";
+
+impl Write<'_> {
+    /// Appends a set of rules that starts on a day.
+    pub fn append_rules(
+        &self,
+        file: &str,
+        valid_from: Day,
+        rules: &RuleSet,
+        now: Timestamp,
+        actor: &str,
+    ) -> Result<StoredRuleSet> {
+        let connection = self.connection();
+        let id = connection.query_row(NEXT_SET, [], |row| row.get(0))?;
+        let set = StoredRuleSet { id, file: file.to_owned(), valid_from, rules: rules.clone() };
+        let entry = chain::append(connection, chain::Kind::Rule, now, actor, &payload::rules(&set))?;
+        connection.execute(INSERT_SET, (id, entry, file, valid_from.number()))?;
+        for rule in rules.rules() {
+            insert(connection, id, rule)?;
+        }
+        Ok(set)
+    }
+
+    /// Every set of rules, as this transaction sees them, in the order of their import.
+    pub fn rule_sets(&self) -> Result<Vec<StoredRuleSet>> {
+        Ok(all(self.connection())?.into_iter().map(|(set, _)| set).collect())
+    }
+}
+
+impl Snapshot<'_> {
+    /// Every set of rules, in the order of their import: a later one of the same start replaces an earlier one.
+    pub fn rule_sets(&self) -> Result<Vec<StoredRuleSet>> {
+        Ok(all(self.connection())?.into_iter().map(|(set, _)| set).collect())
+    }
+}
+
+fn insert(connection: &Connection, set: i64, rule: &Rule) -> Result<()> {
+    let values = (set, stored(rule.line)?, rule.name.as_str(), precedence_code(rule.precedence));
+    let id = connection.prepare_cached(INSERT_RULE)?.insert(values)?;
+    for Condition { subject, operator, value } in &rule.conditions {
+        let values = (id, subject.to_string(), operator.code(), value.as_str());
+        connection.prepare_cached(INSERT_CONDITION)?.execute(values)?;
+    }
+    for Share { payer, part } in rule.shares.iter() {
+        let text = |name: &Option<Name>| name.as_ref().map_or(String::new(), Name::to_string);
+        let values = (id, text(&payer.department), text(&payer.project), text(&payer.environment), part);
+        connection.prepare_cached(INSERT_SHARE)?.execute(values)?;
+    }
+    Ok(())
+}
+
+pub(super) const fn precedence_code(precedence: Precedence) -> u8 {
+    match precedence {
+        Precedence::Tags => 0,
+        Precedence::Rule => 1,
+    }
+}
+
+const SETS: &str = "SELECT id, file, valid_from, entry FROM rule_set ORDER BY entry";
+const RULES: &str = "SELECT id, rule_set, line, name, precedence FROM rule ORDER BY id";
+const CONDITIONS: &str = "SELECT rule, subject, operator, value FROM rule_condition";
+const SHARES: &str = "SELECT rule, department, project, environment, part FROM rule_share";
+
+/// Every set with the number of its entry, in the order of the entries.
+pub(super) fn all(connection: &Connection) -> Result<Vec<(StoredRuleSet, i64)>> {
+    let mut conditions: BTreeMap<i64, BTreeSet<Condition>> = BTreeMap::new();
+    each(connection, CONDITIONS, |row| {
+        conditions.entry(row.get(0)?).or_default().insert(condition(row)?);
+        Ok(())
+    })?;
+    let mut shares: BTreeMap<i64, Vec<Share>> = BTreeMap::new();
+    each(connection, SHARES, |row| {
+        shares.entry(row.get(0)?).or_default().push(share(row)?);
+        Ok(())
+    })?;
+    let mut rules: BTreeMap<i64, Vec<Rule>> = BTreeMap::new();
+    each(connection, RULES, |row| {
+        let id: i64 = row.get(0)?;
+        let rule = Rule {
+            name: name(&row.get::<_, String>(3)?)?,
+            line: fits(row.get(2)?, "line of a rule")?,
+            conditions: conditions.remove(&id).unwrap_or_default(),
+            precedence: if row.get(4)? { Precedence::Rule } else { Precedence::Tags },
+            shares: Shares::of_parts(shares.remove(&id).unwrap_or_default()).map_err(|e| wrong(&e.to_string()))?,
+        };
+        rules.entry(row.get(1)?).or_default().push(rule);
+        Ok(())
+    })?;
+    let mut sets = Vec::new();
+    each(connection, SETS, |row| {
+        let id: i64 = row.get(0)?;
+        let of_set = rules.remove(&id).unwrap_or_default();
+        let rules = RuleSet::new(of_set).map_err(|_| wrong("hides another, or stands in a set of none"))?;
+        sets.push((StoredRuleSet { id, file: row.get(1)?, valid_from: sums::day(row.get(2)?)?, rules }, row.get(3)?));
+        Ok(())
+    })?;
+    if conditions.is_empty() && shares.is_empty() && rules.is_empty() {
+        Ok(sets)
+    } else {
+        Err(wrong("belongs to nothing"))
+    }
+}
+
+fn each(connection: &Connection, sql: &str, mut take: impl FnMut(&Row<'_>) -> Result<()>) -> Result<()> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        take(row)?;
+    }
+    Ok(())
+}
+
+fn condition(row: &Row<'_>) -> Result<Condition> {
+    let subject: String = row.get(1)?;
+    Ok(Condition {
+        subject: Subject::parse(&subject).ok_or_else(|| wrong("looks at nothing there is"))?,
+        operator: Operator::from_code(row.get(2)?).ok_or_else(|| wrong("has an operator that is none"))?,
+        value: name(&row.get::<_, String>(3)?)?,
+    })
+}
+
+fn share(row: &Row<'_>) -> Result<Share> {
+    let optional = |column: usize| match row.get::<_, String>(column)? {
+        text if text.is_empty() => Ok(None),
+        text => name(&text).map(Some),
+    };
+    let payer = Payer { department: optional(1)?, project: optional(2)?, environment: optional(3)? };
+    Ok(Share { payer, part: row.get(4)? })
+}
+
+fn name(text: &str) -> Result<Name> {
+    Name::tag_value(text).map_err(|_| wrong("has a name that is none"))
+}
+
+fn wrong(what: &str) -> LedgerError {
+    LedgerError::Corrupt(format!("a rule of attribution {what}"))
+}

@@ -1,0 +1,95 @@
+//! `tokenbook explain`: one event, from its record to its amount.
+
+use crate::desk::{Desk, HEADER, Outcome, PRICES, fixture, text};
+use crate::golden;
+
+fn ruled() -> Outcome<Desk> {
+    let desk = Desk::new()?;
+    for name in ["prices.csv", "usage.jsonl", "rules.csv"] {
+        std::fs::copy(fixture("rules").join(name), desk.path(name))?;
+    }
+    desk.run(&["prices", "import", "prices.csv"])?.ends(0)?;
+    desk.run(&["import", "usage.jsonl"])?.ends(0)?;
+    desk.run(&["rules", "import", "rules.csv"])?.ends(0)?;
+    Ok(desk)
+}
+
+#[test]
+fn an_event_is_explained_from_its_record_to_its_amount() -> Outcome {
+    let desk = ruled()?;
+    let head: String = desk.head()?.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
+    let explained = |id: &str, format: &str| -> Outcome<String> {
+        Ok(desk.print(&["explain", id, "--format", format])?.replace(&head, "HEAD").replace(&head[..12], "HEAD"))
+    };
+    golden("explain.table", &explained("r10", "table")?)?;
+    golden("explain.json", &explained("r10", "json")?)?;
+    golden("explain-own-tags.table", &explained("r06", "table")?)?;
+    golden("explain-unallocated.table", &explained("r09", "table")?)?;
+    Ok(())
+}
+
+#[test]
+fn the_amounts_explained_are_those_reported() -> Outcome {
+    let desk = ruled()?;
+    let mut sum = 0_i128;
+    for number in 1..=10 {
+        let explained = desk.print(&["explain", &format!("r{number:02}"), "--format", "json"])?;
+        let explained: serde_json::Value = serde_json::from_str(&explained)?;
+        let amount = explained[0]["charges"]["total"]["amount_exact"].as_str().ok_or("no amount")?;
+        let (whole, fraction) = amount.split_once('.').unwrap_or((amount, ""));
+        sum += format!("{whole}{fraction:0<15}").parse::<i128>()?;
+    }
+    assert_eq!(sum, 1_205_465_250_000_000, "1.20546525, as fixtures/rules comes to");
+    Ok(())
+}
+
+#[test]
+fn what_has_no_price_is_said_and_not_counted() -> Outcome {
+    let desk = Desk::new()?;
+    desk.write("prices.csv", format!("{PRICES}m,input,USD,3,2026-10-05T12:00:00Z\nm,input,USD,-,2026-10-06\n"))?;
+    let events = "1,2026-10-05T11:59:59Z,m,X,1000000,1000000\n2,2026-10-05T12:00:00Z,m,X,1000000,0\n3,2026-10-06T00:00:00Z,m,X,5,1000000\n";
+    desk.write("u.csv", format!("{HEADER}\n{events}"))?;
+    desk.run(&["prices", "import", "prices.csv"])?.ends(0)?;
+    desk.run(&["import", "u.csv"])?.ends(0)?;
+    let of = |id: &str| -> Outcome<serde_json::Value> {
+        Ok(serde_json::from_str(&desk.print(&["explain", id, "--format", "json"])?)?)
+    };
+    let price = |explained: &serde_json::Value, column: &str| explained[0]["charges"]["rows"][0][column].clone();
+    let (before, after, ended) = (of("1")?, of("2")?, of("3")?);
+    assert_eq!(
+        (price(&before, "per_million"), price(&before, "valid_from")),
+        ("2.5".into(), "2026-01-01T00:00:00Z".into())
+    );
+    assert_eq!(
+        (price(&after, "per_million"), price(&after, "valid_from")),
+        ("3".into(), "2026-10-05T12:00:00Z".into())
+    );
+    assert_eq!(price(&ended, "amount_exact"), serde_json::Value::Null);
+    assert_eq!(ended[0]["charges"]["total"]["amount_exact"], "10");
+    assert_eq!(ended[0]["charges"]["caveats"][0], "input is unpriced: no price in force");
+    assert_eq!(ended[0]["decided_by"], "its own tags, as no rule matches");
+    Ok(())
+}
+
+#[test]
+fn an_id_is_found_whatever_its_source_and_day() -> Outcome {
+    let desk = Desk::new()?;
+    desk.write("u.csv", format!("{HEADER}\nsame,2026-10-05T10:00:00Z,m,X,1,1\nother,2025-01-01T10:00:00Z,m,X,1,1\n"))?;
+    for source in ["one", "two"] {
+        desk.run(&["import", "u.csv", "--source", source])?.ends(0)?;
+    }
+    let both = desk.print(&["explain", "same"])?;
+    assert_eq!(both.matches("source        ").count(), 2, "{both}");
+    let two = desk.print(&["explain", "same", "--source", "two"])?;
+    assert!(two.contains("source        two\n") && !two.contains("source        one"), "{two}");
+    desk.run(&["explain", "other", "--source", "one"])?.ends(0)?.says("u.csv:3")?.says("2025-01-01")?;
+    desk.run(&["explain", "nothing"])?.ends(2)?.says("no event has the id \"nothing\"")?.says("hint: ")?;
+    desk.run(&["explain", "same", "--source", "three"])?.ends(2)?;
+    Ok(())
+}
+
+#[test]
+fn an_empty_ledger_has_no_event_to_explain() -> Outcome {
+    Desk::new()?.run(&["explain", text(&fixture("rules"))?])?.ends(2)?.says("no event has the id")?;
+    Ok(())
+}

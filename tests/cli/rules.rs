@@ -1,0 +1,187 @@
+//! `tokenbook rules`, `departments` and `explain` on the usage of `fixtures/rules`. The amounts were worked out by hand
+//! from the files, with fractions.
+
+use crate::desk::{Desk, Outcome, fixture, rows, text};
+use crate::golden;
+
+fn path(name: &str) -> Outcome<String> {
+    Ok(text(&fixture("rules").join(name))?.to_owned())
+}
+
+/// A ledger with the usage and its prices, and no rules.
+fn used() -> Outcome<Desk> {
+    let desk = Desk::new()?;
+    desk.run(&["prices", "import", &path("prices.csv")?])?.ends(0)?;
+    desk.run(&["import", &path("usage.jsonl")?])?.ends(0)?;
+    Ok(desk)
+}
+
+/// The same with rules.
+fn ruled() -> Outcome<Desk> {
+    let desk = used()?;
+    desk.run(&["rules", "import", &path("rules.csv")?])?.ends(0)?.says("5 rules from the beginning, added")?;
+    Ok(desk)
+}
+
+#[test]
+fn usage_is_charged_to_whom_the_rules_name() -> Outcome {
+    let desk = ruled()?;
+    let by = ["--by", "department,project,environment", "--period", "2026-10", "--format", "csv"];
+    let report = desk.print(&[&["report", "chargeback"], &by[..]].concat())?;
+    let found: Vec<String> = rows(&report)?
+        .iter()
+        .map(|row| {
+            ["department", "project", "environment", "events", "amount_exact"]
+                .map(|column| row[column].clone())
+                .join("|")
+        })
+        .collect();
+    assert_eq!(
+        found,
+        [
+            "(unallocated)|(none)|(none)|1|0.0315",
+            "Engineering|(none)|(none)|3|0.221971",
+            "Engineering|Index|(none)|1|0.018",
+            "Engineering|Search|prod|1|0.135",
+            "Engineering|Search|staging|1|0.034",
+            "Finance|Audit|(none)|1|0.011",
+            "Legal|(none)|(none)|1|0.048",
+            "Marketing|(none)|(none)|0|0.10599425",
+            "Marketing|Campaigns|prod|1|0.6",
+        ]
+    );
+    desk.run(&["report", "chargeback", "--period", "2026-10", "--strict"])?
+        .ends(4)?
+        .says("1 event(s) have no department")?;
+    Ok(())
+}
+
+#[test]
+fn what_is_listed_can_be_imported_again() -> Outcome {
+    let desk = ruled()?;
+    let listed = desk.print(&["rules", "list", "--format", "csv"])?;
+    golden("rules-list.csv", &listed)?;
+    desk.write("again.csv", listed)?;
+    for file in ["again.csv".to_owned(), path("rules.toml")?, path("rules.csv")?] {
+        desk.run(&["rules", "import", &file])?.ends(0)?.says("unchanged: they are in force")?;
+    }
+    Ok(())
+}
+
+#[test]
+fn rules_are_tried_before_they_count() -> Outcome {
+    let desk = used()?;
+    let rules = path("rules.csv")?;
+    let tried = desk.print(&["rules", "test", &rules, "--period", "2026-10", "--format", "csv"])?;
+    golden("rules-test.csv", &tried)?;
+    desk.run(&["rules", "test", &rules, "--period", "2026-10"])?
+        .ends(0)?
+        .says("! 1 event(s) have no department, by rules or by tags")?;
+    let open = desk.print(&["rules", "test", &rules, "--period", "2026-10", "--unallocated", "--format", "csv"])?;
+    assert_eq!(open, "rule,by,pays,events,tags\n(none),nobody,(unallocated),1,user=eve\n");
+    assert_eq!(desk.print(&["rules", "list", "--format", "csv"])?.lines().count(), 1, "nothing was imported");
+    // The ledger has no rules yet: who has a department keeps it, and the others fall through.
+    desk.run(&["rules", "test", "--period", "2026-10"])?
+        .ends(0)?
+        .says("! 7 event(s) have no department, by rules or by tags")?;
+    desk.run(&["rules", "import", &rules])?.ends(0)?;
+    let cases: [(&[&str], &str); 6] = [
+        (&["--tag", "api_key=key_shared"], "shared key,rule,\"Engineering 2/3, Marketing 1/3\",api_key=key_shared"),
+        (
+            &["--tag", "api_key=key_shared", "--tag", "department=Sales"],
+            "shared key,tags,Sales,api_key=key_shared department=Sales",
+        ),
+        (
+            &["--tag", "path=/v1/legal/x", "--tag", "department=Sales"],
+            "legal review,rule,Legal,department=Sales path=/v1/legal/x",
+        ),
+        (&["--model", "m-embed", "--tag", "department=Sales"], "embeddings,rule,Sales / Index,department=Sales"),
+        (&["--tag", "user=zoe"], "(none),nobody,(unallocated),user=zoe"),
+        (&["--tag", "department=Sales", "--day", "2026-10-05"], "(none),tags,Sales,department=Sales"),
+    ];
+    for (arguments, expected) in cases {
+        let found = desk.print(&[&["rules", "test", "--format", "csv"], arguments].concat())?;
+        assert_eq!(found.lines().nth(1), Some(expected), "{arguments:?}");
+    }
+    desk.run(&["rules", "test", "--tag", "x", "--day", "2026-10-05"])?.ends(2)?.says("expected KEY=VALUE")?;
+    desk.run(&["rules", "test", "--day", "soon"])?.ends(2)?.says("--day \"soon\"")?;
+    Ok(())
+}
+
+#[test]
+fn departments_of_rules_that_look_like_others_are_warned_about() -> Outcome {
+    let desk = used()?;
+    desk.write("r.csv", "rule,key,value,department\na,tag.team,search,engineering\n")?;
+    desk.run(&["rules", "import", "r.csv"])?
+        .ends(0)?
+        .says("warning: the departments \"Engineering\" and \"engineering\" look alike and are counted apart")?;
+    Ok(())
+}
+
+#[test]
+fn a_rule_that_matches_nothing_is_shown() -> Outcome {
+    let desk = used()?;
+    desk.write("r.csv", "rule,key,value,department\nnobody,tag.team,nowhere,X\nsearch,tag.team,search,Y\n")?;
+    let ran =
+        desk.run(&["rules", "test", "r.csv", "--period", "2026-10"])?.ends(0)?.says("! 1 rule(s) match nothing")?;
+    assert!(ran.out.lines().any(|line| line.starts_with("nobody ") && line.contains(" 0")), "{}", ran.out);
+    Ok(())
+}
+
+#[test]
+fn a_month_end_takes_rules_and_departments() -> Outcome {
+    let desk = Desk::empty()?;
+    let month = || -> Outcome<crate::desk::Ran> {
+        let [usage, prices, rules, departments] =
+            [path("usage.jsonl")?, path("prices.csv")?, path("rules.csv")?, path("departments.csv")?];
+        let files = ["--usage", &usage, "--prices", &prices, "--rules", &rules, "--departments", &departments];
+        desk.run(&[&["month-end", "2026-10", "--out", "out"], &files[..]].concat())
+    };
+    let first = month()?
+        .ends(4)?
+        .says("5 rules from 2026-10-01, added")?
+        .says("5 departments added, 0 replaced, 0 unchanged")?;
+    assert!(first.out.contains("! 1 event(s) have no department"), "{}", first.out);
+    let chargeback = desk.read("out/chargeback.csv")?;
+    let manifest: serde_json::Value = serde_json::from_slice(&desk.read("out/manifest.json")?)?;
+    let roles: Vec<&str> =
+        manifest["inputs"].as_array().into_iter().flatten().filter_map(|input| input["role"].as_str()).collect();
+    assert_eq!(roles, ["prices", "usage", "departments", "rules"]);
+    assert_eq!(
+        desk.names("out/departments")?,
+        ["(unallocated).csv", "Engineering.csv", "Finance.csv", "Legal.csv", "Marketing.csv"]
+    );
+    let head = desk.head()?;
+    month()?
+        .ends(4)?
+        .says("5 rules from 2026-10-01, unchanged")?
+        .says("0 departments added, 0 replaced, 5 unchanged")?;
+    assert_eq!((desk.read("out/chargeback.csv")?, desk.head()?), (chargeback, head));
+    Ok(())
+}
+
+#[test]
+fn savings_and_returns_follow_the_rules() -> Outcome {
+    let desk = ruled()?;
+    desk.write(
+        "offers.toml",
+        "[[offer]]\nname = \"Small\"\n[[offer.substitute]]\nfrom = \"m-large\"\nto = \"m-small\"\nto_provider = \"acme\"\n",
+    )?;
+    let savings = desk.print(&[
+        "report",
+        "savings",
+        "--period",
+        "2026-10",
+        "--by",
+        "department",
+        "--offers",
+        "offers.toml",
+        "--format",
+        "csv",
+    ])?;
+    let departments: Vec<String> = rows(&savings)?.into_iter().map(|row| row["department"].clone()).collect();
+    assert_eq!(departments, ["(unallocated)", "Engineering", "Finance", "Legal", "Marketing"]);
+    let charged: Vec<String> = rows(&savings)?.into_iter().map(|row| row["charged"].clone()).collect();
+    assert_eq!(charged, ["0.03", "0.41", "0.01", "0.05", "0.71"]);
+    Ok(())
+}
