@@ -7,8 +7,29 @@ use crate::domain::timestamp::Timestamp;
 use crate::ledger::aliases::AliasesAppended;
 use crate::price::alias::{AliasKey, AliasRow};
 use crate::price::alias_list::{ListedAlias, alias_list};
+use crate::price::nearest::nearest_names;
 use crate::sheet::{Cell, Column, Heading, Sheet};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What an import of aliases did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AliasesImported {
+    /// What was appended.
+    pub appended: AliasesAppended,
+    /// Aliases of the list that stand for a name which no price has.
+    pub without_price: Vec<WithoutPrice>,
+}
+
+/// An alias that stands for a name which no price has: not yet, or by a slip.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WithoutPrice {
+    /// Its line.
+    pub line: u64,
+    /// The name.
+    pub model: String,
+    /// The nearest names that have prices.
+    pub nearest: Vec<String>,
+}
 
 impl Books {
     /// Imports a list of aliases: all of it, or nothing.
@@ -18,14 +39,16 @@ impl Books {
         bytes: &[u8],
         act: Act<'_>,
         observer: &dyn Observer,
-    ) -> Result<AliasesAppended, BooksError> {
+    ) -> Result<AliasesImported, BooksError> {
         let aliases: Vec<ListedAlias> = alias_list(bytes, self.settings().calendar)
             .map_err(|problems| BooksError::Lines { file: file.to_owned(), problems })?;
         let write = self.ledger.write(|| observer.waiting())?;
-        let outcome = write.append_aliases(&aliases, act.now, act.actor)?;
+        let priced: BTreeSet<String> = write.prices()?.into_iter().map(|row| row.key.model.to_string()).collect();
+        let without_price = aliases.iter().filter_map(|listed| without_price(listed, &priced)).collect();
+        let appended = write.append_aliases(&aliases, act.now, act.actor)?;
         write.commit()?;
         self.ledger.checkpoint()?;
-        Ok(outcome)
+        Ok(AliasesImported { appended, without_price })
     }
 
     /// Aliases in the order of their names and starts. What is listed as CSV can be imported again.
@@ -61,6 +84,13 @@ impl Books {
         let columns = ["alias", "provider", "model", "valid_from"].map(Column::text).into();
         Ok(Sheet { heading, columns, rows, total: None })
     }
+}
+
+fn without_price(listed: &ListedAlias, priced: &BTreeSet<String>) -> Option<WithoutPrice> {
+    let model = listed.row.model.as_ref().filter(|model| !priced.contains(model.as_str()))?;
+    let nearest = nearest_names(model.as_str(), priced.iter().map(String::as_str));
+    let nearest = nearest.into_iter().map(str::to_owned).collect();
+    Some(WithoutPrice { line: listed.line, model: model.to_string(), nearest })
 }
 
 fn cells(row: &AliasRow) -> Vec<Cell> {

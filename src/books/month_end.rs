@@ -1,5 +1,6 @@
 //! The month end: prices, usage, checks, and every file finance needs, in one run that can be run again.
 
+use crate::books::aliases::AliasesImported;
 use crate::books::completeness::{Coverage, coverage};
 use crate::books::import::{ImportOptions, ImportOutcome};
 use crate::books::manifest::{self, InputFile};
@@ -10,7 +11,6 @@ use crate::books::rules::RulesImported;
 use crate::books::{Act, Books, BooksError, Observer, Silent};
 use crate::domain::currency::Currency;
 use crate::domain::period::Month;
-use crate::ledger::aliases::AliasesAppended;
 use crate::ledger::departments::DepartmentsAppended;
 use crate::ledger::prices::PricesAppended;
 use crate::render::json::Document;
@@ -111,11 +111,11 @@ impl Books {
         inputs: &MonthEnd,
         act: Act<'_>,
         observer: &dyn Observer,
-    ) -> Result<Option<(String, AliasesAppended)>, BooksError> {
+    ) -> Result<Option<(String, AliasesImported)>, BooksError> {
         let Some(path) = &inputs.aliases else { return Ok(None) };
         let name = path.display().to_string();
-        let appended = self.import_aliases(&name, &read(path)?, act, observer)?;
-        Ok(Some((name, appended)))
+        let imported = self.import_aliases(&name, &read(path)?, act, observer)?;
+        Ok(Some((name, imported)))
     }
 
     /// Imports the month's departments, if any are given.

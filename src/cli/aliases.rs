@@ -5,10 +5,14 @@ use super::options::OutputOptions;
 use super::prices::instant;
 use crate::cli::failure::{Exit, Failure};
 use std::path::PathBuf;
+use tokenbook::books::aliases::AliasesImported;
 use tokenbook::books::price_list::Listing;
-use tokenbook::ledger::aliases::AliasesAppended;
 use tokenbook::price::alias::AliasRow;
 use tokenbook::price::alias_list::{SHIPPED, SHIPPED_NAME};
+use tokenbook::text::problem::excerpt;
+
+/// How many aliases without a price are named.
+const NAMED: usize = 12;
 
 /// Aliases of models: a dated snapshot, a deployment or a cloud's resource is priced as the model it stands for
 #[derive(Debug, clap::Args)]
@@ -74,14 +78,30 @@ fn import(file: Option<&PathBuf>, session: &mut Session<'_, '_>) -> Result<Exit,
     };
     let books = session.open()?;
     let outcome = books.import_aliases(&name, &bytes, session.act(), &session.progress())?;
-    tell(&name, &outcome, session)?;
+    // The list that comes with tokenbook names models of every vendor.
+    let without_price = if file.is_some() { outcome.without_price } else { Vec::new() };
+    tell(&name, &AliasesImported { without_price, ..outcome }, session)?;
     let head = books.head()?;
     session.tell(format!("ledger head: {} {head}", head.seq))?;
     Ok(Exit::Done)
 }
 
 /// Says what became of a list of aliases.
-pub fn tell(file: &str, outcome: &AliasesAppended, session: &mut Session<'_, '_>) -> Result<(), Failure> {
+pub fn tell(file: &str, imported: &AliasesImported, session: &mut Session<'_, '_>) -> Result<(), Failure> {
+    for alias in imported.without_price.iter().take(NAMED) {
+        let nearest =
+            if alias.nearest.is_empty() { String::new() } else { format!(" (nearest: {})", alias.nearest.join("; ")) };
+        let (line, model) = (alias.line, excerpt(&alias.model));
+        session
+            .warn(format!("warning: {file}:{line}: no price names {model}{nearest}: the alias holds once one does"))?;
+    }
+    if imported.without_price.len() > NAMED {
+        session.warn(format!(
+            "warning: {file}: {} more stand for a name without a price",
+            imported.without_price.len() - NAMED
+        ))?;
+    }
+    let outcome = &imported.appended;
     for (old, new) in &outcome.replaced {
         let alias = &new.key.alias;
         session.say(format!("replaced: {alias} from {}: {} -> {}", new.valid_from, target(old), target(new)))?;

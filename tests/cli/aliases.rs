@@ -39,7 +39,11 @@ fn a_model_without_a_price_is_shown_with_the_nearest_names_until_somebody_says_w
     let shipped = desk.run(&["aliases", "import", "--shipped"])?.ends(0)?;
     shipped.says("(aliases as of 2026-11-23): ")?.says(" aliases added, 0 replaced, 0 unchanged")?;
     desk.write("a.csv", "alias,provider,model,valid_from\nprod-chat,azure,gpt-4o,2026-10-01\n")?;
-    desk.print(&["aliases", "import", "a.csv"])?;
+    let imported = desk.run(&["aliases", "import", "a.csv"])?.ends(0)?;
+    assert_eq!(imported.err, "", "what an alias stands for has a price");
+    desk.write("slip.csv", "alias,model,valid_from\nslip,gpt-40,2026-10-01\n")?;
+    let slip = desk.run(&["aliases", "import", "slip.csv"])?.ends(0)?;
+    slip.says("warning: slip.csv:2: no price names \"gpt-40\" (nearest: gpt-4o): the alias holds once one does")?;
     // Names stay as they were used; an alias for one provider is none for another.
     let line = |provider: &str, model: &str, amount: &str| (provider.to_owned(), model.to_owned(), amount.to_owned());
     let expected =
@@ -74,7 +78,9 @@ fn aliases_are_listed_come_again_change_and_end() -> Outcome {
     }
     desk.write("b.csv", list.replace("x,,n,", "x,,o,"))?;
     let again = desk.run(&["aliases", "import", "b.csv"])?.ends(0)?;
-    again.says("replaced: x from 2026-10-20T04:00:00Z: n -> o")?.says("0 aliases added, 1 replaced, 3 unchanged")?;
+    let again = again.says("replaced: x from 2026-10-20T04:00:00Z: n -> o")?;
+    let again = again.says("0 aliases added, 1 replaced, 3 unchanged")?;
+    again.says("warning: b.csv:3: no price names \"o\": the alias holds once one does")?;
     desk.write("c.csv", "alias,model,valid_from\nx,x,2026-10-01\n")?;
     desk.run(&["aliases", "import", "c.csv"])?.ends(3)?.says("c.csv:2: model: \"x\" is the alias itself")?;
     desk.run(&["aliases", "import"])?.ends(2)?;
