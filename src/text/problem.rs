@@ -23,18 +23,19 @@ pub struct Problem {
 impl Problem {
     /// A problem with a line as a whole.
     pub fn line(what: impl Into<String>, expected: impl Into<String>) -> Self {
-        Self { line: 0, field: None, what: what.into(), expected: expected.into() }
+        Self { line: 0, field: None, what: visible(what.into()), expected: visible(expected.into()) }
     }
 
     /// A problem with a field's value, which is shown shortened and made safe.
     pub fn value(field: &str, value: &str, what: impl fmt::Display, expected: impl Into<String>) -> Self {
         let what = if value.is_empty() { what.to_string() } else { format!("{} {what}", excerpt(value)) };
-        Self { line: 0, field: Some(excerpt_name(field)), what, expected: expected.into() }
+        Self { line: 0, field: Some(excerpt_name(field)), what: visible(what), expected: visible(expected.into()) }
     }
 
     /// A problem with a field that shows no value.
     pub fn field(field: &str, what: impl Into<String>, expected: impl Into<String>) -> Self {
-        Self { line: 0, field: Some(excerpt_name(field)), what: what.into(), expected: expected.into() }
+        let (what, expected) = (visible(what.into()), visible(expected.into()));
+        Self { line: 0, field: Some(excerpt_name(field)), what, expected }
     }
 
     /// The same problem, at a line.
@@ -57,6 +58,15 @@ impl fmt::Display for Problem {
         }
         write!(f, "{}, expected {}", self.what, self.expected)
     }
+}
+
+/// A text that cannot act on a terminal, whoever put what into it.
+fn visible(text: String) -> String {
+    if !text.chars().any(char::is_control) {
+        return text;
+    }
+    let shown = |c: char| if c.is_control() { c.escape_debug().to_string() } else { c.to_string() };
+    text.chars().map(shown).collect()
 }
 
 /// A value for a message: quoted, shortened, control and invisible characters escaped, secrets left out.
@@ -117,6 +127,8 @@ mod tests {
             problem.in_file("a.csv"),
             "a.csv:3: tag.key: a value that looks like a secret (not shown) is not a name, expected an alias"
         );
+        let problem = Problem::field("f", "\u{1b}[2J is not known", "one of \u{7f}");
+        assert_eq!(problem.to_string(), "f: \\u{1b}[2J is not known, expected one of \\u{7f}");
         assert_eq!(excerpt("a\u{1b}[31m\n"), "\"a\\u{1b}[31m\\n\"");
         assert_eq!(excerpt(&"x".repeat(50)).chars().count(), 43);
     }

@@ -58,6 +58,7 @@ pub(crate) fn bytes_and_framing() -> Vec<Case> {
         ),
         json(19, r#"["e","2026-10-05T10:00:00Z","m",5]"#, "the record is an array, expected a JSON object"),
     ];
+    cases.extend(control_characters_of_vendors());
     cases.extend(both(5, "event_id", None, Some(r#""a\u0000b""#), r#""a\0b" holds a control character"#));
     cases.extend(both(9, "model", None, Some(r#""\ud800""#), "unexpected end of hex escape, expected a text"));
     cases.extend(both(
@@ -68,6 +69,17 @@ pub(crate) fn bytes_and_framing() -> Vec<Case> {
         r#""\u{1b}[31mred" holds a control character"#,
     ));
     cases
+}
+
+/// What a vendor's record says is shown with what would act on a terminal spelled out.
+fn control_characters_of_vendors() -> Vec<Case> {
+    let deepseek = "user_id,start_time_iso,end_time_iso,model,api_key_name,api_key,type,price,amount\n\
+                    u-1,2026-10-01T00:00:00Z,2026-10-02T00:00:00Z,deepseek-chat,prod,k,out\u{7f}put,0,12\n";
+    let gemini = r#"{"responseId":"r","modelVersion":"m","usageMetadata":{"promptTokenCount":1,"totalTokenCount":1,"promptTokensDetails":[{"modality":"\u001b[2J","tokenCount":1}]}}"#;
+    let deepseek =
+        whole(21, "u.csv", deepseek, ":2: type: \"out\\u{7f}put\" is not known, expected input_cache_hit_tokens");
+    let gemini = whole(21, "u.jsonl", format!("{gemini}\n"), ":1: usageMetadata");
+    vec![deepseek, gemini.with("--at 2026-10-01T00:00:00Z").says("\"\\u{1b}[2J\" is not known")]
 }
 
 pub(crate) fn json_structure() -> Vec<Case> {

@@ -12,7 +12,7 @@ use crate::import::events::{Event, Events};
 use crate::import::format::{Format, How, Kept};
 use crate::import::reading::{PromptTokens, Reading, instant};
 use crate::import::record::Record;
-use crate::text::problem::Problem;
+use crate::text::problem::{Problem, excerpt};
 use std::borrow::Cow;
 
 /// Invocation logs.
@@ -76,7 +76,7 @@ fn included(record: &Record<'_>, model: &str, reading: &Reading) -> Result<bool,
         Some(prompt) => Ok(prompt == PromptTokens::WithCache),
         None => Err(record.wrong(
             "input.inputTokenCount",
-            format!("may or may not include cached ones: not known of {model}"),
+            format!("may or may not include cached ones: not known of {}", excerpt(model)),
             "--prompt-tokens with-cache or without-cache",
         )),
     }

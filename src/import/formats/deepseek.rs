@@ -11,7 +11,7 @@ use crate::import::events::{Event, Events, natural_key};
 use crate::import::format::{Format, How, Kept};
 use crate::import::reading::{Reading, instant_assumed};
 use crate::import::record::Record;
-use crate::text::problem::Problem;
+use crate::text::problem::{Problem, excerpt};
 use std::borrow::Cow;
 
 /// The usage export.
@@ -41,7 +41,7 @@ pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>)
         _ => {
             return Err(record.wrong(
                 "type",
-                format!("{kind} is not known"),
+                format!("{} is not known", excerpt(&kind)),
                 "input_cache_hit_tokens, output_tokens, …",
             ));
         }

@@ -12,7 +12,7 @@ use crate::import::events::{Event, Events};
 use crate::import::format::{Format, How, Kept};
 use crate::import::reading::{Reading, instant};
 use crate::import::record::Record;
-use crate::text::problem::Problem;
+use crate::text::problem::{Problem, excerpt};
 use std::borrow::Cow;
 
 /// Gemini bodies.
@@ -80,7 +80,7 @@ impl Kinds {
                 _ => {
                     return Err(detail.wrong(
                         "modality",
-                        format!("{kind} is not known"),
+                        format!("{} is not known", excerpt(&kind)),
                         "TEXT, AUDIO, IMAGE or VIDEO",
                     ));
                 }

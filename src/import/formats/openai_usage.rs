@@ -14,7 +14,7 @@ use crate::import::events::{Event, Events, Meters, natural_key};
 use crate::import::format::{Format, How, Kept};
 use crate::import::reading::{Reading, epoch};
 use crate::import::record::Record;
-use crate::text::problem::Problem;
+use crate::text::problem::{Problem, excerpt};
 use std::borrow::Cow;
 
 /// Organisation usage.
@@ -76,7 +76,11 @@ fn kind(result: &Record<'_>) -> Result<&'static str, Problem> {
         object.strip_prefix("organization.usage.").and_then(|name| name.strip_suffix(".result")).unwrap_or(&object);
     let known = ["completions", "embeddings", "moderations", "images", "audio_speeches", "audio_transcriptions"];
     known.into_iter().find(|known| *known == name).ok_or_else(|| {
-        result.wrong("object", format!("{object} is not usage of models"), "completions, embeddings, images or audio")
+        result.wrong(
+            "object",
+            format!("{} is not usage of models", excerpt(&object)),
+            "completions, embeddings, images or audio",
+        )
     })
 }
 
