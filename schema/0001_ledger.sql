@@ -129,7 +129,8 @@ CREATE TABLE event_meter (
     PRIMARY KEY (key, meter)
 ) STRICT, WITHOUT ROWID;
 
--- What a correction corrects, and what a revision revises.
+-- What a correction corrects, and what a revision revises: a revision has the id and the instant of its original, stands
+-- on its day, and holds what a later state of the record added.
 CREATE TABLE event_link (
     key      INTEGER PRIMARY KEY,
     original INTEGER NOT NULL CHECK (original <> key)
@@ -249,9 +250,10 @@ CREATE TABLE quarantine_outcome (
     reason     TEXT    NOT NULL
 ) STRICT;
 
--- The same facts with names instead of numbers, for any SQLite tool.
+-- The same facts with names instead of numbers, for any SQLite tool. A revision has what was added to its event only.
 CREATE VIEW usage AS
 SELECT e.id                                   AS event_id,
+       CASE c.kind WHEN 0 THEN 'usage' WHEN 1 THEN 'correction' ELSE 'revision' END AS kind,
        s.name                                 AS source,
        date((e.key >> 47) * 86400, 'unixepoch') AS day,
        strftime('%Y-%m-%dT%H:%M:%S', e.nanos / 1000000000, 'unixepoch')
@@ -270,7 +272,7 @@ SELECT e.id                                   AS event_id,
        e.output                               AS output_tokens,
        e.reasoning                            AS reasoning_tokens,
        coalesce((SELECT x.quantity FROM event_meter x JOIN meter n ON n.code = x.meter
-                 WHERE x.key = e.key AND n.name = 'request'), 1) AS requests,
+                 WHERE x.key = e.key AND n.name = 'request'), iif(c.prompt = 0, 1, NULL)) AS requests,
        i.file                                 AS file,
        e.line                                 AS line
 FROM (SELECT *, (key >> 47) * 86400000000000 + iif(abs(at) < 2147483648, at * 1000000, at - 4611686018427387904) AS nanos

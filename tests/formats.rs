@@ -224,7 +224,7 @@ fn every_format_is_in_the_documentation_and_in_the_list() -> Outcome {
 }
 
 #[test]
-fn a_record_that_grows_is_told_apart_from_a_wrong_id() -> Outcome {
+fn a_record_that_grows_is_revised_and_one_that_shrinks_is_a_conflict() -> Outcome {
     let desk = Desk::new()?;
     let format = named("openai-usage").ok_or("no such format")?;
     desk.write("early.jsonl", format!("{}\n", format.example))?;
@@ -233,7 +233,28 @@ fn a_record_that_grows_is_told_apart_from_a_wrong_id() -> Outcome {
         format!("{}\n", format.example.replace("\"output_tokens\":500", "\"output_tokens\":501")),
     )?;
     desk.run(&["import", "early.jsonl"])?.ends(0)?;
-    desk.run(&["import", "late.jsonl"])?.ends(5)?.says("records of this format grow until their time is over")?;
+    desk.run(&["import", "late.jsonl"])?
+        .ends(0)?
+        .says("1 accepted + 0 duplicates")?
+        .says("(1 of them have grown since they were imported)")?;
+    // What it said before is no news; what it never said and is less contradicts it.
+    desk.write("again.jsonl", [desk.read("early.jsonl")?, b"\n".to_vec()].concat())?;
+    desk.run(&["import", "again.jsonl"])?.ends(0)?.says("0 accepted + 1 duplicates")?;
+    for (shrunk, says) in [
+        ("\"output_tokens\":499", "output_tokens is 501 in the ledger and 499 here"),
+        ("\"output_tokens\":null", "output_tokens is 501 in the ledger and not reported here"),
+    ] {
+        desk.write("shrunk.jsonl", format!("{}\n", format.example.replace("\"output_tokens\":500", shrunk)))?;
+        let ran = desk.run(&["import", "shrunk.jsonl"])?.ends(5)?;
+        ran.says(says)?.says("may come again with more, never with less or otherwise")?;
+    }
+    // One file is one state of its records: twice the same bucket is a grouping that was not told.
+    let twice = format.example.replace("\"output_tokens\":500", "\"output_tokens\":502");
+    desk.write("twice.jsonl", format!("{twice}\n{}\n", twice.replace("502", "503")))?;
+    desk.run(&["import", "twice.jsonl"])?.ends(5)?;
+    let sums = "SELECT sum(events) * 100000 + sum(output) FROM usage_daily";
+    assert_eq!(desk.count(sums)?, 100_501);
+    desk.run(&["verify"])?.ends(0)?;
     Ok(())
 }
 

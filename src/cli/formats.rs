@@ -20,7 +20,7 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
         }
         session.say(format!("{name}: {summary}"))?;
         if *cumulative {
-            session.say("    a record may come again and say more: until then it is imported as it was first")?;
+            session.say("    a record may come again and say more: what was added is appended as a revision")?;
         }
         for line in example.lines() {
             session.say(format!("    {line}"))?;

@@ -67,6 +67,18 @@ pub struct Batch {
     ids: String,
     /// Rare meters, and quantities of frequent ones that are too large to be packed.
     rare: Vec<(Meter, i64)>,
+    /// Whether its records may be later states of known ones.
+    pub records: Records,
+}
+
+/// Whether what a record says is its last word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Records {
+    /// It is: an id stands for one content.
+    #[default]
+    Final,
+    /// It may come again and say more: a bucket that fills, a session that goes on.
+    Growing,
 }
 
 /// A batch holds as much as its spans can address.
@@ -77,7 +89,7 @@ pub struct BatchFull;
 impl Batch {
     /// An empty batch.
     pub const fn new() -> Self {
-        Self { rows: Vec::new(), ids: String::new(), rare: Vec::new() }
+        Self { rows: Vec::new(), ids: String::new(), rare: Vec::new(), records: Records::Final }
     }
 
     /// The rows.
@@ -180,7 +192,7 @@ impl Batch {
         }
         // All different: rows of one key stay as they came.
         order.sort_unstable();
-        let mut merged = Self { rows: Vec::with_capacity(rows), ids: String::with_capacity(ids), rare: Vec::new() };
+        let mut merged = Self { rows: Vec::with_capacity(rows), ids: String::with_capacity(ids), ..Self::new() };
         let place = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         for (_, came) in order {
             let Some(part) = parts.get(place(came >> 32)) else { continue };

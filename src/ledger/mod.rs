@@ -19,6 +19,7 @@ pub mod payload;
 pub mod prices;
 pub mod quarantine;
 pub mod recount;
+mod revision;
 pub mod scan;
 pub mod schema;
 pub mod settings;

@@ -7,6 +7,7 @@ use crate::domain::meter::FREQUENT;
 use crate::domain::quantities::{Frequent, Quantities};
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::class::{Class, Classes};
+use crate::ledger::revision::Grown;
 use crate::ledger::transaction::Snapshot;
 use crate::ledger::{LedgerError, Result, sums};
 use rusqlite::types::ValueRef;
@@ -34,9 +35,9 @@ pub struct StoredEvent<'c> {
 /// How much of an event is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Columns {
-    /// What amounts depend on; the batch is not read.
+    /// What amounts depend on; the batch is not read. A record that has grown is one event with all its revisions.
     Usage,
-    /// Everything.
+    /// Everything, event by event as it was appended.
     All,
 }
 
@@ -88,12 +89,16 @@ pub(super) fn events<'c>(
     let mut rows = statement.query(range)?;
     let mut meters = connection.prepare_cached(METERS)?;
     let mut rare = RareMeters::start(&mut meters, range)?;
+    let grown =
+        if columns == Columns::Usage { Grown::between(connection, first, last)? } else { Grown::none(connection) };
     // The room of one id is used for all.
     let mut id = String::new();
     while let Some(row) = rows.next()? {
         let mut event = read(classes, row, columns, id)?;
         rare.add_to(&mut event)?;
-        each(&event)?;
+        if grown.is_empty() || grown.complete(classes, &mut event)? {
+            each(&event)?;
+        }
         id = event.id;
     }
     rare.finish()

@@ -11,6 +11,7 @@ use crate::ledger::chain::{Entry, Kind};
 use crate::ledger::class::Classes;
 use crate::ledger::payload::{self, BatchSeal};
 use crate::ledger::recount;
+use crate::ledger::revision::{Grown, Parts};
 use crate::ledger::scan::{Columns, StoredEvent};
 use crate::ledger::summarise::{DayHasher, DaySeal};
 use crate::ledger::sums::{self, Grain, Months};
@@ -51,6 +52,8 @@ const ORPHANS: &str = "SELECT count(*) FROM usage_daily_meter m WHERE NOT EXISTS
     WHERE d.day = m.day AND d.posting_period = m.posting_period AND d.source = m.source AND d.tag_set = m.tag_set \
     AND d.model = m.model AND d.tier = m.tier AND d.band = m.band)";
 const SEALED: &str = "SELECT sum(events) FROM batch";
+const STRAY_LINKS: &str = "SELECT count(*) FROM event_link l LEFT JOIN usage_event e ON e.key = l.key \
+    LEFT JOIN event_class c ON c.id = e.class WHERE c.kind IS NULL OR c.kind = 0";
 const METERS: &str = "SELECT code, name, unit FROM meter ORDER BY code";
 
 impl Snapshot<'_> {
@@ -90,13 +93,19 @@ impl Snapshot<'_> {
         let Prover { classes, payers, forms, sources } = prover;
         let mut sources = sources.clone();
         let (first, last) = EventKey::range_of(day);
+        let (grown, mut parts_seen) = (Grown::between(self.connection(), first, last)?, Parts::default());
         self.events(classes, first, last, Columns::All, |event| {
             events += 1;
             if event.at < start || end.is_some_and(|end| event.at >= end) {
                 findings.push(format!("event {:?} at {} stands under {day}", event.id, event.at));
             }
             hashers.entry(event.batch).or_insert_with(DayHasher::new).add(parts(event, forms)?, &event.quantities);
-            tally.add((event.class.number, event.class.band(&event.quantities)?), event.at, &event.quantities)?;
+            if grown.has(event) {
+                parts_seen.note(event);
+                grown.tally(classes, event, &mut tally)?;
+            } else {
+                tally.add((event.class.number, event.class.band(&event.quantities)?), event.at, &event.quantities)?;
+            }
             match sources.get_mut(&event.batch) {
                 None => findings.push(format!("event {:?} names a batch that is not there", event.id)),
                 Some((source, _)) if *source != event.class.source => {
@@ -114,6 +123,7 @@ impl Snapshot<'_> {
         for (hash, key) in displaced {
             findings.extend(self.unreachable(EventKey::new(day, hash), key)?);
         }
+        findings.extend(parts_seen.findings(&grown));
         let lines = recount::lines_of_day(tally, classes, day, start)?;
         findings.extend(self.compare_daily(day, &lines)?);
         let mut month = Months::default();
@@ -189,6 +199,12 @@ impl Snapshot<'_> {
             }
         }
         Ok(findings)
+    }
+
+    /// Links of what is no revision or correction.
+    pub fn stray_links(&self) -> Result<Option<Finding>> {
+        let links: i64 = self.connection().query_row(STRAY_LINKS, [], |row| row.get(0))?;
+        Ok((links > 0).then(|| format!("{links} link(s) belong to no revision or correction")))
     }
 
     /// Names and units of meters that are not those this version made them with.
