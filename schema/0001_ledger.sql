@@ -13,10 +13,11 @@ CREATE TABLE ledger (
     book        TEXT    NOT NULL CHECK (book <> '')
 ) STRICT;
 
--- The hash chain. kind: 1 genesis, 2 import, 3 price, 4 fx, 5 rule, 6 policy, 7 adjust, 8 waive, 9 close, 10 reopen, 11 migrate.
+-- The hash chain. kind: 1 genesis, 2 import, 3 price, 4 fx, 5 rule, 6 policy, 7 adjust, 8 waive, 9 close, 10 reopen, 11 migrate,
+-- 20 cost.
 CREATE TABLE entry (
     seq     INTEGER PRIMARY KEY CHECK (seq >= 1),
-    kind    INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 11),
+    kind    INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 11 OR kind = 20),
     at      INTEGER NOT NULL,
     actor   TEXT    NOT NULL CHECK (actor <> ''),
     payload BLOB    NOT NULL,
@@ -228,6 +229,43 @@ CREATE TABLE price (
     rate         INTEGER CHECK (rate >= 0),
     valid_from   INTEGER NOT NULL
 ) STRICT;
+
+-- One cost report of a provider that brought something: lines = its rows + duplicates.
+CREATE TABLE cost_import (
+    id         INTEGER PRIMARY KEY,
+    entry      INTEGER NOT NULL UNIQUE REFERENCES entry (seq),
+    source     INTEGER NOT NULL REFERENCES source (id),
+    file       TEXT    NOT NULL,
+    format     TEXT    NOT NULL,
+    options    TEXT    NOT NULL,
+    digest     BLOB    NOT NULL CHECK (length(digest) = 32),
+    bytes      INTEGER NOT NULL CHECK (bytes >= 0),
+    lines      INTEGER NOT NULL CHECK (lines >= 1),
+    empty      INTEGER NOT NULL CHECK (empty >= 0),
+    duplicates INTEGER NOT NULL CHECK (duplicates BETWEEN 0 AND lines)
+) STRICT;
+
+-- What a provider says it charges, for comparison only. The same key of a source again, with a higher id, replaces.
+-- amount: a decimal number of the currency's units, exactly as it was written; rounded_to: the decimals the provider rounds to.
+CREATE TABLE provider_cost (
+    id         INTEGER PRIMARY KEY,
+    import     INTEGER NOT NULL REFERENCES cost_import (id),
+    line       INTEGER NOT NULL CHECK (line >= 1),
+    key        TEXT    NOT NULL CHECK (key <> ''),
+    provider   TEXT    NOT NULL CHECK (provider <> ''),
+    item       TEXT    CHECK (item <> ''),
+    model      TEXT    CHECK (model <> ''),
+    from_at    INTEGER NOT NULL,
+    until_at   INTEGER NOT NULL CHECK (until_at > from_at),
+    currency   TEXT    NOT NULL CHECK (length(currency) = 3),
+    amount     TEXT    NOT NULL CHECK (amount <> ''),
+    rounded_to INTEGER CHECK (rounded_to BETWEEN 0 AND 15)
+) STRICT;
+
+CREATE TRIGGER cost_import_refuses_update BEFORE UPDATE ON cost_import BEGIN SELECT RAISE(ABORT, 'cost_import is append-only'); END;
+CREATE TRIGGER cost_import_refuses_delete BEFORE DELETE ON cost_import BEGIN SELECT RAISE(ABORT, 'cost_import is append-only'); END;
+CREATE TRIGGER provider_cost_refuses_update BEFORE UPDATE ON provider_cost BEGIN SELECT RAISE(ABORT, 'provider_cost is append-only'); END;
+CREATE TRIGGER provider_cost_refuses_delete BEFORE DELETE ON provider_cost BEGIN SELECT RAISE(ABORT, 'provider_cost is append-only'); END;
 
 -- Lines that were no events, kept with the import that brought them. kept holds known fields only.
 CREATE TABLE quarantine (

@@ -6,9 +6,23 @@ CREATE TABLE batch (
     digest         BLOB    NOT NULL CHECK (length(digest) = 32)
 ) STRICT;
 
+CREATE TABLE cost_import (
+    id         INTEGER PRIMARY KEY,
+    entry      INTEGER NOT NULL UNIQUE REFERENCES entry (seq),
+    source     INTEGER NOT NULL REFERENCES source (id),
+    file       TEXT    NOT NULL,
+    format     TEXT    NOT NULL,
+    options    TEXT    NOT NULL,
+    digest     BLOB    NOT NULL CHECK (length(digest) = 32),
+    bytes      INTEGER NOT NULL CHECK (bytes >= 0),
+    lines      INTEGER NOT NULL CHECK (lines >= 1),
+    empty      INTEGER NOT NULL CHECK (empty >= 0),
+    duplicates INTEGER NOT NULL CHECK (duplicates BETWEEN 0 AND lines)
+) STRICT;
+
 CREATE TABLE entry (
     seq     INTEGER PRIMARY KEY CHECK (seq >= 1),
-    kind    INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 11),
+    kind    INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 11 OR kind = 20),
     at      INTEGER NOT NULL,
     actor   TEXT    NOT NULL CHECK (actor <> ''),
     payload BLOB    NOT NULL,
@@ -93,6 +107,21 @@ CREATE TABLE price (
     currency     TEXT    NOT NULL CHECK (length(currency) = 3),
     rate         INTEGER CHECK (rate >= 0),
     valid_from   INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE provider_cost (
+    id         INTEGER PRIMARY KEY,
+    import     INTEGER NOT NULL REFERENCES cost_import (id),
+    line       INTEGER NOT NULL CHECK (line >= 1),
+    key        TEXT    NOT NULL CHECK (key <> ''),
+    provider   TEXT    NOT NULL CHECK (provider <> ''),
+    item       TEXT    CHECK (item <> ''),
+    model      TEXT    CHECK (model <> ''),
+    from_at    INTEGER NOT NULL,
+    until_at   INTEGER NOT NULL CHECK (until_at > from_at),
+    currency   TEXT    NOT NULL CHECK (length(currency) = 3),
+    amount     TEXT    NOT NULL CHECK (amount <> ''),
+    rounded_to INTEGER CHECK (rounded_to BETWEEN 0 AND 15)
 ) STRICT;
 
 CREATE TABLE quarantine (
@@ -297,6 +326,10 @@ CREATE TRIGGER batch_refuses_delete BEFORE DELETE ON batch BEGIN SELECT RAISE(AB
 
 CREATE TRIGGER batch_refuses_update BEFORE UPDATE ON batch BEGIN SELECT RAISE(ABORT, 'batch is append-only'); END;
 
+CREATE TRIGGER cost_import_refuses_delete BEFORE DELETE ON cost_import BEGIN SELECT RAISE(ABORT, 'cost_import is append-only'); END;
+
+CREATE TRIGGER cost_import_refuses_update BEFORE UPDATE ON cost_import BEGIN SELECT RAISE(ABORT, 'cost_import is append-only'); END;
+
 CREATE TRIGGER entry_refuses_delete BEFORE DELETE ON entry BEGIN SELECT RAISE(ABORT, 'entry is append-only'); END;
 
 CREATE TRIGGER entry_refuses_update BEFORE UPDATE ON entry BEGIN SELECT RAISE(ABORT, 'entry is append-only'); END;
@@ -332,6 +365,10 @@ CREATE TRIGGER model_refuses_update BEFORE UPDATE ON model BEGIN SELECT RAISE(AB
 CREATE TRIGGER price_refuses_delete BEFORE DELETE ON price BEGIN SELECT RAISE(ABORT, 'price is append-only'); END;
 
 CREATE TRIGGER price_refuses_update BEFORE UPDATE ON price BEGIN SELECT RAISE(ABORT, 'price is append-only'); END;
+
+CREATE TRIGGER provider_cost_refuses_delete BEFORE DELETE ON provider_cost BEGIN SELECT RAISE(ABORT, 'provider_cost is append-only'); END;
+
+CREATE TRIGGER provider_cost_refuses_update BEFORE UPDATE ON provider_cost BEGIN SELECT RAISE(ABORT, 'provider_cost is append-only'); END;
 
 CREATE TRIGGER quarantine_outcome_refuses_delete BEFORE DELETE ON quarantine_outcome BEGIN SELECT RAISE(ABORT, 'quarantine_outcome is append-only'); END;
 

@@ -2,7 +2,7 @@
 
 mod desk;
 
-use desk::{Desk, Dice, HEADER, Outcome, PRICES, Ran, text, usage};
+use desk::{Desk, Dice, HEADER, Outcome, PRICES, Ran, fixture, text, usage};
 use rusqlite::Connection;
 use std::fmt::Write;
 use std::path::Path;
@@ -26,6 +26,7 @@ fn furnished() -> Outcome<Desk> {
         desk.write("bucket.jsonl", bucket(output))?;
         desk.run(&["import", "bucket.jsonl"])?.ends(0)?;
     }
+    desk.run(&["costs", "import", text(&fixture("costs/anthropic-costs/costs-page.json"))?])?.ends(0)?;
     desk.run(&["verify", "--deep"])?.ends(0)?;
     Ok(desk)
 }
@@ -212,8 +213,8 @@ fn verify_finds_every_kind_of_tampering() -> Outcome {
         ("a meter's unit", "UPDATE meter SET unit = 'words' WHERE code = 0".to_owned()),
     ];
     let mut missed = Vec::new();
-    let of_revisions = REVISIONS_CHANGED.map(|(what, statements)| (what, statements.to_owned()));
-    for (what, statements) in cases.into_iter().chain(of_revisions) {
+    let others = REVISIONS_CHANGED.into_iter().chain(COSTS_CHANGED).map(|(what, how)| (what, how.to_owned()));
+    for (what, statements) in cases.into_iter().chain(others) {
         let copy = tampered(&desk, &statements)?;
         let ran = copy.run(&["verify"])?;
         if ran.code != Some(7) {
@@ -223,6 +224,28 @@ fn verify_finds_every_kind_of_tampering() -> Outcome {
     assert!(missed.is_empty(), "{}", missed.join("\n"));
     Ok(())
 }
+
+/// Ways to change what a provider charges.
+const COSTS_CHANGED: [(&str, &str); 9] = [
+    ("a provider's amount", "UPDATE provider_cost SET amount = '1.2346' WHERE id = 1"),
+    (
+        "a provider's amount, to the digit",
+        "UPDATE provider_cost SET amount = amount || '0000000000000000001' WHERE id = 1",
+    ),
+    ("what a cost is for", "UPDATE provider_cost SET item = 'other' WHERE id = 1"),
+    ("how a cost is rounded", "UPDATE provider_cost SET rounded_to = 2 WHERE id = 1"),
+    ("the span of a cost", "UPDATE provider_cost SET until_at = until_at + 1 WHERE id = 1"),
+    ("a cost removed", "DELETE FROM provider_cost WHERE id = 2"),
+    (
+        "a cost added",
+        "INSERT INTO provider_cost SELECT 99, import, line, 'k', provider, item, model, from_at, until_at, currency, amount, rounded_to FROM provider_cost WHERE id = 1",
+    ),
+    (
+        "a cost of no import",
+        "INSERT INTO provider_cost SELECT 99, 99, line, 'k', provider, item, model, from_at, until_at, currency, amount, rounded_to FROM provider_cost WHERE id = 1",
+    ),
+    ("an import of costs", "UPDATE cost_import SET file = 'other.json'"),
+];
 
 /// Ways to change what a record has grown by.
 const REVISIONS_CHANGED: [(&str, &str); 7] = [

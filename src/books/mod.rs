@@ -5,6 +5,7 @@
 
 pub mod catalogs;
 pub mod completeness;
+pub mod costs;
 pub mod import;
 pub mod manifest;
 pub mod month_end;

@@ -52,7 +52,7 @@ pub enum Detail {
 impl Detail {
     /// What a report needs.
     pub fn of(report: &str, by: &[Dimension]) -> Self {
-        let coarse = matches!(report, "chargeback" | "summary" | "roi");
+        let coarse = matches!(report, "chargeback" | "summary" | "roi" | "provider-cost");
         if coarse && by.iter().all(Dimension::is_of_payer_or_model) { Self::Totals } else { Self::Days }
     }
 }

@@ -2,6 +2,7 @@
 
 mod backup;
 mod completions;
+mod costs;
 pub mod failure;
 mod formats;
 mod import;
@@ -53,6 +54,7 @@ enum Command {
     Formats(formats::Arguments),
     Quarantine(quarantine::Arguments),
     Prices(prices::Arguments),
+    Costs(costs::Arguments),
     Report(report::Arguments),
     MonthEnd(month_end::Arguments),
     Verify(verify::Arguments),
@@ -170,6 +172,7 @@ fn dispatch(command: Command, session: &mut Session<'_, '_>) -> Result<Exit, Fai
         Command::Formats(arguments) => formats::run(&arguments, session),
         Command::Quarantine(arguments) => quarantine::run(&arguments, session),
         Command::Prices(arguments) => prices::run(&arguments, session),
+        Command::Costs(arguments) => costs::run(&arguments, session),
         Command::Report(arguments) => report::run(&arguments, session),
         Command::MonthEnd(arguments) => month_end::run(&arguments, session),
         Command::Verify(arguments) => verify::run(&arguments, session),

@@ -24,6 +24,8 @@ pub enum Kind {
     Price,
     /// Something that was missing was waived or discarded, with a reason.
     Waive,
+    /// What a provider says it charges was imported.
+    Cost,
 }
 
 impl Kind {
@@ -33,6 +35,7 @@ impl Kind {
             Self::Import => 2,
             Self::Price => 3,
             Self::Waive => 8,
+            Self::Cost => 20,
         }
     }
 
@@ -43,6 +46,7 @@ impl Kind {
             2 => Some(Self::Import),
             3 => Some(Self::Price),
             8 => Some(Self::Waive),
+            20 => Some(Self::Cost),
             _ => None,
         }
     }

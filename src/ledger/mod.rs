@@ -10,6 +10,7 @@ pub mod chain;
 pub mod class;
 pub mod conflict;
 pub mod connection;
+pub mod costs;
 pub mod dictionary;
 mod hash_filter;
 pub mod imports;

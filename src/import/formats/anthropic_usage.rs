@@ -65,7 +65,10 @@ pub fn read(record: &Record<'_>, _reading: &Reading, events: &mut Events<'_, '_>
 
 fn result(result: &Record<'_>, at: Timestamp, end: &str, events: &mut Events<'_, '_>) -> Result<(), Problem> {
     if ["amount", "cost_usd", "estimated_cost", "cost_type"].iter().any(|name| result.knows(name)) {
-        return Err(Problem::line("a record of what the provider charges, which is not usage", "a usage report"));
+        return Err(Problem::line(
+            "a record of what the provider charges, which is not usage",
+            "a usage report (costs import takes this one)",
+        ));
     }
     let model = if result.is_table() { result.text("model_version")? } else { result.text("model")? };
     let model = model.ok_or_else(|| {

@@ -30,7 +30,10 @@ pub const FORMAT: Format = Format {
 /// Reads one row.
 pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>) -> Result<(), Problem> {
     if record.knows("cost") {
-        return Err(Problem::line("a record of what the provider charges, which is not usage", "amount-*.csv"));
+        return Err(Problem::line(
+            "a record of what the provider charges, which is not usage",
+            "amount-*.csv (costs import takes this one)",
+        ));
     }
     let kind = record.needed("type")?;
     let meter = match kind.as_ref() {

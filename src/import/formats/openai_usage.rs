@@ -65,7 +65,10 @@ pub fn read(record: &Record<'_>, _reading: &Reading, events: &mut Events<'_, '_>
 fn kind(result: &Record<'_>) -> Result<&'static str, Problem> {
     let object = result.text("object")?.unwrap_or_default();
     if result.has("amount") || result.has("amount_value") || object == "organization.costs.result" {
-        return Err(Problem::line("a record of what the provider charges, which is not usage", "a usage export"));
+        return Err(Problem::line(
+            "a record of what the provider charges, which is not usage",
+            "a usage export (costs import takes this one)",
+        ));
     }
     let of_columns = [("images", "images"), ("characters", "audio_speeches"), ("seconds", "audio_transcriptions")];
     if object.is_empty() {
