@@ -259,6 +259,18 @@ fn a_record_that_grows_is_revised_and_one_that_shrinks_is_a_conflict() -> Outcom
 }
 
 #[test]
+fn what_a_format_does_not_tell_is_a_caveat_of_its_month_only() -> Outcome {
+    let desk = Desk::new()?;
+    desk.write("u.csv", format!("{}\n", named("openrouter-daily").ok_or("no such format")?.example))?;
+    desk.run(&["import", "u.csv"])?.ends(0)?;
+    let says = "records of openrouter-daily do not tell what of a prompt was cached";
+    let month = |month| desk.print(&["report", "chargeback", "--period", month]);
+    assert!(month("2026-10")?.contains(says) && !month("2026-09")?.contains(says));
+    desk.run(&["report", "chargeback", "--period", "2026-10", "--format", "json"])?.ends(0)?.says(says)?;
+    Ok(())
+}
+
+#[test]
 fn what_is_said_about_a_file_is_kept_with_it() -> Outcome {
     let desk = Desk::new()?;
     let body = r#"{"id":"m1","model":"claude-sonnet-4-5","usage":{"input_tokens":1,"output_tokens":1}}"#;

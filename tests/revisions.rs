@@ -332,6 +332,24 @@ fn a_message_that_was_still_streaming_is_revised() -> Outcome {
 }
 
 #[test]
+fn records_grow_where_a_map_says_so() -> Outcome {
+    let desk = Desk::new()?;
+    let map = "bucket = true\ngrows = true\n[fields]\nevent_id = [\"day\"]\ntimestamp = \"day\"\nmodel = \"m\"\n\
+               input_tokens = \"in\"\n";
+    desk.write("grows.toml", map)?;
+    desk.write("fixed.toml", map.replace("grows = true\n", ""))?;
+    for (file, input) in [("early.csv", 10), ("late.csv", 25)] {
+        desk.write(file, format!("day,m,in\n2026-10-01T00:00:00Z,m,{input}\n"))?;
+    }
+    desk.run(&["import", "early.csv", "--map", "grows.toml"])?.ends(0)?;
+    desk.run(&["import", "late.csv", "--map", "fixed.toml"])?.ends(5)?.says("an id stands for one event")?;
+    desk.run(&["import", "late.csv", "--map", "grows.toml"])?.ends(0)?.says("1 of them have grown")?;
+    assert_eq!(desk.count("SELECT events * 100 + input FROM usage_daily")?, 125);
+    desk.run(&["verify"])?.ends(0)?;
+    Ok(())
+}
+
+#[test]
 fn a_conflict_beside_a_revision_leaves_no_trace_of_either() -> Outcome {
     let ledger = Ledger::new(KeyHash::FULL, PRICES)?;
     let state = |input| State { input, output: Some(5), image: None, requests: None };

@@ -5,6 +5,7 @@ use crate::domain::calendar::{Calendar, Day};
 use crate::domain::period::Period;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::usage::Dictionary;
+use crate::import::format::stored;
 use crate::ledger::quarantine::OpenLine;
 use crate::rating::RatedLine;
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,10 +21,12 @@ pub struct Caveats {
     pub quarantined_lines: usize,
     /// Whether the period is not over yet, where now is known.
     pub not_over: bool,
+    /// What the formats of the period's imports do not tell: each format, and what.
+    pub untold: BTreeMap<&'static str, &'static str>,
 }
 
 impl Caveats {
-    /// Whether there is nothing to solve or waive. A month that is not over is no fault.
+    /// Whether there is nothing to solve or waive. A month that is not over is no fault, nor what a vendor does not tell.
     pub const fn is_clean(&self) -> bool {
         self.unpriced_events == 0 && self.unallocated_events == 0 && self.quarantined_lines == 0
     }
@@ -43,6 +46,8 @@ impl Caveats {
         if self.quarantined_lines > 0 {
             sentences.push(format!("{} quarantined line(s) are not in the numbers", self.quarantined_lines));
         }
+        let untold = self.untold.iter().map(|(format, what)| format!("records of {format} do not tell {what}"));
+        sentences.extend(untold);
         if self.not_over {
             sentences.push("the period is not over".to_owned());
         }
@@ -55,6 +60,7 @@ pub fn caveats(
     lines: &[RatedLine],
     names: &Dictionary,
     open: &[OpenLine],
+    formats: &BTreeSet<String>,
     request: &Request,
     calendar: Calendar,
 ) -> Caveats {
@@ -68,6 +74,12 @@ pub fn caveats(
         unpriced_events: lines.iter().map(|line| line.unpriced_events).sum(),
         unallocated_events: lines.iter().filter(|line| !has_department(line)).map(|line| line.usage.events).sum(),
         quarantined_lines: open.iter().filter(touches).count(),
+        untold: formats
+            .iter()
+            .filter_map(|name| stored(name))
+            .map(|format| (format.name, format.untold))
+            .filter(|(_, untold)| !untold.is_empty())
+            .collect(),
         not_over: request.now.is_some_and(|now| calendar.day_of(now) <= request.period.last()),
     }
 }

@@ -305,7 +305,7 @@ impl Books {
         refuse_bad(file, options, &parsed)?;
         let appended = appended.map_err(|error| match error {
             LedgerError::Conflicts(conflicts) => {
-                let cumulative = stored(parsed.format).is_some_and(|format| format.cumulative);
+                let cumulative = stored(parsed.format).is_some_and(|format| format.grows(&options.reading));
                 ImportError::Conflicts { file: file.to_owned(), conflicts, cumulative }
             }
             other => ImportError::Ledger(other),

@@ -138,7 +138,8 @@ impl Books {
         };
         let rating = Rating { snapshot: &snapshot, book, books: &books };
         let Rated { lines, before, names } = rating.of(request)?;
-        let caveats = completeness::caveats(&lines, &names, &snapshot.quarantine()?, request, settings.calendar);
+        let (open, formats) = (snapshot.quarantine()?, snapshot.formats_of(request.period)?);
+        let caveats = completeness::caveats(&lines, &names, &open, &formats, request, settings.calendar);
         let heading = Heading {
             report: String::new(),
             period: request.period.to_string(),

@@ -140,7 +140,7 @@ pub fn parse(
             break begun;
         }
     };
-    gathered.records = if format.cumulative { Records::Growing } else { Records::Final };
+    gathered.records = if format.grows(&context.reading) { Records::Growing } else { Records::Final };
     let width = rayon::current_num_threads() * 2;
     loop {
         let window = read_window(&mut chunks, width)?;
