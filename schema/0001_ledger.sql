@@ -14,10 +14,10 @@ CREATE TABLE ledger (
 ) STRICT;
 
 -- The hash chain. kind: 1 genesis, 2 import, 3 price, 4 fx, 5 rule, 6 policy, 7 adjust, 8 waive, 9 close, 10 reopen, 11 migrate,
--- 20 cost.
+-- 20 cost, 21 map.
 CREATE TABLE entry (
     seq     INTEGER PRIMARY KEY CHECK (seq >= 1),
-    kind    INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 11 OR kind = 20),
+    kind    INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 11 OR kind IN (20, 21)),
     at      INTEGER NOT NULL,
     actor   TEXT    NOT NULL CHECK (actor <> ''),
     payload BLOB    NOT NULL,
@@ -266,6 +266,17 @@ CREATE TRIGGER cost_import_refuses_update BEFORE UPDATE ON cost_import BEGIN SEL
 CREATE TRIGGER cost_import_refuses_delete BEFORE DELETE ON cost_import BEGIN SELECT RAISE(ABORT, 'cost_import is append-only'); END;
 CREATE TRIGGER provider_cost_refuses_update BEFORE UPDATE ON provider_cost BEGIN SELECT RAISE(ABORT, 'provider_cost is append-only'); END;
 CREATE TRIGGER provider_cost_refuses_delete BEFORE DELETE ON provider_cost BEGIN SELECT RAISE(ABORT, 'provider_cost is append-only'); END;
+
+-- Maps of columns kept under a name. The same name again, with a higher id, replaces.
+CREATE TABLE column_map (
+    id    INTEGER PRIMARY KEY,
+    entry INTEGER NOT NULL UNIQUE REFERENCES entry (seq),
+    name  TEXT    NOT NULL CHECK (name <> ''),
+    map   TEXT    NOT NULL CHECK (map <> '')
+) STRICT;
+
+CREATE TRIGGER column_map_refuses_update BEFORE UPDATE ON column_map BEGIN SELECT RAISE(ABORT, 'column_map is append-only'); END;
+CREATE TRIGGER column_map_refuses_delete BEFORE DELETE ON column_map BEGIN SELECT RAISE(ABORT, 'column_map is append-only'); END;
 
 -- Lines that were no events, kept with the import that brought them. kept holds known fields only.
 CREATE TABLE quarantine (

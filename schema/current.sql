@@ -6,6 +6,13 @@ CREATE TABLE batch (
     digest         BLOB    NOT NULL CHECK (length(digest) = 32)
 ) STRICT;
 
+CREATE TABLE column_map (
+    id    INTEGER PRIMARY KEY,
+    entry INTEGER NOT NULL UNIQUE REFERENCES entry (seq),
+    name  TEXT    NOT NULL CHECK (name <> ''),
+    map   TEXT    NOT NULL CHECK (map <> '')
+) STRICT;
+
 CREATE TABLE cost_import (
     id         INTEGER PRIMARY KEY,
     entry      INTEGER NOT NULL UNIQUE REFERENCES entry (seq),
@@ -22,7 +29,7 @@ CREATE TABLE cost_import (
 
 CREATE TABLE entry (
     seq     INTEGER PRIMARY KEY CHECK (seq >= 1),
-    kind    INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 11 OR kind = 20),
+    kind    INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 11 OR kind IN (20, 21)),
     at      INTEGER NOT NULL,
     actor   TEXT    NOT NULL CHECK (actor <> ''),
     payload BLOB    NOT NULL,
@@ -325,6 +332,10 @@ JOIN tag_set g ON g.id = d.tag_set;
 CREATE TRIGGER batch_refuses_delete BEFORE DELETE ON batch BEGIN SELECT RAISE(ABORT, 'batch is append-only'); END;
 
 CREATE TRIGGER batch_refuses_update BEFORE UPDATE ON batch BEGIN SELECT RAISE(ABORT, 'batch is append-only'); END;
+
+CREATE TRIGGER column_map_refuses_delete BEFORE DELETE ON column_map BEGIN SELECT RAISE(ABORT, 'column_map is append-only'); END;
+
+CREATE TRIGGER column_map_refuses_update BEFORE UPDATE ON column_map BEGIN SELECT RAISE(ABORT, 'column_map is append-only'); END;
 
 CREATE TRIGGER cost_import_refuses_delete BEFORE DELETE ON cost_import BEGIN SELECT RAISE(ABORT, 'cost_import is append-only'); END;
 

@@ -259,6 +259,36 @@ fn a_record_that_grows_is_revised_and_one_that_shrinks_is_a_conflict() -> Outcom
 }
 
 #[test]
+fn a_map_is_kept_under_a_name_and_imports_name_its_text() -> Outcome {
+    let desk = Desk::new()?;
+    let map = |column: &str| {
+        format!("[fields]\nevent_id = \"i\"\ntimestamp = \"t\"\nmodel = \"m\"\ninput_tokens = \"{column}\"\n")
+    };
+    desk.write("map.toml", map("p"))?;
+    desk.write("bad.toml", map("p").replace("model", "modell"))?;
+    desk.write("u.csv", "i,t,m,p,q\na,2026-10-05T10:00:00Z,x,7,8\n")?;
+    desk.run(&["import", "u.csv", "--map", "gateway"])?.ends(2)?.says("no such map in the ledger")?.says("hint: ")?;
+    desk.run(&["maps", "keep", "gateway", "bad.toml"])?.ends(3)?.says("bad.toml:4: fields: modell: is not a field")?;
+    desk.run(&["maps", "keep", "gateway", "map.toml"])?.ends(0)?.says("map.toml: kept as gateway")?;
+    let head = desk.head()?;
+    desk.run(&["maps", "keep", "gateway", "map.toml"])?.ends(0)?.says("is kept already")?;
+    assert_eq!(desk.head()?, head);
+    desk.run(&["import", "u.csv", "--map", "gateway"])?.ends(0)?.says("1 accepted")?;
+    // By its file it is the same map, and the same import.
+    desk.run(&["import", "u.csv", "--map", "map.toml"])?.ends(0)?.says("the very same file was imported before")?;
+    assert_eq!(desk.count("SELECT sum(input) FROM usage_daily")?, 7);
+    // Another map of the name is for imports to come.
+    desk.write("other.toml", map("q"))?;
+    desk.run(&["maps", "keep", "gateway", "other.toml"])?.ends(0)?;
+    assert_eq!(desk.print(&["maps", "show", "gateway"])?, map("q"));
+    assert_eq!(desk.print(&["maps", "list"])?, "gateway\n");
+    desk.run(&["maps", "show", "other"])?.ends(2)?.says("there is no map \"other\" in the ledger")?;
+    desk.run(&["import", "u.csv", "--map", "gateway"])?.ends(5)?;
+    desk.run(&["verify", "--deep"])?.ends(0)?;
+    Ok(())
+}
+
+#[test]
 fn what_a_format_does_not_tell_is_a_caveat_of_its_month_only() -> Outcome {
     let desk = Desk::new()?;
     desk.write("u.csv", format!("{}\n", named("openrouter-daily").ok_or("no such format")?.example))?;

@@ -27,6 +27,7 @@ fn furnished() -> Outcome<Desk> {
         desk.run(&["import", "bucket.jsonl"])?.ends(0)?;
     }
     desk.run(&["costs", "import", text(&fixture("costs/anthropic-costs/costs-page.json"))?])?.ends(0)?;
+    desk.run(&["maps", "keep", "columns", text(&fixture("formats/mapped/map.toml"))?])?.ends(0)?;
     desk.run(&["verify", "--deep"])?.ends(0)?;
     Ok(desk)
 }
@@ -225,8 +226,8 @@ fn verify_finds_every_kind_of_tampering() -> Outcome {
     Ok(())
 }
 
-/// Ways to change what a provider charges.
-const COSTS_CHANGED: [(&str, &str); 9] = [
+/// Ways to change what a provider charges, and a map that is kept.
+const COSTS_CHANGED: [(&str, &str); 12] = [
     ("a provider's amount", "UPDATE provider_cost SET amount = '1.2346' WHERE id = 1"),
     (
         "a provider's amount, to the digit",
@@ -244,6 +245,9 @@ const COSTS_CHANGED: [(&str, &str); 9] = [
         "a cost of no import",
         "INSERT INTO provider_cost SELECT 99, 99, line, 'k', provider, item, model, from_at, until_at, currency, amount, rounded_to FROM provider_cost WHERE id = 1",
     ),
+    ("a map", "UPDATE column_map SET map = map || ' '"),
+    ("a map's name", "UPDATE column_map SET name = 'other'"),
+    ("a map removed", "DELETE FROM column_map"),
     ("an import of costs", "UPDATE cost_import SET file = 'other.json'"),
 ];
 

@@ -8,6 +8,7 @@ pub mod completeness;
 pub mod costs;
 pub mod import;
 pub mod manifest;
+pub mod maps;
 pub mod month_end;
 pub mod output;
 pub mod price_diff;

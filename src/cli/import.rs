@@ -26,7 +26,7 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
-    let options = arguments.usage.to_import(if arguments.dry_run { Run::Dry } else { Run::Real })?;
+    let options = arguments.usage.to_import(if arguments.dry_run { Run::Dry } else { Run::Real }, session)?;
     let inputs = expand(&arguments.files, arguments.follow, &session.ledger)
         .map_err(|error| Failure::from(ImportError::Input(error)))?;
     if inputs.contains(&Input::Stdin) && session.invocation.stdin_is_terminal {

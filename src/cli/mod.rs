@@ -7,6 +7,7 @@ pub mod failure;
 mod formats;
 mod import;
 mod init;
+mod maps;
 mod month_end;
 mod options;
 mod prices;
@@ -52,6 +53,7 @@ enum Command {
     Init(init::Arguments),
     Import(import::Arguments),
     Formats(formats::Arguments),
+    Maps(maps::Arguments),
     Quarantine(quarantine::Arguments),
     Prices(prices::Arguments),
     Costs(costs::Arguments),
@@ -170,6 +172,7 @@ fn dispatch(command: Command, session: &mut Session<'_, '_>) -> Result<Exit, Fai
         Command::Init(arguments) => init::run(&arguments, session),
         Command::Import(arguments) => import::run(&arguments, session),
         Command::Formats(arguments) => formats::run(&arguments, session),
+        Command::Maps(arguments) => maps::run(&arguments, session),
         Command::Quarantine(arguments) => quarantine::run(&arguments, session),
         Command::Prices(arguments) => prices::run(&arguments, session),
         Command::Costs(arguments) => costs::run(&arguments, session),

@@ -26,6 +26,8 @@ pub enum Kind {
     Waive,
     /// What a provider says it charges was imported.
     Cost,
+    /// A map of columns was kept under a name.
+    Map,
 }
 
 impl Kind {
@@ -36,6 +38,7 @@ impl Kind {
             Self::Price => 3,
             Self::Waive => 8,
             Self::Cost => 20,
+            Self::Map => 21,
         }
     }
 
@@ -47,6 +50,7 @@ impl Kind {
             3 => Some(Self::Price),
             8 => Some(Self::Waive),
             20 => Some(Self::Cost),
+            21 => Some(Self::Map),
             _ => None,
         }
     }

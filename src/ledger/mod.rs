@@ -15,6 +15,7 @@ pub mod dictionary;
 mod hash_filter;
 pub mod imports;
 mod insert;
+pub mod maps;
 pub mod neighbours;
 pub mod payload;
 pub mod prices;

@@ -16,7 +16,7 @@ use crate::ledger::scan::{Columns, StoredEvent};
 use crate::ledger::summarise::{DayHasher, DaySeal};
 use crate::ledger::sums::{self, Grain, Months};
 use crate::ledger::transaction::Snapshot;
-use crate::ledger::{LedgerError, Result, chain, costs, dictionary, imports, prices, quarantine, schema};
+use crate::ledger::{LedgerError, Result, chain, costs, dictionary, imports, maps, prices, quarantine, schema};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 
@@ -343,6 +343,7 @@ impl Snapshot<'_> {
             price_lists.entry(u64::try_from(entry).unwrap_or(0)).or_default().push(price);
         }
         expected.extend(costs::payloads(connection)?);
+        expected.extend(maps::payloads(connection)?);
         expected.extend(price_lists.into_iter().map(|(entry, rows)| (entry, payload::prices(&rows))));
         Ok(expected)
     }
