@@ -325,8 +325,14 @@ fn a_message_that_was_still_streaming_is_revised() -> Outcome {
     desk.run(&["import", "session.jsonl"])?.ends(0)?.says("1 accepted")?.says("1 of them have grown")?;
     desk.write("session.jsonl", line(58, 1) + &line(59, 75) + "\n")?;
     desk.run(&["import", "session.jsonl"])?.ends(0)?.says("0 accepted + 1 duplicates")?;
+    // A side chain's copy has other times, and is the same message.
+    desk.write("agent.jsonl", line(59, 75))?;
+    desk.run(&["import", "agent.jsonl"])?.ends(0)?.says("0 accepted + 1 duplicates")?;
+    desk.write("agent.jsonl", line(59, 76))?;
+    desk.run(&["import", "agent.jsonl"])?.ends(0)?.says("1 of them have grown")?;
+    assert_eq!(desk.count("SELECT count(DISTINCT at) FROM usage_event")?, 1);
     let sum = "SELECT events * 1000000 + request * 100000 + input * 100 + output FROM usage_daily";
-    assert_eq!(desk.count(sum)?, 1_104_075);
+    assert_eq!(desk.count(sum)?, 1_104_076);
     desk.run(&["verify"])?.ends(0)?;
     Ok(())
 }

@@ -26,8 +26,9 @@ const PART: &str = "SELECT e.class, c.source, c.tag_set, c.model, c.tier, c.kind
     e.input, e.cache_read, e.cache_write, e.cache_write_1h, e.output, e.reasoning \
     FROM usage_event e JOIN event_class c ON c.id = e.class WHERE e.key = ?1";
 const METERS_OF_PART: &str = "SELECT meter, quantity FROM event_meter WHERE key = ?1";
-const LINKS: &str = "SELECT l.key, l.original FROM event_link l JOIN usage_event e ON e.key = l.key \
-    JOIN event_class c ON c.id = e.class WHERE l.key BETWEEN ?1 AND ?2 AND c.kind = 2";
+// CROSS: from the few links to their events, never the other way.
+const LINKS: &str = "SELECT l.key, l.original FROM event_link l CROSS JOIN usage_event e ON e.key = l.key \
+    CROSS JOIN event_class c ON c.id = e.class WHERE l.key BETWEEN ?1 AND ?2 AND c.kind = 2";
 const ADD_LINK: &str = "INSERT INTO event_link (key, original) VALUES (?1, ?2)";
 
 /// What the parts of a record must have in common, as numbers.
@@ -136,9 +137,14 @@ impl History {
         self.0.iter().any(|part| batch(part.batch))
     }
 
-    /// How a state stands to it.
-    pub(super) fn standing(&self, payer: Payer, at: Timestamp, state: &Quantities) -> Result<Standing> {
-        if self.0.iter().any(|part| part.payer != payer || part.at != at) {
+    /// The instant of the record, which is that of its first state.
+    pub(super) fn at(&self) -> Option<Timestamp> {
+        self.0.first().map(|part| part.at)
+    }
+
+    /// How a state of the same day stands to it.
+    pub(super) fn standing(&self, payer: Payer, state: &Quantities) -> Result<Standing> {
+        if self.0.iter().any(|part| part.payer != payer) {
             return Ok(Standing::Other);
         }
         let mut sum = Quantities::NONE;

@@ -23,10 +23,13 @@ impl Appender<'_> {
     ) -> Result<Placed> {
         if batch.records == Records::Growing {
             let history = History::read(self.connection, original, batch.id(row))?;
-            match history.standing(self.payer_of(row)?, row.at, &batch.quantities(row))? {
+            match history.standing(self.payer_of(row)?, &batch.quantities(row))? {
                 Standing::Known => return Ok(Placed::Duplicate),
                 Standing::More(added) if !history.is_of(|batch| self.stored.is_own(batch)) => {
-                    self.revise(batch_id, (batch.id(row), row), class, &added, original)?;
+                    // The record stays where its first state has put it.
+                    let mut row = *row;
+                    row.at = history.at().unwrap_or(row.at);
+                    self.revise(batch_id, (batch.id(&row), &row), class, &added, original)?;
                     return Ok(Placed::Revision);
                 }
                 Standing::More(_) | Standing::Other => {}
