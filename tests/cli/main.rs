@@ -35,8 +35,11 @@ fn every_command_explains_itself() -> Outcome {
     let commands = [
         "init",
         "import",
+        "formats",
+        "maps",
         "quarantine",
         "prices",
+        "costs",
         "report",
         "month-end",
         "verify",
