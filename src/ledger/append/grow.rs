@@ -78,3 +78,119 @@ impl Appender<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::batch::{Class, Names};
+    use crate::domain::calendar::{Calendar, Day};
+    use crate::domain::currency::Currency;
+    use crate::domain::event::{Model, ServiceTier};
+    use crate::domain::key::HASH_BITS;
+    use crate::domain::meter::Meter;
+    use crate::domain::name::Name;
+    use crate::domain::tags::TagSet;
+    use crate::domain::timestamp::Timestamp;
+    use crate::ledger::imports::FileFacts;
+    use crate::ledger::{Ledger, Settings};
+    use std::error::Error;
+
+    type Outcome<T = ()> = std::result::Result<T, Box<dyn Error>>;
+
+    const LAST_HASH: i64 = (1 << HASH_BITS) - 1;
+
+    fn names() -> Outcome<Names> {
+        let class = |prompt| Class { model: 0, tags: 0, tier: 0, prompt };
+        Ok(Names {
+            models: vec![Model { provider: None, name: Name::new("m")? }],
+            tag_sets: vec![TagSet::default()],
+            tiers: vec![ServiceTier::new("")?],
+            classes: vec![class(PromptSize::Exact), class(PromptSize::UpToSum)],
+        })
+    }
+
+    /// A batch of growing records: days after the first of October 2026, hashes, ids, inputs, and requests.
+    fn batch(rows: &[(u16, i64, &str, i64, i64)]) -> Outcome<Batch> {
+        let mut batch = Batch::new();
+        for (line, (day, hash, id, input, requests)) in (1..).zip(rows) {
+            let day = Day::from_number(20_727 + i64::from(*day)).ok_or("no such day")?;
+            let at = Timestamp::from_nanos(day.utc_midnight()).ok_or("no such instant")?;
+            let mut quantities = Quantities::NONE;
+            quantities.set(Meter::Input, *input);
+            quantities.set(Meter::Request, *requests);
+            let head = Head { key: EventKey::new(day, *hash), at, line, class: u32::from(*requests > 1) };
+            batch.push(head, id, quantities.frequent(), &[])?;
+        }
+        let mut batch = Batch::merged(&[batch])?;
+        batch.records = Records::Growing;
+        Ok(batch)
+    }
+
+    fn facts(lines: u64) -> FileFacts {
+        FileFacts {
+            source: "default".to_owned(),
+            file: "f".to_owned(),
+            format: "f/1".to_owned(),
+            options: String::new(),
+            digest: [0; 32],
+            bytes: 0,
+            lines,
+            header: 0,
+            blank: 0,
+            quarantined: 0,
+        }
+    }
+
+    /// A ledger in which prompts of more than 100 tokens of the model have a price of their own, and what SQL says of it
+    /// after imports, each of some batches.
+    fn after(imports: &[&[Batch]], sql: &str) -> Outcome<i64> {
+        let folder = tempfile::tempdir()?;
+        let now = Timestamp::parse("2026-11-23T08:00:00Z")?;
+        let settings = Settings::new(Currency::USD, Calendar::UTC, Name::new("contract")?);
+        let ledger = Ledger::create(&folder.path().join("l.db"), &settings, now, "test")?;
+        let write = ledger.write(|| {})?;
+        let price = "INSERT INTO price (entry, line, book, provider, model, tier, meter, prompt_above, currency, rate, \
+                     valid_from) VALUES (1, 1, 'contract', '', 'm', 'standard', 0, 100, 'USD', 1, 0)";
+        write.connection().execute(price, [])?;
+        for batches in imports {
+            let mut appender = Appender::new(&write, "default")?;
+            let mut summariser = appender.summariser();
+            for batch in *batches {
+                let mut copy = Batch::merged(std::slice::from_ref(batch))?;
+                copy.records = batch.records;
+                appender.append(copy, &names()?, &mut summariser)?;
+            }
+            let appended = appender.finish()?;
+            write.record_import(&facts(appended.accepted), &appended, &[], now, "test")?;
+        }
+        Ok(write.connection().query_row(sql, [], |row| row.get(0))?)
+    }
+
+    #[test]
+    fn a_later_batch_knows_the_keys_of_revisions() -> Outcome {
+        let first = [batch(&[(0, 5, "other", 1, 1), (1, 100, "grows", 1, 1)])?];
+        // The first day's new event has the hashes of the second looked at, before that one's record grows.
+        let second = [
+            batch(&[(0, 7, "new", 1, 1), (1, 100, "grows", 2, 1)])?,
+            batch(&[(1, 101, "its hash is the revision's key", 1, 1)])?,
+        ];
+        let sql = "SELECT count(*) * 10 + (SELECT sum(events) FROM usage_daily) FROM usage_event";
+        assert_eq!(after(&[&first, &second], sql)?, 54);
+        Ok(())
+    }
+
+    #[test]
+    fn the_last_state_counts_also_where_keys_go_on_at_the_start_of_the_day() -> Outcome {
+        let states = [(90, 1), (110, 1), (130, 3)];
+        let state = |(input, requests)| batch(&[(0, LAST_HASH - 1, "grows", input, requests)]).map(|batch| [batch]);
+        let states: Vec<[Batch; 1]> = states.into_iter().map(state).collect::<Outcome<_>>()?;
+        let imports: Vec<&[Batch]> = states.iter().map(<[Batch; 1]>::as_slice).collect();
+        let band = "SELECT band FROM usage_daily";
+        for (taken, expected) in [(1, 0), (2, 100)] {
+            assert_eq!(after(imports.get(..taken).unwrap_or_default(), band)?, expected);
+        }
+        assert_eq!(after(&imports, band)?, -1, "three requests of 130 tokens together tell no size");
+        assert_eq!(after(&imports, "SELECT input * 100 + request * 10 + events FROM usage_monthly")?, 13_031);
+        Ok(())
+    }
+}
