@@ -5,10 +5,12 @@
 
 pub mod catalogs;
 pub mod completeness;
+pub mod costs;
 pub mod departments;
 pub mod explain;
 pub mod import;
 pub mod manifest;
+pub mod maps;
 pub mod month_end;
 pub mod output;
 pub mod price_diff;

@@ -70,6 +70,18 @@ pub struct Batch {
     ids: String,
     /// Rare meters, and quantities of frequent ones that are too large to be packed.
     rare: Vec<(Meter, i64)>,
+    /// Whether its records may be later states of known ones.
+    pub records: Records,
+}
+
+/// Whether what a record says is its last word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Records {
+    /// It is: an id stands for one content.
+    #[default]
+    Final,
+    /// It may come again and say more: a bucket that fills, a session that goes on.
+    Growing,
 }
 
 /// A batch holds as much as its spans can address.
@@ -80,7 +92,7 @@ pub struct BatchFull;
 impl Batch {
     /// An empty batch.
     pub const fn new() -> Self {
-        Self { rows: Vec::new(), ids: String::new(), rare: Vec::new() }
+        Self { rows: Vec::new(), ids: String::new(), rare: Vec::new(), records: Records::Final }
     }
 
     /// The rows.
@@ -195,7 +207,9 @@ impl Batch {
         let mut rests: Vec<_> = parts.iter().map(|part| part.rows.iter()).collect();
         // The next key of each part that has one, smallest first, then the earliest part.
         let mut next: BinaryHeap<Reverse<(EventKey, usize)>> = BinaryHeap::with_capacity(parts.len());
-        next.extend(parts.iter().enumerate().filter_map(|(n, part)| part.rows.first().map(|row| Reverse((row.key, n)))));
+        next.extend(
+            parts.iter().enumerate().filter_map(|(n, part)| part.rows.first().map(|row| Reverse((row.key, n)))),
+        );
         while let Some(mut smallest) = next.peek_mut() {
             let number = smallest.0.1;
             let (Some(part), Some(rest)) = (parts.get(number), rests.get_mut(number)) else { break };
@@ -213,7 +227,7 @@ impl Batch {
     fn with_room_of(parts: &[Self]) -> Self {
         let rows = parts.iter().map(Self::len).sum();
         let ids = parts.iter().map(|part| part.ids.len()).sum();
-        Self { rows: Vec::with_capacity(rows), ids: String::with_capacity(ids), rare: Vec::new() }
+        Self { rows: Vec::with_capacity(rows), ids: String::with_capacity(ids), ..Self::new() }
     }
 
     /// Cuts the rows from a place on off into a batch of their own.

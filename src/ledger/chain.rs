@@ -26,6 +26,10 @@ pub enum Kind {
     Rule,
     /// Something that was missing was waived or discarded, with a reason.
     Waive,
+    /// What a provider says it charges was imported.
+    Cost,
+    /// A map of columns was kept under a name.
+    Map,
 }
 
 impl Kind {
@@ -36,6 +40,8 @@ impl Kind {
             Self::Price => 3,
             Self::Rule => 5,
             Self::Waive => 8,
+            Self::Cost => 20,
+            Self::Map => 21,
         }
     }
 
@@ -47,6 +53,8 @@ impl Kind {
             3 => Some(Self::Price),
             5 => Some(Self::Rule),
             8 => Some(Self::Waive),
+            20 => Some(Self::Cost),
+            21 => Some(Self::Map),
             _ => None,
         }
     }

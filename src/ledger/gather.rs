@@ -130,11 +130,8 @@ impl Aggregate<Gathered, i64> for Gatherer {
             }
         };
         let (key, class, after_midnight) = (integer(0), integer(1), integer(2 + METER_COLUMNS));
-        let (batch, line) = if values > 4 + METER_COLUMNS {
-            (integer(4 + METER_COLUMNS), integer(5 + METER_COLUMNS))
-        } else {
-            (0, 0)
-        };
+        let (batch, line) =
+            if values > 4 + METER_COLUMNS { (integer(4 + METER_COLUMNS), integer(5 + METER_COLUMNS)) } else { (0, 0) };
         let mut frequent = Frequent::NONE;
         for place in 0..METER_COLUMNS {
             match context.get_raw(2 + place) {

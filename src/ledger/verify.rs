@@ -11,11 +11,13 @@ use crate::ledger::chain::{Entry, Kind};
 use crate::ledger::class::Classes;
 use crate::ledger::payload::{self, BatchSeal};
 use crate::ledger::recount;
+use crate::ledger::revision::{Grown, Parts};
 use crate::ledger::scan::{Columns, StoredEvent};
 use crate::ledger::summarise::{DayHasher, DaySeal};
 use crate::ledger::sums::{self, Grain, Months};
 use crate::ledger::transaction::Snapshot;
-use crate::ledger::{LedgerError, Result, chain, departments, dictionary, imports, prices, quarantine, rules, schema};
+use crate::ledger::{LedgerError, Result, chain, costs, departments, dictionary, imports, maps};
+use crate::ledger::{prices, quarantine, rules, schema};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 
@@ -51,6 +53,8 @@ const ORPHANS: &str = "SELECT count(*) FROM usage_daily_meter m WHERE NOT EXISTS
     WHERE d.day = m.day AND d.posting_period = m.posting_period AND d.source = m.source AND d.tag_set = m.tag_set \
     AND d.model = m.model AND d.tier = m.tier AND d.band = m.band)";
 const SEALED: &str = "SELECT sum(events) FROM batch";
+const STRAY_LINKS: &str = "SELECT count(*) FROM event_link l LEFT JOIN usage_event e ON e.key = l.key \
+    LEFT JOIN event_class c ON c.id = e.class WHERE c.kind IS NULL OR c.kind = 0";
 const METERS: &str = "SELECT code, name, unit FROM meter ORDER BY code";
 
 impl Snapshot<'_> {
@@ -90,13 +94,19 @@ impl Snapshot<'_> {
         let Prover { classes, payers, forms, sources } = prover;
         let mut sources = sources.clone();
         let (first, last) = EventKey::range_of(day);
+        let (grown, mut parts_seen) = (Grown::between(self.connection(), first, last)?, Parts::default());
         self.events(classes, first, last, Columns::All, |event| {
             events += 1;
             if event.at < start || end.is_some_and(|end| event.at >= end) {
                 findings.push(format!("event {:?} at {} stands under {day}", event.id, event.at));
             }
             hashers.entry(event.batch).or_insert_with(DayHasher::new).add(parts(event, forms)?, &event.quantities);
-            tally.add((event.class.number, event.class.band(&event.quantities)?), event.at, &event.quantities)?;
+            if grown.has(event) {
+                parts_seen.note(event);
+                grown.tally(classes, event, &mut tally)?;
+            } else {
+                tally.add((event.class.number, event.class.band(&event.quantities)?), event.at, &event.quantities)?;
+            }
             match sources.get_mut(&event.batch) {
                 None => findings.push(format!("event {:?} names a batch that is not there", event.id)),
                 Some((source, _)) if *source != event.class.source => {
@@ -114,6 +124,7 @@ impl Snapshot<'_> {
         for (hash, key) in displaced {
             findings.extend(self.unreachable(EventKey::new(day, hash), key)?);
         }
+        findings.extend(parts_seen.findings(&grown));
         let lines = recount::lines_of_day(tally, classes, day, start)?;
         findings.extend(self.compare_daily(day, &lines)?);
         let mut month = Months::default();
@@ -189,6 +200,12 @@ impl Snapshot<'_> {
             }
         }
         Ok(findings)
+    }
+
+    /// Links of what is no revision or correction.
+    pub fn stray_links(&self) -> Result<Option<Finding>> {
+        let links: i64 = self.connection().query_row(STRAY_LINKS, [], |row| row.get(0))?;
+        Ok((links > 0).then(|| format!("{links} link(s) belong to no revision or correction")))
     }
 
     /// Names and units of meters that are not those this version made them with.
@@ -326,6 +343,8 @@ impl Snapshot<'_> {
         for (price, entry) in prices::all(connection)? {
             price_lists.entry(u64::try_from(entry).unwrap_or(0)).or_default().push(price);
         }
+        expected.extend(costs::payloads(connection)?);
+        expected.extend(maps::payloads(connection)?);
         expected.extend(price_lists.into_iter().map(|(entry, rows)| (entry, payload::prices(&rows))));
         for (set, entry) in rules::all(connection)? {
             expected.insert(u64::try_from(entry).unwrap_or(0), payload::rules(&set));

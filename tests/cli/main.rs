@@ -38,10 +38,13 @@ fn every_command_explains_itself() -> Outcome {
     let commands = [
         "init",
         "import",
+        "formats",
+        "maps",
         "quarantine",
         "prices",
         "rules",
         "departments",
+        "costs",
         "report",
         "explain",
         "month-end",
