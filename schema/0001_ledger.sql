@@ -13,10 +13,11 @@ CREATE TABLE ledger (
     book        TEXT    NOT NULL CHECK (book <> '')
 ) STRICT;
 
--- The hash chain. kind: 1 genesis, 2 import, 3 price, 4 fx, 5 rule, 6 policy, 7 adjust, 8 waive, 9 close, 10 reopen, 11 migrate, 12 alias.
+-- The hash chain. kind: 1 genesis, 2 import, 3 price, 4 fx, 5 rule, 6 policy, 7 adjust, 8 waive, 9 close, 10 reopen, 11 migrate,
+-- 12 alias, 20 cost, 21 map.
 CREATE TABLE entry (
     seq     INTEGER PRIMARY KEY CHECK (seq >= 1),
-    kind    INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 12),
+    kind    INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 12 OR kind IN (20, 21)),
     at      INTEGER NOT NULL,
     actor   TEXT    NOT NULL CHECK (actor <> ''),
     payload BLOB    NOT NULL,
@@ -129,7 +130,8 @@ CREATE TABLE event_meter (
     PRIMARY KEY (key, meter)
 ) STRICT, WITHOUT ROWID;
 
--- What a correction corrects, and what a revision revises.
+-- What a correction corrects, and what a revision revises: a revision has the id and the instant of its original, stands
+-- on its day, and holds what a later state of the record added.
 CREATE TABLE event_link (
     key      INTEGER PRIMARY KEY,
     original INTEGER NOT NULL CHECK (original <> key)
@@ -295,6 +297,54 @@ CREATE TABLE department (
     UNIQUE (entry, name)
 ) STRICT;
 
+-- One cost report of a provider that brought something: lines = its rows + duplicates.
+CREATE TABLE cost_import (
+    id         INTEGER PRIMARY KEY,
+    entry      INTEGER NOT NULL UNIQUE REFERENCES entry (seq),
+    source     INTEGER NOT NULL REFERENCES source (id),
+    file       TEXT    NOT NULL,
+    format     TEXT    NOT NULL,
+    options    TEXT    NOT NULL,
+    digest     BLOB    NOT NULL CHECK (length(digest) = 32),
+    bytes      INTEGER NOT NULL CHECK (bytes >= 0),
+    lines      INTEGER NOT NULL CHECK (lines >= 1),
+    empty      INTEGER NOT NULL CHECK (empty >= 0),
+    duplicates INTEGER NOT NULL CHECK (duplicates BETWEEN 0 AND lines)
+) STRICT;
+
+-- What a provider says it charges, for comparison only. The same key of a source again, with a higher id, replaces.
+-- amount: a decimal number of the currency's units, exactly as it was written; rounded_to: the decimals the provider rounds to.
+CREATE TABLE provider_cost (
+    id         INTEGER PRIMARY KEY,
+    import     INTEGER NOT NULL REFERENCES cost_import (id),
+    line       INTEGER NOT NULL CHECK (line >= 1),
+    key        TEXT    NOT NULL CHECK (key <> ''),
+    provider   TEXT    NOT NULL CHECK (provider <> ''),
+    item       TEXT    CHECK (item <> ''),
+    model      TEXT    CHECK (model <> ''),
+    from_at    INTEGER NOT NULL,
+    until_at   INTEGER NOT NULL CHECK (until_at > from_at),
+    currency   TEXT    NOT NULL CHECK (length(currency) = 3),
+    amount     TEXT    NOT NULL CHECK (amount <> ''),
+    rounded_to INTEGER CHECK (rounded_to BETWEEN 0 AND 15)
+) STRICT;
+
+CREATE TRIGGER cost_import_refuses_update BEFORE UPDATE ON cost_import BEGIN SELECT RAISE(ABORT, 'cost_import is append-only'); END;
+CREATE TRIGGER cost_import_refuses_delete BEFORE DELETE ON cost_import BEGIN SELECT RAISE(ABORT, 'cost_import is append-only'); END;
+CREATE TRIGGER provider_cost_refuses_update BEFORE UPDATE ON provider_cost BEGIN SELECT RAISE(ABORT, 'provider_cost is append-only'); END;
+CREATE TRIGGER provider_cost_refuses_delete BEFORE DELETE ON provider_cost BEGIN SELECT RAISE(ABORT, 'provider_cost is append-only'); END;
+
+-- Maps of columns kept under a name. The same name again, with a higher id, replaces.
+CREATE TABLE column_map (
+    id    INTEGER PRIMARY KEY,
+    entry INTEGER NOT NULL UNIQUE REFERENCES entry (seq),
+    name  TEXT    NOT NULL CHECK (name <> ''),
+    map   TEXT    NOT NULL CHECK (map <> '')
+) STRICT;
+
+CREATE TRIGGER column_map_refuses_update BEFORE UPDATE ON column_map BEGIN SELECT RAISE(ABORT, 'column_map is append-only'); END;
+CREATE TRIGGER column_map_refuses_delete BEFORE DELETE ON column_map BEGIN SELECT RAISE(ABORT, 'column_map is append-only'); END;
+
 -- Lines that were no events, kept with the import that brought them. kept holds known fields only.
 CREATE TABLE quarantine (
     id       INTEGER PRIMARY KEY,
@@ -316,9 +366,10 @@ CREATE TABLE quarantine_outcome (
     reason     TEXT    NOT NULL
 ) STRICT;
 
--- The same facts with names instead of numbers, for any SQLite tool.
+-- The same facts with names instead of numbers, for any SQLite tool. A revision has what was added to its event only.
 CREATE VIEW usage AS
 SELECT e.id                                   AS event_id,
+       CASE c.kind WHEN 0 THEN 'usage' WHEN 1 THEN 'correction' ELSE 'revision' END AS kind,
        s.name                                 AS source,
        date((e.key >> 47) * 86400, 'unixepoch') AS day,
        strftime('%Y-%m-%dT%H:%M:%S', e.nanos / 1000000000, 'unixepoch')
@@ -337,7 +388,7 @@ SELECT e.id                                   AS event_id,
        e.output                               AS output_tokens,
        e.reasoning                            AS reasoning_tokens,
        coalesce((SELECT x.quantity FROM event_meter x JOIN meter n ON n.code = x.meter
-                 WHERE x.key = e.key AND n.name = 'request'), 1) AS requests,
+                 WHERE x.key = e.key AND n.name = 'request'), iif(c.prompt = 0, 1, NULL)) AS requests,
        i.file                                 AS file,
        e.line                                 AS line
 FROM (SELECT *, (key >> 47) * 86400000000000 + iif(abs(at) < 2147483648, at * 1000000, at - 4611686018427387904) AS nanos

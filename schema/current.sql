@@ -6,6 +6,27 @@ CREATE TABLE batch (
     digest         BLOB    NOT NULL CHECK (length(digest) = 32)
 ) STRICT;
 
+CREATE TABLE column_map (
+    id    INTEGER PRIMARY KEY,
+    entry INTEGER NOT NULL UNIQUE REFERENCES entry (seq),
+    name  TEXT    NOT NULL CHECK (name <> ''),
+    map   TEXT    NOT NULL CHECK (map <> '')
+) STRICT;
+
+CREATE TABLE cost_import (
+    id         INTEGER PRIMARY KEY,
+    entry      INTEGER NOT NULL UNIQUE REFERENCES entry (seq),
+    source     INTEGER NOT NULL REFERENCES source (id),
+    file       TEXT    NOT NULL,
+    format     TEXT    NOT NULL,
+    options    TEXT    NOT NULL,
+    digest     BLOB    NOT NULL CHECK (length(digest) = 32),
+    bytes      INTEGER NOT NULL CHECK (bytes >= 0),
+    lines      INTEGER NOT NULL CHECK (lines >= 1),
+    empty      INTEGER NOT NULL CHECK (empty >= 0),
+    duplicates INTEGER NOT NULL CHECK (duplicates BETWEEN 0 AND lines)
+) STRICT;
+
 CREATE TABLE department (
     id          INTEGER PRIMARY KEY,
     entry       INTEGER NOT NULL REFERENCES entry (seq),
@@ -21,7 +42,7 @@ CREATE TABLE department (
 
 CREATE TABLE entry (
     seq     INTEGER PRIMARY KEY CHECK (seq >= 1),
-    kind    INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 12),
+    kind    INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 12 OR kind IN (20, 21)),
     at      INTEGER NOT NULL,
     actor   TEXT    NOT NULL CHECK (actor <> ''),
     payload BLOB    NOT NULL,
@@ -116,6 +137,21 @@ CREATE TABLE price (
     currency     TEXT    NOT NULL CHECK (length(currency) = 3),
     rate         INTEGER CHECK (rate >= 0),
     valid_from   INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE provider_cost (
+    id         INTEGER PRIMARY KEY,
+    import     INTEGER NOT NULL REFERENCES cost_import (id),
+    line       INTEGER NOT NULL CHECK (line >= 1),
+    key        TEXT    NOT NULL CHECK (key <> ''),
+    provider   TEXT    NOT NULL CHECK (provider <> ''),
+    item       TEXT    CHECK (item <> ''),
+    model      TEXT    CHECK (model <> ''),
+    from_at    INTEGER NOT NULL,
+    until_at   INTEGER NOT NULL CHECK (until_at > from_at),
+    currency   TEXT    NOT NULL CHECK (length(currency) = 3),
+    amount     TEXT    NOT NULL CHECK (amount <> ''),
+    rounded_to INTEGER CHECK (rounded_to BETWEEN 0 AND 15)
 ) STRICT;
 
 CREATE TABLE quarantine (
@@ -291,6 +327,7 @@ FROM (
 
 CREATE VIEW usage AS
 SELECT e.id                                   AS event_id,
+       CASE c.kind WHEN 0 THEN 'usage' WHEN 1 THEN 'correction' ELSE 'revision' END AS kind,
        s.name                                 AS source,
        date((e.key >> 47) * 86400, 'unixepoch') AS day,
        strftime('%Y-%m-%dT%H:%M:%S', e.nanos / 1000000000, 'unixepoch')
@@ -309,7 +346,7 @@ SELECT e.id                                   AS event_id,
        e.output                               AS output_tokens,
        e.reasoning                            AS reasoning_tokens,
        coalesce((SELECT x.quantity FROM event_meter x JOIN meter n ON n.code = x.meter
-                 WHERE x.key = e.key AND n.name = 'request'), 1) AS requests,
+                 WHERE x.key = e.key AND n.name = 'request'), iif(c.prompt = 0, 1, NULL)) AS requests,
        i.file                                 AS file,
        e.line                                 AS line
 FROM (SELECT *, (key >> 47) * 86400000000000 + iif(abs(at) < 2147483648, at * 1000000, at - 4611686018427387904) AS nanos
@@ -351,6 +388,14 @@ JOIN tag_set g ON g.id = d.tag_set;
 CREATE TRIGGER batch_refuses_delete BEFORE DELETE ON batch BEGIN SELECT RAISE(ABORT, 'batch is append-only'); END;
 
 CREATE TRIGGER batch_refuses_update BEFORE UPDATE ON batch BEGIN SELECT RAISE(ABORT, 'batch is append-only'); END;
+
+CREATE TRIGGER column_map_refuses_delete BEFORE DELETE ON column_map BEGIN SELECT RAISE(ABORT, 'column_map is append-only'); END;
+
+CREATE TRIGGER column_map_refuses_update BEFORE UPDATE ON column_map BEGIN SELECT RAISE(ABORT, 'column_map is append-only'); END;
+
+CREATE TRIGGER cost_import_refuses_delete BEFORE DELETE ON cost_import BEGIN SELECT RAISE(ABORT, 'cost_import is append-only'); END;
+
+CREATE TRIGGER cost_import_refuses_update BEFORE UPDATE ON cost_import BEGIN SELECT RAISE(ABORT, 'cost_import is append-only'); END;
 
 CREATE TRIGGER department_refuses_delete BEFORE DELETE ON department BEGIN SELECT RAISE(ABORT, 'department is append-only'); END;
 
@@ -395,6 +440,10 @@ CREATE TRIGGER model_refuses_update BEFORE UPDATE ON model BEGIN SELECT RAISE(AB
 CREATE TRIGGER price_refuses_delete BEFORE DELETE ON price BEGIN SELECT RAISE(ABORT, 'price is append-only'); END;
 
 CREATE TRIGGER price_refuses_update BEFORE UPDATE ON price BEGIN SELECT RAISE(ABORT, 'price is append-only'); END;
+
+CREATE TRIGGER provider_cost_refuses_delete BEFORE DELETE ON provider_cost BEGIN SELECT RAISE(ABORT, 'provider_cost is append-only'); END;
+
+CREATE TRIGGER provider_cost_refuses_update BEFORE UPDATE ON provider_cost BEGIN SELECT RAISE(ABORT, 'provider_cost is append-only'); END;
 
 CREATE TRIGGER quarantine_outcome_refuses_delete BEFORE DELETE ON quarantine_outcome BEGIN SELECT RAISE(ABORT, 'quarantine_outcome is append-only'); END;
 

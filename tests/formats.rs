@@ -224,7 +224,7 @@ fn every_format_is_in_the_documentation_and_in_the_list() -> Outcome {
 }
 
 #[test]
-fn a_record_that_grows_is_told_apart_from_a_wrong_id() -> Outcome {
+fn a_record_that_grows_is_revised_and_one_that_shrinks_is_a_conflict() -> Outcome {
     let desk = Desk::new()?;
     let format = named("openai-usage").ok_or("no such format")?;
     desk.write("early.jsonl", format!("{}\n", format.example))?;
@@ -233,7 +233,70 @@ fn a_record_that_grows_is_told_apart_from_a_wrong_id() -> Outcome {
         format!("{}\n", format.example.replace("\"output_tokens\":500", "\"output_tokens\":501")),
     )?;
     desk.run(&["import", "early.jsonl"])?.ends(0)?;
-    desk.run(&["import", "late.jsonl"])?.ends(5)?.says("records of this format grow until their time is over")?;
+    desk.run(&["import", "late.jsonl"])?
+        .ends(0)?
+        .says("1 accepted + 0 duplicates")?
+        .says("(1 of them have grown since they were imported)")?;
+    // What it said before is no news; what it never said and is less contradicts it.
+    desk.write("again.jsonl", [desk.read("early.jsonl")?, b"\n".to_vec()].concat())?;
+    desk.run(&["import", "again.jsonl"])?.ends(0)?.says("0 accepted + 1 duplicates")?;
+    for (shrunk, says) in [
+        ("\"output_tokens\":499", "output_tokens is 501 in the ledger and 499 here"),
+        ("\"output_tokens\":null", "output_tokens is 501 in the ledger and not reported here"),
+    ] {
+        desk.write("shrunk.jsonl", format!("{}\n", format.example.replace("\"output_tokens\":500", shrunk)))?;
+        let ran = desk.run(&["import", "shrunk.jsonl"])?.ends(5)?;
+        ran.says(says)?.says("may come again with more, never with less or otherwise")?;
+    }
+    // One file is one state of its records: twice the same bucket is a grouping that was not told.
+    let twice = format.example.replace("\"output_tokens\":500", "\"output_tokens\":502");
+    desk.write("twice.jsonl", format!("{twice}\n{}\n", twice.replace("502", "503")))?;
+    desk.run(&["import", "twice.jsonl"])?.ends(5)?;
+    let sums = "SELECT sum(events) * 100000 + sum(output) FROM usage_daily";
+    assert_eq!(desk.count(sums)?, 100_501);
+    desk.run(&["verify"])?.ends(0)?;
+    Ok(())
+}
+
+#[test]
+fn a_map_is_kept_under_a_name_and_imports_name_its_text() -> Outcome {
+    let desk = Desk::new()?;
+    let map = |column: &str| {
+        format!("[fields]\nevent_id = \"i\"\ntimestamp = \"t\"\nmodel = \"m\"\ninput_tokens = \"{column}\"\n")
+    };
+    desk.write("map.toml", map("p"))?;
+    desk.write("bad.toml", map("p").replace("model", "modell"))?;
+    desk.write("u.csv", "i,t,m,p,q\na,2026-10-05T10:00:00Z,x,7,8\n")?;
+    desk.run(&["import", "u.csv", "--map", "gateway"])?.ends(2)?.says("no such map in the ledger")?.says("hint: ")?;
+    desk.run(&["maps", "keep", "gateway", "bad.toml"])?.ends(3)?.says("bad.toml:4: fields: modell: is not a field")?;
+    desk.run(&["maps", "keep", "gateway", "map.toml"])?.ends(0)?.says("map.toml: kept as gateway")?;
+    let head = desk.head()?;
+    desk.run(&["maps", "keep", "gateway", "map.toml"])?.ends(0)?.says("is kept already")?;
+    assert_eq!(desk.head()?, head);
+    desk.run(&["import", "u.csv", "--map", "gateway"])?.ends(0)?.says("1 accepted")?;
+    // By its file it is the same map, and the same import.
+    desk.run(&["import", "u.csv", "--map", "map.toml"])?.ends(0)?.says("the very same file was imported before")?;
+    assert_eq!(desk.count("SELECT sum(input) FROM usage_daily")?, 7);
+    // Another map of the name is for imports to come.
+    desk.write("other.toml", map("q"))?;
+    desk.run(&["maps", "keep", "gateway", "other.toml"])?.ends(0)?;
+    assert_eq!(desk.print(&["maps", "show", "gateway"])?, map("q"));
+    assert_eq!(desk.print(&["maps", "list"])?, "gateway\n");
+    desk.run(&["maps", "show", "other"])?.ends(2)?.says("there is no map \"other\" in the ledger")?;
+    desk.run(&["import", "u.csv", "--map", "gateway"])?.ends(5)?;
+    desk.run(&["verify", "--deep"])?.ends(0)?;
+    Ok(())
+}
+
+#[test]
+fn what_a_format_does_not_tell_is_a_caveat_of_its_month_only() -> Outcome {
+    let desk = Desk::new()?;
+    desk.write("u.csv", format!("{}\n", named("openrouter-daily").ok_or("no such format")?.example))?;
+    desk.run(&["import", "u.csv"])?.ends(0)?;
+    let says = "records of openrouter-daily do not tell what of a prompt was cached";
+    let month = |month| desk.print(&["report", "chargeback", "--period", month]);
+    assert!(month("2026-10")?.contains(says) && !month("2026-09")?.contains(says));
+    desk.run(&["report", "chargeback", "--period", "2026-10", "--format", "json"])?.ends(0)?.says(says)?;
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use crate::domain::department::Registry;
 use crate::domain::period::{Month, Period};
 use crate::domain::timestamp::Timestamp;
 use crate::domain::usage::Dictionary;
+use crate::import::format::stored;
 use crate::ledger::quarantine::OpenLine;
 use crate::rating::RatedLine;
 use crate::text::problem::excerpt;
@@ -26,10 +27,12 @@ pub struct Caveats {
     pub inactive: BTreeSet<String>,
     /// Whether the period is not over yet, where now is known.
     pub not_over: bool,
+    /// What the formats of the period's imports do not tell: each format, and what.
+    pub untold: BTreeMap<&'static str, &'static str>,
 }
 
 impl Caveats {
-    /// Whether there is nothing to solve or waive. A month that is not over is no fault.
+    /// Whether there is nothing to solve or waive. A month that is not over is no fault, nor what a vendor does not tell.
     pub const fn is_clean(&self) -> bool {
         self.unpriced_events == 0 && self.unallocated_events == 0 && self.quarantined_lines == 0
     }
@@ -59,6 +62,8 @@ impl Caveats {
                 sentences.push(format!("{} department(s) are {what}: {}{more}", departments.len(), names.join(", ")));
             }
         }
+        let untold = self.untold.iter().map(|(format, what)| format!("records of {format} do not tell {what}"));
+        sentences.extend(untold);
         if self.not_over {
             sentences.push("the period is not over".to_owned());
         }
@@ -76,6 +81,8 @@ pub struct Known<'a> {
     pub open: &'a [OpenLine],
     /// The departments there are.
     pub registry: &'a Registry,
+    /// The formats of the period's imports, as they are kept with them.
+    pub formats: &'a BTreeSet<String>,
 }
 
 /// The caveats of rated lines.
@@ -113,6 +120,13 @@ pub fn caveats(
         unregistered,
         inactive,
         quarantined_lines: known.open.iter().filter(touches).count(),
+        untold: known
+            .formats
+            .iter()
+            .filter_map(|name| stored(name))
+            .map(|format| (format.name, format.untold))
+            .filter(|(_, untold)| !untold.is_empty())
+            .collect(),
         not_over: request.now.is_some_and(|now| calendar.day_of(now) <= request.period.last()),
     }
 }

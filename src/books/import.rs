@@ -3,6 +3,8 @@
 //! Parsing runs ahead of appending by one batch. The write lock is taken when the first batch is whole, so a file of
 //! less than a batch is parsed and checked before anybody has to wait.
 
+mod kept;
+
 use crate::books::departments::Doubts;
 pub use crate::books::import_options::{
     DEFAULT_SOURCE, ImportOptions, LISTED, QUARANTINE_LIMIT, Quarantine, Run, UnknownFields,
@@ -12,16 +14,17 @@ use crate::domain::batch::Batch;
 use crate::domain::timestamp::Timestamp;
 use crate::import::format::{named, stored};
 use crate::import::input::{self, FileDigest, Input, InputError, Source};
-use crate::import::parse::{self, BadLine, Context, Demand, OnBad, ParseError, Parsed};
+use crate::import::parse::{self, Context, Demand, OnBad, ParseError, Parsed};
 use crate::import::sink::Constants;
 use crate::ledger::append::{Appended, Appender};
 use crate::ledger::conflict::Conflict;
-use crate::ledger::imports::{FileFacts, ImportRow};
+use crate::ledger::imports::ImportRow;
 use crate::ledger::quarantine::Held;
 use crate::ledger::summarise::PlacedBatch;
 use crate::ledger::transaction::Write;
 use crate::ledger::{LedgerError, chain};
 use crate::text::problem::Problem;
+use kept::{facts, held};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{Receiver, channel, sync_channel};
 
@@ -40,8 +43,10 @@ pub struct ImportOutcome {
     pub header: u64,
     /// Blank lines.
     pub blank: u64,
-    /// New events.
+    /// New events, revisions among them.
     pub accepted: u64,
+    /// Records that were there and have grown.
+    pub revisions: u64,
     /// Events that were there already.
     pub duplicates: u64,
     /// Lines set aside.
@@ -103,7 +108,7 @@ pub enum ImportError {
         file: String,
         /// The first of them.
         conflicts: Vec<Conflict>,
-        /// Whether records of the file's format may come again and say more, which the ledger does not take yet.
+        /// Whether records of the file's format may come again and say more.
         cumulative: bool,
     },
     /// Departments that are not in the registry, and were to be refused.
@@ -233,7 +238,7 @@ impl Books {
         options.check_fields(file, &parsed.ignored)?;
         let appended = appended.map_err(|error| match error {
             LedgerError::Conflicts(conflicts) => {
-                let cumulative = stored(parsed.format).is_some_and(|format| format.cumulative);
+                let cumulative = stored(parsed.format).is_some_and(|format| format.grows(&options.reading));
                 ImportError::Conflicts { file: file.to_owned(), conflicts, cumulative }
             }
             other => ImportError::Ledger(other),
@@ -263,6 +268,7 @@ impl Books {
             header: facts.header,
             blank: facts.blank,
             accepted: appended.accepted,
+            revisions: appended.revisions,
             duplicates: appended.duplicates,
             quarantined: parsed.counts.bad,
             open,
@@ -347,6 +353,7 @@ impl Books {
             header: count(import.header),
             blank: count(import.blank),
             accepted: 0,
+            revisions: 0,
             duplicates: count(import.accepted) + count(import.duplicates),
             quarantined: count(import.quarantined),
             open: u64::try_from(open).unwrap_or(u64::MAX),
@@ -389,33 +396,5 @@ fn parse_error(file: &str, error: ParseError) -> ImportError {
         ParseError::Io(error) => ImportError::Unreadable { file, error },
         ParseError::File(problem) => ImportError::File { file, problem },
         ParseError::Stopped => ImportError::Stopped,
-    }
-}
-
-fn held(bad: &BadLine, context: &Context) -> Held {
-    let at = bad.redacted.timestamp.as_deref().and_then(|text| Timestamp::parse(text).ok());
-    Held {
-        line: i64::try_from(bad.problem.line).unwrap_or(i64::MAX),
-        field: bad.problem.field.clone().unwrap_or_default(),
-        what: bad.problem.what.clone(),
-        expected: bad.problem.expected.clone(),
-        event_id: bad.redacted.id.clone().unwrap_or_default(),
-        day: at.map(|at| i64::from(context.calendar.day_of(at).number())),
-        kept: bad.redacted.kept.clone(),
-    }
-}
-
-fn facts(file: &str, options: &ImportOptions, parsed: &Parsed) -> FileFacts {
-    FileFacts {
-        source: options.source.clone(),
-        file: file.to_owned(),
-        format: parsed.format.to_owned(),
-        options: options.spelling(),
-        digest: parsed.digest.digest,
-        bytes: parsed.digest.bytes,
-        lines: parsed.counts.lines,
-        header: parsed.counts.header,
-        blank: parsed.counts.blank,
-        quarantined: parsed.counts.bad,
     }
 }

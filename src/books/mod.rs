@@ -6,11 +6,13 @@
 pub mod aliases;
 pub mod catalogs;
 pub mod completeness;
+pub mod costs;
 pub mod departments;
 pub mod explain;
 pub mod import;
 pub mod import_options;
 pub mod manifest;
+pub mod maps;
 pub mod month_end;
 pub mod output;
 pub mod price_diff;

@@ -56,7 +56,7 @@ pub enum Detail {
 impl Detail {
     /// What a report needs.
     pub fn of(report: &str, by: &[Dimension]) -> Self {
-        let coarse = matches!(report, "chargeback" | "summary" | "roi");
+        let coarse = matches!(report, "chargeback" | "summary" | "roi" | "provider-cost");
         if coarse && by.iter().all(Dimension::is_of_payer_or_model) { Self::Totals } else { Self::Days }
     }
 }
@@ -143,7 +143,11 @@ impl Books {
         let rules = rules::of_snapshot(&snapshot)?;
         let rating = Rating { snapshot: &snapshot, book, books: &books, rules: &rules };
         let Rated { lines, before, names } = rating.of(request)?;
-        let known = Known { open: &snapshot.quarantine()?, registry: &snapshot.registry()? };
+        let known = Known {
+            open: &snapshot.quarantine()?,
+            registry: &snapshot.registry()?,
+            formats: &snapshot.formats_of(request.period)?,
+        };
         let caveats = completeness::caveats(&lines, &names, known, request, settings.calendar);
         let heading = Heading {
             report: String::new(),

@@ -89,9 +89,9 @@ impl Books {
         }
         watch.begin(Stage::Sums, None);
         findings.extend(snapshot.stray_sums(days_of_events)?);
+        findings.extend(snapshot.stray_links()?);
         findings.extend(snapshot.changed_months(&mut proofs)?);
         findings.extend(snapshot.changed_meters()?);
-        findings.extend(snapshot.unproven_links()?);
         let proof = snapshot.prove_chain(&proofs)?;
         findings.extend(proof.findings);
         findings.extend(anchor.and_then(|anchor| missing_anchor(&proof.heads, anchor)));

@@ -200,8 +200,8 @@ impl From<ImportError> for Failure {
             ImportError::Conflicts { file, conflicts, cumulative } => {
                 let details = conflicts.iter().map(|conflict| describe(file, conflict)).collect();
                 failure(Exit::Conflict).details(details).hint(if *cumulative {
-                    "records of this format grow until their time is over, and are kept as they first came: import \
-                     files of what is over only, or this one into a new ledger"
+                    "a record of this format may come again with more, never with less or otherwise: the file is older \
+                     than what the ledger has, has the record twice, or was asked for in another way"
                 } else {
                     "an id stands for one event: correct it, or give the other issuer a --source of its own"
                 })

@@ -2,29 +2,49 @@
 
 use super::Session;
 use crate::cli::failure::{Exit, Failure};
+use tokenbook::import::costs::COST_FORMATS;
 use tokenbook::import::{FORMATS, Format};
 
-/// List the formats of usage files, each with an example record
+/// List the formats of usage files and of cost reports, each with an example record
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Only this format
-    #[arg(value_name = "FORMAT", value_parser = clap::builder::PossibleValuesParser::new(FORMATS.iter().map(|f| f.name)))]
+    #[arg(value_name = "FORMAT", value_parser = names())]
     name: Option<String>,
 }
 
+fn names() -> clap::builder::PossibleValuesParser {
+    let usage = FORMATS.iter().map(|format| format.name);
+    clap::builder::PossibleValuesParser::new(usage.chain(COST_FORMATS.iter().map(|format| format.name)))
+}
+
 pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
-    let wanted = |format: &&Format| arguments.name.as_deref().is_none_or(|name| name == format.name);
-    for (place, Format { name, summary, example, cumulative, .. }) in FORMATS.iter().filter(wanted).enumerate() {
-        if place > 0 {
-            session.say("")?;
-        }
-        session.say(format!("{name}: {summary}"))?;
-        if *cumulative {
-            session.say("    a record may come again and say more: until then it is imported as it was first")?;
-        }
-        for line in example.lines() {
-            session.say(format!("    {line}"))?;
-        }
+    let wanted = |name: &str| arguments.name.as_deref().is_none_or(|wanted| wanted == name);
+    let mut first = true;
+    for Format { name, summary, example, cumulative, .. } in FORMATS.iter().filter(|format| wanted(format.name)) {
+        let note =
+            cumulative.then_some("a record may come again and say more: what was added is appended as a revision");
+        show((name, summary, example), note, &mut first, session)?;
+    }
+    for format in COST_FORMATS.iter().filter(|format| wanted(format.name)) {
+        let note = Some("provider cost, which `costs import` takes: it is compared with usage, and is none");
+        show((format.name, format.summary, format.example), note, &mut first, session)?;
     }
     Ok(Exit::Done)
+}
+
+fn show(
+    (name, summary, example): (&str, &str, &str),
+    note: Option<&str>,
+    first: &mut bool,
+    session: &mut Session<'_, '_>,
+) -> Result<(), Failure> {
+    if !std::mem::replace(first, false) {
+        session.say("")?;
+    }
+    session.say(format!("{name}: {summary}"))?;
+    for line in note.into_iter().chain(example.lines()) {
+        session.say(format!("    {line}"))?;
+    }
+    Ok(())
 }

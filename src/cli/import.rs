@@ -35,7 +35,7 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let run = if arguments.dry_run { Run::Dry } else { Run::Real };
-    let options = ImportOptions { expect_rows: arguments.expect_rows, ..arguments.usage.to_import(run)? };
+    let options = ImportOptions { expect_rows: arguments.expect_rows, ..arguments.usage.to_import(run, session)? };
     let inputs = expand(&arguments.files, arguments.follow, &session.ledger)
         .map_err(|error| Failure::from(ImportError::Input(error)))?;
     check(arguments, &inputs, session)?;
@@ -179,13 +179,16 @@ pub fn report(
 }
 
 fn counts(outcome: &ImportOutcome, options: &ImportOptions) -> String {
-    let ImportOutcome { file, lines, header, blank, accepted, duplicates, quarantined, .. } = outcome;
+    let ImportOutcome { file, lines, header, blank, accepted, revisions, duplicates, quarantined, .. } = outcome;
     let mut notes = match (options.run, outcome.same_file) {
         (Run::Dry, _) => vec!["dry run: nothing was kept".to_owned()],
         (Run::Real, true) => vec!["the very same file was imported before".to_owned()],
         (Run::Real, false) => Vec::new(),
     };
     notes.extend(options.ignored.keys().map(|key| format!("without the tag {key}")));
+    notes.extend(
+        (*revisions > 0).then(|| format!("{} of them have grown since they were imported", grouped(*revisions))),
+    );
     let note = if notes.is_empty() { String::new() } else { format!(" ({})", notes.join("; ")) };
     // In other people's formats a record may be several lines or several events, or none.
     let own = stored(&outcome.format).is_none_or(|format| matches!(format.how, How::Own(_)));

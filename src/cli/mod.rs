@@ -3,12 +3,14 @@
 mod aliases;
 mod backup;
 mod completions;
+mod costs;
 mod departments;
 mod explain;
 pub mod failure;
 mod formats;
 mod import;
 mod init;
+mod maps;
 mod month_end;
 mod options;
 mod prices;
@@ -55,11 +57,13 @@ enum Command {
     Init(init::Arguments),
     Import(import::Arguments),
     Formats(formats::Arguments),
+    Maps(maps::Arguments),
     Quarantine(quarantine::Arguments),
     Prices(prices::Arguments),
     Aliases(aliases::Arguments),
     Rules(rules::Arguments),
     Departments(departments::Arguments),
+    Costs(costs::Arguments),
     Report(report::Arguments),
     Explain(explain::Arguments),
     MonthEnd(Box<month_end::Arguments>),
@@ -187,11 +191,13 @@ fn dispatch(command: Command, session: &mut Session<'_, '_>) -> Result<Exit, Fai
         Command::Init(arguments) => init::run(&arguments, session),
         Command::Import(arguments) => import::run(&arguments, session),
         Command::Formats(arguments) => formats::run(&arguments, session),
+        Command::Maps(arguments) => maps::run(&arguments, session),
         Command::Quarantine(arguments) => quarantine::run(&arguments, session),
         Command::Prices(arguments) => prices::run(&arguments, session),
         Command::Aliases(arguments) => aliases::run(&arguments, session),
         Command::Rules(arguments) => rules::run(&arguments, session),
         Command::Departments(arguments) => departments::run(&arguments, session),
+        Command::Costs(arguments) => costs::run(&arguments, session),
         Command::Report(arguments) => report::run(&arguments, session),
         Command::Explain(arguments) => explain::run(&arguments, session),
         Command::MonthEnd(arguments) => month_end::run(&arguments, session),

@@ -74,7 +74,7 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
         roi: arguments.roi.clone(),
         offers: arguments.offers.clone(),
         out: arguments.out.clone(),
-        import: arguments.import.to_import(Run::Real)?,
+        import: arguments.import.to_import(Run::Real, session)?,
     };
     readable(&month_end)?;
     arguments.import.refuse_errors_over(&inputs, &session.ledger)?;

@@ -1,5 +1,6 @@
 //! Options that several commands share.
 
+use crate::cli::Session;
 use crate::cli::failure::{Exit, Failure};
 use clap::builder::PossibleValuesParser;
 use std::path::Path;
@@ -47,8 +48,8 @@ pub struct UsageOptions {
     /// Whether prompt tokens include cached ones, where records do not tell
     #[arg(long, value_name = "HOW", value_parser = PossibleValuesParser::new(PromptTokens::NAMES))]
     prompt_tokens: Option<String>,
-    /// A map of columns (TOML), for a CSV or JSONL of your own: `tokenbook formats mapped` shows one
-    #[arg(long, value_name = "FILE")]
+    /// A map of columns (TOML), for a CSV or JSONL of your own: a file, or the name of one that `maps keep` has kept
+    #[arg(long, value_name = "FILE|NAME")]
     map: Option<std::path::PathBuf>,
     /// Set bad lines aside, up to MAX of them, and import the others (exit code 4)
     #[arg(long, value_name = "MAX", num_args = 0..=1, require_equals = true, default_missing_value = MOST)]
@@ -81,7 +82,7 @@ fn format_names() -> PossibleValuesParser {
 
 impl UsageOptions {
     /// As the library takes them.
-    pub fn to_import(&self, run: Run) -> Result<ImportOptions, Failure> {
+    pub fn to_import(&self, run: Run, session: &Session<'_, '_>) -> Result<ImportOptions, Failure> {
         let source = Name::new(&self.source)
             .map_err(|error| Failure::new(Exit::Usage, format!("--source {:?} {error}", self.source)))?;
         let tag = |text: &String| {
@@ -96,7 +97,7 @@ impl UsageOptions {
             fill: self.tags.iter().map(tag).collect::<Result<_, _>>()?,
             ignored: ignored(&self.ignored_tags)?,
             provider: self.provider()?,
-            reading: self.reading()?,
+            reading: self.reading(session)?,
             quarantine: self.quarantine.map_or(Quarantine::Refuse, |most| Quarantine::UpTo(most.min(QUARANTINE_LIMIT))),
             run,
             last_line_complete: self.last_line_complete,
@@ -140,13 +141,26 @@ fn ignored(keys: &[String]) -> Result<IgnoredTags, Failure> {
     Ok(ignored)
 }
 
-/// The map of a file.
-fn read_map(path: &Path) -> Result<Arc<ColumnMap>, Failure> {
+/// The map of a file, or else the one that the ledger keeps under the name.
+fn read_map(path: &Path, session: &Session<'_, '_>) -> Result<Arc<ColumnMap>, Failure> {
     let shown = path.display().to_string();
-    let bytes = std::fs::read(path).map_err(|error| Failure::new(Exit::Usage, format!("--map {shown}: {error}")))?;
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => kept_map(&shown, session)?,
+        Err(error) => return Err(Failure::new(Exit::Usage, format!("--map {shown}: {error}"))),
+    };
     ColumnMap::read(&bytes).map(Arc::new).map_err(|problems| {
         let problems: Vec<String> = problems.iter().map(|problem| problem.in_file(&shown)).collect();
         Failure::new(Exit::Usage, problems.join("\n")).hint("`tokenbook formats mapped` shows a map")
+    })
+}
+
+fn kept_map(name: &str, session: &Session<'_, '_>) -> Result<Vec<u8>, Failure> {
+    // A ledger that is not there, or is none, is told of where it is opened to be written to.
+    let maps = session.read().ok().map(|books| books.maps()).transpose()?.unwrap_or_default();
+    maps.get(name).map(|map| map.clone().into_bytes()).ok_or_else(|| {
+        Failure::new(Exit::Usage, format!("--map {name}: there is no such file, and no such map in the ledger"))
+            .hint("`tokenbook maps list` shows the names there are, `tokenbook maps keep NAME FILE` keeps one")
     })
 }
 
@@ -169,7 +183,7 @@ impl UsageOptions {
         Ok(name.to_string())
     }
 
-    fn reading(&self) -> Result<Reading, Failure> {
+    fn reading(&self, session: &Session<'_, '_>) -> Result<Reading, Failure> {
         let at = |text: &String| {
             Timestamp::parse(text).map_err(|error| {
                 Failure::new(Exit::Usage, format!("--at {text:?} {error}")).hint("such as --at 2026-10-01T08:30:00Z")
@@ -183,7 +197,7 @@ impl UsageOptions {
             at: self.at.as_ref().map(at).transpose()?,
             zone: self.assume_zone.as_ref().map(zone).transpose()?,
             prompt: self.prompt_tokens.as_deref().and_then(PromptTokens::named),
-            map: self.map.as_deref().map(read_map).transpose()?,
+            map: self.map.as_deref().map(|map| read_map(map, session)).transpose()?,
         })
     }
 }
@@ -214,12 +228,12 @@ impl OutputOptions {
     }
 
     /// Prints or writes a sheet.
-    pub fn put(&self, sheet: &Sheet, session: &mut super::Session<'_, '_>) -> Result<(), Failure> {
+    pub fn put(&self, sheet: &Sheet, session: &mut Session<'_, '_>) -> Result<(), Failure> {
         self.put_all(&[sheet], session)
     }
 
     /// Prints or writes sheets, with an empty line between them.
-    pub fn put_all(&self, sheets: &[&Sheet], session: &mut super::Session<'_, '_>) -> Result<(), Failure> {
+    pub fn put_all(&self, sheets: &[&Sheet], session: &mut Session<'_, '_>) -> Result<(), Failure> {
         let mut bytes = Vec::new();
         for sheet in sheets {
             if !bytes.is_empty() {

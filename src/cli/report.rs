@@ -9,6 +9,7 @@ use tokenbook::books::reports::{Basis, Detail, Request};
 use tokenbook::domain::period::Period;
 use tokenbook::report::REPORTS;
 use tokenbook::report::by::Dimension;
+use tokenbook::report::provider_cost::Grain;
 use tokenbook::report::savings::By;
 
 /// Make a report of a period
@@ -51,6 +52,7 @@ fn names() -> clap::builder::PossibleValuesParser {
     let others = [
         value("roi", "benefits and costs against the LLM cost"),
         value("savings", "what other offers would have cost"),
+        value("provider-cost", "what providers say they charge, beside the computed cost"),
     ];
     clap::builder::PossibleValuesParser::new(plain.chain(others))
 }
@@ -62,7 +64,9 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
         Period::parse(&arguments.period).map_err(|error| usage(format!("--period {:?} {error}", arguments.period)))?;
     let by =
         arguments.by.as_deref().map(Dimension::list).transpose().map_err(|error| usage(format!("--by {error}")))?;
-    let dimensions = by.clone().unwrap_or_else(|| vec![Dimension::Department]);
+    let compared = arguments.name == "provider-cost";
+    let default = if compared { Dimension::Provider } else { Dimension::Department };
+    let dimensions = by.clone().unwrap_or_else(|| vec![default]);
     let request = Request {
         detail: Detail::of(&arguments.name, &dimensions),
         by: dimensions,
@@ -73,9 +77,13 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
     };
     let books = session.read()?;
     let progress = session.reading_progress();
-    let statement = books.statement(&request, &progress);
+    let read = if compared {
+        books.statement_and_costs(&request, &progress)
+    } else {
+        books.statement(&request, &progress).map(|statement| (statement, Vec::new()))
+    };
     progress.clear();
-    let statement = statement?;
+    let (statement, costs) = read?;
     let currency = books.settings().currency;
     let sheet = match (&arguments.roi, &arguments.offers) {
         (Some(path), _) => statement.roi(&month_end::benefits(path, currency)?)?,
@@ -84,10 +92,20 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
             statement
                 .savings(&month_end::offers(path, currency)?, if department { By::Department } else { By::Offer })?
         }
+        _ if compared => books.provider_cost(&statement, &costs, grain(&request.by)?)?,
         _ => statement.report(&arguments.name, &request.by)?,
     };
     arguments.output.put(&sheet, session)?;
     Ok(if arguments.strict && !statement.caveats.is_clean() { Exit::Incomplete } else { Exit::Done })
+}
+
+/// How finely costs are compared.
+fn grain(by: &[Dimension]) -> Result<Grain, Failure> {
+    if !by.iter().all(|dimension| matches!(dimension, Dimension::Provider | Dimension::Model)) {
+        let what = "--by is not for the report provider-cost, expected provider or model";
+        return Err(Failure::new(Exit::Usage, what).hint("providers tell costs by no other dimension that usage has"));
+    }
+    Ok(if by.contains(&Dimension::Model) { Grain::Model } else { Grain::Provider })
 }
 
 /// Refuses options that the report would ignore.
@@ -96,7 +114,7 @@ fn fitting(arguments: &Arguments) -> Result<(), Failure> {
     for (option, given, report) in [
         ("--roi", arguments.roi.is_some(), &["roi"][..]),
         ("--offers", arguments.offers.is_some(), &["savings"]),
-        ("--by", arguments.by.is_some(), &["chargeback", "savings"]),
+        ("--by", arguments.by.is_some(), &["chargeback", "savings", "provider-cost"]),
     ] {
         if given && !report.contains(&name) {
             let what = format!("{option} is not for the report {name}, expected {}", report.join(" or "));

@@ -70,6 +70,18 @@ pub struct Batch {
     ids: String,
     /// Rare meters, and quantities of frequent ones that are too large to be packed.
     rare: Vec<(Meter, i64)>,
+    /// Whether its records may be later states of known ones.
+    pub records: Records,
+}
+
+/// Whether what a record says is its last word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Records {
+    /// It is: an id stands for one content.
+    #[default]
+    Final,
+    /// It may come again and say more: a bucket that fills, a session that goes on.
+    Growing,
 }
 
 /// A batch holds as much as its spans can address.
@@ -80,7 +92,7 @@ pub struct BatchFull;
 impl Batch {
     /// An empty batch.
     pub const fn new() -> Self {
-        Self { rows: Vec::new(), ids: String::new(), rare: Vec::new() }
+        Self { rows: Vec::new(), ids: String::new(), rare: Vec::new(), records: Records::Final }
     }
 
     /// The rows.
@@ -215,7 +227,7 @@ impl Batch {
     fn with_room_of(parts: &[Self]) -> Self {
         let rows = parts.iter().map(Self::len).sum();
         let ids = parts.iter().map(|part| part.ids.len()).sum();
-        Self { rows: Vec::with_capacity(rows), ids: String::with_capacity(ids), rare: Vec::new() }
+        Self { rows: Vec::with_capacity(rows), ids: String::with_capacity(ids), ..Self::new() }
     }
 
     /// Cuts the rows from a place on off into a batch of their own.

@@ -51,6 +51,11 @@ impl EventKey {
         Self(self.0 & !HASH_MASK | (self.0 + 1) & HASH_MASK)
     }
 
+    /// How many such steps lead from another key of the same day to this one.
+    pub const fn steps_from(self, other: Self) -> i64 {
+        self.0.wrapping_sub(other.0) & HASH_MASK
+    }
+
     /// The first and the last key of a day.
     pub fn range_of(day: Day) -> (Self, Self) {
         (Self::new(day, 0), Self::new(day, HASH_MASK))
@@ -127,6 +132,7 @@ mod tests {
         let (first, last) = EventKey::range_of(day);
         assert_eq!(last.next_in_day(), first);
         assert_eq!(first.next_in_day().number(), first.number() + 1);
+        assert_eq!((first.steps_from(last), last.steps_from(first)), (1, HASH_MASK));
         assert_eq!(last.day(), day);
         let narrowed = KeyHash::narrowed(3).hash("default", "x");
         assert!((HASH_MASK - 7..=HASH_MASK).contains(&narrowed));

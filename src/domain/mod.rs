@@ -15,6 +15,7 @@ pub mod meter;
 pub mod money;
 pub mod name;
 pub mod period;
+pub mod provider_cost;
 pub mod quantities;
 pub mod rate;
 pub mod ratio;

@@ -167,6 +167,19 @@ impl Quantities {
         Ok(())
     }
 
+    /// What was added since an earlier state; `None` where a meter has become less or is no longer reported.
+    pub fn since(&self, earlier: &Self) -> Option<Self> {
+        let shrank = |(meter, before): (Meter, i64)| self.get(meter).is_none_or(|now| now < before);
+        if earlier.iter().any(shrank) {
+            return None;
+        }
+        let mut added = Self::NONE;
+        for (meter, now) in self.iter() {
+            added.set(meter, now.checked_sub(earlier.get(meter).unwrap_or(0))?);
+        }
+        Some(added)
+    }
+
     /// Whether any meter but `request` is above zero: whether there is something to price.
     pub fn is_active(&self) -> bool {
         self.iter().any(|(meter, quantity)| meter != Meter::Request && quantity > 0)
@@ -203,6 +216,27 @@ mod tests {
         assert_eq!(sum.get(Meter::Output), Some(0));
         assert_eq!(sum.get(Meter::Input), None);
         assert_eq!(sum.get(Meter::WebSearch), Some(4));
+        Ok(())
+    }
+
+    #[test]
+    fn what_was_added_and_the_earlier_state_are_the_later_one() -> Result<(), QuantityOverflow> {
+        let of = |quantities: &[(Meter, i64)]| {
+            let mut all = Quantities::NONE;
+            for (meter, quantity) in quantities {
+                all.set(*meter, *quantity);
+            }
+            all
+        };
+        let earlier = of(&[(Meter::Input, 5), (Meter::Output, 0), (Meter::Image, 2)]);
+        let later = of(&[(Meter::Input, 5), (Meter::Output, 7), (Meter::Image, 3), (Meter::WebSearch, 0)]);
+        let added = later.since(&earlier);
+        assert_eq!(added, Some(of(&[(Meter::Input, 0), (Meter::Output, 7), (Meter::Image, 1), (Meter::WebSearch, 0)])));
+        let mut sum = earlier.clone();
+        sum.add(&added.unwrap_or(Quantities::NONE))?;
+        assert_eq!(sum, later);
+        assert_eq!(earlier.since(&later), None, "less");
+        assert_eq!(of(&[(Meter::Input, 9)]).since(&earlier), None, "no longer reported");
         Ok(())
     }
 

@@ -75,12 +75,24 @@ pub struct ColumnMap {
     pub output_includes: Vec<Meter>,
     /// Whether a record is a sum over requests.
     pub bucket: bool,
+    /// Whether a record may come again and say more.
+    pub grows: bool,
     /// Whether `12.0` and `"12"` are numbers.
     pub loose: bool,
 }
 
-const SECTIONS: [&str; 9] =
-    ["fields", "tags", "constants", "units", "time", "input_includes", "output_includes", "bucket", "loose_numbers"];
+const SECTIONS: [&str; 10] = [
+    "fields",
+    "tags",
+    "constants",
+    "units",
+    "time",
+    "input_includes",
+    "output_includes",
+    "bucket",
+    "grows",
+    "loose_numbers",
+];
 
 impl ColumnMap {
     /// Reads a map.
@@ -127,6 +139,7 @@ impl ColumnMap {
             input_includes: included(root, "input_includes", Side::Prompt)?,
             output_includes: included(root, "output_includes", Side::Answer)?,
             bucket: root.optional("bucket", flag)?.unwrap_or(false),
+            grows: root.optional("grows", flag)?.unwrap_or(false),
             loose: root.optional("loose_numbers", flag)?.unwrap_or(false),
         };
         for (name, field, place) in fields.entries(field)? {

@@ -24,6 +24,8 @@ pub struct Format {
     pub pages: &'static [&'static str],
     /// Whether a record with the same id may come again and say more: a bucket that fills, a session that goes on.
     pub cumulative: bool,
+    /// What its records do not tell and amounts depend on, for the caveats of reports; empty where they tell all.
+    pub untold: &'static str,
     /// Fields, of a record or of an envelope's body, that hold its id and its time, and fields whose numbers are usage:
     /// all that is kept of a bad record.
     pub kept: Kept,
@@ -103,10 +105,16 @@ impl Format {
         example: "",
         pages: &[],
         cumulative: false,
+        untold: "",
         kept: Kept { ids: &[], times: &[], usage: &[] },
         recognises: |_| false,
         how: How::Own(|_| Err(Problem::line("a format without a reader", "one"))),
     };
+
+    /// Whether records of a file may be later states of known ones: by the format, or as the user's map says.
+    pub fn grows(&self, reading: &Reading) -> bool {
+        self.cumulative || reading.map.as_ref().is_some_and(|map| map.grows)
+    }
 
     /// Starts reading a file, from its first line that is not blank.
     pub fn begin(&'static self, first: &str, reading: &Reading) -> Result<Beginning, Problem> {
@@ -127,8 +135,10 @@ pub const FORMATS: &[Format] = &[
     of::helicone::FORMAT,
     of::langfuse::FORMAT,
     of::openrouter::FORMAT,
+    of::openrouter_daily::FORMAT,
     of::bedrock_logs::FORMAT,
     of::azure_apim::FORMAT,
+    of::vertex_logs::FORMAT,
     of::otlp::FORMAT,
     of::openai_usage::FORMAT,
     of::openai_activity::FORMAT,

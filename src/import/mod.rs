@@ -6,6 +6,7 @@
 
 pub mod chunk;
 pub mod column_map;
+pub mod costs;
 pub mod csv;
 pub mod document;
 pub mod envelope;

@@ -3,7 +3,7 @@
 //! A window of chunks is read, parsed by all threads, and gathered in the order of the file into batches of about a
 //! quarter of a million events, which are sorted by key and handed on. Memory does not grow with the file.
 
-use crate::domain::batch::{Batch, BatchFull};
+use crate::domain::batch::{Batch, BatchFull, Records};
 use crate::domain::calendar::{Calendar, Day, DayFinder};
 use crate::domain::key::{KeyHash, SourceHasher};
 use crate::domain::timestamp::Timestamp;
@@ -139,6 +139,7 @@ pub fn parse(
             break begun;
         }
     };
+    gathered.records = if format.grows(&context.reading) { Records::Growing } else { Records::Final };
     let width = rayon::current_num_threads() * 2;
     let mut window = read_window(&mut chunks, width)?;
     while !window.is_empty() {
@@ -382,6 +383,7 @@ struct Gathered {
     events: usize,
     /// The first and the last day of the events.
     days: Option<(Day, Day)>,
+    records: Records,
     counts: LineCounts,
     bad: Vec<BadLine>,
     bad_by_field: BTreeMap<String, u64>,
@@ -426,6 +428,7 @@ impl Gathered {
     fn take_batch(&mut self, hold: Hold) -> Result<Batch, ParseError> {
         let full = |error: BatchFull| ParseError::File(Problem::line(error.to_string(), "shorter ids"));
         let mut batch = Batch::merged(&self.parts).map_err(full)?;
+        batch.records = self.records;
         self.drop_events();
         let last_day = batch.rows().last().map(|row| row.key.day());
         let place = batch.rows().partition_point(|row| Some(row.key.day()) < last_day);

@@ -4,6 +4,8 @@
 //! with other content a conflict, another id a true collision that takes the next free key of its day. Nothing is ever
 //! deleted, so a walk from an event's key to the first free one meets it if it is there.
 
+mod grow;
+
 use crate::domain::batch::{Batch, Class, Names, Row};
 use crate::domain::calendar::{Calendar, Day, DayFinder};
 use crate::domain::canonical::{self, Encoder};
@@ -19,6 +21,7 @@ use crate::ledger::known::Known;
 use crate::ledger::neighbours::Neighbours;
 use crate::ledger::payload::BatchSeal;
 use crate::ledger::quarantine;
+use crate::ledger::recount;
 use crate::ledger::scan::{self, Columns, METER_COLUMNS};
 use crate::ledger::summarise::{DayHasher, DaySeal, NewClass, PlacedBatch, PlacedDay, Summariser, Summary, SummedDay};
 use crate::ledger::sums::{Adder, Grain, Months};
@@ -27,6 +30,7 @@ use crate::ledger::verify::parts;
 use crate::ledger::{Ledger, LedgerError, Result, stored};
 use rusqlite::{Connection, Statement};
 use rustc_hash::FxHashMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeFrom;
 use std::sync::Arc;
 
@@ -71,13 +75,17 @@ pub struct Appender<'w> {
     found_before: bool,
     outcome: Appended,
     conflicts: Vec<Conflict>,
+    /// The models of records that grew, by day.
+    grown: BTreeMap<Day, BTreeSet<i64>>,
 }
 
 /// What became of a file's events.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Appended {
-    /// Events that are new.
+    /// Events that are new, revisions among them.
     pub accepted: u64,
+    /// Revisions: records that were there and say more now.
+    pub revisions: u64,
     /// Events that were there with the same content.
     pub duplicates: u64,
     /// The first day of the new events.
@@ -94,6 +102,7 @@ pub struct Appended {
 enum Placed {
     Fresh(EventKey),
     Duplicate,
+    Revision,
     Conflict,
 }
 
@@ -147,6 +156,7 @@ impl<'w> Appender<'w> {
             next_batch: connection.query_row(NEXT_BATCH, [], |row| row.get(0))?,
             outcome: Appended::default(),
             conflicts: Vec::new(),
+            grown: BTreeMap::new(),
         })
     }
 
@@ -192,13 +202,12 @@ impl<'w> Appender<'w> {
                 self.daily.add(line)?;
                 self.months.count(self.ledger, &self.numbers.payers, line)?;
             }
-            let (day, events) = (seal.day, seal.events);
-            self.outcome.accepted += events;
-            self.outcome.first_day = Some(self.outcome.first_day.map_or(day, |first| first.min(day)));
-            self.outcome.last_day = Some(self.outcome.last_day.map_or(day, |last| last.max(day)));
-            // The digest is over the order rows stand in.
-            let digest = if *displaced { self.seal_as_stored(summary.id, day)?.digest } else { seal.digest };
-            seals.push(DaySeal { day, events, digest });
+            // The digest is over the rows that stand there, in the order they stand in.
+            let seal = if *displaced { self.seal_as_stored(summary.id, seal.day)? } else { *seal };
+            self.outcome.accepted += seal.events;
+            self.outcome.first_day = Some(self.outcome.first_day.map_or(seal.day, |first| first.min(seal.day)));
+            self.outcome.last_day = Some(self.outcome.last_day.map_or(seal.day, |last| last.max(seal.day)));
+            seals.push(seal);
         }
         let events = stored(seals.iter().map(|seal| seal.events).sum())?;
         self.outcome.seals.push(BatchSeal { id: summary.id, events, digest: batch_digest(&self.source_name, &seals) });
@@ -230,6 +239,7 @@ impl<'w> Appender<'w> {
     pub fn finish(mut self) -> Result<Appended> {
         let mut monthly = Adder::new(self.connection, Grain::Month)?;
         self.months.take().iter().try_for_each(|line| monthly.add(line))?;
+        recount::renew(self.connection, self.ledger, &self.grown)?;
         self.outcome.resolved.sort_unstable();
         if self.conflicts.is_empty() { Ok(self.outcome) } else { Err(LedgerError::Conflicts(self.conflicts)) }
     }
@@ -253,7 +263,7 @@ impl<'w> Appender<'w> {
         let DaySoFar { placed, fresh, unwritten } = so_far;
         self.insert.write(batch_id, batch, &unwritten)?;
         self.look_at_neighbours(batch, &placed, &fresh)?;
-        Ok((!fresh.is_empty()).then_some(placed))
+        Ok((!fresh.is_empty() || placed.displaced).then_some(placed))
     }
 
     /// Places some rows of a day. If most of those before were there already, all of these are looked for at once.
@@ -296,6 +306,7 @@ impl<'w> Appender<'w> {
                     self.insert_rare(batch, row, key, class.1)?;
                 }
                 Placed::Duplicate => self.outcome.duplicates += 1,
+                Placed::Revision => so_far.placed.displaced = true,
                 Placed::Conflict => {}
             }
         }
@@ -336,10 +347,7 @@ impl<'w> Appender<'w> {
             match self.stored.compare(key, batch, row, class)? {
                 AtKey::Nothing => continue,
                 AtKey::Same => return Ok(Placed::Duplicate),
-                AtKey::Different => {
-                    self.conflict(batch, row, key)?;
-                    return Ok(Placed::Conflict);
-                }
+                AtKey::Different => return self.differing(batch_id, batch, row, class, key),
                 AtKey::Another => key = key.next_in_day(),
             }
             if key == row.key {

@@ -28,6 +28,10 @@ pub enum Kind {
     Waive,
     /// Aliases of models were imported.
     Alias,
+    /// What a provider says it charges was imported.
+    Cost,
+    /// A map of columns was kept under a name.
+    Map,
 }
 
 impl Kind {
@@ -39,6 +43,8 @@ impl Kind {
             Self::Rule => 5,
             Self::Waive => 8,
             Self::Alias => 12,
+            Self::Cost => 20,
+            Self::Map => 21,
         }
     }
 
@@ -51,6 +57,8 @@ impl Kind {
             5 => Some(Self::Rule),
             8 => Some(Self::Waive),
             12 => Some(Self::Alias),
+            20 => Some(Self::Cost),
+            21 => Some(Self::Map),
             _ => None,
         }
     }

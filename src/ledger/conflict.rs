@@ -8,6 +8,7 @@ use crate::domain::meter::Meter;
 use crate::domain::quantities::Quantities;
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::dictionary::Numbers;
+use crate::ledger::revision::History;
 use crate::ledger::scan::{self, METER_COLUMNS};
 use crate::ledger::{LedgerError, Result, sums};
 use rusqlite::{Connection, OptionalExtension, Statement};
@@ -103,6 +104,11 @@ impl<'w> Stored<'w> {
     /// Tells that a batch is this import's own.
     pub(super) fn own_batch(&mut self, batch: i64) {
         self.own.push(batch);
+    }
+
+    /// Whether a batch is this import's own.
+    pub(super) fn is_own(&self, batch: i64) -> bool {
+        self.own.contains(&batch)
     }
 
     /// Tells that an event with rare meters was added to a day.
@@ -220,7 +226,8 @@ impl<'w> Stored<'w> {
         numbers: &Numbers,
         other: EventKey,
     ) -> Result<Conflict> {
-        let stored = self.event(other)?;
+        let mut stored = self.event(other)?;
+        stored.quantities = History::read(self.connection, other, batch.id(row))?.now()?;
         let (model, tier, tags) = numbers.of_class(class)?;
         let mut differences = Vec::new();
         let mut note = |field, stored: String, new: String| {
@@ -241,7 +248,7 @@ impl<'w> Stored<'w> {
         for meter in Meter::ALL {
             note(meter.field(), shown(stored.quantities.get(meter)), shown(quantities.get(meter)));
         }
-        let own = self.own.contains(&stored.batch);
+        let own = self.is_own(stored.batch);
         let stored_file =
             if own { None } else { Some(self.connection.query_row(FILE_OF, [stored.batch], |r| r.get(0))?) };
         Ok(Conflict {

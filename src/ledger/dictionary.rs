@@ -136,6 +136,10 @@ const ADD_TIER: &str = "INSERT INTO service_tier (name) VALUES (?1)";
 const FIND_CLASS: &str = "SELECT id FROM event_class WHERE tag_set = ?1 AND model = ?2 AND source = ?3 AND tier = ?4 AND kind = 0 AND prompt = ?5";
 const ADD_CLASS: &str =
     "INSERT INTO event_class (tag_set, model, source, tier, kind, prompt) VALUES (?1, ?2, ?3, ?4, 0, ?5)";
+const FIND_REVISIONS: &str = "SELECT r.id FROM event_class c JOIN event_class r ON r.tag_set = c.tag_set \
+    AND r.model = c.model AND r.source = c.source AND r.tier = c.tier AND r.kind = 2 AND r.prompt = c.prompt WHERE c.id = ?1";
+const ADD_REVISIONS: &str = "INSERT INTO event_class (tag_set, model, source, tier, kind, prompt) \
+    SELECT tag_set, model, source, tier, 2, prompt FROM event_class WHERE id = ?1";
 const FIND_SOURCE: &str = "SELECT id FROM source WHERE name = ?1";
 const ADD_SOURCE: &str = "INSERT INTO source (name) VALUES (?1)";
 
@@ -186,6 +190,11 @@ fn tag_set_number(connection: &Connection, tags: &TagSet) -> Result<(i64, i64)> 
     let id: i64 = connection.prepare_cached(NEXT_TAGS)?.query_row([], |row| row.get(0))?;
     connection.prepare_cached(ADD_TAGS)?.execute((id, json, payer))?;
     Ok((id, payer.unwrap_or(id)))
+}
+
+/// The number of the class of revisions that is like a class otherwise, given if it is new.
+pub(super) fn class_of_revisions(connection: &Connection, class: i64) -> Result<i64> {
+    number(connection, FIND_REVISIONS, ADD_REVISIONS, (class,))
 }
 
 /// The number of a source, given if it is new.

@@ -1,5 +1,6 @@
 //! Imports as the ledger remembers them: which file, how many lines of what kind, which batches.
 
+use crate::domain::period::Period;
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::append::Appended;
 use crate::ledger::payload::BatchSeal;
@@ -7,6 +8,7 @@ use crate::ledger::quarantine::{self, Held};
 use crate::ledger::transaction::{Snapshot, Write};
 use crate::ledger::{Result, chain, dictionary, payload, stored};
 use rusqlite::{Connection, Row};
+use std::collections::BTreeSet;
 
 /// One import.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -173,6 +175,18 @@ impl Snapshot<'_> {
             imports.push(import_row(row)?);
         }
         Ok(imports)
+    }
+}
+
+const FORMATS: &str = "SELECT DISTINCT format FROM import WHERE accepted > 0 AND first_day <= ?2 AND last_day >= ?1";
+
+impl Snapshot<'_> {
+    /// The formats of imports that may have brought events of a period, in the order of their names.
+    pub fn formats_of(&self, period: Period) -> Result<BTreeSet<String>> {
+        let mut statement = self.connection().prepare_cached(FORMATS)?;
+        let days = [period.first().number(), period.last().number()];
+        let formats = statement.query_map(days, |row| row.get(0))?;
+        Ok(formats.collect::<rusqlite::Result<_>>()?)
     }
 }
 

@@ -3,15 +3,16 @@
 use crate::domain::calendar::{Day, DayFinder};
 use crate::domain::event::Band;
 use crate::domain::key::EventKey;
+use crate::domain::period::Month;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::usage::{Tally, UsageLine, UsageSums};
 use crate::ledger::class::Classes;
 use crate::ledger::scan::{self, Columns};
-use crate::ledger::sums::{Adder, Grain, Months};
+use crate::ledger::sums::{self, Adder, Grain, Months};
 use crate::ledger::transaction::Write;
 use crate::ledger::{Ledger, LedgerError, Result, dictionary};
 use rusqlite::Connection;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 const DAYS_OF_EVENTS: &str = "SELECT min(key), max(key) FROM usage_event";
 
@@ -58,6 +59,51 @@ pub(super) fn lines_of_day(
     let mut sums = UsageSums::new();
     tally.drain(&mut sums, |(class, band)| Ok::<_, LedgerError>(classes.get(class)?.usage_key(day, start, band)))?;
     Ok(sums.take())
+}
+
+const FORGET_DAY: [&str; 2] = [
+    "DELETE FROM usage_daily WHERE day = ?1 AND model = ?2",
+    "DELETE FROM usage_daily_meter WHERE day = ?1 AND model = ?2",
+];
+const FORGET_MONTH: [&str; 2] = [
+    "DELETE FROM usage_monthly WHERE month = ?1 AND model = ?2",
+    "DELETE FROM usage_monthly_meter WHERE month = ?1 AND model = ?2",
+];
+
+/// Makes the sums of some models of some days anew from the events, and those of their months from the days.
+pub(super) fn renew(connection: &Connection, ledger: &Ledger, days: &BTreeMap<Day, BTreeSet<i64>>) -> Result<()> {
+    if days.is_empty() {
+        return Ok(());
+    }
+    let calendar = ledger.settings().calendar;
+    let classes = Classes::read(connection, DayFinder::new(calendar))?;
+    let payers = dictionary::payers(connection)?;
+    let (mut daily, mut monthly) = (Adder::new(connection, Grain::Day)?, Adder::new(connection, Grain::Month)?);
+    let mut months: BTreeMap<Month, BTreeSet<i64>> = BTreeMap::new();
+    for (day, models) in days {
+        forget(connection, FORGET_DAY, i64::from(day.number()), models)?;
+        let lines = sums_of_day(ledger, &classes, (*day, calendar.start_of(*day)), Some(models))?;
+        lines.iter().try_for_each(|line| daily.add(line))?;
+        months.entry(day.month()).or_default().extend(models);
+    }
+    for (month, models) in months {
+        forget(connection, FORGET_MONTH, month.code(), &models)?;
+        let mut of_month = Months::default();
+        for line in sums::lines(connection, ledger, Grain::Day, (month.first(), month.last()))? {
+            if models.contains(&line.key.model) {
+                of_month.count(ledger, &payers, &line)?;
+            }
+        }
+        of_month.take().iter().try_for_each(|line| monthly.add(line))?;
+    }
+    Ok(())
+}
+
+fn forget(connection: &Connection, tables: [&str; 2], span: i64, models: &BTreeSet<i64>) -> Result<()> {
+    for (model, sql) in models.iter().flat_map(|model| tables.map(|sql| (model, sql))) {
+        connection.prepare_cached(sql)?.execute((span, model))?;
+    }
+    Ok(())
 }
 
 const TABLES: [&str; 4] = ["usage_daily", "usage_daily_meter", "usage_monthly", "usage_monthly_meter"];

@@ -8,6 +8,7 @@ use crate::domain::quantities::{Frequent, Quantities};
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::class::{Class, Classes};
 use crate::ledger::gather::{self, Gathered, RawEvent};
+use crate::ledger::revision::Grown;
 use crate::ledger::transaction::Snapshot;
 use crate::ledger::{Ledger, LedgerError, Result, sums};
 use rusqlite::types::ValueRef;
@@ -35,9 +36,9 @@ pub struct StoredEvent<'c> {
 /// How much of an event is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Columns {
-    /// What amounts depend on; the batch is not read.
+    /// What amounts depend on; the batch is not read. A record that has grown is one event with all its revisions.
     Usage,
-    /// Everything.
+    /// Everything, event by event as it was appended.
     All,
 }
 
@@ -87,6 +88,8 @@ pub(super) fn events<'c>(
     let mut statement = connection.prepare_cached(&format!("SELECT gather({wanted}) {FROM}"))?;
     let mut meters = connection.prepare_cached(METERS)?;
     let mut rare = RareMeters::start(&mut meters, [first.number(), last.number()])?;
+    let grown =
+        if columns == Columns::Usage { Grown::between(connection, first, last)? } else { Grown::none(connection) };
     // The room of one id is used for all.
     let mut id = String::new();
     let mut pieces = Pieces::of(first, last);
@@ -95,7 +98,9 @@ pub(super) fn events<'c>(
         for row in gathered.rows() {
             let mut event = read(classes, row, gathered.id(row), id)?;
             rare.add_to(&mut event)?;
-            each(&event)?;
+            if grown.is_empty() || grown.complete(classes, &mut event)? {
+                each(&event)?;
+            }
             id = event.id;
         }
         pieces.passed(piece, &gathered);

@@ -31,7 +31,8 @@ pub struct PlacedBatch {
 pub(super) struct PlacedDay {
     pub(super) day: Day,
     pub(super) rows: Vec<(u32, EventKey)>,
-    /// Whether some row got another key than its own, so that rows stand in another order than they came in.
+    /// Whether the day's rows are not those that came, in the order they came in: some row got another key than its own,
+    /// or was a later state of a record, so that a revision stands there.
     pub(super) displaced: bool,
 }
 
@@ -64,7 +65,7 @@ pub(super) struct SummedDay {
 }
 
 /// A day's part of a batch as its digest holds it.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct DaySeal {
     pub(super) day: Day,
     pub(super) events: u64,

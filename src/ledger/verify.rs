@@ -11,13 +11,13 @@ use crate::ledger::chain::{Entry, Kind};
 use crate::ledger::class::Classes;
 use crate::ledger::payload::{self, BatchSeal};
 use crate::ledger::recount;
+use crate::ledger::revision::{Grown, Parts};
 use crate::ledger::scan::{Columns, StoredEvent};
 use crate::ledger::summarise::{DayHasher, DaySeal};
 use crate::ledger::sums::{self, Grain, Months};
 use crate::ledger::transaction::Snapshot;
-use crate::ledger::{
-    LedgerError, Result, aliases, chain, departments, dictionary, imports, prices, quarantine, rules, schema,
-};
+use crate::ledger::{LedgerError, Result, aliases, chain, costs, departments, dictionary, imports, maps};
+use crate::ledger::{prices, quarantine, rules, schema};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 
@@ -53,7 +53,8 @@ const ORPHANS: &str = "SELECT count(*) FROM usage_daily_meter m WHERE NOT EXISTS
     WHERE d.day = m.day AND d.posting_period = m.posting_period AND d.source = m.source AND d.tag_set = m.tag_set \
     AND d.model = m.model AND d.tier = m.tier AND d.band = m.band)";
 const SEALED: &str = "SELECT sum(events) FROM batch";
-const LINKS: &str = "SELECT count(*) FROM event_link";
+const STRAY_LINKS: &str = "SELECT count(*) FROM event_link l LEFT JOIN usage_event e ON e.key = l.key \
+    LEFT JOIN event_class c ON c.id = e.class WHERE c.kind IS NULL OR c.kind = 0";
 const METERS: &str = "SELECT code, name, unit FROM meter ORDER BY code";
 
 impl Snapshot<'_> {
@@ -93,13 +94,19 @@ impl Snapshot<'_> {
         let Prover { classes, payers, forms, sources } = prover;
         let mut sources = sources.clone();
         let (first, last) = EventKey::range_of(day);
+        let (grown, mut parts_seen) = (Grown::between(self.connection(), first, last)?, Parts::default());
         self.events(classes, first, last, Columns::All, |event| {
             events += 1;
             if event.at < start || end.is_some_and(|end| event.at >= end) {
                 findings.push(format!("event {:?} at {} stands under {day}", event.id, event.at));
             }
             hashers.entry(event.batch).or_insert_with(DayHasher::new).add(parts(event, forms)?, &event.quantities);
-            tally.add((event.class.number, event.class.band(&event.quantities)?), event.at, &event.quantities)?;
+            if grown.has(event) {
+                parts_seen.note(event);
+                grown.tally(classes, event, &mut tally)?;
+            } else {
+                tally.add((event.class.number, event.class.band(&event.quantities)?), event.at, &event.quantities)?;
+            }
             match sources.get_mut(&event.batch) {
                 None => findings.push(format!("event {:?} names a batch that is not there", event.id)),
                 Some((source, _)) if *source != event.class.source => {
@@ -117,6 +124,7 @@ impl Snapshot<'_> {
         for (hash, key) in displaced {
             findings.extend(self.unreachable(EventKey::new(day, hash), key)?);
         }
+        findings.extend(parts_seen.findings(&grown));
         let lines = recount::lines_of_day(tally, classes, day, start)?;
         findings.extend(self.compare_daily(day, &lines)?);
         let mut month = Months::default();
@@ -194,6 +202,12 @@ impl Snapshot<'_> {
         Ok(findings)
     }
 
+    /// Links of what is no revision or correction.
+    pub fn stray_links(&self) -> Result<Option<Finding>> {
+        let links: i64 = self.connection().query_row(STRAY_LINKS, [], |row| row.get(0))?;
+        Ok((links > 0).then(|| format!("{links} link(s) belong to no revision or correction")))
+    }
+
     /// Names and units of meters that are not those this version made them with.
     pub fn changed_meters(&self) -> Result<Vec<Finding>> {
         let mut statement = self.connection().prepare(METERS)?;
@@ -201,12 +215,6 @@ impl Snapshot<'_> {
         let stored: Vec<(i64, String, String)> = rows.collect::<rusqlite::Result<_>>()?;
         let known = Meter::ALL.map(|m| (i64::from(m.code()), m.name().to_owned(), m.unit().name().to_owned()));
         Ok(if stored == known { Vec::new() } else { vec!["the table of meters is not that of its version".to_owned()] })
-    }
-
-    /// Links between events, which nothing appends yet and no entry could prove.
-    pub fn unproven_links(&self) -> Result<Vec<Finding>> {
-        let links: i64 = self.connection().query_row(LINKS, [], |row| row.get(0))?;
-        Ok((links > 0).then(|| format!("{links} link(s) between events are proved by no entry")).into_iter().collect())
     }
 
     /// Ids that stand under more than one day, among keys whose hash is in a part of their range.
@@ -343,6 +351,9 @@ impl Snapshot<'_> {
             alias_lists.entry(u64::try_from(entry).unwrap_or(0)).or_default().push(alias);
         }
         expected.extend(alias_lists.into_iter().map(|(entry, rows)| (entry, (Kind::Alias, payload::aliases(&rows)))));
+        expected
+            .extend(costs::payloads(connection)?.into_iter().map(|(entry, payload)| (entry, (Kind::Cost, payload))));
+        expected.extend(maps::payloads(connection)?.into_iter().map(|(entry, payload)| (entry, (Kind::Map, payload))));
         for (set, entry) in rules::all(connection)? {
             expected.insert(u64::try_from(entry).unwrap_or(0), (Kind::Rule, payload::rules(&set)));
         }

@@ -121,16 +121,23 @@ pub fn group(lines: &[RatedLine], by: &[Dimension], names: &Dictionary) -> Resul
     Ok(groups)
 }
 
-/// The meters that were used, in their order. Requests count where they say more than the number of events does.
+/// The meters that were used, in their order. Requests count where they say more than the number of events does: over
+/// all lines, since how many lines there are depends on how finely they were summed.
 pub fn meters_in_use(lines: &[RatedLine]) -> BTreeSet<Meter> {
-    let mut used = BTreeSet::new();
+    let (mut used, mut requests, mut events) = (BTreeSet::new(), 0_i128, 0_i128);
     for line in lines {
+        events += i128::from(line.usage.events);
         for charge in line.charges.iter().filter(|charge| charge.quantity != 0) {
-            let says_more = charge.cost != Cost::NotCharged || charge.quantity != line.usage.events;
-            if charge.meter != Meter::Request || says_more {
+            if charge.meter == Meter::Request {
+                requests += i128::from(charge.quantity);
+            }
+            if charge.meter != Meter::Request || charge.cost != Cost::NotCharged {
                 used.insert(charge.meter);
             }
         }
+    }
+    if requests != 0 && requests != events {
+        used.insert(Meter::Request);
     }
     used
 }

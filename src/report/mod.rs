@@ -5,6 +5,7 @@
 pub mod by;
 pub mod chargeback;
 pub mod group;
+pub mod provider_cost;
 pub mod roi;
 pub mod savings;
 pub mod summary;
@@ -47,7 +48,8 @@ pub struct Report {
     pub sheet: fn(&Inputs<'_>) -> Result<Sheet, ReportError>,
 }
 
-/// The reports that need nothing but usage; `roi` and `savings` also read a file of the user's.
+/// The reports that need nothing but usage; `roi` and `savings` also read a file of the user's,
+/// `provider-cost` what providers charge.
 pub const REPORTS: &[Report] = &[
     Report { name: "summary", summary: "departments, against the period before", sheet: summary::sheet },
     Report { name: "chargeback", summary: "who pays what, by any dimensions", sheet: chargeback::sheet },

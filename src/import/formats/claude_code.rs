@@ -3,9 +3,10 @@
 //! No page documents them; as <https://github.com/ryoppippi/ccusage> reads them, read 2026-11-23. A line of type
 //! `assistant` has the usage of a message as the Messages API reports it. A message is written again while it streams,
 //! and copied, under another request, into the logs of side chains: of all lines of a message in a file the one with the
-//! most tokens counts, the first of equal ones. The id is the message's, the time the line's. Folder and branch become
-//! tags. Costs that are logged are not read. Messages of the program itself (`<synthetic>`) used nothing. A session goes
-//! on: a message that was still streaming when its file was imported comes again with more.
+//! most tokens counts, the first of equal ones. The id is the message's. The time is that of the message's first line, and
+//! so are folder and branch, which become tags: they stay the same while it streams. Costs that are logged are not read.
+//! Messages of the program itself (`<synthetic>`) used nothing. A session goes on: a message that was still streaming
+//! when its file was imported comes again with more, and is revised.
 
 use crate::domain::meter::Meter;
 use crate::import::events::{Event, Meters};
@@ -59,22 +60,30 @@ fn keep(record: &Record<'_>) -> Result<Option<String>, Problem> {
     Ok(Some(format!("{{{}}}", kept.join(","))))
 }
 
-/// Makes an event of the fullest line of each message.
+/// The lines of a message that matter.
+struct Message {
+    first: u64,
+    most: i64,
+    fullest: u64,
+}
+
+/// Makes an event of the fullest line of each message, and of its first.
 fn finish(lines: &BTreeMap<u64, String>, pushing: &mut Pushing<'_, '_>) -> Result<(), Problem> {
-    let mut fullest: BTreeMap<String, (i64, u64)> = BTreeMap::new();
+    let mut messages: BTreeMap<String, Message> = BTreeMap::new();
     for (line, text) in lines {
         let record = Record::of_json(text)?;
         let id = record.needed("id")?.into_owned();
         let tokens = tokens(&record)?;
-        match fullest.get_mut(&id) {
-            Some((most, at)) if tokens > *most => (*most, *at) = (tokens, *line),
+        match messages.get_mut(&id) {
+            Some(message) if tokens > message.most => (message.most, message.fullest) = (tokens, *line),
             Some(_) => {}
-            None => drop(fullest.insert(id, (tokens, *line))),
+            None => drop(messages.insert(id, Message { first: *line, most: tokens, fullest: *line })),
         }
     }
-    for (_, line) in fullest.values() {
-        let Some(text) = lines.get(line) else { continue };
-        push(&Record::of_json(text)?, *line, pushing).map_err(|problem| problem.at(*line))?;
+    for Message { first, fullest, .. } in messages.values() {
+        let (Some(begun), Some(text)) = (lines.get(first), lines.get(fullest)) else { continue };
+        let (begun, record) = (Record::of_json(begun)?, Record::of_json(text)?);
+        push(&begun, &record, *fullest, pushing).map_err(|problem| problem.at(*fullest))?;
     }
     Ok(())
 }
@@ -87,12 +96,12 @@ fn tokens(record: &Record<'_>) -> Result<i64, Problem> {
     Ok(read.as_slice().iter().filter(|(meter, _)| *meter != Meter::Request).map(|(_, tokens)| *tokens).sum())
 }
 
-fn push(record: &Record<'_>, line: u64, pushing: &mut Pushing<'_, '_>) -> Result<(), Problem> {
-    let at = instant(record, "timestamp")?.ok_or_else(|| record.wrong("timestamp", "is missing", "a time"))?;
+fn push(begun: &Record<'_>, record: &Record<'_>, line: u64, pushing: &mut Pushing<'_, '_>) -> Result<(), Problem> {
+    let at = instant(begun, "timestamp")?.ok_or_else(|| begun.wrong("timestamp", "is missing", "a time"))?;
     let usage = record.object("usage")?.ok_or_else(|| record.wrong("usage", "is missing", "the usage"))?;
     let mut event = Event::request(record.needed("id")?, at, record.needed("model")?);
     event.tier = tier(&usage)?;
-    event.tags.add("cwd", record.text("cwd")?);
-    event.tags.add("git_branch", record.text("gitBranch")?);
+    event.tags.add("cwd", begun.text("cwd")?);
+    event.tags.add("git_branch", begun.text("gitBranch")?);
     events_of(&usage, event, &mut pushing.at(line))
 }

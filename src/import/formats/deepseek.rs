@@ -18,6 +18,7 @@ use std::borrow::Cow;
 pub const FORMAT: Format = Format {
     name: "deepseek",
     stored: "deepseek/1",
+    untold: "the prompt sizes of requests",
     summary: "DeepSeek's usage export (amount-*.csv)",
     example: "user_id,start_time_iso,end_time_iso,model,api_key_name,api_key,type,price,amount\nu1,2026-10-01T00:00:00Z,2026-10-02T00:00:00Z,deepseek-chat,prod,sk-0***1,input_cache_miss_tokens,0.00000028,1200",
     cumulative: true,
@@ -30,7 +31,10 @@ pub const FORMAT: Format = Format {
 /// Reads one row.
 pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>) -> Result<(), Problem> {
     if record.knows("cost") {
-        return Err(Problem::line("a record of what the provider charges, which is not usage", "amount-*.csv"));
+        return Err(Problem::line(
+            "a record of what the provider charges, which is not usage",
+            "amount-*.csv (costs import takes this one)",
+        ));
     }
     let kind = record.needed("type")?;
     let meter = match kind.as_ref() {

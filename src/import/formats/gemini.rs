@@ -19,6 +19,7 @@ use std::borrow::Cow;
 pub const FORMAT: Format = Format {
     name: "gemini",
     stored: "gemini/1",
+    untold: "searches for grounding",
     summary: "Gemini and Vertex AI response bodies (usageMetadata), in envelopes or with --at where they have no time",
     example: r#"{"responseId":"r1","createTime":"2026-10-01T08:30:00Z","modelVersion":"gemini-2.5-flash","usageMetadata":{"promptTokenCount":100,"cachedContentTokenCount":60,"candidatesTokenCount":12,"thoughtsTokenCount":8,"totalTokenCount":120}}"#,
     kept: Kept { ids: &["responseId"], times: &["createTime"], usage: &["usageMetadata"] },
@@ -39,7 +40,7 @@ pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>)
 }
 
 /// The tier, from what the Gemini API or what Vertex AI calls it.
-fn tier<'a>(usage: &Record<'a>) -> Result<Cow<'a, str>, Problem> {
+pub fn tier<'a>(usage: &Record<'a>) -> Result<Cow<'a, str>, Problem> {
     if let Some(tier) = usage.text("serviceTier")? {
         let tier = tier.to_ascii_lowercase();
         return Ok(Cow::Owned(if matches!(tier.as_str(), "standard" | "unspecified") { String::new() } else { tier }));

@@ -16,6 +16,7 @@ use crate::text::problem::Problem;
 pub const FORMAT: Format = Format {
     name: "helicone",
     stored: "helicone/1",
+    untold: "for how long prompts were written to a cache",
     summary: "Helicone requests (JSON, JSONL)",
     example: r#"{"request_id":"h1","request_created_at":"2026-10-01T08:30:00Z","response_status":200,"response_model":"gpt-5.4","provider":"OPENAI","prompt_tokens":100,"completion_tokens":20,"total_tokens":120,"request_user_id":"u1","request_properties":{"team":"search"}}"#,
     pages: &["data"],

@@ -23,4 +23,6 @@ pub mod openai_chat;
 pub mod openai_responses;
 pub mod openai_usage;
 pub mod openrouter;
+pub mod openrouter_daily;
 pub mod otlp;
+pub mod vertex_logs;

@@ -5,8 +5,9 @@
 //! modality are without cached ones (`input_uncached_tokens` is there then), before they included them. The export
 //! writes counts as `3.0`. There is no id: the natural key is the bucket's span and what it is grouped by. The time is
 //! the bucket's start. Ask with `group_by=model,batch` and whoever pays; what was not grouped is not told, and a result
-//! without model is refused. A tier that was not grouped is taken for the standard one. A bucket may grow until its time
-//! is over. Costs are no usage and are refused.
+//! without model is refused. A tier that was not grouped is taken for the standard one. Of web searches (`num_requests`,
+//! <https://platform.openai.com/docs/api-reference/usage/web_search_calls>) the model requests are not counted again. A
+//! bucket may grow until its time is over. Costs are no usage and are refused.
 
 use crate::domain::meter::Meter;
 use crate::domain::timestamp::Timestamp;
@@ -21,7 +22,8 @@ use std::borrow::Cow;
 pub const FORMAT: Format = Format {
     name: "openai-usage",
     stored: "openai-usage/1",
-    summary: "OpenAI organisation usage: API pages (completions, embeddings, images, audio) and the dashboard's export",
+    untold: "the prompt sizes of requests",
+    summary: "OpenAI organisation usage: API pages (completions, embeddings, images, audio, searches) and the dashboard's export",
     example: r#"{"object":"bucket","start_time":1790812800,"end_time":1790816400,"results":[{"object":"organization.usage.completions.result","input_tokens":1000,"input_cached_tokens":400,"output_tokens":500,"num_model_requests":5,"project_id":"proj_1","model":"gpt-5.4","batch":false}]}"#,
     pages: &["data"],
     cumulative: true,
@@ -65,7 +67,10 @@ pub fn read(record: &Record<'_>, _reading: &Reading, events: &mut Events<'_, '_>
 fn kind(result: &Record<'_>) -> Result<&'static str, Problem> {
     let object = result.text("object")?.unwrap_or_default();
     if result.has("amount") || result.has("amount_value") || object == "organization.costs.result" {
-        return Err(Problem::line("a record of what the provider charges, which is not usage", "a usage export"));
+        return Err(Problem::line(
+            "a record of what the provider charges, which is not usage",
+            "a usage export (costs import takes this one)",
+        ));
     }
     let of_columns = [("images", "images"), ("characters", "audio_speeches"), ("seconds", "audio_transcriptions")];
     if object.is_empty() {
@@ -74,7 +79,19 @@ fn kind(result: &Record<'_>) -> Result<&'static str, Problem> {
     }
     let name =
         object.strip_prefix("organization.usage.").and_then(|name| name.strip_suffix(".result")).unwrap_or(&object);
-    let known = ["completions", "embeddings", "moderations", "images", "audio_speeches", "audio_transcriptions"];
+    let known = [
+        "completions",
+        "embeddings",
+        "moderations",
+        "images",
+        "audio_speeches",
+        "audio_transcriptions",
+        "web_searches",
+    ];
+    if ["vector_stores", "code_interpreter_sessions", "file_searches"].contains(&name) {
+        let what = format!("{object} counts what no price of a model is for");
+        return Err(result.wrong("object", what, "usage of models (the cost report has its cost: costs import)"));
+    }
     known.into_iter().find(|known| *known == name).ok_or_else(|| {
         result.wrong(
             "object",
@@ -92,7 +109,7 @@ fn result(result: &Record<'_>, span: &Span<'_>, events: &mut Events<'_, '_>) -> 
     let named = |name: &str| result.scalar(name);
     let (project, user, key) = (named("project_id")?, named("user_id")?, named("api_key_id")?);
     let (batch, tier) = (result.flag("batch")?, result.text("service_tier")?);
-    let (size, source) = (named("size")?, named("source")?);
+    let (size, source, context) = (named("size")?, named("source")?, named("context_level")?);
     let id = natural_key(
         &format!("openai-usage/{kind}"),
         &[
@@ -106,6 +123,7 @@ fn result(result: &Record<'_>, span: &Span<'_>, events: &mut Events<'_, '_>) -> 
             ("tier", tier.as_deref()),
             ("size", size.as_deref()),
             ("source", source.as_deref()),
+            ("context", context.as_deref()),
         ],
     );
     let mut event = Event::bucket(id, span.at, model);
@@ -119,13 +137,28 @@ fn result(result: &Record<'_>, span: &Span<'_>, events: &mut Events<'_, '_>) -> 
         (_, Some(tier)) if tier != "default" && tier != "auto" => tier,
         _ => Cow::Borrowed(""),
     };
-    for (tag, value) in [("project_id", project), ("user", user), ("api_key", key), ("size", size), ("source", source)]
-    {
+    let tags = [
+        ("project_id", project),
+        ("user", user),
+        ("api_key", key),
+        ("size", size),
+        ("source", source),
+        ("context_level", context),
+    ];
+    for (tag, value) in tags {
         event.tags.add(tag, value);
     }
-    event.meters.put(Meter::Request, result.loose_count("num_model_requests")?);
+    if kind != "web_searches" {
+        // The requests that searched are among those of completions.
+        event.meters.put(Meter::Request, result.loose_count("num_model_requests")?);
+    }
     match kind {
         "completions" => event.total = completions(result, &mut event.meters)?,
+        "web_searches" => {
+            let searches = result.loose_count("num_requests")?;
+            let searches = searches.ok_or_else(|| result.wrong("num_requests", "is missing", "the number of searches"));
+            event.meters.put(Meter::WebSearch, Some(searches?));
+        }
         "images" => event.meters.put(Meter::Image, result.loose_count("images")?),
         "audio_speeches" => event.meters.put(Meter::Character, result.loose_count("characters")?),
         "audio_transcriptions" => event.meters.put(Meter::AudioSecond, result.loose_count("seconds")?),

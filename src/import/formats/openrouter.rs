@@ -4,8 +4,8 @@
 //! is charged is counted by the model's own tokenizer: `native_tokens_*` of a generation, `tokens_*` of a row. Prompt
 //! tokens include cached ones, completion tokens include reasoning. The id is the generation's; times of rows are in UTC.
 //! A variant is part of the model's name (`model:free`). The provider is `openrouter`, who served it is the tag
-//! `upstream`. Not told: how much was written to a cache, and how many searches were made. The export by day says
-//! nothing of cached tokens and is not read.
+//! `upstream`. Not told: how much was written to a cache, and how many searches were made. The export by day
+//! is `openrouter-daily`.
 
 use crate::domain::meter::Meter;
 use crate::import::events::{Event, Events};
@@ -19,6 +19,7 @@ use std::borrow::Cow;
 pub const FORMAT: Format = Format {
     name: "openrouter",
     stored: "openrouter/1",
+    untold: "what was written to a cache, and searches",
     summary: "OpenRouter's activity export (CSV, a row a generation) and generation records (JSON)",
     example: "generation_id,created_at,tokens_prompt,tokens_completion,tokens_reasoning,tokens_cached,model_permaslug,provider_name,variant,user,api_key_name,app_name\ngen-1,2026-10-01 08:30:00.250,100,20,8,60,openai/gpt-5.4,OpenAI,standard,,search-prod,assistant",
     kept: Kept {

@@ -20,6 +20,7 @@ use std::borrow::Cow;
 pub const FORMAT: Format = Format {
     name: "otlp",
     stored: "otlp/1",
+    untold: "for how long prompts were written to a cache",
     summary: "OpenTelemetry GenAI spans (OTLP JSON)",
     example: r#"{"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"search"}}]},"scopeSpans":[{"spans":[{"traceId":"4bf92f3577b34da6a3ce929d0e0e4736","spanId":"00f067aa0ba902b7","startTimeUnixNano":"1790848800000000000","attributes":[{"key":"gen_ai.operation.name","value":{"stringValue":"chat"}},{"key":"gen_ai.provider.name","value":{"stringValue":"openai"}},{"key":"gen_ai.response.model","value":{"stringValue":"gpt-5.4"}},{"key":"gen_ai.usage.input_tokens","value":{"intValue":"31"}},{"key":"gen_ai.usage.output_tokens","value":{"intValue":"19"}}]}]}]}]}"#,
     pages: &["resourceSpans"],

@@ -1,0 +1,111 @@
+//! `tokenbook costs`: what providers say they charge, to be compared with what the ledger computes.
+
+use super::Session;
+use crate::cli::failure::{Exit, Failure};
+use crate::cli::options::grouped;
+use std::path::PathBuf;
+use tokenbook::books::costs::{CostOptions, CostOutcome};
+use tokenbook::books::import::{DEFAULT_SOURCE, ImportError};
+use tokenbook::domain::calendar::Calendar;
+use tokenbook::domain::name::Name;
+use tokenbook::import::costs::{COST_FORMATS, named};
+use tokenbook::import::input::expand;
+use tokenbook::import::reading::Reading;
+
+/// Costs: import what providers say they charge, which `report provider-cost` compares with the computed cost
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Import cost reports of providers: each file whole or not at all, kept apart from usage
+    Import(ImportArguments),
+}
+
+#[derive(Debug, clap::Args)]
+struct ImportArguments {
+    /// Files, directories of files, or - for standard input
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Whose reports they are: two accounts of one provider are two sources
+    #[arg(long, value_name = "NAME", default_value = DEFAULT_SOURCE)]
+    source: String,
+    /// The files' format; auto tells it by content
+    #[arg(long, value_name = "FORMAT", default_value = "auto", value_parser = format_names())]
+    format: String,
+    /// The zone of times that have none, where the provider does not document one: UTC, Asia/Shanghai
+    #[arg(long, value_name = "ZONE")]
+    assume_zone: Option<String>,
+    /// Read files that symbolic links point to
+    #[arg(long)]
+    follow: bool,
+}
+
+fn format_names() -> clap::builder::PossibleValuesParser {
+    let names = std::iter::once("auto").chain(COST_FORMATS.iter().map(|format| format.name));
+    clap::builder::PossibleValuesParser::new(names)
+}
+
+pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
+    let Command::Import(arguments) = &arguments.command;
+    let options = options(arguments)?;
+    let inputs = expand(&arguments.files, arguments.follow, &session.ledger)
+        .map_err(|error| Failure::from(ImportError::Input(error)))?;
+    let books = session.open()?;
+    let mut exit = Exit::Done;
+    for input in &inputs {
+        let progress = session.progress();
+        let result = books.import_costs(input, &options, session.act(), &progress);
+        progress.clear();
+        match result {
+            Ok(outcome) => tell(&outcome, session)?,
+            Err(error) => {
+                let failure = Failure::from(error);
+                session.streams.out.flush()?;
+                failure.print(session.streams.err, session.colour);
+                exit = exit.worse(failure.exit());
+            }
+        }
+    }
+    let head = books.head()?;
+    session.tell(format!("ledger head: {} {head}", head.seq))?;
+    Ok(exit)
+}
+
+fn options(arguments: &ImportArguments) -> Result<CostOptions, Failure> {
+    let wrong = |option: &str, value: &str, error: &dyn std::fmt::Display| {
+        Failure::new(Exit::Usage, format!("{option} {value:?} {error}"))
+    };
+    let source = Name::new(&arguments.source).map_err(|error| wrong("--source", &arguments.source, &error))?;
+    let zone = arguments.assume_zone.as_deref();
+    let zone = zone.map(|zone| Calendar::of_zone(zone).map_err(|error| wrong("--assume-zone", zone, &error)));
+    let reading = Reading { zone: zone.transpose()?, ..Reading::default() };
+    Ok(CostOptions { source: source.to_string(), format: named(&arguments.format), reading })
+}
+
+fn tell(outcome: &CostOutcome, session: &mut Session<'_, '_>) -> Result<(), Failure> {
+    for (old, new) in &outcome.appended.revised {
+        session.say(format!("revised: {}: {} -> {} {}", new.key, old.amount, new.amount, new.currency))?;
+    }
+    if outcome.appended.beside > 0 {
+        session.warn(format!(
+            "warning: {}: {} costs of the same providers and days are in the ledger and not in this file: all count, so \
+             the same costs in another grouping would count twice",
+            outcome.file,
+            grouped(outcome.appended.beside)
+        ))?;
+    }
+    session.tell(format!(
+        "{}: {} costs = {} added + {} revised + {} duplicates; {} without a cost",
+        outcome.file,
+        grouped(outcome.lines),
+        grouped(outcome.appended.added),
+        outcome.appended.revised.len(),
+        grouped(outcome.appended.duplicates),
+        grouped(outcome.empty)
+    ))?;
+    Ok(())
+}

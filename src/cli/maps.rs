@@ -1,0 +1,64 @@
+//! `tokenbook maps`: maps of columns kept in the ledger under a name, for `import --map NAME`.
+
+use super::Session;
+use crate::cli::failure::{Exit, Failure};
+use std::path::PathBuf;
+use tokenbook::domain::name::Name;
+
+/// Maps of columns: keep one in the ledger under a name, list them, show one
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Keep a map under a name; the same name again replaces it for imports to come
+    Keep {
+        /// The name
+        name: String,
+        /// The map, TOML: `tokenbook formats mapped` shows one
+        file: PathBuf,
+    },
+    /// List the names of the maps
+    List,
+    /// Print a map
+    Show {
+        /// The name
+        name: String,
+    },
+}
+
+pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
+    match &arguments.command {
+        Command::Keep { name, file } => keep(name, file, session),
+        Command::List => {
+            for name in session.read()?.maps()?.keys() {
+                session.say(name)?;
+            }
+            Ok(Exit::Done)
+        }
+        Command::Show { name } => {
+            let maps = session.read()?.maps()?;
+            let map = maps.get(name).ok_or_else(|| {
+                Failure::new(Exit::Usage, format!("there is no map {name:?} in the ledger"))
+                    .hint("`tokenbook maps list` shows the names there are")
+            })?;
+            session.streams.out.write_all(map.as_bytes())?;
+            Ok(Exit::Done)
+        }
+    }
+}
+
+fn keep(name: &str, file: &std::path::Path, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
+    let shown = file.display().to_string();
+    let name = Name::new(name).map_err(|error| Failure::new(Exit::Usage, format!("the name {name:?} {error}")))?;
+    let bytes = std::fs::read(file).map_err(|error| Failure::new(Exit::Usage, format!("{shown}: {error}")))?;
+    let books = session.open()?;
+    let kept = books.keep_map(&name, &shown, &bytes, session.act(), &tokenbook::books::Silent)?;
+    session.tell(format!("{shown}: {} as {name}", if kept { "kept" } else { "is kept already" }))?;
+    let head = books.head()?;
+    session.tell(format!("ledger head: {} {head}", head.seq))?;
+    Ok(Exit::Done)
+}

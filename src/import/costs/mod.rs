@@ -1,0 +1,253 @@
+//! What providers say they charge, as they export it: read whole, and kept apart from usage.
+//!
+//! [`COST_FORMATS`] is the registry; a format is a file with a `FORMAT` and a function from a record to lines of cost. A
+//! file is taken whole or not at all. There are no ids: a line's key is its span and all that it is grouped by.
+
+pub mod anthropic_costs;
+pub mod deepseek_costs;
+pub mod openai_costs;
+
+use crate::domain::currency::Currency;
+use crate::domain::name::{self, Name};
+use crate::domain::provider_cost::{ProviderCost, Written};
+use crate::domain::timestamp::Timestamp;
+use crate::import::csv::explain;
+use crate::import::events::natural_key;
+use crate::import::head::Head;
+use crate::import::reading::Reading;
+use crate::import::record::Record;
+use crate::text::csv_line;
+use crate::text::problem::Problem;
+use crate::text::table::delimiter;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// How cost reports of a format are read.
+pub struct CostFormat {
+    /// The name for `--format`.
+    pub name: &'static str,
+    /// The name with the version of what its fields are taken to mean, as it is kept.
+    pub stored: &'static str,
+    /// One line for the list of formats.
+    pub summary: &'static str,
+    /// A record, or a header and one.
+    pub example: &'static str,
+    /// Whether a file that begins so is of the format.
+    pub recognises: fn(&Head) -> bool,
+    /// Reads a record: a bucket of JSON, or a row.
+    pub read: fn(&Record<'_>, &Reading, &mut Lines) -> Result<(), Problem>,
+}
+
+/// Every format, in the order in which they are tried.
+pub const COST_FORMATS: &[CostFormat] = &[openai_costs::FORMAT, anthropic_costs::FORMAT, deepseek_costs::FORMAT];
+
+/// The format of a name.
+pub fn named(name: &str) -> Option<&'static CostFormat> {
+    COST_FORMATS.iter().find(|format| format.name == name)
+}
+
+/// The most bytes of a cost report, unpacked.
+pub const COST_FILE_LIMIT: u64 = 256 << 20;
+
+/// A cost report as it was read.
+pub struct CostReport {
+    /// Its format.
+    pub format: &'static CostFormat,
+    /// Its lines.
+    pub costs: Vec<ProviderCost>,
+    /// Records without a cost: buckets in which nothing was charged.
+    pub empty: u64,
+}
+
+/// Reads a whole report. `latest` is the latest instant that a span may begin at.
+pub fn read(
+    text: &str,
+    format: Option<&'static CostFormat>,
+    reading: &Reading,
+    latest: Timestamp,
+) -> Result<CostReport, Vec<Problem>> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let head = Head::of(text);
+    let unknown = || {
+        let names: Vec<&str> = COST_FORMATS.iter().map(|format| format.name).collect();
+        vec![Problem::line("is no known cost report", format!("one of {}", names.join(", ")))]
+    };
+    let format =
+        format.or_else(|| COST_FORMATS.iter().find(|format| (format.recognises)(&head))).ok_or_else(unknown)?;
+    let mut lines = Lines { line: 0, latest, costs: Vec::new(), empty: 0 };
+    let mut problems = Vec::new();
+    if head.is_json() {
+        for (line, document) in documents(text) {
+            lines.line = line;
+            problems.extend(json(document, format, reading, &mut lines).err().map(|problem| problem.at(line)));
+        }
+    } else {
+        table(text, format, reading, &mut lines, &mut problems);
+    }
+    problems.extend(repeated(&lines.costs));
+    if problems.is_empty() && lines.costs.is_empty() && lines.empty == 0 {
+        problems.push(Problem::line("the file holds no costs", "at least one"));
+    }
+    if problems.is_empty() { Ok(CostReport { format, costs: lines.costs, empty: lines.empty }) } else { Err(problems) }
+}
+
+/// The documents of a text: a record a line, or all of it.
+fn documents(text: &str) -> Vec<(u64, &str)> {
+    if serde_json::from_str::<&RawValue>(text).is_ok() {
+        let before = text.len() - text.trim_start().len();
+        let line = 1 + text.as_bytes().iter().take(before).filter(|byte| **byte == b'\n').count();
+        return vec![(u64::try_from(line).unwrap_or(u64::MAX), text.trim())];
+    }
+    (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()).collect()
+}
+
+fn json(text: &str, format: &CostFormat, reading: &Reading, lines: &mut Lines) -> Result<(), Problem> {
+    if text.starts_with('[') {
+        let values: Vec<&RawValue> = serde_json::from_str(text)
+            .map_err(|_| Problem::line("is not JSON", "a page, an array, or a bucket a line"))?;
+        return values.into_iter().try_for_each(|value| json(value.get(), format, reading, lines));
+    }
+    let record = Record::of_json(text)?;
+    match record.list("data")? {
+        Some(buckets) => buckets.iter().try_for_each(|bucket| (format.read)(bucket, reading, lines)),
+        None => (format.read)(&record, reading, lines),
+    }
+}
+
+fn table(text: &str, format: &CostFormat, reading: &Reading, lines: &mut Lines, problems: &mut Vec<Problem>) {
+    let mut rows = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
+    let Some((number, header)) = rows.next() else { return };
+    let columns = match columns(header) {
+        Ok(columns) => columns,
+        Err(problem) => return problems.push(problem.at(number)),
+    };
+    for (line, row) in rows {
+        lines.line = line;
+        let read = cells(row, &columns).and_then(|record| (format.read)(&record, reading, lines));
+        problems.extend(read.err().map(|problem| problem.at(line)));
+    }
+    // A number may have been cut.
+    if !text.ends_with(['\n', '"']) {
+        let what = "the last line has no line end: it may be cut";
+        problems.push(Problem::line(what, "a line end").at(lines.line));
+    }
+}
+
+fn columns(header: &str) -> Result<Vec<String>, Problem> {
+    let mut names = Vec::new();
+    csv_line::split(header, &mut names).map_err(|error| Problem::line(error.to_string(), "a header of field names"))?;
+    delimiter(header, &names)?;
+    let columns: Vec<String> = names.into_iter().map(Cow::into_owned).collect();
+    let twice = (1..columns.len()).find(|at| columns[..*at].contains(&columns[*at]));
+    match twice {
+        Some(at) => Err(Problem::field(&columns[at], "stands twice in the header", "each field once")),
+        None => Ok(columns),
+    }
+}
+
+fn cells<'a>(row: &'a str, columns: &'a [String]) -> Result<Record<'a>, Problem> {
+    let mut cells = Vec::with_capacity(columns.len());
+    csv_line::split(row, &mut cells).map_err(explain)?;
+    if cells.len() != columns.len() {
+        let expected = format!("{}, as the header has", columns.len());
+        return Err(Problem::line(format!("{} fields", cells.len()), expected));
+    }
+    Ok(Record::of_cells(columns, cells))
+}
+
+/// Lines whose keys other lines have: the report does not tell them apart, and one would take the other's place.
+fn repeated(costs: &[ProviderCost]) -> Vec<Problem> {
+    let mut first: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut problems = Vec::new();
+    for cost in costs {
+        if let Some(line) = first.get(cost.key.as_str()) {
+            let what = format!("is for the same span and the same groups as one of line {line}: {}", cost.key);
+            problems.push(Problem::line(what, "a report in which each cost is grouped apart").at(cost.line));
+        }
+        first.entry(&cost.key).or_insert(cost.line);
+    }
+    problems
+}
+
+/// Takes the lines of one record after the other.
+pub struct Lines {
+    line: u64,
+    latest: Timestamp,
+    costs: Vec<ProviderCost>,
+    empty: u64,
+}
+
+/// A dimension that a cost is grouped by, and its value.
+pub type Group<'a> = (&'a str, Option<Cow<'a, str>>);
+
+/// A line of cost as a format found it.
+pub struct Found<'a> {
+    /// Who charges.
+    pub provider: &'static str,
+    /// The span.
+    pub span: (Timestamp, Timestamp),
+    /// All that it is grouped by.
+    pub groups: &'a [Group<'a>],
+    /// What for.
+    pub item: Option<Cow<'a, str>>,
+    /// The model, where it is named as usage names it.
+    pub model: Option<Cow<'a, str>>,
+    /// The currency's code, in any case.
+    pub currency: Cow<'a, str>,
+    /// The amount.
+    pub amount: Written,
+    /// The decimals it was rounded to.
+    pub rounded_to: Option<u8>,
+}
+
+impl Lines {
+    /// Notes that a bucket or row has no cost.
+    pub const fn nothing(&mut self) {
+        self.empty += 1;
+    }
+
+    /// Checks a line and keeps it.
+    pub fn push(&mut self, found: &Found<'_>) -> Result<(), Problem> {
+        let Found { provider, span: (from, until), groups, item, model, currency, amount, rounded_to } = found;
+        if until <= from {
+            return Err(Problem::line(format!("the span ends at {until}, before it begins at {from}"), "a span"));
+        }
+        if *from > self.latest {
+            return Err(Problem::line(format!("the span begins at {from}, in the future"), "costs of the past"));
+        }
+        let code = currency.to_ascii_uppercase();
+        let currency = Currency::parse(&code).map_err(|error| Problem::value("currency", &code, error, "USD"))?;
+        if amount.amount().is_none() {
+            return Err(Problem::value("amount", &amount.to_string(), "is implausibly large", "an amount"));
+        }
+        let text = |field: &str, text: &Option<Cow<'_, str>>| {
+            let text = text.as_deref().filter(|text| !text.is_empty());
+            let wrong = |text: &str, error| Problem::value(field, text, error, "a name of up to 256 bytes");
+            text.map(|text| Name::new(text).map_err(|error| wrong(text, error))).transpose()
+        };
+        let (item, model) = (text("line item", item)?, text("model", model)?);
+        let provider = Name::new(provider).map_err(|error| Problem::line(error.to_string(), "a provider"))?;
+        let spelled = [("from", from.to_string()), ("to", until.to_string()), ("currency", code)];
+        let mut parts: Vec<(&str, Option<&str>)> =
+            spelled.iter().map(|(name, text)| (*name, Some(text.as_str()))).collect();
+        let groups: Vec<(&str, Option<Cow<'_, str>>)> =
+            groups.iter().map(|(name, text)| (*name, text.clone().map(unsecret))).collect();
+        parts.extend(groups.iter().map(|(name, text)| (*name, text.as_deref().filter(|text| !text.is_empty()))));
+        let key = natural_key(&format!("{provider}-cost"), &parts);
+        let (line, from, until) = (self.line, *from, *until);
+        let (amount, rounded_to) = (*amount, *rounded_to);
+        self.costs.push(ProviderCost { line, key, provider, item, model, from, until, currency, amount, rounded_to });
+        Ok(())
+    }
+}
+
+/// A secret is told from others by its digest, and not kept.
+fn unsecret(text: Cow<'_, str>) -> Cow<'_, str> {
+    if name::looks_secret(&text) { Cow::Owned(blake3::hash(text.as_bytes()).to_hex()[..16].to_owned()) } else { text }
+}
+
+/// An amount as it stands in a field, in units of `10^power`.
+pub fn amount(record: &Record<'_>, name: &str, text: &str, power: i32) -> Result<Written, Problem> {
+    Written::parse(text, power).map_err(|error| Problem::value(&record.path_of(name), text, error, "a decimal number"))
+}

@@ -1,0 +1,46 @@
+//! `OpenRouter`'s activity by day (CSV): a row a day and model.
+//!
+//! No page documents it; columns as exports show them, read 2026-11-23. A row is the sum of a day of UTC. Completion
+//! tokens include reasoning. Of the prompt it does not tell what was cached, so that all of it is `input`: the export with
+//! a row a generation tells it. There is no id: the natural key is day and model. Today's rows grow. `Usage` is what was
+//! charged and is not read. The same usage by day and by generation are other events: import one of them.
+
+use crate::domain::meter::Meter;
+use crate::import::events::{Event, Events, natural_key};
+use crate::import::format::{Format, How, Kept};
+use crate::import::reading::{Reading, instant_utc};
+use crate::import::record::Record;
+use crate::text::problem::Problem;
+use std::borrow::Cow;
+
+/// Days.
+pub const FORMAT: Format = Format {
+    name: "openrouter-daily",
+    stored: "openrouter-daily/1",
+    summary: "OpenRouter's activity by day (CSV)",
+    example: "Date,Slug,Usage,BYOK Usage,Requests,Prompt Tokens,Completion Tokens,Reasoning Tokens\n\"2026-10-01\",\"openai/gpt-5.4\",\"0.0123\",\"0\",\"4\",\"1200\",\"300\",\"80\"",
+    untold: "what of a prompt was cached: all of it counts as input",
+    cumulative: true,
+    kept: Kept { ids: &[], times: &["Date"], usage: &["Requests", "Prompt Tokens", "Completion Tokens"] },
+    recognises: |head| head.columns(&["Date", "Slug", "Requests", "Prompt Tokens"]),
+    how: How::Records(read),
+    ..Format::PLAIN
+};
+
+/// Reads one row.
+pub fn read(record: &Record<'_>, _reading: &Reading, events: &mut Events<'_, '_>) -> Result<(), Problem> {
+    let at = instant_utc(record, "Date")?.ok_or_else(|| record.wrong("Date", "is missing", "a day of UTC"))?;
+    let (day, model) = (at.to_string(), record.needed("Slug")?);
+    let id = natural_key("openrouter-daily", &[("day", Some(&day)), ("model", Some(&model))]);
+    let mut event = Event::bucket(id, at, model);
+    event.provider = Cow::Borrowed("openrouter");
+    let needed =
+        |name: &str| record.loose_count(name)?.ok_or_else(|| record.wrong(name, "is missing", "a whole number"));
+    event.meters.put(Meter::Request, Some(needed("Requests")?));
+    event.meters.put(Meter::Input, Some(needed("Prompt Tokens")?));
+    let reasoning = record.loose_count("Reasoning Tokens")?;
+    event.meters.put(Meter::Reasoning, reasoning);
+    let whole = ("Completion Tokens", Some(needed("Completion Tokens")?));
+    event.meters.rest(Meter::Output, whole, &[("Reasoning Tokens", reasoning)])?;
+    events.push(&event)
+}

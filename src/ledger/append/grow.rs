@@ -1,0 +1,196 @@
+//! Later states of records that grow, met while appending: what was added becomes a revision.
+//!
+//! A file is one state of its records, so only what earlier imports have brought can have grown. The sums of a day on
+//! which a record grew are made anew in the end, as its whole may fall into another band of prompt sizes.
+
+use super::{Appender, Placed};
+use crate::domain::batch::{Batch, Head, Records, Row};
+use crate::domain::event::PromptSize;
+use crate::domain::key::EventKey;
+use crate::domain::quantities::Quantities;
+use crate::ledger::revision::{self, History, Payer, Standing};
+use crate::ledger::{LedgerError, Result, dictionary};
+
+impl Appender<'_> {
+    /// What becomes of a row whose id is in the ledger with other content.
+    pub(super) fn differing(
+        &mut self,
+        batch_id: i64,
+        batch: &Batch,
+        row: &Row,
+        class: (i64, PromptSize),
+        original: EventKey,
+    ) -> Result<Placed> {
+        if batch.records == Records::Growing {
+            let history = History::read(self.connection, original, batch.id(row))?;
+            match history.standing(self.payer_of(row)?, &batch.quantities(row))? {
+                Standing::Known => return Ok(Placed::Duplicate),
+                Standing::More(added) if !history.is_of(|batch| self.stored.is_own(batch)) => {
+                    // The record stays where its first state has put it.
+                    let mut row = *row;
+                    row.at = history.at().unwrap_or(row.at);
+                    self.revise(batch_id, (batch.id(&row), &row), class, &added, original)?;
+                    return Ok(Placed::Revision);
+                }
+                Standing::More(_) | Standing::Other => {}
+            }
+        }
+        self.conflict(batch, row, original)?;
+        Ok(Placed::Conflict)
+    }
+
+    fn payer_of(&self, row: &Row) -> Result<Payer> {
+        let class = usize::try_from(row.class).ok().and_then(|place| self.classes.get(place));
+        let missing = || LedgerError::Corrupt("a row is of a class its import does not name".to_owned());
+        let (model, tier, tags) = self.numbers.of_class(*class.ok_or_else(missing)?)?;
+        Ok(Payer { source: self.source, tag_set: tags.0, model: model.0, tier: tier.0 })
+    }
+
+    /// Appends what a later state of a record added.
+    fn revise(
+        &mut self,
+        batch_id: i64,
+        (id, row): (&str, &Row),
+        (class, prompt): (i64, PromptSize),
+        added: &Quantities,
+        original: EventKey,
+    ) -> Result<()> {
+        let mut part = Batch::new();
+        let head = Head { key: row.key, at: row.at, line: row.line, class: row.class };
+        let full = |_| LedgerError::Corrupt(format!("{id:?} does not fit a batch"));
+        part.push(head, id, added.frequent(), added.rare()).map_err(full)?;
+        let Some(row) = part.rows().first() else { return Ok(()) };
+        let class = dictionary::class_of_revisions(self.connection, class)?;
+        let mut key = original.next_in_day();
+        while !self.insert.try_one(batch_id, &part, (row, class), key)? {
+            key = key.next_in_day();
+            if key == original {
+                return Err(LedgerError::Corrupt(format!("no key of {} is free", key.day())));
+            }
+        }
+        self.insert_rare(&part, row, key, prompt)?;
+        revision::link(self.connection, key, original)?;
+        self.neighbours.appended(key.day(), std::iter::once(key));
+        self.outcome.revisions += 1;
+        self.outcome.resolved.extend(self.waiting.remove(id).unwrap_or_default());
+        let model = self.payer_of(row)?.model;
+        self.grown.entry(key.day()).or_default().insert(model);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::batch::{Class, Names};
+    use crate::domain::calendar::{Calendar, Day};
+    use crate::domain::currency::Currency;
+    use crate::domain::event::{Model, ServiceTier};
+    use crate::domain::key::HASH_BITS;
+    use crate::domain::meter::Meter;
+    use crate::domain::name::Name;
+    use crate::domain::tags::TagSet;
+    use crate::domain::timestamp::Timestamp;
+    use crate::ledger::imports::FileFacts;
+    use crate::ledger::{Ledger, Settings};
+    use std::error::Error;
+
+    type Outcome<T = ()> = std::result::Result<T, Box<dyn Error>>;
+
+    const LAST_HASH: i64 = (1 << HASH_BITS) - 1;
+
+    fn names() -> Outcome<Names> {
+        let class = |prompt| Class { model: 0, tags: 0, tier: 0, prompt };
+        Ok(Names {
+            models: vec![Model { provider: None, name: Name::new("m")? }],
+            tag_sets: vec![TagSet::default()],
+            tiers: vec![ServiceTier::new("")?],
+            classes: vec![class(PromptSize::Exact), class(PromptSize::UpToSum)],
+        })
+    }
+
+    /// A batch of growing records: days after the first of October 2026, hashes, ids, inputs, and requests.
+    fn batch(rows: &[(u16, i64, &str, i64, i64)]) -> Outcome<Batch> {
+        let mut batch = Batch::new();
+        for (line, (day, hash, id, input, requests)) in (1..).zip(rows) {
+            let day = Day::from_number(20_727 + i64::from(*day)).ok_or("no such day")?;
+            let at = Timestamp::from_nanos(day.utc_midnight()).ok_or("no such instant")?;
+            let mut quantities = Quantities::NONE;
+            quantities.set(Meter::Input, *input);
+            quantities.set(Meter::Request, *requests);
+            let head = Head { key: EventKey::new(day, *hash), at, line, class: u32::from(*requests > 1) };
+            batch.push(head, id, quantities.frequent(), &[])?;
+        }
+        let mut batch = Batch::merged(&[batch])?;
+        batch.records = Records::Growing;
+        Ok(batch)
+    }
+
+    fn facts(lines: u64) -> FileFacts {
+        FileFacts {
+            source: "default".to_owned(),
+            file: "f".to_owned(),
+            format: "f/1".to_owned(),
+            options: String::new(),
+            digest: [0; 32],
+            bytes: 0,
+            lines,
+            header: 0,
+            blank: 0,
+            quarantined: 0,
+        }
+    }
+
+    /// A ledger in which prompts of more than 100 tokens of the model have a price of their own, and what SQL says of it
+    /// after imports, each of some batches.
+    fn after(imports: &[&[Batch]], sql: &str) -> Outcome<i64> {
+        let folder = tempfile::tempdir()?;
+        let now = Timestamp::parse("2026-11-23T08:00:00Z")?;
+        let settings = Settings::new(Currency::USD, Calendar::UTC, Name::new("contract")?);
+        let ledger = Ledger::create(&folder.path().join("l.db"), &settings, now, "test")?;
+        let write = ledger.write(|| {})?;
+        let price = "INSERT INTO price (entry, line, book, provider, model, tier, meter, prompt_above, currency, rate, \
+                     valid_from) VALUES (1, 1, 'contract', '', 'm', 'standard', 0, 100, 'USD', 1, 0)";
+        write.connection().execute(price, [])?;
+        for batches in imports {
+            let mut appender = Appender::new(&write, "default")?;
+            let mut summariser = appender.summariser();
+            for batch in *batches {
+                let mut copy = Batch::merged(std::slice::from_ref(batch))?;
+                copy.records = batch.records;
+                appender.append(copy, &names()?, &mut summariser)?;
+            }
+            let appended = appender.finish()?;
+            write.record_import(&facts(appended.accepted), &appended, &[], now, "test")?;
+        }
+        Ok(write.connection().query_row(sql, [], |row| row.get(0))?)
+    }
+
+    #[test]
+    fn a_later_batch_knows_the_keys_of_revisions() -> Outcome {
+        let first = [batch(&[(0, 5, "other", 1, 1), (1, 100, "grows", 1, 1)])?];
+        // The first day's new event has the hashes of the second looked at, before that one's record grows.
+        let second = [
+            batch(&[(0, 7, "new", 1, 1), (1, 100, "grows", 2, 1)])?,
+            batch(&[(1, 101, "its hash is the revision's key", 1, 1)])?,
+        ];
+        let sql = "SELECT count(*) * 10 + (SELECT sum(events) FROM usage_daily) FROM usage_event";
+        assert_eq!(after(&[&first, &second], sql)?, 54);
+        Ok(())
+    }
+
+    #[test]
+    fn the_last_state_counts_also_where_keys_go_on_at_the_start_of_the_day() -> Outcome {
+        let states = [(90, 1), (110, 1), (130, 3)];
+        let state = |(input, requests)| batch(&[(0, LAST_HASH - 1, "grows", input, requests)]).map(|batch| [batch]);
+        let states: Vec<[Batch; 1]> = states.into_iter().map(state).collect::<Outcome<_>>()?;
+        let imports: Vec<&[Batch]> = states.iter().map(<[Batch; 1]>::as_slice).collect();
+        let band = "SELECT band FROM usage_daily";
+        for (taken, expected) in [(1, 0), (2, 100)] {
+            assert_eq!(after(imports.get(..taken).unwrap_or_default(), band)?, expected);
+        }
+        assert_eq!(after(&imports, band)?, -1, "three requests of 130 tokens together tell no size");
+        assert_eq!(after(&imports, "SELECT input * 100 + request * 10 + events FROM usage_monthly")?, 13_031);
+        Ok(())
+    }
+}

@@ -1,0 +1,235 @@
+//! What providers say they charge: appended, never changed, and never part of an amount of ours. The same key of a source
+//! again replaces, and both stay readable.
+
+use crate::domain::canonical::Encoder;
+use crate::domain::currency::Currency;
+use crate::domain::name::Name;
+use crate::domain::provider_cost::{ProviderCost, Written};
+use crate::domain::timestamp::Timestamp;
+use crate::ledger::imports::FileFacts;
+use crate::ledger::transaction::{Snapshot, Write};
+use crate::ledger::{LedgerError, Result, chain, dictionary, fits, stored};
+use rusqlite::{Connection, Row};
+use std::collections::BTreeMap;
+
+/// What became of a cost report's lines.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CostsAppended {
+    /// Lines that are new.
+    pub added: u64,
+    /// Lines that were there alike.
+    pub duplicates: u64,
+    /// Lines that were there with another amount: the old one, and the new one.
+    pub revised: Vec<(ProviderCost, ProviderCost)>,
+    /// Lines of the same providers and days that were there and that the report does not have: they stay. Another
+    /// grouping of the same costs would count twice.
+    pub beside: u64,
+}
+
+/// An import of costs as it is kept.
+struct CostImport {
+    id: i64,
+    source: String,
+    file: String,
+    format: String,
+    options: String,
+    digest: [u8; 32],
+    bytes: i64,
+    /// Lines, empty records, duplicates; new lines and revisions are counted by their rows.
+    counts: [i64; 3],
+}
+
+const NEXT: &str = "SELECT coalesce(max(id), 0) + 1 FROM cost_import";
+const INSERT_IMPORT: &str = "INSERT INTO cost_import (id, entry, source, file, format, options, digest, bytes, lines, \
+    empty, duplicates) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+const INSERT: &str = "INSERT INTO provider_cost (import, line, key, provider, item, model, from_at, until_at, currency, \
+    amount, rounded_to) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+const OF_SOURCE: &str = "SELECT c.import, c.line, c.key, c.provider, c.item, c.model, c.from_at, c.until_at, c.currency, \
+    c.amount, c.rounded_to FROM provider_cost c JOIN cost_import i ON i.id = c.import WHERE i.source = ?1 ORDER BY c.id";
+const OF_SPAN: &str = "SELECT c.import, c.line, c.key, c.provider, c.item, c.model, c.from_at, c.until_at, c.currency, \
+    c.amount, c.rounded_to, i.source FROM provider_cost c JOIN cost_import i ON i.id = c.import \
+    WHERE c.from_at >= ?1 AND c.from_at < ?2 ORDER BY c.id";
+const ALL: &str = "SELECT import, line, key, provider, item, model, from_at, until_at, currency, amount, rounded_to \
+    FROM provider_cost ORDER BY id";
+const IMPORTS: &str = "SELECT i.id, s.name, i.file, i.format, i.options, i.digest, i.bytes, i.lines, i.empty, \
+    i.duplicates, i.entry FROM cost_import i JOIN source s ON s.id = i.source ORDER BY i.id";
+
+impl Write<'_> {
+    /// Appends the lines of a report that are new or have another amount. Nothing is appended where there are none.
+    pub fn append_costs(
+        &self,
+        facts: &FileFacts,
+        costs: Vec<ProviderCost>,
+        now: Timestamp,
+        actor: &str,
+    ) -> Result<CostsAppended> {
+        let connection = self.connection();
+        let source = dictionary::source(connection, &facts.source)?;
+        let mut known = of_source(connection, source)?;
+        let (mut outcome, mut new) = (CostsAppended::default(), Vec::new());
+        let mut spans: BTreeMap<Name, (Timestamp, Timestamp)> = BTreeMap::new();
+        for cost in costs {
+            let span = spans.entry(cost.provider.clone()).or_insert((cost.from, cost.until));
+            *span = (span.0.min(cost.from), span.1.max(cost.until));
+            match known.remove(&cost.key) {
+                None => outcome.added += 1,
+                Some(old) if alike(&old, &cost) => {
+                    outcome.duplicates += 1;
+                    continue;
+                }
+                Some(old) => outcome.revised.push((old, cost.clone())),
+            }
+            new.push(cost);
+        }
+        if new.is_empty() {
+            return Ok(outcome);
+        }
+        let is_beside = |cost: &&ProviderCost| {
+            spans.get(&cost.provider).is_some_and(|(from, until)| cost.from < *until && *from < cost.until)
+        };
+        outcome.beside = u64::try_from(known.values().filter(is_beside).count()).unwrap_or(u64::MAX);
+        let import = CostImport {
+            id: connection.query_row(NEXT, [], |row| row.get(0))?,
+            source: facts.source.clone(),
+            file: facts.file.clone(),
+            format: facts.format.clone(),
+            options: facts.options.clone(),
+            digest: facts.digest,
+            bytes: stored(facts.bytes)?,
+            counts: [stored(facts.lines)?, stored(facts.blank)?, stored(outcome.duplicates)?],
+        };
+        let entry = chain::append(connection, chain::Kind::Cost, now, actor, &payload(&import, &new))?;
+        insert_import(connection, entry, source, &import)?;
+        new.iter().try_for_each(|cost| insert(connection, import.id, cost))?;
+        Ok(outcome)
+    }
+}
+
+/// Whether two lines of one key say the same.
+fn alike(old: &ProviderCost, new: &ProviderCost) -> bool {
+    (old.amount, old.rounded_to, &old.item, &old.model) == (new.amount, new.rounded_to, &new.item, &new.model)
+}
+
+fn insert_import(connection: &Connection, entry: i64, source: i64, import: &CostImport) -> Result<()> {
+    let CostImport { id, file, format, options, digest, bytes, counts: [lines, empty, duplicates], .. } = import;
+    let values =
+        rusqlite::params![id, entry, source, file, format, options, &digest[..], bytes, lines, empty, duplicates];
+    connection.prepare_cached(INSERT_IMPORT)?.execute(values)?;
+    Ok(())
+}
+
+fn insert(connection: &Connection, import: i64, cost: &ProviderCost) -> Result<()> {
+    connection.prepare_cached(INSERT)?.execute(rusqlite::params![
+        import,
+        stored(cost.line)?,
+        cost.key,
+        cost.provider.as_str(),
+        cost.item.as_ref().map(Name::as_str),
+        cost.model.as_ref().map(Name::as_str),
+        cost.from.nanos(),
+        cost.until.nanos(),
+        cost.currency.code(),
+        cost.amount.to_string(),
+        cost.rounded_to,
+    ])?;
+    Ok(())
+}
+
+/// A stored line, after its import.
+fn cost(row: &Row<'_>) -> Result<ProviderCost> {
+    let corrupt = |what: &str| LedgerError::Corrupt(format!("the {what} of a provider's cost is not one"));
+    let name = |text: String, what: &str| Name::new(&text).map_err(|_| corrupt(what));
+    let optional =
+        |column: usize, what: &str| row.get::<_, Option<String>>(column)?.map(|text| name(text, what)).transpose();
+    Ok(ProviderCost {
+        line: fits(row.get(1)?, "line")?,
+        key: row.get(2)?,
+        provider: name(row.get(3)?, "provider")?,
+        item: optional(4, "line item")?,
+        model: optional(5, "model")?,
+        from: chain::instant(row.get(6)?)?,
+        until: chain::instant(row.get(7)?)?,
+        currency: Currency::parse(&row.get::<_, String>(8)?).map_err(|_| corrupt("currency"))?,
+        amount: Written::parse(&row.get::<_, String>(9)?, 0).map_err(|_| corrupt("amount"))?,
+        rounded_to: row.get(10)?,
+    })
+}
+
+/// The lines of a source in force, by their keys.
+fn of_source(connection: &Connection, source: i64) -> Result<BTreeMap<String, ProviderCost>> {
+    let mut statement = connection.prepare(OF_SOURCE)?;
+    let mut rows = statement.query([source])?;
+    let mut costs = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let cost = cost(row)?;
+        costs.insert(cost.key.clone(), cost);
+    }
+    Ok(costs)
+}
+
+impl Snapshot<'_> {
+    /// The lines in force whose span begins at one instant or later, and before another; by source and key.
+    pub fn provider_costs(&self, from: Timestamp, until: Timestamp) -> Result<Vec<ProviderCost>> {
+        let mut statement = self.connection().prepare(OF_SPAN)?;
+        let mut rows = statement.query([from.nanos(), until.nanos()])?;
+        let mut costs: BTreeMap<(i64, String), ProviderCost> = BTreeMap::new();
+        while let Some(row) = rows.next()? {
+            let cost = cost(row)?;
+            costs.insert((row.get(11)?, cost.key.clone()), cost);
+        }
+        Ok(costs.into_values().collect())
+    }
+}
+
+/// An import of costs: the file, its counts, and a digest over the lines it brought, of which there may be many.
+fn payload(import: &CostImport, costs: &[ProviderCost]) -> Vec<u8> {
+    let mut hasher = blake3::Hasher::new_derive_key("tokenbook 2026 provider costs");
+    for cost in costs {
+        let mut encoder = Encoder::new();
+        encoder.u64(cost.line).text(&cost.key).text(cost.provider.as_str());
+        encoder.optional_text(cost.item.as_ref().map(Name::as_str));
+        encoder.optional_text(cost.model.as_ref().map(Name::as_str));
+        encoder.i64(cost.from.nanos()).i64(cost.until.nanos()).text(cost.currency.code());
+        encoder.text(&cost.amount.to_string()).optional_i64(cost.rounded_to.map(i64::from));
+        hasher.update(encoder.as_bytes());
+    }
+    let mut encoder = Encoder::new();
+    encoder.i64(import.id).text(&import.source).text(&import.file).text(&import.format).text(&import.options);
+    encoder.blob(&import.digest).i64(import.bytes);
+    for count in import.counts {
+        encoder.i64(count);
+    }
+    encoder.count(costs.len()).blob(hasher.finalize().as_bytes());
+    encoder.into_bytes()
+}
+
+/// The payloads of all imports of costs by their entries, made from the tables. Lines of no import are under 0.
+pub(super) fn payloads(connection: &Connection) -> Result<BTreeMap<u64, Vec<u8>>> {
+    let mut costs: BTreeMap<i64, Vec<ProviderCost>> = BTreeMap::new();
+    let mut statement = connection.prepare(ALL)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        costs.entry(row.get(0)?).or_default().push(cost(row)?);
+    }
+    let mut payloads = BTreeMap::new();
+    let mut statement = connection.prepare(IMPORTS)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let import = CostImport {
+            id: row.get(0)?,
+            source: row.get(1)?,
+            file: row.get(2)?,
+            format: row.get(3)?,
+            options: row.get(4)?,
+            digest: chain::digest(&row.get::<_, Vec<u8>>(5)?)?,
+            bytes: row.get(6)?,
+            counts: [row.get(7)?, row.get(8)?, row.get(9)?],
+        };
+        let of_import = costs.remove(&import.id).unwrap_or_default();
+        payloads.insert(fits(row.get(10)?, "entry")?, payload(&import, &of_import));
+    }
+    if !costs.is_empty() {
+        payloads.insert(0, Vec::new());
+    }
+    Ok(payloads)
+}

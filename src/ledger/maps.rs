@@ -1,0 +1,58 @@
+//! Maps of columns that are kept under a name: appended, never changed. The same name again replaces, and both stay
+//! readable, since imports were made with them.
+
+use crate::domain::canonical::Encoder;
+use crate::domain::name::Name;
+use crate::domain::timestamp::Timestamp;
+use crate::ledger::transaction::{Snapshot, Write};
+use crate::ledger::{Result, chain, fits};
+use rusqlite::Connection;
+use std::collections::BTreeMap;
+
+const INSERT: &str = "INSERT INTO column_map (entry, name, map) VALUES (?1, ?2, ?3)";
+const ALL: &str = "SELECT name, map, entry FROM column_map ORDER BY id";
+
+impl Write<'_> {
+    /// Keeps a map under a name; `false` where it is there alike already, and nothing is appended.
+    pub fn keep_map(&self, name: &Name, map: &str, now: Timestamp, actor: &str) -> Result<bool> {
+        let connection = self.connection();
+        if in_force(connection)?.get(name.as_str()).is_some_and(|kept| kept == map) {
+            return Ok(false);
+        }
+        let entry = chain::append(connection, chain::Kind::Map, now, actor, &payload(name.as_str(), map))?;
+        connection.execute(INSERT, (entry, name.as_str(), map))?;
+        Ok(true)
+    }
+}
+
+impl Snapshot<'_> {
+    /// The maps in force by their names.
+    pub fn maps(&self) -> Result<BTreeMap<String, String>> {
+        in_force(self.connection())
+    }
+}
+
+fn in_force(connection: &Connection) -> Result<BTreeMap<String, String>> {
+    let mut statement = connection.prepare(ALL)?;
+    let maps = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(maps.collect::<rusqlite::Result<_>>()?)
+}
+
+/// A map that was kept: its name and its text.
+fn payload(name: &str, map: &str) -> Vec<u8> {
+    let mut encoder = Encoder::new();
+    encoder.text(name).text(map);
+    encoder.into_bytes()
+}
+
+/// The payloads of all maps by their entries, made from the table.
+pub(super) fn payloads(connection: &Connection) -> Result<BTreeMap<u64, Vec<u8>>> {
+    let mut statement = connection.prepare(ALL)?;
+    let mut rows = statement.query([])?;
+    let mut payloads = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let (name, map): (String, String) = (row.get(0)?, row.get(1)?);
+        payloads.insert(fits(row.get(2)?, "entry")?, payload(&name, &map));
+    }
+    Ok(payloads)
+}

@@ -1,0 +1,281 @@
+//! Records that grow: the first state of one is an event, and each later state a revision, which holds what was added.
+//!
+//! A revision has the id and the instant of its original, stands on its day under a later key, and is linked to it. It
+//! counts nothing by itself: usage is read as records, each once and with all its parts, and what is known of a prompt is
+//! what the last part says of the whole. So amounts do not depend on how many states of a record were imported.
+
+use crate::domain::event::{Band, PromptSize};
+use crate::domain::key::EventKey;
+use crate::domain::quantities::Quantities;
+use crate::domain::timestamp::Timestamp;
+use crate::domain::usage::Tally;
+use crate::ledger::class::{Class, Classes};
+use crate::ledger::scan::{self, METER_COLUMNS, StoredEvent};
+use crate::ledger::verify::Finding;
+use crate::ledger::{LedgerError, Result, sums};
+use rusqlite::{Connection, OptionalExtension};
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::collections::BTreeMap;
+
+/// The kind of an event that is the first, or only, state of a record.
+pub(super) const USAGE: u8 = 0;
+/// The kind of an event that holds what a later state added.
+pub(super) const REVISION: u8 = 2;
+
+const PART: &str = "SELECT e.class, c.source, c.tag_set, c.model, c.tier, c.kind, c.prompt, e.batch, e.at, e.id, \
+    e.input, e.cache_read, e.cache_write, e.cache_write_1h, e.output, e.reasoning \
+    FROM usage_event e JOIN event_class c ON c.id = e.class WHERE e.key = ?1";
+const METERS_OF_PART: &str = "SELECT meter, quantity FROM event_meter WHERE key = ?1";
+// CROSS: from the few links to their events, never the other way.
+const LINKS: &str = "SELECT l.key, l.original FROM event_link l CROSS JOIN usage_event e ON e.key = l.key \
+    CROSS JOIN event_class c ON c.id = e.class WHERE l.key BETWEEN ?1 AND ?2 AND c.kind = 2";
+const ADD_LINK: &str = "INSERT INTO event_link (key, original) VALUES (?1, ?2)";
+
+/// What the parts of a record must have in common, as numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Payer {
+    pub(super) source: i64,
+    pub(super) tag_set: i64,
+    pub(super) model: i64,
+    pub(super) tier: i64,
+}
+
+impl Payer {
+    const fn of(class: &Class) -> Self {
+        Self { source: class.source, tag_set: class.tag_set, model: class.model, tier: class.tier }
+    }
+}
+
+/// An event that is a part of a record.
+struct Part {
+    id: String,
+    class: i64,
+    payer: Payer,
+    kind: u8,
+    batch: i64,
+    at: Timestamp,
+    quantities: Quantities,
+}
+
+/// Links a revision to its original.
+pub(super) fn link(connection: &Connection, revision: EventKey, original: EventKey) -> Result<()> {
+    connection.prepare_cached(ADD_LINK)?.execute((revision.number(), original.number()))?;
+    Ok(())
+}
+
+fn part(connection: &Connection, key: EventKey) -> Result<Option<Part>> {
+    let read = |row: &rusqlite::Row<'_>| -> Result<Part> {
+        let mut frequent = scan::meters(row, 10)?;
+        if row.get::<_, u8>(6)? == PromptSize::Exact.code() {
+            frequent.set(METER_COLUMNS, 1);
+        }
+        Ok(Part {
+            class: row.get(0)?,
+            payer: Payer { source: row.get(1)?, tag_set: row.get(2)?, model: row.get(3)?, tier: row.get(4)? },
+            kind: row.get(5)?,
+            batch: row.get(7)?,
+            at: scan::instant(key, row.get(8)?)?,
+            id: row.get(9)?,
+            quantities: Quantities::from_frequent(frequent),
+        })
+    };
+    let mut statement = connection.prepare_cached(PART)?;
+    let Some(part) = statement.query_row([key.number()], |row| Ok(read(row))).optional()? else { return Ok(None) };
+    let mut part = part?;
+    let mut meters = connection.prepare_cached(METERS_OF_PART)?;
+    let mut rows = meters.query([key.number()])?;
+    while let Some(row) = rows.next()? {
+        part.quantities.set(sums::meter(row.get(0)?)?, row.get(1)?);
+    }
+    Ok(Some(part))
+}
+
+/// What the ledger has of a record: its parts in the order they were appended.
+pub(super) struct History(Vec<Part>);
+
+/// How a state stands to what the ledger has of its record.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// The record said so before.
+    Known,
+    /// It says more than the last state: so much.
+    More(Quantities),
+    /// It is no later state: something else differs, or a meter shrank.
+    Other,
+}
+
+impl History {
+    /// The history of the record that begins at a key.
+    ///
+    /// Each part took the first free key after its original, and nothing is deleted: a walk meets them in their order.
+    pub(super) fn read(connection: &Connection, original: EventKey, id: &str) -> Result<Self> {
+        let (mut parts, mut key): (Vec<Part>, _) = (Vec::new(), original);
+        while let Some(part) = part(connection, key)? {
+            let first = parts.first();
+            let later =
+                |first: &Part| part.id == id && part.kind == REVISION && part.payer.source == first.payer.source;
+            if first.is_none_or(later) {
+                parts.push(part);
+            }
+            key = key.next_in_day();
+            if key == original {
+                break;
+            }
+        }
+        Ok(Self(parts))
+    }
+
+    /// What the record says now.
+    pub(super) fn now(&self) -> Result<Quantities> {
+        let mut sum = Quantities::NONE;
+        self.0.iter().try_for_each(|part| sum.add(&part.quantities))?;
+        Ok(sum)
+    }
+
+    /// Whether some part was appended by one of the batches.
+    pub(super) fn is_of(&self, batch: impl Fn(i64) -> bool) -> bool {
+        self.0.iter().any(|part| batch(part.batch))
+    }
+
+    /// The instant of the record, which is that of its first state.
+    pub(super) fn at(&self) -> Option<Timestamp> {
+        self.0.first().map(|part| part.at)
+    }
+
+    /// How a state of the same day stands to it.
+    pub(super) fn standing(&self, payer: Payer, state: &Quantities) -> Result<Standing> {
+        if self.0.iter().any(|part| part.payer != payer) {
+            return Ok(Standing::Other);
+        }
+        let mut sum = Quantities::NONE;
+        for part in &self.0 {
+            sum.add(&part.quantities)?;
+            if sum == *state {
+                return Ok(Standing::Known);
+            }
+        }
+        Ok(state.since(&sum).map_or(Standing::Other, Standing::More))
+    }
+}
+
+/// The records of some days that have grown. Mostly there are none.
+pub(super) struct Grown<'k> {
+    connection: &'k Connection,
+    /// The revisions of each original, in the order they were appended.
+    of: FxHashMap<EventKey, Vec<EventKey>>,
+    revisions: FxHashSet<EventKey>,
+}
+
+impl<'k> Grown<'k> {
+    /// No records.
+    pub(super) fn none(connection: &'k Connection) -> Self {
+        Self { connection, of: FxHashMap::default(), revisions: FxHashSet::default() }
+    }
+
+    /// Those of the days of two keys and between.
+    pub(super) fn between(connection: &'k Connection, first: EventKey, last: EventKey) -> Result<Self> {
+        let mut grown = Self::none(connection);
+        let days = [EventKey::range_of(first.day()).0.number(), EventKey::range_of(last.day()).1.number()];
+        let mut statement = connection.prepare_cached(LINKS)?;
+        let mut rows = statement.query(days)?;
+        while let Some(row) = rows.next()? {
+            let (revision, original) = (key_of(row.get(0)?)?, key_of(row.get(1)?)?);
+            grown.of.entry(original).or_default().push(revision);
+            grown.revisions.insert(revision);
+        }
+        for (original, revisions) in &mut grown.of {
+            revisions.sort_unstable_by_key(|revision| revision.steps_from(*original));
+        }
+        Ok(grown)
+    }
+
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.of.is_empty()
+    }
+
+    /// Whether an event is a part of one of them, or claims to be.
+    pub(super) fn has(&self, event: &StoredEvent<'_>) -> bool {
+        event.class.kind == REVISION || self.of.contains_key(&event.key)
+    }
+
+    /// Makes an event its whole record. `false` for a revision, which is a part of another event's.
+    pub(super) fn complete<'c>(&self, classes: &'c Classes, event: &mut StoredEvent<'c>) -> Result<bool> {
+        if event.class.kind == REVISION {
+            return Ok(false);
+        }
+        for revision in self.of.get(&event.key).into_iter().flatten() {
+            let gone = || LedgerError::Corrupt("a revision that was there is gone".to_owned());
+            let part = part(self.connection, *revision)?.ok_or_else(gone)?;
+            event.quantities.add(&part.quantities)?;
+            // Like the original's but for what it says of the prompt.
+            event.class = classes.get(part.class)?;
+        }
+        Ok(true)
+    }
+
+    /// Counts an event as its whole record; a revision is counted with its original.
+    pub(super) fn tally<'c>(
+        &self,
+        classes: &'c Classes,
+        event: &StoredEvent<'c>,
+        tally: &mut Tally<(i64, Band)>,
+    ) -> Result<()> {
+        let mut record = event.clone();
+        if self.complete(classes, &mut record)? {
+            let band = record.class.band(&record.quantities)?;
+            tally.add((record.class.number, band), record.at, &record.quantities)?;
+        }
+        Ok(())
+    }
+}
+
+fn key_of(number: i64) -> Result<EventKey> {
+    EventKey::from_number(number).ok_or_else(|| LedgerError::Corrupt(format!("the key {number} is out of range")))
+}
+
+/// The parts of records that have grown, as they are met while a day is proved.
+#[derive(Default)]
+pub(super) struct Parts(BTreeMap<EventKey, Met>);
+
+struct Met {
+    id: String,
+    at: Timestamp,
+    payer: Payer,
+    kind: u8,
+}
+
+impl Parts {
+    /// Notes a part.
+    pub(super) fn note(&mut self, event: &StoredEvent<'_>) {
+        let met = Met { id: event.id.clone(), at: event.at, payer: Payer::of(event.class), kind: event.class.kind };
+        self.0.insert(event.key, met);
+    }
+
+    /// Links that lead to something else than the original, and revisions without one.
+    pub(super) fn findings(&self, grown: &Grown<'_>) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        let mut wrong = |key: &EventKey, what: &str| {
+            let id = self.0.get(key).map_or("", |met| met.id.as_str());
+            findings.push(format!("the revision of {id:?} under key {} {what}", key.number()));
+        };
+        for key in self.0.iter().filter(|(_, met)| met.kind == REVISION).map(|(key, _)| key) {
+            if !grown.revisions.contains(key) {
+                wrong(key, "is linked to no event");
+            }
+        }
+        let links: BTreeMap<EventKey, EventKey> =
+            grown.of.iter().flat_map(|(original, keys)| keys.iter().map(|key| (*key, *original))).collect();
+        for (key, original) in links {
+            let same = |met: &Met, other: &Met| (&met.id, met.at, met.payer) == (&other.id, other.at, other.payer);
+            let right = match (self.0.get(&key), self.0.get(&original)) {
+                (Some(revision), Some(original)) => original.kind == USAGE && same(revision, original),
+                _ => false,
+            };
+            if !right {
+                wrong(&key, "is linked to an event that it is no revision of");
+            }
+        }
+        findings
+    }
+}

@@ -1,0 +1,128 @@
+//! What providers say they charge, beside what the ledger computes: by provider, or by model where both sides name it.
+//!
+//! The two are never added up. Currencies stay apart, what only one side tells is unknown on the other, and `rounding` is
+//! how much of a difference the provider's own rounding can explain. There is no total: sums over providers hide what a
+//! reconciliation looks for.
+
+use crate::domain::calendar::Calendar;
+use crate::domain::money::Amount;
+use crate::domain::name::NONE;
+use crate::domain::period::Period;
+use crate::domain::provider_cost::ProviderCost;
+use crate::domain::ratio::Overflow;
+use crate::report::by::Dimension;
+use crate::report::group::{Totals, group};
+use crate::report::{Inputs, ReportError};
+use crate::sheet::{Cell, Column, Sheet};
+use std::collections::BTreeMap;
+
+/// How finely the two are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grain {
+    /// Providers.
+    Provider,
+    /// Models, and line items that name none.
+    Model,
+}
+
+/// Provider, model, line item, currency.
+type Key = (String, String, String, &'static str);
+
+/// The two sides of a row.
+#[derive(Default)]
+struct Sides {
+    charged: Option<Amount>,
+    rounding: Option<Amount>,
+    computed: Option<Totals>,
+}
+
+/// The comparison of costs that begin in the period with its usage.
+pub fn sheet(
+    inputs: &Inputs<'_>,
+    costs: &[ProviderCost],
+    grain: Grain,
+    calendar: Calendar,
+) -> Result<Sheet, ReportError> {
+    let currency = inputs.heading.currency.code();
+    let mut rows: BTreeMap<Key, Sides> = BTreeMap::new();
+    for cost in costs {
+        let (model, item) = match (grain, &cost.model) {
+            (Grain::Provider, _) => (String::new(), String::new()),
+            (Grain::Model, Some(model)) => (model.to_string(), String::new()),
+            (Grain::Model, None) => {
+                (String::new(), cost.item.as_ref().map_or_else(|| NONE.to_owned(), ToString::to_string))
+            }
+        };
+        let sides = rows.entry((cost.provider.to_string(), model, item, cost.currency.code())).or_default();
+        let amount = cost.amount.amount().ok_or(Overflow)?;
+        sides.charged = Some(sides.charged.unwrap_or(Amount::ZERO).plus(amount)?);
+        sides.rounding = Some(sides.rounding.unwrap_or(Amount::ZERO).plus(cost.rounding())?);
+    }
+    let by = match grain {
+        Grain::Provider => vec![Dimension::Provider],
+        Grain::Model => vec![Dimension::Provider, Dimension::Model],
+    };
+    for (names, totals) in group(inputs.lines, &by, inputs.names)? {
+        let mut names = names.into_iter();
+        let (provider, model) = (names.next().unwrap_or_default(), names.next().unwrap_or_default());
+        rows.entry((provider, model, String::new(), currency)).or_default().computed = Some(totals);
+    }
+    let mut columns = vec![Column::text("provider")];
+    if grain == Grain::Model {
+        columns.extend(["model", "line_item"].map(Column::text));
+    }
+    columns.extend(["provider_cost", "computed", "difference", "rounding", "unpriced_events"].map(Column::number));
+    columns.push(Column::text("currency"));
+    let mut heading = inputs.heading.clone();
+    heading.caveats.extend(coverage(costs, inputs.period, calendar));
+    let rows = rows.into_iter().map(|(key, sides)| row(key, &sides, grain)).collect::<Result<_, _>>()?;
+    Ok(Sheet { heading, columns, rows, total: None })
+}
+
+fn row((provider, model, item, currency): Key, sides: &Sides, grain: Grain) -> Result<Vec<Cell>, ReportError> {
+    let Sides { charged, rounding, computed } = sides;
+    let known = computed.as_ref().filter(|totals| !totals.is_unknown()).map(|totals| totals.amount);
+    let exact = |amount: &Option<Amount>, why| amount.map_or(Cell::Unknown(why), Cell::Exact);
+    let difference = match (charged, known) {
+        (Some(charged), Some(computed)) => Some(charged.minus(computed)?),
+        _ => None,
+    };
+    let why = if computed.is_some() { "unpriced" } else { "no usage" };
+    let mut cells = vec![Cell::Text(provider)];
+    if grain == Grain::Model {
+        cells.extend([model, item].map(Cell::Text));
+    }
+    cells.extend([
+        exact(charged, "no costs"),
+        exact(&known, why),
+        exact(&difference, "one side only"),
+        exact(rounding, "no costs"),
+        computed.as_ref().map_or(Cell::Unknown("no usage"), |totals| Cell::Count(totals.unpriced_events.into())),
+        Cell::text(currency),
+    ]);
+    Ok(cells)
+}
+
+/// How much of the period the costs of each provider are for.
+fn coverage(costs: &[ProviderCost], period: Period, calendar: Calendar) -> Vec<String> {
+    let mut by_provider: BTreeMap<&str, Vec<&ProviderCost>> = BTreeMap::new();
+    for cost in costs {
+        by_provider.entry(cost.provider.as_str()).or_default().push(cost);
+    }
+    let end = period.last().next().map(|next| calendar.start_of(next));
+    let mut sentences = Vec::new();
+    for (provider, costs) in by_provider {
+        let is_covered = |at| costs.iter().any(|cost| cost.from <= at && at < cost.until);
+        let touched = |day| costs.iter().any(|cost| calendar.day_of(cost.from) == day);
+        let days = period.days().count();
+        let with = period.days().filter(|day| touched(*day) || is_covered(calendar.start_of(*day))).count();
+        if with < days {
+            sentences.push(format!("{provider} tells costs of {with} of {days} day(s) of the period"));
+        }
+        let across = costs.iter().filter(|cost| end.is_some_and(|end| cost.until > end)).count();
+        if across > 0 {
+            sentences.push(format!("{across} cost(s) of {provider} begin in the period and end after it"));
+        }
+    }
+    sentences
+}

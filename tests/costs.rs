@@ -1,0 +1,236 @@
+//! Provider cost: what each format makes of its fixtures and what it refuses, that a report imports once, that it never
+//! touches an amount of ours, and what the comparison says.
+//!
+//! `fixtures/costs/NAME/` is laid out as `fixtures/formats/NAME/` is: files `costs*`, their lines in
+//! `costs*.expected.csv`, and `refused.txt`. `UPDATE_GOLDEN=1` writes the expected lines anew.
+
+mod desk;
+
+use desk::{Desk, Outcome, fixture, rows, text};
+use std::path::{Path, PathBuf};
+use tokenbook::domain::provider_cost::ProviderCost;
+use tokenbook::domain::timestamp::Timestamp;
+use tokenbook::import::costs::{COST_FORMATS, CostFormat, read};
+use tokenbook::import::reading::Reading;
+
+fn now() -> Outcome<Timestamp> {
+    Ok(Timestamp::parse("2026-11-23T08:00:00Z")?)
+}
+
+fn name(path: &Path) -> &str {
+    path.file_name().and_then(|name| name.to_str()).unwrap_or("")
+}
+
+/// The cost reports of a format.
+fn reports(format: &CostFormat) -> Outcome<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(fixture("costs").join(format.name))?.map(|entry| Ok(entry?.path()));
+    let mut files = entries.collect::<Outcome<Vec<PathBuf>>>()?;
+    files.retain(|file| name(file).starts_with("costs") && !name(file).ends_with(".expected.csv"));
+    files.sort();
+    assert!(!files.is_empty(), "{} has no fixtures", format.name);
+    Ok(files)
+}
+
+fn golden(costs: &[ProviderCost]) -> Outcome<String> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record([
+        "line",
+        "provider",
+        "item",
+        "model",
+        "from",
+        "until",
+        "amount",
+        "currency",
+        "rounded_to",
+        "key",
+    ])?;
+    for cost in costs {
+        let optional = |name: &Option<tokenbook::domain::name::Name>| name.as_ref().map(ToString::to_string);
+        writer.write_record([
+            cost.line.to_string(),
+            cost.provider.to_string(),
+            optional(&cost.item).unwrap_or_default(),
+            optional(&cost.model).unwrap_or_default(),
+            cost.from.to_string(),
+            cost.until.to_string(),
+            cost.amount.to_string(),
+            cost.currency.to_string(),
+            cost.rounded_to.map(|digits| digits.to_string()).unwrap_or_default(),
+            cost.key.clone(),
+        ])?;
+    }
+    Ok(String::from_utf8(writer.into_inner().map_err(|error| error.to_string())?)?)
+}
+
+#[test]
+fn every_cost_format_reads_its_fixtures_as_expected() -> Outcome {
+    for format in COST_FORMATS {
+        for file in reports(format)? {
+            let report = read(&std::fs::read_to_string(&file)?, None, &Reading::default(), now()?)
+                .map_err(|problems| format!("{}: {problems:?}", file.display()))?;
+            assert_eq!(report.format.name, format.name, "{} is taken for another format", file.display());
+            let path = file.with_extension("expected.csv");
+            let found = golden(&report.costs)?;
+            if std::env::var_os("UPDATE_GOLDEN").is_some() {
+                std::fs::write(&path, &found)?;
+            }
+            assert_eq!(found, std::fs::read_to_string(&path)?, "{}", file.display());
+        }
+        let report = read(&format!("{}\n", format.example), None, &Reading::default(), now()?);
+        let report = report.map_err(|problems| format!("{}: {problems:?}", format.name))?;
+        assert_eq!((report.format.stored, report.costs.len()), (format!("{}/1", format.name).as_str(), 1));
+    }
+    Ok(())
+}
+
+#[test]
+fn what_is_no_cost_is_refused_with_the_reason() -> Outcome {
+    for format in COST_FORMATS {
+        let cases = std::fs::read_to_string(fixture("costs").join(format.name).join("refused.txt"))?;
+        let (mut before, mut record, mut refused) = (String::new(), String::new(), 0);
+        for line in cases.lines() {
+            if let Some(header) = line.strip_prefix("# ") {
+                before = format!("{header}\n");
+            } else if let Some(says) = line.strip_prefix("! ") {
+                let file = format!("{before}{}", std::mem::take(&mut record));
+                let said = match read(&file, Some(format), &Reading::default(), now()?) {
+                    Err(problems) => problems.first().map(ToString::to_string).unwrap_or_default(),
+                    Ok(_) => "nothing".to_owned(),
+                };
+                assert!(said.contains(says), "{}: expected {says:?}, said {said:?}", format.name);
+                refused += 1;
+            } else {
+                record.push_str(line);
+                record.push('\n');
+            }
+        }
+        assert!(refused >= 5, "{}: only {refused} refused records", format.name);
+    }
+    Ok(())
+}
+
+#[test]
+fn every_cost_report_is_imported_once_and_is_no_usage() -> Outcome {
+    for format in COST_FORMATS {
+        for file in reports(format)? {
+            let desk = Desk::new()?;
+            desk.run(&["costs", "import", text(&file)?])?.ends(0)?.says(" added + 0 revised + 0 duplicates;")?;
+            let (head, costs) = (desk.head()?, desk.count("SELECT count(*) FROM provider_cost")?);
+            desk.write("twin", [std::fs::read(&file)?, b"\n".to_vec()].concat())?;
+            let again = format!("{costs} costs = 0 added + 0 revised + {costs} duplicates");
+            desk.run(&["costs", "import", "twin"])?.ends(0)?.says(&again)?;
+            assert_eq!((desk.head()?, desk.events()?), (head, 0), "nothing new, nothing appended");
+            desk.run(&["verify", "--deep"])?.ends(0)?;
+            // The same file is no usage, whoever asks.
+            assert_ne!(desk.run(&["import", text(&file)?])?.code, Some(0));
+        }
+    }
+    Ok(())
+}
+
+const DAY: &str = "{\"object\":\"bucket\",\"start_time\":1790812800,\"end_time\":1790899200,\"results\":[";
+
+fn bucket(results: &[(&str, &str)]) -> String {
+    let result = |(item, value): &(&str, &str)| {
+        format!("{{\"amount\":{{\"value\":{value},\"currency\":\"usd\"}},\"line_item\":\"{item}\"}}")
+    };
+    let results: Vec<String> = results.iter().map(result).collect();
+    format!("{DAY}{}]}}\n", results.join(","))
+}
+
+#[test]
+fn another_amount_for_the_same_key_revises_it_and_both_stay() -> Outcome {
+    let desk = Desk::new()?;
+    desk.write("early.jsonl", bucket(&[("m, input", "1.5"), ("m, output", "2")]))?;
+    desk.write("late.jsonl", bucket(&[("m, input", "1.50"), ("m, output", "2.25")]))?;
+    desk.run(&["costs", "import", "early.jsonl"])?.ends(0)?.says("2 costs = 2 added")?;
+    let says = "2 costs = 0 added + 1 revised + 1 duplicates";
+    desk.run(&["costs", "import", "late.jsonl"])?.ends(0)?.says(says)?.says(": 2 -> 2.25 USD")?;
+    assert_eq!(desk.count("SELECT count(*) FROM provider_cost")?, 3);
+    let report = ["report", "provider-cost", "--period", "2026-10", "--format", "csv"];
+    let row = rows(&desk.print(&report)?)?.remove(0);
+    assert_eq!((row["provider"].as_str(), row["provider_cost"].as_str()), ("openai", "3.75"));
+    desk.run(&["verify"])?.ends(0)?;
+    // The same costs in another grouping cannot be told from others of the day.
+    desk.write("whole.jsonl", bucket(&[("everything", "3.75")]))?;
+    let warns = "2 costs of the same providers and days are in the ledger and not in this file";
+    desk.run(&["costs", "import", "whole.jsonl"])?.ends(0)?.says(warns)?;
+    desk.write("none.jsonl", bucket(&[("everything", "0")]))?;
+    desk.run(&["costs", "import", "none.jsonl"])?.ends(0)?.says(": 3.75 -> 0 USD")?;
+    // Another account's report is another source, and both count.
+    desk.run(&["costs", "import", "late.jsonl", "--source", "other"])?.ends(0)?.says("2 added")?;
+    assert_eq!(rows(&desk.print(&report)?)?[0]["provider_cost"], "7.5");
+    Ok(())
+}
+
+#[test]
+fn the_comparison_says_what_each_side_tells_and_no_more() -> Outcome {
+    let desk = Desk::new()?;
+    let header = "event_id,timestamp,provider,model,department,input_tokens,output_tokens";
+    desk.write(
+        "usage.csv",
+        format!(
+            "{header}\na,2026-10-01T10:00:00Z,openai,gpt-5-nano,Legal,1000000,0\n\
+             b,2026-10-01T10:00:00Z,anthropic,claude-haiku-4-5,Legal,1000000,0\n\
+             c,2026-10-01T10:00:00Z,google,gemini-x,Legal,5,5\nd,2026-10-01T10:00:00Z,,gpt-5-nano,Legal,1000000,0\n"
+        ),
+    )?;
+    desk.write(
+        "prices.csv",
+        "provider,model,meter,currency,price,valid_from\nopenai,gpt-5-nano,input,USD,0.05,2026-01-01\n\
+         anthropic,claude-haiku-4-5,input,USD,1,2026-01-01\n,gpt-5-nano,input,USD,0.07,2026-01-01\n",
+    )?;
+    desk.run(&["prices", "import", "prices.csv"])?.ends(0)?;
+    desk.run(&["import", "usage.csv"])?.ends(0)?;
+    let before = desk.chargeback()?;
+    for format in COST_FORMATS {
+        for file in reports(format)?.iter().filter(|file| !name(file).contains("export")) {
+            desk.run(&["costs", "import", text(file)?])?.ends(0)?;
+        }
+    }
+    assert_eq!(desk.chargeback()?, before, "costs are no part of our amounts");
+    for (file, by) in [("provider", "provider"), ("model", "provider,model")] {
+        let csv = desk.print(&["report", "provider-cost", "--period", "2026-10", "--by", by, "--format", "csv"])?;
+        let path = fixture("costs").join(format!("by-{file}.expected.csv"));
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            std::fs::write(&path, &csv)?;
+        }
+        assert_eq!(csv, std::fs::read_to_string(&path)?, "{by}");
+    }
+    let shown = desk.print(&["report", "provider-cost", "--period", "2026-10"])?;
+    assert!(shown.contains("openai tells costs of 1 of 31 day(s) of the period"), "{shown}");
+    assert!(shown.contains("1 event(s) have usage without a price"), "{shown}");
+    desk.run(&["report", "provider-cost", "--period", "2026-10", "--by", "department"])?.ends(2)?;
+    desk.run(&["verify"])?.ends(0)?;
+    Ok(())
+}
+
+#[test]
+fn a_bad_line_refuses_the_whole_report() -> Outcome {
+    let desk = Desk::new()?;
+    desk.write("bad.jsonl", bucket(&[("m, input", "1.5")]) + &bucket(&[("n, input", "\"x\"")]))?;
+    desk.run(&["costs", "import", "bad.jsonl"])?
+        .ends(3)?
+        .says("bad.jsonl:2: results[0].amount.value: \"x\" is not a plain decimal number")?
+        .says("hint: ")?;
+    desk.write("what.jsonl", "{\"a\":1}\n")?;
+    desk.run(&["costs", "import", "what.jsonl"])?
+        .ends(3)?
+        .says("is no known cost report, expected one of openai-costs")?;
+    desk.write("cut.csv", "start_time,end_time,amount_value,amount_currency\n1790812800,1790899200,1.5,us")?;
+    desk.run(&["costs", "import", "cut.csv"])?.ends(3)?.says("the last line has no line end")?;
+    assert_eq!(desk.count("SELECT (SELECT count(*) FROM provider_cost) + (SELECT count(*) FROM cost_import)")?, 0);
+    Ok(())
+}
+
+#[test]
+fn every_cost_format_is_documented_and_listed() -> Outcome {
+    let documentation = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/FORMATS.md"))?;
+    let listed = Desk::empty()?.print(&["formats"])?;
+    for CostFormat { name, summary, .. } in COST_FORMATS {
+        assert!(documentation.contains(&format!("`{name}`")), "{name} is not documented");
+        assert!(listed.contains(&format!("{name}: {summary}\n    provider cost")), "{name} is not listed");
+    }
+    Ok(())
+}

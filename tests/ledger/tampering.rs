@@ -1,0 +1,200 @@
+//! What `verify` must find: every kind of change to every table, made past the triggers.
+
+use crate::desk::{Desk, Outcome};
+use crate::furnished;
+
+/// Changes a copy of the ledger past its triggers, which are put back afterwards.
+pub(crate) fn tampered(desk: &Desk, statements: &str) -> Outcome<Desk> {
+    let copy = Desk::empty()?;
+    std::fs::copy(desk.ledger(), copy.ledger())?;
+    let database = copy.database()?;
+    database.pragma_update(None, "foreign_keys", false)?;
+    let mut statement = database.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'")?;
+    let triggers: Vec<(String, String)> =
+        statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+    drop(statement);
+    for (name, _) in &triggers {
+        database.execute_batch(&format!("DROP TRIGGER {name}"))?;
+    }
+    let changed = database.execute_batch(statements);
+    changed.map_err(|error| format!("{statements}: {error}"))?;
+    assert!(database.total_changes() > 0, "{statements} changed nothing");
+    for (_, sql) in &triggers {
+        database.execute_batch(sql)?;
+    }
+    Ok(copy)
+}
+
+/// What may be done to aliases, and how.
+const ALIASES_CHANGED: [(&str, &str); 8] = [
+    ("an alias", "UPDATE model_alias SET alias = 'z' WHERE id = 1"),
+    ("an alias's model", "UPDATE model_alias SET model = 'n' WHERE id = 1"),
+    ("an alias's start", "UPDATE model_alias SET valid_from = valid_from + 1 WHERE id = 1"),
+    ("an alias's provider", "UPDATE model_alias SET provider = '' WHERE id = 2"),
+    ("an alias's end removed", "DELETE FROM model_alias WHERE id = 3"),
+    ("an alias added", "INSERT INTO model_alias SELECT 99, entry, 2, '', 'n', 'm', max(valid_from) FROM model_alias"),
+    (
+        "an alias of a price's entry",
+        "INSERT INTO model_alias SELECT 99, 2, 2, '', 'n', 'm', max(valid_from) FROM model_alias",
+    ),
+    (
+        "an alias of no entry",
+        "INSERT INTO model_alias SELECT 99, 77, 2, '', 'n', 'm', max(valid_from) FROM model_alias",
+    ),
+];
+
+#[test]
+fn verify_finds_every_kind_of_tampering() -> Outcome {
+    let desk = furnished()?;
+    let one = "WHERE key = (SELECT min(key) FROM usage_event)";
+    let cases = [
+        ("a quantity", format!("UPDATE usage_event SET input = input + 1 {one}")),
+        ("a quantity nobody reported", format!("UPDATE usage_event SET cache_read = 0 {one}")),
+        ("a rare quantity", "UPDATE event_meter SET quantity = 5".to_owned()),
+        ("a rare quantity removed", "DELETE FROM event_meter".to_owned()),
+        ("an id", format!("UPDATE usage_event SET id = 'other' {one}")),
+        ("an instant", format!("UPDATE usage_event SET at = at + 1 {one}")),
+        ("a line", format!("UPDATE usage_event SET line = line + 1 {one}")),
+        ("a model of an event", format!("INSERT INTO model VALUES (99, '', 'n'); INSERT INTO event_class SELECT 999, source, tag_set, 99, tier, kind, prompt FROM event_class WHERE id = 1; UPDATE usage_event SET class = 999 {one}")),
+        ("a class of many events", "UPDATE event_class SET model = model + 1 WHERE id = 1".to_owned()),
+        ("what is known of prompts", "UPDATE event_class SET prompt = 1 - prompt WHERE id = 1".to_owned()),
+        ("a class that is not there", format!("UPDATE usage_event SET class = 9999 {one}")),
+        ("a tag set of an event", format!("INSERT INTO tag_set VALUES (99, '{{\"department\":\"Other\"}}', 99); INSERT INTO event_class SELECT 999, source, 99, model, tier, kind, prompt FROM event_class WHERE id = 1; UPDATE usage_event SET class = 999 {one}")),
+        ("a removed event", format!("DELETE FROM usage_event {one}")),
+        ("an added event", format!("INSERT INTO usage_event SELECT key + 1, batch, class, input, cache_read, cache_write, cache_write_1h, output, reasoning, at, line, id || 'x' FROM usage_event {one}")),
+        ("a moved event", format!("UPDATE usage_event SET key = key + (1 << 47) {one}")),
+        ("a payer", "UPDATE tag_set SET payer = (SELECT max(id) FROM tag_set WHERE payer = id) WHERE id = 1".to_owned()),
+        ("a monthly sum", "UPDATE usage_monthly SET output = output + 1 WHERE output = (SELECT max(output) FROM usage_monthly)".to_owned()),
+        ("a monthly sum removed", "DELETE FROM usage_monthly WHERE model = 1".to_owned()),
+        ("a monthly sum added", "INSERT INTO usage_monthly SELECT month + 1, posting_period, source, tag_set, model, tier, band, events, active, first_at, last_at, input, cache_read, cache_write, cache_write_1h, output, reasoning, request FROM usage_monthly LIMIT 1".to_owned()),
+        ("a monthly rare sum", "UPDATE usage_monthly_meter SET quantity = quantity + 1".to_owned()),
+        ("a tag", "UPDATE tag_set SET tags = replace(tags, 'Legal', 'Other')".to_owned()),
+        ("a model's name", "UPDATE model SET name = 'other'".to_owned()),
+        ("a tier's name", "UPDATE service_tier SET name = 'batch'".to_owned()),
+        ("a source's name", "UPDATE source SET name = 'other'".to_owned()),
+        ("a price", "UPDATE price SET rate = rate + 1 WHERE id = 1".to_owned()),
+        ("a price's start", "UPDATE price SET valid_from = valid_from + 1 WHERE id = 1".to_owned()),
+        ("a price removed", "DELETE FROM price WHERE id = 2".to_owned()),
+        ("a price added", "INSERT INTO price SELECT 99, entry, line, book, provider, 'n', tier, meter, prompt_above, currency, rate, valid_from FROM price WHERE id = 1".to_owned()),
+        ("an import's file", "UPDATE import SET file = 'other.csv' WHERE id = 1".to_owned()),
+        ("an import's counts", "UPDATE import SET blank = blank + 1, lines = lines + 1 WHERE id = 1".to_owned()),
+        ("an import's digest", "UPDATE import SET digest = zeroblob(32) WHERE id = 1".to_owned()),
+        ("an import's days", "UPDATE import SET first_day = first_day + 1 WHERE id = 1".to_owned()),
+        ("a batch's digest", "UPDATE batch SET digest = zeroblob(32) WHERE id = 1".to_owned()),
+        ("a quarantined text", "UPDATE quarantine SET kept = 'nothing' WHERE id = 2".to_owned()),
+        ("a quarantined line removed", "DELETE FROM quarantine WHERE id = 2".to_owned()),
+        ("a decision's reason", "UPDATE quarantine_outcome SET reason = 'because'".to_owned()),
+        ("a decision removed", "DELETE FROM quarantine_outcome".to_owned()),
+        ("a decision added", "INSERT INTO quarantine_outcome VALUES (2, 5, 2, 'a test')".to_owned()),
+        ("an entry's time", "UPDATE entry SET at = at + 1 WHERE seq = 2".to_owned()),
+        ("an entry's actor", "UPDATE entry SET actor = 'other' WHERE seq = 2".to_owned()),
+        ("an entry's payload", "UPDATE entry SET payload = zeroblob(9) WHERE seq = 2".to_owned()),
+        ("an entry's hash", "UPDATE entry SET hash = zeroblob(32) WHERE seq = 2".to_owned()),
+        ("an entry removed", "DELETE FROM entry WHERE seq = 3".to_owned()),
+        ("the currency", "UPDATE ledger SET currency = 'EUR'".to_owned()),
+        ("the time zone", "UPDATE ledger SET time_zone = 'Europe/Berlin'".to_owned()),
+        ("the book", "UPDATE ledger SET book = 'other'".to_owned()),
+        ("a daily sum", "UPDATE usage_daily SET input = input + 1".to_owned()),
+        ("a daily sum removed", "DELETE FROM usage_daily WHERE day = (SELECT min(day) FROM usage_daily)".to_owned()),
+        ("a daily sum added", "INSERT INTO usage_daily SELECT day + 400, posting_period, source, tag_set, model, tier, band, events, active, first_at, last_at, input, cache_read, cache_write, cache_write_1h, output, reasoning, request FROM usage_daily LIMIT 1".to_owned()),
+        ("a daily rare sum", "UPDATE usage_daily_meter SET quantity = 7".to_owned()),
+        ("a daily rare sum added", "INSERT INTO usage_daily_meter SELECT day + 400, posting_period, source, tag_set, model, tier, band, meter, quantity FROM usage_daily_meter".to_owned()),
+        ("a meter's name", "UPDATE meter SET name = 'inputs' WHERE code = 0".to_owned()),
+        ("a meter's unit", "UPDATE meter SET unit = 'words' WHERE code = 0".to_owned()),
+    ];
+    let others = REVISIONS_CHANGED.into_iter().chain(COSTS_CHANGED).map(|(what, how)| (what, how.to_owned()));
+    let cases: Vec<(&str, String)> = cases.into_iter().chain(others).collect();
+    found_by_verify(&desk, &cases)
+}
+
+/// Every case changes a copy of the ledger, and `verify` must say so.
+fn found_by_verify(desk: &Desk, cases: &[(&str, String)]) -> Outcome {
+    let mut missed = Vec::new();
+    for (what, statements) in cases {
+        let copy = tampered(desk, statements)?;
+        let ran = copy.run(&["verify"])?;
+        if ran.code != Some(7) {
+            missed.push(format!("{what}: {ran:?}"));
+        }
+    }
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
+    Ok(())
+}
+
+/// Ways to change what a provider charges, and a map that is kept.
+const COSTS_CHANGED: [(&str, &str); 12] = [
+    ("a provider's amount", "UPDATE provider_cost SET amount = '1.2346' WHERE id = 1"),
+    (
+        "a provider's amount, to the digit",
+        "UPDATE provider_cost SET amount = amount || '0000000000000000001' WHERE id = 1",
+    ),
+    ("what a cost is for", "UPDATE provider_cost SET item = 'other' WHERE id = 1"),
+    ("how a cost is rounded", "UPDATE provider_cost SET rounded_to = 2 WHERE id = 1"),
+    ("the span of a cost", "UPDATE provider_cost SET until_at = until_at + 1 WHERE id = 1"),
+    ("a cost removed", "DELETE FROM provider_cost WHERE id = 2"),
+    (
+        "a cost added",
+        "INSERT INTO provider_cost SELECT 99, import, line, 'k', provider, item, model, from_at, until_at, currency, amount, rounded_to FROM provider_cost WHERE id = 1",
+    ),
+    (
+        "a cost of no import",
+        "INSERT INTO provider_cost SELECT 99, 99, line, 'k', provider, item, model, from_at, until_at, currency, amount, rounded_to FROM provider_cost WHERE id = 1",
+    ),
+    ("a map", "UPDATE column_map SET map = map || ' '"),
+    ("a map's name", "UPDATE column_map SET name = 'other'"),
+    ("a map removed", "DELETE FROM column_map"),
+    ("an import of costs", "UPDATE cost_import SET file = 'other.json'"),
+];
+
+/// Ways to change what a record has grown by.
+const REVISIONS_CHANGED: [(&str, &str); 7] = [
+    ("a link", "UPDATE event_link SET original = (SELECT min(key) FROM usage_event)"),
+    ("a link removed", "DELETE FROM event_link"),
+    ("a link added", "INSERT INTO event_link SELECT min(key), max(key) FROM usage_event"),
+    ("a link of nothing", "INSERT INTO event_link VALUES (1, 2)"),
+    (
+        "a revision removed",
+        "DELETE FROM usage_event WHERE key IN (SELECT key FROM event_link); DELETE FROM event_meter WHERE key IN (SELECT key FROM event_link); DELETE FROM event_link",
+    ),
+    (
+        "a revision made usage",
+        "UPDATE usage_event SET class = (SELECT u.id FROM event_class u JOIN event_class r USING (tag_set, model, source, tier, prompt) WHERE r.kind = 2 AND u.kind = 0) WHERE key IN (SELECT key FROM event_link)",
+    ),
+    ("usage made a correction", "UPDATE event_class SET kind = 1 WHERE kind = 0 AND id = 1"),
+];
+
+#[test]
+fn verify_finds_tampering_with_aliases() -> Outcome {
+    found_by_verify(&furnished()?, &ALIASES_CHANGED.map(|(what, statement)| (what, statement.to_owned())))
+}
+
+#[test]
+fn verify_finds_tampering_with_rules_and_departments() -> Outcome {
+    let desk = furnished()?;
+    let cases = [
+        ("a rule's name", "UPDATE rule SET name = 'other' WHERE id = 1".to_owned()),
+        ("a rule's line", "UPDATE rule SET line = 9 WHERE id = 1".to_owned()),
+        ("a rule that wins", "UPDATE rule SET precedence = 1 WHERE id = 1".to_owned()),
+        ("a rule removed", "DELETE FROM rule WHERE id = 2".to_owned()),
+        ("a rule of no set", "UPDATE rule SET rule_set = 9 WHERE id = 2".to_owned()),
+        ("rules in another order", "UPDATE rule SET id = 3 WHERE id = 1; UPDATE rule_condition SET rule = 3 WHERE rule = 1; UPDATE rule_share SET rule = 3 WHERE rule = 1".to_owned()),
+        ("a condition", "UPDATE rule_condition SET value = 'y' WHERE rule = 1".to_owned()),
+        ("a condition's operator", "UPDATE rule_condition SET operator = 1 WHERE rule = 1".to_owned()),
+        ("a condition's subject", "UPDATE rule_condition SET subject = 'tag.user' WHERE rule = 1".to_owned()),
+        ("a condition removed", "DELETE FROM rule_condition WHERE rule = 1".to_owned()),
+        ("a condition of no rule", "INSERT INTO rule_condition VALUES (9, 'model', 0, 'm')".to_owned()),
+        ("a weight", "UPDATE rule_share SET part = part + 1 WHERE rule = 1".to_owned()),
+        ("a payer by a rule", "UPDATE rule_share SET department = 'Other' WHERE rule = 2".to_owned()),
+        ("a share added", "INSERT INTO rule_share VALUES (2, 'Other', '', '', 1)".to_owned()),
+        ("a share of no rule", "INSERT INTO rule_share VALUES (9, 'Other', '', '', 1)".to_owned()),
+        ("the start of rules", "UPDATE rule_set SET valid_from = valid_from + 1".to_owned()),
+        ("the file of rules", "UPDATE rule_set SET file = 'other.csv'".to_owned()),
+        ("a set of rules removed", "DELETE FROM rule_share; DELETE FROM rule_condition; DELETE FROM rule; DELETE FROM rule_set".to_owned()),
+        ("a department", "UPDATE department SET name = 'Other' WHERE id = 1".to_owned()),
+        ("a department's cost centre", "UPDATE department SET cost_centre = '2' WHERE id = 1".to_owned()),
+        ("a department's days", "UPDATE department SET active_to = 20800 WHERE id = 1".to_owned()),
+        ("a department removed", "DELETE FROM department WHERE id = 2".to_owned()),
+        ("a department added", "INSERT INTO department SELECT 9, entry, 9, 'Other', NULL, NULL, NULL, NULL, NULL FROM department WHERE id = 1".to_owned()),
+    ];
+    found_by_verify(&desk, &cases)
+}
