@@ -17,7 +17,8 @@ const DAYS: usize = 3;
 fn event(number: usize) -> Vec<String> {
     let (day, second) = (1 + number % DAYS, number / DAYS);
     let when = format!("2026-10-{day:02}T{:02}:{:02}:{:02}.250Z", 8 + second / 3_600, second / 60 % 60, second % 60);
-    let some = |every: usize, value: usize| if number.is_multiple_of(every) { value.to_string() } else { String::new() };
+    let some =
+        |every: usize, value: usize| if number.is_multiple_of(every) { value.to_string() } else { String::new() };
     vec![
         format!("event-{number}"),
         when,
@@ -70,11 +71,12 @@ fn events_in_another_order_are_duplicates_and_new_ones_among_them_are_taken() ->
     Ok(())
 }
 
+/// Changes an event's fields, and tells whether that makes it another event.
+type Change = fn(usize, &mut Vec<String>) -> bool;
+
 #[test]
 fn an_event_that_differs_in_anything_is_a_conflict() -> Outcome {
     let desk = furnished()?;
-    // What changes, and of which events it is a change.
-    type Change = fn(usize, &mut Vec<String>) -> bool;
     let changes: [(&str, Change); 9] = [
         ("timestamp", |_, fields| {
             fields[1] = fields[1].replace(".250Z", ".251Z");

@@ -168,10 +168,10 @@ impl NameCache {
     pub fn class<K: AsRef<str>, V: AsRef<str>>(
         &mut self,
         shared: &SharedNames,
-        texts: ClassTexts<'_, K, V>,
+        texts: &ClassTexts<'_, K, V>,
         fill: &[Tag],
     ) -> Result<u32, Problem> {
-        let ClassTexts { provider, model, tier, tags, prompt } = texts;
+        let ClassTexts { provider, model, tier, tags, prompt } = *texts;
         self.scratch.clear();
         self.scratch.push(prompt.code());
         for text in [provider, model, tier] {

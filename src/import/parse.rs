@@ -164,7 +164,9 @@ pub fn parse(
                 gathered.drop_events();
             }
         }
-        std::mem::replace(&mut window, next).into_iter().for_each(|chunk| chunks.give_back(chunk));
+        for chunk in std::mem::replace(&mut window, next) {
+            chunks.give_back(chunk);
+        }
     }
     gathered.add(end(reader.as_ref(), context, &pool));
     if gathered.events > 0 && deliver(gathered.take_batch(Hold::Nothing)?) == Demand::Stop {

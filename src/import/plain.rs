@@ -84,7 +84,7 @@ impl Shape {
             let name = members.name(cursor)?;
             let spelled = before.get(..before.len() - cursor.rest.len()).unwrap_or("").to_owned();
             shape.0.push(Expected { spelled, name });
-            members.value(cursor, name, &mut fields)
+            value(cursor, name, &mut fields)
         });
         shape
     }
@@ -96,7 +96,7 @@ impl Shape {
         let mut members = Members { shape: self, next: 0, seen: 0 };
         cursor.members(|cursor| {
             let name = members.name(cursor)?;
-            members.value(cursor, name, &mut fields)
+            value(cursor, name, &mut fields)
         })?;
         let end = cursor.rest.trim_end_matches([' ', '\r']);
         end.is_empty().then_some(fields)
@@ -131,32 +131,33 @@ impl Members<'_> {
         self.seen |= bit;
         fresh.then_some(name)
     }
+}
 
-    fn value<'a>(&mut self, cursor: &mut Cursor<'a>, name: Known, fields: &mut Fields<'a>) -> Option<()> {
-        match name {
-            Known::Id => fields.id = Cow::Borrowed(cursor.text()?),
-            Known::Timestamp => fields.timestamp = Cow::Borrowed(cursor.text()?),
-            Known::Model => fields.model = Cow::Borrowed(cursor.text()?),
-            Known::Provider => fields.provider = Cow::Borrowed(cursor.text_or_null()?),
-            Known::Tier => fields.tier = Cow::Borrowed(cursor.text_or_null()?),
-            Known::Department => tag(cursor, "department", fields)?,
-            Known::Project => tag(cursor, "project", fields)?,
-            Known::Environment => tag(cursor, "environment", fields)?,
-            Known::Tags => {
-                let before = fields.tags.len();
-                cursor.members(|cursor| {
-                    let key = cursor.name()?;
-                    let twice = fields.tags.iter().skip(before).any(|(known, _)| known == key);
-                    let value = cursor.text().filter(|value| !twice && !value.is_empty())?;
-                    fields.tags.push((Cow::Borrowed(key), Cow::Borrowed(value)));
-                    Some(())
-                })?;
-            }
-            Known::Total => fields.total = cursor.amount()?.whole(),
-            Known::Meter(meter) => fields.meters.extend(cursor.amount()?.whole().map(|quantity| (meter, quantity))),
+/// Reads the value of a name.
+fn value<'a>(cursor: &mut Cursor<'a>, name: Known, fields: &mut Fields<'a>) -> Option<()> {
+    match name {
+        Known::Id => fields.id = Cow::Borrowed(cursor.text()?),
+        Known::Timestamp => fields.timestamp = Cow::Borrowed(cursor.text()?),
+        Known::Model => fields.model = Cow::Borrowed(cursor.text()?),
+        Known::Provider => fields.provider = Cow::Borrowed(cursor.text_or_null()?),
+        Known::Tier => fields.tier = Cow::Borrowed(cursor.text_or_null()?),
+        Known::Department => tag(cursor, "department", fields)?,
+        Known::Project => tag(cursor, "project", fields)?,
+        Known::Environment => tag(cursor, "environment", fields)?,
+        Known::Tags => {
+            let before = fields.tags.len();
+            cursor.members(|cursor| {
+                let key = cursor.name()?;
+                let twice = fields.tags.iter().skip(before).any(|(known, _)| known == key);
+                let value = cursor.text().filter(|value| !twice && !value.is_empty())?;
+                fields.tags.push((Cow::Borrowed(key), Cow::Borrowed(value)));
+                Some(())
+            })?;
         }
-        Some(())
+        Known::Total => fields.total = cursor.amount()?.whole(),
+        Known::Meter(meter) => fields.meters.extend(cursor.amount()?.whole().map(|quantity| (meter, quantity))),
     }
+    Some(())
 }
 
 fn tag<'a>(cursor: &mut Cursor<'a>, key: &'static str, fields: &mut Fields<'a>) -> Option<()> {

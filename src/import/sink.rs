@@ -146,7 +146,7 @@ impl<'a> Sink<'a> {
         let (frequent, rare) = split_meters(draft)?;
         let prompt = if frequent.get(REQUEST) == Some(1) { PromptSize::Exact } else { PromptSize::UpToSum };
         let texts = ClassTexts { provider, model: draft.model, tier: draft.tier, tags: draft.tags, prompt };
-        let class = self.tools.cache.class(&self.constants.names, texts, &self.constants.fill)?;
+        let class = self.tools.cache.class(&self.constants.names, &texts, &self.constants.fill)?;
         let key = EventKey::new(self.tools.days.day_of(draft.at), self.tools.hasher.hash(draft.id));
         let head = Head { key, at: draft.at, line, class };
         self.batch

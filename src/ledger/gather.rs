@@ -122,12 +122,12 @@ impl Aggregate<Gathered, i64> for Gatherer {
         }
         let values = context.len();
         let mut odd = false;
-        let mut integer = |place: usize| match context.get_raw(place) {
-            ValueRef::Integer(value) => value,
-            _ => {
-                odd = true;
-                0
+        let mut integer = |place: usize| {
+            if let ValueRef::Integer(value) = context.get_raw(place) {
+                return value;
             }
+            odd = true;
+            0
         };
         let (key, class, after_midnight) = (integer(0), integer(1), integer(2 + METER_COLUMNS));
         let (batch, line) =

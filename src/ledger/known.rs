@@ -126,7 +126,7 @@ impl<'w> Known<'w> {
     fn same_fingerprints(&mut self, batch: &Batch, day: Day, rows: &[ClassedRow<'_>]) -> Vec<bool> {
         let Self { days, seed, scratch, .. } = self;
         let start = rows.first().map_or(0, |(row, _)| row.key.number());
-        let known = days.get(&day).map_or(&[] as &[_], Vec::as_slice);
+        let known = days.get(&day).map(Vec::as_slice).unwrap_or_default();
         let place = known.partition_point(|known| known.key < start);
         let mut known = known.get(place..).unwrap_or(&[]).iter().peekable();
         let is_there = |(row, class): &ClassedRow<'_>| {
