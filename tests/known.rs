@@ -71,7 +71,7 @@ fn events_in_another_order_are_duplicates_and_new_ones_among_them_are_taken() ->
     Ok(())
 }
 
-/// A change of an event, and of which events it is one.
+/// Changes an event's fields, and tells whether that makes it another event.
 type Change = fn(usize, &mut Vec<String>) -> bool;
 
 #[test]

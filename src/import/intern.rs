@@ -171,7 +171,7 @@ impl NameCache {
         texts: &ClassTexts<'_, K, V>,
         fill: &[Tag],
     ) -> Result<u32, Problem> {
-        let &ClassTexts { provider, model, tier, tags, prompt } = texts;
+        let ClassTexts { provider, model, tier, tags, prompt } = *texts;
         self.scratch.clear();
         self.scratch.push(prompt.code());
         for text in [provider, model, tier] {

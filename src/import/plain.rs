@@ -133,7 +133,7 @@ impl Members<'_> {
     }
 }
 
-/// Reads a value into the field of its name.
+/// Reads the value of a name.
 fn value<'a>(cursor: &mut Cursor<'a>, name: Known, fields: &mut Fields<'a>) -> Option<()> {
     match name {
         Known::Id => fields.id = Cow::Borrowed(cursor.text()?),

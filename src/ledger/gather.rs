@@ -123,9 +123,11 @@ impl Aggregate<Gathered, i64> for Gatherer {
         let values = context.len();
         let mut odd = false;
         let mut integer = |place: usize| {
-            let value = if let ValueRef::Integer(value) = context.get_raw(place) { Some(value) } else { None };
-            odd |= value.is_none();
-            value.unwrap_or(0)
+            if let ValueRef::Integer(value) = context.get_raw(place) {
+                return value;
+            }
+            odd = true;
+            0
         };
         let (key, class, after_midnight) = (integer(0), integer(1), integer(2 + METER_COLUMNS));
         let (batch, line) =

@@ -52,6 +52,8 @@ const DAILY_DAYS: &str =
 const ORPHANS: &str = "SELECT count(*) FROM usage_daily_meter m WHERE NOT EXISTS (SELECT 1 FROM usage_daily d \
     WHERE d.day = m.day AND d.posting_period = m.posting_period AND d.source = m.source AND d.tag_set = m.tag_set \
     AND d.model = m.model AND d.tier = m.tier AND d.band = m.band)";
+const POSTED_ELSEWHERE: &str = "SELECT count(*) FROM (SELECT month, posting_period FROM usage_monthly \
+    UNION ALL SELECT month, posting_period FROM usage_monthly_meter) WHERE month <> posting_period";
 const SEALED: &str = "SELECT sum(events) FROM batch";
 const STRAY_LINKS: &str = "SELECT count(*) FROM event_link l LEFT JOIN usage_event e ON e.key = l.key \
     LEFT JOIN event_class c ON c.id = e.class WHERE c.kind IS NULL OR c.kind = 0";
@@ -192,6 +194,10 @@ impl Snapshot<'_> {
         if sums::all_months(self.connection(), self.ledger())? != computed.take() {
             let what = "the monthly sums are not those of the events (tokenbook rebuild makes them anew)";
             findings.push(what.to_owned());
+        }
+        let elsewhere: i64 = self.connection().query_row(POSTED_ELSEWHERE, [], |row| row.get(0))?;
+        if elsewhere > 0 {
+            findings.push(format!("{elsewhere} monthly sum(s) are posted to another month than their own"));
         }
         let names = dictionary::all(self.connection())?;
         for (tag_set, payer) in dictionary::payers(self.connection())? {

@@ -68,6 +68,8 @@ fn verify_finds_every_kind_of_tampering() -> Outcome {
         ("a monthly sum removed", "DELETE FROM usage_monthly WHERE model = 1".to_owned()),
         ("a monthly sum added", "INSERT INTO usage_monthly SELECT month + 1, posting_period, source, tag_set, model, tier, band, events, active, first_at, last_at, input, cache_read, cache_write, cache_write_1h, output, reasoning, request FROM usage_monthly LIMIT 1".to_owned()),
         ("a monthly rare sum", "UPDATE usage_monthly_meter SET quantity = quantity + 1".to_owned()),
+        ("a month a sum is posted to", "UPDATE usage_monthly SET posting_period = posting_period + 1".to_owned()),
+        ("a month a rare sum is posted to", "UPDATE usage_monthly_meter SET posting_period = posting_period + 1".to_owned()),
         ("a tag", "UPDATE tag_set SET tags = replace(tags, 'Legal', 'Other')".to_owned()),
         ("a model's name", "UPDATE model SET name = 'other'".to_owned()),
         ("a tier's name", "UPDATE service_tier SET name = 'batch'".to_owned()),
