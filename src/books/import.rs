@@ -147,7 +147,8 @@ impl Books {
         let context = self.context(options, act.now);
         let format = options.format.and_then(named);
         // One batch waits, so that reading and appending need not keep step.
-        let (sender, batches) = sync_channel::<Batch>(1);
+        // Two batches wait, so that reading and appending need not keep step.
+        let (sender, batches) = sync_channel::<Batch>(2);
         std::thread::scope(|scope| {
             let context = &context;
             let parser = scope.spawn(move || {
@@ -196,7 +197,9 @@ impl Books {
             let mut events = 0;
             for batch in std::iter::once(first).chain(batches) {
                 events += u64::try_from(batch.len()).unwrap_or(u64::MAX);
-                let placed = appender.place(batch, &context.constants.names.lock())?;
+                // Held no longer than this: threads that parse wait for it when they meet a new name.
+                appender.new_names(&context.constants.names.lock())?;
+                let placed = appender.place(batch)?;
                 observer.events(events);
                 if observer.stop() {
                     return Err(LedgerError::Stopped);

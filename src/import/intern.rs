@@ -43,7 +43,7 @@ impl SharedNames {
         Self { index: Mutex::default(), ignored }
     }
 
-    /// The names met so far. Held while a batch is appended, which is when threads rarely meet a new one.
+    /// The names met so far. Whoever meets a new one meanwhile waits.
     pub fn lock(&self) -> impl std::ops::Deref<Target = Names> + '_ {
         Locked(self.index())
     }

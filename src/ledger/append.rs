@@ -162,7 +162,8 @@ impl<'w> Appender<'w> {
 
     /// Appends a batch on this thread alone: placed, summed and kept.
     pub fn append(&mut self, batch: Batch, names: &Names, summariser: &mut Summariser) -> Result<()> {
-        match self.place(batch, names)? {
+        self.new_names(names)?;
+        match self.place(batch)? {
             Some(mut placed) => self.keep(&summariser.summarise(&mut placed)?),
             None => Ok(()),
         }
@@ -175,8 +176,7 @@ impl<'w> Appender<'w> {
 
     /// Puts the rows of a batch, which are sorted, in their places. `None` when all were there already. Conflicts are
     /// gathered; [`Appender::finish`] returns them.
-    pub fn place(&mut self, batch: Batch, names: &Names) -> Result<Option<PlacedBatch>> {
-        self.new_names(names)?;
+    pub fn place(&mut self, batch: Batch) -> Result<Option<PlacedBatch>> {
         let id = self.next_batch;
         self.stored.own_batch(id);
         self.batches += 1;
@@ -214,8 +214,9 @@ impl<'w> Appender<'w> {
         Ok(())
     }
 
-    /// Gives numbers to names that have none yet, and notes the classes for the summariser.
-    fn new_names(&mut self, names: &Names) -> Result<()> {
+    /// Gives numbers to names that have none yet, and notes the classes for the summariser. To be told the names of a
+    /// batch before it is placed.
+    pub fn new_names(&mut self, names: &Names) -> Result<()> {
         let known = self.classes.len();
         self.numbers.extend(self.connection, self.source, names)?;
         for class in names.classes.iter().skip(known) {
