@@ -6,7 +6,7 @@
 
 use crate::attribute::Rules;
 use crate::attribute::matching::{Decision, Usage, decide};
-use crate::attribute::split::split;
+use crate::attribute::split::{Owed, split};
 use crate::domain::calendar::Day;
 use crate::domain::meter::Meter;
 use crate::domain::money::Amount;
@@ -17,6 +17,7 @@ use crate::domain::tags::TagSet;
 use crate::domain::usage::{Dictionary, UsageKey, UsageLine};
 use crate::rating::{Charge, Cost, RatedLine};
 use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// Gives lines to their payers, and names the payers.
@@ -51,16 +52,45 @@ impl<'a> Attribution<'a> {
         }
     }
 
-    /// The lines by payer: those of one line stand together, in the order of its payers.
+    /// The lines by payer: first those that have one, then the parts of the others, those of one line together, in the
+    /// order of its payers.
     pub fn attributed(&mut self, lines: Vec<RatedLine>) -> Result<Vec<RatedLine>, Overflow> {
         let mut attributed = Vec::with_capacity(lines.len());
+        let mut shared: Vec<(RatedLine, Rc<Parts>)> = Vec::new();
         for line in lines {
             match self.parts(&line.usage.key) {
                 None => attributed.push(line),
-                Some(parts) => divide(line, &parts, &mut attributed)?,
+                Some(parts) => match parts.tag_sets[..] {
+                    [tag_set] => {
+                        let key = UsageKey { tag_set, ..line.usage.key };
+                        attributed.push(RatedLine { usage: UsageLine { key, ..line.usage }, ..line });
+                    }
+                    _ => shared.push((line, parts)),
+                },
             }
         }
+        // A day's lines of the same shares are divided after each other, so that many small ones are divided like their
+        // sum; in the order of names, which do not depend on what was imported first.
+        shared.sort_by(|(a, by_a), (b, by_b)| self.order(a, by_a).cmp(&self.order(b, by_b)));
+        let mut left = LeftOver::default();
+        let mut before: Option<(Day, Rc<Parts>)> = None;
+        for (line, parts) in shared {
+            let day = line.usage.key.day;
+            if before.as_ref().is_none_or(|(of, by)| *of != day || by.shares != parts.shares) {
+                left = LeftOver::default();
+            }
+            divide(&line, &parts, &mut left, &mut attributed)?;
+            before = Some((day, parts));
+        }
         Ok(attributed)
+    }
+
+    /// The place of a line among those that are divided.
+    fn order<'l>(&'l self, line: &'l RatedLine, parts: &'l Parts) -> impl Ord + use<'l, 'a> {
+        let UsageKey { day, priced_at, source, tag_set, model, tier, band } = line.usage.key;
+        let Dictionary { models, tiers, tag_sets, sources, .. } = &self.names;
+        let names = (models.get(&model), tiers.get(&tier), tag_sets.get(&tag_set), sources.get(&source));
+        (day, &parts.shares, names, band, priced_at)
     }
 
     /// The names of the lines' numbers, payers by rules among them.
@@ -113,21 +143,30 @@ impl<'a> Attribution<'a> {
     }
 }
 
-fn divide(line: RatedLine, parts: &Parts, into: &mut Vec<RatedLine>) -> Result<(), Overflow> {
-    if let [tag_set] = parts.tag_sets[..] {
-        let key = UsageKey { tag_set, ..line.usage.key };
-        into.push(RatedLine { usage: UsageLine { key, ..line.usage }, ..line });
-        return Ok(());
-    }
-    let divided = |quantity: i64| split(quantity, &parts.shares);
-    let active = divided(line.usage.active);
+/// What payers of the same shares are owed of the lines of a day divided so far.
+#[derive(Default)]
+struct LeftOver {
+    active: Owed,
+    unpriced: Owed,
+    priced: Owed,
+    meters: BTreeMap<Meter, Owed>,
+}
+
+fn divide(line: &RatedLine, parts: &Parts, left: &mut LeftOver, into: &mut Vec<RatedLine>) -> Result<(), Overflow> {
+    let divided = |quantity: i64, owed: &mut Owed| split(quantity, &parts.shares, owed);
+    let active = divided(line.usage.active, &mut left.active);
     // Divided apart, so that no part has more unpriced events than it has events.
-    let unpriced = divided(line.unpriced_events);
-    let priced = divided(line.usage.events - line.unpriced_events);
+    let unpriced = divided(line.unpriced_events, &mut left.unpriced);
+    let priced = divided(line.usage.events - line.unpriced_events, &mut left.priced);
     let events: Vec<i64> = priced.iter().zip(&unpriced).map(|(priced, unpriced)| priced + unpriced).collect();
     // One request an event stays one request an event.
     let one_each = |charge: &Charge| charge.meter == Meter::Request && charge.quantity == line.usage.events;
-    let of_charge = |charge: &Charge| if one_each(charge) { events.clone() } else { divided(charge.quantity) };
+    let of_charge = |charge: &Charge| {
+        if one_each(charge) {
+            return events.clone();
+        }
+        divided(charge.quantity, left.meters.entry(charge.meter).or_default())
+    };
     let charges: Vec<Vec<i64>> = line.charges.iter().map(of_charge).collect();
     for (place, tag_set) in parts.tag_sets.iter().enumerate() {
         let of = |quantities: &[i64]| quantities.get(place).copied().unwrap_or(0);

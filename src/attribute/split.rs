@@ -1,22 +1,32 @@
 //! Whole quantities into whole parts that add up to them: the largest remainder.
 //!
 //! Each part is floored toward minus infinity, and what is left over goes, one each, to the largest remainders; a tie
-//! goes to the payer that comes first. Nobody gets a part of a token, and no token is lost.
+//! goes to the payer that comes first. Of several quantities after each other, who got less than the exact part of one is
+//! first at the next. Nobody gets a part of a token, and no token is lost.
 
 use crate::domain::rule::Share;
 
-/// The part of a quantity that each share gets, in the order of the shares.
-pub fn split(quantity: i64, shares: &[Share]) -> Vec<i64> {
+/// What shares are owed of the quantities divided so far, in parts of the shares' whole: below 0 for who had too much.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Owed(Vec<i128>);
+
+/// The part of a quantity that each share gets, in the order of the shares. What is left over goes first to whom most is
+/// owed, so that many small quantities are divided like their sum.
+pub fn split(quantity: i64, shares: &[Share], owed: &mut Owed) -> Vec<i64> {
     let whole = shares.iter().map(|share| i128::from(share.part)).sum::<i128>().max(1);
     let scaled = |share: &Share| i128::from(quantity) * i128::from(share.part);
     let mut parts: Vec<i128> = shares.iter().map(|share| scaled(share).div_euclid(whole)).collect();
-    let mut remainders: Vec<(i128, usize)> =
-        shares.iter().enumerate().map(|(place, share)| (scaled(share).rem_euclid(whole), place)).collect();
-    remainders.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+    owed.0.resize(shares.len(), 0);
+    for (owed, share) in owed.0.iter_mut().zip(shares) {
+        *owed += scaled(share).rem_euclid(whole);
+    }
+    let mut order: Vec<(i128, usize)> = owed.0.iter().copied().zip(0..).collect();
+    order.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
     let mut left = i128::from(quantity) - parts.iter().sum::<i128>();
-    for (_, place) in remainders {
-        if let Some(part) = parts.get_mut(place).filter(|_| left > 0) {
+    for (_, place) in order {
+        if let (Some(part), Some(owed)) = (parts.get_mut(place).filter(|_| left > 0), owed.0.get_mut(place)) {
             *part += 1;
+            *owed -= whole;
             left -= 1;
         }
     }
@@ -41,22 +51,58 @@ mod tests {
 
     #[test]
     fn what_is_left_over_goes_to_the_largest_remainders() {
-        assert_eq!(split(100, &shares(&[1, 1, 1])), [34, 33, 33], "a tie goes to the first");
-        assert_eq!(split(10, &shares(&[1, 2, 4])), [1, 3, 6]);
-        assert_eq!(split(1, &shares(&[1, 2])), [0, 1]);
-        assert_eq!(split(0, &shares(&[1, 2])), [0, 0]);
-        assert_eq!(split(-100, &shares(&[1, 1, 1])), [-33, -33, -34]);
-        assert_eq!(split(i64::MAX, &shares(&[1])), [i64::MAX]);
+        assert_eq!(split(100, &shares(&[1, 1, 1]), &mut Owed::default()), [34, 33, 33], "a tie goes to the first");
+        assert_eq!(split(10, &shares(&[1, 2, 4]), &mut Owed::default()), [1, 3, 6]);
+        assert_eq!(split(1, &shares(&[1, 2]), &mut Owed::default()), [0, 1]);
+        assert_eq!(split(0, &shares(&[1, 2]), &mut Owed::default()), [0, 0]);
+        assert_eq!(split(-100, &shares(&[1, 1, 1]), &mut Owed::default()), [-33, -33, -34]);
+        assert_eq!(split(i64::MAX, &shares(&[1]), &mut Owed::default()), [i64::MAX]);
+    }
+
+    #[test]
+    fn many_small_quantities_are_divided_like_their_sum() {
+        for (parts, expected) in
+            [(vec![1, 1], vec![50, 50]), (vec![1, 3], vec![25, 75]), (vec![1, 2, 7], vec![10, 20, 70])]
+        {
+            let (shares, mut owed, mut sums) = (shares(&parts), Owed::default(), vec![0; parts.len()]);
+            for _ in 0..100 {
+                for (sum, part) in sums.iter_mut().zip(split(1, &shares, &mut owed)) {
+                    assert!(part >= 0);
+                    *sum += part;
+                }
+            }
+            assert_eq!(sums, expected);
+        }
     }
 
     proptest! {
+        #[test]
+        fn after_each_quantity_all_parts_are_near_their_share(
+            quantities in prop::collection::vec(0_i64..20, 1..40),
+            parts in prop::collection::vec(1_i64..10, 1..6),
+        ) {
+            let (shares, mut owed) = (shares(&parts), Owed::default());
+            let (mut sums, mut sum, whole) = (vec![0; parts.len()], 0, parts.iter().sum::<i64>());
+            for quantity in quantities {
+                let found = split(quantity, &shares, &mut owed);
+                prop_assert_eq!(found.iter().sum::<i64>(), quantity);
+                sum += quantity;
+                for ((total, found), part) in sums.iter_mut().zip(&found).zip(&parts) {
+                    prop_assert!(*found >= 0);
+                    *total += found;
+                    let off = *total * whole - sum * part;
+                    prop_assert!(off.abs() < whole * i64::try_from(parts.len()).unwrap_or(0), "{off} of {whole}");
+                }
+            }
+        }
+
         #[test]
         fn parts_add_up_and_are_near_their_share(
             quantity in prop_oneof![-1_000_i64..1_000, any::<i64>()],
             parts in prop::collection::vec(prop_oneof![1_i64..10, 1..=WHOLE_LIMIT / 8], 1..8),
         ) {
             let shares = shares(&parts);
-            let found = split(quantity, &shares);
+            let found = split(quantity, &shares, &mut Owed::default());
             prop_assert_eq!(found.iter().map(|part| i128::from(*part)).sum::<i128>(), i128::from(quantity));
             let whole: i128 = parts.iter().map(|part| i128::from(*part)).sum();
             for (found, part) in found.iter().zip(&parts) {

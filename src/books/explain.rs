@@ -197,18 +197,30 @@ impl<'a> Subject<'a> {
         let line = UsageLine { key, events: 1, active: 1, first_at, last_at, quantities: event.quantities.clone() };
         let mut heading = heading_of(self.snapshot, "explain", event.day.to_string());
         let (mut rows, mut total) = (Vec::new(), Amount::ZERO);
+        let (mut priced, mut unpriced) = (false, false);
         for (meter, quantity) in event.quantities.iter() {
             let cost = cost_as(&self.book, model, tier, &line, meter, settings.currency);
             match cost {
-                Cost::Priced(amount) => total = total.plus(amount).map_err(crate::report::ReportError::from)?,
+                Cost::Priced(amount) => {
+                    priced = true;
+                    total = total.plus(amount).map_err(crate::report::ReportError::from)?;
+                }
                 Cost::NotCharged => {}
-                Cost::Unpriced(why) => heading.caveats.push(format!("{meter} is unpriced: {}", why.reason())),
+                Cost::Unpriced(why) => {
+                    unpriced = true;
+                    heading.caveats.push(format!("{meter} is unpriced: {}", why.reason()));
+                }
             }
             let quoted = self.book.quoted(model, tier, meter, band, event.at).filter(|_| quantity != 0);
             rows.push(cells(Charge { meter, quantity, cost }, quoted, settings.book.as_str()));
         }
         let between = COLUMNS.iter().skip(2).map(|_| Cell::text(""));
-        let total = std::iter::once(Cell::text("total")).chain(between).chain([Cell::Exact(total)]).collect();
+        let (name, total) = match (unpriced, priced) {
+            (false, _) => ("total", Cell::Exact(total)),
+            (true, true) => ("total of what is priced", Cell::Exact(total)),
+            (true, false) => ("total", Cell::Unknown("unpriced")),
+        };
+        let total = std::iter::once(Cell::text(name)).chain(between).chain([total]).collect();
         Ok(Sheet { heading, columns: columns(), rows, total: Some(total) })
     }
 }

@@ -17,7 +17,7 @@ use crate::ledger::class::Classes;
 use crate::ledger::conflict::{AtKey, Conflict, Stored};
 use crate::ledger::dictionary::{self, Numbers};
 use crate::ledger::insert::{Classed, Inserter};
-use crate::ledger::known::Known;
+use crate::ledger::known::{Batches, Known};
 use crate::ledger::neighbours::Neighbours;
 use crate::ledger::payload::BatchSeal;
 use crate::ledger::quarantine;
@@ -39,6 +39,9 @@ const NEXT_BATCH: &str = "SELECT coalesce(max(id), 0) + 1 FROM batch";
 
 /// Rows that are placed with one guess whether they are there already.
 const RUN: usize = 1_024;
+
+/// A first batch so large is hardly the last.
+const LARGE_BATCH: usize = 200_000;
 
 /// The most conflicts that are described; the import is refused by the first.
 const CONFLICT_LIMIT: usize = 100;
@@ -250,7 +253,9 @@ impl<'w> Appender<'w> {
         let Some(day) = rows.first().map(|row| row.key.day()) else { return Ok(None) };
         self.neighbours.begin(day)?;
         if self.mostly_known {
-            self.known.prepare(day, self.neighbours.events(day), rows.len(), self.batches == 1)?;
+            let large = self.batches > 1 || batch.len() >= LARGE_BATCH;
+            let expected = if large { Batches::More } else { Batches::Unknown };
+            self.known.prepare(day, self.neighbours.events(day), rows.len(), expected)?;
         }
         let mut so_far = DaySoFar {
             placed: PlacedDay { day, rows: Vec::with_capacity(rows.len()), displaced: false },

@@ -48,6 +48,13 @@ pub(super) struct Known<'w> {
     scratch: Vec<u8>,
 }
 
+/// Whether more batches of an import are to be expected after one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Batches {
+    More,
+    Unknown,
+}
+
 /// A key, and 128 bits of what its event is. Events with rare meters have none.
 #[derive(Debug, Clone, Copy)]
 struct Fingerprint {
@@ -77,11 +84,10 @@ impl<'w> Known<'w> {
         })
     }
 
-    /// Reads a day of so many events, if it is worth it for so many rows of a batch; the first batch of an import does
-    /// not tell whether more will come.
-    pub(super) fn prepare(&mut self, day: Day, events: usize, rows: usize, first_batch: bool) -> Result<()> {
+    /// Reads a day of so many events, if it is worth it for so many rows of a batch.
+    pub(super) fn prepare(&mut self, day: Day, events: usize, rows: usize, expected: Batches) -> Result<()> {
         let dense = rows.saturating_mul(WORTH_READING) >= events;
-        let again = !first_batch && rows.saturating_mul(WORTH_KEEPING) >= events;
+        let again = expected == Batches::More && rows.saturating_mul(WORTH_KEEPING) >= events;
         if self.days.contains_key(&day) || rows == 0 || !dense && !again {
             return Ok(());
         }

@@ -92,11 +92,15 @@ impl Shape {
     }
 }
 
-/// The amount over the priced events, to six decimals.
+/// The amount over the priced events, to six decimals. Not known where the amount is not, or holds a part of what events
+/// cost whose rest has no price.
 fn average(totals: &Totals) -> Cell {
     let priced = i128::from(totals.events - totals.unpriced_events);
     if priced <= 0 {
         return Cell::Unknown("no priced event");
+    }
+    if totals.is_unknown() || totals.partly {
+        return Cell::Unknown("partly unpriced");
     }
     Cell::Fixed { value: half_even(totals.amount.femtos(), priced * Amount::minor_unit(6)), digits: 6 }
 }

@@ -26,6 +26,8 @@ pub struct Totals {
     pub priced: bool,
     /// Whether anything lacks one.
     pub unpriced: bool,
+    /// Whether the amount may hold parts of events that are unpriced.
+    pub partly: bool,
 }
 
 impl Totals {
@@ -37,6 +39,7 @@ impl Totals {
         amount: Amount::ZERO,
         priced: false,
         unpriced: false,
+        partly: false,
     };
 
     fn add_charge(&mut self, charge: &Charge) -> Result<(), Overflow> {
@@ -58,6 +61,8 @@ impl Totals {
         for charge in &line.charges {
             self.add_charge(charge)?;
         }
+        let costs = |charge: &Charge| matches!(charge.cost, Cost::Priced(amount) if amount != Amount::ZERO);
+        self.partly |= line.unpriced_events > 0 && line.charges.iter().any(costs);
         Ok(())
     }
 
@@ -76,6 +81,7 @@ impl Totals {
         self.amount = self.amount.plus(other.amount)?;
         self.priced |= other.priced;
         self.unpriced |= other.unpriced;
+        self.partly |= other.partly;
         Ok(())
     }
 

@@ -93,3 +93,31 @@ fn an_empty_ledger_has_no_event_to_explain() -> Outcome {
     Desk::new()?.run(&["explain", text(&fixture("rules"))?])?.ends(2)?.says("no event has the id")?;
     Ok(())
 }
+
+#[test]
+fn a_total_of_what_is_not_known_is_no_number() -> Outcome {
+    let desk = Desk::new()?;
+    desk.write("prices.csv", "model,meter,currency,price,valid_from\nm,input,USD,10,2026-01-01\n")?;
+    desk.run(&["prices", "import", "prices.csv"])?.ends(0)?;
+    let events = "1,2026-10-05T10:00:00Z,m,X,1000000,500\n2,2026-10-05T10:00:00Z,n,X,1000000,\n3,2026-10-05T10:00:00Z,m,X,1000000,\n";
+    desk.write("u.csv", format!("{HEADER}\n{events}"))?;
+    desk.run(&["import", "u.csv"])?.ends(0)?;
+    let total = |id: &str| -> Outcome<serde_json::Value> {
+        let explained: serde_json::Value = serde_json::from_str(&desk.print(&["explain", id, "--format", "json"])?)?;
+        Ok(explained[0]["charges"]["total"].clone())
+    };
+    assert_eq!(
+        (&total("1")?["meter"], &total("1")?["amount_exact"]),
+        (&"total of what is priced".into(), &"10".into())
+    );
+    assert_eq!((&total("2")?["meter"], &total("2")?["amount_exact"]), (&"total".into(), &serde_json::Value::Null));
+    assert_eq!((&total("3")?["meter"], &total("3")?["amount_exact"]), (&"total".into(), &"10".into()));
+    // Nor is an average of amounts that are only parts.
+    let report = desk.print(&["report", "chargeback", "--period", "2026-10", "--by", "model", "--format", "csv"])?;
+    let averages: Vec<String> = crate::desk::rows(&report)?
+        .iter()
+        .map(|row| ["model", "amount", "average_per_event", "unpriced_events"].map(|c| row[c].clone()).join("|"))
+        .collect();
+    assert_eq!(averages, ["m|20.00||1", "n|||1"]);
+    Ok(())
+}

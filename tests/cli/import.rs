@@ -1,6 +1,6 @@
 //! `tokenbook import`: what it counts, says and ends with.
 
-use crate::desk::{Desk, HEADER, Outcome, usage};
+use crate::desk::{Desk, HEADER, Outcome, fixture, usage};
 
 #[test]
 fn quiet_prints_no_counts_but_what_is_wrong() -> Outcome {
@@ -44,5 +44,34 @@ fn the_head_that_is_printed_is_the_ledgers() -> Outcome {
     let out = desk.print(&["import", "u.csv"])?;
     let hex: String = desk.head()?.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
     assert!(out.ends_with(&format!("ledger head: 2 {hex}\n")), "{out}");
+    Ok(())
+}
+
+#[test]
+fn a_bucket_told_in_another_offset_is_the_same_bucket() -> Outcome {
+    let spellings = [
+        (
+            "deepseek/usage.csv",
+            [
+                ("2026-10-01T00:00:00+08:00", "2026-09-30T16:00:00Z"),
+                ("2026-10-02T00:00:00+08:00", "2026-10-01T16:00:00Z"),
+            ],
+        ),
+        (
+            "anthropic-usage/usage-page.json",
+            [("T01:00:00Z\"", "T01:00:00+00:00\""), ("T00:00:00Z\"", "T02:00:00+02:00\"")],
+        ),
+    ];
+    for (file, changes) in spellings {
+        let desk = Desk::new()?;
+        let first = String::from_utf8(std::fs::read(fixture("formats").join(file))?)?;
+        let other = changes.iter().fold(first.clone(), |text, (from, to)| text.replace(from, to));
+        assert_ne!(first, other, "{file}");
+        let name = file.replace('/', "-");
+        desk.write(&name, &first)?;
+        desk.run(&["import", &name])?.ends(0)?.says(" + 0 duplicates")?;
+        desk.write(&name, &other)?;
+        desk.run(&["import", &name])?.ends(0)?.says(" 0 accepted + ")?;
+    }
     Ok(())
 }

@@ -57,6 +57,37 @@ fn usage_is_charged_to_whom_the_rules_name() -> Outcome {
 }
 
 #[test]
+fn usage_of_many_users_is_divided_like_its_sum() -> Outcome {
+    for order in [1, -1] {
+        let desk = Desk::new()?;
+        desk.write("prices.csv", "model,meter,currency,price,per,valid_from\nm,image,USD,0.04,1,2026-01-01\n")?;
+        desk.run(&["prices", "import", "prices.csv"])?.ends(0)?;
+        let mut lines: Vec<String> =
+            (0..100).map(|n| format!("e{n},2026-10-0{}T10:00:00Z,m,user-{n:03},1", 1 + n % 2)).collect();
+        if order < 0 {
+            lines.reverse();
+        }
+        let usage = format!("event_id,timestamp,model,tag.user,images\n{}\n", lines.join("\n"));
+        desk.write("usage.csv", usage)?;
+        desk.run(&["import", "usage.csv"])?.ends(0)?;
+        desk.write("rules.csv", "rule,department,weight\nall,A,1/4\nall,B,3/4\n")?;
+        desk.run(&["rules", "import", "rules.csv"])?.ends(0)?;
+        for options in [&[][..], &["--recompute"]] {
+            let report = ["report", "chargeback", "--period", "2026-10", "--by", "department,day", "--format", "csv"];
+            let found: Vec<String> = rows(&desk.print(&[&report, options].concat())?)?
+                .iter()
+                .map(|row| ["department", "day", "events", "amount"].map(|column| row[column].clone()).join("|"))
+                .collect();
+            // A quarter of fifty images a day is 12.5; a tie goes to the name that comes first.
+            let expected =
+                ["A|2026-10-01|13|0.52", "A|2026-10-02|13|0.52", "B|2026-10-01|37|1.48", "B|2026-10-02|37|1.48"];
+            assert_eq!(found, expected);
+        }
+    }
+    Ok(())
+}
+
+#[test]
 fn what_is_listed_can_be_imported_again() -> Outcome {
     let desk = ruled()?;
     let listed = desk.print(&["rules", "list", "--format", "csv"])?;

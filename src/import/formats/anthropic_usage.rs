@@ -59,7 +59,8 @@ pub fn read(record: &Record<'_>, _reading: &Reading, events: &mut Events<'_, '_>
         return result(record, at, "", events);
     }
     let at = instant(record, "starting_at")?.ok_or_else(|| record.wrong("starting_at", "is missing", "a time"))?;
-    let end = record.needed("ending_at")?;
+    let end =
+        instant(record, "ending_at")?.ok_or_else(|| record.wrong("ending_at", "is missing", "a time"))?.to_string();
     let results = record.list("results")?.unwrap_or_default();
     results.iter().try_for_each(|one| result(one, at, &end, events))
 }

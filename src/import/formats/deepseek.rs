@@ -52,14 +52,16 @@ pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>)
     };
     let start = instant_assumed(record, "start_time_iso", reading)?;
     let at = start.ok_or_else(|| record.wrong("start_time_iso", "is missing", "a time"))?;
-    let (from, end, model) = (at.to_string(), record.needed("end_time_iso")?, record.needed("model")?);
+    let end = instant_assumed(record, "end_time_iso", reading)?;
+    let end = end.ok_or_else(|| record.wrong("end_time_iso", "is missing", "a time"))?;
+    let (from, end, model) = (at.to_string(), end.to_string(), record.needed("model")?);
     let (user, key) = (record.text("user_id")?, record.text("api_key_name")?);
     // Two keys may have one name, and a kind two prices a day.
     let digest = record.text("api_key")?.map(|masked| blake3::hash(masked.as_bytes()).to_hex()[..8].to_owned());
     let price = record.scalar("price")?;
     let parts = [
         ("from", Some(from.as_str())),
-        ("to", Some(end.as_ref())),
+        ("to", Some(end.as_str())),
         ("user", user.as_deref()),
         ("key", key.as_deref()),
         ("key_digest", digest.as_deref()),
