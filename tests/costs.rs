@@ -212,6 +212,7 @@ fn a_bad_line_refuses_the_whole_report() -> Outcome {
     desk.write("bad.jsonl", bucket(&[("m, input", "1.5")]) + &bucket(&[("n, input", "\"x\"")]))?;
     desk.run(&["costs", "import", "bad.jsonl"])?
         .ends(3)?
+        .says("hint: correct the lines: a report of costs is taken whole or not at all")?
         .says("bad.jsonl:2: results[0].amount.value: \"x\" is not a plain decimal number")?
         .says("hint: ")?;
     desk.write("what.jsonl", "{\"a\":1}\n")?;

@@ -41,6 +41,7 @@ fn wrong_rules_are_named_with_their_line() {
         ("a,model,equals,m,,,,,", "f:2: rule: \"a\" names nobody who pays"),
         ("a,api_key,equals,k,X,,,,", "f:2: key: \"api_key\" is nothing a rule can look at, expected tag.api_key"),
         ("a,modell,equals,k,X,,,,", "f:2: key: \"modell\" is nothing a rule can look at, expected model"),
+        ("a,tags.team,equals,k,X,,,,", "f:2: key: \"tags.team\" is nothing a rule can look at, expected tag.team"),
         ("a,model,regex,k,X,,,,", "f:2: operator: \"regex\" is not an operator, expected equals, prefix, glob"),
         ("a,model,equals,,X,,,,", "f:2: value: is empty, expected a name without spaces around it"),
         ("a,,equals,,X,,,,", "f:2: operator: \"equals\" stands without a key, expected a key beside it"),

@@ -157,7 +157,8 @@ fn condition_of(key: &str, operator: &str, value: &str) -> Result<Option<Conditi
 pub(super) fn subject(key: &str) -> Result<Subject, (&'static str, String)> {
     const WORDS: [&str; 6] = ["model", "provider", "source", "department", "project", "environment"];
     Subject::parse(key).ok_or_else(|| {
-        let tag = TagKey::new(key).is_ok().then(|| format!("tag.{key}"));
+        let name = key.strip_prefix("tags.").unwrap_or(key);
+        let tag = TagKey::new(name).is_ok().then(|| format!("tag.{name}"));
         let near = nearest(key, WORDS).map(str::to_owned).or(tag);
         ("is nothing a rule can look at", near.unwrap_or_else(|| format!("{} or tag.KEY", WORDS.join(", "))))
     })

@@ -63,7 +63,11 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
         match result {
             Ok(outcome) => tell(&outcome, session)?,
             Err(error) => {
-                let failure = Failure::from(error);
+                let rejected = matches!(error, ImportError::Rejected { .. });
+                let mut failure = Failure::from(error);
+                if rejected {
+                    failure = failure.hint("correct the lines: a report of costs is taken whole or not at all");
+                }
                 session.streams.out.flush()?;
                 failure.print(session.streams.err, session.colour);
                 exit = exit.worse(failure.exit());
