@@ -1,6 +1,6 @@
 //! Importing a file: parsed on all threads, appended by one, all or nothing.
 //!
-//! Parsing runs ahead of appending by one batch. The write lock is taken when the first batch is whole, so a file of
+//! Parsing runs ahead of appending by a few batches. The write lock is taken when the first batch is whole, so a file of
 //! less than a batch is parsed and checked before anybody has to wait.
 
 mod kept;
@@ -146,7 +146,6 @@ impl Books {
         let file = input.name();
         let context = self.context(options, act.now);
         let format = options.format.and_then(named);
-        // One batch waits, so that reading and appending need not keep step.
         // Two batches wait, so that reading and appending need not keep step.
         let (sender, batches) = sync_channel::<Batch>(2);
         std::thread::scope(|scope| {

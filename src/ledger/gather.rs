@@ -87,6 +87,10 @@ impl Gatherer {
             return Err(LedgerError::Corrupt("an event has a value that is not of its column's type".to_owned()));
         }
         if !gathered.rows.is_sorted_by_key(|row| row.key) {
+            // Of rows in another order, those left for the next statement could not be told from those taken.
+            if gathered.cut {
+                return Err(LedgerError::Corrupt("events are not read in the order of their keys".to_owned()));
+            }
             gathered.rows.sort_unstable_by_key(|row| row.key);
         }
         Ok(gathered)

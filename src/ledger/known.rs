@@ -88,7 +88,8 @@ impl<'w> Known<'w> {
     pub(super) fn prepare(&mut self, day: Day, events: usize, rows: usize, expected: Batches) -> Result<()> {
         let dense = rows.saturating_mul(WORTH_READING) >= events;
         let again = expected == Batches::More && rows.saturating_mul(WORTH_KEEPING) >= events;
-        if self.days.contains_key(&day) || rows == 0 || !dense && !again {
+        // An empty day is not worth remembering: this import may fill it.
+        if events == 0 || self.days.contains_key(&day) || !dense && !again {
             return Ok(());
         }
         let size = size_of::<Fingerprint>();
