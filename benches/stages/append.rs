@@ -34,7 +34,7 @@ fn measure(bencher: Bencher<'_, '_>, folder: &Path) {
     bencher
         .counter(ItemsCount::new(EVENTS))
         .with_inputs(|| {
-            batches.iter().map(|batch| books::ready(Batch::merged(std::slice::from_ref(batch)))).collect::<Vec<Batch>>()
+            batches.iter().map(|batch| books::ready(Batch::merged(&[batch.whole()]))).collect::<Vec<Batch>>()
         })
         .bench_local_values(|batches| {
             let write = books::ready(ledger.write(|| {}));

@@ -77,9 +77,9 @@ fn write_usage(path: &Path, layout: Layout) -> io::Result<()> {
 }
 
 /// Reads a file of usage as an import does, by the calendar of [`ledger`].
-pub(crate) fn read(path: &Path, context: &Context, deliver: impl FnMut(Batch) -> Demand) -> Parsed {
+pub(crate) fn read(path: &Path, context: &Context, mut deliver: impl FnMut(Batch) -> Demand) -> Parsed {
     let source = ready(Source::open(&Input::File(path.to_owned())));
-    ready(parse(source, None, context, deliver, |_| Demand::More))
+    ready(parse(source, None, context, &mut deliver))
 }
 
 /// What an import into [`ledger`] reads with.

@@ -4,17 +4,18 @@
 //! less than a batch is parsed and checked before anybody has to wait.
 
 mod kept;
+mod queue;
 
 use crate::books::departments::Doubts;
 pub use crate::books::import_options::{
     DEFAULT_SOURCE, ImportOptions, LISTED, QUARANTINE_LIMIT, Quarantine, Run, UnknownFields,
 };
 use crate::books::{Act, Books, Observer};
-use crate::domain::batch::Batch;
 use crate::domain::timestamp::Timestamp;
+use crate::import::batches::BATCH_EVENTS;
 use crate::import::format::{named, stored};
 use crate::import::input::{self, FileDigest, Input, InputError, Source};
-use crate::import::parse::{self, Context, Demand, OnBad, ParseError, Parsed};
+use crate::import::parse::{self, Context, OnBad, ParseError, Parsed};
 use crate::import::sink::Constants;
 use crate::ledger::append::{Appended, Appender};
 use crate::ledger::conflict::Conflict;
@@ -25,8 +26,9 @@ use crate::ledger::transaction::Write;
 use crate::ledger::{LedgerError, chain};
 use crate::text::problem::Problem;
 use kept::{facts, held};
+use queue::{Feed, Queue, Taken};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::mpsc::{Receiver, channel, sync_channel};
+use std::sync::mpsc::{channel, sync_channel};
 
 /// What became of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,7 +130,7 @@ pub enum ImportError {
 }
 
 /// A first batch so large means that more will come.
-const LOAD_EVENTS: usize = parse::BATCH_EVENTS / 2;
+const LOAD_EVENTS: usize = BATCH_EVENTS / 2;
 
 impl Books {
     /// Imports one file.
@@ -146,21 +148,17 @@ impl Books {
         let file = input.name();
         let context = self.context(options, act.now);
         let format = options.format.and_then(named);
-        // Two batches wait, so that reading and appending need not keep step.
-        let (sender, batches) = sync_channel::<Batch>(2);
+        let queue = Queue::default();
         std::thread::scope(|scope| {
-            let context = &context;
+            let (context, queue) = (&context, &queue);
             let parser = scope.spawn(move || {
+                let mut feed = Feed::of(queue, observer);
                 let source = Source::open(input)?.at_most(options.max_bytes);
-                let deliver = |batch| if sender.send(batch).is_ok() { Demand::More } else { Demand::Stop };
-                let progress = |bytes| {
-                    observer.read(bytes);
-                    if observer.stop() { Demand::Stop } else { Demand::More }
-                };
-                Ok(parse::parse(source, format, context, deliver, progress))
+                Ok(parse::parse(source, format, context, &mut feed))
             });
+            let batches = Taken::of(queue);
             let appended = self.append(&batches, context, options, observer);
-            // A parser that still waits to hand over a batch stops when nobody takes it.
+            // A parser that waits for room stops when nobody makes any.
             drop(batches);
             let parsed: Result<_, InputError> = parser.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             let parsed = parsed?.map_err(|error| parse_error(&file, error));
@@ -171,12 +169,12 @@ impl Books {
     /// Appends batches as they come, while another thread sums those that are placed. `None` when none came.
     fn append(
         &self,
-        batches: &Receiver<Batch>,
+        batches: &Taken<'_>,
         context: &Context,
         options: &ImportOptions,
         observer: &dyn Observer,
     ) -> Result<Option<(Write<'_>, Appended)>, LedgerError> {
-        let Ok(first) = batches.recv() else { return Ok(None) };
+        let Some(first) = batches.next() else { return Ok(None) };
         let waiting = || observer.waiting();
         let load = first.len() >= LOAD_EVENTS && options.run == Run::Real;
         let write = if load { self.ledger.load(waiting)? } else { self.ledger.write(waiting)? };
@@ -194,7 +192,7 @@ impl Books {
                 }
             });
             let mut events = 0;
-            for batch in std::iter::once(first).chain(batches) {
+            for batch in std::iter::once(first).chain(std::iter::from_fn(|| batches.next())) {
                 events += u64::try_from(batch.len()).unwrap_or(u64::MAX);
                 // Held no longer than this: threads that parse wait for it when they meet a new name.
                 appender.new_names(&context.constants.names.lock())?;

@@ -12,6 +12,7 @@ use crate::domain::timestamp::Timestamp;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
+use std::ops::Range;
 
 /// One event of a batch. Names are places in [`Names`].
 #[derive(Debug, Clone, Copy)]
@@ -82,6 +83,13 @@ pub enum Records {
     Final,
     /// It may come again and say more: a bucket that fills, a session that goes on.
     Growing,
+}
+
+/// Rows of a batch that follow each other.
+#[derive(Debug, Clone, Copy)]
+pub struct Part<'b> {
+    batch: &'b Batch,
+    rows: &'b [Row],
 }
 
 /// A batch holds as much as its spans can address.
@@ -184,26 +192,54 @@ impl Batch {
     }
 
     /// The batch in the order rows are appended in: by key, rows of one key as they came. Ids are moved along, so that
-    /// appending reads them one after the other. Done for each chunk of a file, while it is near the processor.
+    /// appending reads them one after the other.
     pub fn sorted(self) -> Result<Self, BatchFull> {
-        let mut order: Vec<(EventKey, u32)> = self.rows.iter().map(|row| row.key).zip(0..).collect();
-        if order.is_sorted() {
-            return Ok(self);
-        }
-        // All different: rows of one key stay as they came.
-        order.sort_unstable();
-        let mut sorted = Self::with_room_of(std::slice::from_ref(&self));
-        for (_, place) in order {
-            if let Some(row) = self.rows.get(wide(place)) {
-                sorted.copy(&self, row)?;
-            }
-        }
-        Ok(sorted)
+        let order = self.order();
+        if order.is_sorted() { Ok(self) } else { self.in_order(&sorted(order)) }
     }
 
-    /// Sorted batches as one: rows of one key in the order of the batches.
-    pub fn merged(parts: &[Self]) -> Result<Self, BatchFull> {
-        let mut merged = Self::with_room_of(parts);
+    /// The batch [sorted](Batch::sorted), cut where an eighth of a day ends if it has events of one day or two. Done for
+    /// each chunk of a file, while it is near the processor.
+    pub fn sorted_by_eighths(self) -> Result<Vec<Self>, BatchFull> {
+        let order = sorted(self.order());
+        let (Some((first, _)), Some((last, _))) = (order.first(), order.last()) else { return Ok(Vec::new()) };
+        if last.day().number() - first.day().number() > 1 {
+            return Ok(vec![self.in_order(&order)?]);
+        }
+        order
+            .chunk_by(|(a, _), (b, _)| a.start_of_eighth() == b.start_of_eighth())
+            .map(|part| self.in_order(part))
+            .collect()
+    }
+
+    /// The keys of the rows, and their places.
+    fn order(&self) -> Vec<(EventKey, u32)> {
+        self.rows.iter().map(|row| row.key).zip(0..).collect()
+    }
+
+    fn in_order(&self, order: &[(EventKey, u32)]) -> Result<Self, BatchFull> {
+        let rows = || order.iter().filter_map(|(_, place)| self.rows.get(wide(*place)));
+        let ids = rows().map(|row| usize::from(row.spans.id_length)).sum();
+        let mut ordered = Self::with_room(order.len(), ids);
+        rows().try_for_each(|row| ordered.copy(self, row))?;
+        Ok(ordered)
+    }
+
+    /// All rows.
+    pub fn whole(&self) -> Part<'_> {
+        Part { batch: self, rows: &self.rows }
+    }
+
+    /// Some rows, by their places.
+    pub fn part(&self, places: Range<usize>) -> Part<'_> {
+        Part { batch: self, rows: self.rows.get(places).unwrap_or(&[]) }
+    }
+
+    /// Sorted parts as one batch: rows of one key in the order of the parts.
+    pub fn merged(parts: &[Part<'_>]) -> Result<Self, BatchFull> {
+        let rows = || parts.iter().flat_map(|part| part.rows);
+        let ids = rows().map(|row| usize::from(row.spans.id_length)).sum();
+        let mut merged = Self::with_room(rows().count(), ids);
         let mut rests: Vec<_> = parts.iter().map(|part| part.rows.iter()).collect();
         // The next key of each part that has one, smallest first, then the earliest part.
         let mut next: BinaryHeap<Reverse<(EventKey, usize)>> = BinaryHeap::with_capacity(parts.len());
@@ -214,7 +250,7 @@ impl Batch {
             let number = smallest.0.1;
             let (Some(part), Some(rest)) = (parts.get(number), rests.get_mut(number)) else { break };
             if let Some(row) = rest.next() {
-                merged.copy(part, row)?;
+                merged.copy(part.batch, row)?;
             }
             match rest.as_slice().first() {
                 Some(row) => smallest.0.0 = row.key,
@@ -224,9 +260,7 @@ impl Batch {
         Ok(merged)
     }
 
-    fn with_room_of(parts: &[Self]) -> Self {
-        let rows = parts.iter().map(Self::len).sum();
-        let ids = parts.iter().map(|part| part.ids.len()).sum();
+    fn with_room(rows: usize, ids: usize) -> Self {
         Self { rows: Vec::with_capacity(rows), ids: String::with_capacity(ids), ..Self::new() }
     }
 
@@ -239,6 +273,12 @@ impl Batch {
         self.rows.truncate(place);
         Ok(rest)
     }
+}
+
+/// All different, so that rows of one key stay as they came.
+fn sorted(mut order: Vec<(EventKey, u32)>) -> Vec<(EventKey, u32)> {
+    order.sort_unstable();
+    order
 }
 
 /// Numbers of rows and bytes in memory fit the machine's word.
@@ -277,7 +317,7 @@ mod tests {
             let key = EventKey::new(crate::domain::calendar::Day::LAST, key);
             batch.push(Head { key, at: Timestamp::EARLIEST, line: 1, class: 0 }, "id", &frequent, &rare)?;
         }
-        let mut merged = Batch::merged(&[batch.sorted()?])?;
+        let mut merged = Batch::merged(&[batch.sorted()?.whole()])?;
         let rest = merged.split_off(1)?;
         assert_eq!((merged.len(), rest.len()), (1, 2));
         for (batch, row) in

@@ -1,12 +1,13 @@
 //! Parsing a file in parallel over bounded chunks, in an order that does not depend on the threads.
 //!
-//! A window of chunks is read, parsed by all threads, and gathered in the order of the file into batches of about a
-//! quarter of a million events, which are sorted by key and handed on. Memory does not grow with the file.
+//! A window of chunks is read, parsed by all threads, and gathered in the order of the file; events go on in
+//! [`batches`](crate::import::batches) sorted by key. Memory does not grow with the file.
 
 use crate::domain::batch::{Batch, BatchFull, Records};
-use crate::domain::calendar::{Calendar, Day, DayFinder};
+use crate::domain::calendar::{Calendar, DayFinder};
 use crate::domain::key::{KeyHash, SourceHasher};
 use crate::domain::timestamp::Timestamp;
+use crate::import::batches::{BATCH_EVENTS, Limits, Waiting, Whole};
 use crate::import::chunk::{Chunk, Chunks, LINE_LIMIT, lines};
 use crate::import::document::Pieces;
 use crate::import::format::{Beginning, Format, RecordReader, Redacted, recognised};
@@ -20,11 +21,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
-/// Events in a batch, about.
-pub const BATCH_EVENTS: usize = 250_000;
-
-/// Days that a batch of a file in the order of time may touch, stragglers among them.
-const FEW_DAYS: u16 = 7;
+/// Events that may be read ahead in any case.
+const AHEAD: usize = 3 * BATCH_EVENTS;
 
 /// What an import reads with.
 #[derive(Debug)]
@@ -118,13 +116,29 @@ pub enum Demand {
     Stop,
 }
 
-/// Reads a file to its end. Batches are given to `deliver` in the order of the file; `progress` gets the bytes read.
+/// Whoever takes what is read.
+pub trait Consumer {
+    /// A batch. What of the file it holds, and in what order batches come, depends on the file only.
+    fn take(&mut self, batch: Batch) -> Demand;
+
+    /// So many bytes were read. Reading goes on once no more than so many events wait to be taken up.
+    fn read(&mut self, _bytes: u64, _most_waiting: usize) -> Demand {
+        Demand::More
+    }
+}
+
+impl<F: FnMut(Batch) -> Demand> Consumer for F {
+    fn take(&mut self, batch: Batch) -> Demand {
+        self(batch)
+    }
+}
+
+/// Reads a file to its end.
 pub fn parse(
     source: Source,
     format: Option<&'static Format>,
     context: &Context,
-    mut deliver: impl FnMut(Batch) -> Demand,
-    mut progress: impl FnMut(u64) -> Demand,
+    consumer: &mut impl Consumer,
 ) -> Result<Parsed, ParseError> {
     let (mut chunks, format) = Pieces::of(Chunks::new(source)?, format)?;
     let pool = Mutex::new(Vec::new());
@@ -135,7 +149,7 @@ pub fn parse(
         };
         if let Some(begun) = begin(&mut chunk, format, &context.reading, &mut gathered).map_err(ParseError::File)? {
             check_tail(Some(&chunk), begun.1.as_ref(), context)?;
-            gathered.add(parse_chunk(&chunk, begun.1.as_ref(), context, &pool));
+            gathered.add(parse_chunk(&chunk, begun.1.as_ref(), context, &pool), context)?;
             break begun;
         }
     };
@@ -143,35 +157,29 @@ pub fn parse(
     let width = rayon::current_num_threads() * 2;
     let mut window = read_window(&mut chunks, width)?;
     while !window.is_empty() {
-        if progress(chunks.inner().bytes_read()) == Demand::Stop {
+        if consumer.read(chunks.inner().bytes_read(), gathered.most_elsewhere()) == Demand::Stop {
             return Err(ParseError::Stopped);
         }
         check_tail(window.last(), reader.as_ref(), context)?;
-        // While other threads parse, this one makes a batch of what was parsed before, and reads on.
+        // While other threads parse, this one makes batches of what was parsed before, and reads on.
         let mut parsed: Vec<Output> = std::iter::repeat_with(Output::default).take(window.len()).collect();
         let next = rayon::in_place_scope(|scope| {
             for (chunk, output) in window.iter().zip(&mut parsed) {
                 scope.spawn(|_| *output = parse_chunk(chunk, reader.as_ref(), context, &pool));
             }
-            if gathered.events >= gathered.enough() && deliver(gathered.take_batch(Hold::LastDay)?) == Demand::Stop {
-                return Err(ParseError::Stopped);
-            }
-            Ok(read_window(&mut chunks, width)?)
+            gathered.deliver(consumer)?;
+            Ok::<_, ParseError>(read_window(&mut chunks, width)?)
         })?;
         for output in parsed {
-            gathered.add(output);
-            if gathered.counts.bad > 0 && context.on_bad == OnBad::DropEvents {
-                gathered.drop_events();
-            }
+            gathered.add(output, context)?;
         }
         for chunk in std::mem::replace(&mut window, next) {
             chunks.give_back(chunk);
         }
     }
-    gathered.add(end(reader.as_ref(), context, &pool));
-    if gathered.events > 0 && deliver(gathered.take_batch(Hold::Nothing)?) == Demand::Stop {
-        return Err(ParseError::Stopped);
-    }
+    gathered.add(end(reader.as_ref(), context, &pool), context)?;
+    gathered.whole.push(gathered.waiting.take_all());
+    gathered.deliver(consumer)?;
     let digest = chunks.into_inner().finish()?;
     if gathered.counts.lines == gathered.counts.header + gathered.counts.blank {
         return Err(ParseError::File(no_events()));
@@ -259,7 +267,8 @@ fn check_tail(last: Option<&Chunk>, reader: &dyn RecordReader, context: &Context
 /// What came out of one chunk.
 #[derive(Default)]
 struct Output {
-    batch: Batch,
+    /// Its events, sorted.
+    parts: Vec<Batch>,
     counts: LineCounts,
     bad: Vec<BadLine>,
     bad_by_field: BTreeMap<String, u64>,
@@ -288,7 +297,7 @@ fn end(reader: &dyn RecordReader, context: &Context, pool: &Mutex<Vec<Tools>>) -
         output.refuse(problem, Redacted::default(), context);
     }
     output.keep(sink, context);
-    output.late = count(output.batch.len());
+    output.late = count(output.parts.iter().map(Batch::len).sum());
     output
 }
 
@@ -362,8 +371,8 @@ fn utf8(bytes: &[u8]) -> Result<&str, Problem> {
 impl Output {
     /// Keeps the events of a chunk, sorted: this thread has them near it.
     fn keep(&mut self, sink: Sink<'_>, context: &Context) {
-        match sink.into_batch().sorted() {
-            Ok(batch) => self.batch = batch,
+        match sink.into_batch().sorted_by_eighths() {
+            Ok(parts) => self.parts = parts,
             Err(error) => self.refuse(Problem::line(error.to_string(), "shorter ids"), Redacted::default(), context),
         }
     }
@@ -379,10 +388,11 @@ impl Output {
 
 #[derive(Default)]
 struct Gathered {
-    parts: Vec<Batch>,
-    events: usize,
-    /// The first and the last day of the events.
-    days: Option<(Day, Day)>,
+    waiting: Waiting,
+    /// To be delivered.
+    whole: Vec<Whole>,
+    /// The most events that were delivered together.
+    most: usize,
     records: Records,
     counts: LineCounts,
     bad: Vec<BadLine>,
@@ -391,13 +401,8 @@ struct Gathered {
 }
 
 impl Gathered {
-    fn add(&mut self, output: Output) {
-        self.events += output.batch.len();
-        for day in output.batch.rows().iter().map(|row| row.key.day()) {
-            let (first, last) = self.days.unwrap_or((day, day));
-            self.days = Some((first.min(day), last.max(day)));
-        }
-        self.parts.push(output.batch);
+    fn add(&mut self, output: Output, context: &Context) -> Result<(), ParseError> {
+        self.waiting.add(output.parts);
         self.counts.lines += output.counts.lines;
         let late = output.late.min(self.counts.blank);
         self.counts.blank = self.counts.blank - late + output.counts.blank;
@@ -408,36 +413,31 @@ impl Gathered {
             *self.bad_by_field.entry(field).or_default() += bad;
         }
         self.ignored.extend(output.ignored);
-    }
-
-    fn drop_events(&mut self) {
-        self.parts.clear();
-        self.events = 0;
-        self.days = None;
-    }
-
-    /// How many events make a batch. The fewer of them fall on the same page of the ledger, the more it takes: where
-    /// they are spread over many days, and where a single day has more than a batch of them.
-    fn enough(&self) -> usize {
-        let spread = self.days.map_or(0, |(first, last)| last.number() - first.number());
-        if (1..=FEW_DAYS).contains(&spread) { BATCH_EVENTS } else { 2 * BATCH_EVENTS }
-    }
-
-    /// What was gathered, as a batch; `hold` keeps the rows of its last day back for the next, so that a day of a file
-    /// in the order of time is appended in one piece.
-    fn take_batch(&mut self, hold: Hold) -> Result<Batch, ParseError> {
-        let full = |error: BatchFull| ParseError::File(Problem::line(error.to_string(), "shorter ids"));
-        let mut batch = Batch::merged(&self.parts).map_err(full)?;
-        batch.records = self.records;
-        self.drop_events();
-        let last_day = batch.rows().last().map(|row| row.key.day());
-        let place = batch.rows().partition_point(|row| Some(row.key.day()) < last_day);
-        if hold == Hold::LastDay && place >= batch.len() / 2 {
-            let rest = batch.split_off(place).map_err(full)?;
-            self.events = rest.len();
-            self.parts.push(rest);
+        if self.counts.bad > 0 && context.on_bad == OnBad::DropEvents {
+            self.waiting.take_all();
+            self.whole.clear();
         }
-        Ok(batch)
+        self.whole.extend(self.waiting.take_enough(Limits::IMPORT).map_err(full)?);
+        Ok(())
+    }
+
+    fn deliver(&mut self, consumer: &mut impl Consumer) -> Result<(), ParseError> {
+        for mut whole in std::mem::take(&mut self.whole) {
+            self.most = self.most.max(whole.events());
+            while let Some(batch) = whole.next_batch(BATCH_EVENTS, self.records).map_err(full)? {
+                if consumer.take(batch) == Demand::Stop {
+                    return Err(ParseError::Stopped);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// How many events may wait elsewhere while more are gathered here: a quarter more, in all, than are delivered
+    /// together, so that neither side stands still.
+    fn most_elsewhere(&self) -> usize {
+        let here = self.waiting.events() + self.whole.iter().map(Whole::events).sum::<usize>();
+        (self.most + self.most / 4).max(AHEAD).saturating_sub(here)
     }
 
     fn into_parsed(self, format: &'static str, digest: FileDigest, keep_bad: usize) -> Parsed {
@@ -447,11 +447,8 @@ impl Gathered {
     }
 }
 
-/// Whether rows of a batch's last day wait for the next batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Hold {
-    LastDay,
-    Nothing,
+fn full(error: BatchFull) -> ParseError {
+    ParseError::File(Problem::line(error.to_string(), "shorter ids"))
 }
 
 /// A day after an instant: the latest that usage may have, seen from it.

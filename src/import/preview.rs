@@ -46,11 +46,11 @@ pub fn preview(
         reading: reading.clone(),
     };
     let mut batches = Vec::new();
-    let deliver = |batch| {
+    let mut deliver = |batch| {
         batches.push(batch);
         Demand::More
     };
-    let parsed = parse::parse(source, format, &context, deliver, |_| Demand::More)?;
+    let parsed = parse::parse(source, format, &context, &mut deliver)?;
     let names = context.constants.names.lock();
     let spelled = |batch: &Batch, row: &Row| spelled(batch, row, &names).map(|event| (row.line, event));
     let mut events: Vec<(u64, UsageEvent)> =

@@ -2,9 +2,13 @@
 //!
 //! It lives as long as an import and is never stored. It grows by layers, each twice the size of the one before.
 
-/// Bits a hash, and how many of them a hash sets: about one in a hundred answers is a needless look.
+use crate::domain::key::HASH_BITS;
+use std::ops::Range;
+
+/// Bits a hash, and how many of them a hash sets, one in each word of a block: about one in a hundred answers is a
+/// needless look.
 const BITS_A_HASH: usize = 12;
-const PROBES: u32 = 4;
+const PROBES: usize = 4;
 const SMALLEST: usize = 1 << 12;
 
 /// Hashes of one day's events.
@@ -20,32 +24,31 @@ struct Layer {
 
 impl Layer {
     fn new(room: usize) -> Self {
-        let words = (room * BITS_A_HASH).div_ceil(64).next_power_of_two();
+        let words = (room * BITS_A_HASH).div_ceil(64).next_power_of_two().max(PROBES);
         Self { words: vec![0; words], size: room, room }
     }
 
-    /// The word and the bit of each probe: all in reach of one multiplication of the hash.
-    fn places(words: usize, hash: i64) -> impl Iterator<Item = (usize, u64)> {
-        let mask = words - 1;
+    /// The block of a hash, by its first bits, and a bit for each word of it. Hashes that come in order find their
+    /// blocks in order, so each is brought near the processor once.
+    fn place(&self, hash: i64) -> (Range<usize>, [u64; PROBES]) {
+        let blocks = (self.words.len() / PROBES).ilog2();
+        let block = usize::try_from(hash >> (HASH_BITS - blocks)).unwrap_or(0);
         let mixed = hash.cast_unsigned().wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        (0..PROBES).map(move |probe| {
-            let part = mixed.rotate_left(probe * 16);
-            let word = usize::try_from(part >> 6 & 0xFFFF_FFFF).unwrap_or(0) & mask;
-            (word, 1 << (part & 63))
-        })
+        let bits = [40, 46, 52, 58].map(|shift| 1 << (mixed >> shift & 63));
+        (block * PROBES..(block + 1) * PROBES, bits)
     }
 
     fn insert(&mut self, hash: i64) {
-        for (word, bit) in Self::places(self.words.len(), hash) {
-            if let Some(word) = self.words.get_mut(word) {
-                *word |= bit;
-            }
+        let (block, bits) = self.place(hash);
+        for (word, bit) in self.words.get_mut(block).unwrap_or_default().iter_mut().zip(bits) {
+            *word |= bit;
         }
         self.room = self.room.saturating_sub(1);
     }
 
     fn may_hold(&self, hash: i64) -> bool {
-        Self::places(self.words.len(), hash).all(|(word, bit)| self.words.get(word).is_some_and(|word| word & bit != 0))
+        let (block, bits) = self.place(hash);
+        self.words.get(block).unwrap_or_default().iter().zip(bits).all(|(word, bit)| word & bit != 0)
     }
 }
 

@@ -1,0 +1,241 @@
+//! From chunks to batches: events wait until their day is whole, as long as memory allows, and go on in the order of
+//! their keys.
+//!
+//! A page of the ledger holds neighbouring keys of one day, in no order of time. What comes to a day in one piece writes
+//! each of its pages once; what comes in several visits all of them each time. When a batch is made depends on nothing
+//! but the events and their chunks, so the ledger is the same for any number of threads.
+
+use crate::domain::batch::{Batch, BatchFull, Records};
+use crate::domain::key::EventKey;
+use std::collections::BTreeMap;
+
+/// Events in a batch, about.
+pub const BATCH_EVENTS: usize = 250_000;
+
+/// How many events wait.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// So many are worth a batch.
+    pub batch: usize,
+    /// The most that wait for their day to become whole.
+    pub held: usize,
+}
+
+impl Limits {
+    /// Those of an import: some 200 MB at most.
+    pub const IMPORT: Self = Self { batch: BATCH_EVENTS, held: 2_000_000 };
+}
+
+/// Days that the waiting events of a file in the order of time may touch, stragglers among them.
+const FEW_DAYS: u16 = 7;
+
+/// A day is taken for whole when the next one has brought one for so many events before it: then no more stragglers come.
+const STRAGGLING: usize = 16;
+
+/// Sorted events, and how many fall into each eighth of a day.
+#[derive(Debug, Default)]
+pub struct Waiting {
+    parts: Vec<Batch>,
+    events: usize,
+    by_eighth: BTreeMap<EventKey, usize>,
+}
+
+/// Events whose days are as whole as they get.
+#[derive(Debug)]
+pub struct Whole {
+    /// Parts, and how many of their rows have gone.
+    parts: Vec<(Batch, usize)>,
+    events: usize,
+    by_eighth: BTreeMap<EventKey, usize>,
+}
+
+impl Waiting {
+    /// How many events wait.
+    pub const fn events(&self) -> usize {
+        self.events
+    }
+
+    /// Takes the events of a chunk, each part sorted.
+    pub fn add(&mut self, parts: Vec<Batch>) {
+        for part in parts {
+            self.events += part.len();
+            for rows in part.rows().chunk_by(|a, b| a.key.start_of_eighth() == b.key.start_of_eighth()) {
+                let Some(first) = rows.first() else { continue };
+                *self.by_eighth.entry(first.key.start_of_eighth()).or_default() += rows.len();
+            }
+            self.parts.push(part);
+        }
+    }
+
+    /// What is to wait no longer. The fewer events fall on the same page of the ledger, the more of them it takes: where
+    /// they are spread over many days, or are all of one.
+    pub fn take_enough(&mut self, limits: Limits) -> Result<Option<Whole>, BatchFull> {
+        let (Some((first, _)), Some((last, _))) = (self.by_eighth.first_key_value(), self.by_eighth.last_key_value())
+        else {
+            return Ok(None);
+        };
+        let (first_day, last_day) = (first.day(), last.day());
+        if self.events < limits.batch {
+            return Ok(None);
+        }
+        if last_day.number() - first_day.number() > FEW_DAYS {
+            return Ok((self.events >= 2 * limits.batch).then(|| self.take_all()));
+        }
+        let start = EventKey::new(last_day, 0);
+        let of_last_day: usize = self.by_eighth.range(start..).map(|(_, events)| events).sum();
+        let before = self.events - of_last_day;
+        if before >= of_last_day && of_last_day >= before / STRAGGLING {
+            return self.take_before(start).map(Some);
+        }
+        Ok((self.events >= limits.held).then(|| self.take_all()))
+    }
+
+    /// All that waits.
+    pub fn take_all(&mut self) -> Whole {
+        let Self { parts, events, by_eighth } = std::mem::take(self);
+        Whole { parts: parts.into_iter().map(|part| (part, 0)).collect(), events, by_eighth }
+    }
+
+    fn take_before(&mut self, key: EventKey) -> Result<Whole, BatchFull> {
+        let mut before = Vec::new();
+        for mut part in std::mem::take(&mut self.parts) {
+            let place = part.rows().partition_point(|row| row.key < key);
+            if place < part.len() {
+                let rest = if place == 0 { std::mem::take(&mut part) } else { part.split_off(place)? };
+                self.parts.push(rest);
+            }
+            if place > 0 {
+                before.push((part, 0));
+            }
+        }
+        let rest = self.by_eighth.split_off(&key);
+        let by_eighth = std::mem::replace(&mut self.by_eighth, rest);
+        let events = by_eighth.values().sum();
+        self.events -= events;
+        Ok(Whole { parts: before, events, by_eighth })
+    }
+}
+
+impl Whole {
+    /// How many events are left.
+    pub const fn events(&self) -> usize {
+        self.events
+    }
+
+    /// The next batch of at least so many events where there are as many, in the order of keys; `None` after the last.
+    pub fn next_batch(&mut self, at_least: usize, records: Records) -> Result<Option<Batch>, BatchFull> {
+        let mut events = 0;
+        while events < at_least || self.events - events < at_least / 2 {
+            let Some((_, more)) = self.by_eighth.pop_first() else { break };
+            events += more;
+        }
+        if events == 0 {
+            return Ok(None);
+        }
+        self.events -= events;
+        let end = self.by_eighth.first_key_value().map(|(key, _)| *key);
+        let mut parts = Vec::with_capacity(self.parts.len());
+        for (part, gone) in &mut self.parts {
+            let from = *gone;
+            *gone = end.map_or(part.len(), |end| part.rows().partition_point(|row| row.key < end));
+            parts.push(part.part(from..*gone));
+        }
+        let mut batch = Batch::merged(&parts)?;
+        batch.records = records;
+        self.parts.retain(|(part, gone)| *gone < part.len());
+        Ok(Some(batch))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::batch::Head;
+    use crate::domain::calendar::Day;
+    use crate::domain::quantities::Frequent;
+    use crate::domain::timestamp::Timestamp;
+    use proptest::prelude::*;
+
+    const LIMITS: Limits = Limits { batch: 8, held: 40 };
+    const HASHES: i64 = 1 << 47;
+
+    /// A chunk of events: days after the first of October 2026, and hashes. Lines tell which is which.
+    fn chunk(events: &[(u16, i64)], first_line: u64) -> Result<Vec<Batch>, BatchFull> {
+        let mut batch = Batch::new();
+        for (line, (day, hash)) in (first_line..).zip(events) {
+            let key = EventKey::new(Day::from_number(20_727 + i64::from(*day)).unwrap_or(Day::LAST), *hash);
+            let head = Head { key, at: Timestamp::EARLIEST, line, class: 0 };
+            batch.push(head, &line.to_string(), &Frequent::NONE, &[])?;
+        }
+        batch.sorted_by_eighths()
+    }
+
+    /// All batches of some chunks.
+    fn batches(chunks: &[Vec<(u16, i64)>]) -> Result<Vec<Batch>, BatchFull> {
+        let (mut waiting, mut batches, mut line) = (Waiting::default(), Vec::new(), 1);
+        let mut deliver = |mut whole: Whole| {
+            while let Some(batch) = whole.next_batch(LIMITS.batch, Records::Final)? {
+                batches.push(batch);
+            }
+            assert_eq!(whole.events(), 0);
+            Ok(())
+        };
+        for events in chunks {
+            waiting.add(chunk(events, line)?);
+            line += u64::try_from(events.len()).unwrap_or(0);
+            waiting.take_enough(LIMITS)?.map(&mut deliver).transpose()?;
+            assert!(waiting.events() < LIMITS.held);
+        }
+        deliver(waiting.take_all())?;
+        Ok(batches)
+    }
+
+    /// Days and hashes of a batch.
+    fn rows(batch: &Batch) -> Vec<(u16, i64)> {
+        batch.rows().iter().map(|row| (row.key.day().number() - 20_727, row.key.hash())).collect()
+    }
+
+    proptest! {
+        /// Every event comes in one batch, with its own id, in the order of keys and of lines where keys are equal.
+        #[test]
+        fn each_event_comes_once_and_in_order(
+            chunks in prop::collection::vec(prop::collection::vec((0_u16..12, 0_i64..20), 0..30), 0..20),
+            spread in prop::sample::select(vec![1_u16, 3, 12]),
+        ) {
+            let scaled = |(day, hash): (u16, i64)| (day % spread, hash * (HASHES / 20));
+            let chunks: Vec<Vec<_>> = chunks.into_iter().map(|chunk| chunk.into_iter().map(scaled).collect()).collect();
+            let expected: Vec<(u16, i64)> = chunks.concat();
+            let mut found = vec![None; expected.len()];
+            for batch in batches(&chunks)? {
+                prop_assert!(batch.rows().is_sorted_by_key(|row| (row.key, row.line)));
+                for (row, place) in batch.rows().iter().zip(rows(&batch)) {
+                    prop_assert_eq!(batch.id(row), row.line.to_string());
+                    let line = usize::try_from(row.line)?;
+                    prop_assert_eq!(found.get_mut(line - 1).and_then(|found| found.replace(place)), None);
+                }
+            }
+            prop_assert_eq!(found, expected.into_iter().map(Some).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn a_day_waits_until_it_is_whole_and_goes_in_the_order_of_its_keys() -> Result<(), BatchFull> {
+        let spread = |day: u16, events: i64| (0..events).map(|n| (day, n * (HASHES / events))).collect::<Vec<_>>();
+        let chunks: Vec<Vec<_>> = [spread(0, 32), spread(1, 32)].concat().chunks(4).map(<[_]>::to_vec).collect();
+        let batches = batches(&chunks)?;
+        let sizes: Vec<usize> = batches.iter().map(Batch::len).collect();
+        assert_eq!(sizes, [8, 8, 8, 8, 8, 8, 8, 8]);
+        assert!(batches.iter().flat_map(rows).is_sorted(), "no batch goes back to where one before it was");
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_too_much_to_wait_goes_on_though_its_day_is_not_whole() -> Result<(), BatchFull> {
+        let chunks: Vec<Vec<_>> =
+            (0..25).map(|chunk| (0..4).map(|n| (0, n * (HASHES / 4) + chunk)).collect()).collect();
+        let batches = batches(&chunks)?;
+        assert_eq!(batches.iter().map(Batch::len).sum::<usize>(), 100);
+        assert!(!batches.iter().flat_map(rows).is_sorted());
+        Ok(())
+    }
+}
