@@ -9,7 +9,8 @@ use divan::counter::ItemsCount;
 use std::path::Path;
 use tokenbook::books::import::DEFAULT_SOURCE;
 use tokenbook::domain::batch::{Batch, Names};
-use tokenbook::import::parse::{Context, Demand};
+use tokenbook::import::consumer::Demand;
+use tokenbook::import::parse::Context;
 use tokenbook::ledger::append::{Appended, Appender};
 use tokenbook::ledger::connection::{Access, Ledger};
 use tokenbook::ledger::transaction::Write;
@@ -34,7 +35,10 @@ fn measure(bencher: Bencher<'_, '_>, folder: &Path) {
     bencher
         .counter(ItemsCount::new(EVENTS))
         .with_inputs(|| {
-            batches.iter().map(|batch| books::ready(Batch::merged(&[batch.whole()]))).collect::<Vec<Batch>>()
+            batches
+                .iter()
+                .map(|batch| books::ready(Batch::merged(&[batch.whole()], Batch::new())))
+                .collect::<Vec<Batch>>()
         })
         .bench_local_values(|batches| {
             let write = books::ready(ledger.write(|| {}));

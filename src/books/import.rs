@@ -4,15 +4,16 @@
 //! less than a batch is parsed and checked before anybody has to wait.
 
 mod kept;
-mod queue;
 
 use crate::books::departments::Doubts;
 pub use crate::books::import_options::{
     DEFAULT_SOURCE, ImportOptions, LISTED, QUARANTINE_LIMIT, Quarantine, Run, UnknownFields,
 };
 use crate::books::{Act, Books, Observer};
+use crate::domain::batch::Batch;
 use crate::domain::timestamp::Timestamp;
 use crate::import::batches::BATCH_EVENTS;
+use crate::import::consumer::{Consumer, Demand, Offered};
 use crate::import::format::{named, stored};
 use crate::import::input::{self, FileDigest, Input, InputError, Source};
 use crate::import::parse::{self, Context, OnBad, ParseError, Parsed};
@@ -26,9 +27,8 @@ use crate::ledger::transaction::Write;
 use crate::ledger::{LedgerError, chain};
 use crate::text::problem::Problem;
 use kept::{facts, held};
-use queue::{Feed, Queue, Taken};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::mpsc::{channel, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
 
 /// What became of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,6 +129,36 @@ pub enum ImportError {
     Stopped,
 }
 
+/// Hands what is parsed to the thread that appends.
+struct Feed<'o> {
+    sender: SyncSender<Batch>,
+    spares: Receiver<Batch>,
+    observer: &'o dyn Observer,
+}
+
+impl Consumer for Feed<'_> {
+    fn offer(&mut self, batch: Batch) -> Offered {
+        match self.sender.try_send(batch) {
+            Ok(()) => Offered::Taken,
+            Err(TrySendError::Full(batch)) => Offered::Later(batch),
+            Err(TrySendError::Disconnected(_)) => Offered::Stop,
+        }
+    }
+
+    fn take(&mut self, batch: Batch) -> Demand {
+        if self.sender.send(batch).is_ok() { Demand::More } else { Demand::Stop }
+    }
+
+    fn spare(&mut self) -> Batch {
+        self.spares.try_recv().unwrap_or_default()
+    }
+
+    fn read(&mut self, bytes: u64) -> Demand {
+        self.observer.read(bytes);
+        if self.observer.stop() { Demand::Stop } else { Demand::More }
+    }
+}
+
 /// A first batch so large means that more will come.
 const LOAD_EVENTS: usize = BATCH_EVENTS / 2;
 
@@ -148,17 +178,17 @@ impl Books {
         let file = input.name();
         let context = self.context(options, act.now);
         let format = options.format.and_then(named);
-        let queue = Queue::default();
+        // One batch waits, so that the thread that appends never does.
+        let (sender, batches) = sync_channel::<Batch>(1);
+        let (done, spares) = channel::<Batch>();
         std::thread::scope(|scope| {
-            let (context, queue) = (&context, &queue);
+            let context = &context;
             let parser = scope.spawn(move || {
-                let mut feed = Feed::of(queue, observer);
                 let source = Source::open(input)?.at_most(options.max_bytes);
-                Ok(parse::parse(source, format, context, &mut feed))
+                Ok(parse::parse(source, format, context, &mut Feed { sender, spares, observer }))
             });
-            let batches = Taken::of(queue);
-            let appended = self.append(&batches, context, options, observer);
-            // A parser that waits for room stops when nobody makes any.
+            let appended = self.append(&batches, &done, context, options, observer);
+            // A parser that still waits to hand over a batch stops when nobody takes it.
             drop(batches);
             let parsed: Result<_, InputError> = parser.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             let parsed = parsed?.map_err(|error| parse_error(&file, error));
@@ -166,15 +196,17 @@ impl Books {
         })
     }
 
-    /// Appends batches as they come, while another thread sums those that are placed. `None` when none came.
+    /// Appends batches as they come, while another thread sums those that are placed. `None` when none came. Batches that
+    /// are done are given back for their room.
     fn append(
         &self,
-        batches: &Taken<'_>,
+        batches: &Receiver<Batch>,
+        done: &Sender<Batch>,
         context: &Context,
         options: &ImportOptions,
         observer: &dyn Observer,
     ) -> Result<Option<(Write<'_>, Appended)>, LedgerError> {
-        let Some(first) = batches.next() else { return Ok(None) };
+        let Ok(first) = batches.recv() else { return Ok(None) };
         let waiting = || observer.waiting();
         let load = first.len() >= LOAD_EVENTS && options.run == Run::Real;
         let write = if load { self.ledger.load(waiting)? } else { self.ledger.write(waiting)? };
@@ -189,10 +221,12 @@ impl Books {
                     if summary_sender.send(summariser.summarise(&mut placed)).is_err() {
                         break;
                     }
+                    // Nobody needs it once all is read.
+                    let _ = done.send(placed.into_batch());
                 }
             });
             let mut events = 0;
-            for batch in std::iter::once(first).chain(std::iter::from_fn(|| batches.next())) {
+            for batch in std::iter::once(first).chain(batches) {
                 events += u64::try_from(batch.len()).unwrap_or(u64::MAX);
                 // Held no longer than this: threads that parse wait for it when they meet a new name.
                 appender.new_names(&context.constants.names.lock())?;
@@ -201,9 +235,9 @@ impl Books {
                 if observer.stop() {
                     return Err(LedgerError::Stopped);
                 }
-                if let Some(placed) = placed
-                    && placed_sender.send(placed).is_err()
-                {
+                if placed.is_empty() {
+                    let _ = done.send(placed.into_batch());
+                } else if placed_sender.send(placed).is_err() {
                     break;
                 }
                 summaries.try_iter().try_for_each(|summary| appender.keep(&summary?))?;

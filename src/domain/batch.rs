@@ -186,6 +186,14 @@ impl Batch {
         Ok(spans)
     }
 
+    /// Drops all rows, and keeps their room.
+    pub fn clear(&mut self) {
+        self.rows.clear();
+        self.ids.clear();
+        self.rare.clear();
+        self.records = Records::Final;
+    }
+
     /// Drops all rows but the first ones. What the others had in the buffers stays there, unused.
     pub fn truncate(&mut self, rows: usize) {
         self.rows.truncate(rows);
@@ -200,7 +208,7 @@ impl Batch {
 
     /// The batch [sorted](Batch::sorted), cut where an eighth of a day ends if it has events of one day or two. Done for
     /// each chunk of a file, while it is near the processor.
-    pub fn sorted_by_eighths(self) -> Result<Vec<Self>, BatchFull> {
+    pub fn sorted_by_eighths(&self) -> Result<Vec<Self>, BatchFull> {
         let order = sorted(self.order());
         let (Some((first, _)), Some((last, _))) = (order.first(), order.last()) else { return Ok(Vec::new()) };
         if last.day().number() - first.day().number() > 1 {
@@ -235,11 +243,13 @@ impl Batch {
         Part { batch: self, rows: self.rows.get(places).unwrap_or(&[]) }
     }
 
-    /// Sorted parts as one batch: rows of one key in the order of the parts.
-    pub fn merged(parts: &[Part<'_>]) -> Result<Self, BatchFull> {
+    /// Sorted parts as one batch: rows of one key in the order of the parts. It takes the room of a spare batch.
+    pub fn merged(parts: &[Part<'_>], spare: Self) -> Result<Self, BatchFull> {
         let rows = || parts.iter().flat_map(|part| part.rows);
-        let ids = rows().map(|row| usize::from(row.spans.id_length)).sum();
-        let mut merged = Self::with_room(rows().count(), ids);
+        let mut merged = spare;
+        merged.clear();
+        merged.rows.reserve_exact(rows().count());
+        merged.ids.reserve_exact(rows().map(|row| usize::from(row.spans.id_length)).sum());
         let mut rests: Vec<_> = parts.iter().map(|part| part.rows.iter()).collect();
         // The next key of each part that has one, smallest first, then the earliest part.
         let mut next: BinaryHeap<Reverse<(EventKey, usize)>> = BinaryHeap::with_capacity(parts.len());
@@ -317,7 +327,7 @@ mod tests {
             let key = EventKey::new(crate::domain::calendar::Day::LAST, key);
             batch.push(Head { key, at: Timestamp::EARLIEST, line: 1, class: 0 }, "id", &frequent, &rare)?;
         }
-        let mut merged = Batch::merged(&[batch.sorted()?.whole()])?;
+        let mut merged = Batch::merged(&[batch.sorted()?.whole()], Batch::new())?;
         let rest = merged.split_off(1)?;
         assert_eq!((merged.len(), rest.len()), (1, 2));
         for (batch, row) in

@@ -5,7 +5,7 @@
 //! each of its pages once; what comes in several visits all of them each time. When a batch is made depends on nothing
 //! but the events and their chunks, so the ledger is the same for any number of threads.
 
-use crate::domain::batch::{Batch, BatchFull, Records};
+use crate::domain::batch::{Batch, BatchFull};
 use crate::domain::key::EventKey;
 use std::collections::BTreeMap;
 
@@ -123,7 +123,8 @@ impl Whole {
     }
 
     /// The next batch of at least so many events where there are as many, in the order of keys; `None` after the last.
-    pub fn next_batch(&mut self, at_least: usize, records: Records) -> Result<Option<Batch>, BatchFull> {
+    /// It takes the room of a spare batch.
+    pub fn next_batch(&mut self, at_least: usize, spare: impl FnOnce() -> Batch) -> Result<Option<Batch>, BatchFull> {
         let mut events = 0;
         while events < at_least || self.events - events < at_least / 2 {
             let Some((_, more)) = self.by_eighth.pop_first() else { break };
@@ -140,8 +141,7 @@ impl Whole {
             *gone = end.map_or(part.len(), |end| part.rows().partition_point(|row| row.key < end));
             parts.push(part.part(from..*gone));
         }
-        let mut batch = Batch::merged(&parts)?;
-        batch.records = records;
+        let batch = Batch::merged(&parts, spare())?;
         self.parts.retain(|(part, gone)| *gone < part.len());
         Ok(Some(batch))
     }
@@ -174,7 +174,7 @@ mod tests {
     fn batches(chunks: &[Vec<(u16, i64)>]) -> Result<Vec<Batch>, BatchFull> {
         let (mut waiting, mut batches, mut line) = (Waiting::default(), Vec::new(), 1);
         let mut deliver = |mut whole: Whole| {
-            while let Some(batch) = whole.next_batch(LIMITS.batch, Records::Final)? {
+            while let Some(batch) = whole.next_batch(LIMITS.batch, Batch::new)? {
                 batches.push(batch);
             }
             assert_eq!(whole.events(), 0);

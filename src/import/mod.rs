@@ -7,6 +7,7 @@
 pub mod batches;
 pub mod chunk;
 pub mod column_map;
+pub mod consumer;
 pub mod costs;
 pub mod csv;
 pub mod document;

@@ -9,6 +9,7 @@ use crate::domain::key::{KeyHash, SourceHasher};
 use crate::domain::timestamp::Timestamp;
 use crate::import::batches::{BATCH_EVENTS, Limits, Waiting, Whole};
 use crate::import::chunk::{Chunk, Chunks, LINE_LIMIT, lines};
+use crate::import::consumer::{Consumer, Demand, Offered};
 use crate::import::document::Pieces;
 use crate::import::format::{Beginning, Format, RecordReader, Redacted, recognised};
 use crate::import::head::Head;
@@ -17,12 +18,12 @@ use crate::import::intern::NameCache;
 use crate::import::reading::Reading;
 use crate::import::sink::{Constants, Sink, Tools};
 use crate::text::problem::Problem;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
-/// Events that may be read ahead in any case.
-const AHEAD: usize = 3 * BATCH_EVENTS;
+/// Events that may be held in any case.
+const AHEAD: usize = 2 * BATCH_EVENTS;
 
 /// What an import reads with.
 #[derive(Debug)]
@@ -107,32 +108,6 @@ pub enum ParseError {
     Stopped,
 }
 
-/// Whether more batches are wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Demand {
-    /// Go on.
-    More,
-    /// Stop reading.
-    Stop,
-}
-
-/// Whoever takes what is read.
-pub trait Consumer {
-    /// A batch. What of the file it holds, and in what order batches come, depends on the file only.
-    fn take(&mut self, batch: Batch) -> Demand;
-
-    /// So many bytes were read. Reading goes on once no more than so many events wait to be taken up.
-    fn read(&mut self, _bytes: u64, _most_waiting: usize) -> Demand {
-        Demand::More
-    }
-}
-
-impl<F: FnMut(Batch) -> Demand> Consumer for F {
-    fn take(&mut self, batch: Batch) -> Demand {
-        self(batch)
-    }
-}
-
 /// Reads a file to its end.
 pub fn parse(
     source: Source,
@@ -157,7 +132,7 @@ pub fn parse(
     let width = rayon::current_num_threads() * 2;
     let mut window = read_window(&mut chunks, width)?;
     while !window.is_empty() {
-        if consumer.read(chunks.inner().bytes_read(), gathered.most_elsewhere()) == Demand::Stop {
+        if consumer.read(chunks.inner().bytes_read()) == Demand::Stop {
             return Err(ParseError::Stopped);
         }
         check_tail(window.last(), reader.as_ref(), context)?;
@@ -167,7 +142,7 @@ pub fn parse(
             for (chunk, output) in window.iter().zip(&mut parsed) {
                 scope.spawn(|_| *output = parse_chunk(chunk, reader.as_ref(), context, &pool));
             }
-            gathered.deliver(consumer)?;
+            gathered.deliver(consumer, gathered.ahead())?;
             Ok::<_, ParseError>(read_window(&mut chunks, width)?)
         })?;
         for output in parsed {
@@ -178,8 +153,8 @@ pub fn parse(
         }
     }
     gathered.add(end(reader.as_ref(), context, &pool), context)?;
-    gathered.whole.push(gathered.waiting.take_all());
-    gathered.deliver(consumer)?;
+    gathered.whole.push_back(gathered.waiting.take_all());
+    gathered.deliver(consumer, 0)?;
     let digest = chunks.into_inner().finish()?;
     if gathered.counts.lines == gathered.counts.header + gathered.counts.blank {
         return Err(ParseError::File(no_events()));
@@ -283,6 +258,7 @@ fn borrow_tools(context: &Context, pool: &Mutex<Vec<Tools>>) -> Tools {
         cache: NameCache::default(),
         days: DayFinder::new(context.calendar),
         hasher: SourceHasher::new(context.key_hash, &context.source),
+        batch: Batch::new(),
     })
 }
 
@@ -371,7 +347,7 @@ fn utf8(bytes: &[u8]) -> Result<&str, Problem> {
 impl Output {
     /// Keeps the events of a chunk, sorted: this thread has them near it.
     fn keep(&mut self, sink: Sink<'_>, context: &Context) {
-        match sink.into_batch().sorted_by_eighths() {
+        match sink.sorted() {
             Ok(parts) => self.parts = parts,
             Err(error) => self.refuse(Problem::line(error.to_string(), "shorter ids"), Redacted::default(), context),
         }
@@ -390,8 +366,10 @@ impl Output {
 struct Gathered {
     waiting: Waiting,
     /// To be delivered.
-    whole: Vec<Whole>,
-    /// The most events that were delivered together.
+    whole: VecDeque<Whole>,
+    /// Offered, and not taken yet.
+    offered: Option<Batch>,
+    /// The most events that became whole at once.
     most: usize,
     records: Records,
     counts: LineCounts,
@@ -416,28 +394,59 @@ impl Gathered {
         if self.counts.bad > 0 && context.on_bad == OnBad::DropEvents {
             self.waiting.take_all();
             self.whole.clear();
+            self.offered = None;
         }
         self.whole.extend(self.waiting.take_enough(Limits::IMPORT).map_err(full)?);
         Ok(())
     }
 
-    fn deliver(&mut self, consumer: &mut impl Consumer) -> Result<(), ParseError> {
-        for mut whole in std::mem::take(&mut self.whole) {
-            self.most = self.most.max(whole.events());
-            while let Some(batch) = whole.next_batch(BATCH_EVENTS, self.records).map_err(full)? {
-                if consumer.take(batch) == Demand::Stop {
-                    return Err(ParseError::Stopped);
+    /// Hands on what is whole: as long as it is taken, and in any case while more than so many events are held here.
+    fn deliver(&mut self, consumer: &mut impl Consumer, held: usize) -> Result<(), ParseError> {
+        while let Some(batch) = self.next_batch(consumer)? {
+            let offered = if self.held() + batch.len() > held {
+                match consumer.take(batch) {
+                    Demand::More => Offered::Taken,
+                    Demand::Stop => Offered::Stop,
                 }
+            } else {
+                consumer.offer(batch)
+            };
+            match offered {
+                Offered::Taken => {}
+                Offered::Later(batch) => {
+                    self.offered = Some(batch);
+                    break;
+                }
+                Offered::Stop => return Err(ParseError::Stopped),
             }
         }
         Ok(())
     }
 
-    /// How many events may wait elsewhere while more are gathered here: a quarter more, in all, than are delivered
-    /// together, so that neither side stands still.
-    fn most_elsewhere(&self) -> usize {
-        let here = self.waiting.events() + self.whole.iter().map(Whole::events).sum::<usize>();
-        (self.most + self.most / 4).max(AHEAD).saturating_sub(here)
+    fn next_batch(&mut self, consumer: &mut impl Consumer) -> Result<Option<Batch>, ParseError> {
+        if let Some(batch) = self.offered.take() {
+            return Ok(Some(batch));
+        }
+        while let Some(whole) = self.whole.front_mut() {
+            self.most = self.most.max(whole.events());
+            if let Some(mut batch) = whole.next_batch(BATCH_EVENTS, || consumer.spare()).map_err(full)? {
+                batch.records = self.records;
+                return Ok(Some(batch));
+            }
+            self.whole.pop_front();
+        }
+        Ok(None)
+    }
+
+    /// How many events are held here.
+    fn held(&self) -> usize {
+        self.waiting.events() + self.whole.iter().map(Whole::events).sum::<usize>()
+    }
+
+    /// How many events may be held while more are read: a quarter more than become whole at once, so that neither side
+    /// stands still.
+    fn ahead(&self) -> usize {
+        (self.most + self.most / 4).max(AHEAD)
     }
 
     fn into_parsed(self, format: &'static str, digest: FileDigest, keep_bad: usize) -> Parsed {

@@ -7,10 +7,11 @@ use crate::domain::calendar::Calendar;
 use crate::domain::event::{EventId, UsageEvent};
 use crate::domain::key::KeyHash;
 use crate::domain::timestamp::Timestamp;
+use crate::import::consumer::Demand;
 use crate::import::format::Format;
 use crate::import::input::Source;
 use crate::import::intern::SharedNames;
-use crate::import::parse::{self, Context, Demand, OnBad, ParseError, Parsed};
+use crate::import::parse::{self, Context, OnBad, ParseError, Parsed};
 use crate::import::reading::Reading;
 use crate::import::sink::Constants;
 

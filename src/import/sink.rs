@@ -1,6 +1,6 @@
 //! Where formats hand over events: the one place that checks what an event must be.
 
-use crate::domain::batch::{Batch, Head};
+use crate::domain::batch::{Batch, BatchFull, Head};
 use crate::domain::calendar::DayFinder;
 use crate::domain::event::PromptSize;
 use crate::domain::key::{EventKey, SourceHasher};
@@ -67,39 +67,42 @@ pub struct Tools {
     pub days: DayFinder,
     /// Hashes of ids.
     pub hasher: SourceHasher,
+    /// Room for a chunk's events: large pieces of memory asked for and given back between small ones that stay leave
+    /// holes.
+    pub batch: Batch,
 }
 
 /// Collects the events of one chunk.
 pub struct Sink<'a> {
     constants: &'a Constants,
     tools: &'a mut Tools,
-    batch: Batch,
 }
 
 impl<'a> Sink<'a> {
     /// An empty sink.
     pub fn new(constants: &'a Constants, tools: &'a mut Tools) -> Self {
-        Self { constants, tools, batch: Batch::new() }
+        tools.batch.clear();
+        Self { constants, tools }
     }
 
-    /// The events collected.
-    pub fn into_batch(self) -> Batch {
-        self.batch
+    /// The events collected, in the order of their keys.
+    pub fn sorted(self) -> Result<Vec<Batch>, BatchFull> {
+        self.tools.batch.sorted_by_eighths()
     }
 
     /// How many events were collected.
     pub fn len(&self) -> usize {
-        self.batch.len()
+        self.tools.batch.len()
     }
 
     /// Whether none was.
     pub fn is_empty(&self) -> bool {
-        self.batch.is_empty()
+        self.tools.batch.is_empty()
     }
 
     /// Forgets all events but the first ones: a record is an event for each of its parts, or none.
     pub fn truncate(&mut self, events: usize) {
-        self.batch.truncate(events);
+        self.tools.batch.truncate(events);
     }
 
     /// Checks the fields of one of our own records and keeps the event.
@@ -149,7 +152,8 @@ impl<'a> Sink<'a> {
         let class = self.tools.cache.class(&self.constants.names, &texts, &self.constants.fill)?;
         let key = EventKey::new(self.tools.days.day_of(draft.at), self.tools.hasher.hash(draft.id));
         let head = Head { key, at: draft.at, line, class };
-        self.batch
+        self.tools
+            .batch
             .push(head, draft.id, &frequent, &rare)
             .map_err(|error| Problem::line(error.to_string(), "shorter ids"))
     }

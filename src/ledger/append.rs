@@ -166,10 +166,8 @@ impl<'w> Appender<'w> {
     /// Appends a batch on this thread alone: placed, summed and kept.
     pub fn append(&mut self, batch: Batch, names: &Names, summariser: &mut Summariser) -> Result<()> {
         self.new_names(names)?;
-        match self.place(batch)? {
-            Some(mut placed) => self.keep(&summariser.summarise(&mut placed)?),
-            None => Ok(()),
-        }
+        let mut placed = self.place(batch)?;
+        if placed.is_empty() { Ok(()) } else { self.keep(&summariser.summarise(&mut placed)?) }
     }
 
     /// What sums the batches of this appender, on this thread or another.
@@ -177,9 +175,9 @@ impl<'w> Appender<'w> {
         Summariser::new(self.source, self.calendar)
     }
 
-    /// Puts the rows of a batch, which are sorted, in their places. `None` when all were there already. Conflicts are
-    /// gathered; [`Appender::finish`] returns them.
-    pub fn place(&mut self, batch: Batch) -> Result<Option<PlacedBatch>> {
+    /// Puts the rows of a batch, which are sorted, in their places. Conflicts are gathered; [`Appender::finish`] returns
+    /// them.
+    pub fn place(&mut self, batch: Batch) -> Result<PlacedBatch> {
         let id = self.next_batch;
         self.stored.own_batch(id);
         self.batches += 1;
@@ -191,10 +189,10 @@ impl<'w> Appender<'w> {
             first += u32::try_from(rows.len()).map_err(|_| QuantityOverflow)?;
         }
         if days.is_empty() {
-            return Ok(None);
+            return Ok(PlacedBatch { id, batch, days, classes: Vec::new() });
         }
         self.next_batch += 1;
-        Ok(Some(PlacedBatch { id, batch, days, classes: std::mem::take(&mut self.untold) }))
+        Ok(PlacedBatch { id, batch, days, classes: std::mem::take(&mut self.untold) })
     }
 
     /// Writes what was summed of a batch. Batches must come in the order they were placed.

@@ -19,8 +19,8 @@ const WALK: &str = "SELECT key FROM usage_event WHERE key BETWEEN ?1 AND ?2";
 /// Walking along a day to fill a filter costs about an eighth of a probe a row.
 const WALK_FACTOR: i64 = 8;
 
-/// The memory that filters may take: that of some thirty million events.
-const FILTER_BYTES: usize = 64 << 20;
+/// The memory that filters may take: that of some fifteen million events.
+const FILTER_BYTES: usize = 32 << 20;
 
 pub(super) struct Neighbours<'w> {
     connection: &'w Connection,

@@ -13,7 +13,7 @@ use crate::domain::usage::{Tally, UsageKey, UsageLine, UsageSums};
 use crate::ledger::{LedgerError, Result, stored};
 use std::sync::Arc;
 
-/// A batch whose new rows are in the ledger.
+/// A batch whose new rows, if there are any, are in the ledger.
 #[derive(Debug)]
 pub struct PlacedBatch {
     /// Its number.
@@ -24,6 +24,18 @@ pub struct PlacedBatch {
     pub(super) days: Vec<PlacedDay>,
     /// The classes that came with it.
     pub(super) classes: Vec<NewClass>,
+}
+
+impl PlacedBatch {
+    /// Whether all its rows were there already.
+    pub const fn is_empty(&self) -> bool {
+        self.days.is_empty()
+    }
+
+    /// The batch as it came, for its room.
+    pub fn into_batch(self) -> Batch {
+        self.batch
+    }
 }
 
 /// The new rows of a day: places in the batch, and the keys they got.

@@ -121,7 +121,7 @@ mod tests {
             let head = Head { key: EventKey::new(day, *hash), at, line, class: u32::from(*requests > 1) };
             batch.push(head, id, quantities.frequent(), &[])?;
         }
-        let mut batch = Batch::merged(&[batch.whole()])?;
+        let mut batch = Batch::merged(&[batch.whole()], Batch::new())?;
         batch.records = Records::Growing;
         Ok(batch)
     }
@@ -156,7 +156,7 @@ mod tests {
             let mut appender = Appender::new(&write, "default")?;
             let mut summariser = appender.summariser();
             for batch in *batches {
-                let mut copy = Batch::merged(&[batch.whole()])?;
+                let mut copy = Batch::merged(&[batch.whole()], Batch::new())?;
                 copy.records = batch.records;
                 appender.append(copy, &names()?, &mut summariser)?;
             }
