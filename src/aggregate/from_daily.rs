@@ -28,6 +28,29 @@ pub fn usage(
     Ok(lines)
 }
 
+/// The usage of a period, the days of each month added up: each line is of the first of them, and priced there. `None`
+/// where a price changes inside one of the months. A day is read at a time.
+pub fn usage_by_month(
+    snapshot: &Snapshot<'_>,
+    period: Period,
+    changes: &PriceChanges<'_>,
+) -> Result<Option<Vec<UsageLine>>, AggregateError> {
+    let calendar = snapshot.ledger().settings().calendar;
+    let mut sums = UsageSums::new();
+    for day in period.days() {
+        let first = day.month().first().max(period.first());
+        let priced_at = calendar.start_of(first);
+        for mut line in snapshot.daily_usage(Period::between(day, day))? {
+            line.key.day = first;
+            line.key.priced_at = priced_at;
+            sums.add(line)?;
+        }
+    }
+    let lines = sums.take();
+    let end = |first: Day| calendar.start_of(first.month().next().first());
+    Ok(changes.are_outside(&lines, end).then_some(lines))
+}
+
 fn days_to_split(
     snapshot: &Snapshot<'_>,
     lines: &[UsageLine],

@@ -1,6 +1,7 @@
 //! Usage from the monthly sums, which know the payer and not the day: a few thousand however large the ledger is.
 
 use crate::aggregate::PriceChanges;
+use crate::domain::calendar::Day;
 use crate::domain::period::Period;
 use crate::domain::usage::UsageLine;
 use crate::ledger::LedgerError;
@@ -14,15 +15,6 @@ pub fn usage(
 ) -> Result<Option<Vec<UsageLine>>, LedgerError> {
     let lines = snapshot.monthly_usage(period)?;
     let calendar = snapshot.ledger().settings().calendar;
-    for of_month in lines.chunk_by(|a, b| a.key.day == b.key.day) {
-        let Some(first) = of_month.first() else { continue };
-        let end = calendar.start_of(first.key.day.month().next().first());
-        let mut models: Vec<i64> = of_month.iter().map(|line| line.key.model).collect();
-        models.sort_unstable();
-        models.dedup();
-        if models.into_iter().any(|model| !changes.within(model, first.key.priced_at, end).is_empty()) {
-            return Ok(None);
-        }
-    }
-    Ok(Some(lines))
+    let end = |first: Day| calendar.start_of(first.month().next().first());
+    Ok(changes.are_outside(&lines, end).then_some(lines))
 }

@@ -10,10 +10,11 @@ pub mod from_events;
 pub mod from_monthly;
 pub mod rated;
 
+use crate::domain::calendar::Day;
 use crate::domain::quantities::QuantityOverflow;
 use crate::domain::ratio;
 use crate::domain::timestamp::Timestamp;
-use crate::domain::usage::Dictionary;
+use crate::domain::usage::{Dictionary, UsageLine};
 use crate::ledger::LedgerError;
 use crate::price::Book;
 use rustc_hash::FxHashMap;
@@ -53,6 +54,19 @@ impl<'a> PriceChanges<'a> {
         changes.sort_unstable();
         changes.dedup();
         changes
+    }
+
+    /// Whether no price of the lines' models changes between the instant at which a line is priced and the end of the
+    /// span that begins with its day. Lines of one day follow each other.
+    fn are_outside(&self, lines: &[UsageLine], end_of: impl Fn(Day) -> Timestamp) -> bool {
+        lines.chunk_by(|a, b| a.key.day == b.key.day).all(|of_span| {
+            let Some(first) = of_span.first() else { return true };
+            let end = end_of(first.key.day);
+            let mut models: Vec<i64> = of_span.iter().map(|line| line.key.model).collect();
+            models.sort_unstable();
+            models.dedup();
+            models.into_iter().all(|model| self.within(model, first.key.priced_at, end).is_empty())
+        })
     }
 }
 

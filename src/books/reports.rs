@@ -49,6 +49,8 @@ pub struct Request {
 pub enum Detail {
     /// Days, and every tag.
     Days,
+    /// Every tag.
+    Tags,
     /// Payers and models only.
     Totals,
 }
@@ -57,7 +59,13 @@ impl Detail {
     /// What a report needs.
     pub fn of(report: &str, by: &[Dimension]) -> Self {
         let coarse = matches!(report, "chargeback" | "summary" | "roi" | "provider-cost");
-        if coarse && by.iter().all(Dimension::is_of_payer_or_model) { Self::Totals } else { Self::Days }
+        if !coarse || by.contains(&Dimension::Day) {
+            Self::Days
+        } else if by.iter().all(Dimension::is_of_payer_or_model) {
+            Self::Totals
+        } else {
+            Self::Tags
+        }
     }
 }
 
@@ -229,8 +237,13 @@ impl Rating<'_> {
             }
         }
         let names = self.snapshot.dictionary()?;
-        let lines = self.of_days(request.period, request.basis, &names)?;
-        let before = month_before.map_or(Ok(Vec::new()), |period| self.of_days(period, Basis::Sums, &names))?;
+        let days_matter = request.detail == Detail::Days || !self.rules.is_empty();
+        let rated = |period, basis| {
+            let by_month = if days_matter || basis == Basis::Events { None } else { self.of_tags(period, &names)? };
+            by_month.map_or_else(|| self.of_days(period, basis, &names), Ok)
+        };
+        let lines = rated(request.period, request.basis)?;
+        let before = month_before.map_or(Ok(Vec::new()), |period| rated(period, Basis::Sums))?;
         Ok(Rated { lines, before: some(before), names })
     }
 
@@ -238,6 +251,15 @@ impl Rating<'_> {
         let changes = PriceChanges::new(self.books.values().collect(), names);
         let currency = self.snapshot.ledger().settings().currency;
         let usage = from_monthly::usage(self.snapshot, period, &changes)?;
+        Ok(usage.and_then(|usage| rated::rated_as_it_is(usage, self.book, names, currency)))
+    }
+
+    /// The usage of a period whose days need not be told apart: a sum for each month, tag set and model instead of one
+    /// for each day. `None` where days differ in more than quantities.
+    fn of_tags(&self, period: Period, names: &Dictionary) -> Result<Option<Vec<RatedLine>>, BooksError> {
+        let changes = PriceChanges::new(self.books.values().collect(), names);
+        let currency = self.snapshot.ledger().settings().currency;
+        let usage = from_daily::usage_by_month(self.snapshot, period, &changes)?;
         Ok(usage.and_then(|usage| rated::rated_as_it_is(usage, self.book, names, currency)))
     }
 
