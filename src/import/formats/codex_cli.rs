@@ -2,9 +2,13 @@
 //!
 //! No page documents them; as <https://github.com/openai/codex> writes them, read 2026-11-23. A line `token_count` has
 //! the tokens of the last request and their sum so far; lines that repeat the sum are no requests. Where the last is
-//! missing, it is what the sum grew by. `input_tokens` includes cached ones, `output_tokens` includes reasoning. The
-//! model is that of the `turn_context` before. The id is session and place of the request in it, the time the line's.
-//! Folder and branch become tags. One file is one session, and its lines follow each other in time.
+//! missing, it is what the sum grew by. `input_tokens` includes cached and written ones, `output_tokens` includes
+//! reasoning. The model is that of the `turn_context` before. The id is session and place of the request in it, the time
+//! the line's. Folder and branch become tags. One file is one session, and its lines follow each other in time.
+//!
+//! A session forked from another (`forked_from_id`) begins with the other's lines, under new times: they were used, and
+//! are counted, there. Its own turns have an id made after the session began (UUID, version 7), as
+//! <https://github.com/kenn-io/agentsview/pull/657> found and ccusage 1370 reports, read 2026-11-25.
 
 use crate::domain::meter::Meter;
 use crate::import::events::{Event, natural_key};
@@ -38,8 +42,8 @@ fn keep(record: &Record<'_>) -> Result<Option<String>, Problem> {
     let Some(kind) = record.text("type")? else { return Ok(None) };
     let Some(payload) = record.object("payload")? else { return Ok(None) };
     let names: &[&str] = match kind.as_ref() {
-        "session_meta" => &["id", "cwd", "git", "model_provider"],
-        "turn_context" => &["model"],
+        "session_meta" => &["id", "forked_from_id", "cwd", "git", "model_provider"],
+        "turn_context" => &["model", "turn_id"],
         "event_msg" if payload.text("type")?.as_deref() == Some("token_count") && payload.has("info") => &["info"],
         _ => return Ok(None),
     };
@@ -65,6 +69,7 @@ fn keep(record: &Record<'_>) -> Result<Option<String>, Problem> {
 struct Counts {
     input: i64,
     cached: i64,
+    written: i64,
     output: i64,
     reasoning: i64,
 }
@@ -75,6 +80,7 @@ impl Counts {
         Ok(Self {
             input: usage.needed_count("input_tokens")?,
             cached: count("cached_input_tokens")?,
+            written: count("cache_write_input_tokens")?,
             output: count("output_tokens")?,
             reasoning: count("reasoning_output_tokens")?,
         })
@@ -86,6 +92,7 @@ impl Counts {
         Some(Self {
             input: grown(self.input, before.input)?,
             cached: grown(self.cached, before.cached)?,
+            written: grown(self.written, before.written)?,
             output: grown(self.output, before.output)?,
             reasoning: grown(self.reasoning, before.reasoning)?,
         })
@@ -102,6 +109,39 @@ struct Session {
     branch: Option<String>,
     sum: Counts,
     requests: u64,
+    turn: Turn,
+}
+
+/// Whose turn it is in a session.
+#[derive(Debug, Clone, Copy, Default)]
+enum Turn {
+    /// The session's own.
+    #[default]
+    Own,
+    /// Repeated from the session that this one, begun at so many milliseconds, is a fork of.
+    Repeated(i64),
+    /// Of a fork begun then, and its id does not tell.
+    Untold(i64),
+}
+
+impl Turn {
+    /// The turn of an id that follows this one.
+    fn then(self, id: Option<&str>) -> Self {
+        let (Self::Repeated(begun) | Self::Untold(begun)) = self else { return Self::Own };
+        match id.and_then(made_at) {
+            Some(made) if made >= begun => Self::Own,
+            Some(_) => Self::Repeated(begun),
+            None => Self::Untold(begun),
+        }
+    }
+}
+
+/// When a UUID of version 7 was made, in milliseconds since 1970.
+fn made_at(id: &str) -> Option<i64> {
+    let digits: String = id.chars().filter(|c| *c != '-').collect();
+    let version = digits.as_bytes().get(12).copied();
+    let time = digits.get(..12).filter(|_| digits.len() == 32 && version == Some(b'7'))?;
+    i64::from_str_radix(time, 16).ok()
 }
 
 /// Walks through the session.
@@ -120,6 +160,10 @@ impl Session {
         match record.needed("kind")?.as_ref() {
             "session_meta" => {
                 // A resumed session repeats the line of the one it goes on from: the first is the file's own.
+                if self.id.is_none() && record.has("forked_from_id") {
+                    let written = instant(record, "timestamp")?.map_or(0, |at| at.nanos() / 1_000_000);
+                    self.turn = Turn::Repeated(owned("id")?.as_deref().and_then(made_at).unwrap_or(written));
+                }
                 self.id = self.id.take().or(owned("id")?);
                 self.cwd = self.cwd.take().or(owned("cwd")?);
                 self.provider = self.provider.take().or(owned("model_provider")?);
@@ -130,11 +174,16 @@ impl Session {
             }
             "turn_context" => {
                 self.model = owned("model")?.or(self.model.take());
+                self.turn = self.turn.then(owned("turn_id")?.as_deref());
                 Ok(())
             }
-            _ => match self.request(record)? {
-                Some(counts) => self.push(record, line, counts, pushing),
-                None => Ok(()),
+            _ => match (self.request(record)?, self.turn) {
+                (None, _) | (Some(_), Turn::Repeated(_)) => Ok(()),
+                (Some(counts), Turn::Own) => self.push(record, line, counts, pushing),
+                (Some(_), Turn::Untold(_)) => {
+                    let what = "does not tell whether its requests are repeated from the session this one is a fork of";
+                    Err(Problem::field("turn_context.turn_id", what, "a UUID of version 7, as Codex makes them"))
+                }
             },
         }
     }
@@ -181,8 +230,10 @@ impl Session {
         event.tags.add("cwd", self.cwd.clone().map(Into::into));
         event.tags.add("git_branch", self.branch.clone().map(Into::into));
         event.meters.put(Meter::CacheRead, Some(counts.cached));
-        let cached = [("cached_input_tokens", Some(counts.cached))];
-        event.meters.rest(Meter::Input, ("input_tokens", Some(counts.input)), &cached)?;
+        let written = Some(counts.written).filter(|written| *written > 0);
+        event.meters.put(Meter::CacheWrite, written);
+        let parts = [("cached_input_tokens", Some(counts.cached)), ("cache_write_input_tokens", written)];
+        event.meters.rest(Meter::Input, ("input_tokens", Some(counts.input)), &parts)?;
         event.meters.put(Meter::Reasoning, Some(counts.reasoning));
         let reasoning = [("reasoning_output_tokens", Some(counts.reasoning))];
         event.meters.rest(Meter::Output, ("output_tokens", Some(counts.output)), &reasoning)?;
