@@ -3,7 +3,8 @@
 //! `fixtures/formats/NAME/` holds files `usage*` and, for each, the events in `usage*.expected.csv`: our own CSV, with
 //! the line of each event before it and whether it is a request or a bucket. `refused.txt` holds records that must be
 //! refused, each followed by `! ` and what must be said; `# ` begins what stands before each of them, a header.
-//! Options stand in `options.txt`, one a line with its value; `@NAME` is a file of the folder. `UPDATE_GOLDEN=1` writes
+//! Options stand in `options.txt`, one a line with its value, or in `usage*.options.txt` for one file; `@NAME` is a file of
+//! the folder. `UPDATE_GOLDEN=1` writes
 //! the expected events anew.
 
 mod desk;
@@ -51,12 +52,18 @@ fn folders() -> Outcome<Vec<(&'static Format, PathBuf)>> {
 
 fn usage_files(folder: &Path) -> Outcome<Vec<PathBuf>> {
     let all = files(folder)?;
-    Ok(all.into_iter().filter(|p| name(p).starts_with("usage") && !name(p).ends_with(".expected.csv")).collect())
+    let other = |path: &Path| [".expected.csv", ".options.txt"].iter().any(|end| name(path).ends_with(end));
+    Ok(all.into_iter().filter(|path| name(path).starts_with("usage") && !other(path)).collect())
 }
 
-/// The options of a folder, as arguments.
-fn options(folder: &Path) -> Outcome<Vec<String>> {
-    let path = folder.join("options.txt");
+/// The options of a file.
+fn options_of(folder: &Path, file: &Path) -> Outcome<Vec<String>> {
+    let own = file.with_extension("options.txt");
+    options(folder, &if own.exists() { own } else { folder.join("options.txt") })
+}
+
+/// The options in a text of a folder, as arguments.
+fn options(folder: &Path, path: &Path) -> Outcome<Vec<String>> {
     if !path.exists() {
         return Ok(Vec::new());
     }
@@ -125,10 +132,10 @@ fn every_format_has_fixtures_and_they_are_read_as_expected() -> Outcome {
         assert!(folders.iter().any(|(known, _)| known.name == format.name), "{} has no fixtures", format.name);
     }
     for (format, folder) in folders {
-        let reading = reading(&options(&folder)?)?;
         let files = usage_files(&folder)?;
         assert!(!files.is_empty(), "{} has no usage", format.name);
         for file in files {
+            let reading = reading(&options_of(&folder, &file)?)?;
             let forced = BY_NAME.contains(&format.name).then_some(format);
             let read = preview(Source::open(&Input::File(file.clone()))?, forced, &reading, now()?)
                 .map_err(|error| format!("{}: {error}", file.display()))?;
@@ -151,7 +158,7 @@ fn every_format_has_fixtures_and_they_are_read_as_expected() -> Outcome {
 fn every_fixture_is_imported_once_and_every_record_is_accounted_for() -> Outcome {
     for (_, folder) in folders()? {
         for file in usage_files(&folder)? {
-            let (desk, options) = (Desk::new()?, options(&folder)?);
+            let (desk, options) = (Desk::new()?, options_of(&folder, &file)?);
             let mut arguments = vec!["import", text(&file)?];
             arguments.extend(options.iter().map(String::as_str));
             let first = desk.run(&arguments)?.ends(0)?;
@@ -172,7 +179,7 @@ fn every_fixture_is_imported_once_and_every_record_is_accounted_for() -> Outcome
 #[test]
 fn what_a_format_cannot_tell_is_refused_with_the_reason() -> Outcome {
     for (format, folder) in folders()? {
-        let reading = reading(&options(&folder)?)?;
+        let reading = reading(&options(&folder, &folder.join("options.txt"))?)?;
         let cases = std::fs::read_to_string(folder.join("refused.txt"))
             .map_err(|error| format!("{}: refused.txt: {error}", format.name))?;
         let (mut before, mut record, mut refused) = (String::new(), String::new(), 0);

@@ -1,11 +1,12 @@
 //! A vendor's response body, by itself or in an envelope that says what the body does not.
 //!
 //! `{"timestamp": …, "event_id": …, "provider": …, "model": …, "department": …, "tags": {…}, "body": {…}}`, of which
-//! only `body` must be there. The lines of a batch's results, of OpenAI and of Anthropic, are envelopes too, and their
+//! only `body` must be there. The lines of a batch's results ([`crate::import::batch_line`]) are envelopes too, and their
 //! requests were billed as `batch`. What the envelope says wins over what the body says.
 
 use crate::domain::tags::TagKey;
 use crate::domain::timestamp::Timestamp;
+use crate::import::batch_line::BatchLine;
 use crate::import::events::{Event, Tags};
 use crate::import::reading::{Reading, instant};
 use crate::import::record::Record;
@@ -25,7 +26,8 @@ pub struct Body<'a> {
     pub batch: bool,
     id: Option<Cow<'a, str>>,
     at: Option<Timestamp>,
-    /// What was said for the whole file.
+    /// What is said where the body says nothing: an id, and a time for the whole file.
+    other_id: Option<Cow<'a, str>>,
     fallback: Option<Timestamp>,
     model: Option<Cow<'a, str>>,
     provider: Option<Cow<'a, str>>,
@@ -40,13 +42,16 @@ impl<'a> Body<'a> {
             batch: false,
             id: None,
             at: None,
+            other_id: None,
             fallback: reading.at,
             model: None,
             provider: None,
             tags: Tags::default(),
         };
-        if record.has("custom_id") {
-            return Ok(batch_body(record)?.map(|body| Self { batch: true, ..bare(body) }));
+        if let Some(line) = BatchLine::of(record)? {
+            let BatchLine { body, id, at } = line;
+            let fallback = at.or(reading.at);
+            return Ok(body.map(|body| Self { batch: true, other_id: id, fallback, ..bare(body) }));
         }
         if !record.is_object("body") || record.has("usage") {
             let failed = record.has("error") && !record.has("usage");
@@ -93,7 +98,11 @@ impl<'a> Body<'a> {
     ) -> Result<Event<'a>, Problem> {
         let envelope = "an envelope {\"event_id\":…, \"timestamp\":…, \"body\":{…}}";
         let missing = |name: &str, expected: String| Problem::field(name, "is missing", expected);
-        let id = self.id.or(id).ok_or_else(|| missing("id", format!("the response's id, or {envelope}")))?;
+        let id = self
+            .id
+            .or(id)
+            .or(self.other_id)
+            .ok_or_else(|| missing("id", format!("the response's id, or {envelope}")))?;
         let at = self
             .at
             .or(at)
@@ -116,31 +125,6 @@ pub fn tier<'a>(body: &Record<'a>, event: &mut Event<'a>) -> Result<(), Problem>
         event.tier = tier;
     }
     Ok(())
-}
-
-/// The response within a line of a batch's results; `None` where the request failed, which used nothing.
-fn batch_body<'a>(record: &Record<'a>) -> Result<Option<Record<'a>>, Problem> {
-    if let Some(response) = record.object("response")? {
-        let failed = response.count("status_code")?.is_some_and(|status| status >= 400);
-        let body = response.object("body")?;
-        return match body {
-            Some(body) if body.has("usage") => Ok(Some(body)),
-            _ if failed || record.has("error") => Ok(None),
-            Some(body) => Ok(Some(body)),
-            None => Err(response.wrong("body", "is missing", "the response, or a status_code of 400 or more")),
-        };
-    }
-    if let Some(result) = record.object("result")? {
-        let message = result.object("message")?;
-        return match result.needed("type")?.as_ref() {
-            "succeeded" => message.ok_or_else(|| result.wrong("message", "is missing", "the message")).map(Some),
-            _ => Ok(None),
-        };
-    }
-    if record.has("error") {
-        return Ok(None);
-    }
-    Err(Problem::line("is no result of a batch", "a line with a response, a result or an error"))
 }
 
 /// Refuses a field of an envelope that is mistyped: `departement` ignored would lose who pays.

@@ -52,9 +52,11 @@ impl Head {
         self.paths.contains_key(path)
     }
 
-    /// The same, for a response body: by itself or within an envelope.
+    /// The same, for a response body: by itself, within an envelope, or in a line of a batch's results.
     pub fn body_has(&self, path: &str) -> bool {
-        ["", "body.", "response.body."].iter().any(|outer| self.has(&format!("{outer}{path}")))
+        ["", "body.", "response.body.", "response.", "modelOutput."]
+            .iter()
+            .any(|outer| self.has(&format!("{outer}{path}")))
     }
 
     /// The text at a path.

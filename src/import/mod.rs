@@ -4,6 +4,7 @@
 //! how a vendor spells an event and hands over a [`Draft`]; what an event must be is checked in one place, the [`sink`].
 //! Prompt and answer texts are never read into an event, whatever else a record holds.
 
+pub mod batch_line;
 pub mod chunk;
 pub mod column_map;
 pub mod costs;
