@@ -189,6 +189,9 @@ fn counts(outcome: &ImportOutcome, options: &ImportOptions) -> String {
     notes.extend(
         (*revisions > 0).then(|| format!("{} of them have grown since they were imported", grouped(*revisions))),
     );
+    if outcome.left > 0 {
+        notes.push(format!("a last line of {} bytes is not whole yet, and was left", grouped(outcome.left)));
+    }
     let note = if notes.is_empty() { String::new() } else { format!(" ({})", notes.join("; ")) };
     // In other people's formats a record may be several lines or several events, or none.
     let own = stored(&outcome.format).is_none_or(|format| matches!(format.how, How::Own(_)));

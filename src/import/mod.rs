@@ -28,6 +28,7 @@ pub mod reading;
 pub mod record;
 pub mod sink;
 pub mod vendor;
+pub mod whole_lines;
 
 pub use format::{FORMATS, Format};
 pub use parse::{BadLine, Context, LineCounts, Parsed};

@@ -251,7 +251,7 @@ fn check_tail(last: Option<&Chunk>, reader: &dyn RecordReader, context: &Context
     }
     let problem = Problem::line(
         "the last line has no line end: it may be cut",
-        "a line end (--last-line-complete says it is whole)",
+        "a line end (--last-line-complete says it is whole, --tail leaves it)",
     );
     Err(ParseError::File(problem.at(number)))
 }
