@@ -378,6 +378,29 @@ fn a_document_is_read_record_by_record_whatever_its_length() -> Outcome {
 }
 
 #[test]
+fn pages_without_the_last_one_are_said_to_be_followed() -> Outcome {
+    let desk = Desk::new()?;
+    let format = named("openai-usage").ok_or("no such format")?;
+    let page = |hour: u32, more: &str| {
+        let bucket = format.example.replace("1790812800", &(1_790_812_800 + hour * 3_600).to_string());
+        format!("{{\"object\":\"page\",\"data\":[{bucket}],\"has_more\":{more},\"note\":\"\\\"has_more\\\":true\"}}\n")
+    };
+    let says = "the vendor says that more pages follow (has_more), and the file has no last one";
+    // On a line of its own, spread over lines, and with the last one behind it.
+    for (hour, spread) in [(0, false), (4, true)] {
+        for (hour, pages, wanted) in
+            [(hour, vec!["true"], true), (hour + 1, vec!["false"], false), (hour + 2, vec!["true", "false"], false)]
+        {
+            let text: String = pages.iter().map(|more| page(hour, more)).collect();
+            desk.write("u.json", if spread { text.replace(',', ",\n") } else { text })?;
+            let ran = desk.run(&["import", "u.json"])?.ends(0)?;
+            assert_eq!(ran.err.contains(says), wanted, "{pages:?}, spread: {spread}: {ran:?}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
 fn a_prompt_with_its_cached_tokens_and_one_without_are_told_apart() -> Outcome {
     let records = [
         (

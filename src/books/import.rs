@@ -51,6 +51,8 @@ pub struct ImportOutcome {
     pub duplicates: u64,
     /// Lines set aside.
     pub quarantined: u64,
+    /// Whether it is pages of a vendor, and the last of them is missing.
+    pub want_more: bool,
     /// Bytes of a last line that is not whole yet and was left for later.
     pub left: u64,
     /// Of those, how many wait for a decision.
@@ -279,6 +281,7 @@ impl Books {
             revisions: appended.revisions,
             duplicates: appended.duplicates,
             quarantined: parsed.counts.bad,
+            want_more: parsed.want_more,
             left: parsed_digest.left,
             open,
             problems: parsed.bad.into_iter().map(|bad| bad.problem).collect(),
@@ -365,6 +368,7 @@ impl Books {
             revisions: 0,
             duplicates: count(import.accepted) + count(import.duplicates),
             quarantined: count(import.quarantined),
+            want_more: false,
             left: 0,
             open: u64::try_from(open).unwrap_or(u64::MAX),
             problems: Vec::new(),

@@ -174,6 +174,12 @@ pub fn report(
     for problem in &outcome.doubts.unregistered {
         session.warn(format!("warning: {}", problem.in_file(&outcome.file)))?;
     }
+    if outcome.want_more {
+        session.warn(format!(
+            "{}: the vendor says that more pages follow (has_more), and the file has no last one: import them too",
+            outcome.file
+        ))?;
+    }
     session.tell(counts(&outcome, options))?;
     Ok(if outcome.open > 0 { Exit::Incomplete } else { Exit::Done })
 }

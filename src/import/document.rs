@@ -7,10 +7,13 @@
 use crate::import::chunk::{CHUNK_SIZE, Chunk, Chunks};
 use crate::import::format::{Format, How, recognised};
 use crate::import::head::Head;
+use crate::import::vendor::PagesRead;
 use std::io::{self, Read};
 
 /// The longest record of a document, in bytes.
 const RECORD_LIMIT: usize = 16 << 20;
+/// How much of a page, behind its records, is looked at for whether others follow.
+const BEHIND: usize = 4_096;
 /// How many records a chunk holds at most.
 const CHUNK_RECORDS: usize = 4_096;
 
@@ -58,6 +61,14 @@ impl<R: Read> Pieces<R> {
         }
     }
 
+    /// Whether it is pages, and the last of them is missing.
+    pub fn want_more(&self) -> bool {
+        match self {
+            Self::Lines(_) => false,
+            Self::Document(document) => document.said.want_more(),
+        }
+    }
+
     /// The stream, to ask how far it has been read.
     pub fn inner(&self) -> &R {
         match self {
@@ -85,6 +96,9 @@ pub struct Document<R> {
     place: Place,
     /// Whether a comma must come before the next element.
     comma: bool,
+    /// What its pages said of those that follow, and what the one at hand has said before its records.
+    said: PagesRead,
+    more: bool,
 }
 
 /// Where in the document the next byte stands.
@@ -109,7 +123,17 @@ enum Ended {
 impl<R: Read> Document<R> {
     fn new(chunks: Chunks<R>, pages: &'static [&'static str]) -> Self {
         let (reader, buffer) = chunks.into_parts();
-        Self { reader, buffer, at: 0, line: 1, pages, place: Place::Outside, comma: false }
+        Self {
+            reader,
+            buffer,
+            at: 0,
+            line: 1,
+            pages,
+            place: Place::Outside,
+            comma: false,
+            said: PagesRead::default(),
+            more: false,
+        }
     }
 
     fn peek(&mut self) -> io::Result<Option<u8>> {
@@ -179,6 +203,7 @@ impl<R: Read> Document<R> {
                             return Ok(Some(line));
                         }
                         Ended::Page => {
+                            self.more = says_more(text.get(start..).unwrap_or_default());
                             text.truncate(start);
                             (self.place, self.comma) = (Place::Page, false);
                         }
@@ -252,8 +277,12 @@ impl<R: Read> Document<R> {
     /// Passes over the rest of a page, behind its array of records.
     fn skip_page(&mut self) -> io::Result<()> {
         let (mut depth, mut in_text, mut escaped) = (1_usize, false, false);
+        let mut behind = Vec::new();
         while depth > 0 {
             let Some(byte) = self.take()? else { return Err(damaged("the document ends inside a page", self.line)) };
+            if behind.len() < BEHIND {
+                behind.push(byte);
+            }
             match byte {
                 _ if escaped => escaped = false,
                 b'\\' if in_text => escaped = true,
@@ -263,8 +292,15 @@ impl<R: Read> Document<R> {
                 _ => {}
             }
         }
+        self.said.note(self.more || says_more(&behind));
         Ok(())
     }
+}
+
+/// Whether a part of a page says that others follow. A text that holds the words has them escaped.
+fn says_more(part: &[u8]) -> bool {
+    let plain: Vec<u8> = part.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    memchr::memmem::find(&plain, br#""has_more":true"#).is_some()
 }
 
 fn damaged(what: &str, line: u64) -> io::Error {

@@ -81,6 +81,11 @@ pub trait RecordReader: Send + Sync {
     /// The line without anything that is not a known field, for the quarantine: nobody's prompt is kept.
     fn redact(&self, text: &str) -> Redacted;
 
+    /// Whether what was read are pages, and the last of them is missing.
+    fn want_more(&self) -> bool {
+        false
+    }
+
     /// Whether a last line without a line end may have been cut and still be read, but wrongly.
     fn may_be_cut(&self, last_line: &str) -> bool;
 }

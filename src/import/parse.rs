@@ -93,6 +93,8 @@ pub struct Parsed {
     pub ignored: BTreeSet<String>,
     /// The digest of the file.
     pub digest: FileDigest,
+    /// Whether it is pages, and the last of them is missing.
+    pub want_more: bool,
 }
 
 /// Why reading a file ended before its end. Nothing of the file can be kept.
@@ -172,11 +174,13 @@ pub fn parse(
     if gathered.events > 0 && deliver(gathered.take_batch(Hold::Nothing)?) == Demand::Stop {
         return Err(ParseError::Stopped);
     }
+    let want_more = chunks.want_more() || reader.want_more();
     let digest = chunks.into_inner().finish()?;
     if gathered.counts.lines == gathered.counts.header + gathered.counts.blank {
         return Err(ParseError::File(no_events()));
     }
-    Ok(gathered.into_parsed(format.stored, digest, context.keep_bad))
+    let parsed = gathered.into_parsed(format.stored, digest, context.keep_bad);
+    Ok(Parsed { want_more, ..parsed })
 }
 
 type Begun = (&'static Format, Box<dyn RecordReader>);
@@ -443,7 +447,15 @@ impl Gathered {
     fn into_parsed(self, format: &'static str, digest: FileDigest, keep_bad: usize) -> Parsed {
         let mut bad = self.bad;
         bad.truncate(keep_bad);
-        Parsed { format, counts: self.counts, bad, bad_by_field: self.bad_by_field, ignored: self.ignored, digest }
+        Parsed {
+            format,
+            counts: self.counts,
+            bad,
+            bad_by_field: self.bad_by_field,
+            ignored: self.ignored,
+            digest,
+            want_more: false,
+        }
     }
 }
 

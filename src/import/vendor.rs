@@ -14,6 +14,7 @@ use crate::text::problem::{Problem, excerpt};
 use crate::text::table::delimiter;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The most numbers that are kept of a bad record.
 const KEPT: usize = 40;
@@ -22,6 +23,27 @@ struct JsonReader {
     format: &'static Format,
     read: ReadRecord,
     reading: Reading,
+    pages: PagesRead,
+}
+
+/// What the pages of a file said of those that follow.
+#[derive(Debug, Default)]
+pub struct PagesRead {
+    followed: AtomicBool,
+    last: AtomicBool,
+}
+
+impl PagesRead {
+    /// Notes whether a page says that another follows; one that does not say is the last.
+    pub fn note(&self, more: bool) {
+        let said = if more { &self.followed } else { &self.last };
+        said.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a page that others follow was read, and none that is the last.
+    pub fn want_more(&self) -> bool {
+        self.followed.load(Ordering::Relaxed) && !self.last.load(Ordering::Relaxed)
+    }
 }
 
 struct CellReader {
@@ -36,7 +58,7 @@ struct CellReader {
 pub fn begin(format: &'static Format, read: ReadRecord, first: &str, reading: &Reading) -> Result<Beginning, Problem> {
     let reading = reading.clone();
     if first.trim_start().starts_with(['{', '[']) {
-        let reader = JsonReader { format, read, reading };
+        let reader = JsonReader { format, read, reading, pages: PagesRead::default() };
         return Ok(Beginning { reader: Box::new(reader), header: false, ignored: Vec::new() });
     }
     let mut names = Vec::new();
@@ -57,6 +79,8 @@ impl JsonReader {
         let Some(page) = self.format.pages.iter().find(|page| record.is_list(page)) else {
             return (self.read)(record, &self.reading, events);
         };
+        self.pages
+            .note(record.value("has_more").is_some_and(|more| matches!(more, Value::Json(raw) if raw.get() == "true")));
         let records = record.list(page)?.unwrap_or_default();
         records.iter().try_for_each(|record| (self.read)(record, &self.reading, events))
     }
@@ -69,6 +93,10 @@ impl RecordReader for JsonReader {
 
     fn redact(&self, text: &str) -> Redacted {
         Record::of_json(text).map(|record| redacted(self.format, &record)).unwrap_or_default()
+    }
+
+    fn want_more(&self) -> bool {
+        self.pages.want_more()
     }
 
     fn may_be_cut(&self, _last_line: &str) -> bool {
