@@ -21,7 +21,7 @@ use std::borrow::Cow;
 pub const FORMAT: Format = Format {
     name: "bedrock-logs",
     stored: "bedrock-logs/1",
-    untold: "for how long prompts were written to a cache",
+    untold: "tiers and for how long prompts were written to a cache, where responses are not logged",
     summary: "Amazon Bedrock model invocation logs (JSONL)",
     example: r#"{"schemaType":"ModelInvocationLog","schemaVersion":"1.0","timestamp":"2026-10-01T08:30:00Z","accountId":"123456789012","region":"us-east-1","requestId":"r1","operation":"Converse","modelId":"anthropic.claude-sonnet-4-5-20250929-v1:0","requestMetadata":{"team":"search"},"input":{"inputTokenCount":40,"cacheReadInputTokenCount":60},"output":{"outputTokenCount":20}}"#,
     pages: &["Records"],

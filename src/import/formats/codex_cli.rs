@@ -27,6 +27,7 @@ pub const FORMAT: Format = Format {
     example: r#"{"timestamp":"2026-10-01T08:30:00.000Z","type":"session_meta","payload":{"id":"s1","cwd":"/srv/shop","model_provider":"openai"}}
 {"timestamp":"2026-10-01T08:30:01.000Z","type":"turn_context","payload":{"model":"gpt-5.4-codex"}}
 {"timestamp":"2026-10-01T08:30:09.000Z","type":"event_msg","payload":{"type":"token_count","info":{"total_token_usage":{"input_tokens":100,"cached_input_tokens":60,"output_tokens":20,"reasoning_output_tokens":8,"total_tokens":120},"last_token_usage":{"input_tokens":100,"cached_input_tokens":60,"output_tokens":20,"reasoning_output_tokens":8,"total_tokens":120}}}}"#,
+    untold: "searches, tiers, and requests that compacted a session",
     cumulative: true,
     kept: Kept { ids: &[], times: &["timestamp"], usage: &[] },
     recognises: |head| {
@@ -42,7 +43,7 @@ fn keep(record: &Record<'_>) -> Result<Option<String>, Problem> {
     let Some(kind) = record.text("type")? else { return Ok(None) };
     let Some(payload) = record.object("payload")? else { return Ok(None) };
     let names: &[&str] = match kind.as_ref() {
-        "session_meta" => &["id", "forked_from_id", "cwd", "git", "model_provider"],
+        "session_meta" => &["id", "session_id", "forked_from_id", "cwd", "git", "model_provider"],
         "turn_context" => &["model", "turn_id"],
         "event_msg" if payload.text("type")?.as_deref() == Some("token_count") && payload.has("info") => &["info"],
         _ => return Ok(None),
@@ -164,7 +165,8 @@ impl Session {
                     let written = instant(record, "timestamp")?.map_or(0, |at| at.nanos() / 1_000_000);
                     self.turn = Turn::Repeated(owned("id")?.as_deref().and_then(made_at).unwrap_or(written));
                 }
-                self.id = self.id.take().or(owned("id")?);
+                // Of a subagent `session_id` is the parent's; older files have no other.
+                self.id = self.id.take().or(owned("id")?).or(owned("session_id")?);
                 self.cwd = self.cwd.take().or(owned("cwd")?);
                 self.provider = self.provider.take().or(owned("model_provider")?);
                 if let Some(git) = record.object("git")? {

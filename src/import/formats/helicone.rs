@@ -3,7 +3,8 @@
 //! <https://docs.helicone.ai/rest/request/post-v1requestquery>, read 2026-11-23. The id is `request_id`, the time
 //! `request_created_at`. Whether `prompt_tokens` includes cached ones is not documented: the total tells, or a prompt
 //! smaller than its cached tokens, else `--prompt-tokens` must. Counts may be written as `12.0`. Properties become tags.
-//! A failed request without tokens used nothing. Not told: reasoning, and how long what was written to a cache is kept.
+//! A failed request without tokens used nothing. Not told: reasoning, tiers,
+//! searches, and how long what was written to a cache is kept.
 
 use crate::domain::meter::Meter;
 use crate::import::events::{Event, Events, provider};
@@ -17,7 +18,7 @@ use std::borrow::Cow;
 pub const FORMAT: Format = Format {
     name: "helicone",
     stored: "helicone/1",
-    untold: "for how long prompts were written to a cache",
+    untold: "tiers, searches, and for how long prompts were written to a cache",
     summary: "Helicone requests (JSON, JSONL or CSV)",
     example: r#"{"request_id":"h1","request_created_at":"2026-10-01T08:30:00Z","response_status":200,"response_model":"gpt-5.4","provider":"OPENAI","prompt_tokens":100,"completion_tokens":20,"total_tokens":120,"request_user_id":"u1","request_properties":{"team":"search"}}"#,
     pages: &["data"],
