@@ -1,7 +1,7 @@
 //! A vendor's response body, by itself or in an envelope that says what the body does not.
 //!
-//! `{"timestamp": …, "event_id": …, "provider": …, "model": …, "department": …, "tags": {…}, "body": {…}}`, of which
-//! only `body` must be there. The lines of a batch's results ([`crate::import::batch_line`]) are envelopes too, and their
+//! `{"timestamp": …, "event_id": …, "provider": …, "model": …, "service_tier": …, "department": …, "tags": {…}, "body":
+//! {…}}`, of which only `body` must be there. The lines of a batch's results ([`crate::import::batch_line`]) are envelopes too, and their
 //! requests were billed as `batch`. What the envelope says wins over what the body says.
 
 use crate::domain::tags::TagKey;
@@ -14,16 +14,30 @@ use crate::text::problem::{Problem, nearest};
 use std::borrow::Cow;
 
 /// The fields of an envelope.
-const FIELDS: [&str; 9] =
-    ["timestamp", "event_id", "provider", "model", "department", "project", "environment", "tags", "body"];
+const FIELDS: [&str; 10] = [
+    "timestamp",
+    "event_id",
+    "provider",
+    "model",
+    "service_tier",
+    "department",
+    "project",
+    "environment",
+    "tags",
+    "body",
+];
+
+/// The tier of batches.
+pub const BATCH: &str = "batch";
 
 /// A body and what is said beside it.
 #[derive(Debug)]
 pub struct Body<'a> {
     /// The response.
     pub body: Record<'a>,
-    /// Whether it is of a batch.
-    pub batch: bool,
+    /// Whether the tier was said beside it, as it is of a batch, whatever the body says.
+    pub tier_told: bool,
+    tier: Cow<'a, str>,
     id: Option<Cow<'a, str>>,
     at: Option<Timestamp>,
     /// What is said where the body says nothing: an id, and a time for the whole file.
@@ -39,7 +53,8 @@ impl<'a> Body<'a> {
     pub fn of(record: &Record<'a>, reading: &Reading) -> Result<Option<Self>, Problem> {
         let bare = |body| Self {
             body,
-            batch: false,
+            tier_told: false,
+            tier: Cow::Borrowed(""),
             id: None,
             at: None,
             other_id: None,
@@ -51,7 +66,8 @@ impl<'a> Body<'a> {
         if let Some(line) = BatchLine::of(record)? {
             let BatchLine { body, id, at } = line;
             let fallback = at.or(reading.at);
-            return Ok(body.map(|body| Self { batch: true, other_id: id, fallback, ..bare(body) }));
+            let tier = Cow::Borrowed(BATCH);
+            return Ok(body.map(|body| Self { tier_told: true, tier, other_id: id, fallback, ..bare(body) }));
         }
         if !record.is_object("body") || record.has("usage") {
             let failed = record.has("error") && !record.has("usage");
@@ -71,7 +87,10 @@ impl<'a> Body<'a> {
                 tags.add(key.to_owned(), more.text(key)?);
             }
         }
+        let tier = record.text("service_tier")?;
         Ok(Some(Self {
+            tier_told: tier.is_some(),
+            tier: tier.unwrap_or_default(),
             id: record.text("event_id")?,
             at: instant(record, "timestamp")?,
             model: record.text("model")?,
@@ -111,9 +130,8 @@ impl<'a> Body<'a> {
         let model = self.model.or(model).ok_or_else(|| {
             missing("model", "the response's model, or an envelope {\"model\":…, \"body\":{…}}".into())
         })?;
-        let tier = Cow::Borrowed(if self.batch { "batch" } else { "" });
         let provider = self.provider.unwrap_or_default();
-        Ok(Event { provider, tier, tags: self.tags, ..Event::request(id, at, model) })
+        Ok(Event { provider, tier: self.tier, tags: self.tags, ..Event::request(id, at, model) })
     }
 }
 

@@ -10,7 +10,7 @@
 //! the tier, `us` or `batch-us`, and becomes a tag.
 
 use crate::domain::meter::Meter;
-use crate::import::envelope::Body;
+use crate::import::envelope::{BATCH, Body};
 use crate::import::events::{Event, Events, Meters};
 use crate::import::format::{Format, How, Kept};
 use crate::import::reading::Reading;
@@ -39,9 +39,14 @@ pub const FORMAT: Format = Format {
 pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>) -> Result<(), Problem> {
     let Some(body) = Body::of(record, reading)? else { return Ok(()) };
     let usage = body.usage("usage")?;
-    let (own, batch) = (body.body.clone(), body.batch);
+    let (own, tier_told) = (body.body.clone(), body.tier_told);
     let mut event = body.event(own.text("id")?, None, own.text("model")?)?;
-    event.tier = if batch { placed(event.tier, geography(&usage)?) } else { tier(&usage)? };
+    event.tier = match event.tier {
+        // Batches in a geography cost more, too.
+        told if told == BATCH => placed(told, geography(&usage)?),
+        told if tier_told => told,
+        _ => tier(&usage)?,
+    };
     event.tags.add("inference_geo", geography(&usage)?);
     events_of(&usage, event, events)
 }

@@ -33,9 +33,9 @@ pub const FORMAT: Format = Format {
 pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>) -> Result<(), Problem> {
     let Some(body) = Body::of(record, reading)? else { return Ok(()) };
     let usage = body.usage("usage")?;
-    let (own, batch) = (body.body.clone(), body.batch);
+    let (own, tier_told) = (body.body.clone(), body.tier_told);
     let mut event = body.event(None, None, None)?;
-    if !batch {
+    if !tier_told {
         event.tier = tier(&own)?;
     }
     meters(&usage, reading, &mut event)?;

@@ -33,9 +33,9 @@ pub const FORMAT: Format = Format {
 pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>) -> Result<(), Problem> {
     let Some(body) = Body::of(record, reading)? else { return Ok(()) };
     let usage = body.usage("usageMetadata")?;
-    let (own, batch) = (body.body.clone(), body.batch);
+    let (own, tier_told) = (body.body.clone(), body.tier_told);
     let mut event = body.event(own.text("responseId")?, instant(&own, "createTime")?, own.text("modelVersion")?)?;
-    if !batch {
+    if !tier_told {
         event.tier = tier(&usage)?;
     }
     meters(&usage, &mut event)?;

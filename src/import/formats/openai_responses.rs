@@ -9,7 +9,7 @@
 //! responses share, and searches in files, for which there is no meter (`costs import` has what they cost).
 
 use crate::domain::meter::Meter;
-use crate::import::envelope::{Body, tier};
+use crate::import::envelope::{BATCH, Body, tier};
 use crate::import::events::{Event, Events};
 use crate::import::format::{Format, How, Kept};
 use crate::import::reading::{Reading, epoch};
@@ -21,7 +21,7 @@ use std::borrow::Cow;
 pub const FORMAT: Format = Format {
     name: "openai-responses",
     stored: "openai-responses/1",
-    untold: "containers of the code interpreter and searches in files",
+    untold: "containers of the code interpreter, searches in files, nor for how long prompts were written to a cache",
     summary: "OpenAI Responses, images, transcription and realtime bodies, by themselves or in envelopes",
     example: r#"{"id":"resp_1","created_at":1790848800,"model":"gpt-5.4","usage":{"input_tokens":100,"input_tokens_details":{"cached_tokens":60},"output_tokens":20,"output_tokens_details":{"reasoning_tokens":8},"total_tokens":120}}"#,
     kept: Kept { ids: &["id"], times: &["created_at"], usage: &["usage"] },
@@ -41,13 +41,13 @@ pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>)
         body.body = response;
     }
     let usage = body.usage("usage")?;
-    let (own, batch) = (body.body.clone(), body.batch);
+    let (own, tier_told) = (body.body.clone(), body.tier_told);
     let at = match epoch(&own, "created_at")? {
         None => epoch(&own, "created")?,
         at => at,
     };
     let mut event = body.event(own.text("id")?, at, own.text("model")?)?;
-    if !batch {
+    if !tier_told {
         tier(&own, &mut event)?;
     }
     let answer = if own.is_list("data") { Meter::OutputImage } else { Meter::Output };
@@ -75,7 +75,7 @@ fn images<'a>(body: &Record<'a>, tools: &Record<'a>, event: &Event<'a>) -> Resul
         let what = "is there, and tools do not tell the model that made the images";
         tools.wrong("image_gen", what, "the tool image_generation with its model")
     })?;
-    let tier = if event.tier == "batch" { event.tier.clone() } else { Cow::Borrowed("") };
+    let tier = if event.tier == BATCH { event.tier.clone() } else { Cow::Borrowed("") };
     let mut images = Event { id: Cow::Owned(format!("{}#image", event.id)), model, tier, ..event.clone() };
     meters(&usage, Meter::OutputImage, &mut images)?;
     Ok(Some(images))
