@@ -383,20 +383,27 @@ fn pages_without_the_last_one_are_said_to_be_followed() -> Outcome {
     let format = named("openai-usage").ok_or("no such format")?;
     let page = |hour: u32, more: &str| {
         let bucket = format.example.replace("1790812800", &(1_790_812_800 + hour * 3_600).to_string());
-        format!("{{\"object\":\"page\",\"data\":[{bucket}],\"has_more\":{more},\"note\":\"\\\"has_more\\\":true\"}}\n")
+        format!("{{\"object\":\"page\",\"data\":[{bucket}],\"has_more\":{more}}}\n")
     };
-    let says = "the vendor says that more pages follow (has_more), and the file has no last one";
-    // On a line of its own, spread over lines, and with the last one behind it.
-    for (hour, spread) in [(0, false), (4, true)] {
-        for (hour, pages, wanted) in
-            [(hour, vec!["true"], true), (hour + 1, vec!["false"], false), (hour + 2, vec!["true", "false"], false)]
+    let says = "warning: openai-usage: the vendor says that more pages follow, and no file has the last one";
+    // On lines of their own, and spread over lines.
+    for spread in [false, true] {
+        let first = if spread { 10 } else { 0 };
+        for (hour, pages, wanted) in [(0, &["true"][..], true), (1, &["false"], false), (2, &["true", "false"], false)]
         {
-            let text: String = pages.iter().map(|more| page(hour, more)).collect();
+            let text: String = pages.iter().map(|more| page(first + hour, more)).collect();
             desk.write("u.json", if spread { text.replace(',', ",\n") } else { text })?;
             let ran = desk.run(&["import", "u.json"])?.ends(0)?;
             assert_eq!(ran.err.contains(says), wanted, "{pages:?}, spread: {spread}: {ran:?}");
         }
     }
+    // The last one may be another file of the same command.
+    desk.write("1.json", page(20, "true"))?;
+    desk.write("2.json", page(21, "false"))?;
+    assert!(!desk.run(&["import", "1.json", "2.json"])?.ends(0)?.err.contains(says));
+    let litellm = named("litellm").ok_or("no such format")?;
+    desk.write("l.json", format!("{{\"data\":[{}],\"total\":60,\"page\":1,\"total_pages\":2}}\n", litellm.example))?;
+    desk.run(&["import", "l.json"])?.ends(0)?.says("warning: litellm: the vendor says that more pages follow")?;
     Ok(())
 }
 

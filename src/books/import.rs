@@ -14,6 +14,7 @@ use crate::domain::batch::Batch;
 use crate::domain::timestamp::Timestamp;
 use crate::import::format::{named, stored};
 use crate::import::input::{self, FileDigest, Input, InputError, Source};
+use crate::import::pages::Pages;
 use crate::import::parse::{self, Context, Demand, OnBad, ParseError, Parsed};
 use crate::import::sink::Constants;
 use crate::ledger::append::{Appended, Appender};
@@ -51,8 +52,8 @@ pub struct ImportOutcome {
     pub duplicates: u64,
     /// Lines set aside.
     pub quarantined: u64,
-    /// Whether it is pages of a vendor, and the last of them is missing.
-    pub want_more: bool,
+    /// What was read of a vendor's pages.
+    pub pages: Pages,
     /// Bytes of a last line that is not whole yet and was left for later.
     pub left: u64,
     /// Of those, how many wait for a decision.
@@ -281,7 +282,7 @@ impl Books {
             revisions: appended.revisions,
             duplicates: appended.duplicates,
             quarantined: parsed.counts.bad,
-            want_more: parsed.want_more,
+            pages: parsed.pages,
             left: parsed_digest.left,
             open,
             problems: parsed.bad.into_iter().map(|bad| bad.problem).collect(),
@@ -368,7 +369,7 @@ impl Books {
             revisions: 0,
             duplicates: count(import.accepted) + count(import.duplicates),
             quarantined: count(import.quarantined),
-            want_more: false,
+            pages: Pages::None,
             left: 0,
             open: u64::try_from(open).unwrap_or(u64::MAX),
             problems: Vec::new(),

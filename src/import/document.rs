@@ -7,13 +7,13 @@
 use crate::import::chunk::{CHUNK_SIZE, Chunk, Chunks};
 use crate::import::format::{Format, How, recognised};
 use crate::import::head::Head;
-use crate::import::vendor::PagesRead;
+use crate::import::pages::{Pages, PagesRead, followed_around};
 use std::io::{self, Read};
 
 /// The longest record of a document, in bytes.
 const RECORD_LIMIT: usize = 16 << 20;
-/// How much of a page, behind its records, is looked at for whether others follow.
-const BEHIND: usize = 4_096;
+/// How much of a page, before and behind its records, is looked at for whether others follow.
+const AROUND: usize = 4_096;
 /// How many records a chunk holds at most.
 const CHUNK_RECORDS: usize = 4_096;
 
@@ -61,11 +61,11 @@ impl<R: Read> Pieces<R> {
         }
     }
 
-    /// Whether it is pages, and the last of them is missing.
-    pub fn want_more(&self) -> bool {
+    /// What was read of pages.
+    pub fn pages(&self) -> Pages {
         match self {
-            Self::Lines(_) => false,
-            Self::Document(document) => document.said.want_more(),
+            Self::Lines(_) => Pages::None,
+            Self::Document(document) => document.said.said(),
         }
     }
 
@@ -96,9 +96,9 @@ pub struct Document<R> {
     place: Place,
     /// Whether a comma must come before the next element.
     comma: bool,
-    /// What its pages said of those that follow, and what the one at hand has said before its records.
+    /// What its pages said of those that follow, and the part of the one at hand that is before its records.
     said: PagesRead,
-    more: bool,
+    before: Vec<u8>,
 }
 
 /// Where in the document the next byte stands.
@@ -132,7 +132,7 @@ impl<R: Read> Document<R> {
             place: Place::Outside,
             comma: false,
             said: PagesRead::default(),
-            more: false,
+            before: Vec::new(),
         }
     }
 
@@ -203,7 +203,8 @@ impl<R: Read> Document<R> {
                             return Ok(Some(line));
                         }
                         Ended::Page => {
-                            self.more = says_more(text.get(start..).unwrap_or_default());
+                            self.before.clear();
+                            self.before.extend_from_slice(text.get(start..).unwrap_or_default());
                             text.truncate(start);
                             (self.place, self.comma) = (Place::Page, false);
                         }
@@ -277,11 +278,12 @@ impl<R: Read> Document<R> {
     /// Passes over the rest of a page, behind its array of records.
     fn skip_page(&mut self) -> io::Result<()> {
         let (mut depth, mut in_text, mut escaped) = (1_usize, false, false);
-        let mut behind = Vec::new();
+        let mut around = std::mem::take(&mut self.before);
+        around.truncate(AROUND);
         while depth > 0 {
             let Some(byte) = self.take()? else { return Err(damaged("the document ends inside a page", self.line)) };
-            if behind.len() < BEHIND {
-                behind.push(byte);
+            if around.len() < 2 * AROUND {
+                around.push(byte);
             }
             match byte {
                 _ if escaped => escaped = false,
@@ -292,15 +294,9 @@ impl<R: Read> Document<R> {
                 _ => {}
             }
         }
-        self.said.note(self.more || says_more(&behind));
+        self.said.note(followed_around(&around));
         Ok(())
     }
-}
-
-/// Whether a part of a page says that others follow. A text that holds the words has them escaped.
-fn says_more(part: &[u8]) -> bool {
-    let plain: Vec<u8> = part.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
-    memchr::memmem::find(&plain, br#""has_more":true"#).is_some()
 }
 
 fn damaged(what: &str, line: u64) -> io::Error {

@@ -3,6 +3,7 @@
 use crate::import::events::Events;
 use crate::import::formats as of;
 use crate::import::head::Head;
+use crate::import::pages::Pages;
 use crate::import::reading::Reading;
 use crate::import::record::Record;
 use crate::import::sink::Sink;
@@ -81,9 +82,9 @@ pub trait RecordReader: Send + Sync {
     /// The line without anything that is not a known field, for the quarantine: nobody's prompt is kept.
     fn redact(&self, text: &str) -> Redacted;
 
-    /// Whether what was read are pages, and the last of them is missing.
-    fn want_more(&self) -> bool {
-        false
+    /// What was read of pages.
+    fn pages(&self) -> Pages {
+        Pages::None
     }
 
     /// Whether a last line without a line end may have been cut and still be read, but wrongly.

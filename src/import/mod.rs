@@ -21,6 +21,7 @@ pub mod input;
 pub mod intern;
 pub mod json;
 pub mod jsonl;
+pub mod pages;
 pub mod parse;
 pub mod plain;
 pub mod preview;

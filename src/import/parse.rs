@@ -13,6 +13,7 @@ use crate::import::format::{Beginning, Format, RecordReader, Redacted, recognise
 use crate::import::head::Head;
 use crate::import::input::{FileDigest, Source};
 use crate::import::intern::NameCache;
+use crate::import::pages::Pages;
 use crate::import::reading::Reading;
 use crate::import::sink::{Constants, Sink, Tools};
 use crate::text::problem::Problem;
@@ -93,8 +94,8 @@ pub struct Parsed {
     pub ignored: BTreeSet<String>,
     /// The digest of the file.
     pub digest: FileDigest,
-    /// Whether it is pages, and the last of them is missing.
-    pub want_more: bool,
+    /// What was read of a vendor's pages.
+    pub pages: Pages,
 }
 
 /// Why reading a file ended before its end. Nothing of the file can be kept.
@@ -174,13 +175,13 @@ pub fn parse(
     if gathered.events > 0 && deliver(gathered.take_batch(Hold::Nothing)?) == Demand::Stop {
         return Err(ParseError::Stopped);
     }
-    let want_more = chunks.want_more() || reader.want_more();
+    let pages = chunks.pages().max(reader.pages());
     let digest = chunks.into_inner().finish()?;
     if gathered.counts.lines == gathered.counts.header + gathered.counts.blank {
         return Err(ParseError::File(no_events()));
     }
     let parsed = gathered.into_parsed(format.stored, digest, context.keep_bad);
-    Ok(Parsed { want_more, ..parsed })
+    Ok(Parsed { pages, ..parsed })
 }
 
 type Begun = (&'static Format, Box<dyn RecordReader>);
@@ -454,7 +455,7 @@ impl Gathered {
             bad_by_field: self.bad_by_field,
             ignored: self.ignored,
             digest,
-            want_more: false,
+            pages: Pages::None,
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::domain::timestamp::Timestamp;
 use crate::import::csv::explain;
 use crate::import::events::Events;
 use crate::import::format::{Beginning, Format, ReadRecord, RecordReader, Redacted};
+use crate::import::pages::{Pages, PagesRead, followed};
 use crate::import::reading::Reading;
 use crate::import::record::{Record, Value};
 use crate::import::sink::Sink;
@@ -14,7 +15,6 @@ use crate::text::problem::{Problem, excerpt};
 use crate::text::table::delimiter;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The most numbers that are kept of a bad record.
 const KEPT: usize = 40;
@@ -24,26 +24,6 @@ struct JsonReader {
     read: ReadRecord,
     reading: Reading,
     pages: PagesRead,
-}
-
-/// What the pages of a file said of those that follow.
-#[derive(Debug, Default)]
-pub struct PagesRead {
-    followed: AtomicBool,
-    last: AtomicBool,
-}
-
-impl PagesRead {
-    /// Notes whether a page says that another follows; one that does not say is the last.
-    pub fn note(&self, more: bool) {
-        let said = if more { &self.followed } else { &self.last };
-        said.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether a page that others follow was read, and none that is the last.
-    pub fn want_more(&self) -> bool {
-        self.followed.load(Ordering::Relaxed) && !self.last.load(Ordering::Relaxed)
-    }
 }
 
 struct CellReader {
@@ -79,8 +59,7 @@ impl JsonReader {
         let Some(page) = self.format.pages.iter().find(|page| record.is_list(page)) else {
             return (self.read)(record, &self.reading, events);
         };
-        self.pages
-            .note(record.value("has_more").is_some_and(|more| matches!(more, Value::Json(raw) if raw.get() == "true")));
+        self.pages.note(followed(record)?);
         let records = record.list(page)?.unwrap_or_default();
         records.iter().try_for_each(|record| (self.read)(record, &self.reading, events))
     }
@@ -95,8 +74,8 @@ impl RecordReader for JsonReader {
         Record::of_json(text).map(|record| redacted(self.format, &record)).unwrap_or_default()
     }
 
-    fn want_more(&self) -> bool {
-        self.pages.want_more()
+    fn pages(&self) -> Pages {
+        self.pages.said()
     }
 
     fn may_be_cut(&self, _last_line: &str) -> bool {
