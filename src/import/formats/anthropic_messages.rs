@@ -4,7 +4,8 @@
 //! `cache_creation` splits those written by how long they are kept; `output_tokens` includes thinking. Where the vendor
 //! ran several iterations for one answer, the top level has the sum of those of type `message` only; compactions and
 //! advisors were billed beside it, advisors with their own model. So each iteration is an event: `id`, then `id#1`, ….
-//! How much of several iterations was thinking is not told for each, and stays in their output.
+//! How much of several iterations was thinking is not told for each, and stays in their output. Nor is it told for how
+//! long code was executed, which is charged by the hour.
 //! The id is `id`. There is no time: an envelope has it, or `--at`. Inference in one geography (`inference_geo`) costs more
 //! than anywhere (<https://platform.claude.com/docs/en/manage-claude/data-residency>, read 2026-11-25): its name is part of
 //! the tier, `us` or `batch-us`, and becomes a tag.
@@ -22,6 +23,7 @@ use std::borrow::Cow;
 pub const FORMAT: Format = Format {
     name: "anthropic-messages",
     stored: "anthropic-messages/1",
+    untold: "hours of code execution",
     summary: "Anthropic Messages bodies and Message Batches results, in envelopes or with --at",
     example: r#"{"timestamp":"2026-10-01T08:30:00Z","tags":{"team":"search"},"body":{"id":"msg_1","model":"claude-sonnet-4-5","usage":{"input_tokens":40,"cache_read_input_tokens":60,"cache_creation_input_tokens":0,"output_tokens":20,"service_tier":"standard"}}}"#,
     kept: Kept { ids: &["id"], times: &[], usage: &["usage"] },

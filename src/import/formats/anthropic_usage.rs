@@ -20,7 +20,7 @@ use std::borrow::Cow;
 pub const FORMAT: Format = Format {
     name: "anthropic-usage",
     stored: "anthropic-usage/1",
-    untold: "the prompt sizes and the number of requests, nor geographies where they were not grouped by inference_geo",
+    untold: "the prompt sizes and the number of requests, hours of code execution, nor geographies where they were not grouped by inference_geo",
     summary: "Anthropic organisation usage: pages of usage_report/messages and the console's usage CSV",
     example: r#"{"starting_at":"2026-10-01T00:00:00Z","ending_at":"2026-10-01T01:00:00Z","results":[{"uncached_input_tokens":1500,"cache_creation":{"ephemeral_1h_input_tokens":0,"ephemeral_5m_input_tokens":500},"cache_read_input_tokens":200,"output_tokens":500,"server_tool_use":{"web_search_requests":10},"workspace_id":"wrkspc_1","model":"claude-sonnet-4-5","service_tier":"standard","context_window":"0-200k"}]}"#,
     pages: &["data"],

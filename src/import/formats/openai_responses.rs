@@ -21,7 +21,7 @@ use std::borrow::Cow;
 pub const FORMAT: Format = Format {
     name: "openai-responses",
     stored: "openai-responses/1",
-    untold: "containers of the code interpreter, searches in files, nor for how long prompts were written to a cache",
+    untold: "containers of the code interpreter, searches in files, regional processing, nor for how long prompts were written to a cache",
     summary: "OpenAI Responses, images, transcription and realtime bodies, by themselves or in envelopes",
     example: r#"{"id":"resp_1","created_at":1790848800,"model":"gpt-5.4","usage":{"input_tokens":100,"input_tokens_details":{"cached_tokens":60},"output_tokens":20,"output_tokens_details":{"reasoning_tokens":8},"total_tokens":120}}"#,
     kept: Kept { ids: &["id"], times: &["created_at"], usage: &["usage"] },
