@@ -408,6 +408,22 @@ fn pages_without_the_last_one_are_said_to_be_followed() -> Outcome {
 }
 
 #[test]
+fn a_log_of_requests_and_responses_is_no_batch() -> Outcome {
+    let desk = Desk::new()?;
+    let usage = r#"{"id":"c1","created":1790848800,"model":"m","usage":{"prompt_tokens":9,"total_tokens":9}}"#;
+    let line = format!(r#"{{"at":"2026-10-01T08:30:00Z","request":{{"model":"m"}},"response":{usage}}}"#);
+    desk.write("u.jsonl", format!("{line}\n"))?;
+    desk.run(&["import", "u.jsonl"])?.ends(3)?.says("u.jsonl:1: ")?;
+    desk.run(&["import", "u.jsonl", "--format", "openai-chat"])?.ends(3)?.says("usage: is missing")?;
+    let map = "[fields]\nevent_id = \"response.id\"\ntimestamp = \"at\"\nmodel = \"response.model\"\n\
+               input_tokens = \"response.usage.prompt_tokens\"\n";
+    desk.write("map.toml", map)?;
+    desk.run(&["import", "u.jsonl", "--map", "map.toml"])?.ends(0)?.says("1 accepted")?;
+    assert_eq!(desk.count("SELECT count(*) FROM usage_event")?, 1);
+    Ok(())
+}
+
+#[test]
 fn a_prompt_with_its_cached_tokens_and_one_without_are_told_apart() -> Outcome {
     let records = [
         (
