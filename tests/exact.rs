@@ -353,9 +353,13 @@ fn agrees(prices: Vec<Price>, mut aliases: Vec<Alias>, events: &[Event]) -> Outc
     assert_eq!(other.print(&REPORT)?, report, "prices came after usage, files in another order");
     let by = ["--by", "department,project,model,day"];
     let detail = one.print(&[&REPORT[..], &by].concat())?;
+    // Days need not be told apart here, tags must.
+    let by_tags = ["--by", "project,tag.user"];
+    let tags = one.print(&[&REPORT[..], &by_tags].concat())?;
     for desk in [&one, &other] {
         assert_eq!(desk.print(&[&REPORT[..], &["--recompute"]].concat())?, report, "from events");
         assert_eq!(desk.print(&[&REPORT[..], &by, &["--recompute"]].concat())?, detail, "from events, in detail");
+        assert_eq!(desk.print(&[&REPORT[..], &by_tags, &["--recompute"]].concat())?, tags, "from events, by tags");
         desk.run(&["verify"])?.ends(0)?;
     }
     parts_add_up(&report, &detail)
@@ -459,7 +463,9 @@ fn the_number_of_threads_cannot_be_seen() -> Outcome {
         }
         run(&["prices", "import", text(&desk::fixture("month/prices.csv"))?])?;
         let mut reports = Vec::new();
-        for by in ["department", "department,project,environment,provider,model,meter", "day,tag.user,model"] {
+        for by in
+            ["department", "department,project,environment,provider,model,meter", "day,tag.user,model", "tag.user"]
+        {
             let report = ["report", "chargeback", "--period", "2026-10", "--format", "csv", "--by", by];
             reports.push(run(&report)?);
             assert_eq!(run(&[&report[..], &["--recompute"]].concat())?, reports[reports.len() - 1], "{threads} {by}");

@@ -3,7 +3,8 @@
 //! `fixtures/formats/NAME/` holds files `usage*` and, for each, the events in `usage*.expected.csv`: our own CSV, with
 //! the line of each event before it and whether it is a request or a bucket. `refused.txt` holds records that must be
 //! refused, each followed by `! ` and what must be said; `# ` begins what stands before each of them, a header.
-//! Options stand in `options.txt`, one a line with its value; `@NAME` is a file of the folder. `UPDATE_GOLDEN=1` writes
+//! Options stand in `options.txt`, one a line with its value, or in `usage*.options.txt` for one file; `@NAME` is a file of
+//! the folder. `UPDATE_GOLDEN=1` writes
 //! the expected events anew.
 
 mod desk;
@@ -51,12 +52,18 @@ fn folders() -> Outcome<Vec<(&'static Format, PathBuf)>> {
 
 fn usage_files(folder: &Path) -> Outcome<Vec<PathBuf>> {
     let all = files(folder)?;
-    Ok(all.into_iter().filter(|p| name(p).starts_with("usage") && !name(p).ends_with(".expected.csv")).collect())
+    let other = |path: &Path| [".expected.csv", ".options.txt"].iter().any(|end| name(path).ends_with(end));
+    Ok(all.into_iter().filter(|path| name(path).starts_with("usage") && !other(path)).collect())
 }
 
-/// The options of a folder, as arguments.
-fn options(folder: &Path) -> Outcome<Vec<String>> {
-    let path = folder.join("options.txt");
+/// The options of a file.
+fn options_of(folder: &Path, file: &Path) -> Outcome<Vec<String>> {
+    let own = file.with_extension("options.txt");
+    options(folder, &if own.exists() { own } else { folder.join("options.txt") })
+}
+
+/// The options in a text of a folder, as arguments.
+fn options(folder: &Path, path: &Path) -> Outcome<Vec<String>> {
     if !path.exists() {
         return Ok(Vec::new());
     }
@@ -125,10 +132,10 @@ fn every_format_has_fixtures_and_they_are_read_as_expected() -> Outcome {
         assert!(folders.iter().any(|(known, _)| known.name == format.name), "{} has no fixtures", format.name);
     }
     for (format, folder) in folders {
-        let reading = reading(&options(&folder)?)?;
         let files = usage_files(&folder)?;
         assert!(!files.is_empty(), "{} has no usage", format.name);
         for file in files {
+            let reading = reading(&options_of(&folder, &file)?)?;
             let forced = BY_NAME.contains(&format.name).then_some(format);
             let read = preview(Source::open(&Input::File(file.clone()))?, forced, &reading, now()?)
                 .map_err(|error| format!("{}: {error}", file.display()))?;
@@ -151,7 +158,7 @@ fn every_format_has_fixtures_and_they_are_read_as_expected() -> Outcome {
 fn every_fixture_is_imported_once_and_every_record_is_accounted_for() -> Outcome {
     for (_, folder) in folders()? {
         for file in usage_files(&folder)? {
-            let (desk, options) = (Desk::new()?, options(&folder)?);
+            let (desk, options) = (Desk::new()?, options_of(&folder, &file)?);
             let mut arguments = vec!["import", text(&file)?];
             arguments.extend(options.iter().map(String::as_str));
             let first = desk.run(&arguments)?.ends(0)?;
@@ -172,7 +179,7 @@ fn every_fixture_is_imported_once_and_every_record_is_accounted_for() -> Outcome
 #[test]
 fn what_a_format_cannot_tell_is_refused_with_the_reason() -> Outcome {
     for (format, folder) in folders()? {
-        let reading = reading(&options(&folder)?)?;
+        let reading = reading(&options(&folder, &folder.join("options.txt"))?)?;
         let cases = std::fs::read_to_string(folder.join("refused.txt"))
             .map_err(|error| format!("{}: refused.txt: {error}", format.name))?;
         let (mut before, mut record, mut refused) = (String::new(), String::new(), 0);
@@ -367,6 +374,52 @@ fn a_document_is_read_record_by_record_whatever_its_length() -> Outcome {
     desk.run(&["import", "cut.json"])?
         .ends(3)?
         .says("line 40000: the document ends inside the record that begins here")?;
+    Ok(())
+}
+
+#[test]
+fn pages_without_the_last_one_are_said_to_be_followed() -> Outcome {
+    let desk = Desk::new()?;
+    let format = named("openai-usage").ok_or("no such format")?;
+    let page = |hour: u32, more: &str| {
+        let bucket = format.example.replace("1790812800", &(1_790_812_800 + hour * 3_600).to_string());
+        format!("{{\"object\":\"page\",\"data\":[{bucket}],\"has_more\":{more}}}\n")
+    };
+    let says = "warning: openai-usage: the vendor says that more pages follow, and no file has the last one";
+    // On lines of their own, and spread over lines.
+    for spread in [false, true] {
+        let first = if spread { 10 } else { 0 };
+        for (hour, pages, wanted) in [(0, &["true"][..], true), (1, &["false"], false), (2, &["true", "false"], false)]
+        {
+            let text: String = pages.iter().map(|more| page(first + hour, more)).collect();
+            desk.write("u.json", if spread { text.replace(',', ",\n") } else { text })?;
+            let ran = desk.run(&["import", "u.json"])?.ends(0)?;
+            assert_eq!(ran.err.contains(says), wanted, "{pages:?}, spread: {spread}: {ran:?}");
+        }
+    }
+    // The last one may be another file of the same command.
+    desk.write("1.json", page(20, "true"))?;
+    desk.write("2.json", page(21, "false"))?;
+    assert!(!desk.run(&["import", "1.json", "2.json"])?.ends(0)?.err.contains(says));
+    let litellm = named("litellm").ok_or("no such format")?;
+    desk.write("l.json", format!("{{\"data\":[{}],\"total\":60,\"page\":1,\"total_pages\":2}}\n", litellm.example))?;
+    desk.run(&["import", "l.json"])?.ends(0)?.says("warning: litellm: the vendor says that more pages follow")?;
+    Ok(())
+}
+
+#[test]
+fn a_log_of_requests_and_responses_is_no_batch() -> Outcome {
+    let desk = Desk::new()?;
+    let usage = r#"{"id":"c1","created":1790848800,"model":"m","usage":{"prompt_tokens":9,"total_tokens":9}}"#;
+    let line = format!(r#"{{"at":"2026-10-01T08:30:00Z","request":{{"model":"m"}},"response":{usage}}}"#);
+    desk.write("u.jsonl", format!("{line}\n"))?;
+    desk.run(&["import", "u.jsonl"])?.ends(3)?.says("u.jsonl:1: ")?;
+    desk.run(&["import", "u.jsonl", "--format", "openai-chat"])?.ends(3)?.says("usage: is missing")?;
+    let map = "[fields]\nevent_id = \"response.id\"\ntimestamp = \"at\"\nmodel = \"response.model\"\n\
+               input_tokens = \"response.usage.prompt_tokens\"\n";
+    desk.write("map.toml", map)?;
+    desk.run(&["import", "u.jsonl", "--map", "map.toml"])?.ends(0)?.says("1 accepted")?;
+    assert_eq!(desk.count("SELECT count(*) FROM usage_event")?, 1);
     Ok(())
 }
 

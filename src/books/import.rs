@@ -7,7 +7,7 @@ mod kept;
 
 use crate::books::departments::Doubts;
 pub use crate::books::import_options::{
-    DEFAULT_SOURCE, ImportOptions, LISTED, QUARANTINE_LIMIT, Quarantine, Run, UnknownFields,
+    DEFAULT_SOURCE, ImportOptions, LISTED, LastLine, QUARANTINE_LIMIT, Quarantine, Run, UnknownFields,
 };
 use crate::books::{Act, Books, Observer};
 use crate::domain::batch::Batch;
@@ -16,6 +16,7 @@ use crate::import::batches::BATCH_EVENTS;
 use crate::import::consumer::{Consumer, Demand, Offered};
 use crate::import::format::{named, stored};
 use crate::import::input::{self, FileDigest, Input, InputError, Source};
+use crate::import::pages::Pages;
 use crate::import::parse::{self, Context, OnBad, ParseError, Parsed};
 use crate::import::sink::Constants;
 use crate::ledger::append::{Appended, Appender};
@@ -53,6 +54,10 @@ pub struct ImportOutcome {
     pub duplicates: u64,
     /// Lines set aside.
     pub quarantined: u64,
+    /// What was read of a vendor's pages.
+    pub pages: Pages,
+    /// Bytes of a last line that is not whole yet and was left for later.
+    pub left: u64,
     /// Of those, how many wait for a decision.
     pub open: u64,
     /// What was wrong with the lines set aside.
@@ -184,7 +189,11 @@ impl Books {
         std::thread::scope(|scope| {
             let context = &context;
             let parser = scope.spawn(move || {
-                let source = Source::open(input)?.at_most(options.max_bytes);
+                let source = match options.last_line {
+                    LastLine::Unfinished => Source::growing(input)?,
+                    LastLine::NotKnown | LastLine::Complete => Source::open(input)?,
+                };
+                let source = source.at_most(options.max_bytes);
                 Ok(parse::parse(source, format, context, &mut Feed { sender, spares, observer }))
             });
             let appended = self.append(&batches, &done, context, options, observer);
@@ -305,6 +314,8 @@ impl Books {
             revisions: appended.revisions,
             duplicates: appended.duplicates,
             quarantined: parsed.counts.bad,
+            pages: parsed.pages,
+            left: parsed_digest.left,
             open,
             problems: parsed.bad.into_iter().map(|bad| bad.problem).collect(),
             ignored: parsed.ignored,
@@ -354,7 +365,7 @@ impl Books {
             source: options.source.clone(),
             keep_bad,
             on_bad,
-            last_line_complete: options.last_line_complete,
+            last_line_complete: options.last_line == LastLine::Complete,
             reading: options.reading.clone(),
         }
     }
@@ -390,6 +401,8 @@ impl Books {
             revisions: 0,
             duplicates: count(import.accepted) + count(import.duplicates),
             quarantined: count(import.quarantined),
+            pages: Pages::None,
+            left: 0,
             open: u64::try_from(open).unwrap_or(u64::MAX),
             problems: Vec::new(),
             ignored: BTreeSet::new(),

@@ -28,8 +28,8 @@ pub struct ImportOptions {
     pub quarantine: Quarantine,
     /// Whether to keep what was imported.
     pub run: Run,
-    /// Whether a last CSV line without a line end is known to be whole.
-    pub last_line_complete: bool,
+    /// What is known of a last line without a line end.
+    pub last_line: LastLine,
     /// How many bad lines are listed when a file is refused.
     pub listed: usize,
     /// The most bytes that a file may hold once it is decompressed; as many as it has if not said.
@@ -57,7 +57,7 @@ impl ImportOptions {
             reading: Reading::default(),
             quarantine: Quarantine::Refuse,
             run: Run::Real,
-            last_line_complete: false,
+            last_line: LastLine::NotKnown,
             listed: LISTED,
             max_bytes: None,
             expect_rows: None,
@@ -73,6 +73,7 @@ impl ImportOptions {
         tags.sort();
         tags.extend((!self.provider.is_empty()).then(|| format!("provider {}", self.provider)));
         tags.extend(self.reading.spelling());
+        tags.extend((self.last_line == LastLine::Unfinished).then(|| "tail".to_owned()));
         tags.join("\n")
     }
 
@@ -114,6 +115,17 @@ pub enum Run {
     Real,
     /// All is done and then undone.
     Dry,
+}
+
+/// What is known of a last line without a line end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LastLine {
+    /// Nothing: the file is refused where it may have been cut unnoticed.
+    NotKnown,
+    /// It is whole.
+    Complete,
+    /// It is still being written: it is left for the next import of the file.
+    Unfinished,
 }
 
 /// What becomes of a file with fields that nobody knows.

@@ -3,11 +3,13 @@
 use super::options::{UsageOptions, grouped};
 use super::{Session, StandardInput};
 use crate::cli::failure::{Exit, Failure};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tokenbook::books::Books;
 use tokenbook::books::import::{ImportError, ImportOptions, ImportOutcome, Run};
 use tokenbook::import::format::{How, stored};
 use tokenbook::import::input::{Input, expand, misnamed};
+use tokenbook::import::pages::Pages;
 use tokenbook::import::parse::NO_EVENTS;
 use tokenbook::text::problem::Problem;
 
@@ -40,7 +42,7 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
         .map_err(|error| Failure::from(ImportError::Input(error)))?;
     check(arguments, &inputs, session)?;
     let books = session.open()?;
-    let (mut exit, mut errors) = (Exit::Done, String::new());
+    let (mut exit, mut errors, mut pages) = (Exit::Done, String::new(), PagesSeen::default());
     for input in &inputs {
         warn_misnamed(input, session)?;
         let result = one(&books, input, &options, session);
@@ -49,12 +51,13 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
             session.tell(format!("{}: {NO_EVENTS}", input.name()))?;
             continue;
         }
+        pages.note(result.as_ref().ok());
         exit = exit.worse(report(result, &options, session)?);
         if exit == Exit::Interrupted {
             break;
         }
     }
-    write_errors(arguments.usage.errors.as_deref(), &errors)?;
+    finish(arguments.usage.errors.as_deref(), &errors, &pages, session)?;
     let head = books.head()?;
     session.tell(format!("ledger head: {} {head}", head.seq))?;
     Ok(exit)
@@ -85,6 +88,40 @@ pub fn warn_misnamed(input: &Input, session: &mut Session<'_, '_>) -> Result<(),
     match misnamed(input) {
         Some(what) => session.warn(format!("warning: {}: is {what}, though its name says otherwise", input.name())),
         None => Ok(()),
+    }
+}
+
+/// What the files of one command said of pages, by format.
+#[derive(Debug, Default)]
+pub struct PagesSeen(BTreeMap<String, Pages>);
+
+impl PagesSeen {
+    /// What these files said.
+    pub fn of(outcomes: &[ImportOutcome]) -> Self {
+        let mut seen = Self::default();
+        for outcome in outcomes {
+            seen.note(Some(outcome));
+        }
+        seen
+    }
+
+    /// Notes what a file said, if it was imported.
+    fn note(&mut self, outcome: Option<&ImportOutcome>) {
+        let Some(outcome) = outcome else { return };
+        let said = self.0.entry(outcome.format.clone()).or_default();
+        *said = outcome.pages.max(*said);
+    }
+
+    /// Says where others follow and no file had the last: what they hold is missing from every sum.
+    fn warn(&self, session: &mut Session<'_, '_>) -> Result<(), Failure> {
+        let missing = self.0.iter().filter(|(_, said)| **said == Pages::Followed);
+        for (format, _) in missing {
+            let name = stored(format).map_or(format.as_str(), |format| format.name);
+            session.warn(format!(
+                "warning: {name}: the vendor says that more pages follow, and no file has the last one: import them too"
+            ))?;
+        }
+        Ok(())
     }
 }
 
@@ -132,12 +169,17 @@ fn in_json(file: &str, problem: &Problem) -> String {
     serde_json::json!({ "file": file, "line": line, "field": field, "what": what, "expected": expected }).to_string()
 }
 
-/// Writes the gathered faults to the file asked for; an empty one when there are none.
-pub fn write_errors(wanted: Option<&Path>, errors: &str) -> Result<(), Failure> {
-    match wanted {
-        Some(path) => Ok(tokenbook::books::output::replace(path, errors.as_bytes())?),
-        None => Ok(()),
+/// Writes the gathered faults to the file asked for, an empty one when there are none, and warns of missing pages.
+pub fn finish(
+    wanted: Option<&Path>,
+    errors: &str,
+    pages: &PagesSeen,
+    session: &mut Session<'_, '_>,
+) -> Result<(), Failure> {
+    if let Some(path) = wanted {
+        tokenbook::books::output::replace(path, errors.as_bytes())?;
     }
+    pages.warn(session)
 }
 
 /// Prints what became of a file, and returns the exit code it asks for.
@@ -189,6 +231,9 @@ fn counts(outcome: &ImportOutcome, options: &ImportOptions) -> String {
     notes.extend(
         (*revisions > 0).then(|| format!("{} of them have grown since they were imported", grouped(*revisions))),
     );
+    if outcome.left > 0 {
+        notes.push(format!("a last line of {} bytes is not whole yet, and was left", grouped(outcome.left)));
+    }
     let note = if notes.is_empty() { String::new() } else { format!(" ({})", notes.join("; ")) };
     // In other people's formats a record may be several lines or several events, or none.
     let own = stored(&outcome.format).is_none_or(|format| matches!(format.how, How::Own(_)));

@@ -112,7 +112,7 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
             return Ok(exit);
         }
     }
-    import::write_errors(arguments.import.errors.as_deref(), &errors)?;
+    import::finish(arguments.import.errors.as_deref(), &errors, &import::PagesSeen::of(&outcomes), session)?;
     if outcomes.len() < inputs.len() {
         let refused = inputs.len() - outcomes.len();
         return Err(Failure::new(

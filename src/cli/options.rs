@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use tokenbook::books::departments::Unregistered;
 use tokenbook::books::import::{
-    DEFAULT_SOURCE, ImportOptions, LISTED, QUARANTINE_LIMIT, Quarantine, Run, UnknownFields,
+    DEFAULT_SOURCE, ImportOptions, LISTED, LastLine, QUARANTINE_LIMIT, Quarantine, Run, UnknownFields,
 };
 use tokenbook::domain::calendar::Calendar;
 use tokenbook::domain::name::Name;
@@ -67,9 +67,29 @@ pub struct UsageOptions {
     /// Refuse a file with departments that are not in the registry, instead of naming them
     #[arg(long)]
     strict_departments: bool,
+    #[command(flatten)]
+    last_line: LastLineOptions,
+}
+
+/// What is known of a last line without a line end.
+#[derive(Debug, clap::Args)]
+struct LastLineOptions {
     /// The last line of a CSV is whole although it has no line end
     #[arg(long)]
     last_line_complete: bool,
+    /// The file is still being written: read its whole lines and leave a last one without a line end for the next time
+    #[arg(long, conflicts_with = "last_line_complete")]
+    tail: bool,
+}
+
+impl LastLineOptions {
+    const fn known(&self) -> LastLine {
+        match (self.tail, self.last_line_complete) {
+            (true, _) => LastLine::Unfinished,
+            (false, true) => LastLine::Complete,
+            (false, false) => LastLine::NotKnown,
+        }
+    }
 }
 
 /// What a bare `--quarantine` allows.
@@ -100,7 +120,7 @@ impl UsageOptions {
             reading: self.reading(session)?,
             quarantine: self.quarantine.map_or(Quarantine::Refuse, |most| Quarantine::UpTo(most.min(QUARANTINE_LIMIT))),
             run,
-            last_line_complete: self.last_line_complete,
+            last_line: self.last_line.known(),
             listed: if self.errors.is_some() { usize::MAX } else { LISTED },
             max_bytes: self.max_bytes,
             expect_rows: None,

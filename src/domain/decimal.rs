@@ -79,6 +79,14 @@ pub fn literal(text: &str) -> Result<Literal, DecimalError> {
     Ok(Literal { negative: number.starts_with('-'), digits, exponent })
 }
 
+/// The exact product of two numbers as programs write them, as one.
+pub fn product(one: &str, other: &str) -> Result<String, DecimalError> {
+    let (one, other) = (literal(one)?, literal(other)?);
+    let digits = one.digits.checked_mul(other.digits).ok_or(DecimalError::TooManyDigits)?;
+    let sign = if one.negative == other.negative || digits == 0 { "" } else { "-" };
+    Ok(format!("{sign}{digits}e{}", one.exponent.saturating_add(other.exponent)))
+}
+
 /// The exponent after the `e`; one beyond the limit is cut to it.
 fn power(text: &str) -> Result<i32, DecimalError> {
     let (negative, digits) = match text.strip_prefix('-') {
@@ -112,6 +120,17 @@ mod tests {
         assert_eq!(plain("-0.5").map(|d| scaled(d, 1)), Ok(Some(-5)));
         assert_eq!(plain("0.25").map(|d| scaled(d, 1)), Ok(None));
         assert_eq!(plain("2.500").map(|d| scaled(d, 1)), Ok(Some(25)));
+    }
+
+    #[test]
+    fn a_product_is_exact() {
+        let of = |one, other| product(one, other).and_then(|text| literal(&text));
+        assert_eq!(of("6.25e-06", "1.1"), literal("6.875e-06"));
+        assert_eq!(of("3.6000000000000003e-06", "2.0"), literal("7.2000000000000006e-06"));
+        assert_eq!(of("-1", "1.1"), literal("-1.1"));
+        assert_eq!(of("-1", "0.0"), literal("0"));
+        assert_eq!(of("123456789012345678901234", "123456789012345678901234"), Err(DecimalError::TooManyDigits));
+        assert_eq!(of("1", "free"), Err(DecimalError::NotPlain));
     }
 
     #[test]

@@ -7,10 +7,13 @@
 use crate::import::chunk::{CHUNK_SIZE, Chunk, Chunks};
 use crate::import::format::{Format, How, recognised};
 use crate::import::head::Head;
+use crate::import::pages::{Pages, PagesRead, followed_around};
 use std::io::{self, Read};
 
 /// The longest record of a document, in bytes.
 const RECORD_LIMIT: usize = 16 << 20;
+/// How much of a page, before and behind its records, is looked at for whether others follow.
+const AROUND: usize = 4_096;
 /// How many records a chunk holds at most.
 const CHUNK_RECORDS: usize = 4_096;
 
@@ -58,6 +61,14 @@ impl<R: Read> Pieces<R> {
         }
     }
 
+    /// What was read of pages.
+    pub fn pages(&self) -> Pages {
+        match self {
+            Self::Lines(_) => Pages::None,
+            Self::Document(document) => document.said.said(),
+        }
+    }
+
     /// The stream, to ask how far it has been read.
     pub fn inner(&self) -> &R {
         match self {
@@ -85,6 +96,9 @@ pub struct Document<R> {
     place: Place,
     /// Whether a comma must come before the next element.
     comma: bool,
+    /// What its pages said of those that follow, and the part of the one at hand that is before its records.
+    said: PagesRead,
+    before: Vec<u8>,
 }
 
 /// Where in the document the next byte stands.
@@ -109,7 +123,17 @@ enum Ended {
 impl<R: Read> Document<R> {
     fn new(chunks: Chunks<R>, pages: &'static [&'static str]) -> Self {
         let (reader, buffer) = chunks.into_parts();
-        Self { reader, buffer, at: 0, line: 1, pages, place: Place::Outside, comma: false }
+        Self {
+            reader,
+            buffer,
+            at: 0,
+            line: 1,
+            pages,
+            place: Place::Outside,
+            comma: false,
+            said: PagesRead::default(),
+            before: Vec::new(),
+        }
     }
 
     fn peek(&mut self) -> io::Result<Option<u8>> {
@@ -179,6 +203,8 @@ impl<R: Read> Document<R> {
                             return Ok(Some(line));
                         }
                         Ended::Page => {
+                            self.before.clear();
+                            self.before.extend_from_slice(text.get(start..).unwrap_or_default());
                             text.truncate(start);
                             (self.place, self.comma) = (Place::Page, false);
                         }
@@ -252,8 +278,13 @@ impl<R: Read> Document<R> {
     /// Passes over the rest of a page, behind its array of records.
     fn skip_page(&mut self) -> io::Result<()> {
         let (mut depth, mut in_text, mut escaped) = (1_usize, false, false);
+        let mut around = std::mem::take(&mut self.before);
+        around.truncate(AROUND);
         while depth > 0 {
             let Some(byte) = self.take()? else { return Err(damaged("the document ends inside a page", self.line)) };
+            if around.len() < 2 * AROUND {
+                around.push(byte);
+            }
             match byte {
                 _ if escaped => escaped = false,
                 b'\\' if in_text => escaped = true,
@@ -263,6 +294,7 @@ impl<R: Read> Document<R> {
                 _ => {}
             }
         }
+        self.said.note(followed_around(&around));
         Ok(())
     }
 }

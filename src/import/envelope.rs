@@ -1,11 +1,12 @@
 //! A vendor's response body, by itself or in an envelope that says what the body does not.
 //!
-//! `{"timestamp": …, "event_id": …, "provider": …, "model": …, "department": …, "tags": {…}, "body": {…}}`, of which
-//! only `body` must be there. The lines of a batch's results, of OpenAI and of Anthropic, are envelopes too, and their
+//! `{"timestamp": …, "event_id": …, "provider": …, "model": …, "service_tier": …, "department": …, "tags": {…}, "body":
+//! {…}}`, of which only `body` must be there. The lines of a batch's results ([`crate::import::batch_line`]) are envelopes too, and their
 //! requests were billed as `batch`. What the envelope says wins over what the body says.
 
 use crate::domain::tags::TagKey;
 use crate::domain::timestamp::Timestamp;
+use crate::import::batch_line::BatchLine;
 use crate::import::events::{Event, Tags};
 use crate::import::reading::{Reading, instant};
 use crate::import::record::Record;
@@ -13,19 +14,34 @@ use crate::text::problem::{Problem, nearest};
 use std::borrow::Cow;
 
 /// The fields of an envelope.
-const FIELDS: [&str; 9] =
-    ["timestamp", "event_id", "provider", "model", "department", "project", "environment", "tags", "body"];
+const FIELDS: [&str; 10] = [
+    "timestamp",
+    "event_id",
+    "provider",
+    "model",
+    "service_tier",
+    "department",
+    "project",
+    "environment",
+    "tags",
+    "body",
+];
+
+/// The tier of batches.
+pub const BATCH: &str = "batch";
 
 /// A body and what is said beside it.
 #[derive(Debug)]
 pub struct Body<'a> {
     /// The response.
     pub body: Record<'a>,
-    /// Whether it is of a batch.
-    pub batch: bool,
+    /// Whether the tier was said beside it, as it is of a batch, whatever the body says.
+    pub tier_told: bool,
+    tier: Cow<'a, str>,
     id: Option<Cow<'a, str>>,
     at: Option<Timestamp>,
-    /// What was said for the whole file.
+    /// What is said where the body says nothing: an id, and a time for the whole file.
+    other_id: Option<Cow<'a, str>>,
     fallback: Option<Timestamp>,
     model: Option<Cow<'a, str>>,
     provider: Option<Cow<'a, str>>,
@@ -37,16 +53,21 @@ impl<'a> Body<'a> {
     pub fn of(record: &Record<'a>, reading: &Reading) -> Result<Option<Self>, Problem> {
         let bare = |body| Self {
             body,
-            batch: false,
+            tier_told: false,
+            tier: Cow::Borrowed(""),
             id: None,
             at: None,
+            other_id: None,
             fallback: reading.at,
             model: None,
             provider: None,
             tags: Tags::default(),
         };
-        if record.has("custom_id") {
-            return Ok(batch_body(record)?.map(|body| Self { batch: true, ..bare(body) }));
+        if let Some(line) = BatchLine::of(record)? {
+            let BatchLine { body, id, at } = line;
+            let fallback = at.or(reading.at);
+            let tier = Cow::Borrowed(BATCH);
+            return Ok(body.map(|body| Self { tier_told: true, tier, other_id: id, fallback, ..bare(body) }));
         }
         if !record.is_object("body") || record.has("usage") {
             let failed = record.has("error") && !record.has("usage");
@@ -66,7 +87,10 @@ impl<'a> Body<'a> {
                 tags.add(key.to_owned(), more.text(key)?);
             }
         }
+        let tier = record.text("service_tier")?;
         Ok(Some(Self {
+            tier_told: tier.is_some(),
+            tier: tier.unwrap_or_default(),
             id: record.text("event_id")?,
             at: instant(record, "timestamp")?,
             model: record.text("model")?,
@@ -93,7 +117,11 @@ impl<'a> Body<'a> {
     ) -> Result<Event<'a>, Problem> {
         let envelope = "an envelope {\"event_id\":…, \"timestamp\":…, \"body\":{…}}";
         let missing = |name: &str, expected: String| Problem::field(name, "is missing", expected);
-        let id = self.id.or(id).ok_or_else(|| missing("id", format!("the response's id, or {envelope}")))?;
+        let id = self
+            .id
+            .or(id)
+            .or(self.other_id)
+            .ok_or_else(|| missing("id", format!("the response's id, or {envelope}")))?;
         let at = self
             .at
             .or(at)
@@ -102,9 +130,8 @@ impl<'a> Body<'a> {
         let model = self.model.or(model).ok_or_else(|| {
             missing("model", "the response's model, or an envelope {\"model\":…, \"body\":{…}}".into())
         })?;
-        let tier = Cow::Borrowed(if self.batch { "batch" } else { "" });
         let provider = self.provider.unwrap_or_default();
-        Ok(Event { provider, tier, tags: self.tags, ..Event::request(id, at, model) })
+        Ok(Event { provider, tier: self.tier, tags: self.tags, ..Event::request(id, at, model) })
     }
 }
 
@@ -116,31 +143,6 @@ pub fn tier<'a>(body: &Record<'a>, event: &mut Event<'a>) -> Result<(), Problem>
         event.tier = tier;
     }
     Ok(())
-}
-
-/// The response within a line of a batch's results; `None` where the request failed, which used nothing.
-fn batch_body<'a>(record: &Record<'a>) -> Result<Option<Record<'a>>, Problem> {
-    if let Some(response) = record.object("response")? {
-        let failed = response.count("status_code")?.is_some_and(|status| status >= 400);
-        let body = response.object("body")?;
-        return match body {
-            Some(body) if body.has("usage") => Ok(Some(body)),
-            _ if failed || record.has("error") => Ok(None),
-            Some(body) => Ok(Some(body)),
-            None => Err(response.wrong("body", "is missing", "the response, or a status_code of 400 or more")),
-        };
-    }
-    if let Some(result) = record.object("result")? {
-        let message = result.object("message")?;
-        return match result.needed("type")?.as_ref() {
-            "succeeded" => message.ok_or_else(|| result.wrong("message", "is missing", "the message")).map(Some),
-            _ => Ok(None),
-        };
-    }
-    if record.has("error") {
-        return Ok(None);
-    }
-    Err(Problem::line("is no result of a batch", "a line with a response, a result or an error"))
 }
 
 /// Refuses a field of an envelope that is mistyped: `departement` ignored would lose who pays.

@@ -3,6 +3,7 @@
 use crate::import::events::Events;
 use crate::import::formats as of;
 use crate::import::head::Head;
+use crate::import::pages::Pages;
 use crate::import::reading::Reading;
 use crate::import::record::Record;
 use crate::import::sink::Sink;
@@ -80,6 +81,11 @@ pub trait RecordReader: Send + Sync {
 
     /// The line without anything that is not a known field, for the quarantine: nobody's prompt is kept.
     fn redact(&self, text: &str) -> Redacted;
+
+    /// What was read of pages.
+    fn pages(&self) -> Pages {
+        Pages::None
+    }
 
     /// Whether a last line without a line end may have been cut and still be read, but wrongly.
     fn may_be_cut(&self, last_line: &str) -> bool;

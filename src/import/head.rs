@@ -10,6 +10,9 @@ use std::collections::BTreeMap;
 const DEPTH: usize = 12;
 const PATHS: usize = 5_000;
 
+/// Where a response body may be in a record: the first of these in the results of batches only.
+const BODIES: [&str; 5] = ["response.", "", "body.", "response.body.", "modelOutput."];
+
 /// The beginning of a file.
 #[derive(Debug)]
 pub struct Head {
@@ -52,9 +55,12 @@ impl Head {
         self.paths.contains_key(path)
     }
 
-    /// The same, for a response body: by itself or within an envelope.
+    /// The same, for a response body: by itself, within an envelope, or in a line of a batch's results.
     pub fn body_has(&self, path: &str) -> bool {
-        ["", "body.", "response.body."].iter().any(|outer| self.has(&format!("{outer}{path}")))
+        // Anybody's log may have responses in it; what else is in a line says that it is of a batch.
+        let batch = ["custom_id", "key", "processed_time"].iter().any(|name| self.has(name));
+        let outer = if batch { &BODIES[..] } else { &BODIES[1..] };
+        outer.iter().any(|outer| self.has(&format!("{outer}{path}")))
     }
 
     /// The text at a path.

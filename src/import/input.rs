@@ -3,7 +3,8 @@
 //! Compression is told by content, not by name. What was read is hashed as it stands in the file, so that an import
 //! says exactly which bytes it read. Decompression is bounded: a small file cannot become an endless one.
 
-use std::cell::RefCell;
+use crate::import::whole_lines::WholeLines;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::fs::{File, Metadata};
 use std::io::{self, BufRead, BufReader, Read};
@@ -140,11 +141,22 @@ pub struct RawTally {
     bytes: u64,
 }
 
+/// What becomes of a file that grows while it is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Grown {
+    /// It is refused, as any change is.
+    Refused,
+    /// What it had at first is read.
+    MayGrow,
+}
+
 /// A file being read: decompressed, hashed, watched.
 pub struct Source {
     reader: Box<dyn Read>,
     raw: Rc<RefCell<RawTally>>,
     before: Option<(PathBuf, Metadata)>,
+    /// Of a file that is still being written, the bytes of a last line that is not whole.
+    left: Option<Rc<Cell<u64>>>,
 }
 
 /// What a whole file was.
@@ -154,6 +166,8 @@ pub struct FileDigest {
     pub digest: [u8; 32],
     /// Their number.
     pub bytes: u64,
+    /// How many of them, decompressed, were left for later: those of a last line that is not whole yet.
+    pub left: u64,
 }
 
 struct Hashing<R> {
@@ -216,8 +230,20 @@ impl Source {
         Self { reader: Box::new(Limited { inner: self.reader, most, read: 0 }), ..self }
     }
 
+    /// Opens a file that is still being written: what it has now, and of that whole lines.
+    pub fn growing(input: &Input) -> Result<Self, InputError> {
+        let source = Self::opened(input, Grown::MayGrow)?;
+        let left = Rc::new(Cell::new(0));
+        let reader = Box::new(WholeLines::new(source.reader, Rc::clone(&left)));
+        Ok(Self { reader, left: Some(left), ..source })
+    }
+
     /// Opens an input and recognises its compression.
     pub fn open(input: &Input) -> Result<Self, InputError> {
+        Self::opened(input, Grown::Refused)
+    }
+
+    fn opened(input: &Input, grown: Grown) -> Result<Self, InputError> {
         let raw = Rc::new(RefCell::new(RawTally { hasher: blake3::Hasher::new(), bytes: 0 }));
         let (inner, before): (Box<dyn Read>, _) = match input {
             Input::Stdin => (Box::new(io::stdin()), None),
@@ -227,14 +253,18 @@ impl Source {
                 if !metadata.is_file() {
                     return Err(InputError::NotRegular(path.display().to_string()));
                 }
-                (Box::new(file), Some((path.clone(), metadata)))
+                let inner: Box<dyn Read> = match grown {
+                    Grown::Refused => Box::new(file),
+                    Grown::MayGrow => Box::new(file.take(metadata.len())),
+                };
+                (inner, Some((path.clone(), metadata)))
             }
         };
         let hashing = Hashing { inner, raw: Rc::clone(&raw) };
         let path = before.as_ref().map_or_else(|| PathBuf::from("-"), |(path, _)| path.clone());
         let reader = decompressed(BufReader::with_capacity(1 << 18, hashing), &raw);
         let reader = reader.map_err(|error| InputError::io(&path, error))?;
-        Ok(Self { reader, raw, before })
+        Ok(Self { reader, raw, before, left: None })
     }
 
     /// What a program has in memory or takes from elsewhere, as if it were a file.
@@ -243,7 +273,7 @@ impl Source {
         let inner: Box<dyn Read> = Box::new(reader);
         let hashing = Hashing { inner, raw: Rc::clone(&raw) };
         let reader = decompressed(BufReader::with_capacity(1 << 18, hashing), &raw)?;
-        Ok(Self { reader, raw, before: None })
+        Ok(Self { reader, raw, before: None, left: None })
     }
 
     /// Bytes of the file read so far.
@@ -255,13 +285,17 @@ impl Source {
     pub fn finish(self) -> io::Result<FileDigest> {
         if let Some((path, before)) = &self.before {
             let after = std::fs::metadata(path)?;
-            let same = after.len() == before.len() && after.modified()? == before.modified()?;
+            let same = match self.left {
+                None => after.len() == before.len() && after.modified()? == before.modified()?,
+                Some(_) => after.len() >= before.len(),
+            };
             if !same || identity(&after) != identity(before) {
                 return Err(io::Error::new(io::ErrorKind::InvalidData, "the file changed while it was read"));
             }
         }
         let raw = self.raw.borrow();
-        Ok(FileDigest { digest: *raw.hasher.finalize().as_bytes(), bytes: raw.bytes })
+        let left = self.left.as_ref().map_or(0, |left| left.get());
+        Ok(FileDigest { digest: *raw.hasher.finalize().as_bytes(), bytes: raw.bytes, left })
     }
 }
 
@@ -339,5 +373,38 @@ pub fn digest(path: &Path) -> Result<FileDigest, InputError> {
     let mut hasher = blake3::Hasher::new();
     let file = File::open(path).map_err(|error| InputError::io(path, error))?;
     hasher.update_reader(&file).map_err(|error| InputError::io(path, error))?;
-    Ok(FileDigest { digest: *hasher.finalize().as_bytes(), bytes: hasher.count() })
+    Ok(FileDigest { digest: *hasher.finalize().as_bytes(), bytes: hasher.count(), left: 0 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn only_a_log_that_is_still_written_may_grow_while_it_is_read() -> io::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("log.jsonl");
+        for may_grow in [true, false] {
+            std::fs::write(&path, "one\ntwo")?;
+            let input = Input::File(path.clone());
+            let source = if may_grow { Source::growing(&input) } else { Source::open(&input) };
+            let mut source = source.map_err(io::Error::other)?;
+            std::fs::OpenOptions::new().append(true).open(&path)?.write_all(b" and\nthree\n")?;
+            let mut read = String::new();
+            source.read_to_string(&mut read)?;
+            let finished = source.finish();
+            assert_eq!(finished.is_ok(), may_grow);
+            if let Ok(digest) = finished {
+                // What it had when it was opened, and of that the whole lines.
+                assert_eq!((read.as_str(), digest.bytes, digest.left), ("one\n", 7, 3));
+                assert_eq!(digest.digest, *blake3::hash(b"one\ntwo").as_bytes());
+            }
+        }
+        std::fs::write(&path, "one\ntwo\n")?;
+        let source = Source::growing(&Input::File(path.clone())).map_err(io::Error::other)?;
+        std::fs::write(&path, "one\n")?;
+        assert!(source.finish().is_err(), "a log that lost lines was replaced");
+        Ok(())
+    }
 }

@@ -4,6 +4,7 @@
 //! how a vendor spells an event and hands over a [`Draft`]; what an event must be is checked in one place, the [`sink`].
 //! Prompt and answer texts are never read into an event, whatever else a record holds.
 
+pub mod batch_line;
 pub mod batches;
 pub mod chunk;
 pub mod column_map;
@@ -22,6 +23,7 @@ pub mod input;
 pub mod intern;
 pub mod json;
 pub mod jsonl;
+pub mod pages;
 pub mod parse;
 pub mod plain;
 pub mod preview;
@@ -29,6 +31,7 @@ pub mod reading;
 pub mod record;
 pub mod sink;
 pub mod vendor;
+pub mod whole_lines;
 
 pub use format::{FORMATS, Format};
 pub use parse::{BadLine, Context, LineCounts, Parsed};

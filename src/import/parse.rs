@@ -15,6 +15,7 @@ use crate::import::format::{Beginning, Format, RecordReader, Redacted, recognise
 use crate::import::head::Head;
 use crate::import::input::{FileDigest, Source};
 use crate::import::intern::NameCache;
+use crate::import::pages::Pages;
 use crate::import::reading::Reading;
 use crate::import::sink::{Constants, Sink, Tools};
 use crate::text::problem::Problem;
@@ -92,6 +93,8 @@ pub struct Parsed {
     pub ignored: BTreeSet<String>,
     /// The digest of the file.
     pub digest: FileDigest,
+    /// What was read of a vendor's pages.
+    pub pages: Pages,
 }
 
 /// Why reading a file ended before its end. Nothing of the file can be kept.
@@ -155,11 +158,13 @@ pub fn parse(
     gathered.add(end(reader.as_ref(), context, &pool), context)?;
     gathered.whole.push_back(gathered.waiting.take_all());
     gathered.deliver(consumer, 0)?;
+    let pages = chunks.pages().max(reader.pages());
     let digest = chunks.into_inner().finish()?;
     if gathered.counts.lines == gathered.counts.header + gathered.counts.blank {
         return Err(ParseError::File(no_events()));
     }
-    Ok(gathered.into_parsed(format.stored, digest, context.keep_bad))
+    let parsed = gathered.into_parsed(format.stored, digest, context.keep_bad);
+    Ok(Parsed { pages, ..parsed })
 }
 
 type Begun = (&'static Format, Box<dyn RecordReader>);
@@ -234,7 +239,7 @@ fn check_tail(last: Option<&Chunk>, reader: &dyn RecordReader, context: &Context
     }
     let problem = Problem::line(
         "the last line has no line end: it may be cut",
-        "a line end (--last-line-complete says it is whole)",
+        "a line end (--last-line-complete says it is whole, --tail leaves it)",
     );
     Err(ParseError::File(problem.at(number)))
 }
@@ -452,7 +457,15 @@ impl Gathered {
     fn into_parsed(self, format: &'static str, digest: FileDigest, keep_bad: usize) -> Parsed {
         let mut bad = self.bad;
         bad.truncate(keep_bad);
-        Parsed { format, counts: self.counts, bad, bad_by_field: self.bad_by_field, ignored: self.ignored, digest }
+        Parsed {
+            format,
+            counts: self.counts,
+            bad,
+            bad_by_field: self.bad_by_field,
+            ignored: self.ignored,
+            digest,
+            pages: Pages::None,
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use crate::domain::timestamp::Timestamp;
 use crate::import::csv::explain;
 use crate::import::events::Events;
 use crate::import::format::{Beginning, Format, ReadRecord, RecordReader, Redacted};
+use crate::import::pages::{Pages, PagesRead, followed};
 use crate::import::reading::Reading;
 use crate::import::record::{Record, Value};
 use crate::import::sink::Sink;
@@ -22,6 +23,7 @@ struct JsonReader {
     format: &'static Format,
     read: ReadRecord,
     reading: Reading,
+    pages: PagesRead,
 }
 
 struct CellReader {
@@ -36,7 +38,7 @@ struct CellReader {
 pub fn begin(format: &'static Format, read: ReadRecord, first: &str, reading: &Reading) -> Result<Beginning, Problem> {
     let reading = reading.clone();
     if first.trim_start().starts_with(['{', '[']) {
-        let reader = JsonReader { format, read, reading };
+        let reader = JsonReader { format, read, reading, pages: PagesRead::default() };
         return Ok(Beginning { reader: Box::new(reader), header: false, ignored: Vec::new() });
     }
     let mut names = Vec::new();
@@ -57,6 +59,7 @@ impl JsonReader {
         let Some(page) = self.format.pages.iter().find(|page| record.is_list(page)) else {
             return (self.read)(record, &self.reading, events);
         };
+        self.pages.note(followed(record)?);
         let records = record.list(page)?.unwrap_or_default();
         records.iter().try_for_each(|record| (self.read)(record, &self.reading, events))
     }
@@ -69,6 +72,10 @@ impl RecordReader for JsonReader {
 
     fn redact(&self, text: &str) -> Redacted {
         Record::of_json(text).map(|record| redacted(self.format, &record)).unwrap_or_default()
+    }
+
+    fn pages(&self) -> Pages {
+        self.pages.said()
     }
 
     fn may_be_cut(&self, _last_line: &str) -> bool {

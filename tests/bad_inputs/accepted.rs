@@ -13,14 +13,6 @@ pub(crate) fn accepted() -> Vec<Case> {
         ok(2, "u.csv", format!("\u{feff}{HEADER}\n{good}\n"), "2 lines = 1 header + 0 blank + 1 accepted"),
         ok(2, "u.jsonl", format!("\u{feff}{}", in_json(r#""a":1"#)), "1 lines = 0 header + 0 blank + 1 accepted"),
         ok(3, "u.csv", format!("{HEADER}\r\n{good}\r\n"), "1 accepted"),
-        ok(13, "u.jsonl", record(r#""output_tokens":1"#), "1 accepted"),
-        ok(
-            14,
-            "u.csv",
-            "event_id,timestamp,model,input_tokens,department\ne,2026-10-05T10:00:00Z,m,1,\"Legal\"".to_owned(),
-            "1 accepted",
-        ),
-        ok(14, "u.csv", format!("{HEADER}\n{good}"), "1 accepted").with("--last-line-complete"),
         ok(53, "u.csv", format!("{HEADER}\ne,2026-09-30T23:30:00-05:00,m,Legal,1,1\n"), "1 accepted"),
         ok(
             20,
@@ -75,12 +67,62 @@ pub(crate) fn accepted() -> Vec<Case> {
     ]
 }
 
+/// Files whose last line has no end, and what makes that right.
+pub(crate) fn ended() -> Vec<Case> {
+    let good = "e,2026-10-05T10:00:00Z,m,Legal,1,1";
+    let ok = |number, file, bytes: String, says: &str| case(number, file, bytes, 0, says);
+    vec![
+        ok(13, "u.jsonl", record(r#""output_tokens":1"#), "1 accepted"),
+        ok(
+            14,
+            "u.csv",
+            "event_id,timestamp,model,input_tokens,department\ne,2026-10-05T10:00:00Z,m,1,\"Legal\"".to_owned(),
+            "1 accepted",
+        ),
+        ok(14, "u.csv", format!("{HEADER}\n{good}"), "1 accepted").with("--last-line-complete"),
+        ok(14, "u.csv", format!("{HEADER}\n{good}\n{good}"), "bytes is not whole yet, and was left)").with("--tail"),
+        ok(
+            15,
+            "u.jsonl",
+            format!("{}\n{{\"event_id\":\"x\",\"input_tok", record(r#""output_tokens":1"#)),
+            "1 accepted",
+        )
+        .with("--tail"),
+    ]
+}
+
 #[test]
 fn the_end_of_a_csv_may_be_vouched_for() -> Outcome {
     let desk = Desk::new()?;
     desk.write("u.csv", format!("{HEADER}\ne,2026-10-05T10:00:00Z,m,Legal,1,123"))?;
     desk.run(&["import", "u.csv", "--last-line-complete"])?.ends(0)?.says("1 accepted")?;
     assert_eq!(desk.count("SELECT output FROM usage_event")?, 123);
+    Ok(())
+}
+
+#[test]
+fn a_log_that_is_still_written_is_read_to_its_last_line_end() -> Outcome {
+    let desk = Desk::new()?;
+    let line =
+        |id: &str, output: u32| record(&format!("\"output_tokens\":{output}")).replace("\"e\"", &format!("\"{id}\""));
+    let tail = ["import", "u.jsonl", "--tail"];
+    // Nothing but a line that is begun holds no events yet.
+    desk.write("u.jsonl", &line("a", 1)[..20])?;
+    desk.run(&tail)?.ends(3)?.says("the file holds no events")?;
+    desk.run(&["import", "u.jsonl", "--tail", "--allow-empty"])?.ends(0)?;
+    // A line that only lacks its end may go on: it is left as well.
+    desk.write("u.jsonl", format!("{}\n{}", line("a", 1), line("b", 2)))?;
+    desk.run(&tail)?
+        .ends(0)?
+        .says("1 lines = 0 header + 0 blank + 1 accepted + 0 duplicates + 0 quarantined (a last line of")?;
+    desk.run(&tail)?.ends(0)?.says("the very same file was imported before")?;
+    // The same bytes without the option are another reading.
+    desk.run(&["import", "u.jsonl"])?.ends(0)?.says("1 accepted + 1 duplicates")?;
+    desk.write("u.jsonl", format!("{}\n{}\n{}\n", line("a", 1), line("b", 2), line("c", 3)))?;
+    desk.run(&tail)?.ends(0)?.says("3 lines = 0 header + 0 blank + 1 accepted + 2 duplicates + 0 quarantined\n")?;
+    assert_eq!(desk.count("SELECT sum(output) FROM usage_event")?, 6);
+    desk.run(&["import", "u.jsonl", "--tail", "--last-line-complete"])?.ends(2)?;
+    desk.run(&["verify"])?.ends(0)?;
     Ok(())
 }
 

@@ -33,6 +33,7 @@ fn table() -> Outcome<Vec<Row>> {
     cases.extend(refused::names());
     cases.extend(refused::csv_shape());
     cases.extend(accepted::accepted());
+    cases.extend(accepted::ended());
     cases.extend(price_lists::refused_prices());
     cases.extend(files::archives()?);
     cases.extend(files::paths());

@@ -33,7 +33,7 @@ pub(crate) fn bytes_and_framing() -> Vec<Case> {
             14,
             "u.csv",
             format!("{HEADER}\n{good}"),
-            ":2: the last line has no line end: it may be cut, expected a line end (--last-line-complete",
+            ":2: the last line has no line end: it may be cut, expected a line end (--last-line-complete says it is whole, --tail leaves it)",
         ),
         whole(
             14,

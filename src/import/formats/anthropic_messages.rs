@@ -4,11 +4,14 @@
 //! `cache_creation` splits those written by how long they are kept; `output_tokens` includes thinking. Where the vendor
 //! ran several iterations for one answer, the top level has the sum of those of type `message` only; compactions and
 //! advisors were billed beside it, advisors with their own model. So each iteration is an event: `id`, then `id#1`, ….
-//! How much of several iterations was thinking is not told for each, and stays in their output.
-//! The id is `id`. There is no time: an envelope has it, or `--at`. `inference_geo` becomes a tag.
+//! How much of several iterations was thinking is not told for each, and stays in their output. Nor is it told for how
+//! long code was executed, which is charged by the hour.
+//! The id is `id`. There is no time: an envelope has it, or `--at`. Inference in one geography (`inference_geo`) costs more
+//! than anywhere (<https://platform.claude.com/docs/en/manage-claude/data-residency>, read 2026-11-25): its name is part of
+//! the tier, `us` or `batch-us`, and becomes a tag.
 
 use crate::domain::meter::Meter;
-use crate::import::envelope::Body;
+use crate::import::envelope::{BATCH, Body};
 use crate::import::events::{Event, Events, Meters};
 use crate::import::format::{Format, How, Kept};
 use crate::import::reading::Reading;
@@ -20,6 +23,7 @@ use std::borrow::Cow;
 pub const FORMAT: Format = Format {
     name: "anthropic-messages",
     stored: "anthropic-messages/1",
+    untold: "hours of code execution",
     summary: "Anthropic Messages bodies and Message Batches results, in envelopes or with --at",
     example: r#"{"timestamp":"2026-10-01T08:30:00Z","tags":{"team":"search"},"body":{"id":"msg_1","model":"claude-sonnet-4-5","usage":{"input_tokens":40,"cache_read_input_tokens":60,"cache_creation_input_tokens":0,"output_tokens":20,"service_tier":"standard"}}}"#,
     kept: Kept { ids: &["id"], times: &[], usage: &["usage"] },
@@ -37,23 +41,42 @@ pub const FORMAT: Format = Format {
 pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>) -> Result<(), Problem> {
     let Some(body) = Body::of(record, reading)? else { return Ok(()) };
     let usage = body.usage("usage")?;
-    let (own, batch) = (body.body.clone(), body.batch);
+    let (own, tier_told) = (body.body.clone(), body.tier_told);
     let mut event = body.event(own.text("id")?, None, own.text("model")?)?;
-    if !batch {
-        event.tier = tier(&usage)?;
-    }
-    event
-        .tags
-        .add("inference_geo", usage.text("inference_geo")?.filter(|geo| geo != "global" && geo != "not_available"));
+    event.tier = match event.tier {
+        // Batches in a geography cost more, too.
+        told if told == BATCH => placed(told, geography(&usage)?),
+        told if tier_told => told,
+        _ => tier(&usage)?,
+    };
+    event.tags.add("inference_geo", geography(&usage)?);
     events_of(&usage, event, events)
 }
 
-/// The tier: what the usage says, or `fast` where the answer was bought faster.
+/// The tier: what the usage says, or `fast` where the answer was bought faster; with the geography that it was bound to.
 pub fn tier<'a>(usage: &Record<'a>) -> Result<Cow<'a, str>, Problem> {
-    if usage.text("speed")?.as_deref() == Some("fast") {
-        return Ok(Cow::Borrowed("fast"));
+    let tier = if usage.text("speed")?.as_deref() == Some("fast") {
+        Cow::Borrowed("fast")
+    } else {
+        usage.text("service_tier")?.unwrap_or_default()
+    };
+    Ok(placed(tier, geography(usage)?))
+}
+
+/// The geography that inference was bound to; `None` where it was not, or is not told.
+pub fn geography<'a>(usage: &Record<'a>) -> Result<Option<Cow<'a, str>>, Problem> {
+    Ok(usage.text("inference_geo")?.filter(|geo| !matches!(geo.as_ref(), "global" | "not_available")))
+}
+
+/// A tier in a geography: a tier of its own, since it costs more.
+pub fn placed<'a>(tier: Cow<'a, str>, geography: Option<Cow<'_, str>>) -> Cow<'a, str> {
+    let plain = tier.is_empty() || tier == "standard";
+    match geography.map(|geo| geo.to_ascii_lowercase()) {
+        Some(geo) if plain => Cow::Owned(geo),
+        Some(geo) => Cow::Owned(format!("{tier}-{geo}")),
+        None if plain => Cow::Borrowed(""),
+        None => tier,
     }
-    Ok(usage.text("service_tier")?.filter(|tier| tier != "standard").unwrap_or_default())
 }
 
 /// One event, or one an iteration.
@@ -91,7 +114,19 @@ pub fn events_of(usage: &Record<'_>, event: Event<'_>, events: &mut Events<'_, '
 
 /// The meters of a usage object or of one iteration.
 pub fn meters(usage: &Record<'_>, meters: &mut Meters) -> Result<(), Problem> {
-    let written = usage.count("cache_creation_input_tokens")?;
+    write_kept(usage, usage.count("cache_creation_input_tokens")?, meters)?;
+    meters.put(Meter::Input, Some(usage.needed_count("input_tokens")?));
+    meters.put(Meter::CacheRead, usage.count("cache_read_input_tokens")?);
+    let thinking = match usage.object("output_tokens_details")? {
+        Some(details) => details.count("thinking_tokens")?,
+        None => None,
+    };
+    meters.put(Meter::Reasoning, thinking);
+    meters.rest(Meter::Output, ("output_tokens", usage.count("output_tokens")?), &[("thinking_tokens", thinking)])
+}
+
+/// What was written to a cache, by how long it is kept.
+pub fn write_kept(usage: &Record<'_>, written: Option<i64>, meters: &mut Meters) -> Result<(), Problem> {
     let split = usage.object("cache_creation")?;
     let kept = |name: &str| split.as_ref().map_or(Ok(None), |split| split.count(name));
     let (short, long) = (kept("ephemeral_5m_input_tokens")?, kept("ephemeral_1h_input_tokens")?);
@@ -112,14 +147,7 @@ pub fn meters(usage: &Record<'_>, meters: &mut Meters) -> Result<(), Problem> {
     } else {
         meters.put(Meter::CacheWrite, written);
     }
-    meters.put(Meter::Input, Some(usage.needed_count("input_tokens")?));
-    meters.put(Meter::CacheRead, usage.count("cache_read_input_tokens")?);
-    let thinking = match usage.object("output_tokens_details")? {
-        Some(details) => details.count("thinking_tokens")?,
-        None => None,
-    };
-    meters.put(Meter::Reasoning, thinking);
-    meters.rest(Meter::Output, ("output_tokens", usage.count("output_tokens")?), &[("thinking_tokens", thinking)])
+    Ok(())
 }
 
 /// Refuses iterations of type `message` that are not what the top level says they are together.

@@ -3,13 +3,14 @@
 //! <https://platform.claude.com/docs/en/api/admin-api/usage-cost/get-messages-usage-report>, read 2026-11-23. A result
 //! is a sum over a bucket of time and says not of how many requests. All its numbers are disjoint. There is no id: the
 //! natural key is the bucket's span and what it is grouped by. The time is the bucket's start, in UTC. Ask with
-//! `group_by` model and `service_tier`: a result without model, or without tier, is refused. The context window, the
-//! geography and whoever used it become tags. A bucket may grow until its time is over. Cost reports are refused.
+//! `group_by` model and `service_tier`: a result without model, or without tier, is refused; and by `inference_geo`, which
+//! is part of the tier as with `anthropic-messages`. The context window, the geography and whoever used it become tags. A bucket may grow until its time is over. Cost reports are refused.
 
 use crate::domain::meter::Meter;
 use crate::domain::timestamp::Timestamp;
 use crate::import::events::{Event, Events, Meters, natural_key};
 use crate::import::format::{Format, How, Kept};
+use crate::import::formats::anthropic_messages::{geography, placed};
 use crate::import::reading::{Reading, instant, instant_utc};
 use crate::import::record::Record;
 use crate::text::problem::Problem;
@@ -19,7 +20,7 @@ use std::borrow::Cow;
 pub const FORMAT: Format = Format {
     name: "anthropic-usage",
     stored: "anthropic-usage/1",
-    untold: "the prompt sizes and the number of requests",
+    untold: "the prompt sizes and the number of requests, hours of code execution, nor geographies where they were not grouped by inference_geo",
     summary: "Anthropic organisation usage: pages of usage_report/messages and the console's usage CSV",
     example: r#"{"starting_at":"2026-10-01T00:00:00Z","ending_at":"2026-10-01T01:00:00Z","results":[{"uncached_input_tokens":1500,"cache_creation":{"ephemeral_1h_input_tokens":0,"ephemeral_5m_input_tokens":500},"cache_read_input_tokens":200,"output_tokens":500,"server_tool_use":{"web_search_requests":10},"workspace_id":"wrkspc_1","model":"claude-sonnet-4-5","service_tier":"standard","context_window":"0-200k"}]}"#,
     pages: &["data"],
@@ -88,13 +89,10 @@ fn result(result: &Record<'_>, at: Timestamp, end: &str, events: &mut Events<'_,
     let mut event = Event::bucket(natural_key("anthropic-usage", &parts), at, model.clone());
     event.provider = Cow::Borrowed("anthropic");
     for ((name, text), (_, tag)) in groups.iter().zip(GROUPS).filter(|(_, (_, tag))| !tag.is_empty()) {
-        let says = text
-            .clone()
-            .filter(|text| !(*name == "inference_geo" && matches!(text.as_ref(), "global" | "not_available")));
-        event.tags.add(tag, says);
+        event.tags.add(tag, if *name == "inference_geo" { geography(result)? } else { text.clone() });
     }
     let fast = result.text("speed")?.as_deref() == Some("fast");
-    event.tier = if fast { Cow::Borrowed("fast") } else { tier };
+    event.tier = placed(if fast { Cow::Borrowed("fast") } else { tier }, geography(result)?);
     if result.is_table() {
         columns(result, &mut event.meters)?;
     } else {

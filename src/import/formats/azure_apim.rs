@@ -17,7 +17,7 @@ use std::borrow::Cow;
 pub const FORMAT: Format = Format {
     name: "azure-apim",
     stored: "azure-apim/1",
-    untold: "what of a prompt was cached: all of it counts as input",
+    untold: "what of a prompt was cached: all of it counts as input; nor tiers and kinds of deployments",
     summary: "Azure API Management: ApiManagementGatewayLlmLog (JSON, JSONL or CSV)",
     example: r#"{"TimeGenerated":"2026-10-01T08:30:00Z","CorrelationId":"c1","OperationId":"chat","ApimSubscriptionId":"search","ModelName":"gpt-5.4","DeploymentName":"prod","PromptTokens":100,"CompletionTokens":20,"TotalTokens":120}"#,
     pages: &["value"],

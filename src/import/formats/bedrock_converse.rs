@@ -3,8 +3,10 @@
 //! <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_TokenUsage.html>, read 2026-11-23.
 //! `inputTokens` has no cached tokens in it for most models, and has for some (those of OpenAI): `totalTokens` shows
 //! which, and a record with cached tokens and no total is refused without `--prompt-tokens`. `cacheReadInputTokenCount`
-//! says the same as `cacheReadInputTokens`. `cacheDetails` splits what was written by how long it is kept. A body has
-//! neither id, model nor time: it needs an envelope.
+//! says the same as `cacheReadInputTokens`. `cacheDetails` splits what was written by how long it is kept. The tier is
+//! `serviceTier.type`, and `optimized` where `performanceConfig.latency` was
+//! (<https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html>, read 2026-11-25). A body has neither
+//! id, model nor time: it needs an envelope.
 
 use crate::domain::meter::Meter;
 use crate::import::envelope::Body;
@@ -13,6 +15,7 @@ use crate::import::format::{Format, How, Kept};
 use crate::import::reading::{PromptTokens, Reading};
 use crate::import::record::Record;
 use crate::text::problem::Problem;
+use std::borrow::Cow;
 
 /// Converse bodies.
 pub const FORMAT: Format = Format {
@@ -30,9 +33,25 @@ pub const FORMAT: Format = Format {
 pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>) -> Result<(), Problem> {
     let Some(body) = Body::of(record, reading)? else { return Ok(()) };
     let usage = body.usage("usage")?;
+    let (own, tier_told) = (body.body.clone(), body.tier_told);
     let mut event = body.event(None, None, None)?;
+    if !tier_told {
+        event.tier = tier(&own)?;
+    }
     meters(&usage, reading, &mut event)?;
     events.push(&event)
+}
+
+/// The tier that a response was served under, which has prices of its own.
+pub fn tier(body: &Record<'_>) -> Result<Cow<'static, str>, Problem> {
+    let named = |object: &str, name: &str| match body.object(object)? {
+        Some(inner) => inner.text(name).map(|text| text.map(|text| text.to_ascii_lowercase())),
+        None => Ok(None),
+    };
+    let tier = named("serviceTier", "type")?.filter(|tier| tier != "default");
+    let fast = named("performanceConfig", "latency")?.filter(|latency| latency != "standard");
+    let parts: Vec<String> = tier.into_iter().chain(fast).collect();
+    Ok(Cow::Owned(parts.join("-")))
 }
 
 /// The meters of a usage object.
@@ -58,7 +77,7 @@ pub fn meters(usage: &Record<'_>, reading: &Reading, event: &mut Event<'_>) -> R
     };
     let meters = &mut event.meters;
     meters.put(Meter::CacheRead, read);
-    write(usage, written, meters)?;
+    write_kept(usage, written, meters)?;
     let parts: &[(&str, Option<i64>)] =
         if included { &[("cacheReadInputTokens", read), ("cacheWriteInputTokens", written)] } else { &[] };
     meters.rest(Meter::Input, ("inputTokens", Some(input)), parts)?;
@@ -68,7 +87,7 @@ pub fn meters(usage: &Record<'_>, reading: &Reading, event: &mut Event<'_>) -> R
 }
 
 /// What was written to a cache, by how long it is kept.
-fn write(usage: &Record<'_>, written: Option<i64>, meters: &mut Meters) -> Result<(), Problem> {
+pub fn write_kept(usage: &Record<'_>, written: Option<i64>, meters: &mut Meters) -> Result<(), Problem> {
     let mut long = None;
     let mut sum = 0_i64;
     let Some(details) = usage.list("cacheDetails")? else {

@@ -5,11 +5,13 @@
 //! and has for those of `OpenAI`; of another model with cached tokens it is not known, and `--prompt-tokens` must say it.
 //! `requestMetadata` becomes tags, beside account, region and principal. The model is the last part of an ARN; of an
 //! application inference profile that is the profile's own id, which needs a price of its own. A failed request
-//! (`errorCode`) used nothing. Not told: for how long what was written to a cache is kept.
+//! (`errorCode`) used nothing. Where the response is logged with it (`outputBodyJson`), it tells the tier and for how long
+//! what was written to a cache is kept; else that is not told.
 
 use crate::domain::meter::Meter;
-use crate::import::events::{Event, Events};
+use crate::import::events::{Event, Events, Meters};
 use crate::import::format::{Format, How, Kept};
+use crate::import::formats::{anthropic_messages, bedrock_converse};
 use crate::import::reading::{PromptTokens, Reading, instant};
 use crate::import::record::Record;
 use crate::text::problem::{Problem, excerpt};
@@ -19,7 +21,7 @@ use std::borrow::Cow;
 pub const FORMAT: Format = Format {
     name: "bedrock-logs",
     stored: "bedrock-logs/1",
-    untold: "for how long prompts were written to a cache",
+    untold: "tiers and for how long prompts were written to a cache, where responses are not logged",
     summary: "Amazon Bedrock model invocation logs (JSONL)",
     example: r#"{"schemaType":"ModelInvocationLog","schemaVersion":"1.0","timestamp":"2026-10-01T08:30:00Z","accountId":"123456789012","region":"us-east-1","requestId":"r1","operation":"Converse","modelId":"anthropic.claude-sonnet-4-5-20250929-v1:0","requestMetadata":{"team":"search"},"input":{"inputTokenCount":40,"cacheReadInputTokenCount":60},"output":{"outputTokenCount":20}}"#,
     pages: &["Records"],
@@ -57,11 +59,29 @@ pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>)
         event.tags.add("principal", identity.text("arn")?);
     }
     event.meters.put(Meter::CacheRead, read);
-    event.meters.put(Meter::CacheWrite, written);
+    let answered = output.as_ref().filter(|output| output.is_object("outputBodyJson"));
+    let body = answered.map_or(Ok(None), |output| output.object("outputBodyJson"))?;
+    if let Some(body) = &body {
+        event.tier = bedrock_converse::tier(body)?;
+    }
+    write_kept(body.as_ref(), written, &mut event.meters)?;
     let parts = [("cacheReadInputTokenCount", read), ("cacheWriteInputTokenCount", written)];
     event.meters.rest(Meter::Input, ("inputTokenCount", prompt), if included { &parts } else { &[] })?;
     event.meters.put(Meter::Output, answer);
     events.push(&event)
+}
+
+/// What was written to a cache, by how long it is kept where the response tells, of Converse or of Anthropic's own.
+fn write_kept(body: Option<&Record<'_>>, written: Option<i64>, meters: &mut Meters) -> Result<(), Problem> {
+    let usage = body.filter(|body| body.is_object("usage")).map_or(Ok(None), |body| body.object("usage"))?;
+    let Some(usage) = usage.filter(|_| written.is_some_and(|written| written > 0)) else {
+        meters.put(Meter::CacheWrite, written);
+        return Ok(());
+    };
+    if usage.is_object("cache_creation") {
+        return anthropic_messages::write_kept(&usage, written, meters);
+    }
+    bedrock_converse::write_kept(&usage, written, meters)
 }
 
 /// Whether the prompt of a model's family includes what was cached of it.

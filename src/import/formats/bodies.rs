@@ -61,7 +61,7 @@ fn look(record: &Record<'_>, depth: u8) -> Result<Option<ReadRecord>, Problem> {
             return Ok(Some(*read));
         }
     }
-    for name in ["body", "response", "result", "message"] {
+    for name in ["body", "response", "modelOutput", "result", "message"] {
         if depth < 3
             && record.is_object(name)
             && let Some(inner) = record.object(name)?

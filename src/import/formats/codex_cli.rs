@@ -2,9 +2,17 @@
 //!
 //! No page documents them; as <https://github.com/openai/codex> writes them, read 2026-11-23. A line `token_count` has
 //! the tokens of the last request and their sum so far; lines that repeat the sum are no requests. Where the last is
-//! missing, it is what the sum grew by. `input_tokens` includes cached ones, `output_tokens` includes reasoning. The
-//! model is that of the `turn_context` before. The id is session and place of the request in it, the time the line's.
-//! Folder and branch become tags. One file is one session, and its lines follow each other in time.
+//! missing, it is what the sum grew by. `input_tokens` includes cached and written ones, `output_tokens` includes
+//! reasoning. The model is that of the `turn_context` before. The id is session and place of the request in it, the time
+//! the line's. Folder and branch become tags. One file is one session, and its lines follow each other in time.
+//!
+//! Since 0.15x a line `token_usage_record` has the tokens of each response, those that compact a session included, and its
+//! thread; from the first on they count, and lines `token_count` beside them do not (as
+//! <https://github.com/ccusage/ccusage> and others read them, read 2026-11-25).
+//!
+//! A session forked from another (`forked_from_id`) begins with the other's lines, under new times: they were used, and
+//! are counted, there. Its own turns have an id made after the session began (UUID, version 7), as
+//! <https://github.com/kenn-io/agentsview/pull/657> found and ccusage 1370 reports, read 2026-11-25.
 
 use crate::domain::meter::Meter;
 use crate::import::events::{Event, natural_key};
@@ -13,7 +21,7 @@ use crate::import::gathered::{Gathering, Pushing};
 use crate::import::reading::instant;
 use crate::import::record::{Record, Value};
 use crate::text::problem::Problem;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Session logs.
 pub const FORMAT: Format = Format {
@@ -23,6 +31,7 @@ pub const FORMAT: Format = Format {
     example: r#"{"timestamp":"2026-10-01T08:30:00.000Z","type":"session_meta","payload":{"id":"s1","cwd":"/srv/shop","model_provider":"openai"}}
 {"timestamp":"2026-10-01T08:30:01.000Z","type":"turn_context","payload":{"model":"gpt-5.4-codex"}}
 {"timestamp":"2026-10-01T08:30:09.000Z","type":"event_msg","payload":{"type":"token_count","info":{"total_token_usage":{"input_tokens":100,"cached_input_tokens":60,"output_tokens":20,"reasoning_output_tokens":8,"total_tokens":120},"last_token_usage":{"input_tokens":100,"cached_input_tokens":60,"output_tokens":20,"reasoning_output_tokens":8,"total_tokens":120}}}}"#,
+    untold: "searches, tiers, and in older logs requests that compacted a session",
     cumulative: true,
     kept: Kept { ids: &[], times: &["timestamp"], usage: &[] },
     recognises: |head| {
@@ -38,9 +47,10 @@ fn keep(record: &Record<'_>) -> Result<Option<String>, Problem> {
     let Some(kind) = record.text("type")? else { return Ok(None) };
     let Some(payload) = record.object("payload")? else { return Ok(None) };
     let names: &[&str] = match kind.as_ref() {
-        "session_meta" => &["id", "cwd", "git", "model_provider"],
-        "turn_context" => &["model"],
+        "session_meta" => &["id", "session_id", "forked_from_id", "cwd", "git", "model_provider"],
+        "turn_context" => &["model", "turn_id"],
         "event_msg" if payload.text("type")?.as_deref() == Some("token_count") && payload.has("info") => &["info"],
+        "token_usage_record" if payload.has("usage") => &["thread_id", "response_id", "usage"],
         _ => return Ok(None),
     };
     let at = instant(record, "timestamp")?.ok_or_else(|| record.wrong("timestamp", "is missing", "a time"))?;
@@ -50,6 +60,9 @@ fn keep(record: &Record<'_>) -> Result<Option<String>, Problem> {
                 Counts::of(&usage)?;
             }
         }
+    }
+    if let Some(usage) = payload.object("usage")? {
+        Counts::of(&usage)?;
     }
     let mut kept = vec![format!("\"kind\":\"{kind}\",\"timestamp\":\"{at}\"")];
     for name in names {
@@ -65,6 +78,7 @@ fn keep(record: &Record<'_>) -> Result<Option<String>, Problem> {
 struct Counts {
     input: i64,
     cached: i64,
+    written: i64,
     output: i64,
     reasoning: i64,
 }
@@ -75,6 +89,7 @@ impl Counts {
         Ok(Self {
             input: usage.needed_count("input_tokens")?,
             cached: count("cached_input_tokens")?,
+            written: count("cache_write_input_tokens")?,
             output: count("output_tokens")?,
             reasoning: count("reasoning_output_tokens")?,
         })
@@ -86,6 +101,7 @@ impl Counts {
         Some(Self {
             input: grown(self.input, before.input)?,
             cached: grown(self.cached, before.cached)?,
+            written: grown(self.written, before.written)?,
             output: grown(self.output, before.output)?,
             reasoning: grown(self.reasoning, before.reasoning)?,
         })
@@ -102,12 +118,71 @@ struct Session {
     branch: Option<String>,
     sum: Counts,
     requests: u64,
+    turn: Turn,
+    /// Sessions whose lines this one repeats.
+    others: BTreeSet<String>,
+    /// The responses that records have told of; `None` before the first record.
+    responses: Option<BTreeSet<String>>,
+}
+
+/// Whose turn it is in a session.
+#[derive(Debug, Clone, Copy, Default)]
+enum Turn {
+    /// The session's own.
+    #[default]
+    Own,
+    /// Repeated from the session that this one, begun at so many milliseconds, is a fork of.
+    Repeated(i64),
+    /// Of a fork begun then, and its id does not tell.
+    Untold(i64),
+}
+
+impl Turn {
+    /// The turn of an id that follows this one.
+    fn then(self, id: Option<&str>) -> Self {
+        let (Self::Repeated(begun) | Self::Untold(begun)) = self else { return Self::Own };
+        match id.and_then(made_at) {
+            Some(made) if made >= begun => Self::Own,
+            Some(_) => Self::Repeated(begun),
+            None => Self::Untold(begun),
+        }
+    }
+}
+
+/// When a UUID of version 7 was made, in milliseconds since 1970.
+fn made_at(id: &str) -> Option<i64> {
+    let digits: String = id.chars().filter(|c| *c != '-').collect();
+    let version = digits.as_bytes().get(12).copied();
+    let time = digits.get(..12).filter(|_| digits.len() == 32 && version == Some(b'7'))?;
+    i64::from_str_radix(time, 16).ok()
+}
+
+/// The line `token_count` that tells of the same response as the first `token_usage_record` after it.
+fn twin(lines: &BTreeMap<u64, String>) -> Result<Option<u64>, Problem> {
+    let mut before = None;
+    for (line, text) in lines {
+        let record = Record::of_json(text)?;
+        match record.needed("kind")?.as_ref() {
+            "event_msg" => {
+                let info = record.object("info")?;
+                let last = info.map_or(Ok(None), |info| info.object("last_token_usage"))?;
+                before = last.map(|last| Counts::of(&last)).transpose()?.map(|last| (*line, last));
+            }
+            "token_usage_record" => {
+                let usage = record.object("usage")?.map(|usage| Counts::of(&usage)).transpose()?;
+                return Ok(before.filter(|(_, last)| Some(*last) == usage).map(|(line, _)| line));
+            }
+            _ => {}
+        }
+    }
+    Ok(None)
 }
 
 /// Walks through the session.
 fn finish(lines: &BTreeMap<u64, String>, pushing: &mut Pushing<'_, '_>) -> Result<(), Problem> {
     let mut session = Session::default();
-    for (line, text) in lines {
+    let twin = twin(lines)?;
+    for (line, text) in lines.iter().filter(|(line, _)| Some(**line) != twin) {
         let record = Record::of_json(text)?;
         session.read(&record, *line, pushing).map_err(|problem| problem.at(*line))?;
     }
@@ -120,7 +195,13 @@ impl Session {
         match record.needed("kind")?.as_ref() {
             "session_meta" => {
                 // A resumed session repeats the line of the one it goes on from: the first is the file's own.
-                self.id = self.id.take().or(owned("id")?);
+                if self.id.is_none() && record.has("forked_from_id") {
+                    let written = instant(record, "timestamp")?.map_or(0, |at| at.nanos() / 1_000_000);
+                    self.turn = Turn::Repeated(owned("id")?.as_deref().and_then(made_at).unwrap_or(written));
+                }
+                self.others.extend(owned("forked_from_id")?.or(owned("id")?.filter(|_| self.id.is_some())));
+                // Of a subagent `session_id` is the parent's; older files have no other.
+                self.id = self.id.take().or(owned("id")?).or(owned("session_id")?);
                 self.cwd = self.cwd.take().or(owned("cwd")?);
                 self.provider = self.provider.take().or(owned("model_provider")?);
                 if let Some(git) = record.object("git")? {
@@ -130,13 +211,52 @@ impl Session {
             }
             "turn_context" => {
                 self.model = owned("model")?.or(self.model.take());
+                self.turn = self.turn.then(owned("turn_id")?.as_deref());
                 Ok(())
             }
+            "token_usage_record" => match self.response(record)? {
+                Some(counts) => self.own(record, line, counts, pushing),
+                None => Ok(()),
+            },
+            _ if self.responses.is_some() => Ok(()),
             _ => match self.request(record)? {
-                Some(counts) => self.push(record, line, counts, pushing),
+                Some(counts) => self.own(record, line, counts, pushing),
                 None => Ok(()),
             },
         }
+    }
+
+    /// Takes a request, unless it is repeated from the session that this one is a fork of.
+    fn own(
+        &mut self,
+        record: &Record<'_>,
+        line: u64,
+        counts: Counts,
+        pushing: &mut Pushing<'_, '_>,
+    ) -> Result<(), Problem> {
+        let thread = record.text("thread_id")?;
+        match self.turn {
+            _ if thread.is_some() && thread.as_deref() == self.id.as_deref() => {}
+            _ if thread.is_some_and(|thread| self.others.contains(thread.as_ref())) => return Ok(()),
+            Turn::Own => {}
+            Turn::Repeated(_) => return Ok(()),
+            Turn::Untold(_) => {
+                let what = "does not tell whether its requests are repeated from the session this one is a fork of";
+                return Err(Problem::field("turn_context.turn_id", what, "a UUID of version 7, as Codex makes them"));
+            }
+        }
+        self.push(record, line, counts, pushing)
+    }
+
+    /// The tokens of a response that a record tells of; `None` where another did before.
+    fn response(&mut self, record: &Record<'_>) -> Result<Option<Counts>, Problem> {
+        let known = self.responses.get_or_insert_default();
+        if let Some(id) = record.text("response_id")?
+            && !known.insert(id.into_owned())
+        {
+            return Ok(None);
+        }
+        record.object("usage")?.map(|usage| Counts::of(&usage)).transpose()
     }
 
     /// The tokens of a request; `None` where a line only repeats the sum.
@@ -181,8 +301,10 @@ impl Session {
         event.tags.add("cwd", self.cwd.clone().map(Into::into));
         event.tags.add("git_branch", self.branch.clone().map(Into::into));
         event.meters.put(Meter::CacheRead, Some(counts.cached));
-        let cached = [("cached_input_tokens", Some(counts.cached))];
-        event.meters.rest(Meter::Input, ("input_tokens", Some(counts.input)), &cached)?;
+        let written = Some(counts.written).filter(|written| *written > 0);
+        event.meters.put(Meter::CacheWrite, written);
+        let parts = [("cached_input_tokens", Some(counts.cached)), ("cache_write_input_tokens", written)];
+        event.meters.rest(Meter::Input, ("input_tokens", Some(counts.input)), &parts)?;
         event.meters.put(Meter::Reasoning, Some(counts.reasoning));
         let reasoning = [("reasoning_output_tokens", Some(counts.reasoning))];
         event.meters.rest(Meter::Output, ("output_tokens", Some(counts.output)), &reasoning)?;

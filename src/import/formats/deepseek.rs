@@ -18,7 +18,7 @@ use std::borrow::Cow;
 pub const FORMAT: Format = Format {
     name: "deepseek",
     stored: "deepseek/1",
-    untold: "the prompt sizes of requests",
+    untold: "the prompt sizes and the hours of requests",
     summary: "DeepSeek's usage export (amount-*.csv)",
     example: "user_id,start_time_iso,end_time_iso,model,api_key_name,api_key,type,price,amount\nu1,2026-10-01T00:00:00Z,2026-10-02T00:00:00Z,deepseek-chat,prod,sk-0***1,input_cache_miss_tokens,0.00000028,1200",
     cumulative: true,

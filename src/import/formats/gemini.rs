@@ -2,9 +2,10 @@
 //!
 //! <https://ai.google.dev/api/generate-content#UsageMetadata>, read 2026-11-23. `promptTokenCount` includes cached
 //! tokens; `candidatesTokenCount` has no thoughts in it, and `toolUsePromptTokenCount` comes beside the prompt, at the
-//! price of input. Pages of documents are images. The details by modality are sometimes incomplete: text is what remains. Cached video counts as
-//! `cache_read`. The id is `responseId`; Vertex has `createTime`, the Gemini API has no time. Not told: searches for
-//! grounding, which are charged by rules that the body does not hold.
+//! price of input. Pages of documents are images. The details by modality are sometimes incomplete: text is what remains.
+//! Cached video counts as `cache_read`. The id is `responseId`; Vertex has `createTime`, the Gemini API has no time. Lines
+//! of a batch's results are read too. Not told: searches for grounding, which are charged by rules that the body does not
+//! hold.
 
 use crate::domain::meter::Meter;
 use crate::import::envelope::Body;
@@ -32,9 +33,11 @@ pub const FORMAT: Format = Format {
 pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>) -> Result<(), Problem> {
     let Some(body) = Body::of(record, reading)? else { return Ok(()) };
     let usage = body.usage("usageMetadata")?;
-    let own = body.body.clone();
+    let (own, tier_told) = (body.body.clone(), body.tier_told);
     let mut event = body.event(own.text("responseId")?, instant(&own, "createTime")?, own.text("modelVersion")?)?;
-    event.tier = tier(&usage)?;
+    if !tier_told {
+        event.tier = tier(&usage)?;
+    }
     meters(&usage, &mut event)?;
     events.push(&event)
 }

@@ -1,9 +1,10 @@
-//! Helicone's requests, as its API and its exporter give them (JSON, JSONL).
+//! Helicone's requests, as its API and its exporter give them (JSON, JSONL, CSV).
 //!
 //! <https://docs.helicone.ai/rest/request/post-v1requestquery>, read 2026-11-23. The id is `request_id`, the time
 //! `request_created_at`. Whether `prompt_tokens` includes cached ones is not documented: the total tells, or a prompt
 //! smaller than its cached tokens, else `--prompt-tokens` must. Counts may be written as `12.0`. Properties become tags.
-//! A failed request without tokens used nothing. Not told: reasoning, and how long what was written to a cache is kept.
+//! A failed request without tokens used nothing. Not told: reasoning, tiers,
+//! searches, and how long what was written to a cache is kept.
 
 use crate::domain::meter::Meter;
 use crate::import::events::{Event, Events, provider};
@@ -11,13 +12,14 @@ use crate::import::format::{Format, How, Kept};
 use crate::import::reading::{PromptTokens, Reading, instant_utc};
 use crate::import::record::Record;
 use crate::text::problem::Problem;
+use std::borrow::Cow;
 
 /// Requests.
 pub const FORMAT: Format = Format {
     name: "helicone",
     stored: "helicone/1",
-    untold: "for how long prompts were written to a cache",
-    summary: "Helicone requests (JSON, JSONL)",
+    untold: "tiers, searches, and for how long prompts were written to a cache",
+    summary: "Helicone requests (JSON, JSONL or CSV)",
     example: r#"{"request_id":"h1","request_created_at":"2026-10-01T08:30:00Z","response_status":200,"response_model":"gpt-5.4","provider":"OPENAI","prompt_tokens":100,"completion_tokens":20,"total_tokens":120,"request_user_id":"u1","request_properties":{"team":"search"}}"#,
     pages: &["data"],
     kept: Kept {
@@ -25,7 +27,10 @@ pub const FORMAT: Format = Format {
         times: &["request_created_at"],
         usage: &["prompt_tokens", "completion_tokens", "total_tokens", "prompt_cache_read_tokens"],
     },
-    recognises: |head| ["", "data."].iter().any(|page| head.has(&format!("{page}request_created_at"))),
+    recognises: |head| {
+        let columns = head.columns(&["request_id", "request_created_at"]);
+        columns || ["", "data."].iter().any(|page| head.has(&format!("{page}request_created_at")))
+    },
     how: How::Records(read),
     ..Format::PLAIN
 };
@@ -48,10 +53,12 @@ pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>)
     let mut event = Event::request(record.needed("request_id")?, at, record.needed(model)?);
     event.provider = provider(&record.text("provider")?.unwrap_or_default().to_ascii_lowercase());
     event.tags.add("user", record.text("request_user_id")?);
-    if let Some(properties) = record.object("request_properties")? {
+    let mut holder = String::new();
+    if let Some(properties) = record.embedded("request_properties", &mut holder)? {
         for (name, _) in properties.fields() {
             let plain = name.strip_prefix("Helicone-Property-").unwrap_or(name);
-            event.tags.add_free(plain, properties.scalar(name)?);
+            let value = properties.scalar(name)?.map(|value| Cow::Owned(value.into_owned()));
+            event.tags.add_free(plain, value);
         }
     }
     let told = (prompt.unwrap_or(0), completion.unwrap_or(0), count("total_tokens")?);

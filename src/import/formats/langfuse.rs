@@ -4,7 +4,7 @@
 //! `start_time`, in UTC where it has no offset. `usage_details` is a list of kinds that do not overlap; its `total` is
 //! what they add up to, which shows where a sender's kinds do overlap. Kinds of a sender's own making are refused: what
 //! they are part of is not known. Reasoning is a kind beside the output. Only observations of type `GENERATION` and
-//! `EMBEDDING` are usage, the others repeat the sums of those within them.
+//! `EMBEDDING` are usage, the others repeat the sums of those within them. Not told: tiers and searches.
 
 use crate::domain::meter::Meter;
 use crate::import::events::{Event, Events, Meters};
@@ -20,6 +20,7 @@ pub const FORMAT: Format = Format {
     stored: "langfuse/1",
     summary: "Langfuse observations: exports (JSON, JSONL, CSV) and API pages",
     example: r#"{"id":"o1","trace_id":"t1","type":"GENERATION","start_time":"2026-10-01 08:30:00.123456","environment":"production","provided_model_name":"gpt-5.4","usage_details":{"input":40,"input_cached_tokens":60,"output":12,"output_reasoning_tokens":8,"total":120}}"#,
+    untold: "tiers and searches",
     pages: &["data"],
     kept: Kept { ids: &["id"], times: &["start_time", "startTime"], usage: &["usage_details", "usageDetails"] },
     recognises: |head| {

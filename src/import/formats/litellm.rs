@@ -4,15 +4,19 @@
 //! The id is `request_id`, the time `startTime`, in UTC where it has no offset. `metadata` and `request_tags` may be
 //! texts that hold JSON. `prompt_tokens` includes both caches since 1.83 and did not before, for Anthropic: the details
 //! tell, or a prompt smaller than its caches, or the vendor; else `--prompt-tokens` must. A hit of the proxy's own cache
-//! (`cache_hit`) and a failure without tokens used nothing. Keys are never read, their aliases are. Not told: in older
-//! versions, how long what was written to a cache is kept.
+//! (`cache_hit`) and a failure without tokens used nothing. A row of a finished batch (`batch_models`) is the sum of its
+//! requests, at the tier `batch`. Keys are never read, their aliases are. Not told: in older versions, how long what was
+//! written to a cache is kept.
 
 use crate::domain::meter::Meter;
 use crate::import::envelope::tier;
 use crate::import::events::{Event, Events, Tags, provider};
 use crate::import::format::{Format, How, Kept};
+use crate::import::formats::anthropic_messages;
+use crate::import::json;
 use crate::import::reading::{PromptTokens, Reading, instant_utc};
 use crate::import::record::{Record, Value};
+use crate::import::sink::Span;
 use crate::text::problem::Problem;
 use std::borrow::Cow;
 
@@ -72,7 +76,7 @@ pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>)
         ));
     }
     let at = instant_utc(record, "startTime")?.ok_or_else(|| record.wrong("startTime", "is missing", "a time"))?;
-    let mut event = Event::request(record.needed("request_id")?, at, record.needed("model")?);
+    let mut event = Event::request(record.needed("request_id")?, at, record.text("model")?.unwrap_or_default());
     event.provider = provider(&record.text("custom_llm_provider")?.unwrap_or_default());
     let mut holder = String::new();
     let metadata = record.embedded("metadata", &mut holder)?;
@@ -82,13 +86,46 @@ pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>)
         same(usage, "prompt_tokens", prompt)?;
         same(usage, "completion_tokens", completion)?;
         tier(usage, &mut event)?;
+        if usage.text("speed")?.as_deref() == Some("fast") {
+            event.tier = Cow::Borrowed("fast");
+        }
     }
+    if let Some(metadata) = &metadata {
+        batch(record, metadata, &mut event)?;
+    }
+    if event.model.is_empty() {
+        return Err(record.wrong("model", "is missing", "a text"));
+    }
+    let geography = usage.as_ref().map_or(Ok(None), anthropic_messages::geography)?;
+    event.tier = anthropic_messages::placed(event.tier, geography);
     let details = details(usage.as_ref().or(more.as_ref()))?;
     let conventions = (record, prompt.unwrap_or(0), event.provider.clone());
     let included = included(conventions, &details, reading)?;
     meters(&mut event, (prompt, completion, record.count("total_tokens")?), &details, included)?;
     event.tags = tags(record, metadata.as_ref())?;
     events.push(&event)
+}
+
+/// A row of a finished batch is the sum of its requests.
+fn batch(record: &Record<'_>, metadata: &Record<'_>, event: &mut Event<'_>) -> Result<(), Problem> {
+    let models = metadata.values("batch_models")?.unwrap_or_default();
+    let polled = record.text("call_type")?.is_some_and(|kind| kind.ends_with("retrieve_batch"));
+    if models.is_empty() && !polled {
+        return Ok(());
+    }
+    if models.len() > 1 {
+        let what = "are several, and the row is the sum of what they used";
+        let expected = "one model: set this row aside with --quarantine, and import the batch's results";
+        return Err(metadata.wrong("batch_models", what, expected));
+    }
+    if let Some(model) = models.first().filter(|_| event.model.is_empty()) {
+        let name = json::text("batch_models", model)?;
+        event.model = Cow::Owned(name.unwrap_or_default().into_owned());
+    }
+    event.tier = Cow::Borrowed("batch");
+    event.span = Span::Bucket;
+    event.meters.put(Meter::Request, metadata.count("batch_successful_requests")?);
+    Ok(())
 }
 
 /// Whether something was spent; the number is a float's spelling, of which only being 0 or not matters here.
@@ -122,6 +159,7 @@ fn details(usage: Option<&Record<'_>>) -> Result<Details, Problem> {
         found.text = prompt.count("text_tokens")?;
         found.audio = prompt.count("audio_tokens")?;
         found.image = prompt.count("image_tokens")?;
+        found.searches = prompt.count("web_search_requests")?;
         if let Some(kept) = prompt.object("cache_creation_token_details")? {
             found.written_1h = kept.count("ephemeral_1h_input_tokens")?;
         }
@@ -131,7 +169,8 @@ fn details(usage: Option<&Record<'_>>) -> Result<Details, Problem> {
         found.output_audio = completion.count("audio_tokens")?;
     }
     if let Some(tools) = usage.object("server_tool_use")? {
-        found.searches = tools.count("web_search_requests")?;
+        // The same searches as among the details, where both tell them.
+        found.searches = tools.count("web_search_requests")?.or(found.searches);
     }
     Ok(found)
 }

@@ -17,7 +17,7 @@ use std::borrow::Cow;
 pub const FORMAT: Format = Format {
     name: "openai-activity",
     stored: "openai-activity/1",
-    untold: "the prompt sizes of requests",
+    untold: "the prompt sizes of requests, nor tiers other than batch",
     summary: "OpenAI's older activity export (CSV with n_context_tokens_total)",
     example: "timestamp,model,operation,n_context_tokens_total,n_cached_context_tokens_total,n_generated_tokens_total,num_requests\n1790812800,gpt-5.4,completion,5000.0,1000.0,700.0,3",
     cumulative: true,

@@ -17,7 +17,7 @@ use crate::text::problem::Problem;
 pub const FORMAT: Format = Format {
     name: "openai-chat",
     stored: "openai-chat/1",
-    untold: "searches",
+    untold: "searches, regional processing, nor for how long prompts were written to a cache",
     summary: "OpenAI Chat Completions and embeddings bodies, and those of compatible vendors, by themselves or in envelopes",
     example: r#"{"id":"chatcmpl-1","created":1790848800,"model":"gpt-5.4","service_tier":"default","usage":{"prompt_tokens":100,"completion_tokens":20,"total_tokens":120,"prompt_tokens_details":{"cached_tokens":60},"completion_tokens_details":{"reasoning_tokens":8}}}"#,
     kept: Kept { ids: &["id"], times: &["created"], usage: &["usage"] },
@@ -30,9 +30,9 @@ pub const FORMAT: Format = Format {
 pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>) -> Result<(), Problem> {
     let Some(body) = Body::of(record, reading)? else { return Ok(()) };
     let usage = body.usage("usage")?;
-    let (own, batch) = (body.body.clone(), body.batch);
+    let (own, tier_told) = (body.body.clone(), body.tier_told);
     let mut event = body.event(own.text("id")?, epoch(&own, "created")?, own.text("model")?)?;
-    if !batch {
+    if !tier_told {
         tier(&own, &mut event)?;
     }
     meters(&usage, &mut event)?;

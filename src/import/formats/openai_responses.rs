@@ -3,10 +3,13 @@
 //! <https://platform.openai.com/docs/api-reference/responses/object> (`OpenAPI` 2.3.0), read 2026-11-23. `input_tokens`
 //! includes cached, written, audio and image tokens, `output_tokens` includes reasoning; `total_tokens` is their sum.
 //! Realtime tells which of the cached tokens are audio. The id is `id`, the time `created_at` in seconds. Searches are
-//! the items `web_search_call` of the output. Images and transcriptions have no id: they need an envelope.
+//! `tool_usage.web_search.num_requests`, or else the items `web_search_call` of the output. Images that a tool made
+//! (`tool_usage.image_gen`) are beside the usage, and an event of the tool's own model: `id#image`. Images and
+//! transcriptions have no id: they need an envelope. Not told: containers of the code interpreter, which several
+//! responses share, and searches in files, for which there is no meter (`costs import` has what they cost).
 
 use crate::domain::meter::Meter;
-use crate::import::envelope::{Body, tier};
+use crate::import::envelope::{BATCH, Body, tier};
 use crate::import::events::{Event, Events};
 use crate::import::format::{Format, How, Kept};
 use crate::import::reading::{Reading, epoch};
@@ -18,6 +21,7 @@ use std::borrow::Cow;
 pub const FORMAT: Format = Format {
     name: "openai-responses",
     stored: "openai-responses/1",
+    untold: "containers of the code interpreter, searches in files, regional processing, nor for how long prompts were written to a cache",
     summary: "OpenAI Responses, images, transcription and realtime bodies, by themselves or in envelopes",
     example: r#"{"id":"resp_1","created_at":1790848800,"model":"gpt-5.4","usage":{"input_tokens":100,"input_tokens_details":{"cached_tokens":60},"output_tokens":20,"output_tokens_details":{"reasoning_tokens":8},"total_tokens":120}}"#,
     kept: Kept { ids: &["id"], times: &["created_at"], usage: &["usage"] },
@@ -37,19 +41,44 @@ pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>)
         body.body = response;
     }
     let usage = body.usage("usage")?;
-    let (own, batch) = (body.body.clone(), body.batch);
+    let (own, tier_told) = (body.body.clone(), body.tier_told);
     let at = match epoch(&own, "created_at")? {
         None => epoch(&own, "created")?,
         at => at,
     };
     let mut event = body.event(own.text("id")?, at, own.text("model")?)?;
-    if !batch {
+    if !tier_told {
         tier(&own, &mut event)?;
     }
     let answer = if own.is_list("data") { Meter::OutputImage } else { Meter::Output };
+    let tools = own.object("tool_usage")?;
+    let images = tools.as_ref().map_or(Ok(None), |tools| images(&own, tools, &event))?;
     meters(&usage, answer, &mut event)?;
-    event.meters.put(Meter::WebSearch, searches(&own)?);
-    events.push(&event)
+    event.meters.put(Meter::WebSearch, searches(&own, tools.as_ref())?);
+    events.push(&event)?;
+    images.map_or(Ok(()), |images| events.push(&images))
+}
+
+/// What a tool used to make images for a response.
+fn images<'a>(body: &Record<'a>, tools: &Record<'a>, event: &Event<'a>) -> Result<Option<Event<'a>>, Problem> {
+    let Some(usage) = tools.object("image_gen")? else { return Ok(None) };
+    if usage.count("total_tokens")?.unwrap_or(0) == 0 {
+        return Ok(None);
+    }
+    let mut model = None;
+    for tool in body.list("tools")?.unwrap_or_default() {
+        if tool.text("type")?.as_deref() == Some("image_generation") {
+            model = tool.text("model")?;
+        }
+    }
+    let model = model.ok_or_else(|| {
+        let what = "is there, and tools do not tell the model that made the images";
+        tools.wrong("image_gen", what, "the tool image_generation with its model")
+    })?;
+    let tier = if event.tier == BATCH { event.tier.clone() } else { Cow::Borrowed("") };
+    let mut images = Event { id: Cow::Owned(format!("{}#image", event.id)), model, tier, ..event.clone() };
+    meters(&usage, Meter::OutputImage, &mut images)?;
+    Ok(Some(images))
 }
 
 /// The details of one side, which realtime sessions and transcriptions name otherwise.
@@ -123,8 +152,11 @@ pub fn meters(usage: &Record<'_>, answer: Meter, event: &mut Event<'_>) -> Resul
     Ok(())
 }
 
-/// Searches among the items of the output; opening a page that was found is none.
-fn searches(body: &Record<'_>) -> Result<Option<i64>, Problem> {
+/// Searches, as the vendor counts them or else among the items of the output; opening a page that was found is none.
+fn searches(body: &Record<'_>, tools: Option<&Record<'_>>) -> Result<Option<i64>, Problem> {
+    if let Some(told) = tools.map_or(Ok(None), |tools| tools.object("web_search"))? {
+        return Ok(told.count("num_requests")?.filter(|searches| *searches > 0));
+    }
     if !body.is_list("output") {
         return Ok(None);
     }

@@ -22,7 +22,7 @@ use std::borrow::Cow;
 pub const FORMAT: Format = Format {
     name: "openai-usage",
     stored: "openai-usage/1",
-    untold: "the prompt sizes of requests",
+    untold: "the prompt sizes of requests, regional processing, for how long prompts were written to a cache, nor tiers where they were not grouped by service_tier",
     summary: "OpenAI organisation usage: API pages (completions, embeddings, images, audio, searches) and the dashboard's export",
     example: r#"{"object":"bucket","start_time":1790812800,"end_time":1790816400,"results":[{"object":"organization.usage.completions.result","input_tokens":1000,"input_cached_tokens":400,"output_tokens":500,"num_model_requests":5,"project_id":"proj_1","model":"gpt-5.4","batch":false}]}"#,
     pages: &["data"],

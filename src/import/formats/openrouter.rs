@@ -4,7 +4,8 @@
 //! is charged is counted by the model's own tokenizer: `native_tokens_*` of a generation, `tokens_*` of a row. Prompt
 //! tokens include cached ones, completion tokens include reasoning. The id is the generation's; times of rows are in UTC.
 //! A variant is part of the model's name (`model:free`). The provider is `openrouter`, who served it is the tag
-//! `upstream`. Not told: how much was written to a cache, and how many searches were made. The export by day
+//! `upstream`. What was served on a key of your own (`is_byok`, `byok_usage_inference`) is billed by that provider, and
+//! `OpenRouter` takes a fee (<https://openrouter.ai/docs/use-cases/byok>, read 2026-11-25): it has the tier `byok`. Not told: how much was written to a cache, and how many searches were made. The export by day
 //! is `openrouter-daily`.
 
 use crate::domain::meter::Meter;
@@ -58,6 +59,9 @@ pub fn read(record: &Record<'_>, _reading: &Reading, events: &mut Events<'_, '_>
     ] {
         event.tags.add(key, record.text(name)?);
     }
+    if own_key(record, row)? {
+        event.tier = Cow::Borrowed("byok");
+    }
     let own = |name: &str| if row { format!("tokens_{name}") } else { format!("native_tokens_{name}") };
     let count = |name: &str| record.loose_count(&own(name));
     let (prompt, completion) = (count("prompt")?, count("completion")?);
@@ -72,4 +76,13 @@ pub fn read(record: &Record<'_>, _reading: &Reading, events: &mut Events<'_, '_>
     let parts = [("reasoning", reasoning), ("completion_images", images)];
     event.meters.rest(Meter::Output, (&own("completion"), completion), &parts)?;
     events.push(&event)
+}
+
+/// Whether a generation was served on the user's own key.
+fn own_key(record: &Record<'_>, row: bool) -> Result<bool, Problem> {
+    if row {
+        let charged = record.scalar("byok_usage_inference")?.unwrap_or_default();
+        return Ok(charged.bytes().any(|digit| (b'1'..=b'9').contains(&digit)));
+    }
+    Ok(record.flag("is_byok")? == Some(true))
 }

@@ -3,13 +3,15 @@
 //! <https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/>, read 2026-11-23 (status: development).
 //! `gen_ai.usage.input_tokens` includes cached ones, `output_tokens` includes reasoning; older senders say
 //! `prompt_tokens`, `completion_tokens` and `gen_ai.system`, and some leave cached tokens out, which a prompt smaller than
-//! them shows, or `--prompt-tokens without-cache` says. Only spans of calls to a model are usage (`chat`,
+//! them shows, or `--prompt-tokens without-cache` says. Pydantic AI names parts of both in `gen_ai.usage.details.*`
+//! (<https://github.com/pydantic/pydantic-ai>, `usage.py`, read 2026-11-25), where cached audio is part of what was cached
+//! and of audio. The tier is that of the response (`openai.response.service_tier`). Only spans of calls to a model are usage (`chat`,
 //! `text_completion`, `generate_content`, `embeddings`): spans of agents repeat the sums of those within them. A span
 //! without token counts is none. The id is trace and span, the time the span's start.
 
 use crate::domain::meter::Meter;
 use crate::domain::timestamp::Timestamp;
-use crate::import::events::{Event, Events, Tags, provider};
+use crate::import::events::{Event, Events, Meters, Tags, provider};
 use crate::import::format::{Format, How, Kept};
 use crate::import::reading::{PromptTokens, Reading, epoch_in};
 use crate::import::record::Record;
@@ -20,7 +22,7 @@ use std::borrow::Cow;
 pub const FORMAT: Format = Format {
     name: "otlp",
     stored: "otlp/1",
-    untold: "for how long prompts were written to a cache",
+    untold: "for how long prompts were written to a cache, searches, and tiers but of OpenAI",
     summary: "OpenTelemetry GenAI spans (OTLP JSON)",
     example: r#"{"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"search"}}]},"scopeSpans":[{"spans":[{"traceId":"4bf92f3577b34da6a3ce929d0e0e4736","spanId":"00f067aa0ba902b7","startTimeUnixNano":"1790848800000000000","attributes":[{"key":"gen_ai.operation.name","value":{"stringValue":"chat"}},{"key":"gen_ai.provider.name","value":{"stringValue":"openai"}},{"key":"gen_ai.response.model","value":{"stringValue":"gpt-5.4"}},{"key":"gen_ai.usage.input_tokens","value":{"intValue":"31"}},{"key":"gen_ai.usage.output_tokens","value":{"intValue":"19"}}]}]}]}]}"#,
     pages: &["resourceSpans"],
@@ -59,6 +61,25 @@ const PAYERS: [(&str, &str); 12] = [
     ("user.id", "user"),
     ("enduser.id", "user"),
     ("gen_ai.agent.name", "agent"),
+];
+
+/// The tier of a response, by its present name and an older one.
+const TIER: [&str; 2] = ["openai.response.service_tier", "gen_ai.openai.response.service_tier"];
+/// Parts of a prompt and of an answer, by the names that the conventions and senders have for them.
+const READ: [&str; 3] = [
+    "gen_ai.usage.cache_read.input_tokens",
+    "gen_ai.usage.cache_read_input_tokens",
+    "gen_ai.usage.details.cache_read_tokens",
+];
+const WRITTEN: [&str; 3] = [
+    "gen_ai.usage.cache_creation.input_tokens",
+    "gen_ai.usage.cache_creation_input_tokens",
+    "gen_ai.usage.details.cache_write_tokens",
+];
+const REASONING: [&str; 3] = [
+    "gen_ai.usage.reasoning.output_tokens",
+    "gen_ai.usage.details.reasoning_tokens",
+    "gen_ai.usage.details.thinking_tokens",
 ];
 
 /// Attributes by their keys.
@@ -137,20 +158,39 @@ fn span(
         .find(|(name, _)| *name == theirs)
         .map_or_else(|| provider(&theirs), |(_, ours)| Cow::Borrowed(ours));
     event.tags = tags(&own, resource)?;
-    let read = own.count(&["gen_ai.usage.cache_read.input_tokens", "gen_ai.usage.cache_read_input_tokens"])?;
-    let written =
-        own.count(&["gen_ai.usage.cache_creation.input_tokens", "gen_ai.usage.cache_creation_input_tokens"])?;
-    let reasoning = own.count(&["gen_ai.usage.reasoning.output_tokens"])?;
+    let tier = own.text(&TIER)?.filter(|tier| !matches!(tier.as_ref(), "default" | "auto" | "standard"));
+    event.tier = Cow::Owned(tier.unwrap_or_default().to_ascii_lowercase());
+    meters(&own, (input, output), reading, &mut event.meters)?;
+    events.push(&event)
+}
+
+/// The meters of a call, each part by the names that senders have for it.
+fn meters(
+    own: &Attributes<'_>,
+    (input, output): (Option<i64>, Option<i64>),
+    reading: &Reading,
+    meters: &mut Meters,
+) -> Result<(), Problem> {
+    let (read, written, reasoning) = (own.count(&READ)?, own.count(&WRITTEN)?, own.count(&REASONING)?);
+    let cached_audio = own.count(&["gen_ai.usage.details.cache_audio_read_tokens"])?;
+    let audio = own.count(&["gen_ai.usage.details.input_audio_tokens"])?;
+    meters.put(Meter::CacheReadAudio, cached_audio);
+    meters.rest(Meter::CacheRead, ("cache_read", read), &[("cache_audio_read_tokens", cached_audio)])?;
+    meters.put(Meter::CacheWrite, written);
+    // What of the audio was cached is among the cached tokens already.
+    let cached = ("cache_audio_read_tokens", cached_audio.filter(|_| audio.is_some()));
+    meters.rest(Meter::InputAudio, ("input_audio_tokens", audio), &[cached])?;
+    let audio = meters.get(Meter::InputAudio);
     let cached = read.unwrap_or(0).saturating_add(written.unwrap_or(0));
     let included = reading.prompt != Some(PromptTokens::WithoutCache) && input.unwrap_or(0) >= cached;
-    event.meters.put(Meter::CacheRead, read);
-    event.meters.put(Meter::CacheWrite, written);
-    let parts = [("cache_read", read), ("cache_creation", written)];
-    event.meters.rest(Meter::Input, ("gen_ai.usage.input_tokens", input), if included { &parts } else { &[] })?;
-    event.meters.put(Meter::Reasoning, reasoning);
-    let whole = ("gen_ai.usage.output_tokens", output);
-    event.meters.rest(Meter::Output, whole, &[("reasoning", reasoning)])?;
-    events.push(&event)
+    let parts = [("input_audio_tokens", audio), ("cache_read", read), ("cache_creation", written)];
+    let parts = if included { &parts[..] } else { &parts[..1] };
+    meters.rest(Meter::Input, ("gen_ai.usage.input_tokens", input), parts)?;
+    let audio = own.count(&["gen_ai.usage.details.output_audio_tokens"])?;
+    meters.put(Meter::Reasoning, reasoning);
+    meters.put(Meter::OutputAudio, audio);
+    let parts = [("reasoning", reasoning), ("output_audio_tokens", audio)];
+    meters.rest(Meter::Output, ("gen_ai.usage.output_tokens", output), &parts)
 }
 
 /// What the span says of who pays, then what its resource says.

@@ -3,7 +3,8 @@
 //! <https://docs.cloud.google.com/vertex-ai/generative-ai/docs/multimodal/request-response-logging>, read 2026-11-23.
 //! `full_response` is the response, of Gemini or of Claude, as JSON or as a text that holds it: what its numbers mean is
 //! said by `gemini` and `anthropic-messages`. The id is `request_id`, the time `logging_time` (UTC). Labels of the request
-//! become tags. A request that failed used nothing. Where the table samples, requests that were left out are not told.
+//! become tags, as does the location of the endpoint: a regional one may cost more than the global one
+//! (<https://cloud.google.com/vertex-ai/generative-ai/pricing>, read 2026-11-25). A request that failed used nothing. Where the table samples, requests that were left out are not told.
 
 use crate::import::events::{Event, Events};
 use crate::import::format::{Format, How, Kept};
@@ -19,7 +20,7 @@ pub const FORMAT: Format = Format {
     stored: "vertex-logs/1",
     summary: "Vertex AI's request-response log: rows of its BigQuery table (JSON, JSONL or CSV)",
     example: r#"{"endpoint":"projects/1/locations/global/publishers/google/models/gemini-2.5-flash","logging_time":"2026-10-01 08:30:00.250000 UTC","request_id":"7001","model":"gemini-2.5-flash","full_request":{"labels":{"team":"search"}},"full_response":{"responseId":"r1","modelVersion":"gemini-2.5-flash","usageMetadata":{"promptTokenCount":100,"candidatesTokenCount":20,"totalTokenCount":120}}}"#,
-    untold: "requests that its sampling left out, and searches for grounding",
+    untold: "requests that its sampling left out, searches for grounding, nor what a regional endpoint costs more",
     kept: Kept { ids: &["request_id"], times: &["logging_time"], usage: &[] },
     recognises: |head| {
         let names = ["logging_time", "request_id", "full_response"];
@@ -59,6 +60,8 @@ pub fn read(record: &Record<'_>, _reading: &Reading, events: &mut Events<'_, '_>
             event.tags.add_free(label, labels.text(label)?.map(|value| Cow::Owned(value.into_owned())));
         }
     }
+    let place = record.text("endpoint")?.and_then(|endpoint| location(&endpoint));
+    event.tags.add("location", place.map(Cow::Owned));
     if response.has("usageMetadata") {
         event.tier = gemini::tier(&usage)?;
         gemini::meters(&usage, &mut event)?;
@@ -66,4 +69,10 @@ pub fn read(record: &Record<'_>, _reading: &Reading, events: &mut Events<'_, '_>
     }
     event.tier = anthropic_messages::tier(&usage)?;
     anthropic_messages::events_of(&usage, event, events)
+}
+
+/// The location in an endpoint's name, `projects/…/locations/us-central1/…`.
+fn location(endpoint: &str) -> Option<String> {
+    let (_, rest) = endpoint.split_once("locations/")?;
+    rest.split('/').next().filter(|place| !place.is_empty()).map(str::to_owned)
 }

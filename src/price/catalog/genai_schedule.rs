@@ -175,7 +175,7 @@ fn use_changed(quotes: &mut [Quote], before: &InForce, now: &InForce, from: Opti
     for (slot, prices) in now.iter().filter(|(slot, prices)| before.get(*slot) != Some(*prices)) {
         for (place, per) in prices {
             if let Some(Fate::Uses(uses)) = quotes.get_mut(*place).map(|quote| &mut quote.fate) {
-                uses.push(Use { slot: slot.clone(), per: *per, from });
+                uses.push(Use { slot: slot.clone(), per: *per, from, times: None });
             }
         }
     }

@@ -4,15 +4,17 @@
 //! Dollars per unit, the unit being in the key; a suffix grammar of its own (`litellm_key.rs`). A threshold is that of
 //! the whole request and exclusive ("above"), but inclusive for xAI, whose prices start at the size itself. A range of
 //! `tiered_pricing` begins beyond its first number. A model is named without the prefix of its provider, with that of a
-//! region. There are no dates of prices. `sample_spec` explains the file, `fallback_generalizations` holds rules for names:
+//! region. The factors `us` and `fast` of Anthropic's models multiply what tokens cost, for the tiers of these names
+//! (`llms/anthropic/cost_calculation.py`, read 2026-11-25). There are no dates of prices. `sample_spec` explains the file, `fallback_generalizations` holds rules for names:
 //! they are no models.
 
 use super::litellm_key::{Key, Kind};
-use super::quote::{Entry, Fate, Quote, Reason, Slot};
+use super::quote::{Entry, Fate, Quote, Reason, Slot, Use};
 use super::tree::{Node, Value, of_json};
 use super::{Catalog, CatalogError, CatalogFile, Terms, only_file, providers};
+use crate::domain::decimal;
 use crate::domain::event::ServiceTier;
-use crate::domain::meter::Meter;
+use crate::domain::meter::{Meter, Unit};
 use crate::text::problem::Problem;
 use std::collections::BTreeSet;
 
@@ -37,6 +39,11 @@ const NOT_PRICES: [&str; 12] = [
 ];
 /// Members of the file that are no models.
 const NOT_MODELS: [&str; 2] = ["sample_spec", "fallback_generalizations"];
+/// Factors of a vendor's own, and those that are service tiers to us.
+const SPECIFIC: &str = "provider_specific_entry";
+const US: &str = "us";
+const FAST: &str = "fast";
+
 /// Words in the keys of prices.
 const PRICE_WORDS: [&str; 4] = ["cost", "price", "pricing", "multiplier"];
 
@@ -60,7 +67,7 @@ fn entry(name: &str, node: &Node) -> Entry {
             "tiered_pricing" => model.tiers(&mut entry.quotes, node),
             "off_peak_pricing" => off_peak(&mut entry.quotes, node),
             "search_context_cost_per_query" => search(&mut entry.quotes, node),
-            "provider_specific_entry" => specific(&mut entry.quotes, node),
+            SPECIFIC => specific(&mut entry.quotes, node),
             "search_free_requests" => entry.quotes.push(Quote::aside(key, node, Reason::Allowance)),
             key if NOT_PRICES.contains(&key) => {}
             key if PRICE_WORDS.iter().any(|word| key.contains(word)) => model.flat(&mut entry.quotes, key, node),
@@ -70,7 +77,34 @@ fn entry(name: &str, node: &Node) -> Entry {
             _ => {}
         }
     }
+    multiply(&mut entry.quotes, node);
     entry
+}
+
+/// Prices that the vendor multiplies: of inference in the United States, and of faster inference. Tokens cost so many
+/// times more, anything else the same. The tiers are those that `anthropic-messages` gives to events.
+fn multiply(quotes: &mut [Quote], model: &Node) {
+    let factor = |name| model.get(SPECIFIC).and_then(|table| table.get(name)).and_then(Node::literal);
+    let (us, fast) = (factor(US), factor(FAST));
+    let both = us.zip(fast).and_then(|(us, fast)| decimal::product(us, fast).ok());
+    for quote in quotes {
+        let Fate::Uses(uses) = &mut quote.fate else { continue };
+        let mut more = Vec::new();
+        for put in uses.iter() {
+            let standard = put.slot.tier == ServiceTier::STANDARD;
+            let tiers = [
+                (us, if standard { US.to_owned() } else { format!("{}-{US}", put.slot.tier) }),
+                (fast.filter(|_| standard), FAST.to_owned()),
+                (both.as_deref().filter(|_| standard), format!("{FAST}-{US}")),
+            ];
+            for (factor, tier) in tiers {
+                let Some(factor) = factor else { continue };
+                let times = (put.slot.meter.unit() == Unit::Tokens).then(|| factor.to_owned());
+                more.push(Use { slot: Slot { tier, ..put.slot.clone() }, times, ..put.clone() });
+            }
+        }
+        uses.extend(more);
+    }
 }
 
 /// The model's name without the prefix that repeats its provider.
@@ -179,8 +213,12 @@ fn search(quotes: &mut Vec<Quote>, table: &Node) {
 /// Factors for regions and speeds, among settings that are no prices.
 fn specific(quotes: &mut Vec<Quote>, table: &Node) {
     for (key, node) in table.members().iter().filter(|(_, node)| matches!(node.value, Value::Number(_))) {
-        let reason = if key.contains("_free_") { Reason::Allowance } else { Reason::Factor };
-        let place = format!("provider_specific_entry.{key}");
-        quotes.push(Quote::of(place, node, Fate::Aside(reason)));
+        let fate = match key.as_str() {
+            // Used with the prices that it multiplies.
+            US | FAST => Fate::Uses(Vec::new()),
+            key if key.contains("_free_") => Fate::Aside(Reason::Allowance),
+            _ => Fate::Aside(Reason::Factor),
+        };
+        quotes.push(Quote::of(format!("{SPECIFIC}.{key}"), node, fate));
     }
 }

@@ -63,6 +63,8 @@ pub(super) struct Use {
     pub(super) per: u32,
     /// When it starts; `None` for the date that is asked for.
     pub(super) from: Option<Timestamp>,
+    /// What it is multiplied by for this use, as the catalogue writes it.
+    pub(super) times: Option<String>,
 }
 
 /// Why a price of a catalogue is not among the rows.
@@ -157,7 +159,7 @@ impl Slot {
 impl Quote {
     /// A price that is used once, from the date that is asked for.
     pub(super) fn used(key: impl Into<String>, node: &Node, slot: Slot, per: u32) -> Self {
-        Self::of(key, node, Fate::Uses(vec![Use { slot, per, from: None }]))
+        Self::of(key, node, Fate::Uses(vec![Use { slot, per, from: None, times: None }]))
     }
 
     /// A price that is not used.

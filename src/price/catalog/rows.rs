@@ -8,7 +8,7 @@
 use super::quote::{Entry, Fate, Quote, Reason, Slot, Use};
 use super::{Inexact, Terms, providers};
 use crate::domain::currency::Currency;
-use crate::domain::decimal::DecimalError;
+use crate::domain::decimal::{self, DecimalError};
 use crate::domain::event::ServiceTier;
 use crate::domain::name::{Name, looks_secret};
 use crate::domain::rate::{Rate, RateError, Stated};
@@ -241,7 +241,11 @@ impl Listing<'_> {
     fn put(&mut self, named: &Named, place: usize, quote: &Quote, put: &Use) -> Result<(), Reason> {
         let from = put.from.unwrap_or(self.terms.valid_from);
         let keys = self.keys(named, &put.slot)?;
-        let rate = match Rate::stated(&quote.text, put.per) {
+        let text = match &put.times {
+            None => Ok(quote.text.clone()),
+            Some(factor) => decimal::product(&quote.text, factor),
+        };
+        let rate = match text.map_err(RateError::Decimal).and_then(|text| Rate::stated(&text, put.per)) {
             _ if put.slot.prompt_above < 0 => Err(Reason::BadThreshold),
             Ok(Stated::Exact(rate)) => Ok(rate),
             Ok(Stated::Near(rate)) if self.terms.inexact == Inexact::Snap => {
