@@ -289,8 +289,9 @@ fn sums(csv: &str) -> Outcome<BTreeMap<String, i128>> {
     for row in rows(csv)? {
         for (column, value) in row {
             let number = match column.as_str() {
+                // Parts of less than one event are not told.
+                "unpriced_events" | "amount_exact" | "amount" if value.is_empty() => 0,
                 "events" | "input_tokens" | "output_tokens" | "unpriced_events" => value.parse()?,
-                "amount_exact" | "amount" if value.is_empty() => 0,
                 "amount_exact" | "amount" => {
                     let (whole, fraction) = value.split_once('.').unwrap_or((&value, ""));
                     format!("{whole}{fraction:0<15}").parse()?

@@ -97,7 +97,7 @@ fn row((provider, model, item, currency): Key, sides: &Sides, grain: Grain) -> R
         exact(&known, why),
         exact(&difference, "one side only"),
         exact(rounding, "no costs"),
-        computed.as_ref().map_or(Cell::Unknown("no usage"), |totals| Cell::Count(totals.unpriced_events.into())),
+        computed.as_ref().map_or(Cell::Unknown("no usage"), Totals::unpriced_cell),
         Cell::text(currency),
     ]);
     Ok(cells)
