@@ -5,7 +5,8 @@
 
 use crate::domain::calendar::Day;
 use crate::domain::meter::Meter;
-use crate::domain::name::NONE;
+use crate::domain::name::{NONE, Name};
+use crate::price::Book;
 use crate::rating::{Cost, Unpriced};
 use crate::report::{Inputs, ReportError};
 use crate::sheet::{Cell, Column, Sheet};
@@ -43,6 +44,7 @@ pub fn sheet(inputs: &Inputs<'_>) -> Result<Sheet, ReportError> {
     }
     let rows = found.into_iter().map(|((provider, model, tier, meter, why), span)| {
         let nearest = inputs.book.map_or_else(Vec::new, |book| book.nearest(&model));
+        let reason = reason(why, inputs.book, &provider, &model);
         vec![
             Cell::Text(provider),
             Cell::Text(model),
@@ -52,7 +54,7 @@ pub fn sheet(inputs: &Inputs<'_>) -> Result<Sheet, ReportError> {
             Cell::text(meter.unit().name()),
             Cell::text(span.first.to_string()),
             Cell::text(span.last.to_string()),
-            Cell::text(why.reason()),
+            Cell::Text(reason),
             Cell::text(nearest.join("; ")),
         ]
     });
@@ -69,4 +71,16 @@ pub fn sheet(inputs: &Inputs<'_>) -> Result<Sheet, ReportError> {
         Column::text("nearest_names"),
     ];
     Ok(Sheet { heading: inputs.heading.clone(), columns, rows: rows.collect(), total: None })
+}
+
+/// Why there is no price; where there are prices of other providers only, whose.
+fn reason(why: Unpriced, book: Option<&Book>, provider: &str, model: &str) -> String {
+    let providers = book.filter(|_| why == Unpriced::NoPrice).map(|book| book.providers_of(model)).unwrap_or_default();
+    let others: Option<Vec<&str>> = providers.iter().map(|other| other.map(Name::as_str)).collect();
+    match others {
+        Some(others) if !others.is_empty() && !others.contains(&provider) => {
+            format!("{}, only of the provider {}", why.reason(), others.join(", "))
+        }
+        _ => why.reason().to_owned(),
+    }
 }

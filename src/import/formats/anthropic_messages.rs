@@ -5,7 +5,9 @@
 //! ran several iterations for one answer, the top level has the sum of those of type `message` only; compactions and
 //! advisors were billed beside it, advisors with their own model. So each iteration is an event: `id`, then `id#1`, ….
 //! How much of several iterations was thinking is not told for each, and stays in their output.
-//! The id is `id`. There is no time: an envelope has it, or `--at`. `inference_geo` becomes a tag.
+//! The id is `id`. There is no time: an envelope has it, or `--at`. `inference_geo` becomes a tag. Who served an answer is
+//! not said, but ids begin `msg_bdrk_` on Bedrock, `msg_vrtx_` on Vertex AI, and are `msg_01` with 22 more characters where the
+//! vendor itself issues them, as recorded bodies show.
 
 use crate::domain::meter::Meter;
 use crate::import::envelope::Body;
@@ -39,6 +41,7 @@ pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>)
     let usage = body.usage("usage")?;
     let (own, batch) = (body.body.clone(), body.batch);
     let mut event = body.event(own.text("id")?, None, own.text("model")?)?;
+    event.implied = served_by(&event.id, &event.model);
     if !batch {
         event.tier = tier(&usage)?;
     }
@@ -46,6 +49,20 @@ pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>)
         .tags
         .add("inference_geo", usage.text("inference_geo")?.filter(|geo| geo != "global" && geo != "not_available"));
     events_of(&usage, event, events)
+}
+
+/// Who served a message, by its id; empty where it is no id that we know.
+pub fn served_by(id: &str, model: &str) -> &'static str {
+    let Some(rest) = id.strip_prefix("msg_") else { return "" };
+    if rest.starts_with("bdrk_") {
+        return "bedrock";
+    }
+    if rest.starts_with("vrtx_") {
+        return "vertex_ai";
+    }
+    // Others who speak the protocol issue ids of their own, for models of their own.
+    let own = rest.len() == 24 && rest.starts_with("01") && rest.chars().all(|c| c.is_ascii_alphanumeric());
+    if own && model.starts_with("claude-") { "anthropic" } else { "" }
 }
 
 /// The tier: what the usage says, or `fast` where the answer was bought faster.
