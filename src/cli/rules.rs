@@ -4,8 +4,8 @@ use super::Session;
 use super::options::OutputOptions;
 use crate::cli::failure::{Exit, Failure};
 use std::path::{Path, PathBuf};
-use tokenbook::books::Books;
 use tokenbook::books::rules::{Change, RulesImported, Sample, Shown, spelled};
+use tokenbook::books::{Books, BooksError};
 use tokenbook::domain::calendar::Day;
 use tokenbook::domain::event::Model;
 use tokenbook::domain::name::Name;
@@ -112,7 +112,9 @@ fn import(file: &Path, valid_from: Option<&str>, session: &mut Session<'_, '_>) 
     let bytes = bytes(file)?;
     let books = session.open()?;
     let progress = session.progress();
-    let imported = books.import_rules(&file.display().to_string(), &bytes, valid_from, session.act(), &progress)?;
+    let imported = books
+        .import_rules(&file.display().to_string(), &bytes, valid_from, session.act(), &progress)
+        .map_err(wrong_rules)?;
     tell(Some(file), imported, session)?;
     let head = books.head()?;
     session.tell(format!("ledger head: {} {head}", head.seq))?;
@@ -134,8 +136,16 @@ pub fn tell(file: Option<&Path>, imported: RulesImported, session: &mut Session<
     session.tell(format!("{file}: {rules} rules from {}, {what}", spelled(valid_from)))
 }
 
+/// An error of a file of rules, with what to do where its lines are wrong.
+fn wrong_rules(error: BooksError) -> Failure {
+    let lines = matches!(error, BooksError::Lines { .. });
+    let failure = Failure::from(error);
+    let hint = "correct the file, which is taken whole or not at all; `tokenbook rules test FILE` tries rules without importing them";
+    if lines { failure.hint(hint) } else { failure }
+}
+
 fn read(file: &Path, books: &Books) -> Result<RuleSet, Failure> {
-    Ok(books.read_rules(&file.display().to_string(), &bytes(file)?)?)
+    books.read_rules(&file.display().to_string(), &bytes(file)?).map_err(wrong_rules)
 }
 
 fn bytes(file: &Path) -> Result<Vec<u8>, Failure> {
@@ -144,7 +154,8 @@ fn bytes(file: &Path) -> Result<Vec<u8>, Failure> {
 
 fn day(option: &str, text: &str) -> Result<Day, Failure> {
     period::day(text).map_err(|error| {
-        Failure::new(Exit::Usage, format!("{option} {text:?} {error}")).hint("rules start on billing days: 2026-10-01")
+        Failure::new(Exit::Usage, format!("{option} {text:?} {error}, expected a date such as 2026-10-01"))
+            .hint("rules start on billing days of the ledger's zone")
     })
 }
 
