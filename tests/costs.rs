@@ -245,10 +245,25 @@ fn a_bad_line_refuses_the_whole_report() -> Outcome {
         .says("hint: correct the lines: a report of costs is taken whole or not at all")?
         .says("bad.jsonl:2: results[0].amount.value: \"x\" is not a plain decimal number")?
         .says("hint: ")?;
-    desk.write("what.jsonl", "{\"a\":1}\n")?;
-    desk.run(&["costs", "import", "what.jsonl"])?
-        .ends(3)?
-        .says("is no known cost report, expected one of openai-costs")?;
+    let known = "a cost report: openai-costs, anthropic-costs, deepseek-costs";
+    for (file, text, what) in [
+        ("what.jsonl", "{\"a\":1}\n", "is no cost report that is known"),
+        ("what.csv", "a,b\n1,2\n", "is no cost report that is known"),
+        ("own.csv", &format!("{}\n", desk::HEADER), "is usage in the format csv, which `tokenbook import` takes"),
+        (
+            "body.json",
+            tokenbook::import::formats::openai_chat::FORMAT.example,
+            "is usage in the format openai-chat, which",
+        ),
+        ("empty.csv", "", "the file is empty"),
+        ("blank.csv", "\n \n", "the file is empty"),
+    ] {
+        desk.write(file, text)?;
+        let ran = desk.run(&["costs", "import", file])?.ends(3)?;
+        assert!(ran.err.starts_with(&format!("error: {file}: {what}")), "{ran:?}");
+        assert!(ran.err.contains(&format!(", expected {known}\n")), "{ran:?}");
+        assert!(ran.err.contains("hint: `tokenbook formats` shows a record of each\n"), "{ran:?}");
+    }
     desk.write("cut.csv", "start_time,end_time,amount_value,amount_currency\n1790812800,1790899200,1.5,us")?;
     desk.run(&["costs", "import", "cut.csv"])?.ends(3)?.says("the last line has no line end")?;
     assert_eq!(desk.count("SELECT (SELECT count(*) FROM provider_cost) + (SELECT count(*) FROM cost_import)")?, 0);

@@ -157,6 +157,11 @@ impl Books {
 }
 
 fn rejected(file: &str, problems: Vec<Problem>) -> ImportError {
+    if let [problem] = problems.as_slice()
+        && problem.line == 0
+    {
+        return ImportError::File { file: file.to_owned(), problem: problem.clone() };
+    }
     let mut by_field: BTreeMap<String, u64> = BTreeMap::new();
     for problem in &problems {
         *by_field.entry(problem.field.clone().unwrap_or_else(|| "(line)".to_owned())).or_default() += 1;

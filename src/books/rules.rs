@@ -104,7 +104,7 @@ impl Books {
             (None, Some((start, latest))) if latest.says_the_same(&set) => start,
             (None, Some(_)) => return Err(BooksError::NoStart(file.to_owned())),
         };
-        let similar = similar_names(self.ledger.departments()?.union(&departments(&set)));
+        let similar = similar_names(&self.ledger.departments()?, &departments(&set));
         let outcome = |change| RulesImported { rules: set.rules().len(), valid_from, change, similar };
         let in_force = known.in_force(valid_from);
         if in_force.is_some_and(|(_, in_force)| in_force.says_the_same(&set)) {

@@ -169,9 +169,7 @@ pub fn report(
             outcome.file
         ))?;
     }
-    for (one, other) in &outcome.doubts.similar {
-        session.warn(format!("warning: the departments {one:?} and {other:?} look alike and are counted apart"))?;
-    }
+    session.warn_alike(&outcome.doubts.similar)?;
     for problem in &outcome.doubts.unregistered {
         session.warn(format!("warning: {}", problem.in_file(&outcome.file)))?;
     }

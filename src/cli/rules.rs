@@ -124,9 +124,7 @@ fn import(file: &Path, valid_from: Option<&str>, session: &mut Session<'_, '_>) 
 /// Tells what became of a file of rules.
 pub fn tell(file: Option<&Path>, imported: RulesImported, session: &mut Session<'_, '_>) -> Result<(), Failure> {
     let RulesImported { rules, valid_from, change, similar } = imported;
-    for (one, other) in similar {
-        session.warn(format!("warning: the departments {one:?} and {other:?} look alike and are counted apart"))?;
-    }
+    session.warn_alike(&similar)?;
     let what = match change {
         Change::Nothing => "unchanged: they are in force",
         Change::Added => "added",
