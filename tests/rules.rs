@@ -421,7 +421,8 @@ fn a_set_of_rules_holds_until_the_next_one_starts() -> Outcome {
     let history = desk.print(&["rules", "list", "--history", "--format", "csv"])?;
     assert_eq!(
         history,
-        "valid_from,valid_until,rules,file\n2026-10-14,2026-10-15,1,old.csv\n2026-10-15,,1,newest.csv\n"
+        "valid_from,valid_until,rules,file,state\n2026-10-14,2026-10-15,1,old.csv,holds\n\
+         2026-10-15,,1,new.csv,replaced\n2026-10-15,,1,newest.csv,holds\n"
     );
     desk.run(&["verify"])?.ends(0)?;
     Ok(())

@@ -30,6 +30,12 @@ enum Command {
         #[arg(long, value_name = "DATE")]
         valid_from: Option<String>,
     },
+    /// End the rules in force, without others in their place: from then on tags alone say who pays
+    End {
+        /// The first billing day without rules
+        #[arg(long, value_name = "DATE")]
+        from: String,
+    },
     /// List the rules in force on a day, or the sets there are
     List {
         /// A day of the ledger's zone (default: today)
@@ -74,6 +80,7 @@ enum Command {
 pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     match &arguments.command {
         Command::Import { file, valid_from } => import(file, valid_from.as_deref(), session),
+        Command::End { from } => end(from, session),
         Command::List { at, history, output } => {
             let books = session.read()?;
             let sheet = if *history {
@@ -116,6 +123,22 @@ fn import(file: &Path, valid_from: Option<&str>, session: &mut Session<'_, '_>) 
         .import_rules(&file.display().to_string(), &bytes, valid_from, session.act(), &progress)
         .map_err(wrong_rules)?;
     tell(Some(file), imported, session)?;
+    let head = books.head()?;
+    session.tell(format!("ledger head: {} {head}", head.seq))?;
+    Ok(Exit::Done)
+}
+
+fn end(from: &str, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
+    let from = day("--from", from)?;
+    let books = session.open()?;
+    let progress = session.progress();
+    let what = match books.end_rules(from, session.act(), &progress)? {
+        Change::Nothing => format!("no rules are in force on {}: nothing was ended", spelled(from)),
+        Change::Added | Change::Replaced => {
+            format!("rules end on {}: from then on tags alone say who pays", spelled(from))
+        }
+    };
+    session.tell(what)?;
     let head = books.head()?;
     session.tell(format!("ledger head: {} {head}", head.seq))?;
     Ok(Exit::Done)
