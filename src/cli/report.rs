@@ -25,7 +25,7 @@ pub struct Arguments {
     #[arg(
         long,
         value_name = "DIMENSIONS",
-        help = "Group by any of department, cost_centre, project, environment, provider, model, meter, day, tag.KEY"
+        help = "Group by any of department, cost_centre, project, environment, provider, model, meter, day, tag.KEY; provider-cost by provider or model, savings by department"
     )]
     by: Option<String>,
     /// Use another price book than the ledger's own
