@@ -101,6 +101,9 @@ fn an_import_says_at_once_that_only_prices_of_a_provider_are_there() -> Outcome 
     desk.run(&["import", "u.csv"])?.ends(0)?.says(says)?;
     let unpriced = desk.print(&["report", "unpriced", "--period", "2026-10"])?;
     assert!(unpriced.contains("no price in force, only of the provider anthropic"), "{unpriced}");
+    let caveat = "! 1 model(s) were used without a provider and have prices of providers only: say who served them at their \
+                  import (--provider), or list prices without a provider, which hold for any";
+    assert!(unpriced.contains(caveat), "{unpriced}");
     // Too late for the option: the ledger says what helps.
     desk.run(&["import", "u.csv", "--provider", "anthropic"])?
         .ends(5)?
@@ -138,5 +141,7 @@ fn usage_of_another_provider_than_the_prices_is_told_so() -> Outcome {
     desk.run(&["import", "u.csv", "--provider", "bedrock"])?.ends(0)?;
     let unpriced = rows(&desk.print(&["report", "unpriced", "--period", "2026-10", "--format", "csv"])?)?;
     assert_eq!(unpriced[0]["reason"], "no price in force, only of the provider anthropic");
+    let shown = desk.print(&["report", "unpriced", "--period", "2026-10"])?;
+    assert!(!shown.contains("used without a provider"), "{shown}");
     Ok(())
 }
