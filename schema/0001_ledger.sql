@@ -245,7 +245,7 @@ CREATE TABLE model_alias (
 CREATE TRIGGER model_alias_refuses_update BEFORE UPDATE ON model_alias BEGIN SELECT RAISE(ABORT, 'model_alias is append-only'); END;
 CREATE TRIGGER model_alias_refuses_delete BEFORE DELETE ON model_alias BEGIN SELECT RAISE(ABORT, 'model_alias is append-only'); END;
 -- Rules of attribution, a set an import: in force from a billing day until the day the next set starts. A set of a later
--- entry with the same start replaces.
+-- entry with the same start replaces; a set of no rules, of no file, ends those before.
 CREATE TABLE rule_set (
     id         INTEGER PRIMARY KEY,
     entry      INTEGER NOT NULL UNIQUE REFERENCES entry (seq),
@@ -309,7 +309,8 @@ CREATE TABLE cost_import (
     bytes      INTEGER NOT NULL CHECK (bytes >= 0),
     lines      INTEGER NOT NULL CHECK (lines >= 1),
     empty      INTEGER NOT NULL CHECK (empty >= 0),
-    duplicates INTEGER NOT NULL CHECK (duplicates BETWEEN 0 AND lines)
+    duplicates INTEGER NOT NULL CHECK (duplicates BETWEEN 0 AND lines),
+    beside     INTEGER NOT NULL CHECK (beside >= 0)
 ) STRICT;
 
 -- What a provider says it charges, for comparison only. The same key of a source again, with a higher id, replaces.

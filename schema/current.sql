@@ -24,7 +24,8 @@ CREATE TABLE cost_import (
     bytes      INTEGER NOT NULL CHECK (bytes >= 0),
     lines      INTEGER NOT NULL CHECK (lines >= 1),
     empty      INTEGER NOT NULL CHECK (empty >= 0),
-    duplicates INTEGER NOT NULL CHECK (duplicates BETWEEN 0 AND lines)
+    duplicates INTEGER NOT NULL CHECK (duplicates BETWEEN 0 AND lines),
+    beside     INTEGER NOT NULL CHECK (beside >= 0)
 ) STRICT;
 
 CREATE TABLE department (

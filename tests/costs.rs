@@ -156,11 +156,18 @@ fn another_amount_for_the_same_key_revises_it_and_both_stay() -> Outcome {
     desk.write("whole.jsonl", bucket(&[("everything", "3.75")]))?;
     let warns = "2 costs of the same providers and days are in the ledger and not in this file";
     desk.run(&["costs", "import", "whole.jsonl"])?.ends(0)?.says(warns)?;
+    let caveat = "! costs of openai (source default) were imported beside others of the same days that the later report does \
+                  not have: all count, so the same costs in another grouping count twice";
+    let shown = ["report", "provider-cost", "--period", "2026-10"];
+    desk.run(&shown)?.ends(0)?.says(caveat)?;
+    desk.run(&["verify"])?.ends(0)?;
     desk.write("none.jsonl", bucket(&[("everything", "0")]))?;
     desk.run(&["costs", "import", "none.jsonl"])?.ends(0)?.says(": 3.75 -> 0 USD")?;
+    assert!(!desk.print(&shown)?.contains("count twice"), "what was taken back counts no more");
     // Another account's report is another source, and both count.
     desk.run(&["costs", "import", "late.jsonl", "--source", "other"])?.ends(0)?.says("2 added")?;
     assert_eq!(rows(&desk.print(&report)?)?[0]["provider_cost"], "7.5");
+    assert!(!desk.print(&shown)?.contains("count twice"), "another source is another account");
     Ok(())
 }
 
@@ -201,8 +208,31 @@ fn the_comparison_says_what_each_side_tells_and_no_more() -> Outcome {
     let shown = desk.print(&["report", "provider-cost", "--period", "2026-10"])?;
     assert!(shown.contains("openai tells costs of 1 of 31 day(s) of the period"), "{shown}");
     assert!(shown.contains("1 event(s) have usage without a price"), "{shown}");
-    desk.run(&["report", "provider-cost", "--period", "2026-10", "--by", "department"])?.ends(2)?;
+    for by in ["department", "line_item", "provider,line_item", "tag.team"] {
+        let word = by.rsplit(',').next().unwrap_or_default();
+        let says = format!(
+            "--by {word:?} is no dimension of the report provider-cost, expected provider or model\nhint: --by model"
+        );
+        desk.run(&["report", "provider-cost", "--period", "2026-10", "--by", by])?.ends(2)?.says(&says)?;
+    }
     desk.run(&["verify"])?.ends(0)?;
+    Ok(())
+}
+
+#[test]
+fn who_pays_is_no_matter_of_what_providers_charge() -> Outcome {
+    let desk = Desk::new()?;
+    desk.write("usage.csv", format!("{}\na,2026-10-01T10:00:00Z,m,,1,0\n", desk::HEADER))?;
+    desk.write("prices.csv", desk::PRICES)?;
+    desk.run(&["prices", "import", "prices.csv"])?.ends(0)?;
+    desk.run(&["import", "usage.csv"])?.ends(0)?;
+    let report = |name: &str| desk.run(&["report", name, "--period", "2026-10", "--strict"]);
+    report("summary")?.ends(4)?.says("1 event(s) have no department")?;
+    let shown = report("provider-cost")?.ends(0)?.out;
+    assert!(!shown.contains("department"), "{shown}");
+    desk.run(&["report", "savings", "--offers", "x", "--period", "2026-10", "--by", "model"])?
+        .ends(2)?
+        .says("--by \"model\" is no dimension of the report savings, expected department\nhint: ")?;
     Ok(())
 }
 
@@ -215,10 +245,25 @@ fn a_bad_line_refuses_the_whole_report() -> Outcome {
         .says("hint: correct the lines: a report of costs is taken whole or not at all")?
         .says("bad.jsonl:2: results[0].amount.value: \"x\" is not a plain decimal number")?
         .says("hint: ")?;
-    desk.write("what.jsonl", "{\"a\":1}\n")?;
-    desk.run(&["costs", "import", "what.jsonl"])?
-        .ends(3)?
-        .says("is no known cost report, expected one of openai-costs")?;
+    let known = "a cost report: openai-costs, anthropic-costs, deepseek-costs";
+    for (file, text, what) in [
+        ("what.jsonl", "{\"a\":1}\n", "is no cost report that is known"),
+        ("what.csv", "a,b\n1,2\n", "is no cost report that is known"),
+        ("own.csv", &format!("{}\n", desk::HEADER), "is usage in the format csv, which `tokenbook import` takes"),
+        (
+            "body.json",
+            tokenbook::import::formats::openai_chat::FORMAT.example,
+            "is usage in the format openai-chat, which",
+        ),
+        ("empty.csv", "", "the file is empty"),
+        ("blank.csv", "\n \n", "the file is empty"),
+    ] {
+        desk.write(file, text)?;
+        let ran = desk.run(&["costs", "import", file])?.ends(3)?;
+        assert!(ran.err.starts_with(&format!("error: {file}: {what}")), "{ran:?}");
+        assert!(ran.err.contains(&format!(", expected {known}\n")), "{ran:?}");
+        assert!(ran.err.contains("hint: `tokenbook formats` shows a record of each\n"), "{ran:?}");
+    }
     desk.write("cut.csv", "start_time,end_time,amount_value,amount_currency\n1790812800,1790899200,1.5,us")?;
     desk.run(&["costs", "import", "cut.csv"])?.ends(3)?.says("the last line has no line end")?;
     assert_eq!(desk.count("SELECT (SELECT count(*) FROM provider_cost) + (SELECT count(*) FROM cost_import)")?, 0);

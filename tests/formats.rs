@@ -9,7 +9,7 @@
 
 mod desk;
 
-use desk::{Desk, Outcome, fixture, text};
+use desk::{Desk, Outcome, fixture, rows, text};
 use std::collections::BTreeSet;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
@@ -288,7 +288,23 @@ fn a_map_is_kept_under_a_name_and_imports_name_its_text() -> Outcome {
     desk.write("other.toml", map("q"))?;
     desk.run(&["maps", "keep", "gateway", "other.toml"])?.ends(0)?;
     assert_eq!(desk.print(&["maps", "show", "gateway"])?, map("q"));
-    assert_eq!(desk.print(&["maps", "list"])?, "gateway\n");
+    let list = rows(&desk.print(&["maps", "list", "--format", "csv"])?)?;
+    let [row] = list.as_slice() else { return Err(format!("{list:?}").into()) };
+    let columns = ["map", "fields", "tags", "time", "zone"].map(|column| row[column].as_str());
+    assert_eq!(columns, ["gateway", "event_id timestamp model input_tokens", "", "rfc3339", ""]);
+    assert_eq!(row["digest"], blake3::hash(map("q").as_bytes()).to_hex().as_str());
+    assert!(row["kept_at"].starts_with("20") && row["kept_at"].ends_with('Z'), "{row:?}");
+    desk.run(&["maps", "keep", "columns", text(&fixture("formats/mapped/map.toml"))?])?.ends(0)?;
+    let table = desk.print(&["maps", "list"])?;
+    assert!(table.contains("columns") && table.contains("gateway"), "{table}");
+    for name in ["a/b", "..", "a\\b", "./map", "map.toml"] {
+        desk.run(&["maps", "keep", name, "map.toml"])?
+            .ends(2)?
+            .says(&format!(
+                "error: the name {name:?} looks like a file's, expected a name that is no path, such as gateway"
+            ))?
+            .says("hint: --map takes a file or a name")?;
+    }
     desk.run(&["maps", "show", "other"])?.ends(2)?.says("there is no map \"other\" in the ledger")?;
     desk.run(&["import", "u.csv", "--map", "gateway"])?.ends(5)?;
     desk.run(&["verify", "--deep"])?.ends(0)?;
@@ -458,5 +474,25 @@ fn a_prompt_with_its_cached_tokens_and_one_without_are_told_apart() -> Outcome {
             assert_eq!(meter(Meter::CacheRead), input.map(|_| 100), "{name} {prompt:?}");
         }
     }
+    Ok(())
+}
+
+#[test]
+fn a_map_that_is_no_toml_at_all_is_told_once() -> Outcome {
+    let desk = Desk::new()?;
+    desk.write("u.csv", desk::usage(0, 50))?;
+    desk.write("u.jsonl", "{\"a\":1}\n{\"b\":2}\n\n")?;
+    for (map, lines) in [("u.csv", 51), ("u.jsonl", 2)] {
+        let err = desk.run(&["import", "u.csv", "--map", map])?.ends(2)?.err;
+        let says = format!(
+            "error: {map}:1: is not TOML, as {lines} of its {lines} lines are not, expected lines such as [section] and key = \"value\"\n\
+             hint: `tokenbook formats mapped` shows a map\n"
+        );
+        assert_eq!(err, says);
+    }
+    // A few faults in what is TOML are told each.
+    desk.write("two.toml", "bucket = \ngrows = \nloose_numbers = false\n[fields]\nevent_id = \"i\"\n")?;
+    let err = desk.run(&["import", "u.csv", "--map", "two.toml"])?.ends(2)?.err;
+    assert!(err.contains("two.toml:1: ") && err.contains("two.toml:2: "), "{err}");
     Ok(())
 }

@@ -188,7 +188,8 @@ fn divide(line: &RatedLine, parts: &Parts, left: &mut LeftOver, into: &mut Vec<R
             quantities,
             ..line.usage
         };
-        into.push(RatedLine { usage, charges: of_part, unpriced_events: of(&unpriced) });
+        let of_unpriced = line.unpriced_events > 0;
+        into.push(RatedLine { usage, charges: of_part, unpriced_events: of(&unpriced), of_unpriced });
     }
     Ok(())
 }
@@ -228,7 +229,7 @@ mod tests {
         let usage = UsageLine { key, events, active: events, first_at: at, last_at: at, quantities };
         let charge =
             |(meter, quantity, cost): &(Meter, i64, Cost)| Charge { meter: *meter, quantity: *quantity, cost: *cost };
-        Ok(RatedLine { usage, charges: charges.iter().map(charge).collect(), unpriced_events })
+        Ok(RatedLine { usage, charges: charges.iter().map(charge).collect(), unpriced_events, of_unpriced: false })
     }
 
     /// The line's parts by departments `a`, `b` and `c` with these weights.
@@ -250,6 +251,7 @@ mod tests {
                     let parts = divided(line(events, unpriced_events, &[(Meter::Input, 90, unpriced)])?, weights)?;
                     for part in &parts {
                         assert!(part.unpriced_events <= part.usage.events, "{events} {unpriced_events} {weights:?}");
+                        assert_eq!(part.of_unpriced, unpriced_events > 0, "{events} {unpriced_events} {weights:?}");
                     }
                     let sum = |of: fn(&RatedLine) -> i64| parts.iter().map(of).sum::<i64>();
                     assert_eq!(sum(|part| part.usage.events), events);

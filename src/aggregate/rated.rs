@@ -41,7 +41,7 @@ fn rate(usage: Vec<UsageLine>, book: &Book, names: &Dictionary, currency: Curren
                 0
             }
         };
-        lines.push(RatedLine { usage: line, charges, unpriced_events });
+        lines.push(RatedLine { usage: line, charges, unpriced_events, of_unpriced: false });
     }
     (lines, partly)
 }

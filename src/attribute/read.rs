@@ -9,7 +9,9 @@ use crate::attribute::read_toml;
 use crate::domain::department::Registry;
 use crate::domain::name::Name;
 use crate::domain::ratio::Ratio;
-use crate::domain::rule::{Condition, Operator, Payer, Precedence, Rule, RuleSet, RuleSetError, Shares, Subject};
+use crate::domain::rule::{
+    Condition, Operator, Payer, Precedence, Rule, RuleSet, RuleSetError, Shares, SharesError, Subject,
+};
 use crate::domain::tags::TagKey;
 use crate::text::problem::{Problem, excerpt, nearest};
 use crate::text::table::{Table, TableRow, decode};
@@ -62,28 +64,45 @@ pub fn rules(bytes: &[u8], registry: &Registry) -> Result<RuleSet, Vec<Problem>>
 
 fn finished(draft: Draft) -> Result<Rule, Problem> {
     let Draft { name, line, conditions, precedence, shares } = draft;
-    let expected = "weights that add up to exactly 1, such as 1/3 three times";
-    let wrong = |what: String| Problem::field("rule", format!("{} {what}", excerpt(name.as_str())), expected).at(line);
     let several = shares.len() > 1;
     let mut weights = Vec::with_capacity(shares.len());
     for DraftShare { line, payer, weight } in shares {
+        let expected = "one such as 1/3, as each of several has one";
         let missing = || Problem::field("weight", "is missing for one of several who pay", expected).at(line);
         let weight = weight.or((!several).then_some(Ratio::ONE)).ok_or_else(missing)?;
         weights.push((payer, weight));
     }
-    let shares = Shares::new(weights).map_err(|error| wrong(error.to_string()))?;
+    let shares = Shares::new(weights).map_err(|error| {
+        let what = format!("{} {error}", excerpt(name.as_str()));
+        Problem::field("rule", what, expected_shares(&error)).at(line)
+    })?;
     Ok(Rule { name, line, conditions, precedence: precedence.unwrap_or(Precedence::Tags), shares })
+}
+
+/// What shares should have been.
+const fn expected_shares(error: &SharesError) -> &'static str {
+    match error {
+        SharesError::Nobody | SharesError::Nameless => "a department, project or environment in a line of the rule",
+        SharesError::Twice => "each payer once, with all of its weight",
+        SharesError::NotPositive => "weights such as 1/3",
+        SharesError::NotOne(_) => "weights that add up to exactly 1, such as 1/3 three times",
+        SharesError::TooFine => "coarser ones, such as 1/3",
+    }
 }
 
 fn contradiction(error: RuleSetError, lines: &[(u64, Name)]) -> Problem {
     let at = |place: usize| lines.get(place).map_or((0, String::new()), |(line, name)| (*line, excerpt(name.as_str())));
-    let (place, earlier, what) = match error {
+    let (place, earlier, what, expected) = match error {
         RuleSetError::Empty => return Problem::line("the file holds no rules", "at least one rule"),
-        RuleSetError::Named { rule, earlier } => (rule, earlier, "has the name of the rule"),
-        RuleSetError::Hidden { rule, earlier } => (rule, earlier, "is never reached, as all it matches is matched by"),
+        RuleSetError::Named { rule, earlier } => {
+            (rule, earlier, "has the name of the rule", "a name of its own for each rule")
+        }
+        RuleSetError::Hidden { rule, earlier } => {
+            let what = "is never reached, as all it matches is matched by";
+            (rule, earlier, what, "narrower rules before wider ones")
+        }
     };
     let ((line, name), (earlier_line, earlier)) = (at(place), at(earlier));
-    let expected = "narrower rules before wider ones, each with a name of its own";
     Problem::field("rule", format!("{name} {what} {earlier} on line {earlier_line}"), expected).at(line)
 }
 

@@ -37,6 +37,13 @@ impl Caveats {
         self.unpriced_events == 0 && self.unallocated_events == 0 && self.quarantined_lines == 0
     }
 
+    /// Those of numbers that nobody pays by: who pays is no matter.
+    #[must_use]
+    pub fn without_payers(&self) -> Self {
+        let none = BTreeSet::new;
+        Self { unallocated_events: 0, unregistered: none(), inactive: none(), ..self.clone() }
+    }
+
     /// In words.
     pub fn sentences(&self) -> Vec<String> {
         let mut sentences = Vec::new();

@@ -4,7 +4,7 @@ use crate::aggregate::AggregateError;
 use crate::books::import::{DEFAULT_SOURCE, ImportError, LISTED};
 use crate::books::reports::{Request, Statement};
 use crate::books::{Act, Books, BooksError, Observer};
-use crate::domain::provider_cost::ProviderCost;
+use crate::domain::provider_cost::{ProviderCost, ProviderCosts};
 use crate::import::costs::{self, COST_FILE_LIMIT, CostFormat};
 use crate::import::input::{Input, Source};
 use crate::import::parse::latest_from;
@@ -14,7 +14,7 @@ use crate::ledger::imports::FileFacts;
 use crate::ledger::{LedgerError, chain};
 use crate::report::Inputs;
 use crate::report::provider_cost::{self, Grain};
-use crate::sheet::Sheet;
+use crate::sheet::{Heading, Sheet};
 use crate::text::problem::Problem;
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -118,7 +118,7 @@ impl Books {
         &self,
         request: &Request,
         observer: &dyn Observer,
-    ) -> Result<(Statement, Vec<ProviderCost>), BooksError> {
+    ) -> Result<(Statement, ProviderCosts), BooksError> {
         let calendar = self.settings().calendar;
         let start = calendar.start_of(request.period.first());
         for _ in 0..ATTEMPTS {
@@ -137,11 +137,14 @@ impl Books {
     pub fn provider_cost(
         &self,
         statement: &Statement,
-        costs: &[ProviderCost],
+        costs: &ProviderCosts,
         grain: Grain,
     ) -> Result<Sheet, BooksError> {
         let inputs = Inputs {
-            heading: statement.heading_of("provider-cost"),
+            heading: Heading {
+                caveats: statement.caveats.without_payers().sentences(),
+                ..statement.heading_of("provider-cost")
+            },
             period: statement.period,
             lines: &statement.lines,
             before: None,
@@ -154,6 +157,11 @@ impl Books {
 }
 
 fn rejected(file: &str, problems: Vec<Problem>) -> ImportError {
+    if let [problem] = problems.as_slice()
+        && problem.line == 0
+    {
+        return ImportError::File { file: file.to_owned(), problem: problem.clone() };
+    }
     let mut by_field: BTreeMap<String, u64> = BTreeMap::new();
     for problem in &problems {
         *by_field.entry(problem.field.clone().unwrap_or_else(|| "(line)".to_owned())).or_default() += 1;

@@ -105,6 +105,6 @@ impl Books {
         if options.unregistered == Unregistered::Refuse && !problems.is_empty() {
             return Err(ImportError::Unregistered { file: file.to_owned(), problems });
         }
-        Ok(Doubts { similar: similar_names(known.union(&new)), unregistered: problems })
+        Ok(Doubts { similar: similar_names(&known, &new), unregistered: problems })
     }
 }

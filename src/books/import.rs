@@ -9,6 +9,7 @@ use crate::books::departments::Doubts;
 pub use crate::books::import_options::{
     DEFAULT_SOURCE, ImportOptions, LISTED, LastLine, QUARANTINE_LIMIT, Quarantine, Run, UnknownFields,
 };
+use crate::books::unserved::Unserved;
 use crate::books::{Act, Books, Observer};
 use crate::domain::batch::Batch;
 use crate::domain::timestamp::Timestamp;
@@ -66,6 +67,8 @@ pub struct ImportOutcome {
     pub ignored: BTreeSet<String>,
     /// What there is to say about its departments' names.
     pub doubts: Doubts,
+    /// What there is to say about providers that it does not name.
+    pub unserved: Unserved,
     /// Whether the very same file was imported before, so that it was not read again.
     pub same_file: bool,
     /// Another source under which the very same file was imported: its events are counted once for each.
@@ -320,6 +323,7 @@ impl Books {
             problems: parsed.bad.into_iter().map(|bad| bad.problem).collect(),
             ignored: parsed.ignored,
             doubts,
+            unserved: self.unserved(parsed.format, options, context).map_err(ImportError::Ledger)?,
             same_file: false,
             other_source: self.other_source(options, &parsed_digest).map_err(ImportError::Ledger)?,
             head: self.head().map_err(ImportError::Ledger)?,
@@ -407,6 +411,7 @@ impl Books {
             problems: Vec::new(),
             ignored: BTreeSet::new(),
             doubts: Doubts::default(),
+            unserved: Unserved::default(),
             same_file: true,
             other_source: None,
             head: snapshot.head().clone(),

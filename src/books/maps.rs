@@ -1,9 +1,12 @@
 //! Maps of columns kept in the ledger, so that everybody reads a source's files alike.
 
+use crate::books::rules::heading_of;
 use crate::books::{Act, Books, BooksError, Observer};
 use crate::domain::name::Name;
+use crate::domain::timestamp::Timestamp;
 use crate::import::column_map::ColumnMap;
 use crate::ledger::LedgerError;
+use crate::sheet::{Cell, Column, Sheet};
 use std::collections::BTreeMap;
 
 impl Books {
@@ -27,6 +30,34 @@ impl Books {
             self.ledger.checkpoint()?;
         }
         Ok(kept)
+    }
+
+    /// The maps in force: since when, and what they read.
+    pub fn map_list(&self) -> Result<Sheet, BooksError> {
+        let snapshot = self.ledger.snapshot()?;
+        let row = |(name, (text, kept_at)): (String, (String, Timestamp))| {
+            let map = ColumnMap::read(text.as_bytes()).ok();
+            let told = |tell: fn(&ColumnMap) -> String| {
+                map.as_ref().map_or(Cell::Unknown("unreadable"), |map| Cell::Text(tell(map)))
+            };
+            vec![
+                Cell::Text(name),
+                Cell::text(kept_at.to_string()),
+                told(|map| map.field_names().join(" ")),
+                told(|map| map.tags.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>().join(" ")),
+                told(|map| map.form.name().to_owned()),
+                told(|map| map.zone.map_or(String::new(), |zone| zone.zone_name().to_owned())),
+                told(|map| map.digest().to_owned()),
+            ]
+        };
+        let rows = snapshot.kept_maps()?.into_iter().map(row).collect();
+        let columns = ["map", "kept_at", "fields", "tags", "time", "zone", "digest"].map(Column::text);
+        Ok(Sheet {
+            heading: heading_of(&snapshot, "maps", "now".to_owned()),
+            columns: columns.into(),
+            rows,
+            total: None,
+        })
     }
 
     /// The texts of the maps in force, by their names.

@@ -22,6 +22,7 @@ pub mod record;
 pub mod reports;
 pub mod rules;
 pub mod savings;
+pub mod unserved;
 pub mod verify;
 mod watching;
 

@@ -9,6 +9,7 @@ use crate::books::reports::thresholds;
 use crate::books::{Act, Books, BooksError};
 use crate::domain::event::Band;
 use crate::domain::key::EventKey;
+use crate::domain::meter::Unit;
 use crate::domain::money::Amount;
 use crate::domain::period::{Month, Period};
 use crate::domain::quantities::QuantityOverflow;
@@ -24,7 +25,7 @@ use crate::rating::Cost;
 use crate::rating::rate::Rater;
 use crate::report::ReportError;
 use crate::sheet::{Cell, Column, Heading, Sheet};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What offered prices would change.
@@ -137,16 +138,29 @@ impl Before<'_> {
 }
 
 /// What a model's usage costs, and how much of it has no price.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct ModelCost {
     amount: Amount,
     priced: bool,
-    unpriced: i64,
+    /// Units apart: searches and tokens have no sum.
+    unpriced: BTreeMap<Unit, i64>,
+}
+
+const NOTHING: ModelCost = ModelCost { amount: Amount::ZERO, priced: false, unpriced: BTreeMap::new() };
+
+impl ModelCost {
+    fn add_unpriced(&mut self, unit: Unit, quantity: i64) -> Result<(), BooksError> {
+        let sum = self.unpriced.entry(unit).or_insert(0);
+        *sum = sum.checked_add(quantity).ok_or(QuantityOverflow).map_err(ReportError::from)?;
+        Ok(())
+    }
+
+    fn is_unknown(&self) -> bool {
+        !self.priced && self.unpriced.values().any(|quantity| *quantity > 0)
+    }
 }
 
 type Costs = BTreeMap<(String, String), [ModelCost; 2]>;
-
-const NOTHING: ModelCost = ModelCost { amount: Amount::ZERO, priced: false, unpriced: 0 };
 
 fn costs(snapshot: &Snapshot<'_>, period: Period, states: &[State; 2]) -> Result<Costs, BooksError> {
     let names = snapshot.dictionary()?;
@@ -166,10 +180,7 @@ fn costs(snapshot: &Snapshot<'_>, period: Period, states: &[State; 2]) -> Result
                         cost.priced = true;
                     }
                     Cost::NotCharged => {}
-                    Cost::Unpriced(_) => {
-                        let sum = cost.unpriced.checked_add(charge.quantity).ok_or(QuantityOverflow);
-                        cost.unpriced = sum.map_err(ReportError::from)?;
-                    }
+                    Cost::Unpriced(_) => cost.add_unpriced(charge.meter.unit(), charge.quantity)?,
                 }
             }
         }
@@ -217,35 +228,45 @@ fn sums(
 
 fn cost_sheet(costs: &Costs, heading: Heading) -> Result<Sheet, BooksError> {
     let mut columns: Vec<Column> = ["provider", "model"].map(Column::text).into();
-    let numbers = ["amount_before", "amount_after", "change", "unpriced_before", "unpriced_after"];
-    columns.extend(numbers.map(Column::number));
+    columns.extend(["amount_before", "amount_after", "change"].map(Column::number));
+    // Tokens always, what else there is only where some of it is unpriced.
+    let used = costs.values().flatten().flat_map(|cost| cost.unpriced.keys().copied());
+    let units: BTreeSet<Unit> = std::iter::once(Unit::Tokens).chain(used).collect();
+    for unit in units.iter().map(|unit| unit.name()) {
+        columns.extend(["before", "after"].map(|state| Column::number(format!("unpriced_{unit}_{state}"))));
+    }
     let mut total = [NOTHING; 2];
     let mut rows = Vec::new();
     for ((provider, model), states) in costs {
-        rows.push(row(provider, model, states)?);
+        rows.push(row(provider, model, states, &units)?);
         for (sum, state) in total.iter_mut().zip(states) {
             sum.amount = sum.amount.plus(state.amount).map_err(ReportError::from)?;
             sum.priced |= state.priced;
-            let unpriced = sum.unpriced.checked_add(state.unpriced).ok_or(QuantityOverflow);
-            sum.unpriced = unpriced.map_err(ReportError::from)?;
+            state.unpriced.iter().try_for_each(|(unit, quantity)| sum.add_unpriced(*unit, *quantity))?;
         }
     }
-    let total = row("total", "", &total)?;
+    let total = row("total", "", &total, &units)?;
     Ok(Sheet { heading, columns, rows, total: Some(total) })
 }
 
-fn row(provider: &str, model: &str, [before, after]: &[ModelCost; 2]) -> Result<Vec<Cell>, BooksError> {
-    let is_unknown = |cost: &ModelCost| cost.unpriced > 0 && !cost.priced;
+fn row(
+    provider: &str,
+    model: &str,
+    [before, after]: &[ModelCost; 2],
+    units: &BTreeSet<Unit>,
+) -> Result<Vec<Cell>, BooksError> {
     let amount = |cost: &ModelCost| {
-        if is_unknown(cost) { Cell::Unknown("unpriced") } else { Cell::Exact(cost.amount) }
+        if cost.is_unknown() { Cell::Unknown("unpriced") } else { Cell::Exact(cost.amount) }
     };
-    let change = if is_unknown(before) || is_unknown(after) {
+    let change = if before.is_unknown() || after.is_unknown() {
         Cell::Unknown("unpriced")
     } else {
         Cell::Exact(after.amount.minus(before.amount).map_err(ReportError::from)?)
     };
-    let unpriced = |cost: &ModelCost| Cell::Count(cost.unpriced.into());
-    let texts = [Cell::text(provider), Cell::text(model)];
-    let numbers = [amount(before), amount(after), change, unpriced(before), unpriced(after)];
-    Ok(texts.into_iter().chain(numbers).collect())
+    let mut cells = vec![Cell::text(provider), Cell::text(model), amount(before), amount(after), change];
+    for unit in units {
+        let unpriced = |cost: &ModelCost| Cell::Count(cost.unpriced.get(unit).copied().unwrap_or(0).into());
+        cells.extend([unpriced(before), unpriced(after)]);
+    }
+    Ok(cells)
 }

@@ -14,7 +14,7 @@ use crate::domain::rule::{Payer, Precedence, Rule, RuleSet, Share};
 use crate::domain::tags::TagSet;
 use crate::ledger::LedgerError;
 use crate::ledger::rules::StoredRuleSet;
-use crate::ledger::transaction::Snapshot;
+use crate::ledger::transaction::{Snapshot, Write};
 use crate::sheet::{Cell, Column, Heading, Sheet};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -104,18 +104,41 @@ impl Books {
             (None, Some((start, latest))) if latest.says_the_same(&set) => start,
             (None, Some(_)) => return Err(BooksError::NoStart(file.to_owned())),
         };
-        let similar = similar_names(self.ledger.departments()?.union(&departments(&set)));
-        let outcome = |change| RulesImported { rules: set.rules().len(), valid_from, change, similar };
+        let similar = similar_names(&self.ledger.departments()?, &departments(&set));
+        let change = self.keep_rules(write, file, valid_from, &set, act)?;
+        Ok(RulesImported { rules: set.rules().len(), valid_from, change, similar })
+    }
+
+    /// Ends rules on a day: from then on tags alone say who pays, until the day that a set starts on. Where none are in
+    /// force on that day, nothing changes.
+    pub fn end_rules(&self, from: Day, act: Act<'_>, observer: &dyn Observer) -> Result<Change, BooksError> {
+        let write = self.ledger.write(|| observer.waiting())?;
+        if effective(write.rule_sets()?).in_force(from).is_none() {
+            return Ok(Change::Nothing);
+        }
+        self.keep_rules(write, "", from, &RuleSet::none(), act)
+    }
+
+    /// Appends a set, if it is another than the one in force on its day.
+    fn keep_rules(
+        &self,
+        write: Write<'_>,
+        file: &str,
+        valid_from: Day,
+        set: &RuleSet,
+        act: Act<'_>,
+    ) -> Result<Change, BooksError> {
+        let known = effective(write.rule_sets()?);
         let in_force = known.in_force(valid_from);
-        if in_force.is_some_and(|(_, in_force)| in_force.says_the_same(&set)) {
-            return Ok(outcome(Change::Nothing));
+        if in_force.is_some_and(|(_, in_force)| in_force.says_the_same(set)) {
+            return Ok(Change::Nothing);
         }
         let replaces = in_force.is_some_and(|(start, _)| start == valid_from);
         let change = if replaces { Change::Replaced } else { Change::Added };
-        write.append_rules(file, valid_from, &set, act.now, act.actor)?;
+        write.append_rules(file, valid_from, set, act.now, act.actor)?;
         write.commit()?;
         self.ledger.checkpoint()?;
-        Ok(outcome(change))
+        Ok(change)
     }
 
     /// The rules in force on a day, in the columns that can be imported again.
@@ -123,29 +146,47 @@ impl Books {
         let snapshot = self.ledger.snapshot()?;
         let rules = of_snapshot(&snapshot)?;
         let in_force = rules.in_force(day);
-        let since =
-            in_force.map_or_else(|| "none in force".to_owned(), |(start, _)| format!("since {}", spelled(start)));
+        let since = in_force.map_or_else(
+            || "none in force".to_owned(),
+            |(start, set)| {
+                let verb = if set.is_none() { "ended on" } else { "since" };
+                format!("{verb} {}", spelled(start))
+            },
+        );
         let rows = in_force.into_iter().flat_map(|(_, set)| set.rules()).flat_map(cells).collect();
         Ok(Sheet { heading: heading_of(&snapshot, "rules", since), columns: columns(), rows, total: None })
     }
 
-    /// The sets of rules, by the days they start on.
+    /// The sets of rules, by the days they start on, those that were replaced among them.
     pub fn rule_history(&self) -> Result<Sheet, BooksError> {
         let snapshot = self.ledger.snapshot()?;
-        let sets = snapshot.rule_sets()?;
-        // A later import of the same day has replaced an earlier one.
-        let by_start: BTreeMap<Day, StoredRuleSet> = sets.into_iter().map(|set| (set.valid_from, set)).collect();
-        let ends = by_start.keys().skip(1).map(Day::to_string).chain([String::new()]);
-        let row = |((start, set), until): ((&Day, &StoredRuleSet), String)| {
+        // In the order of their import: a later one of the same day has replaced an earlier one.
+        let mut sets = snapshot.rule_sets()?;
+        sets.sort_by_key(|set| set.valid_from);
+        let row = |(place, set): (usize, &StoredRuleSet)| {
+            let later = sets.iter().skip(place + 1);
+            let next = later.clone().find(|other| other.valid_from > set.valid_from);
+            let state = match later.into_iter().next() {
+                Some(other) if other.valid_from == set.valid_from => "replaced",
+                _ if set.rules.is_none() => "end",
+                _ => "holds",
+            };
             let rules = i128::try_from(set.rules.rules().len()).unwrap_or(i128::MAX);
-            vec![Cell::text(spelled(*start)), Cell::Text(until), Cell::Count(rules), Cell::text(&*set.file)]
+            vec![
+                Cell::text(spelled(set.valid_from)),
+                Cell::Text(next.map_or_else(String::new, |next| next.valid_from.to_string())),
+                Cell::Count(rules),
+                Cell::text(&*set.file),
+                Cell::text(state),
+            ]
         };
-        let rows = by_start.iter().zip(ends).map(row).collect();
+        let rows = sets.iter().enumerate().map(row).collect();
         let columns = vec![
             Column::text("valid_from"),
             Column::text("valid_until"),
             Column::number("rules"),
             Column::text("file"),
+            Column::text("state"),
         ];
         Ok(Sheet { heading: heading_of(&snapshot, "rules", "all".to_owned()), columns, rows, total: None })
     }

@@ -63,11 +63,15 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
         match result {
             Ok(outcome) => tell(&outcome, session)?,
             Err(error) => {
-                let rejected = matches!(error, ImportError::Rejected { .. });
-                let mut failure = Failure::from(error);
-                if rejected {
-                    failure = failure.hint("correct the lines: a report of costs is taken whole or not at all");
-                }
+                let hint = match error {
+                    ImportError::Rejected { .. } => {
+                        Some("correct the lines: a report of costs is taken whole or not at all")
+                    }
+                    ImportError::File { .. } => Some("`tokenbook formats` shows a record of each"),
+                    _ => None,
+                };
+                let failure = Failure::from(error);
+                let failure = if let Some(hint) = hint { failure.hint(hint) } else { failure };
                 session.streams.out.flush()?;
                 failure.print(session.streams.err, session.colour);
                 exit = exit.worse(failure.exit());

@@ -4,6 +4,7 @@ use super::Session;
 use super::options::{OutputOptions, grouped};
 use crate::cli::failure::{Exit, Failure};
 use std::path::{Path, PathBuf};
+use tokenbook::books::BooksError;
 use tokenbook::ledger::departments::DepartmentsAppended;
 
 /// The registry of departments: cost centres, owners, accounts, and which names there are
@@ -43,7 +44,12 @@ fn import(file: &Path, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let bytes = std::fs::read(file).map_err(unreadable)?;
     let books = session.open()?;
     let progress = session.progress();
-    let appended = books.import_departments(&file.display().to_string(), &bytes, session.act(), &progress)?;
+    let imported = books.import_departments(&file.display().to_string(), &bytes, session.act(), &progress);
+    let appended = imported.map_err(|error| {
+        let lines = matches!(error, BooksError::Lines { .. });
+        let failure = Failure::from(error);
+        if lines { failure.hint("correct the file, which is taken whole or not at all") } else { failure }
+    })?;
     tell(Some(file), appended, session)?;
     for problem in books.unregistered_departments()? {
         session.warn(format!("warning: usage or rules name another: {problem}"))?;

@@ -8,7 +8,7 @@ use tokenbook::books::import::{ImportError, LISTED};
 use tokenbook::import::input::InputError;
 use tokenbook::import::parse::NO_EVENTS;
 use tokenbook::ledger::LedgerError;
-use tokenbook::ledger::conflict::Conflict;
+use tokenbook::ledger::conflict::{Conflict, Difference};
 
 /// How a command ended. The codes are part of the interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -169,6 +169,15 @@ fn describe(file: &str, conflict: &Conflict) -> String {
     )
 }
 
+/// Whether an event is in the ledger without a provider, and is else the same.
+fn lacks_provider(conflict: &Conflict) -> bool {
+    let of_model = |difference: &Difference| {
+        let named = difference.new.strip_suffix(&difference.stored).is_some_and(|provider| provider.ends_with(' '));
+        difference.field == "model" && named
+    };
+    !conflict.differences.is_empty() && conflict.differences.iter().all(of_model)
+}
+
 impl From<ImportError> for Failure {
     fn from(error: ImportError) -> Self {
         let failure = |exit| Self::new(exit, &error);
@@ -199,7 +208,9 @@ impl From<ImportError> for Failure {
             }
             ImportError::Conflicts { file, conflicts, cumulative } => {
                 let details = conflicts.iter().map(|conflict| describe(file, conflict)).collect();
-                failure(Exit::Conflict).details(details).hint(if *cumulative {
+                failure(Exit::Conflict).details(details).hint(if conflicts.iter().all(lacks_provider) {
+                    "the ledger has these events without a provider, and keeps them so: prices without a provider hold for them"
+                } else if *cumulative {
                     "a record of this format may come again with more, never with less or otherwise: the file is older \
                      than what the ledger has, has the record twice, or was asked for in another way"
                 } else {

@@ -3,7 +3,7 @@
 use super::options::{UsageOptions, grouped};
 use super::{Session, StandardInput};
 use crate::cli::failure::{Exit, Failure};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use tokenbook::books::Books;
 use tokenbook::books::import::{ImportError, ImportOptions, ImportOutcome, Run};
@@ -210,14 +210,55 @@ pub fn report(
             outcome.file
         ))?;
     }
-    for (one, other) in &outcome.doubts.similar {
-        session.warn(format!("warning: the departments {one:?} and {other:?} look alike and are counted apart"))?;
-    }
+    session.warn_alike(&outcome.doubts.similar)?;
     for problem in &outcome.doubts.unregistered {
         session.warn(format!("warning: {}", problem.in_file(&outcome.file)))?;
     }
+    tell_unserved(&outcome, session)?;
     session.tell(counts(&outcome, options))?;
     Ok(if outcome.open > 0 { Exit::Incomplete } else { Exit::Done })
+}
+
+/// Tells which prices hold for usage without a provider.
+fn tell_unserved(
+    ImportOutcome { file, unserved, .. }: &ImportOutcome,
+    session: &mut Session<'_, '_>,
+) -> Result<(), Failure> {
+    let verb = |models: usize| if models == 1 { "stands" } else { "stand" };
+    let mut by_providers: BTreeMap<&BTreeSet<String>, Vec<&str>> = BTreeMap::new();
+    for (model, providers) in &unserved.only {
+        by_providers.entry(providers).or_default().push(model);
+    }
+    for (providers, models) in by_providers {
+        let (has, it) = if models.len() == 1 { ("has", "it is") } else { ("have", "they are") };
+        let providers: Vec<&str> = providers.iter().map(String::as_str).collect();
+        let option = if let [one] = providers[..] { one } else { "NAME" };
+        session.warn(format!(
+            "warning: {file}: {} {} without a provider, and {has} prices of {} only: {it} unpriced (--provider {option} says \
+             who served it)",
+            listed(&models),
+            verb(models.len()),
+            providers.join(" and ")
+        ))?;
+    }
+    if !unserved.none.is_empty() {
+        let models: Vec<&str> = unserved.none.iter().map(String::as_str).collect();
+        session.warn(format!(
+            "warning: {file}: {} {} without a provider: only prices without a provider will hold for them (--provider NAME \
+             says who served them)",
+            listed(&models),
+            verb(models.len())
+        ))?;
+    }
+    Ok(())
+}
+
+/// The first of some names.
+fn listed(names: &[&str]) -> String {
+    const NAMED: usize = 5;
+    let more = if names.len() > NAMED { format!(" and {} more models", names.len() - NAMED) } else { String::new() };
+    let named: Vec<&str> = names.iter().take(NAMED).copied().collect();
+    format!("{}{more}", named.join(", "))
 }
 
 fn counts(outcome: &ImportOutcome, options: &ImportOptions) -> String {

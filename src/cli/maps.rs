@@ -1,6 +1,7 @@
 //! `tokenbook maps`: maps of columns kept in the ledger under a name, for `import --map NAME`.
 
 use super::Session;
+use super::options::OutputOptions;
 use crate::cli::failure::{Exit, Failure};
 use std::path::PathBuf;
 use tokenbook::domain::name::Name;
@@ -21,8 +22,11 @@ enum Command {
         /// The map, TOML: `tokenbook formats mapped` shows one
         file: PathBuf,
     },
-    /// List the names of the maps
-    List,
+    /// List the maps: since when they are kept, and what they read
+    List {
+        #[command(flatten)]
+        output: OutputOptions,
+    },
     /// Print a map
     Show {
         /// The name
@@ -33,10 +37,9 @@ enum Command {
 pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     match &arguments.command {
         Command::Keep { name, file } => keep(name, file, session),
-        Command::List => {
-            for name in session.read()?.maps()?.keys() {
-                session.say(name)?;
-            }
+        Command::List { output } => {
+            let sheet = session.read()?.map_list()?;
+            output.put(&sheet, session)?;
             Ok(Exit::Done)
         }
         Command::Show { name } => {
@@ -51,9 +54,21 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
     }
 }
 
+/// Whether `--map` with such a name would mean a file to whoever reads it.
+fn looks_like_a_file(name: &str) -> bool {
+    name.contains(['/', '\\']) || name.starts_with('.') || name.to_ascii_lowercase().ends_with(".toml")
+}
+
 fn keep(name: &str, file: &std::path::Path, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let shown = file.display().to_string();
     let name = Name::new(name).map_err(|error| Failure::new(Exit::Usage, format!("the name {name:?} {error}")))?;
+    if looks_like_a_file(name.as_str()) {
+        let what = format!(
+            "the name {:?} looks like a file's, expected a name that is no path, such as gateway",
+            name.as_str()
+        );
+        return Err(Failure::new(Exit::Usage, what).hint("--map takes a file or a name, and a file first"));
+    }
     let bytes = std::fs::read(file).map_err(|error| Failure::new(Exit::Usage, format!("{shown}: {error}")))?;
     let books = session.open()?;
     let kept = books.keep_map(&name, &shown, &bytes, session.act(), &tokenbook::books::Silent)?;

@@ -24,6 +24,7 @@ mod verify;
 use clap::{CommandFactory, Parser, Subcommand};
 use failure::{Exit, Failure};
 use progress::Progress;
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
@@ -116,6 +117,8 @@ struct Session<'a, 'b> {
     quiet: bool,
     /// Whether messages are coloured.
     colour: bool,
+    /// Departments that look alike and were told so.
+    alike: BTreeSet<(String, String)>,
     invocation: &'a Invocation,
     streams: &'a mut Streams<'b>,
 }
@@ -155,6 +158,16 @@ impl Session<'_, '_> {
         Ok(self.streams.out.flush()?)
     }
 
+    /// Warns of departments that look alike, of each two once, however many files have them.
+    fn warn_alike(&mut self, pairs: &[(String, String)]) -> Result<(), Failure> {
+        for (one, other) in pairs {
+            if self.alike.insert((one.clone(), other.clone())) {
+                self.warn(format!("warning: the departments {one:?} and {other:?} look alike and are counted apart"))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Prints a message beside the results, behind those that came before it.
     fn warn(&mut self, line: impl std::fmt::Display) -> Result<(), Failure> {
         self.streams.out.flush()?;
@@ -174,8 +187,15 @@ pub fn run(arguments: &[OsString], invocation: &Invocation, streams: &mut Stream
         clap::ColorChoice::Never => false,
     };
     let actor = arguments.actor.or_else(|| invocation.user.clone()).unwrap_or_else(|| "unknown".to_owned());
-    let mut session =
-        Session { ledger: arguments.ledger, actor, quiet: arguments.quiet, colour, invocation, streams: &mut *streams };
+    let mut session = Session {
+        ledger: arguments.ledger,
+        actor,
+        quiet: arguments.quiet,
+        colour,
+        alike: BTreeSet::new(),
+        invocation,
+        streams: &mut *streams,
+    };
     match dispatch(arguments.command, &mut session) {
         Ok(exit) => exit.code(),
         Err(failure) => {

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use tokenbook::books::month_end;
 use tokenbook::books::reports::{Basis, Detail, Request};
 use tokenbook::domain::period::Period;
+use tokenbook::domain::provider_cost::ProviderCosts;
 use tokenbook::report::REPORTS;
 use tokenbook::report::by::Dimension;
 use tokenbook::report::provider_cost::Grain;
@@ -24,7 +25,7 @@ pub struct Arguments {
     #[arg(
         long,
         value_name = "DIMENSIONS",
-        help = "Group by any of department, cost_centre, project, environment, provider, model, meter, day, tag.KEY"
+        help = "Group by any of department, cost_centre, project, environment, provider, model, meter, day, tag.KEY; provider-cost by provider or model, savings by department"
     )]
     by: Option<String>,
     /// Use another price book than the ledger's own
@@ -62,8 +63,7 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
     let usage = |error: String| Failure::new(Exit::Usage, error);
     let period =
         Period::parse(&arguments.period).map_err(|error| usage(format!("--period {:?} {error}", arguments.period)))?;
-    let by =
-        arguments.by.as_deref().map(Dimension::list).transpose().map_err(|error| usage(format!("--by {error}")))?;
+    let by = dimensions(arguments)?;
     let compared = arguments.name == "provider-cost";
     let default = if compared { Dimension::Provider } else { Dimension::Department };
     let dimensions = by.clone().unwrap_or_else(|| vec![default]);
@@ -80,7 +80,7 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
     let read = if compared {
         books.statement_and_costs(&request, &progress)
     } else {
-        books.statement(&request, &progress).map(|statement| (statement, Vec::new()))
+        books.statement(&request, &progress).map(|statement| (statement, ProviderCosts::default()))
     };
     progress.clear();
     let (statement, costs) = read?;
@@ -92,20 +92,42 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
             statement
                 .savings(&month_end::offers(path, currency)?, if department { By::Department } else { By::Offer })?
         }
-        _ if compared => books.provider_cost(&statement, &costs, grain(&request.by)?)?,
+        _ if compared => books.provider_cost(&statement, &costs, grain(&request.by))?,
         _ => statement.report(&arguments.name, &request.by)?,
     };
     arguments.output.put(&sheet, session)?;
-    Ok(if arguments.strict && !statement.caveats.is_clean() { Exit::Incomplete } else { Exit::Done })
+    let caveats = if compared { statement.caveats.without_payers() } else { statement.caveats };
+    Ok(if arguments.strict && !caveats.is_clean() { Exit::Incomplete } else { Exit::Done })
 }
 
 /// How finely costs are compared.
-fn grain(by: &[Dimension]) -> Result<Grain, Failure> {
-    if !by.iter().all(|dimension| matches!(dimension, Dimension::Provider | Dimension::Model)) {
-        let what = "--by is not for the report provider-cost, expected provider or model";
-        return Err(Failure::new(Exit::Usage, what).hint("providers tell costs by no other dimension that usage has"));
+fn grain(by: &[Dimension]) -> Grain {
+    if by.contains(&Dimension::Model) { Grain::Model } else { Grain::Provider }
+}
+
+/// The dimensions asked for. Those that the report does not have are refused.
+fn dimensions(arguments: &Arguments) -> Result<Option<Vec<Dimension>>, Failure> {
+    let Some(text) = &arguments.by else { return Ok(None) };
+    let (has, expected, hint): (fn(&Dimension) -> bool, _, _) = match arguments.name.as_str() {
+        "provider-cost" => (
+            |dimension| matches!(dimension, Dimension::Provider | Dimension::Model),
+            "provider or model",
+            "--by model has the line items that name no model in a column of their own; nothing else is told by both sides",
+        ),
+        "savings" => {
+            (|dimension| *dimension == Dimension::Department, "department", "without --by it has a line an offer")
+        }
+        _ => {
+            return Dimension::list(text).map(Some).map_err(|error| Failure::new(Exit::Usage, format!("--by {error}")));
+        }
+    };
+    for word in text.split(',') {
+        if !Dimension::list(word).is_ok_and(|list| list.iter().all(has)) {
+            let what = format!("--by {word:?} is no dimension of the report {}, expected {expected}", arguments.name);
+            return Err(Failure::new(Exit::Usage, what).hint(hint));
+        }
     }
-    Ok(if by.contains(&Dimension::Model) { Grain::Model } else { Grain::Provider })
+    Ok(Dimension::list(text).ok())
 }
 
 /// Refuses options that the report would ignore.

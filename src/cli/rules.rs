@@ -4,8 +4,8 @@ use super::Session;
 use super::options::OutputOptions;
 use crate::cli::failure::{Exit, Failure};
 use std::path::{Path, PathBuf};
-use tokenbook::books::Books;
 use tokenbook::books::rules::{Change, RulesImported, Sample, Shown, spelled};
+use tokenbook::books::{Books, BooksError};
 use tokenbook::domain::calendar::Day;
 use tokenbook::domain::event::Model;
 use tokenbook::domain::name::Name;
@@ -29,6 +29,12 @@ enum Command {
         /// The billing day it holds from (default: all days, if it is the ledger's first)
         #[arg(long, value_name = "DATE")]
         valid_from: Option<String>,
+    },
+    /// End the rules in force, without others in their place: from then on tags alone say who pays
+    End {
+        /// The first billing day without rules
+        #[arg(long, value_name = "DATE")]
+        from: String,
     },
     /// List the rules in force on a day, or the sets there are
     List {
@@ -74,6 +80,7 @@ enum Command {
 pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     match &arguments.command {
         Command::Import { file, valid_from } => import(file, valid_from.as_deref(), session),
+        Command::End { from } => end(from, session),
         Command::List { at, history, output } => {
             let books = session.read()?;
             let sheet = if *history {
@@ -112,8 +119,26 @@ fn import(file: &Path, valid_from: Option<&str>, session: &mut Session<'_, '_>) 
     let bytes = bytes(file)?;
     let books = session.open()?;
     let progress = session.progress();
-    let imported = books.import_rules(&file.display().to_string(), &bytes, valid_from, session.act(), &progress)?;
+    let imported = books
+        .import_rules(&file.display().to_string(), &bytes, valid_from, session.act(), &progress)
+        .map_err(wrong_rules)?;
     tell(Some(file), imported, session)?;
+    let head = books.head()?;
+    session.tell(format!("ledger head: {} {head}", head.seq))?;
+    Ok(Exit::Done)
+}
+
+fn end(from: &str, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
+    let from = day("--from", from)?;
+    let books = session.open()?;
+    let progress = session.progress();
+    let what = match books.end_rules(from, session.act(), &progress)? {
+        Change::Nothing => format!("no rules are in force on {}: nothing was ended", spelled(from)),
+        Change::Added | Change::Replaced => {
+            format!("rules end on {}: from then on tags alone say who pays", spelled(from))
+        }
+    };
+    session.tell(what)?;
     let head = books.head()?;
     session.tell(format!("ledger head: {} {head}", head.seq))?;
     Ok(Exit::Done)
@@ -122,9 +147,7 @@ fn import(file: &Path, valid_from: Option<&str>, session: &mut Session<'_, '_>) 
 /// Tells what became of a file of rules.
 pub fn tell(file: Option<&Path>, imported: RulesImported, session: &mut Session<'_, '_>) -> Result<(), Failure> {
     let RulesImported { rules, valid_from, change, similar } = imported;
-    for (one, other) in similar {
-        session.warn(format!("warning: the departments {one:?} and {other:?} look alike and are counted apart"))?;
-    }
+    session.warn_alike(&similar)?;
     let what = match change {
         Change::Nothing => "unchanged: they are in force",
         Change::Added => "added",
@@ -134,8 +157,16 @@ pub fn tell(file: Option<&Path>, imported: RulesImported, session: &mut Session<
     session.tell(format!("{file}: {rules} rules from {}, {what}", spelled(valid_from)))
 }
 
+/// An error of a file of rules, with what to do where its lines are wrong.
+fn wrong_rules(error: BooksError) -> Failure {
+    let lines = matches!(error, BooksError::Lines { .. });
+    let failure = Failure::from(error);
+    let hint = "correct the file, which is taken whole or not at all; `tokenbook rules test FILE` tries rules without importing them";
+    if lines { failure.hint(hint) } else { failure }
+}
+
 fn read(file: &Path, books: &Books) -> Result<RuleSet, Failure> {
-    Ok(books.read_rules(&file.display().to_string(), &bytes(file)?)?)
+    books.read_rules(&file.display().to_string(), &bytes(file)?).map_err(wrong_rules)
 }
 
 fn bytes(file: &Path) -> Result<Vec<u8>, Failure> {
@@ -144,7 +175,8 @@ fn bytes(file: &Path) -> Result<Vec<u8>, Failure> {
 
 fn day(option: &str, text: &str) -> Result<Day, Failure> {
     period::day(text).map_err(|error| {
-        Failure::new(Exit::Usage, format!("{option} {text:?} {error}")).hint("rules start on billing days: 2026-10-01")
+        Failure::new(Exit::Usage, format!("{option} {text:?} {error}, expected a date such as 2026-10-01"))
+            .hint("rules start on billing days of the ledger's zone")
     })
 }
 

@@ -49,7 +49,7 @@ pub enum Meter {
 }
 
 /// What a meter counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Unit {
     /// Tokens.
     Tokens,

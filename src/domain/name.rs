@@ -6,7 +6,7 @@
 //! are two names, which the caller may warn about.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 use unicode_security::confusable_detection::skeleton;
@@ -152,17 +152,20 @@ pub fn look(name: &str) -> String {
     skeleton(&name.to_lowercase()).filter(|c| c.is_alphanumeric()).collect()
 }
 
-/// Pairs of names that differ only in case, in spacing, or in letters that look alike.
-pub fn similar_names<'a>(names: impl IntoIterator<Item = &'a String>) -> Vec<(String, String)> {
+/// Pairs of names that differ only in case, in spacing, or in letters that look alike, with one of those that are new.
+pub fn similar_names(known: &BTreeSet<String>, new: &BTreeSet<String>) -> Vec<(String, String)> {
     let mut first: BTreeMap<String, &String> = BTreeMap::new();
     let mut similar = Vec::new();
-    for name in names {
+    for name in known.union(new) {
         let look = look(name);
         match first.get(&look) {
             None => {
                 first.insert(look, name);
             }
-            Some(other) => similar.push(((*other).clone(), name.clone())),
+            Some(other) if new.contains(*other) || new.contains(name) => {
+                similar.push(((*other).clone(), name.clone()));
+            }
+            Some(_) => {}
         }
     }
     similar
@@ -194,9 +197,12 @@ mod tests {
 
     #[test]
     fn names_that_look_alike_are_found() {
-        let names = ["Finance", "Legal", "finance", "F\u{456}nance"].map(str::to_owned);
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<String>>();
+        let (known, new) = (names(&["Finance", "Legal", "finance"]), names(&["F\u{456}nance", "Sales"]));
         let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
-        assert_eq!(similar_names(&names), [pair("Finance", "finance"), pair("Finance", "F\u{456}nance")]);
+        assert_eq!(similar_names(&known, &new), [pair("Finance", "F\u{456}nance")]);
+        let both = [pair("Finance", "F\u{456}nance"), pair("Finance", "finance")];
+        assert_eq!(similar_names(&new, &known), both);
     }
 
     #[test]

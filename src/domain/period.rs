@@ -19,18 +19,40 @@ pub struct Month {
 )]
 pub struct PeriodError;
 
+/// A text is not a month.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("is not a month between 2015 and 2099")]
+pub struct MonthError;
+
+/// A text is not a day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("is not a day between 2015 and 2099")]
+pub struct DayError;
+
+impl From<MonthError> for PeriodError {
+    fn from(_: MonthError) -> Self {
+        Self
+    }
+}
+
+impl From<DayError> for PeriodError {
+    fn from(_: DayError) -> Self {
+        Self
+    }
+}
+
 impl Month {
     /// Reads `YYYY-MM`.
-    pub fn parse(text: &str) -> Result<Self, PeriodError> {
-        let (year, month) = text.split_once('-').ok_or(PeriodError)?;
+    pub fn parse(text: &str) -> Result<Self, MonthError> {
+        let (year, month) = text.split_once('-').ok_or(MonthError)?;
         Self::new(number(year, 4)?, number(month, 2)?)
     }
 
-    fn new(year: u32, month: u32) -> Result<Self, PeriodError> {
+    fn new(year: u32, month: u32) -> Result<Self, MonthError> {
         if (2015..=2099).contains(&year) && (1..=12).contains(&month) {
-            Ok(Self { year: i32::try_from(year).map_err(|_| PeriodError)?, month })
+            Ok(Self { year: i32::try_from(year).map_err(|_| MonthError)?, month })
         } else {
-            Err(PeriodError)
+            Err(MonthError)
         }
     }
 
@@ -125,7 +147,7 @@ impl Period {
             let (first, last) = (Month::new(year, 1)?, Month::new(year, 12)?);
             return Ok(Self { first: first.first(), last: last.last(), form: Form::Year });
         }
-        Month::parse(text).map(Month::period)
+        Ok(Month::parse(text)?.period())
     }
 
     /// The days from one to another, both included.
@@ -183,20 +205,20 @@ impl fmt::Display for Period {
 }
 
 /// Reads a date `YYYY-MM-DD`, in this spelling only.
-pub fn day(text: &str) -> Result<Day, PeriodError> {
-    let date: NaiveDate = text.parse().map_err(|_| PeriodError)?;
+pub fn day(text: &str) -> Result<Day, DayError> {
+    let date: NaiveDate = text.parse().map_err(|_| DayError)?;
     // chrono also reads `2026-1-5`; only the full form comes out as it went in.
     if date.to_string() != text {
-        return Err(PeriodError);
+        return Err(DayError);
     }
-    Day::from_date(date).ok_or(PeriodError)
+    Day::from_date(date).ok_or(DayError)
 }
 
-fn number(text: &str, digits: usize) -> Result<u32, PeriodError> {
+fn number(text: &str, digits: usize) -> Result<u32, MonthError> {
     if text.len() != digits || !text.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(PeriodError);
+        return Err(MonthError);
     }
-    text.parse().map_err(|_| PeriodError)
+    text.parse().map_err(|_| MonthError)
 }
 
 #[cfg(test)]

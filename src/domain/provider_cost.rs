@@ -9,6 +9,7 @@ use crate::domain::money::Amount;
 use crate::domain::name::Name;
 use crate::domain::ratio::half_even;
 use crate::domain::timestamp::Timestamp;
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// One line of a provider's cost report.
@@ -36,6 +37,16 @@ pub struct ProviderCost {
     pub rounded_to: Option<u8>,
 }
 
+/// Costs of a span of time.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ProviderCosts {
+    /// The lines in force.
+    pub lines: Vec<ProviderCost>,
+    /// Who charges, and the source: of these, reports were imported beside lines of the same days that they did not have,
+    /// and both are in force. The same costs in another grouping count twice.
+    pub beside: BTreeSet<(Name, String)>,
+}
+
 impl ProviderCost {
     /// How far the provider's rounding may have moved the line.
     pub fn rounding(&self) -> Amount {
@@ -58,6 +69,11 @@ const EXPONENT: i32 = 60;
 const FEMTO: i32 = -15;
 
 impl Written {
+    /// Whether it is nothing.
+    pub const fn is_zero(self) -> bool {
+        self.digits == 0
+    }
+
     /// Reads a number as JSON or a spreadsheet writes it, in units of `10^power`: -2 where it counts cents.
     pub fn parse(text: &str, power: i32) -> Result<Self, DecimalError> {
         let literal = decimal::literal(text)?;

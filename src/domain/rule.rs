@@ -343,6 +343,16 @@ impl RuleSet {
         Ok(Self(rules))
     }
 
+    /// No rules: what holds from the day on which rules end.
+    pub const fn none() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Whether there are none.
+    pub fn is_none(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The rules in their order.
     pub fn rules(&self) -> &[Rule] {
         &self.0

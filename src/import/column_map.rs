@@ -32,6 +32,20 @@ pub enum TimeForm {
     Epoch(i64),
 }
 
+impl TimeForm {
+    /// Its name in a map.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Rfc3339 => "rfc3339",
+            Self::Local => "local",
+            Self::Epoch(1) => "seconds",
+            Self::Epoch(1_000) => "milliseconds",
+            Self::Epoch(1_000_000) => "microseconds",
+            Self::Epoch(_) => "nanoseconds",
+        }
+    }
+}
+
 /// A quantity of a record.
 #[derive(Debug, Clone)]
 pub struct Quantity {
@@ -111,6 +125,19 @@ impl ColumnMap {
     /// The digest of the map's text: an import made with another map is another reading.
     pub fn digest(&self) -> &str {
         &self.digest
+    }
+
+    /// The fields that have a column or a constant, tags left out.
+    pub fn field_names(&self) -> Vec<&str> {
+        let mut names = vec!["event_id", "timestamp"];
+        for (name, place) in [("model", &self.model), ("provider", &self.provider), ("service_tier", &self.tier)] {
+            if place.is_some() || self.constants.iter().any(|(constant, _)| constant == name) {
+                names.push(name);
+            }
+        }
+        names.extend(self.quantities.iter().map(|quantity| quantity.meter.field()));
+        names.extend(self.total.as_ref().map(|_| "total_tokens"));
+        names
     }
 
     fn of(root: &Section<'_>, digest: String) -> Result<Self, Problem> {

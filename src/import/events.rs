@@ -20,6 +20,8 @@ pub struct Event<'a> {
     pub at: Timestamp,
     /// Who served it; empty where not told.
     pub provider: Cow<'a, str>,
+    /// Who served it by what its id looks like, where neither the record nor the user says it; empty where it tells nothing.
+    pub implied: &'static str,
     /// The model.
     pub model: Cow<'a, str>,
     /// The tier; empty for standard.
@@ -41,6 +43,7 @@ impl<'a> Event<'a> {
             id: id.into(),
             at,
             provider: Cow::Borrowed(""),
+            implied: "",
             model: model.into(),
             tier: Cow::Borrowed(""),
             tags: Tags::default(),
@@ -170,6 +173,7 @@ impl<'s, 'c> Events<'s, 'c> {
             id: &event.id,
             at: event.at,
             provider: &event.provider,
+            implied: event.implied,
             model: &event.model,
             tier: &event.tier,
             tags: &event.tags.0,

@@ -23,6 +23,8 @@ pub struct Draft<'a> {
     pub at: Timestamp,
     /// Who served it; empty where not told.
     pub provider: &'a str,
+    /// Who served it by what its id looks like, where neither the record nor the user says it; empty where it tells nothing.
+    pub implied: &'a str,
     /// The model.
     pub model: &'a str,
     /// The tier; empty for standard.
@@ -116,6 +118,7 @@ impl<'a> Sink<'a> {
             id: &fields.id,
             at: crate::import::field::timestamp(&fields.timestamp)?,
             provider: &fields.provider,
+            implied: "",
             model: &fields.model,
             tier: &fields.tier,
             tags: &fields.tags,
@@ -145,7 +148,8 @@ impl<'a> Sink<'a> {
             ));
         }
         check_total(draft)?;
-        let provider = if draft.provider.is_empty() { &self.constants.provider } else { draft.provider };
+        let said = [draft.provider, &self.constants.provider];
+        let provider = said.into_iter().find(|said| !said.is_empty()).unwrap_or(draft.implied);
         let (frequent, rare) = split_meters(draft)?;
         let prompt = if frequent.get(REQUEST) == Some(1) { PromptSize::Exact } else { PromptSize::UpToSum };
         let texts = ClassTexts { provider, model: draft.model, tier: draft.tier, tags: draft.tags, prompt };

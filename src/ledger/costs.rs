@@ -4,13 +4,13 @@
 use crate::domain::canonical::Encoder;
 use crate::domain::currency::Currency;
 use crate::domain::name::Name;
-use crate::domain::provider_cost::{ProviderCost, Written};
+use crate::domain::provider_cost::{ProviderCost, ProviderCosts, Written};
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::imports::FileFacts;
 use crate::ledger::transaction::{Snapshot, Write};
 use crate::ledger::{LedgerError, Result, chain, dictionary, fits, stored};
 use rusqlite::{Connection, Row};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What became of a cost report's lines.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -35,24 +35,24 @@ struct CostImport {
     options: String,
     digest: [u8; 32],
     bytes: i64,
-    /// Lines, empty records, duplicates; new lines and revisions are counted by their rows.
-    counts: [i64; 3],
+    /// Lines, empty records, duplicates, lines beside; new lines and revisions are counted by their rows.
+    counts: [i64; 4],
 }
 
 const NEXT: &str = "SELECT coalesce(max(id), 0) + 1 FROM cost_import";
 const INSERT_IMPORT: &str = "INSERT INTO cost_import (id, entry, source, file, format, options, digest, bytes, lines, \
-    empty, duplicates) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+    empty, duplicates, beside) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
 const INSERT: &str = "INSERT INTO provider_cost (import, line, key, provider, item, model, from_at, until_at, currency, \
     amount, rounded_to) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
 const OF_SOURCE: &str = "SELECT c.import, c.line, c.key, c.provider, c.item, c.model, c.from_at, c.until_at, c.currency, \
     c.amount, c.rounded_to FROM provider_cost c JOIN cost_import i ON i.id = c.import WHERE i.source = ?1 ORDER BY c.id";
 const OF_SPAN: &str = "SELECT c.import, c.line, c.key, c.provider, c.item, c.model, c.from_at, c.until_at, c.currency, \
-    c.amount, c.rounded_to, i.source FROM provider_cost c JOIN cost_import i ON i.id = c.import \
-    WHERE c.from_at >= ?1 AND c.from_at < ?2 ORDER BY c.id";
+    c.amount, c.rounded_to, s.name, i.beside FROM provider_cost c JOIN cost_import i ON i.id = c.import \
+    JOIN source s ON s.id = i.source WHERE c.from_at >= ?1 AND c.from_at < ?2 ORDER BY c.id";
 const ALL: &str = "SELECT import, line, key, provider, item, model, from_at, until_at, currency, amount, rounded_to \
     FROM provider_cost ORDER BY id";
 const IMPORTS: &str = "SELECT i.id, s.name, i.file, i.format, i.options, i.digest, i.bytes, i.lines, i.empty, \
-    i.duplicates, i.entry FROM cost_import i JOIN source s ON s.id = i.source ORDER BY i.id";
+    i.duplicates, i.beside, i.entry FROM cost_import i JOIN source s ON s.id = i.source ORDER BY i.id";
 
 impl Write<'_> {
     /// Appends the lines of a report that are new or have another amount. Nothing is appended where there are none.
@@ -96,7 +96,7 @@ impl Write<'_> {
             options: facts.options.clone(),
             digest: facts.digest,
             bytes: stored(facts.bytes)?,
-            counts: [stored(facts.lines)?, stored(facts.blank)?, stored(outcome.duplicates)?],
+            counts: [stored(facts.lines)?, stored(facts.blank)?, stored(outcome.duplicates)?, stored(outcome.beside)?],
         };
         let entry = chain::append(connection, chain::Kind::Cost, now, actor, &payload(&import, &new))?;
         insert_import(connection, entry, source, &import)?;
@@ -111,9 +111,11 @@ fn alike(old: &ProviderCost, new: &ProviderCost) -> bool {
 }
 
 fn insert_import(connection: &Connection, entry: i64, source: i64, import: &CostImport) -> Result<()> {
-    let CostImport { id, file, format, options, digest, bytes, counts: [lines, empty, duplicates], .. } = import;
+    let CostImport { id, file, format, options, digest, bytes, counts: [lines, empty, duplicates, beside], .. } =
+        import;
+    let digest = &digest[..];
     let values =
-        rusqlite::params![id, entry, source, file, format, options, &digest[..], bytes, lines, empty, duplicates];
+        rusqlite::params![id, entry, source, file, format, options, digest, bytes, lines, empty, duplicates, beside];
     connection.prepare_cached(INSERT_IMPORT)?.execute(values)?;
     Ok(())
 }
@@ -169,16 +171,47 @@ fn of_source(connection: &Connection, source: i64) -> Result<BTreeMap<String, Pr
 
 impl Snapshot<'_> {
     /// The lines in force whose span begins at one instant or later, and before another; by source and key.
-    pub fn provider_costs(&self, from: Timestamp, until: Timestamp) -> Result<Vec<ProviderCost>> {
+    pub fn provider_costs(&self, from: Timestamp, until: Timestamp) -> Result<ProviderCosts> {
         let mut statement = self.connection().prepare(OF_SPAN)?;
         let mut rows = statement.query([from.nanos(), until.nanos()])?;
-        let mut costs: BTreeMap<(i64, String), ProviderCost> = BTreeMap::new();
+        let mut costs: BTreeMap<(String, String), (Brought, ProviderCost)> = BTreeMap::new();
         while let Some(row) = rows.next()? {
             let cost = cost(row)?;
-            costs.insert((row.get(11)?, cost.key.clone()), cost);
+            let brought = Brought { import: row.get(0)?, beside: row.get::<_, i64>(12)? > 0 };
+            costs.insert((row.get(11)?, cost.key.clone()), (brought, cost));
         }
-        Ok(costs.into_values().collect())
+        let beside = beside(costs.iter().map(|((source, _), (brought, cost))| (source.as_str(), *brought, cost)));
+        Ok(ProviderCosts { lines: costs.into_values().map(|(_, cost)| cost).collect(), beside })
     }
+}
+
+/// The import that brought a line, and whether it came beside others of the same days.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Brought {
+    import: i64,
+    beside: bool,
+}
+
+/// What an import brought for a span of time.
+type Span = (Brought, Timestamp, Timestamp);
+type Spans = BTreeSet<Span>;
+
+/// Providers and sources with imports that came beside lines of earlier ones, where both have amounts for the same time.
+fn beside<'a>(costs: impl Iterator<Item = (&'a str, Brought, &'a ProviderCost)>) -> BTreeSet<(Name, String)> {
+    let mut spans: BTreeMap<(&Name, &str), Spans> = BTreeMap::new();
+    for (source, brought, cost) in costs.filter(|(_, _, cost)| !cost.amount.is_zero()) {
+        spans.entry((&cost.provider, source)).or_default().insert((brought, cost.from, cost.until));
+    }
+    let count_both = |spans: &Spans| {
+        let late = |(brought, from, until): &Span| {
+            let (from, until) = (*from, *until);
+            let mut early = spans.iter().take_while(|(other, _, _)| other.import < brought.import);
+            brought.beside && early.any(|(_, first, last)| *first < until && from < *last)
+        };
+        spans.iter().any(late)
+    };
+    let found = spans.iter().filter(|(_, spans)| count_both(spans));
+    found.map(|((provider, source), _)| ((*provider).clone(), (*source).to_owned())).collect()
 }
 
 /// An import of costs: the file, its counts, and a digest over the lines it brought, of which there may be many.
@@ -223,10 +256,10 @@ pub(super) fn payloads(connection: &Connection) -> Result<BTreeMap<u64, Vec<u8>>
             options: row.get(4)?,
             digest: chain::digest(&row.get::<_, Vec<u8>>(5)?)?,
             bytes: row.get(6)?,
-            counts: [row.get(7)?, row.get(8)?, row.get(9)?],
+            counts: [row.get(7)?, row.get(8)?, row.get(9)?, row.get(10)?],
         };
         let of_import = costs.remove(&import.id).unwrap_or_default();
-        payloads.insert(fits(row.get(10)?, "entry")?, payload(&import, &of_import));
+        payloads.insert(fits(row.get(11)?, "entry")?, payload(&import, &of_import));
     }
     if !costs.is_empty() {
         payloads.insert(0, Vec::new());

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 
 const INSERT: &str = "INSERT INTO column_map (entry, name, map) VALUES (?1, ?2, ?3)";
 const ALL: &str = "SELECT name, map, entry FROM column_map ORDER BY id";
+const KEPT: &str = "SELECT m.name, m.map, e.at FROM column_map m JOIN entry e ON e.seq = m.entry ORDER BY m.id";
 
 impl Write<'_> {
     /// Keeps a map under a name; `false` where it is there alike already, and nothing is appended.
@@ -26,6 +27,17 @@ impl Write<'_> {
 }
 
 impl Snapshot<'_> {
+    /// The maps in force by their names, with the instants at which they were kept.
+    pub fn kept_maps(&self) -> Result<BTreeMap<String, (String, Timestamp)>> {
+        let mut statement = self.connection().prepare(KEPT)?;
+        let mut rows = statement.query([])?;
+        let mut maps = BTreeMap::new();
+        while let Some(row) = rows.next()? {
+            maps.insert(row.get(0)?, (row.get(1)?, chain::instant(row.get(2)?)?));
+        }
+        Ok(maps)
+    }
+
     /// The maps in force by their names.
     pub fn maps(&self) -> Result<BTreeMap<String, String>> {
         in_force(self.connection())

@@ -14,11 +14,11 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct StoredRuleSet {
     /// Its number.
     pub id: i64,
-    /// The file it came from.
+    /// The file it came from; empty for the end of rules.
     pub file: String,
     /// The billing day it starts on.
     pub valid_from: Day,
-    /// The rules.
+    /// The rules; none where they end.
     pub rules: RuleSet,
 }
 
@@ -119,7 +119,9 @@ pub(super) fn all(connection: &Connection) -> Result<Vec<(StoredRuleSet, i64)>> 
     each(connection, SETS, |row| {
         let id: i64 = row.get(0)?;
         let of_set = rules.remove(&id).unwrap_or_default();
-        let rules = RuleSet::new(of_set).map_err(|_| wrong("hides another, or stands in a set of none"))?;
+        // A set of none is the end of those before.
+        let rules = if of_set.is_empty() { Ok(RuleSet::none()) } else { RuleSet::new(of_set) };
+        let rules = rules.map_err(|_| wrong("hides another"))?;
         sets.push((StoredRuleSet { id, file: row.get(1)?, valid_from: sums::day(row.get(2)?)?, rules }, row.get(3)?));
         Ok(())
     })?;

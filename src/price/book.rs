@@ -181,6 +181,14 @@ impl Book {
         nearest_names(model, self.models.keys().map(AsRef::as_ref))
     }
 
+    /// The providers that prices of a name, or of what it stands for, are of, `None` for any: whenever they hold.
+    pub fn providers_of(&self, model: &str) -> BTreeSet<Option<&Name>> {
+        let names = std::iter::once(model).chain(self.aliases.targets(model));
+        let histories =
+            names.filter_map(|name| self.models.get(name)).flat_map(|prices| prices.keys.values().flatten());
+        histories.map(|history| history.provider.as_ref()).collect()
+    }
+
     /// Instants strictly inside a span at which a price of the model starts or ends, or its name stands for another.
     pub fn changes_within(&self, model: &str, after: Timestamp, before: Timestamp) -> Vec<Timestamp> {
         let starts = |name: &str| self.models.get(name).into_iter().flat_map(|prices| prices.starts.iter().copied());

@@ -12,9 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What a change does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// There was no price in force.
+    /// The ledger has no price in force then; another of those offered may be.
     New,
-    /// There was another.
+    /// The ledger has another.
     Changed,
     /// From then on there is none.
     Ended,
@@ -36,7 +36,7 @@ impl Kind {
 pub struct Change {
     /// What it does.
     pub kind: Kind,
-    /// The price in force until then, if there is one.
+    /// The price in force until then, of the ledger's or of those offered; none where it is new.
     pub old: Option<PriceRow>,
     /// The price, with its line.
     pub new: ListedPrice,
@@ -58,6 +58,11 @@ impl Changes {
         for row in known {
             histories.entry(&row.key).or_default().insert(row.valid_from, row);
         }
+        let ledgers = histories.clone();
+        let in_ledger = |row: &PriceRow| {
+            let last = ledgers.get(&row.key).and_then(|history| history.range(..=row.valid_from).next_back());
+            last.is_some_and(|(_, row)| row.rate.is_some())
+        };
         let mut sorted: Vec<&ListedPrice> = offered.iter().collect();
         sorted.sort_by(|a, b| (&a.row.key, a.row.valid_from, a.line).cmp(&(&b.row.key, b.row.valid_from, b.line)));
         let mut found = Self::default();
@@ -69,10 +74,12 @@ impl Changes {
                 (None, None) => None,
                 (None, Some(_)) => Some(Kind::New),
                 (Some(_), None) => Some(Kind::Ended),
-                (Some(row), rate) => (row.rate != rate || row.currency != price.row.currency).then_some(Kind::Changed),
+                (Some(row), rate) => (row.rate != rate || row.currency != price.row.currency)
+                    .then(|| if in_ledger(&price.row) { Kind::Changed } else { Kind::New }),
             };
+            let old = before.filter(|_| kind != Some(Kind::New)).cloned();
             match kind {
-                Some(kind) => found.changes.push(Change { kind, old: before.cloned(), new: price.clone() }),
+                Some(kind) => found.changes.push(Change { kind, old, new: price.clone() }),
                 None => found.unchanged += 1,
             }
             history.insert(price.row.valid_from, &price.row);

@@ -20,6 +20,8 @@ pub struct RatedLine {
     pub charges: Vec<Charge>,
     /// Events of the line with an unpriced meter above 0.
     pub unpriced_events: i64,
+    /// Whether it is part of a line with such events: the part's own count of them may be 0.
+    pub of_unpriced: bool,
 }
 
 /// What a quantity of a meter costs.

@@ -8,7 +8,7 @@ use crate::domain::money::Amount;
 use crate::domain::ratio::half_even;
 use crate::rating::allocate;
 use crate::report::by::Dimension;
-use crate::report::group::{Groups, Totals, group, meters_in_use};
+use crate::report::group::{Groups, Totals, below_one_unpriced, group, meters_in_use};
 use crate::report::{Inputs, ReportError};
 use crate::sheet::{Cell, Column, Sheet};
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,7 +33,9 @@ pub fn sheet(inputs: &Inputs<'_>) -> Result<Sheet, ReportError> {
         rows.push(row);
     }
     let total = total(&groups, &shape, shares.is_some(), inputs)?;
-    Ok(Sheet { heading: inputs.heading.clone(), columns: shape.columns(inputs.by), rows, total: Some(total) })
+    let mut heading = inputs.heading.clone();
+    heading.caveats.extend(below_one_unpriced(&groups).filter(|_| !by_meter));
+    Ok(Sheet { heading, columns: shape.columns(inputs.by), rows, total: Some(total) })
 }
 
 /// Which columns there are.
@@ -86,7 +88,7 @@ impl Shape {
             None => Cell::Unknown("no total"),
         });
         if !self.by_meter {
-            cells.extend([average(totals), Cell::Count(totals.unpriced_events.into())]);
+            cells.extend([average(totals), totals.unpriced_cell()]);
         }
         cells
     }

@@ -8,6 +8,8 @@ use crate::domain::usage::{Dictionary, UsageKey};
 use crate::rating::{Charge, Cost, RatedLine};
 use crate::report::ReportError;
 use crate::report::by::{Dimension, Of};
+use crate::sheet::Cell;
+use crate::text::problem::excerpt;
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,7 +26,7 @@ pub struct Totals {
     pub amount: Amount,
     /// Whether anything has a price.
     pub priced: bool,
-    /// Whether anything lacks one.
+    /// Whether anything lacks one, or is part of events of which something does.
     pub unpriced: bool,
     /// Whether the amount may hold parts of events that are unpriced.
     pub partly: bool,
@@ -61,8 +63,10 @@ impl Totals {
         for charge in &line.charges {
             self.add_charge(charge)?;
         }
+        let of_unpriced = line.unpriced_events > 0 || line.of_unpriced;
+        self.unpriced |= of_unpriced;
         let costs = |charge: &Charge| matches!(charge.cost, Cost::Priced(amount) if amount != Amount::ZERO);
-        self.partly |= line.unpriced_events > 0 && line.charges.iter().any(costs);
+        self.partly |= of_unpriced && line.charges.iter().any(costs);
         Ok(())
     }
 
@@ -89,6 +93,16 @@ impl Totals {
     pub fn is_unknown(&self) -> bool {
         self.unpriced && !self.priced
     }
+
+    /// Whether all it has of unpriced events is parts that count as no event.
+    pub fn is_below_one_unpriced(&self) -> bool {
+        self.unpriced && self.unpriced_events == 0
+    }
+
+    /// The number of unpriced events. Parts of some that count as none are not 0.
+    pub fn unpriced_cell(&self) -> Cell {
+        if self.is_below_one_unpriced() { Cell::Unknown("below one") } else { Cell::Count(self.unpriced_events.into()) }
+    }
 }
 
 /// Day, model, tag set and meter, each only where a dimension looks at it.
@@ -96,6 +110,24 @@ type Place = (i64, i64, i64, Option<Meter>);
 
 /// Groups by the names of the dimensions, in their order.
 pub type Groups = BTreeMap<Vec<String>, Totals>;
+
+/// What is to be said of groups whose number of unpriced events is not told, as it is less than one.
+pub fn below_one_unpriced(groups: &Groups) -> Option<String> {
+    let below = groups.iter().filter(|(_, totals)| totals.is_below_one_unpriced());
+    let names: Vec<String> = below.map(|(key, _)| excerpt(&key.join(", "))).collect();
+    let named = names.iter().take(NAMED).cloned().collect::<Vec<_>>().join("; ");
+    let more = if names.len() > NAMED { "; …" } else { "" };
+    (!names.is_empty()).then(|| {
+        format!(
+            "{} row(s) have parts of unpriced events, less than one event each: their amounts lack the cost of those \
+             parts: {named}{more}",
+            names.len()
+        )
+    })
+}
+
+/// How many groups are named.
+const NAMED: usize = 8;
 
 /// Sums rated lines by dimensions. Meters in which nothing was used make no group of their own.
 pub fn group(lines: &[RatedLine], by: &[Dimension], names: &Dictionary) -> Result<Groups, ReportError> {

@@ -8,7 +8,7 @@ use crate::domain::calendar::Calendar;
 use crate::domain::money::Amount;
 use crate::domain::name::NONE;
 use crate::domain::period::Period;
-use crate::domain::provider_cost::ProviderCost;
+use crate::domain::provider_cost::{ProviderCost, ProviderCosts};
 use crate::domain::ratio::Overflow;
 use crate::report::by::Dimension;
 use crate::report::group::{Totals, group};
@@ -39,13 +39,13 @@ struct Sides {
 /// The comparison of costs that begin in the period with its usage.
 pub fn sheet(
     inputs: &Inputs<'_>,
-    costs: &[ProviderCost],
+    costs: &ProviderCosts,
     grain: Grain,
     calendar: Calendar,
 ) -> Result<Sheet, ReportError> {
     let currency = inputs.heading.currency.code();
     let mut rows: BTreeMap<Key, Sides> = BTreeMap::new();
-    for cost in costs {
+    for cost in &costs.lines {
         let (model, item) = match (grain, &cost.model) {
             (Grain::Provider, _) => (String::new(), String::new()),
             (Grain::Model, Some(model)) => (model.to_string(), String::new()),
@@ -74,7 +74,13 @@ pub fn sheet(
     columns.extend(["provider_cost", "computed", "difference", "rounding", "unpriced_events"].map(Column::number));
     columns.push(Column::text("currency"));
     let mut heading = inputs.heading.clone();
-    heading.caveats.extend(coverage(costs, inputs.period, calendar));
+    heading.caveats.extend(coverage(&costs.lines, inputs.period, calendar));
+    heading.caveats.extend(costs.beside.iter().map(|(provider, source)| {
+        format!(
+            "costs of {provider} (source {source}) were imported beside others of the same days that the later report does \
+             not have: all count, so the same costs in another grouping count twice"
+        )
+    }));
     let rows = rows.into_iter().map(|(key, sides)| row(key, &sides, grain)).collect::<Result<_, _>>()?;
     Ok(Sheet { heading, columns, rows, total: None })
 }
@@ -97,7 +103,7 @@ fn row((provider, model, item, currency): Key, sides: &Sides, grain: Grain) -> R
         exact(&known, why),
         exact(&difference, "one side only"),
         exact(rounding, "no costs"),
-        computed.as_ref().map_or(Cell::Unknown("no usage"), |totals| Cell::Count(totals.unpriced_events.into())),
+        computed.as_ref().map_or(Cell::Unknown("no usage"), Totals::unpriced_cell),
         Cell::text(currency),
     ]);
     Ok(cells)

@@ -4,7 +4,7 @@ use crate::domain::money::Amount;
 use crate::domain::ratio::Ratio;
 use crate::rating::allocate;
 use crate::report::by::Dimension;
-use crate::report::group::{Groups, Totals, group};
+use crate::report::group::{Groups, Totals, below_one_unpriced, group};
 use crate::report::{Inputs, ReportError};
 use crate::sheet::{Cell, Column, Sheet};
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,7 +49,9 @@ pub fn sheet(inputs: &Inputs<'_>) -> Result<Sheet, ReportError> {
         Column::number("change_percent"),
         Column::number("unpriced_events"),
     ];
-    Ok(Sheet { heading: inputs.heading.clone(), columns, rows, total: Some(total) })
+    let mut heading = inputs.heading.clone();
+    heading.caveats.extend(below_one_unpriced(&now));
+    Ok(Sheet { heading, columns, rows, total: Some(total) })
 }
 
 fn rounded(groups: &Groups, digits: u8) -> Result<BTreeMap<Vec<String>, i128>, ReportError> {
@@ -93,7 +95,7 @@ fn row(
         earlier,
         change,
         percent,
-        Cell::Count(now.unpriced_events.into()),
+        now.unpriced_cell(),
     ])
 }
 

@@ -5,11 +5,12 @@
 
 use crate::domain::calendar::Day;
 use crate::domain::meter::Meter;
-use crate::domain::name::NONE;
+use crate::domain::name::{NONE, Name};
+use crate::price::Book;
 use crate::rating::{Cost, Unpriced};
 use crate::report::{Inputs, ReportError};
 use crate::sheet::{Cell, Column, Sheet};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 type Key = (String, String, String, Meter, Unpriced);
 
@@ -41,8 +42,21 @@ pub fn sheet(inputs: &Inputs<'_>) -> Result<Sheet, ReportError> {
             span.last = span.last.max(key.day);
         }
     }
+    let mut heading = inputs.heading.clone();
+    let unserved =
+        |(provider, model, _, _, why): &Key| provider == NONE && others(*why, inputs.book, provider, model).is_some();
+    let models: BTreeSet<&str> =
+        found.keys().filter(|key| unserved(key)).map(|(_, model, ..)| model.as_str()).collect();
+    if !models.is_empty() {
+        heading.caveats.push(format!(
+            "{} model(s) were used without a provider and have prices of providers only: say who served them at their \
+             import (--provider), or list prices without a provider, which hold for any",
+            models.len()
+        ));
+    }
     let rows = found.into_iter().map(|((provider, model, tier, meter, why), span)| {
         let nearest = inputs.book.map_or_else(Vec::new, |book| book.nearest(&model));
+        let reason = reason(why, inputs.book, &provider, &model);
         vec![
             Cell::Text(provider),
             Cell::Text(model),
@@ -52,7 +66,7 @@ pub fn sheet(inputs: &Inputs<'_>) -> Result<Sheet, ReportError> {
             Cell::text(meter.unit().name()),
             Cell::text(span.first.to_string()),
             Cell::text(span.last.to_string()),
-            Cell::text(why.reason()),
+            Cell::Text(reason),
             Cell::text(nearest.join("; ")),
         ]
     });
@@ -68,5 +82,20 @@ pub fn sheet(inputs: &Inputs<'_>) -> Result<Sheet, ReportError> {
         Column::text("reason"),
         Column::text("nearest_names"),
     ];
-    Ok(Sheet { heading: inputs.heading.clone(), columns, rows: rows.collect(), total: None })
+    Ok(Sheet { heading, columns, rows: rows.collect(), total: None })
+}
+
+/// Why there is no price; where there are prices of other providers only, whose.
+fn reason(why: Unpriced, book: Option<&Book>, provider: &str, model: &str) -> String {
+    match others(why, book, provider, model) {
+        Some(others) => format!("{}, only of the provider {}", why.reason(), others.join(", ")),
+        None => why.reason().to_owned(),
+    }
+}
+
+/// The providers that prices of a model are of, where none holds for a provider's usage.
+fn others<'a>(why: Unpriced, book: Option<&'a Book>, provider: &str, model: &str) -> Option<Vec<&'a str>> {
+    let providers = book.filter(|_| why == Unpriced::NoPrice)?.providers_of(model);
+    let others: Vec<&str> = providers.iter().map(|other| other.map(Name::as_str)).collect::<Option<_>>()?;
+    (!others.is_empty() && !others.contains(&provider)).then_some(others)
 }

@@ -3,6 +3,7 @@
 
 use crate::text::problem::{Problem, excerpt, nearest};
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error};
 
@@ -34,7 +35,11 @@ impl<'a> Section<'a> {
             let found = found.map_or_else(String::new, |found| format!(" {}", excerpt(found)));
             Problem::line(format!("is not TOML: {what}{found}"), expected).at(line_of(text, span.start))
         };
-        if errors.is_empty() { Ok(document) } else { Err(errors.iter().map(problem).collect()) }
+        if errors.is_empty() {
+            return Ok(document);
+        }
+        let problems: Vec<Problem> = errors.iter().map(problem).collect();
+        Err(another_language(text, &problems).map_or(problems, |problem| vec![problem]))
     }
 
     /// The file as a whole.
@@ -234,6 +239,17 @@ fn labelled(label: &str, key: &str) -> String {
     let shown = excerpt(key);
     let plain = shown.trim_matches('"');
     if label.is_empty() { plain.to_owned() } else { format!("{label}: {plain}") }
+}
+
+/// The one thing to say of a file most of whose lines are wrong: it is no TOML at all.
+fn another_language(text: &str, problems: &[Problem]) -> Option<Problem> {
+    let wrong: BTreeSet<u64> = problems.iter().map(|problem| problem.line).collect();
+    let lines = text.lines().filter(|line| !line.trim().is_empty()).count();
+    if wrong.len() < 2 || wrong.len() * 2 <= lines {
+        return None;
+    }
+    let what = format!("is not TOML, as {} of its {lines} lines are not", wrong.len());
+    Some(Problem::line(what, "lines such as [section] and key = \"value\"").at(*wrong.first()?))
 }
 
 fn line_of(text: &str, at: usize) -> u64 {

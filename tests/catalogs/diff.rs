@@ -139,3 +139,42 @@ fn missing_prices_end_only_when_asked_for() -> Outcome {
     desk.run(&["verify"])?.ends(0)?;
     Ok(())
 }
+
+#[test]
+fn what_the_ledger_has_no_price_for_is_new_whatever_the_list_changes_itself() -> Outcome {
+    let desk = desk()?;
+    let list = "book,provider,model,meter,currency,price,valid_from
+fresh,acme,m,input,USD,1,2026-01-01
+fresh,acme,m,input,USD,2,2026-06-01
+fresh,acme,m,output,USD,3,2026-01-01
+";
+    desk.write("new.csv", list)?;
+    let says = "new.csv: 3 prices new (--new lists them), 0 changed, 0 ended, 0 unchanged";
+    desk.run(&["prices", "diff", "new.csv"])?.ends(0)?.says(says)?;
+    let listed = ["prices", "diff", "new.csv", "--new", "--part", "prices", "--format", "csv", "--quiet"];
+    let listed = desk.print(&listed)?;
+    assert!(listed.contains("new,fresh,acme,m,input,standard,,,2,USD,2026-06-01"), "{listed}");
+    Ok(())
+}
+
+#[test]
+fn unlike_units_are_not_added_up() -> Outcome {
+    let desk = Desk::new()?;
+    let header = "event_id,timestamp,model,department,input_tokens,web_searches,images";
+    desk.write(
+        "u.csv",
+        format!("{header}\n1,2026-10-05T10:00:00Z,m,X,1000,3,0\n2,2026-10-05T10:00:00Z,n,X,500,0,7\n"),
+    )?;
+    desk.write("p.csv", "model,meter,currency,price,valid_from\nm,web_search,USD,10000,2026-01-01\n")?;
+    desk.run(&["import", "u.csv"])?.ends(0)?;
+    let cost = ["prices", "diff", "p.csv", "--month", "2026-10", "--part", "cost", "--quiet"];
+    let csv = desk.print(&[&cost[..], &["--format", "csv"]].concat())?;
+    let expected = "provider,model,amount_before,amount_after,change,unpriced_tokens_before,unpriced_tokens_after,\
+                    unpriced_searches_before,unpriced_searches_after,unpriced_images_before,unpriced_images_after\n\
+                    ,m,,0.03,,1000,1000,3,0,0,0\n,n,,,,500,500,0,0,7,7\n";
+    assert_eq!(csv, expected);
+    let table = desk.print(&cost)?;
+    let total = table.lines().find(|line| line.starts_with("total")).ok_or("no total")?;
+    assert!(total.ends_with("0.03  unpriced                   1,500                  1,500                         3                        0                       7                      7"), "{table}");
+    Ok(())
+}

@@ -1,6 +1,6 @@
 //! `tokenbook import`: what it counts, says and ends with.
 
-use crate::desk::{Desk, HEADER, Outcome, fixture, usage};
+use crate::desk::{Desk, HEADER, Outcome, event, fixture, usage};
 
 #[test]
 fn quiet_prints_no_counts_but_what_is_wrong() -> Outcome {
@@ -73,5 +73,27 @@ fn a_bucket_told_in_another_offset_is_the_same_bucket() -> Outcome {
         desk.write(&name, &other)?;
         desk.run(&["import", &name])?.ends(0)?.says(" 0 accepted + ")?;
     }
+    Ok(())
+}
+
+#[test]
+fn names_that_look_alike_are_told_once_and_by_those_who_bring_them() -> Outcome {
+    let desk = Desk::new()?;
+    for (number, department) in ["Legal", "legal", "LEGAL", "legal", "Sales"].into_iter().enumerate() {
+        desk.write(&format!("{number}.csv"), format!("{HEADER}\n{}", event(number, department)))?;
+    }
+    let pair = "warning: the departments \"LEGAL\" and \"legal\" look alike and are counted apart";
+    let files = ["import", "0.csv", "1.csv", "2.csv", "3.csv"];
+    let err = desk.run(&files)?.ends(0)?.err;
+    let mut told: Vec<&str> = err.lines().collect();
+    let all = told.len();
+    told.sort_unstable();
+    told.dedup();
+    assert_eq!((told.len(), all), (3, 3), "{err}");
+    assert!(told.contains(&pair), "{err}");
+    let err = desk.run(&["import", "4.csv"])?.ends(0)?.err;
+    assert_eq!(err, "", "others brought those");
+    desk.write("r.csv", "rule,key,value,department\na,model,m,Sales\n")?;
+    assert_eq!(desk.run(&["rules", "import", "r.csv"])?.ends(0)?.err, "");
     Ok(())
 }

@@ -191,7 +191,7 @@ fn what_cannot_be_read_stops_the_run_before_it_begins() -> Outcome {
     small(&desk, &["--offers", "missing.toml"])?.ends(3)?.says("missing.toml: No such file")?;
     desk.run(&["month-end", "2026-1", "--usage", "u.csv", "--prices", "prices.csv", "--out", "out"])?
         .ends(2)?
-        .says("\"2026-1\" is not a month, expected YYYY-MM")?;
+        .says("\"2026-1\" is not a month between 2015 and 2099, expected YYYY-MM")?;
     desk.run(&["month-end", "2026-10", "--usage", "-", "--prices", "prices.csv", "--out", "out"])?
         .ends(2)?
         .says("--usage - is standard input")?;

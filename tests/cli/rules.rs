@@ -216,3 +216,73 @@ fn savings_and_returns_follow_the_rules() -> Outcome {
     assert_eq!(charged, ["0.03", "0.41", "0.01", "0.05", "0.71"]);
     Ok(())
 }
+
+#[test]
+fn what_is_no_date_is_told_with_one_expectation_and_wrong_rules_with_a_hint() -> Outcome {
+    let desk = Desk::new()?;
+    let says = |arguments: &[&str], code: i32, says: &str| -> Outcome {
+        let err = desk.run(arguments)?.ends(code)?.says(says)?.err;
+        match err.matches("expected").count() {
+            1 => Ok(()),
+            other => Err(format!("{other} expectations: {err}").into()),
+        }
+    };
+    for (option, more) in [("--at", &["rules", "list"][..]), ("--day", &["rules", "test"])] {
+        let told = format!(
+            "error: {option} \"2026-02-30\" is not a day between 2015 and 2099, expected a date such as 2026-10-01\n"
+        );
+        says(&[more, &[option, "2026-02-30"]].concat(), 2, &told)?;
+    }
+    let told = "error: --month \"2026-13\" is not a month between 2015 and 2099, expected YYYY-MM\n";
+    desk.write("p.csv", crate::desk::PRICES)?;
+    says(&["prices", "diff", "p.csv", "--month", "2026-13"], 2, told)?;
+    desk.write("d.csv", "department,active_from\nLegal,1.10.2026\n")?;
+    let told = "d.csv:2: active_from: \"1.10.2026\" is not a day between 2015 and 2099, expected a date such as 2026-10-01, or nothing\n";
+    says(&["departments", "import", "d.csv"], 3, told)?;
+    desk.write("r.csv", "rule,key,value,department,weight\na,model,m,X,1/2\na,model,m,X,1/2\n")?;
+    let told = "r.csv:2: rule: \"a\" names the same payer twice, expected each payer once, with all of its weight\n";
+    desk.run(&["rules", "import", "r.csv"])?
+        .ends(3)?
+        .says(told)?
+        .says("hint: correct the file, which is taken whole or not at all; `tokenbook rules test FILE` tries rules without importing them")?;
+    desk.run(&["departments", "import", "d.csv"])?
+        .says("hint: correct the file, which is taken whole or not at all\n")?;
+    Ok(())
+}
+
+#[test]
+fn rules_end_on_a_day_and_the_days_before_keep_theirs() -> Outcome {
+    let desk = ruled()?;
+    let report = |more: &[&str]| {
+        let by = ["--by", "department", "--period", "2026-10", "--format", "csv"];
+        desk.print(&[&["report", "chargeback"], &by[..], more].concat())
+    };
+    let list = |day: &str| desk.print(&["rules", "list", "--at", day, "--format", "csv"]);
+    let (ruled, rules) = (report(&[])?, list("2026-10-01")?);
+    desk.run(&["rules", "end"])?.ends(2)?.says("--from <DATE>")?;
+    desk.run(&["rules", "end", "--from", "soon"])?.ends(2)?.says("--from \"soon\" is not a day")?;
+    desk.run(&["rules", "end", "--from", "2026-11-01"])?
+        .ends(0)?
+        .says("rules end on 2026-11-01: from then on tags alone say who pays")?;
+    assert_eq!((report(&[])?, list("2026-10-31")?), (ruled.clone(), rules.clone()), "October stays");
+    assert_eq!(list("2026-11-01")?.lines().count(), 1);
+    assert!(desk.print(&["rules", "list", "--at", "2026-11-01"])?.contains("ended on 2026-11-01"));
+    let head = desk.head()?;
+    desk.run(&["rules", "end", "--from", "2026-11-15"])?.ends(0)?.says("no rules are in force on 2026-11-15")?;
+    assert_eq!(desk.head()?, head, "what has ended does not end again");
+    // Ended within the month, and taken back by a set that starts on the same day.
+    desk.run(&["rules", "end", "--from", "2026-10-01"])?.ends(0)?.says("rules end on 2026-10-01: ")?;
+    let ended = report(&[])?;
+    assert_eq!(ended, report(&["--recompute"])?);
+    assert!(ended.contains("(unallocated)") && !ended.contains("Marketing,"), "{ended}");
+    desk.run(&["rules", "import", &path("rules.csv")?, "--valid-from", "2026-10-01"])?
+        .ends(0)?
+        .says("in place of those that started on the same day")?;
+    assert_eq!(report(&[])?, ruled);
+    let history = desk.print(&["rules", "list", "--history", "--format", "csv"])?;
+    let states: Vec<String> =
+        rows(&history)?.iter().map(|row| ["valid_from", "rules", "state"].map(|c| row[c].clone()).join("|")).collect();
+    assert_eq!(states, ["the beginning|5|holds", "2026-10-01|0|replaced", "2026-10-01|5|holds", "2026-11-01|0|end"]);
+    desk.run(&["verify"])?.ends(0)?;
+    Ok(())
+}

@@ -43,7 +43,8 @@ pub fn run(options: &DiffOptions, session: &mut Session<'_, '_>) -> Result<Exit,
         return Err(Failure::new(Exit::Usage, "two tables do not fit one file, expected --part prices or --part cost"));
     }
     let month = options.month.as_deref().map(Month::parse).transpose().map_err(|error| {
-        Failure::new(Exit::Usage, format!("--month {:?} {error}", options.month.as_deref().unwrap_or_default()))
+        let month = options.month.as_deref().unwrap_or_default();
+        Failure::new(Exit::Usage, format!("--month {month:?} {error}, expected YYYY-MM"))
     })?;
     let books = session.read()?;
     let source = &options.source;

@@ -11,8 +11,9 @@ use crate::domain::currency::Currency;
 use crate::domain::name::{self, Name};
 use crate::domain::provider_cost::{ProviderCost, Written};
 use crate::domain::timestamp::Timestamp;
-use crate::import::csv::explain;
+use crate::import::csv::{self, explain};
 use crate::import::events::natural_key;
+use crate::import::format::{self, Format};
 use crate::import::head::Head;
 use crate::import::reading::Reading;
 use crate::import::record::Record;
@@ -69,12 +70,11 @@ pub fn read(
 ) -> Result<CostReport, Vec<Problem>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let head = Head::of(text);
-    let unknown = || {
-        let names: Vec<&str> = COST_FORMATS.iter().map(|format| format.name).collect();
-        vec![Problem::line("is no known cost report", format!("one of {}", names.join(", ")))]
-    };
-    let format =
-        format.or_else(|| COST_FORMATS.iter().find(|format| (format.recognises)(&head))).ok_or_else(unknown)?;
+    if text.trim().is_empty() {
+        return Err(vec![Problem::line("the file is empty", expected())]);
+    }
+    let told = || COST_FORMATS.iter().find(|format| (format.recognises)(&head));
+    let format = format.or_else(told).ok_or_else(|| vec![unknown(&head)])?;
     let mut lines = Lines { line: 0, latest, costs: Vec::new(), empty: 0 };
     let mut problems = Vec::new();
     if head.is_json() {
@@ -90,6 +90,22 @@ pub fn read(
         problems.push(Problem::line("the file holds no costs", "at least one"));
     }
     if problems.is_empty() { Ok(CostReport { format, costs: lines.costs, empty: lines.empty }) } else { Err(problems) }
+}
+
+fn expected() -> String {
+    let names: Vec<&str> = COST_FORMATS.iter().map(|format| format.name).collect();
+    format!("a cost report: {}", names.join(", "))
+}
+
+/// What a file is that is no cost report.
+fn unknown(head: &Head) -> Problem {
+    // Any CSV may be one of our own, until it is read.
+    let own = |format: &Format| format.name != csv::FORMAT.name || head.columns(&["event_id", "timestamp"]);
+    let what = match format::recognised(head).filter(|format| own(format) && (format.recognises)(head)) {
+        Some(usage) => format!("is usage in the format {}, which `tokenbook import` takes", usage.name),
+        None => "is no cost report that is known".to_owned(),
+    };
+    Problem::line(what, expected())
 }
 
 /// The documents of a text: a record a line, or all of it.

@@ -8,7 +8,9 @@
 //! long code was executed, which is charged by the hour.
 //! The id is `id`. There is no time: an envelope has it, or `--at`. Inference in one geography (`inference_geo`) costs more
 //! than anywhere (<https://platform.claude.com/docs/en/manage-claude/data-residency>, read 2026-11-25): its name is part of
-//! the tier, `us` or `batch-us`, and becomes a tag.
+//! the tier, `us` or `batch-us`, and becomes a tag. Who served an answer is not said, but ids begin `msg_bdrk_` on Bedrock,
+//! `msg_vrtx_` on Vertex AI, and are `msg_01` with 22 more characters where the vendor itself issues them, as recorded
+//! bodies show.
 
 use crate::domain::meter::Meter;
 use crate::import::envelope::{BATCH, Body};
@@ -43,6 +45,7 @@ pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>)
     let usage = body.usage("usage")?;
     let (own, tier_told) = (body.body.clone(), body.tier_told);
     let mut event = body.event(own.text("id")?, None, own.text("model")?)?;
+    event.implied = served_by(&event.id, &event.model);
     event.tier = match event.tier {
         // Batches in a geography cost more, too.
         told if told == BATCH => placed(told, geography(&usage)?),
@@ -51,6 +54,20 @@ pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>)
     };
     event.tags.add("inference_geo", geography(&usage)?);
     events_of(&usage, event, events)
+}
+
+/// Who served a message, by its id; empty where it is no id that we know.
+pub fn served_by(id: &str, model: &str) -> &'static str {
+    let Some(rest) = id.strip_prefix("msg_") else { return "" };
+    if rest.starts_with("bdrk_") {
+        return "bedrock";
+    }
+    if rest.starts_with("vrtx_") {
+        return "vertex_ai";
+    }
+    // Others who speak the protocol issue ids of their own, for models of their own.
+    let own = rest.len() == 24 && rest.starts_with("01") && rest.chars().all(|c| c.is_ascii_alphanumeric());
+    if own && model.starts_with("claude-") { "anthropic" } else { "" }
 }
 
 /// The tier: what the usage says, or `fast` where the answer was bought faster; with the geography that it was bound to.

@@ -6,12 +6,13 @@
 //! most tokens counts, the first of equal ones. The id is the message's. The time is that of the message's first line, and
 //! so are folder and branch, which become tags: they stay the same while it streams. Costs that are logged are not read.
 //! Messages of the program itself (`<synthetic>`) used nothing. A session goes on: a message that was still streaming
-//! when its file was imported comes again with more, and is revised.
+//! when its file was imported comes again with more, and is revised. Who served a message is told by its id, as in
+//! bodies of the Messages API.
 
 use crate::domain::meter::Meter;
 use crate::import::events::{Event, Meters};
 use crate::import::format::{Format, How, Kept};
-use crate::import::formats::anthropic_messages::{events_of, meters, tier};
+use crate::import::formats::anthropic_messages::{events_of, meters, served_by, tier};
 use crate::import::gathered::{Gathering, Pushing};
 use crate::import::reading::instant;
 use crate::import::record::{Record, Value};
@@ -100,6 +101,7 @@ fn push(begun: &Record<'_>, record: &Record<'_>, line: u64, pushing: &mut Pushin
     let at = instant(begun, "timestamp")?.ok_or_else(|| begun.wrong("timestamp", "is missing", "a time"))?;
     let usage = record.object("usage")?.ok_or_else(|| record.wrong("usage", "is missing", "the usage"))?;
     let mut event = Event::request(record.needed("id")?, at, record.needed("model")?);
+    event.implied = served_by(&event.id, &event.model);
     event.tier = tier(&usage)?;
     event.tags.add("cwd", begun.text("cwd")?);
     event.tags.add("git_branch", begun.text("gitBranch")?);

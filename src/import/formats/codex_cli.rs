@@ -4,7 +4,8 @@
 //! the tokens of the last request and their sum so far; lines that repeat the sum are no requests. Where the last is
 //! missing, it is what the sum grew by. `input_tokens` includes cached and written ones, `output_tokens` includes
 //! reasoning. The model is that of the `turn_context` before. The id is session and place of the request in it, the time
-//! the line's. Folder and branch become tags. One file is one session, and its lines follow each other in time.
+//! the line's. The provider is `model_provider` of the session. Folder and branch become tags. One file is one session,
+//! and its lines follow each other in time.
 //!
 //! Since 0.15x a line `token_usage_record` has the tokens of each response, those that compact a session included, and its
 //! thread; from the first on they count, and lines `token_count` beside them do not (as
@@ -15,7 +16,7 @@
 //! <https://github.com/kenn-io/agentsview/pull/657> found and ccusage 1370 reports, read 2026-11-25.
 
 use crate::domain::meter::Meter;
-use crate::import::events::{Event, natural_key};
+use crate::import::events::{Event, natural_key, provider};
 use crate::import::format::{Format, How, Kept};
 use crate::import::gathered::{Gathering, Pushing};
 use crate::import::reading::instant;
@@ -297,7 +298,7 @@ impl Session {
         let place = self.requests.to_string();
         let id = natural_key("codex-cli", &[("session", Some(session)), ("request", Some(&place))]);
         let mut event = Event::request(id, at, model);
-        event.provider = self.provider.clone().unwrap_or_default().into();
+        event.provider = provider(self.provider.as_deref().unwrap_or_default());
         event.tags.add("cwd", self.cwd.clone().map(Into::into));
         event.tags.add("git_branch", self.branch.clone().map(Into::into));
         event.meters.put(Meter::CacheRead, Some(counts.cached));

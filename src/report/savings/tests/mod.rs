@@ -86,7 +86,7 @@ impl Ledger {
         let usage = UsageLine { key, events: 1, active: 1, first_at: at, last_at: at, quantities: sums };
         let own = self.books.get("contract").ok_or("no own book")?;
         let charges = Rater::new(own, &self.names, self.currency).charges(&usage);
-        self.lines.push(RatedLine { usage, charges, unpriced_events: 0 });
+        self.lines.push(RatedLine { usage, charges, unpriced_events: 0, of_unpriced: false });
         Ok(())
     }
 
