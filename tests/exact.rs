@@ -337,8 +337,7 @@ fn agrees(prices: Vec<Price>, mut aliases: Vec<Alias>, events: &[Event]) -> Outc
     let report = one.print(&REPORT)?;
     let found = rows(&report)?;
     assert_eq!(found.len(), expected.len());
-    for row in found {
-        let owed = &expected[&row["department"]];
+    for (row, owed) in found.iter().map(|row| (row, &expected[&row["department"]])) {
         assert_eq!(
             (row["events"].as_str(), row["unpriced_events"].as_str()),
             (&*owed.events.to_string(), &*owed.unpriced.to_string()),
@@ -352,7 +351,6 @@ fn agrees(prices: Vec<Price>, mut aliases: Vec<Alias>, events: &[Event]) -> Outc
     }
     assert_eq!(other.print(&REPORT)?, report, "prices came after usage, files in another order");
     let ways = ["department,project,model,day", "project,tag.user", "department"].map(|by| ["--by", by]);
-    let detail = one.print(&[&REPORT[..], &ways[0]].concat())?;
     for desk in [&one, &other] {
         for by in &ways {
             let stored = one.print(&[&REPORT[..], by].concat())?;
@@ -360,7 +358,7 @@ fn agrees(prices: Vec<Price>, mut aliases: Vec<Alias>, events: &[Event]) -> Outc
         }
         desk.run(&["verify"])?.ends(0)?;
     }
-    parts_add_up(&report, &detail)
+    parts_add_up(&report, &one.print(&[&REPORT[..], &ways[0]].concat())?)
 }
 
 /// Finer rows add up to coarser ones: events, tokens, exact and rounded amounts, shares.
