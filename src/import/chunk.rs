@@ -27,7 +27,11 @@ pub struct Chunk {
 /// Reads a stream as chunks.
 pub struct Chunks<R> {
     reader: R,
-    rest: Vec<u8>,
+    /// What was read and not yet taken, and after it bytes that mean nothing: room to read into, which would have to be
+    /// cleared if it were asked for each time.
+    buffer: Vec<u8>,
+    /// How many bytes were read and not yet taken.
+    filled: usize,
     next_line: u64,
     ended: bool,
     /// The room of chunks that were parsed.
@@ -37,12 +41,13 @@ pub struct Chunks<R> {
 impl<R: Read> Chunks<R> {
     /// The chunks of a stream; a byte-order mark at its start is taken off.
     pub fn new(mut reader: R) -> io::Result<Self> {
-        let mut rest = Vec::with_capacity(2 * CHUNK_SIZE);
-        reader.by_ref().take(3).read_to_end(&mut rest)?;
-        if rest == b"\xef\xbb\xbf" {
-            rest.clear();
+        let mut buffer = Vec::with_capacity(CHUNK_SIZE);
+        reader.by_ref().take(3).read_to_end(&mut buffer)?;
+        if buffer == b"\xef\xbb\xbf" {
+            buffer.clear();
         }
-        Ok(Self { reader, rest, next_line: 1, ended: false, spare: Vec::new() })
+        let filled = buffer.len();
+        Ok(Self { reader, buffer, filled, next_line: 1, ended: false, spare: Vec::new() })
     }
 
     /// The stream, for what it knows of itself.
@@ -58,28 +63,38 @@ impl<R: Read> Chunks<R> {
     /// The beginning of the stream: a chunk's worth, read and not yet taken.
     pub fn head(&mut self) -> io::Result<&[u8]> {
         self.fill()?;
-        Ok(&self.rest)
+        Ok(self.rest())
     }
 
     /// The stream, and what was read of it and not yet taken.
-    pub fn into_parts(self) -> (R, Vec<u8>) {
-        (self.reader, self.rest)
+    pub fn into_parts(mut self) -> (R, Vec<u8>) {
+        self.buffer.truncate(self.filled);
+        (self.reader, self.buffer)
+    }
+
+    fn rest(&self) -> &[u8] {
+        self.buffer.get(..self.filled).unwrap_or(&[])
     }
 
     /// The next chunk; `None` at the end.
     pub fn next_chunk(&mut self) -> io::Result<Option<Chunk>> {
         self.fill()?;
-        if self.rest.is_empty() {
+        let rest = self.rest();
+        if rest.is_empty() {
             return Ok(None);
         }
-        if !self.ended && memchr(b'\n', &self.rest).is_none() {
+        if !self.ended && memchr(b'\n', rest).is_none() {
             return self.skip_line().map(Some);
         }
-        let end = if self.ended { self.rest.len() } else { memrchr(b'\n', &self.rest).map_or(0, |at| at + 1) };
-        let mut text = self.spare.pop().unwrap_or_else(|| Vec::with_capacity(2 * CHUNK_SIZE));
-        text.clear();
-        text.extend_from_slice(&self.rest[end..]);
-        std::mem::swap(&mut text, &mut self.rest);
+        let end = if self.ended { rest.len() } else { memrchr(b'\n', rest).map_or(0, |at| at + 1) };
+        let mut next = self.spare.pop().unwrap_or_default();
+        let after = &self.buffer[end..self.filled];
+        if next.len() < after.len() {
+            next.resize(after.len(), 0);
+        }
+        next[..after.len()].copy_from_slice(after);
+        self.filled = after.len();
+        let mut text = std::mem::replace(&mut self.buffer, next);
         text.truncate(end);
         let first_line = self.next_line;
         self.next_line += count_lines(&text);
@@ -93,13 +108,17 @@ impl<R: Read> Chunks<R> {
 
     /// Reads until the rest is a chunk's worth, or the stream ends.
     fn fill(&mut self) -> io::Result<()> {
-        let missing = CHUNK_SIZE.saturating_sub(self.rest.len());
-        if self.ended || missing == 0 {
-            return Ok(());
+        if self.buffer.len() < CHUNK_SIZE && !self.ended {
+            self.buffer.resize(CHUNK_SIZE, 0);
         }
-        let wanted = u64::try_from(missing).map_err(io::Error::other)?;
-        let read = self.reader.by_ref().take(wanted).read_to_end(&mut self.rest)?;
-        self.ended = read < missing;
+        while self.filled < CHUNK_SIZE && !self.ended {
+            match self.reader.read(&mut self.buffer[self.filled..CHUNK_SIZE]) {
+                Ok(0) => self.ended = true,
+                Ok(read) => self.filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
         Ok(())
     }
 
@@ -108,14 +127,15 @@ impl<R: Read> Chunks<R> {
         let line = self.next_line;
         self.next_line += 1;
         loop {
-            self.rest.clear();
+            self.filled = 0;
             self.fill()?;
-            if let Some(end) = memchr(b'\n', &self.rest) {
-                self.rest.drain(..=end);
+            if let Some(end) = memchr(b'\n', self.rest()) {
+                self.buffer.copy_within(end + 1..self.filled, 0);
+                self.filled -= end + 1;
                 break;
             }
             if self.ended {
-                self.rest.clear();
+                self.filled = 0;
                 break;
             }
         }

@@ -132,7 +132,7 @@ pub fn parse(
         }
     };
     gathered.records = if format.grows(&context.reading) { Records::Growing } else { Records::Final };
-    let width = rayon::current_num_threads() * 2;
+    let width = rayon::current_num_threads() * 4;
     let mut window = read_window(&mut chunks, width)?;
     while !window.is_empty() {
         if consumer.read(chunks.inner().bytes_read()) == Demand::Stop {
