@@ -49,6 +49,8 @@ pub struct ImportOutcome {
     pub revisions: u64,
     /// Events that were there already.
     pub duplicates: u64,
+    /// Of those, older states of records that the ledger has more of.
+    pub older: u64,
     /// Lines set aside.
     pub quarantined: u64,
     /// Of those, how many wait for a decision.
@@ -272,6 +274,7 @@ impl Books {
             accepted: appended.accepted,
             revisions: appended.revisions,
             duplicates: appended.duplicates,
+            older: appended.older,
             quarantined: parsed.counts.bad,
             open,
             problems: parsed.bad.into_iter().map(|bad| bad.problem).collect(),
@@ -357,6 +360,7 @@ impl Books {
             accepted: 0,
             revisions: 0,
             duplicates: count(import.accepted) + count(import.duplicates),
+            older: 0,
             quarantined: count(import.quarantined),
             open: u64::try_from(open).unwrap_or(u64::MAX),
             problems: Vec::new(),

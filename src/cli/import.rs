@@ -168,6 +168,13 @@ pub fn report(
             outcome.file
         ))?;
     }
+    if outcome.older > 0 {
+        session.warn(format!(
+            "{}: older states: {} (the ledger keeps what it has of them, which is more; a correction downwards is not taken)",
+            outcome.file,
+            grouped(outcome.older)
+        ))?;
+    }
     for (one, other) in &outcome.doubts.similar {
         session.warn(format!("warning: the departments {one:?} and {other:?} look alike and are counted apart"))?;
     }

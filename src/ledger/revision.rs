@@ -23,7 +23,7 @@ pub(super) const USAGE: u8 = 0;
 pub(super) const REVISION: u8 = 2;
 
 const PART: &str = "SELECT e.class, c.source, c.tag_set, c.model, c.tier, c.kind, c.prompt, e.batch, e.at, e.id, \
-    e.input, e.cache_read, e.cache_write, e.cache_write_1h, e.output, e.reasoning \
+    e.input, e.cache_read, e.cache_write, e.cache_write_1h, e.output, e.reasoning, e.line \
     FROM usage_event e JOIN event_class c ON c.id = e.class WHERE e.key = ?1";
 const METERS_OF_PART: &str = "SELECT meter, quantity FROM event_meter WHERE key = ?1";
 // CROSS: from the few links to their events, never the other way.
@@ -53,6 +53,7 @@ struct Part {
     payer: Payer,
     kind: u8,
     batch: i64,
+    line: i64,
     at: Timestamp,
     quantities: Quantities,
 }
@@ -74,6 +75,7 @@ fn part(connection: &Connection, key: EventKey) -> Result<Option<Part>> {
             payer: Payer { source: row.get(1)?, tag_set: row.get(2)?, model: row.get(3)?, tier: row.get(4)? },
             kind: row.get(5)?,
             batch: row.get(7)?,
+            line: row.get(10 + METER_COLUMNS)?,
             at: scan::instant(key, row.get(8)?)?,
             id: row.get(9)?,
             quantities: Quantities::from_frequent(frequent),
@@ -100,7 +102,11 @@ pub(super) enum Standing {
     Known,
     /// It says more than the last state: so much.
     More(Quantities),
-    /// It is no later state: something else differs, or a meter shrank.
+    /// It says less than the last state, or as much of some meters, and more of none.
+    Less,
+    /// It says more of some meters and less of others.
+    Mixed,
+    /// Something else differs than meters.
     Other,
 }
 
@@ -137,6 +143,11 @@ impl History {
         self.0.iter().any(|part| batch(part.batch))
     }
 
+    /// Where its parts came from: batch and line of each.
+    pub(super) fn places(&self) -> impl Iterator<Item = (i64, i64)> {
+        self.0.iter().map(|part| (part.batch, part.line))
+    }
+
     /// The instant of the record, which is that of its first state.
     pub(super) fn at(&self) -> Option<Timestamp> {
         self.0.first().map(|part| part.at)
@@ -154,7 +165,11 @@ impl History {
                 return Ok(Standing::Known);
             }
         }
-        Ok(state.since(&sum).map_or(Standing::Other, Standing::More))
+        Ok(match (state.since(&sum), sum.since(state)) {
+            (Some(added), _) => Standing::More(added),
+            (None, Some(_)) => Standing::Less,
+            (None, None) => Standing::Mixed,
+        })
     }
 }
 
