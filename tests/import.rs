@@ -245,6 +245,46 @@ fn a_dry_run_says_what_would_be_and_keeps_nothing() -> Outcome {
 }
 
 #[test]
+fn a_dry_run_of_several_files_counts_what_the_real_run_counts() -> Outcome {
+    let desk = Desk::with(&["--time-zone", "Europe/Berlin"])?;
+    desk.write("a.csv", usage(0, 50))?;
+    desk.write("b.csv", usage(30, 40))?;
+    desk.write("c.csv", usage(0, 50))?;
+    desk.write("conflict.csv", usage(0, 50).replace(",m,", ",n,"))?;
+    desk.write("bad.csv", format!("{}x1,never,m,Legal,1,1\n", usage(100, 5)))?;
+    desk.write("corrected.csv", usage(100, 8))?;
+    let bucket = |output| {
+        format!(
+            "{{\"object\":\"bucket\",\"start_time\":1790812800,\"end_time\":1790816400,\"results\":[{{\"object\":\
+             \"organization.usage.completions.result\",\"input_tokens\":5,\"output_tokens\":{output},\
+             \"num_model_requests\":2,\"model\":\"m\",\"batch\":false}}]}}\n"
+        )
+    };
+    let growing: [(&str, u32); 4] = [("g1.jsonl", 5), ("g2.jsonl", 9), ("g3.jsonl", 7), ("g4.jsonl", 5)];
+    for (name, output) in growing {
+        desk.write(name, bucket(output))?;
+    }
+    let files = ["a.csv", "b.csv", "c.csv", "conflict.csv", "bad.csv", "corrected.csv", "a.csv"];
+    let files: Vec<&str> = files.into_iter().chain(growing.map(|(name, _)| name)).collect();
+    let run = |options: &[&str]| desk.run(&[&["import", "--quarantine"], options, &files].concat());
+    // The head is the old one, and which files are the very same is said in its place.
+    let counts = |out: &str| -> Vec<String> {
+        let lines = out.lines().filter(|line| !line.starts_with("ledger head"));
+        lines.map(|line| line.split(" quarantined").next().unwrap_or_default().to_owned()).collect()
+    };
+    let (head, dry) = (desk.head()?, run(&["--dry-run"])?.ends(5)?);
+    assert_eq!((desk.head()?, desk.events()?), (head, 0));
+    let real = run(&[])?.ends(5)?;
+    assert_eq!(counts(&dry.out), counts(&real.out));
+    assert_eq!(dry.err, real.err);
+    real.says("b.csv: 41 lines = 1 header + 0 blank + 20 accepted + 20 duplicates")?.says("older states: 1")?;
+    let revised = |out: &str| out.matches("grown since").count();
+    assert_eq!((revised(&dry.out), desk.events()?), (1, 50 + 20 + 8 + 2));
+    desk.run(&["verify"])?.ends(0)?;
+    Ok(())
+}
+
+#[test]
 fn quarantined_lines_wait_until_they_are_decided_on() -> Outcome {
     let desk = Desk::new()?;
     let bad = "e1,2026-10-05T10:00:00Z,m,Legal,x,1\ne2,2026-10-05T10:00:00Z,m,Legal,-1,1\ne3,never,m,Legal,1,1\n";

@@ -257,7 +257,7 @@ impl Books {
         let parsed_digest = parsed.digest;
         let doubts = self.doubts(file, options, context)?;
         if let Some(write) = write
-            && options.run == Run::Real
+            && (options.run == Run::Real || self.ledger.is_rehearsing())
             && (appended.accepted > 0 || !held.is_empty())
         {
             write.record_import(&facts, &appended, &held, act.now, act.actor).map_err(ImportError::Ledger)?;

@@ -112,7 +112,9 @@ pub enum Quarantine {
 pub enum Run {
     /// It is.
     Real,
-    /// All is done and then undone.
+    /// All is done and then undone: at once, or when the rehearsal ends where there is one ([`Books::rehearse`]).
+    ///
+    /// [`Books::rehearse`]: crate::books::Books::rehearse
     Dry,
 }
 

@@ -22,7 +22,7 @@ pub struct Arguments {
     /// Read files that symbolic links point to
     #[arg(long)]
     follow: bool,
-    /// Check everything and import nothing
+    /// Check everything and import nothing: counts each file as if those before it were imported
     #[arg(long)]
     dry_run: bool,
     /// Take a file that holds no events for done, instead of refusing it
@@ -40,6 +40,8 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
         .map_err(|error| Failure::from(ImportError::Input(error)))?;
     check(arguments, &inputs, session)?;
     let books = session.open()?;
+    // Each file then meets what those before it would have brought.
+    let rehearsal = if arguments.dry_run { Some(books.rehearse(&session.progress())?) } else { None };
     let (mut exit, mut errors) = (Exit::Done, String::new());
     for input in &inputs {
         warn_misnamed(input, session)?;
@@ -55,6 +57,7 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
         }
     }
     write_errors(arguments.usage.errors.as_deref(), &errors)?;
+    drop(rehearsal);
     let head = books.head()?;
     session.tell(format!("ledger head: {} {head}", head.seq))?;
     Ok(exit)
