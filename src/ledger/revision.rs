@@ -29,6 +29,8 @@ const METERS_OF_PART: &str = "SELECT meter, quantity FROM event_meter WHERE key 
 // CROSS: from the few links to their events, never the other way.
 const LINKS: &str = "SELECT l.key, l.original FROM event_link l CROSS JOIN usage_event e ON e.key = l.key \
     CROSS JOIN event_class c ON c.id = e.class WHERE l.key BETWEEN ?1 AND ?2 AND c.kind = 2";
+const TAKEN: &str = "SELECT i.file, i.id, n.at FROM batch b JOIN import i ON i.id = b.import \
+    JOIN entry n ON n.seq = i.entry WHERE b.id = ?1";
 const ADD_LINK: &str = "INSERT INTO event_link (key, original) VALUES (?1, ?2)";
 
 /// What the parts of a record must have in common, as numbers.
@@ -90,6 +92,34 @@ fn part(connection: &Connection, key: EventKey) -> Result<Option<Part>> {
         part.quantities.set(sums::meter(row.get(0)?)?, row.get(1)?);
     }
     Ok(Some(part))
+}
+
+/// A state of a record, as it was taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct State {
+    /// The file it came in.
+    pub file: String,
+    /// Its line there.
+    pub line: i64,
+    /// The number of the import.
+    pub import: i64,
+    /// When that was.
+    pub taken: Timestamp,
+    /// What it added: of the first state, all it said.
+    pub added: Quantities,
+}
+
+/// The states of the record that begins at a key, in the order they were taken.
+pub(super) fn states(connection: &Connection, original: EventKey, id: &str) -> Result<Vec<State>> {
+    let mut statement = connection.prepare_cached(TAKEN)?;
+    let mut state = |part: Part| {
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        let (file, import, at): (String, i64, i64) = statement.query_row([part.batch], read)?;
+        let wrong = || LedgerError::Corrupt(format!("import {import} was made at an instant that is out of range"));
+        let taken = Timestamp::from_nanos(at).ok_or_else(wrong)?;
+        Ok(State { file, line: part.line, import, taken, added: part.quantities })
+    };
+    History::read(connection, original, id)?.0.into_iter().map(&mut state).collect()
 }
 
 /// What the ledger has of a record: its parts in the order they were appended.
