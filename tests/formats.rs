@@ -24,6 +24,7 @@ use tokenbook::import::input::{Input, Source};
 use tokenbook::import::preview::{Preview, preview};
 use tokenbook::import::reading::{PromptTokens, Reading};
 use tokenbook::import::{FORMATS, Format};
+use tokenbook::text::problem::counted;
 
 /// Formats that no file is recognised as.
 const BY_NAME: [&str; 2] = ["bodies", "mapped"];
@@ -162,7 +163,8 @@ fn every_fixture_is_imported_once_and_every_record_is_accounted_for() -> Outcome
             let twin = format!("{}\n", std::fs::read_to_string(&file)?);
             desk.write("twin", twin)?;
             arguments[1] = "twin";
-            desk.run(&arguments)?.ends(0)?.says(&format!(" 0 accepted + {events} duplicates + 0 quarantined"))?;
+            let duplicates = counted(events, "duplicate", "duplicates");
+            desk.run(&arguments)?.ends(0)?.says(&format!(" 0 accepted + {duplicates} + 0 quarantined"))?;
             desk.run(&["verify"])?.ends(0)?;
         }
     }
@@ -236,13 +238,13 @@ fn a_record_that_grows_is_revised_and_one_that_does_not_only_grow_is_a_conflict(
     desk.run(&["import", "late.jsonl"])?
         .ends(0)?
         .says("1 accepted + 0 duplicates")?
-        .says("(1 of them have grown since they were imported)")?;
+        .says("(1 of them has grown since it was imported)")?;
     // What it said before is no news, nor is what says less; what says more of one and less of another contradicts it.
     desk.write("again.jsonl", [desk.read("early.jsonl")?, b"\n".to_vec()].concat())?;
-    desk.run(&["import", "again.jsonl"])?.ends(0)?.says("0 accepted + 1 duplicates")?;
+    desk.run(&["import", "again.jsonl"])?.ends(0)?.says("0 accepted + 1 duplicate")?;
     for shrunk in ["\"output_tokens\":499", "\"output_tokens\":null"] {
         desk.write("shrunk.jsonl", format!("{}\n", format.example.replace("\"output_tokens\":500", shrunk)))?;
-        desk.run(&["import", "shrunk.jsonl"])?.ends(0)?.says("0 accepted + 1 duplicates")?.says("older states: 1")?;
+        desk.run(&["import", "shrunk.jsonl"])?.ends(0)?.says("0 accepted + 1 duplicate")?.says("older states: 1")?;
     }
     let mixed = format.example.replace("\"output_tokens\":500", "\"output_tokens\":499");
     let mixed = mixed.replace("\"input_tokens\":", "\"input_tokens\":1");
@@ -309,7 +311,7 @@ fn what_is_said_about_a_file_is_kept_with_it() -> Outcome {
     desk.write("u.jsonl", format!("{body}\n"))?;
     desk.run(&["import", "u.jsonl"])?.ends(3)?.says("or --at TIME")?;
     let at = ["import", "u.jsonl", "--at", "2026-10-05T10:00:00Z", "--provider", "anthropic"];
-    desk.run(&at)?.ends(0)?.says("1 records = 0 header + 0 without usage + 1 accepted")?;
+    desk.run(&at)?.ends(0)?.says("1 record = 0 header + 0 without usage + 1 accepted")?;
     desk.run(&at)?.ends(0)?.says("the very same file was imported before")?;
     let kept: (String, String) =
         desk.database()?.query_row("SELECT format, options FROM import", [], |row| Ok((row.get(0)?, row.get(1)?)))?;

@@ -143,7 +143,7 @@ fn an_instant_has_many_spellings_and_one_payload() -> Outcome {
         ["2026-10-05T10:00:00Z", "2026-10-05T10:00:00.000Z", "2026-10-05T12:00:00+02:00", "2026-10-05T05:00:00-05:00"];
     for (place, spelling) in spellings.into_iter().enumerate() {
         desk.write("u.csv", format!("{HEADER}\ne,{spelling},m,Legal,1,1\n"))?;
-        desk.run(&["import", "u.csv"])?.ends(0)?.says(if place == 0 { "1 accepted" } else { "1 duplicates" })?;
+        desk.run(&["import", "u.csv"])?.ends(0)?.says(if place == 0 { "1 accepted" } else { "1 duplicate" })?;
     }
     assert_eq!(desk.events()?, 1);
     Ok(())
@@ -160,7 +160,7 @@ fn every_line_is_counted_once() -> Outcome {
         event(3, "Legal")
     );
     desk.write("u.csv", file)?;
-    let counts = "u.csv: 8 lines = 1 header + 2 blank + 3 accepted + 1 duplicates + 1 quarantined";
+    let counts = "u.csv: 8 lines = 1 header + 2 blank + 3 accepted + 1 duplicate + 1 quarantined";
     desk.run(&["import", "u.csv", "--quarantine"])?.ends(4)?.says(counts)?;
     let sum = "SELECT lines * 100 + header + blank + accepted + duplicates + quarantined FROM import";
     assert_eq!(desk.count(sum)?, 808);
@@ -278,7 +278,7 @@ fn a_dry_run_of_several_files_counts_what_the_real_run_counts() -> Outcome {
     assert_eq!(counts(&dry.out), counts(&real.out));
     assert_eq!(dry.err, real.err);
     real.says("b.csv: 41 lines = 1 header + 0 blank + 20 accepted + 20 duplicates")?.says("older states: 1")?;
-    let revised = |out: &str| out.matches("grown since").count();
+    let revised = |out: &str| out.matches("has grown since").count();
     assert_eq!((revised(&dry.out), desk.events()?), (1, 50 + 20 + 8 + 2));
     desk.run(&["verify"])?.ends(0)?;
     Ok(())

@@ -328,14 +328,14 @@ fn a_message_that_was_still_streaming_is_revised() -> Outcome {
     desk.write("session.jsonl", line(58, 1))?;
     desk.run(&["import", "session.jsonl"])?.ends(0)?;
     desk.write("session.jsonl", line(58, 1) + &line(59, 75) + &line(59, 75))?;
-    desk.run(&["import", "session.jsonl"])?.ends(0)?.says("1 accepted")?.says("1 of them have grown")?;
+    desk.run(&["import", "session.jsonl"])?.ends(0)?.says("1 accepted")?.says("1 of them has grown")?;
     desk.write("session.jsonl", line(58, 1) + &line(59, 75) + "\n")?;
-    desk.run(&["import", "session.jsonl"])?.ends(0)?.says("0 accepted + 1 duplicates")?;
+    desk.run(&["import", "session.jsonl"])?.ends(0)?.says("0 accepted + 1 duplicate")?;
     // A side chain's copy has other times, and is the same message.
     desk.write("agent.jsonl", line(59, 75))?;
-    desk.run(&["import", "agent.jsonl"])?.ends(0)?.says("0 accepted + 1 duplicates")?;
+    desk.run(&["import", "agent.jsonl"])?.ends(0)?.says("0 accepted + 1 duplicate")?;
     desk.write("agent.jsonl", line(59, 76))?;
-    desk.run(&["import", "agent.jsonl"])?.ends(0)?.says("1 of them have grown")?;
+    desk.run(&["import", "agent.jsonl"])?.ends(0)?.says("1 of them has grown")?;
     assert_eq!(desk.count("SELECT count(DISTINCT at) FROM usage_event")?, 1);
     let sum = "SELECT events * 1000000 + request * 100000 + input * 100 + output FROM usage_daily";
     assert_eq!(desk.count(sum)?, 1_104_076);
@@ -355,7 +355,7 @@ fn records_grow_where_a_map_says_so() -> Outcome {
     }
     desk.run(&["import", "early.csv", "--map", "grows.toml"])?.ends(0)?;
     desk.run(&["import", "late.csv", "--map", "fixed.toml"])?.ends(5)?.says("an id stands for one event")?;
-    desk.run(&["import", "late.csv", "--map", "grows.toml"])?.ends(0)?.says("1 of them have grown")?;
+    desk.run(&["import", "late.csv", "--map", "grows.toml"])?.ends(0)?.says("1 of them has grown")?;
     assert_eq!(desk.count("SELECT events * 100 + input FROM usage_daily")?, 125);
     desk.run(&["verify"])?.ends(0)?;
     Ok(())
@@ -422,6 +422,6 @@ fn an_older_state_is_told_and_one_that_is_neither_is_refused() -> Outcome {
     let says = "has more of some counts and less of others than the ledger (new.jsonl:1, then more.jsonl:1)";
     desk.run(&["import", "mixed.jsonl"])?.ends(5)?.says(says)?.says("input_tokens is 21 in the ledger and 10 here")?;
     desk.run(&["import", "twice.jsonl"])?.ends(5)?.says("is twice in the file with other counts")?;
-    desk.run(&["verify"])?.ends(0)?;
+    desk.run(&["verify"])?.ends(0)?.says("verified: 3 entries, 2 batches, 2 events and 1 revision\n")?;
     Ok(())
 }

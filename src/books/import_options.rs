@@ -6,7 +6,7 @@ use crate::books::departments::Unregistered;
 use crate::books::import::ImportError;
 use crate::domain::tags::{IgnoredTags, Tag};
 use crate::import::reading::Reading;
-use crate::text::problem::{Problem, grouped};
+use crate::text::problem::{Problem, counted, grouped};
 use std::collections::BTreeSet;
 
 /// How a file is imported.
@@ -79,7 +79,7 @@ impl ImportOptions {
     /// Refuses a file that has other rows than is known of it.
     pub(super) fn check_rows(&self, file: &str, rows: u64) -> Result<(), ImportError> {
         let Some(expected) = self.expect_rows.filter(|expected| *expected != rows) else { return Ok(()) };
-        let what = format!("the file has {} rows beside headers and blank lines", grouped(rows));
+        let what = format!("the file has {} beside headers and blank lines", counted(rows, "row", "rows"));
         Err(refused(file, Problem::line(what, format!("{}, as was said of it", grouped(expected)))))
     }
 

@@ -1,6 +1,6 @@
 //! `tokenbook import`: read usage files into the ledger.
 
-use super::options::{UsageOptions, grouped};
+use super::options::{UsageOptions, counted, grouped};
 use super::{Session, StandardInput};
 use crate::cli::failure::{Exit, Failure};
 use std::path::{Path, PathBuf};
@@ -196,20 +196,21 @@ fn counts(outcome: &ImportOutcome, options: &ImportOptions) -> String {
         (Run::Real, false) => Vec::new(),
     };
     notes.extend(options.ignored.keys().map(|key| format!("without the tag {key}")));
-    notes.extend(
-        (*revisions > 0).then(|| format!("{} of them have grown since they were imported", grouped(*revisions))),
-    );
+    notes.extend((*revisions > 0).then(|| match *revisions {
+        1 => "1 of them has grown since it was imported".to_owned(),
+        more => format!("{} of them have grown since they were imported", grouped(more)),
+    }));
     let note = if notes.is_empty() { String::new() } else { format!(" ({})", notes.join("; ")) };
     // In other people's formats a record may be several lines or several events, or none.
     let own = stored(&outcome.format).is_none_or(|format| matches!(format.how, How::Own(_)));
-    let (lines_word, blank_word) = if own { ("lines", "blank") } else { ("records", "without usage") };
+    let (one, many, blank_word) = if own { ("line", "lines", "blank") } else { ("record", "records", "without usage") };
     format!(
-        "{file}: {} {lines_word} = {} header + {} {blank_word} + {} accepted + {} duplicates + {} quarantined{note}",
-        grouped(*lines),
+        "{file}: {} = {} header + {} {blank_word} + {} accepted + {} + {} quarantined{note}",
+        counted(*lines, one, many),
         grouped(*header),
         grouped(*blank),
         grouped(*accepted),
-        grouped(*duplicates),
+        counted(*duplicates, "duplicate", "duplicates"),
         grouped(*quarantined)
     )
 }
