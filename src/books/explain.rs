@@ -103,7 +103,7 @@ impl Serialize for Fact {
                     weight: weight(share.part, whole),
                 }))
             }
-            Self::States(states) => serializer.collect_seq(states.iter().map(|state| Taken {
+            Self::States(states) => serializer.collect_seq(states.iter().map(|state| StateTaken {
                 record: format!("{}:{}", state.file, state.line),
                 import: state.import,
                 taken: state.taken.to_string(),
@@ -115,7 +115,7 @@ impl Serialize for Fact {
 }
 
 #[derive(Serialize)]
-struct Taken {
+struct StateTaken {
     record: String,
     import: i64,
     taken: String,
@@ -305,8 +305,8 @@ fn columns() -> Vec<Column> {
 fn cells(charge: Charge, quoted: Option<Quoted<'_>>, book: &str) -> Vec<Cell> {
     let Charge { meter, quantity, cost } = charge;
     let mut cells = vec![Cell::text(meter.name()), Cell::Count(quantity.into()), Cell::text(meter.unit().name())];
-    match quoted {
-        Some(Quoted { price, model, meter, provider, prompt_above, valid_from }) => cells.extend([
+    if let Some(Quoted { price, model, meter, provider, prompt_above, valid_from }) = quoted {
+        cells.extend([
             Cell::text(price.rate.to_string()),
             Cell::text(price.currency.code()),
             Cell::text(book),
@@ -315,11 +315,10 @@ fn cells(charge: Charge, quoted: Option<Quoted<'_>>, book: &str) -> Vec<Cell> {
             Cell::text(Meter::name(meter)),
             Cell::Count(prompt_above.into()),
             Cell::text(valid_from.to_string()),
-        ]),
-        None => {
-            cells.push(Cell::Unknown(if cost == Cost::NotCharged { "none needed" } else { "no price" }));
-            cells.extend(std::iter::repeat_n(Cell::Unknown(""), 7));
-        }
+        ]);
+    } else {
+        cells.push(Cell::Unknown(if cost == Cost::NotCharged { "none needed" } else { "no price" }));
+        cells.extend(std::iter::repeat_n(Cell::Unknown(""), 7));
     }
     cells.push(match cost {
         Cost::Priced(amount) => Cell::Exact(amount),
