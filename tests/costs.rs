@@ -145,7 +145,7 @@ fn another_amount_for_the_same_key_revises_it_and_both_stay() -> Outcome {
     desk.write("early.jsonl", bucket(&[("m, input", "1.5"), ("m, output", "2")]))?;
     desk.write("late.jsonl", bucket(&[("m, input", "1.50"), ("m, output", "2.25")]))?;
     desk.run(&["costs", "import", "early.jsonl"])?.ends(0)?.says("2 costs = 2 added")?;
-    let says = "2 costs = 0 added + 1 revised + 1 duplicates";
+    let says = "2 costs = 0 added + 1 revised + 1 duplicate";
     desk.run(&["costs", "import", "late.jsonl"])?.ends(0)?.says(says)?.says(": 2 -> 2.25 USD")?;
     assert_eq!(desk.count("SELECT count(*) FROM provider_cost")?, 3);
     let report = ["report", "provider-cost", "--period", "2026-10", "--format", "csv"];

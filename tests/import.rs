@@ -143,7 +143,7 @@ fn an_instant_has_many_spellings_and_one_payload() -> Outcome {
         ["2026-10-05T10:00:00Z", "2026-10-05T10:00:00.000Z", "2026-10-05T12:00:00+02:00", "2026-10-05T05:00:00-05:00"];
     for (place, spelling) in spellings.into_iter().enumerate() {
         desk.write("u.csv", format!("{HEADER}\ne,{spelling},m,Legal,1,1\n"))?;
-        desk.run(&["import", "u.csv"])?.ends(0)?.says(if place == 0 { "1 accepted" } else { "1 duplicates" })?;
+        desk.run(&["import", "u.csv"])?.ends(0)?.says(if place == 0 { "1 accepted" } else { "1 duplicate" })?;
     }
     assert_eq!(desk.events()?, 1);
     Ok(())
@@ -160,7 +160,7 @@ fn every_line_is_counted_once() -> Outcome {
         event(3, "Legal")
     );
     desk.write("u.csv", file)?;
-    let counts = "u.csv: 8 lines = 1 header + 2 blank + 3 accepted + 1 duplicates + 1 quarantined";
+    let counts = "u.csv: 8 lines = 1 header + 2 blank + 3 accepted + 1 duplicate + 1 quarantined";
     desk.run(&["import", "u.csv", "--quarantine"])?.ends(4)?.says(counts)?;
     let sum = "SELECT lines * 100 + header + blank + accepted + duplicates + quarantined FROM import";
     assert_eq!(desk.count(sum)?, 808);
@@ -241,6 +241,46 @@ fn a_dry_run_says_what_would_be_and_keeps_nothing() -> Outcome {
     desk.run(&["import", "--dry-run", "bad.csv"])?.ends(3)?;
     assert_eq!((desk.head()?, desk.events()?), (head, 0));
     desk.run(&["import", "u.csv"])?.ends(0)?.says("50 accepted")?;
+    Ok(())
+}
+
+#[test]
+fn a_dry_run_of_several_files_counts_what_the_real_run_counts() -> Outcome {
+    let desk = Desk::with(&["--time-zone", "Europe/Berlin"])?;
+    desk.write("a.csv", usage(0, 50))?;
+    desk.write("b.csv", usage(30, 40))?;
+    desk.write("c.csv", usage(0, 50))?;
+    desk.write("conflict.csv", usage(0, 50).replace(",m,", ",n,"))?;
+    desk.write("bad.csv", format!("{}x1,never,m,Legal,1,1\n", usage(100, 5)))?;
+    desk.write("corrected.csv", usage(100, 8))?;
+    let bucket = |output| {
+        format!(
+            "{{\"object\":\"bucket\",\"start_time\":1790812800,\"end_time\":1790816400,\"results\":[{{\"object\":\
+             \"organization.usage.completions.result\",\"input_tokens\":5,\"output_tokens\":{output},\
+             \"num_model_requests\":2,\"model\":\"m\",\"batch\":false}}]}}\n"
+        )
+    };
+    let growing: [(&str, u32); 4] = [("g1.jsonl", 5), ("g2.jsonl", 9), ("g3.jsonl", 7), ("g4.jsonl", 5)];
+    for (name, output) in growing {
+        desk.write(name, bucket(output))?;
+    }
+    let files = ["a.csv", "b.csv", "c.csv", "conflict.csv", "bad.csv", "corrected.csv", "a.csv"];
+    let files: Vec<&str> = files.into_iter().chain(growing.map(|(name, _)| name)).collect();
+    let run = |options: &[&str]| desk.run(&[&["import", "--quarantine"], options, &files].concat());
+    // The head is the old one, and which files are the very same is said in its place.
+    let counts = |out: &str| -> Vec<String> {
+        let lines = out.lines().filter(|line| !line.starts_with("ledger head"));
+        lines.map(|line| line.split(" quarantined").next().unwrap_or_default().to_owned()).collect()
+    };
+    let (head, dry) = (desk.head()?, run(&["--dry-run"])?.ends(5)?);
+    assert_eq!((desk.head()?, desk.events()?), (head, 0));
+    let real = run(&[])?.ends(5)?;
+    assert_eq!(counts(&dry.out), counts(&real.out));
+    assert_eq!(dry.err, real.err);
+    real.says("b.csv: 41 lines = 1 header + 0 blank + 20 accepted + 20 duplicates")?.says("older states: 1")?;
+    let revised = |out: &str| out.matches("has grown since").count();
+    assert_eq!((revised(&dry.out), desk.events()?), (1, 50 + 20 + 8 + 2));
+    desk.run(&["verify"])?.ends(0)?;
     Ok(())
 }
 

@@ -1,8 +1,9 @@
 //! Recording events from an embedding program: the same rules as importing a file.
 
 use std::error::Error;
+use tokenbook::books::departments::Unregistered;
 use tokenbook::books::import::{DEFAULT_SOURCE, ImportOptions};
-use tokenbook::books::record::RecordError;
+use tokenbook::books::record::{RecordError, RecordOptions};
 use tokenbook::books::{Act, Books, Silent};
 use tokenbook::domain::calendar::Calendar;
 use tokenbook::domain::currency::Currency;
@@ -101,5 +102,29 @@ fn what_no_ledger_can_hold_is_refused() -> Outcome {
         let refused = books.record(&source, &[event], act, &Silent).map_err(|error| error.to_string());
         assert_eq!(refused.err().as_deref(), Some(what));
     }
+    Ok(())
+}
+
+#[test]
+fn departments_are_held_against_the_registry() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let (books, now) = ledger(&folder)?;
+    let (act, source) = (Act { now, actor: "gateway" }, Name::new("gateway")?);
+    let events = |id| Ok::<_, Box<dyn Error>>([event(id, "2026-10-05T10:00:00Z", 10)?]);
+    let strict = RecordOptions { unregistered: Unregistered::Refuse };
+    // Without a registry every department will do.
+    let free = books.record_with(&source, &events("a")?, strict, act, &Silent)?;
+    assert_eq!((free.accepted, free.doubts.unregistered.len()), (1, 0));
+    books.import_departments("d.csv", b"department\nLegal\n", act, &Silent)?;
+    let head = books.head()?;
+    let refused = books.record_with(&source, &events("b")?, strict, act, &Silent);
+    let Err(RecordError::Unregistered { problems }) = &refused else { return Err(format!("{refused:?}").into()) };
+    assert!(problems[0].to_string().contains("\"Research\""), "{problems:?}");
+    assert_eq!(books.head()?, head);
+    let told = books.record(&source, &events("b")?, act, &Silent)?;
+    assert_eq!((told.accepted, &told.doubts.unregistered), (1, problems));
+    books.import_departments("d.csv", b"department\nResearch\n", act, &Silent)?;
+    let known = books.record_with(&source, &events("c")?, strict, act, &Silent)?;
+    assert_eq!((known.accepted, known.doubts.unregistered), (1, Vec::new()));
     Ok(())
 }

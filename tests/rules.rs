@@ -401,7 +401,7 @@ fn a_set_of_rules_holds_until_the_next_one_starts() -> Outcome {
     desk.write("new.csv", rule("New"))?;
     desk.write("newest.csv", rule("Newest"))?;
     let import = |file: &str, more: &[&str]| desk.run(&[&["rules", "import", file], more].concat());
-    import("old.csv", &["--valid-from", "2026-10-14"])?.ends(0)?.says("old.csv: 1 rules from 2026-10-14, added")?;
+    import("old.csv", &["--valid-from", "2026-10-14"])?.ends(0)?.says("old.csv: 1 rule from 2026-10-14, added")?;
     assert_eq!(tokens()?, pairs(&[("Old", "111")]));
     // A later set must say from when.
     import("new.csv", &[])?.ends(2)?.says("nothing says from which day these hold")?.says("hint: --valid-from")?;

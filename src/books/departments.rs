@@ -96,15 +96,20 @@ impl Books {
         let names = context.constants.names.lock();
         let new: BTreeSet<String> =
             names.tag_sets.iter().filter_map(|tags| tags.department().map(str::to_owned)).collect();
-        if new.is_empty() {
+        let doubts = self.doubts_of(&new).map_err(ImportError::Ledger)?;
+        if options.unregistered == Unregistered::Refuse && !doubts.unregistered.is_empty() {
+            return Err(ImportError::Unregistered { file: file.to_owned(), problems: doubts.unregistered });
+        }
+        Ok(doubts)
+    }
+
+    /// What there is to say about departments that usage names.
+    pub(super) fn doubts_of(&self, names: &BTreeSet<String>) -> Result<Doubts, LedgerError> {
+        if names.is_empty() {
             return Ok(Doubts::default());
         }
-        let known = self.ledger.departments().map_err(ImportError::Ledger)?;
-        let registry = self.ledger.registry().map_err(ImportError::Ledger)?;
-        let problems: Vec<Problem> = new.iter().filter_map(|name| unregistered(name, &registry)).collect();
-        if options.unregistered == Unregistered::Refuse && !problems.is_empty() {
-            return Err(ImportError::Unregistered { file: file.to_owned(), problems });
-        }
-        Ok(Doubts { similar: similar_names(&known, &new), unregistered: problems })
+        let (known, registry) = (self.ledger.departments()?, self.ledger.registry()?);
+        let unregistered = names.iter().filter_map(|name| unregistered(name, &registry)).collect();
+        Ok(Doubts { similar: similar_names(&known, names), unregistered })
     }
 }

@@ -15,7 +15,7 @@ use crate::domain::rule::{Rule, Share};
 use crate::domain::tags::TagSet;
 use crate::domain::usage::UsageLine;
 use crate::ledger::LedgerError;
-use crate::ledger::find::FoundEvent;
+use crate::ledger::find::{FoundEvent, State};
 use crate::ledger::rules::StoredRuleSet;
 use crate::ledger::transaction::Snapshot;
 use crate::price::{Book, Quoted};
@@ -26,6 +26,7 @@ use crate::sheet::{Cell, Column, Sheet};
 use crate::text::problem::grouped;
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// What there is to say about an event.
@@ -46,6 +47,30 @@ pub enum Fact {
     Tags(TagSet),
     /// Who pays, and how many parts of the whole.
     Payers(Vec<Share>),
+    /// The states of a record, in the order they were taken.
+    States(Vec<State>),
+    /// Nothing: what people read instead, which may be nothing as well.
+    Absent(&'static str),
+}
+
+impl Fact {
+    /// As people read it: mostly one line, none where there is nothing to tell.
+    pub fn lines(&self) -> Vec<String> {
+        match self {
+            // Of a record that has not grown, `record` tells it all.
+            Self::States(states) if states.len() > 1 => states.iter().map(told).collect(),
+            Self::States(_) => Vec::new(),
+            _ => Some(self.to_string()).filter(|text| !text.is_empty()).into_iter().collect(),
+        }
+    }
+}
+
+fn told(state: &State) -> String {
+    let State { file, line, import, taken, added } = state;
+    let added: Vec<String> =
+        added.iter().filter(|(_, more)| *more > 0).map(|(meter, more)| format!("{meter} {}", grouped(more))).collect();
+    let added = if added.is_empty() { "nothing".to_owned() } else { added.join(", ") };
+    format!("{file}:{line} (import {import}, {taken}) added {added}")
 }
 
 /// As people read it.
@@ -57,11 +82,13 @@ impl fmt::Display for Fact {
                 f.write_str(&tags.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(" "))
             }
             Self::Payers(shares) => f.write_str(&paid(shares)),
+            Self::States(states) => f.write_str(&states.iter().map(told).collect::<Vec<_>>().join("; ")),
+            Self::Absent(word) => f.write_str(word),
         }
     }
 }
 
-/// A text, an object of tags, or a list of payers with their weights.
+/// A text, an object of tags, a list of payers with their weights or of states; null where there is nothing.
 impl Serialize for Fact {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -76,8 +103,23 @@ impl Serialize for Fact {
                     weight: weight(share.part, whole),
                 }))
             }
+            Self::States(states) => serializer.collect_seq(states.iter().map(|state| StateTaken {
+                record: format!("{}:{}", state.file, state.line),
+                import: state.import,
+                taken: state.taken.to_string(),
+                added: state.added.iter().map(|(meter, quantity)| (meter.name(), quantity)).collect(),
+            })),
+            Self::Absent(_) => serializer.serialize_unit(),
         }
     }
+}
+
+#[derive(Serialize)]
+struct StateTaken {
+    record: String,
+    import: i64,
+    taken: String,
+    added: BTreeMap<&'static str, i64>,
 }
 
 #[derive(Serialize)]
@@ -141,16 +183,17 @@ impl<'a> Subject<'a> {
             ("event", text(&id)),
             ("source", text(&event.source)),
             ("record", Fact::Text(format!("{}:{}", event.file, event.line))),
+            ("states", Fact::States(event.states.clone())),
             ("format", text(&event.format)),
             ("timestamp", text(&event.at)),
             ("billing_day", text(&event.day)),
             ("model", text(&model.name)),
-            ("provider", text(&model.provider.as_ref().map_or("", Name::as_str))),
+            ("provider", model.provider.as_ref().map_or(Fact::Absent(""), |provider| text(provider))),
             ("service_tier", text(tier)),
             ("prompt", Fact::Text(prompt(event, band)?)),
             ("tags", Fact::Tags(tags.clone())),
             ("pays", Fact::Payers(payers)),
-            ("decided_by", Fact::Text(decided_by)),
+            ("decided_by", decided_by.map_or(Fact::Absent("nothing"), Fact::Text)),
         ];
         let mut charges = self.charges(event, model, tier, band)?;
         charges.heading.caveats.extend(caveat);
@@ -158,7 +201,7 @@ impl<'a> Subject<'a> {
     }
 
     /// Who pays, why, and what to know about it.
-    fn payers(&self, event: &FoundEvent, model: &Model, tags: &TagSet) -> (Vec<Share>, String, Option<String>) {
+    fn payers(&self, event: &FoundEvent, model: &Model, tags: &TagSet) -> (Vec<Share>, Option<String>, Option<String>) {
         // The latest start, and of one start the latest import.
         let before = self.sets.iter().filter(|set| set.valid_from <= event.day);
         let set = before.max_by_key(|set| set.valid_from);
@@ -171,19 +214,19 @@ impl<'a> Subject<'a> {
         };
         let mut caveat = None;
         let decided_by = match &decision {
-            Decision::NoRule if tags.department().is_some() => "its own tags, as no rule matches".to_owned(),
+            Decision::NoRule if tags.department().is_some() => Some("its own tags, as no rule matches".to_owned()),
             Decision::NoRule => {
                 caveat = Some("unallocated: no rule matches, and the record names no department".to_owned());
-                "nothing".to_owned()
+                None
             }
-            Decision::OwnTags(rule) => format!("its own tags, which win over {}", by_rule(rule)),
+            Decision::OwnTags(rule) => Some(format!("its own tags, which win over {}", by_rule(rule))),
             Decision::Rule(rule, shares) => {
                 if shares.len() > 1 {
                     caveat = Some("weights divide the sums of a day, not single events".to_owned());
                 } else if shares.iter().all(|share| share.payer.department.is_none()) {
                     caveat = Some("unallocated: neither the rule nor the record names a department".to_owned());
                 }
-                by_rule(rule)
+                Some(by_rule(rule))
             }
         };
         (decision.shares(tags), decided_by, caveat)
@@ -214,7 +257,7 @@ impl<'a> Subject<'a> {
             let quoted = self.book.quoted(model, tier, meter, band, event.at).filter(|_| quantity != 0);
             rows.push(cells(Charge { meter, quantity, cost }, quoted, settings.book.as_str()));
         }
-        let between = COLUMNS.iter().skip(2).map(|_| Cell::text(""));
+        let between = COLUMNS.iter().skip(2).map(|_| Cell::Unknown(""));
         let (name, total) = match (unpriced, priced) {
             (false, _) => ("total", Cell::Exact(total)),
             (true, true) => ("total of what is priced", Cell::Exact(total)),
@@ -262,31 +305,24 @@ fn columns() -> Vec<Column> {
 fn cells(charge: Charge, quoted: Option<Quoted<'_>>, book: &str) -> Vec<Cell> {
     let Charge { meter, quantity, cost } = charge;
     let mut cells = vec![Cell::text(meter.name()), Cell::Count(quantity.into()), Cell::text(meter.unit().name())];
-    match quoted {
-        Some(Quoted { price, model, meter, provider, prompt_above, valid_from }) => cells.extend([
+    if let Some(Quoted { price, model, meter, provider, prompt_above, valid_from }) = quoted {
+        cells.extend([
             Cell::text(price.rate.to_string()),
             Cell::text(price.currency.code()),
             Cell::text(book),
-            Cell::text(provider.map_or("any", Name::as_str)),
+            provider.map_or(Cell::Unknown("any"), |provider| Cell::text(provider.as_str())),
             Cell::text(model.as_str()),
             Cell::text(Meter::name(meter)),
             Cell::Count(prompt_above.into()),
             Cell::text(valid_from.to_string()),
-        ]),
-        None => cells.extend([
-            Cell::Unknown(if cost == Cost::NotCharged { "none needed" } else { "no price" }),
-            Cell::text(""),
-            Cell::text(""),
-            Cell::text(""),
-            Cell::text(""),
-            Cell::text(""),
-            Cell::text(""),
-            Cell::text(""),
-        ]),
+        ]);
+    } else {
+        cells.push(Cell::Unknown(if cost == Cost::NotCharged { "none needed" } else { "no price" }));
+        cells.extend(std::iter::repeat_n(Cell::Unknown(""), 7));
     }
     cells.push(match cost {
         Cost::Priced(amount) => Cell::Exact(amount),
-        Cost::NotCharged => Cell::text("not charged"),
+        Cost::NotCharged => Cell::Unknown("not charged"),
         Cost::Unpriced(_) => Cell::Unknown("unpriced"),
     });
     cells

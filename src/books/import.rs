@@ -53,6 +53,8 @@ pub struct ImportOutcome {
     pub revisions: u64,
     /// Events that were there already.
     pub duplicates: u64,
+    /// Of those, older states of records that the ledger has more of.
+    pub older: u64,
     /// Lines set aside.
     pub quarantined: u64,
     /// What was read of a vendor's pages.
@@ -299,7 +301,7 @@ impl Books {
         let parsed_digest = parsed.digest;
         let doubts = self.doubts(file, options, context)?;
         if let Some(write) = write
-            && options.run == Run::Real
+            && (options.run == Run::Real || self.ledger.is_rehearsing())
             && (appended.accepted > 0 || !held.is_empty())
         {
             write.record_import(&facts, &appended, &held, act.now, act.actor).map_err(ImportError::Ledger)?;
@@ -316,6 +318,7 @@ impl Books {
             accepted: appended.accepted,
             revisions: appended.revisions,
             duplicates: appended.duplicates,
+            older: appended.older,
             quarantined: parsed.counts.bad,
             pages: parsed.pages,
             left: parsed_digest.left,
@@ -404,6 +407,7 @@ impl Books {
             accepted: 0,
             revisions: 0,
             duplicates: count(import.accepted) + count(import.duplicates),
+            older: 0,
             quarantined: count(import.quarantined),
             pages: Pages::None,
             left: 0,

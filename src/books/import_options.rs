@@ -6,7 +6,7 @@ use crate::books::departments::Unregistered;
 use crate::books::import::ImportError;
 use crate::domain::tags::{IgnoredTags, Tag};
 use crate::import::reading::Reading;
-use crate::text::problem::{Problem, grouped};
+use crate::text::problem::{Problem, counted, grouped};
 use std::collections::BTreeSet;
 
 /// How a file is imported.
@@ -80,7 +80,7 @@ impl ImportOptions {
     /// Refuses a file that has other rows than is known of it.
     pub(super) fn check_rows(&self, file: &str, rows: u64) -> Result<(), ImportError> {
         let Some(expected) = self.expect_rows.filter(|expected| *expected != rows) else { return Ok(()) };
-        let what = format!("the file has {} rows beside headers and blank lines", grouped(rows));
+        let what = format!("the file has {} beside headers and blank lines", counted(rows, "row", "rows"));
         Err(refused(file, Problem::line(what, format!("{}, as was said of it", grouped(expected)))))
     }
 
@@ -113,7 +113,9 @@ pub enum Quarantine {
 pub enum Run {
     /// It is.
     Real,
-    /// All is done and then undone.
+    /// All is done and then undone: at once, or when the rehearsal ends where there is one ([`Books::rehearse`]).
+    ///
+    /// [`Books::rehearse`]: crate::books::Books::rehearse
     Dry,
 }
 

@@ -38,6 +38,7 @@ use crate::report::savings::SavingsError;
 use crate::text::problem::Problem;
 use std::path::Path;
 
+pub use crate::ledger::transaction::Rehearsal;
 pub use crate::ledger::watch::{Reached, Stage};
 
 /// An open ledger and all that can be done with it.
@@ -195,6 +196,12 @@ impl Books {
     /// The last entry of the chain.
     pub fn head(&self) -> Result<chain::Head, LedgerError> {
         Ok(self.ledger.snapshot()?.head().clone())
+    }
+
+    /// Starts a rehearsal: what is imported from now on is seen by what is imported after it, and all of it is undone when
+    /// the rehearsal is dropped. Others can read meanwhile, and not write.
+    pub fn rehearse(&self, observer: &dyn Observer) -> Result<Rehearsal<'_>, LedgerError> {
+        self.ledger.rehearse(|| observer.waiting())
     }
 
     /// The quarantined lines that wait for a decision.

@@ -3,6 +3,7 @@
 //! What is recorded is an import like any other: all or nothing, durable when the call returns, in the chain, and the
 //! same event again is a duplicate.
 
+use crate::books::departments::{Doubts, Unregistered};
 use crate::books::{Act, Books, Observer};
 use crate::domain::batch::{Batch, Class, Head, Names};
 use crate::domain::calendar::DayFinder;
@@ -16,6 +17,7 @@ use crate::import::parse::latest_from;
 use crate::ledger::append::{Appended, Appender};
 use crate::ledger::imports::FileFacts;
 use crate::ledger::{LedgerError, chain};
+use crate::text::problem::Problem;
 
 /// What became of recorded events.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,8 +26,24 @@ pub struct Recorded {
     pub accepted: u64,
     /// Events that were there already, with the same content.
     pub duplicates: u64,
+    /// What there is to say about the departments' names.
+    pub doubts: Doubts,
     /// The last entry of the chain afterwards.
     pub head: chain::Head,
+}
+
+/// How events are recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecordOptions {
+    /// What to do with departments that are not in the registry.
+    pub unregistered: Unregistered,
+}
+
+impl RecordOptions {
+    /// Nothing special: departments that are not in the registry are named in [`Recorded::doubts`].
+    pub const fn plain() -> Self {
+        Self { unregistered: Unregistered::Warn }
+    }
 }
 
 /// Why nothing was recorded.
@@ -39,6 +57,12 @@ pub enum RecordError {
         /// What is wrong with it.
         what: &'static str,
     },
+    /// Departments that are not in the registry, and were to be refused.
+    #[error("departments that are not in the registry, nothing was recorded: {}", spelled(.problems))]
+    Unregistered {
+        /// The departments.
+        problems: Vec<Problem>,
+    },
     /// The ledger, or ids that are in it with other content.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
@@ -47,7 +71,8 @@ pub enum RecordError {
 impl Books {
     /// Records events of a source, all or none. They are on the disk when this returns.
     ///
-    /// Recording many events at once costs hardly more than recording one: gather what a second or so brings.
+    /// Departments that are not in the registry, where there is one, are recorded and named in the outcome;
+    /// [`Books::record_with`] can refuse them instead. Recording many events at once costs hardly more than recording one: gather what a second or so brings.
     pub fn record(
         &self,
         source: &Name,
@@ -55,14 +80,31 @@ impl Books {
         act: Act<'_>,
         observer: &dyn Observer,
     ) -> Result<Recorded, RecordError> {
+        self.record_with(source, events, RecordOptions::plain(), act, observer)
+    }
+
+    /// Records events of a source like [`Books::record`], with options.
+    pub fn record_with(
+        &self,
+        source: &Name,
+        events: &[UsageEvent],
+        options: RecordOptions,
+        act: Act<'_>,
+        observer: &dyn Observer,
+    ) -> Result<Recorded, RecordError> {
         let (batch, names) = self.batch_of(source, events, act)?;
+        let departments = names.tag_sets.iter().filter_map(|tags| tags.department().map(str::to_owned)).collect();
+        let doubts = self.doubts_of(&departments)?;
+        if options.unregistered == Unregistered::Refuse && !doubts.unregistered.is_empty() {
+            return Err(RecordError::Unregistered { problems: doubts.unregistered });
+        }
         let facts = facts(source, &batch, &names, events);
         let appended = if batch.is_empty() {
             Appended::default()
         } else {
             self.append_recorded(source, batch, &names, &facts, act, observer)?
         };
-        Ok(Recorded { accepted: appended.accepted, duplicates: appended.duplicates, head: self.head()? })
+        Ok(Recorded { accepted: appended.accepted, duplicates: appended.duplicates, doubts, head: self.head()? })
     }
 
     fn append_recorded(
@@ -113,6 +155,10 @@ impl Books {
         let batch = batch.sorted().map_err(|_| too_many(events))?;
         Ok((batch, names))
     }
+}
+
+fn spelled(problems: &[Problem]) -> String {
+    problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("; ")
 }
 
 fn too_many(events: &[UsageEvent]) -> RecordError {

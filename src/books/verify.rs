@@ -36,8 +36,10 @@ pub struct Verification {
     pub entries: u64,
     /// Batches.
     pub batches: u64,
-    /// Events.
+    /// Events, revisions among them.
     pub events: u64,
+    /// Revisions: what later states of records that grow have added.
+    pub revisions: u64,
     /// The head.
     pub head: chain::Head,
     /// What is wrong; empty when all is as it was made.
@@ -82,6 +84,7 @@ impl Books {
         let proofs: Vec<Vec<DayProof>> = days.par_chunks(DAYS_A_TASK).map(prove).collect::<Result<_, _>>()?;
         let mut proofs: Vec<DayProof> = proofs.into_iter().flatten().collect();
         let events = proofs.iter().map(|day| day.events).sum();
+        let revisions = proofs.iter().map(|day| day.revisions).sum();
         let mut findings: Vec<Finding> = proofs.iter().flat_map(|day| day.findings.iter().cloned()).collect();
         watch.begin(Stage::Ids, sealed);
         if let (Some(first), Some(last)) = (days.first(), days.last()) {
@@ -103,6 +106,7 @@ impl Books {
             entries: proof.entries,
             batches: proof.batches,
             events,
+            revisions,
             head: snapshot.head().clone(),
             findings,
         })

@@ -1,7 +1,7 @@
 //! `tokenbook aliases`: say under which name the prices of a model stand that is used under another.
 
 use super::Session;
-use super::options::OutputOptions;
+use super::options::{OutputOptions, counted};
 use super::prices::instant;
 use crate::cli::failure::{Exit, Failure};
 use std::path::PathBuf;
@@ -107,8 +107,8 @@ pub fn tell(file: &str, imported: &AliasesImported, session: &mut Session<'_, '_
         session.say(format!("replaced: {alias} from {}: {} -> {}", new.valid_from, target(old), target(new)))?;
     }
     session.tell(format!(
-        "{file}: {} aliases added, {} replaced, {} unchanged",
-        outcome.added,
+        "{file}: {} added, {} replaced, {} unchanged",
+        counted(outcome.added, "alias", "aliases"),
         outcome.replaced.len(),
         outcome.unchanged
     ))

@@ -2,7 +2,7 @@
 
 use super::Session;
 use crate::cli::failure::{Exit, Failure};
-use crate::cli::options::grouped;
+use crate::cli::options::{counted, grouped};
 use std::path::PathBuf;
 use tokenbook::books::costs::{CostOptions, CostOutcome};
 use tokenbook::books::import::{DEFAULT_SOURCE, ImportError};
@@ -107,12 +107,12 @@ fn tell(outcome: &CostOutcome, session: &mut Session<'_, '_>) -> Result<(), Fail
         ))?;
     }
     session.tell(format!(
-        "{}: {} costs = {} added + {} revised + {} duplicates; {} without a cost",
+        "{}: {} = {} added + {} revised + {}; {} without a cost",
         outcome.file,
-        grouped(outcome.lines),
+        counted(outcome.lines, "cost", "costs"),
         grouped(outcome.appended.added),
         outcome.appended.revised.len(),
-        grouped(outcome.appended.duplicates),
+        counted(outcome.appended.duplicates, "duplicate", "duplicates"),
         grouped(outcome.empty)
     ))?;
     Ok(())

@@ -1,7 +1,7 @@
 //! `tokenbook departments`: the registry that names of departments are held against.
 
 use super::Session;
-use super::options::{OutputOptions, grouped};
+use super::options::{OutputOptions, counted, grouped};
 use crate::cli::failure::{Exit, Failure};
 use std::path::{Path, PathBuf};
 use tokenbook::books::BooksError;
@@ -63,9 +63,9 @@ fn import(file: &Path, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
 pub fn tell(file: Option<&Path>, appended: DepartmentsAppended, session: &mut Session<'_, '_>) -> Result<(), Failure> {
     let DepartmentsAppended { added, replaced, unchanged } = appended;
     session.tell(format!(
-        "{}: {} departments added, {} replaced, {} unchanged",
+        "{}: {} added, {} replaced, {} unchanged",
         file.unwrap_or(Path::new("")).display(),
-        grouped(added),
+        counted(added, "department", "departments"),
         grouped(replaced),
         grouped(unchanged)
     ))

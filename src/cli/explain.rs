@@ -36,11 +36,14 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
 }
 
 fn print(explanation: &Explanation, session: &mut Session<'_, '_>) -> Result<(), Failure> {
-    let facts = explanation.facts.iter().map(|(name, fact)| (name, fact.to_string()));
-    let known: Vec<_> = facts.filter(|(_, fact)| !fact.is_empty()).collect();
-    let width = known.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-    for (name, fact) in &known {
-        session.say(format!("{name:width$}  {}", printable(fact)))?;
+    let known: Vec<_> = explanation.facts.iter().map(|(name, fact)| (*name, fact.lines())).collect();
+    let told = known.iter().filter(|(_, lines)| !lines.is_empty());
+    let width = told.clone().map(|(name, _)| name.len()).max().unwrap_or(0);
+    for (name, lines) in told {
+        for (place, line) in lines.iter().enumerate() {
+            let name = if place == 0 { name } else { "" };
+            session.say(format!("{name:width$}  {}", printable(line)))?;
+        }
     }
     session.say("")?;
     let table = render::named("table").unwrap_or(&RENDERERS[0]);

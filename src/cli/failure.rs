@@ -8,7 +8,7 @@ use tokenbook::books::import::{ImportError, LISTED};
 use tokenbook::import::input::InputError;
 use tokenbook::import::parse::NO_EVENTS;
 use tokenbook::ledger::LedgerError;
-use tokenbook::ledger::conflict::{Conflict, Difference};
+use tokenbook::ledger::conflict::{Conflict, Difference, Why};
 
 /// How a command ended. The codes are part of the interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,15 +158,17 @@ impl From<LedgerError> for Failure {
 
 /// One conflict in words.
 fn describe(file: &str, conflict: &Conflict) -> String {
-    let stored = conflict.stored_file.as_deref().unwrap_or(file);
+    let Conflict { line, id, why, .. } = conflict;
+    let places =
+        conflict.stored.iter().map(|place| format!("{}:{}", place.file.as_deref().unwrap_or(file), place.line));
+    let stored = places.collect::<Vec<_>>().join(", then ");
+    let what = match why {
+        Why::Otherwise => format!("is already the id of another event ({stored})"),
+        Why::MoreAndLess => format!("has more of some counts and less of others than the ledger ({stored})"),
+        Why::Twice => format!("is twice in the file with other counts (the ledger has it from {stored})"),
+    };
     let differences: Vec<String> = conflict.differences.iter().map(ToString::to_string).collect();
-    format!(
-        "{file}:{}: event_id: \"{}\" is already the id of another event ({stored}:{}): {}",
-        conflict.line,
-        conflict.id,
-        conflict.stored_line,
-        differences.join("; ")
-    )
+    format!("{file}:{line}: event_id: \"{id}\" {what}: {}", differences.join("; "))
 }
 
 /// Whether an event is in the ledger without a provider, and is else the same.
@@ -211,8 +213,9 @@ impl From<ImportError> for Failure {
                 failure(Exit::Conflict).details(details).hint(if conflicts.iter().all(lacks_provider) {
                     "the ledger has these events without a provider, and keeps them so: prices without a provider hold for them"
                 } else if *cumulative {
-                    "a record of this format may come again with more, never with less or otherwise: the file is older \
-                     than what the ledger has, has the record twice, or was asked for in another way"
+                    "a record of this format may come again as a later state or an older one; one with some counts larger \
+                     and some smaller, twice in a file, or with another model, tier, tag or day is neither: it was asked \
+                     for in another way, or corrected"
                 } else {
                     "an id stands for one event: correct it, or give the other issuer a --source of its own"
                 })

@@ -1,6 +1,6 @@
 //! `tokenbook import`: read usage files into the ledger.
 
-use super::options::{UsageOptions, grouped};
+use super::options::{UsageOptions, counted, grouped};
 use super::{Session, StandardInput};
 use crate::cli::failure::{Exit, Failure};
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,7 +24,7 @@ pub struct Arguments {
     /// Read files that symbolic links point to
     #[arg(long)]
     follow: bool,
-    /// Check everything and import nothing
+    /// Check everything and import nothing: counts each file as if those before it were imported
     #[arg(long)]
     dry_run: bool,
     /// Take a file that holds no events for done, instead of refusing it
@@ -42,6 +42,8 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
         .map_err(|error| Failure::from(ImportError::Input(error)))?;
     check(arguments, &inputs, session)?;
     let books = session.open()?;
+    // Each file then meets what those before it would have brought.
+    let rehearsal = if arguments.dry_run { Some(books.rehearse(&session.progress())?) } else { None };
     let (mut exit, mut errors, mut pages) = (Exit::Done, String::new(), PagesSeen::default());
     for input in &inputs {
         warn_misnamed(input, session)?;
@@ -58,6 +60,7 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
         }
     }
     finish(arguments.usage.errors.as_deref(), &errors, &pages, session)?;
+    drop(rehearsal);
     let head = books.head()?;
     session.tell(format!("ledger head: {} {head}", head.seq))?;
     Ok(exit)
@@ -211,6 +214,13 @@ pub fn report(
         ))?;
     }
     session.warn_alike(&outcome.doubts.similar)?;
+    if outcome.older > 0 {
+        session.warn(format!(
+            "{}: older states: {} (the ledger keeps what it has of them, which is more; a correction downwards is not taken)",
+            outcome.file,
+            grouped(outcome.older)
+        ))?;
+    }
     for problem in &outcome.doubts.unregistered {
         session.warn(format!("warning: {}", problem.in_file(&outcome.file)))?;
     }
@@ -269,23 +279,24 @@ fn counts(outcome: &ImportOutcome, options: &ImportOptions) -> String {
         (Run::Real, false) => Vec::new(),
     };
     notes.extend(options.ignored.keys().map(|key| format!("without the tag {key}")));
-    notes.extend(
-        (*revisions > 0).then(|| format!("{} of them have grown since they were imported", grouped(*revisions))),
-    );
+    notes.extend((*revisions > 0).then(|| match *revisions {
+        1 => "1 of them has grown since it was imported".to_owned(),
+        more => format!("{} of them have grown since they were imported", grouped(more)),
+    }));
     if outcome.left > 0 {
-        notes.push(format!("a last line of {} bytes is not whole yet, and was left", grouped(outcome.left)));
+        notes.push(format!("a last line of {} is not whole yet, and was left", counted(outcome.left, "byte", "bytes")));
     }
     let note = if notes.is_empty() { String::new() } else { format!(" ({})", notes.join("; ")) };
     // In other people's formats a record may be several lines or several events, or none.
     let own = stored(&outcome.format).is_none_or(|format| matches!(format.how, How::Own(_)));
-    let (lines_word, blank_word) = if own { ("lines", "blank") } else { ("records", "without usage") };
+    let (one, many, blank_word) = if own { ("line", "lines", "blank") } else { ("record", "records", "without usage") };
     format!(
-        "{file}: {} {lines_word} = {} header + {} {blank_word} + {} accepted + {} duplicates + {} quarantined{note}",
-        grouped(*lines),
+        "{file}: {} = {} header + {} {blank_word} + {} accepted + {} + {} quarantined{note}",
+        counted(*lines, one, many),
         grouped(*header),
         grouped(*blank),
         grouped(*accepted),
-        grouped(*duplicates),
+        counted(*duplicates, "duplicate", "duplicates"),
         grouped(*quarantined)
     )
 }

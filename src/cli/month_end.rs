@@ -1,7 +1,7 @@
 //! `tokenbook month-end`: the whole run, from files to files.
 
 use super::Session;
-use super::options::{UsageOptions, grouped};
+use super::options::{UsageOptions, counted, grouped};
 use super::{aliases, departments, import, init, prices, rules};
 use crate::cli::failure::{Exit, Failure};
 use std::path::{Path, PathBuf};
@@ -92,9 +92,9 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
         session.say(prices::replaced(replacement))?;
     }
     session.tell(format!(
-        "{}: {} prices added, {} replaced, {} unchanged",
+        "{}: {} added, {} replaced, {} unchanged",
         arguments.prices.display(),
-        grouped(listed.added),
+        counted(listed.added, "price", "prices"),
         listed.replaced.len(),
         grouped(listed.unchanged)
     ))?;
@@ -175,11 +175,9 @@ fn print(reports: &Reports, out: &Path, session: &mut Session<'_, '_>) -> Result
             days => format!("{} day(s) without events, the first {}", days.len(), days[0]),
         };
         let source = &coverage.source;
-        let events = grouped(coverage.events);
-        session.say(format!(
-            "source {source}: {events} events from {} to {}; {empty}",
-            coverage.first_at, coverage.last_at
-        ))?;
+        let events = counted(coverage.events, "event", "events");
+        session
+            .say(format!("source {source}: {events} from {} to {}; {empty}", coverage.first_at, coverage.last_at))?;
     }
     let outside = reports.outside;
     if outside.before + outside.after > 0 {

@@ -19,7 +19,7 @@ use tokenbook::import::reading::{PromptTokens, Reading};
 use tokenbook::render::{self, RENDERERS, Renderer};
 use tokenbook::sheet::Sheet;
 
-pub use tokenbook::text::problem::grouped;
+pub use tokenbook::text::problem::{counted, grouped};
 
 /// How usage files are read.
 #[derive(Debug, clap::Args)]

@@ -1,7 +1,7 @@
 //! `tokenbook rebuild`: make the daily sums anew.
 
 use super::Session;
-use super::options::grouped;
+use super::options::counted;
 use crate::cli::failure::{Exit, Failure};
 
 /// Make the daily sums anew from the events, as one makes an index anew
@@ -12,6 +12,6 @@ pub fn run(_arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit
     let books = session.open()?;
     let progress = session.progress();
     let sums = books.rebuild(&progress)?;
-    session.tell(format!("{} daily sums made from the events", grouped(sums)))?;
+    session.tell(format!("{} made from the events", counted(sums, "daily sum", "daily sums")))?;
     Ok(Exit::Done)
 }

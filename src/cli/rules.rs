@@ -1,7 +1,7 @@
 //! `tokenbook rules`: import rules that find who pays, list them, and try them on usage.
 
 use super::Session;
-use super::options::OutputOptions;
+use super::options::{OutputOptions, counted};
 use crate::cli::failure::{Exit, Failure};
 use std::path::{Path, PathBuf};
 use tokenbook::books::rules::{Change, RulesImported, Sample, Shown, spelled};
@@ -154,7 +154,8 @@ pub fn tell(file: Option<&Path>, imported: RulesImported, session: &mut Session<
         Change::Replaced => "in place of those that started on the same day",
     };
     let file = file.unwrap_or(Path::new("")).display();
-    session.tell(format!("{file}: {rules} rules from {}, {what}", spelled(valid_from)))
+    let rules = counted(u64::try_from(rules).unwrap_or(u64::MAX), "rule", "rules");
+    session.tell(format!("{file}: {rules} from {}, {what}", spelled(valid_from)))
 }
 
 /// An error of a file of rules, with what to do where its lines are wrong.

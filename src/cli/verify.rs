@@ -1,7 +1,7 @@
 //! `tokenbook verify`: prove that the ledger says what was put into it.
 
 use super::Session;
-use super::options::grouped;
+use super::options::counted;
 use crate::cli::failure::{Exit, Failure};
 use std::path::{Path, PathBuf};
 use tokenbook::books::verify::{Anchor, Depth, Verification};
@@ -43,8 +43,14 @@ const MOST: usize = 100;
 
 /// What was verified, in a line.
 pub fn line(word: &str, verification: &Verification) -> String {
-    let Verification { entries, batches, events, .. } = verification;
-    format!("{word}: {} entries, {} batches, {} events", grouped(*entries), grouped(*batches), grouped(*events))
+    let Verification { entries, batches, events, revisions, .. } = verification;
+    let entries = counted(*entries, "entry", "entries");
+    let batches = counted(*batches, "batch", "batches");
+    let mut events = counted(events - revisions, "event", "events");
+    if *revisions > 0 {
+        events = format!("{events} and {}", counted(*revisions, "revision", "revisions"));
+    }
+    format!("{word}: {entries}, {batches}, {events}")
 }
 
 fn anchor(path: &Path) -> Result<Anchor, Failure> {

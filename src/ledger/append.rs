@@ -12,9 +12,9 @@ use crate::domain::canonical::{self, Encoder};
 use crate::domain::event::PromptSize;
 use crate::domain::key::EventKey;
 use crate::domain::meter::Meter;
-use crate::domain::quantities::QuantityOverflow;
+use crate::domain::quantities::{Quantities, QuantityOverflow};
 use crate::ledger::class::Classes;
-use crate::ledger::conflict::{AtKey, Conflict, Stored};
+use crate::ledger::conflict::{AtKey, Conflict, Stored, Why};
 use crate::ledger::dictionary::{self, Numbers};
 use crate::ledger::insert::{Classed, Inserter};
 use crate::ledger::known::{Batches, Known};
@@ -80,6 +80,8 @@ pub struct Appender<'w> {
     conflicts: Vec<Conflict>,
     /// The models of records that grew, by day.
     grown: BTreeMap<Day, BTreeSet<i64>>,
+    /// The older states that this file has of records, by the keys of these.
+    older: FxHashMap<EventKey, Quantities>,
 }
 
 /// What became of a file's events.
@@ -91,6 +93,8 @@ pub struct Appended {
     pub revisions: u64,
     /// Events that were there with the same content.
     pub duplicates: u64,
+    /// Of those, states of records that the ledger has more of, which it had not seen.
+    pub older: u64,
     /// The first day of the new events.
     pub first_day: Option<Day>,
     /// The last day of the new events.
@@ -160,6 +164,7 @@ impl<'w> Appender<'w> {
             outcome: Appended::default(),
             conflicts: Vec::new(),
             grown: BTreeMap::new(),
+            older: FxHashMap::default(),
         })
     }
 
@@ -373,12 +378,12 @@ impl<'w> Appender<'w> {
         Ok(())
     }
 
-    fn conflict(&mut self, batch: &Batch, row: &Row, other: EventKey) -> Result<()> {
+    fn conflict(&mut self, batch: &Batch, row: &Row, other: EventKey, why: Why) -> Result<()> {
         let class = usize::try_from(row.class).ok().and_then(|place| self.classes.get(place));
         if let Some(class) = class
             && self.conflicts.len() < CONFLICT_LIMIT
         {
-            self.conflicts.push(self.stored.describe(batch, row, *class, &self.numbers, other)?);
+            self.conflicts.push(self.stored.describe(batch, row, *class, &self.numbers, (other, why))?);
         }
         Ok(())
     }
@@ -389,7 +394,7 @@ impl<'w> Appender<'w> {
         self.neighbours.appended(placed.day, placed.rows.iter().map(|(_, key)| *key));
         for (row, near) in suspects {
             if let Some(other) = self.stored.find(row.key.on(near), batch.id(row))? {
-                self.conflict(batch, row, other)?;
+                self.conflict(batch, row, other, Why::Otherwise)?;
             }
         }
         Ok(())

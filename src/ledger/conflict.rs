@@ -22,12 +22,32 @@ pub struct Conflict {
     pub line: u64,
     /// The id.
     pub id: String,
-    /// Where the event in the ledger came from; `None` when from this same file.
-    pub stored_file: Option<String>,
-    /// The line it stood on.
-    pub stored_line: i64,
+    /// Why it is one.
+    pub why: Why,
+    /// Where what the ledger has came from: one place, and one more each time the record grew.
+    pub stored: Vec<Place>,
     /// What differs.
     pub differences: Vec<Difference>,
+}
+
+/// Why an id with other content is no later or older state of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// Its records do not grow, or it differs in something else than counts.
+    Otherwise,
+    /// It has more of some counts and less of others.
+    MoreAndLess,
+    /// The same file has another state of it.
+    Twice,
+}
+
+/// Where an event came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file; `None` when it is this same file.
+    pub file: Option<String>,
+    /// The line.
+    pub line: i64,
 }
 
 /// A field with two values.
@@ -52,8 +72,8 @@ const AT_KEY: &str = "SELECT id, class, input, cache_read, cache_write, cache_wr
 const METERS_AT_KEY: &str = "SELECT meter, quantity FROM event_meter WHERE key = ?1 ORDER BY meter";
 const HAS_METERS: &str = "SELECT EXISTS (SELECT 1 FROM event_meter WHERE key BETWEEN ?1 AND ?2)";
 const SOURCE_OF: &str = "SELECT source FROM event_class WHERE id = ?1";
-const WHERE_FROM: &str = "SELECT c.model, c.tier, c.tag_set, c.prompt, e.batch, e.line, e.input, e.cache_read, \
-    e.cache_write, e.cache_write_1h, e.output, e.reasoning, e.at FROM usage_event e \
+const WHERE_FROM: &str = "SELECT c.model, c.tier, c.tag_set, c.prompt, e.input, e.cache_read, e.cache_write, \
+    e.cache_write_1h, e.output, e.reasoning, e.at FROM usage_event e \
     JOIN event_class c ON c.id = e.class WHERE e.key = ?1";
 const FILE_OF: &str = "SELECT i.file FROM batch b JOIN import i ON i.id = b.import WHERE b.id = ?1";
 
@@ -75,8 +95,6 @@ struct Whole {
     model: i64,
     tier: i64,
     tag_set: i64,
-    batch: i64,
-    line: i64,
     quantities: Quantities,
     at: Timestamp,
 }
@@ -200,7 +218,7 @@ impl<'w> Stored<'w> {
         let mut rows = statement.query([key.number()])?;
         let gone = || LedgerError::Corrupt("an event that was there is gone".to_owned());
         let row = rows.next()?.ok_or_else(gone)?;
-        let mut frequent = scan::meters(row, 6)?;
+        let mut frequent = scan::meters(row, 4)?;
         if row.get::<_, u8>(3)? == PromptSize::Exact.code() {
             frequent.set(METER_COLUMNS, 1);
         }
@@ -208,10 +226,8 @@ impl<'w> Stored<'w> {
             model: row.get(0)?,
             tier: row.get(1)?,
             tag_set: row.get(2)?,
-            batch: row.get(4)?,
-            line: row.get(5)?,
             quantities: Quantities::from_frequent(frequent),
-            at: scan::instant(key, scan::integer(row, 6 + METER_COLUMNS)?)?,
+            at: scan::instant(key, scan::integer(row, 4 + METER_COLUMNS)?)?,
         };
         self.add_rare(key, &mut whole.quantities)?;
         Ok(whole)
@@ -224,10 +240,11 @@ impl<'w> Stored<'w> {
         row: &Row,
         class: Class,
         numbers: &Numbers,
-        other: EventKey,
+        (other, why): (EventKey, Why),
     ) -> Result<Conflict> {
         let mut stored = self.event(other)?;
-        stored.quantities = History::read(self.connection, other, batch.id(row))?.now()?;
+        let history = History::read(self.connection, other, batch.id(row))?;
+        stored.quantities = history.now()?;
         let (model, tier, tags) = numbers.of_class(class)?;
         let mut differences = Vec::new();
         let mut note = |field, stored: String, new: String| {
@@ -248,16 +265,19 @@ impl<'w> Stored<'w> {
         for meter in Meter::ALL {
             note(meter.field(), shown(stored.quantities.get(meter)), shown(quantities.get(meter)));
         }
-        let own = self.is_own(stored.batch);
-        let stored_file =
-            if own { None } else { Some(self.connection.query_row(FILE_OF, [stored.batch], |r| r.get(0))?) };
+        let stored = history.places().map(|(batch, line)| Ok(Place { file: self.file_of(batch)?, line }));
         Ok(Conflict {
             line: row.line,
             id: batch.id(row).to_owned(),
-            stored_file,
-            stored_line: stored.line,
+            why,
+            stored: stored.collect::<Result<_>>()?,
             differences,
         })
+    }
+
+    fn file_of(&self, batch: i64) -> Result<Option<String>> {
+        let own = self.is_own(batch);
+        Ok(if own { None } else { Some(self.connection.query_row(FILE_OF, [batch], |row| row.get(0))?) })
     }
 
     fn name(&self, sql: &str, number: i64) -> Result<String> {

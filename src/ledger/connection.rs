@@ -12,6 +12,7 @@ use crate::ledger::{LedgerError, Result, chain, payload, schema};
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -34,6 +35,8 @@ pub struct Ledger {
     pub(super) gatherer: Gatherer,
     path: PathBuf,
     settings: Settings,
+    /// Whether all that is written is undone in the end, by [`Ledger::rehearse`].
+    pub(super) rehearsing: Cell<bool>,
     _open: OpenFile,
 }
 
@@ -103,7 +106,7 @@ impl Ledger {
         })?;
         let settings = settings::read(&connection)?;
         let gatherer = Gatherer::of(&connection)?;
-        Ok(Self { connection, gatherer, path, settings, _open: open })
+        Ok(Self { connection, gatherer, path, settings, rehearsing: Cell::new(false), _open: open })
     }
 
     /// Opens the same file once more for reading: for another thread.

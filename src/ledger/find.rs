@@ -7,6 +7,8 @@ use crate::domain::quantities::Quantities;
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::Result;
 use crate::ledger::class::Class;
+use crate::ledger::revision;
+pub use crate::ledger::revision::State;
 use crate::ledger::scan::Columns;
 use crate::ledger::transaction::Snapshot;
 
@@ -23,12 +25,14 @@ pub struct FoundEvent {
     pub at: Timestamp,
     /// What was used.
     pub quantities: Quantities,
-    /// The file it came in.
+    /// The file it came in first.
     pub file: String,
     /// The file's format.
     pub format: String,
     /// The record's line in it.
     pub line: i64,
+    /// The states that were taken of it, the first one first: several where it has grown.
+    pub states: Vec<State>,
 }
 
 const ID: &str = "SELECT id FROM usage_event WHERE key = ?1";
@@ -89,6 +93,7 @@ impl Snapshot<'_> {
                 file: String::new(),
                 format: String::new(),
                 line: 0,
+                states: Vec::new(),
             });
             Ok(())
         })?;
@@ -98,6 +103,7 @@ impl Snapshot<'_> {
             let file = self.connection().query_row(FILE, [event.batch], |row| Ok((row.get(0)?, row.get(1)?)));
             (found.file, found.format) = file?;
             found.line = event.line;
+            found.states = revision::states(self.connection(), event.key, &event.id)?;
             Ok(())
         })?;
         Ok(found)

@@ -23,12 +23,14 @@ pub(super) const USAGE: u8 = 0;
 pub(super) const REVISION: u8 = 2;
 
 const PART: &str = "SELECT e.class, c.source, c.tag_set, c.model, c.tier, c.kind, c.prompt, e.batch, e.at, e.id, \
-    e.input, e.cache_read, e.cache_write, e.cache_write_1h, e.output, e.reasoning \
+    e.input, e.cache_read, e.cache_write, e.cache_write_1h, e.output, e.reasoning, e.line \
     FROM usage_event e JOIN event_class c ON c.id = e.class WHERE e.key = ?1";
 const METERS_OF_PART: &str = "SELECT meter, quantity FROM event_meter WHERE key = ?1";
 // CROSS: from the few links to their events, never the other way.
 const LINKS: &str = "SELECT l.key, l.original FROM event_link l CROSS JOIN usage_event e ON e.key = l.key \
     CROSS JOIN event_class c ON c.id = e.class WHERE l.key BETWEEN ?1 AND ?2 AND c.kind = 2";
+const TAKEN: &str = "SELECT i.file, i.id, n.at FROM batch b JOIN import i ON i.id = b.import \
+    JOIN entry n ON n.seq = i.entry WHERE b.id = ?1";
 const ADD_LINK: &str = "INSERT INTO event_link (key, original) VALUES (?1, ?2)";
 
 /// What the parts of a record must have in common, as numbers.
@@ -53,6 +55,7 @@ struct Part {
     payer: Payer,
     kind: u8,
     batch: i64,
+    line: i64,
     at: Timestamp,
     quantities: Quantities,
 }
@@ -74,6 +77,7 @@ fn part(connection: &Connection, key: EventKey) -> Result<Option<Part>> {
             payer: Payer { source: row.get(1)?, tag_set: row.get(2)?, model: row.get(3)?, tier: row.get(4)? },
             kind: row.get(5)?,
             batch: row.get(7)?,
+            line: row.get(10 + METER_COLUMNS)?,
             at: scan::instant(key, row.get(8)?)?,
             id: row.get(9)?,
             quantities: Quantities::from_frequent(frequent),
@@ -90,6 +94,34 @@ fn part(connection: &Connection, key: EventKey) -> Result<Option<Part>> {
     Ok(Some(part))
 }
 
+/// A state of a record, as it was taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct State {
+    /// The file it came in.
+    pub file: String,
+    /// Its line there.
+    pub line: i64,
+    /// The number of the import.
+    pub import: i64,
+    /// When that was.
+    pub taken: Timestamp,
+    /// What it added: of the first state, all it said.
+    pub added: Quantities,
+}
+
+/// The states of the record that begins at a key, in the order they were taken.
+pub(super) fn states(connection: &Connection, original: EventKey, id: &str) -> Result<Vec<State>> {
+    let mut statement = connection.prepare_cached(TAKEN)?;
+    let mut state = |part: Part| {
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        let (file, import, at): (String, i64, i64) = statement.query_row([part.batch], read)?;
+        let wrong = || LedgerError::Corrupt(format!("import {import} was made at an instant that is out of range"));
+        let taken = Timestamp::from_nanos(at).ok_or_else(wrong)?;
+        Ok(State { file, line: part.line, import, taken, added: part.quantities })
+    };
+    History::read(connection, original, id)?.0.into_iter().map(&mut state).collect()
+}
+
 /// What the ledger has of a record: its parts in the order they were appended.
 pub(super) struct History(Vec<Part>);
 
@@ -100,7 +132,11 @@ pub(super) enum Standing {
     Known,
     /// It says more than the last state: so much.
     More(Quantities),
-    /// It is no later state: something else differs, or a meter shrank.
+    /// It says less than the last state, or as much of some meters, and more of none.
+    Less,
+    /// It says more of some meters and less of others.
+    Mixed,
+    /// Something else differs than meters.
     Other,
 }
 
@@ -137,6 +173,11 @@ impl History {
         self.0.iter().any(|part| batch(part.batch))
     }
 
+    /// Where its parts came from: batch and line of each.
+    pub(super) fn places(&self) -> impl Iterator<Item = (i64, i64)> {
+        self.0.iter().map(|part| (part.batch, part.line))
+    }
+
     /// The instant of the record, which is that of its first state.
     pub(super) fn at(&self) -> Option<Timestamp> {
         self.0.first().map(|part| part.at)
@@ -154,7 +195,11 @@ impl History {
                 return Ok(Standing::Known);
             }
         }
-        Ok(state.since(&sum).map_or(Standing::Other, Standing::More))
+        Ok(match (state.since(&sum), sum.since(state)) {
+            (Some(added), _) => Standing::More(added),
+            (None, Some(_)) => Standing::Less,
+            (None, None) => Standing::Mixed,
+        })
     }
 }
 

@@ -14,6 +14,11 @@ const FRAMES_WORTH_MOVING: i64 = 1_000;
 /// How long a writer waits for another.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Transactions inside of a rehearsal.
+const OPEN_INNER: &str = "SAVEPOINT inner";
+const KEEP_INNER: &str = "RELEASE inner";
+const UNDO_INNER: &str = "ROLLBACK TO inner; RELEASE inner";
+
 /// One state of the ledger, from the first row read to the last.
 #[derive(Debug)]
 pub struct Snapshot<'a> {
@@ -21,6 +26,13 @@ pub struct Snapshot<'a> {
     head: chain::Head,
     watch: Arc<Watch>,
     watched: Option<Watched>,
+}
+
+/// A transaction around others, of which nothing is kept: each that commits is seen by the next, and all are undone when
+/// this is dropped.
+#[derive(Debug)]
+pub struct Rehearsal<'a> {
+    ledger: &'a Ledger,
 }
 
 /// A transaction that appends. Dropped without [`Write::commit`], it leaves nothing behind.
@@ -35,19 +47,44 @@ pub struct Write<'a> {
 impl Ledger {
     /// Starts reading.
     pub fn snapshot(&self) -> Result<Snapshot<'_>> {
-        self.connection.execute_batch("BEGIN")?;
+        self.connection.execute_batch(if self.is_rehearsing() { OPEN_INNER } else { "BEGIN" })?;
         match patiently(|| chain::head(&self.connection)) {
             Ok(head) => Ok(Snapshot { ledger: self, head, watch: Arc::default(), watched: None }),
             Err(error) => {
-                rollback(&self.connection);
+                self.undo();
                 Err(error)
             }
         }
     }
 
+    /// Starts a rehearsal: others can read meanwhile, and not write.
+    pub fn rehearse(&self, waiting: impl FnOnce()) -> Result<Rehearsal<'_>> {
+        self.begin("BEGIN IMMEDIATE", waiting)?;
+        self.rehearsing.set(true);
+        Ok(Rehearsal { ledger: self })
+    }
+
+    /// Whether there is a rehearsal, so that nothing is kept.
+    pub fn is_rehearsing(&self) -> bool {
+        self.rehearsing.get()
+    }
+
+    /// Ends a transaction whose result does not count; SQLite has already ended it where this fails.
+    fn undo(&self) {
+        if self.is_rehearsing() {
+            drop(self.connection.execute_batch(UNDO_INNER));
+        } else {
+            rollback(&self.connection);
+        }
+    }
+
     /// Starts appending. Waits for another writer; `waiting` is called once if there is one, and may give up.
     pub fn write(&self, waiting: impl FnOnce()) -> Result<Write<'_>> {
-        self.begin("BEGIN IMMEDIATE", waiting)?;
+        if self.is_rehearsing() {
+            self.connection.execute_batch(OPEN_INNER)?;
+        } else {
+            self.begin("BEGIN IMMEDIATE", waiting)?;
+        }
         Ok(Write { ledger: self, open: true, alone: false })
     }
 
@@ -56,6 +93,9 @@ impl Ledger {
     /// The write-ahead log lets others read meanwhile, at the price of writing every page twice. A rollback journal
     /// holds only pages that were there before, and a load makes new ones.
     pub fn load(&self, waiting: impl FnOnce()) -> Result<Write<'_>> {
+        if self.is_rehearsing() {
+            return self.write(waiting);
+        }
         let switched = self.connection.query_row("PRAGMA journal_mode = TRUNCATE", [], |row| row.get::<_, String>(0));
         match switched {
             Ok(mode) if mode == "truncate" => {
@@ -148,6 +188,13 @@ impl Drop for Snapshot<'_> {
     fn drop(&mut self) {
         // Nothing may interrupt the end.
         self.watched = None;
+        self.ledger.undo();
+    }
+}
+
+impl Drop for Rehearsal<'_> {
+    fn drop(&mut self) {
+        self.ledger.rehearsing.set(false);
         rollback(&self.ledger.connection);
     }
 }
@@ -185,7 +232,7 @@ impl Readers {
 impl<'a> Write<'a> {
     /// Makes the appended rows durable and visible, all at once.
     pub fn commit(mut self) -> Result<()> {
-        self.ledger.connection.execute_batch("COMMIT")?;
+        self.ledger.connection.execute_batch(if self.ledger.is_rehearsing() { KEEP_INNER } else { "COMMIT" })?;
         self.open = false;
         Ok(())
     }
@@ -203,7 +250,7 @@ impl<'a> Write<'a> {
 impl Drop for Write<'_> {
     fn drop(&mut self) {
         if self.open {
-            rollback(&self.ledger.connection);
+            self.ledger.undo();
         }
         if self.alone {
             // Where another is in the way already, the next to open the ledger for writing does it.
@@ -221,6 +268,9 @@ impl Ledger {
 
     /// Moves the write-ahead log into the file, if no reader is in the way.
     pub fn checkpoint(&self) -> Result<()> {
+        if self.is_rehearsing() {
+            return Ok(());
+        }
         // The row tells whether readers were in the way; then the next writer does it.
         self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
         Ok(())

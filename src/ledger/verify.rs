@@ -11,7 +11,7 @@ use crate::ledger::chain::{Entry, Kind};
 use crate::ledger::class::Classes;
 use crate::ledger::payload::{self, BatchSeal};
 use crate::ledger::recount;
-use crate::ledger::revision::{Grown, Parts};
+use crate::ledger::revision::{Grown, Parts, REVISION};
 use crate::ledger::scan::{Columns, StoredEvent};
 use crate::ledger::summarise::{DayHasher, DaySeal};
 use crate::ledger::sums::{self, Grain, Months};
@@ -29,8 +29,10 @@ pub struct DayProof {
     seals: Vec<(i64, DaySeal)>,
     /// Its part of its month.
     month: Months,
-    /// Events of the day.
+    /// Events of the day, revisions among them.
     pub events: u64,
+    /// Revisions.
+    pub revisions: u64,
     /// What is wrong with them.
     pub findings: Vec<Finding>,
 }
@@ -92,13 +94,14 @@ impl Snapshot<'_> {
         let end = day.next().map(|next| self.ledger().settings().calendar.start_of(next));
         let mut hashers: BTreeMap<i64, DayHasher> = BTreeMap::new();
         let (mut tally, mut findings) = (Tally::new(), Vec::new());
-        let (mut events, mut displaced) = (0, Vec::new());
+        let (mut events, mut revisions, mut displaced) = (0, 0, Vec::new());
         let Prover { classes, payers, forms, sources } = prover;
         let mut sources = sources.clone();
         let (first, last) = EventKey::range_of(day);
         let (grown, mut parts_seen) = (Grown::between(self.connection(), first, last)?, Parts::default());
         self.events(classes, first, last, Columns::All, |event| {
             events += 1;
+            revisions += u64::from(event.class.kind == REVISION);
             if event.at < start || end.is_some_and(|end| event.at >= end) {
                 findings.push(format!("event {:?} at {} stands under {day}", event.id, event.at));
             }
@@ -132,7 +135,7 @@ impl Snapshot<'_> {
         let mut month = Months::default();
         lines.iter().try_for_each(|line| month.count(self.ledger(), payers, line))?;
         let seals = hashers.into_iter().map(|(batch, hasher)| (batch, hasher.seal(day))).collect();
-        Ok(DayProof { seals, month, events, findings })
+        Ok(DayProof { seals, month, events, revisions, findings })
     }
 
     /// An event that did not get its own key must be met on the way from it: every key in between is taken.

@@ -103,6 +103,12 @@ pub fn grouped(number: impl Into<i128>) -> String {
     text
 }
 
+/// A count with its noun, for people: `1 entry`, `1,234 entries`.
+pub fn counted(number: impl Into<i128>, one: &str, many: &str) -> String {
+    let number = number.into();
+    format!("{} {}", grouped(number), if number == 1 { one } else { many })
+}
+
 /// The nearest known word to a mistyped one, if one is near.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |text: &str| text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();

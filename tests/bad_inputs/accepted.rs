@@ -11,7 +11,7 @@ pub(crate) fn accepted() -> Vec<Case> {
     let ok = |number, file, bytes: String, says: &str| case(number, file, bytes, 0, says);
     vec![
         ok(2, "u.csv", format!("\u{feff}{HEADER}\n{good}\n"), "2 lines = 1 header + 0 blank + 1 accepted"),
-        ok(2, "u.jsonl", format!("\u{feff}{}", in_json(r#""a":1"#)), "1 lines = 0 header + 0 blank + 1 accepted"),
+        ok(2, "u.jsonl", format!("\u{feff}{}", in_json(r#""a":1"#)), "1 line = 0 header + 0 blank + 1 accepted"),
         ok(3, "u.csv", format!("{HEADER}\r\n{good}\r\n"), "1 accepted"),
         ok(53, "u.csv", format!("{HEADER}\ne,2026-09-30T23:30:00-05:00,m,Legal,1,1\n"), "1 accepted"),
         ok(
@@ -26,7 +26,7 @@ pub(crate) fn accepted() -> Vec<Case> {
         ok(47, "u.csv", format!("{HEADER},cost\n{good},0.25\n"), "u.csv: fields that are not read: cost"),
         ok(49, "u.csv", format!("{HEADER}\ne,2016-12-31T23:59:60Z,m,Legal,1,1\n"), "1 accepted"),
         ok(60, "u.csv", format!("{HEADER}\n{good}\nf,2026-09-05T10:00:00Z,m,Legal,1,1\n"), "2 accepted"),
-        ok(62, "u.csv", format!("{HEADER}\n{good}\n{good}\n"), "1 accepted + 1 duplicates"),
+        ok(62, "u.csv", format!("{HEADER}\n{good}\n{good}\n"), "1 accepted + 1 duplicate"),
         ok(
             66,
             "u.csv",
@@ -114,10 +114,10 @@ fn a_log_that_is_still_written_is_read_to_its_last_line_end() -> Outcome {
     desk.write("u.jsonl", format!("{}\n{}", line("a", 1), line("b", 2)))?;
     desk.run(&tail)?
         .ends(0)?
-        .says("1 lines = 0 header + 0 blank + 1 accepted + 0 duplicates + 0 quarantined (a last line of")?;
+        .says("1 line = 0 header + 0 blank + 1 accepted + 0 duplicates + 0 quarantined (a last line of")?;
     desk.run(&tail)?.ends(0)?.says("the very same file was imported before")?;
     // The same bytes without the option are another reading.
-    desk.run(&["import", "u.jsonl"])?.ends(0)?.says("1 accepted + 1 duplicates")?;
+    desk.run(&["import", "u.jsonl"])?.ends(0)?.says("1 accepted + 1 duplicate")?;
     desk.write("u.jsonl", format!("{}\n{}\n{}\n", line("a", 1), line("b", 2), line("c", 3)))?;
     desk.run(&tail)?.ends(0)?.says("3 lines = 0 header + 0 blank + 1 accepted + 2 duplicates + 0 quarantined\n")?;
     assert_eq!(desk.count("SELECT sum(output) FROM usage_event")?, 6);

@@ -178,7 +178,7 @@ fn prices_come_again_change_and_end() -> Outcome {
     // A thousandfold is a mistake of units until somebody says it is not.
     desk.write("p.csv", "model,meter,currency,price,per,valid_from\nm,input,USD,2.75,1000,2026-11-01\n")?;
     desk.run(&["prices", "import", "p.csv"])?.ends(3)?.says("m input goes from 2.75 to 2750 per million")?;
-    desk.run(&["prices", "import", "p.csv", "--confirm"])?.ends(0)?.says("1 prices added")?;
+    desk.run(&["prices", "import", "p.csv", "--confirm"])?.ends(0)?.says("1 price added")?;
     desk.run(&["prices", "check", "--period", "2026-10"])?.ends(0)?.says("jump: ")?;
     desk.write("p.csv", "model,meter,currency,price,valid_from\nm,output,USD,-,2026-11-01\n")?;
     desk.run(&["prices", "import", "p.csv"])?.ends(0)?;

@@ -39,7 +39,7 @@ pub(crate) fn bytes_and_framing() -> Vec<Case> {
             14,
             "u.csv",
             format!("{HEADER}\n{good}\n"),
-            ": the file has 1 rows beside headers and blank lines, expected 2",
+            ": the file has 1 row beside headers and blank lines, expected 2",
         )
         .with("--expect-rows 2"),
         json(15, r#"{"event_id":"x","input_tok"#, "EOF while parsing a string at column"),

@@ -116,7 +116,7 @@ acme,n,input,,EUR,1,2026-01-01
     desk.write("new.csv", list)?;
     desk.run(&["prices", "diff", "new.csv", "--month", "2026-10"])?
         .ends(0)?
-        .says("new.csv: 1 prices new (--new lists them), 1 changed, 1 ended, 1 unchanged")?;
+        .says("new.csv: 1 price new (--new lists them), 1 changed, 1 ended, 1 unchanged")?;
     let cost = ["--month", "2026-10", "--part", "cost", "--format", "csv", "--quiet"];
     let cost = desk.print(&[&["prices", "diff", "new.csv"][..], &cost].concat())?;
     // Only a6 is later than the change: 10 tokens at 2 per million more. Euros are no price in a ledger of dollars.

@@ -57,7 +57,7 @@ fn a_file_of_toml_says_by_its_path_which_model_it_is() -> Outcome {
     desk.write("a/providers/acme/models/m.toml", "[cost]\ninput = 1\ninput = 2\n")?;
     desk.run(&import("a"))?.ends(3)?.says("acme/models/m.toml:3: is not TOML: ")?;
     desk.write("a/providers/acme/models/m.toml", "[cost]\ninput = 0.10\n")?;
-    desk.run(&import("a/providers/acme/models/m.toml"))?.ends(0)?.says(" 1 prices new")?;
+    desk.run(&import("a/providers/acme/models/m.toml"))?.ends(0)?.says(" 1 price new")?;
     assert_eq!(desk.count("SELECT rate FROM price WHERE provider = 'acme' AND model = 'm'")?, 100_000_000);
     desk.write("b/readme.txt", "nothing here")?;
     desk.run(&import("b"))?.ends(3)?.says("b: holds no .toml file")?;

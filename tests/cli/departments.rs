@@ -20,7 +20,7 @@ fn the_registry_is_listed_as_it_was_imported() -> Outcome {
     desk.run(&["departments", "import", "again.csv"])?.ends(0)?.says("0 departments added, 0 replaced, 5 unchanged")?;
     assert_eq!(desk.head()?, head, "what is known already appends nothing");
     desk.write("later.csv", "department,cost_centre\nFinance,1201\nNew,9000\n")?;
-    desk.run(&["departments", "import", "later.csv"])?.ends(0)?.says("1 departments added, 1 replaced, 0 unchanged")?;
+    desk.run(&["departments", "import", "later.csv"])?.ends(0)?.says("1 department added, 1 replaced, 0 unchanged")?;
     let listed = rows(&desk.print(&["departments", "list", "--format", "csv"])?)?;
     let centre = |name: &str| listed.iter().find(|row| row["department"] == name).map(|row| row["cost_centre"].clone());
     assert_eq!((centre("Finance"), centre("New"), listed.len()), (Some("1201".into()), Some("9000".into()), 6));

@@ -21,10 +21,49 @@ fn an_event_is_explained_from_its_record_to_its_amount() -> Outcome {
     let explained = |id: &str, format: &str| -> Outcome<String> {
         Ok(desk.print(&["explain", id, "--format", format])?.replace(&head, "HEAD").replace(&head[..12], "HEAD"))
     };
+    let untaken = |json: String| -> Outcome<String> {
+        let explained: serde_json::Value = serde_json::from_str(&json)?;
+        let taken = explained[0]["states"][0]["taken"].as_str().ok_or("no time")?;
+        Ok(json.replace(taken, "TAKEN"))
+    };
     golden("explain.table", &explained("r10", "table")?)?;
-    golden("explain.json", &explained("r10", "json")?)?;
+    golden("explain.json", &untaken(explained("r10", "json")?)?)?;
+    golden("explain-unallocated.json", &untaken(explained("r09", "json")?)?)?;
     golden("explain-own-tags.table", &explained("r06", "table")?)?;
     golden("explain-unallocated.table", &explained("r09", "table")?)?;
+    Ok(())
+}
+
+#[test]
+fn every_state_of_a_record_that_has_grown_is_told() -> Outcome {
+    let desk = Desk::new()?;
+    desk.write("prices.csv", PRICES)?;
+    desk.run(&["prices", "import", "prices.csv"])?.ends(0)?;
+    let bucket = |input, output| {
+        format!(
+            "{{\"object\":\"bucket\",\"start_time\":1790812800,\"end_time\":1790816400,\"results\":[{{\"object\":\
+             \"organization.usage.completions.result\",\"input_tokens\":{input},\"output_tokens\":{output},\
+             \"num_model_requests\":2,\"model\":\"m\",\"batch\":false}}]}}\n"
+        )
+    };
+    for (name, text) in [("early.jsonl", bucket(5_000, 7)), ("late.jsonl", format!("\n{}", bucket(6_500, 9)))] {
+        desk.write(name, text)?;
+        desk.run(&["import", name])?.ends(0)?;
+    }
+    let database = desk.database()?;
+    let id: String = database.query_row("SELECT id FROM usage_event LIMIT 1", [], |row| row.get(0))?;
+    let taken: Vec<String> = desk.print(&["explain", &id, "--format", "json"]).and_then(|json| {
+        let explained: serde_json::Value = serde_json::from_str(&json)?;
+        let states = explained[0]["states"].as_array().ok_or("no states")?.clone();
+        Ok(states.iter().map(|state| state["taken"].as_str().unwrap_or_default().to_owned()).collect())
+    })?;
+    let head: String = desk.head()?.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
+    for format in ["table", "json"] {
+        let found = desk.print(&["explain", &id, "--format", format])?;
+        let found = found.replace(&head, "HEAD").replace(&head[..12], "HEAD");
+        let found = taken.iter().fold(found, |found, at| found.replace(at.as_str(), "TAKEN"));
+        golden(&format!("explain-grown.{format}"), &found)?;
+    }
     Ok(())
 }
 

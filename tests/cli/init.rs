@@ -11,7 +11,7 @@ fn a_ledger_says_what_is_fixed_from_then_on() -> Outcome {
         .says("./tokenbook.db: a new ledger in JPY, days of Asia/Tokyo, prices from the book agreed")?
         .says("ledger head: 1 ")?;
     assert_eq!(desk.names(".")?.iter().filter(|name| name.starts_with('.')).count(), 0);
-    desk.run(&["verify"])?.ends(0)?.says("verified: 1 entries, 0 batches, 0 events")?;
+    desk.run(&["verify"])?.ends(0)?.says("verified: 1 entry, 0 batches, 0 events")?;
     Ok(())
 }
 

@@ -28,7 +28,7 @@ fn a_line_that_was_decided_on_does_not_come_back_with_its_file() -> Outcome {
     let grown = format!("{lines}g,2026-10-02T00:00:00Z,m,Legal,1,1\n");
     desk.write("grown.csv", &grown)?;
     // Open, the line still counts as a line set aside, once.
-    desk.run(&["import", "--quarantine", "grown.csv"])?.ends(4)?.says("1 accepted + 1 duplicates + 1 quarantined")?;
+    desk.run(&["import", "--quarantine", "grown.csv"])?.ends(4)?.says("1 accepted + 1 duplicate + 1 quarantined")?;
     desk.run(&["quarantine", "list"])?.ends(0)?.says("1 line(s) wait for a decision")?;
     desk.run(&["quarantine", "discard", "1", "--reason", "a test line"])?.ends(0)?;
     desk.run(&["import", "--quarantine", "u.csv"])?.ends(0)?.says("the very same file")?;

@@ -9,7 +9,7 @@ fn what_was_verified_is_counted() -> Outcome {
     let imported = desk.print(&["import", "u.csv"])?;
     let head = imported.lines().find(|line| line.starts_with("ledger head: ")).ok_or("no head")?;
     let ran = desk.run(&["verify"])?.ends(0)?;
-    let expected = format!("verified: 2 entries, 1 batches, 1,234 events\n{head}\n");
+    let expected = format!("verified: 2 entries, 1 batch, 1,234 events\n{head}\n");
     // Without a terminal there is no progress.
     assert_eq!((ran.out, ran.err), (expected, String::new()));
     let ran = desk.run(&["report", "chargeback", "--period", "2026-10", "--format", "csv", "--recompute"])?.ends(0)?;

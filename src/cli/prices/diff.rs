@@ -4,7 +4,7 @@ use super::source::SourceOptions;
 use super::spelled;
 use crate::cli::Session;
 use crate::cli::failure::{Exit, Failure};
-use crate::cli::options::{OutputOptions, grouped};
+use crate::cli::options::{OutputOptions, counted, grouped};
 use tokenbook::books::price_diff::{Listed, PriceDiff};
 use tokenbook::domain::period::Month;
 use tokenbook::price::catalog::{Missing, Terms};
@@ -66,9 +66,9 @@ fn tell(options: &DiffOptions, terms: &Terms, diff: &PriceDiff, session: &mut Se
     let PriceDiff { changes, missing, .. } = diff;
     let hidden = if options.new || changes.count(Kind::New) == 0 { "" } else { " (--new lists them)" };
     session.tell(format!(
-        "{}: {} prices new{hidden}, {} changed, {} ended, {} unchanged",
+        "{}: {} new{hidden}, {} changed, {} ended, {} unchanged",
         options.source.shown(),
-        changes.count(Kind::New),
+        counted(u64::try_from(changes.count(Kind::New)).unwrap_or(u64::MAX), "price", "prices"),
         changes.count(Kind::Changed),
         changes.count(Kind::Ended),
         changes.unchanged

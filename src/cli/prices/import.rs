@@ -4,7 +4,7 @@ use super::source::SourceOptions;
 use super::{replaced, spelled};
 use crate::cli::Session;
 use crate::cli::failure::{Exit, Failure};
-use crate::cli::options::grouped;
+use crate::cli::options::{counted, grouped};
 use tokenbook::books::Books;
 use tokenbook::books::catalogs::CatalogOutcome;
 use tokenbook::books::prices::Jumps;
@@ -24,8 +24,8 @@ pub fn run(source: &SourceOptions, jumps: Jumps, session: &mut Session<'_, '_>) 
     }
     let head = books.head()?;
     session.tell(format!(
-        "{file}: {} prices added, {} replaced, {} unchanged",
-        outcome.added,
+        "{file}: {} added, {} replaced, {} unchanged",
+        counted(outcome.added, "price", "prices"),
         outcome.replaced.len(),
         outcome.unchanged
     ))?;
@@ -57,8 +57,8 @@ fn catalog(
     }
     let head = books.head()?;
     session.tell(format!(
-        "{file}: {} prices new, {} changed, {} ended, {} unchanged, from {}",
-        changes.count(Kind::New),
+        "{file}: {} new, {} changed, {} ended, {} unchanged, from {}",
+        counted(u64::try_from(changes.count(Kind::New)).unwrap_or(u64::MAX), "price", "prices"),
         changes.count(Kind::Changed),
         changes.count(Kind::Ended),
         changes.unchanged,

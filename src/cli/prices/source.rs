@@ -2,7 +2,7 @@
 
 use crate::cli::Session;
 use crate::cli::failure::{Exit, Failure};
-use crate::cli::options::grouped;
+use crate::cli::options::{counted, grouped};
 use std::path::{Path, PathBuf};
 use tokenbook::books::Books;
 use tokenbook::books::catalogs::{Offered, catalog_files};
@@ -123,15 +123,15 @@ impl SourceOptions {
     fn tell(&self, list: &CatalogList, session: &mut Session<'_, '_>) -> Result<(), Failure> {
         let (file, counts) = (self.shown(), &list.counts);
         session.tell(format!(
-            "{file}: {} prices = {} taken + {} set aside + {} not asked for",
-            grouped(counts.quotes),
+            "{file}: {} = {} taken + {} set aside + {} not asked for",
+            counted(counts.quotes, "price", "prices"),
             grouped(counts.quotes_used),
             grouped(counts.quotes_aside),
             grouped(counts.quotes_not_asked)
         ))?;
         session.tell(format!(
-            "{file}: {} models = {} priced + {} with all prices set aside + {} without a price + {} not asked for",
-            grouped(counts.models),
+            "{file}: {} = {} priced + {} with all prices set aside + {} without a price + {} not asked for",
+            counted(counts.models, "model", "models"),
             grouped(counts.models_priced),
             grouped(counts.models_aside),
             grouped(counts.models_without_price),

@@ -8,6 +8,7 @@ use crate::domain::batch::{Batch, Head, Records, Row};
 use crate::domain::event::PromptSize;
 use crate::domain::key::EventKey;
 use crate::domain::quantities::Quantities;
+use crate::ledger::conflict::Why;
 use crate::ledger::revision::{self, History, Payer, Standing};
 use crate::ledger::{LedgerError, Result, dictionary};
 
@@ -21,21 +22,33 @@ impl Appender<'_> {
         class: (i64, PromptSize),
         original: EventKey,
     ) -> Result<Placed> {
+        let mut why = Why::Otherwise;
         if batch.records == Records::Growing {
             let history = History::read(self.connection, original, batch.id(row))?;
-            match history.standing(self.payer_of(row)?, &batch.quantities(row))? {
+            let state = batch.quantities(row);
+            let standing = history.standing(self.payer_of(row)?, &state)?;
+            let twice = history.is_of(|batch| self.stored.is_own(batch))
+                || self.older.get(&original).is_some_and(|other| *other != state);
+            why = match standing {
                 Standing::Known => return Ok(Placed::Duplicate),
-                Standing::More(added) if !history.is_of(|batch| self.stored.is_own(batch)) => {
+                Standing::Other => Why::Otherwise,
+                _ if twice => Why::Twice,
+                Standing::Mixed => Why::MoreAndLess,
+                Standing::Less => {
+                    self.older.insert(original, state);
+                    self.outcome.older += 1;
+                    return Ok(Placed::Duplicate);
+                }
+                Standing::More(added) => {
                     // The record stays where its first state has put it.
                     let mut row = *row;
                     row.at = history.at().unwrap_or(row.at);
                     self.revise(batch_id, (batch.id(&row), &row), class, &added, original)?;
                     return Ok(Placed::Revision);
                 }
-                Standing::More(_) | Standing::Other => {}
-            }
+            };
         }
-        self.conflict(batch, row, original)?;
+        self.conflict(batch, row, original, why)?;
         Ok(Placed::Conflict)
     }
 
