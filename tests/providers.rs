@@ -82,7 +82,7 @@ fn to_name_the_provider_that_the_id_tells_is_no_conflict() -> Outcome {
     let first = session().lines().next().ok_or("no line")?.to_owned() + "\n";
     desk.write("s.jsonl", first)?;
     desk.run(&["import", "s.jsonl"])?.ends(0)?.says("1 accepted")?;
-    desk.run(&["import", "s.jsonl", "--provider", "anthropic"])?.ends(0)?.says("1 duplicates")?;
+    desk.run(&["import", "s.jsonl", "--provider", "anthropic"])?.ends(0)?.says("1 duplicate")?;
     Ok(())
 }
 
