@@ -23,7 +23,7 @@ use crate::rating::rate::cost_as;
 use crate::rating::{Charge, Cost};
 use crate::render::json::Document;
 use crate::sheet::{Cell, Column, Sheet};
-use crate::text::problem::grouped;
+use crate::text::problem::{counted, grouped};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use std::collections::BTreeMap;
@@ -270,10 +270,11 @@ impl<'a> Subject<'a> {
 
 /// The size of an event's prompt, and which prices it has by that.
 fn prompt(event: &FoundEvent, band: Band) -> Result<String, BooksError> {
-    let size = grouped(event.quantities.prompt_size().map_err(crate::report::ReportError::from)?);
+    let size = event.quantities.prompt_size().map_err(crate::report::ReportError::from)?;
+    let size = counted(size, "token", "tokens");
     let size = match event.class.prompt {
-        PromptSize::Exact => format!("{size} tokens"),
-        PromptSize::UpToSum => format!("{size} tokens in several requests"),
+        PromptSize::Exact => size,
+        PromptSize::UpToSum => format!("{size} in several requests"),
     };
     Ok(match band {
         Band::Above(0) => size,
