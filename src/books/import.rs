@@ -14,7 +14,7 @@ use crate::books::{Act, Books, Observer};
 use crate::domain::batch::Batch;
 use crate::domain::timestamp::Timestamp;
 use crate::import::batches::BATCH_EVENTS;
-use crate::import::consumer::{Consumer, Demand, Offered};
+use crate::import::consumer::{Backlog, Consumer, Demand, Offered};
 use crate::import::format::{named, stored};
 use crate::import::input::{self, FileDigest, Input, InputError, Source};
 use crate::import::pages::Pages;
@@ -142,25 +142,34 @@ pub enum ImportError {
 /// Hands what is parsed to the thread that appends.
 struct Feed<'o> {
     sender: SyncSender<Batch>,
+    backlog: Backlog,
     spares: Receiver<Batch>,
     observer: &'o dyn Observer,
 }
 
 impl Consumer for Feed<'_> {
     fn offer(&mut self, batch: Batch) -> Offered {
-        match self.sender.try_send(batch) {
-            Ok(()) => Offered::Taken,
+        self.backlog.came();
+        let refused = match self.sender.try_send(batch) {
+            Ok(()) => return Offered::Taken,
             Err(TrySendError::Full(batch)) => Offered::Later(batch),
             Err(TrySendError::Disconnected(_)) => Offered::Stop,
-        }
+        };
+        self.backlog.went();
+        refused
     }
 
     fn take(&mut self, batch: Batch) -> Demand {
+        self.backlog.came();
         if self.sender.send(batch).is_ok() { Demand::More } else { Demand::Stop }
     }
 
     fn spare(&mut self) -> Batch {
         self.spares.try_recv().unwrap_or_default()
+    }
+
+    fn backlog(&self) -> Backlog {
+        self.backlog.clone()
     }
 
     fn read(&mut self, bytes: u64) -> Demand {
@@ -191,17 +200,19 @@ impl Books {
         // One batch waits, so that the thread that appends never does.
         let (sender, batches) = sync_channel::<Batch>(1);
         let (done, spares) = channel::<Batch>();
+        let backlog = Backlog::default();
         std::thread::scope(|scope| {
             let context = &context;
+            let mut feed = Feed { sender, backlog: backlog.clone(), spares, observer };
             let parser = scope.spawn(move || {
                 let source = match options.last_line {
                     LastLine::Unfinished => Source::growing(input)?,
                     LastLine::NotKnown | LastLine::Complete => Source::open(input)?,
                 };
                 let source = source.at_most(options.max_bytes);
-                Ok(parse::parse(source, format, context, &mut Feed { sender, spares, observer }))
+                Ok(parse::parse(source, format, context, &mut feed))
             });
-            let appended = self.append(&batches, &done, context, options, observer);
+            let appended = self.append((&batches, &backlog), &done, context, options, observer);
             // A parser that still waits to hand over a batch stops when nobody takes it.
             drop(batches);
             let parsed: Result<_, InputError> = parser.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
@@ -214,7 +225,7 @@ impl Books {
     /// are done are given back for their room.
     fn append(
         &self,
-        batches: &Receiver<Batch>,
+        (batches, backlog): (&Receiver<Batch>, &Backlog),
         done: &Sender<Batch>,
         context: &Context,
         options: &ImportOptions,
@@ -241,6 +252,7 @@ impl Books {
             });
             let mut events = 0;
             for batch in std::iter::once(first).chain(batches) {
+                backlog.went();
                 events += u64::try_from(batch.len()).unwrap_or(u64::MAX);
                 // Held no longer than this: threads that parse wait for it when they meet a new name.
                 appender.new_names(&context.constants.names.lock())?;

@@ -1,6 +1,30 @@
 //! What an import does with the batches of a file: taken one by one, on the thread that reads.
 
 use crate::domain::batch::Batch;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// How many batches wait to be worked on. Whoever takes them counts, and threads that parse leave the processors to that
+/// work while some wait.
+#[derive(Debug, Clone, Default)]
+pub struct Backlog(Arc<AtomicUsize>);
+
+impl Backlog {
+    /// A batch waits.
+    pub fn came(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A batch is worked on.
+    pub fn went(&self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 0
+    }
+}
 
 /// Whether more batches are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +46,11 @@ pub trait Consumer {
     /// A batch that is not needed any more, for its room: asking the system for as much each time would leave holes.
     fn spare(&mut self) -> Batch {
         Batch::new()
+    }
+
+    /// The batches that were taken and are not worked on yet.
+    fn backlog(&self) -> Backlog {
+        Backlog::default()
     }
 
     /// So many bytes were read.

@@ -132,7 +132,8 @@ pub fn parse(
         }
     };
     gathered.records = if format.grows(&context.reading) { Records::Growing } else { Records::Final };
-    let width = rayon::current_num_threads() * 4;
+    let (threads, backlog) = (rayon::current_num_threads(), consumer.backlog());
+    let width = threads * 4;
     let mut window = read_window(&mut chunks, width)?;
     while !window.is_empty() {
         if consumer.read(chunks.inner().bytes_read()) == Demand::Stop {
@@ -141,9 +142,19 @@ pub fn parse(
         check_tail(window.last(), reader.as_ref(), context)?;
         // While other threads parse, this one makes batches of what was parsed before, and reads on.
         let mut parsed: Vec<Output> = std::iter::repeat_with(Output::default).take(window.len()).collect();
+        let queue = Mutex::new(window.iter().zip(&mut parsed));
         let next = rayon::in_place_scope(|scope| {
-            for (chunk, output) in window.iter().zip(&mut parsed) {
-                scope.spawn(|_| *output = parse_chunk(chunk, reader.as_ref(), context, &pool));
+            for lane in 0..threads {
+                let (queue, backlog, reader, pool) = (&queue, &backlog, reader.as_ref(), &pool);
+                // The thread that appends is the slowest: while it has work, all of these but one leave it a processor.
+                let goes_on = move || lane == 0 || backlog.is_empty();
+                scope.spawn(move |_| {
+                    while goes_on()
+                        && let Some((chunk, output)) = taken(queue)
+                    {
+                        *output = parse_chunk(chunk, reader, context, pool);
+                    }
+                });
             }
             gathered.deliver(consumer, gathered.ahead())?;
             Ok::<_, ParseError>(read_window(&mut chunks, width)?)
@@ -165,6 +176,11 @@ pub fn parse(
     }
     let parsed = gathered.into_parsed(format.stored, digest, context.keep_bad);
     Ok(Parsed { pages, ..parsed })
+}
+
+/// The next of what threads share.
+fn taken<T>(shared: &Mutex<impl Iterator<Item = T>>) -> Option<T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner).next()
 }
 
 type Begun = (&'static Format, Box<dyn RecordReader>);
