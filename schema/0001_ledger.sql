@@ -102,7 +102,8 @@ CREATE TABLE event_class (
     UNIQUE (tag_set, model, source, tier, kind, prompt)
 ) STRICT;
 
--- One row an event. key = billing day << 47 | 47 bits of a hash of source and id, or the next free key of the day.
+-- One row an event. key = billing day << 47 | late << 46 | 46 bits of a hash of source and id, or the next free key of that
+-- half of the day. late: came with few others to a day that had many.
 -- at: since 00:00 UTC of the billing day's date (below 0 or beyond a day where the time zone is not UTC): milliseconds,
 -- or, where that is not exact, nanoseconds + 2^62.
 -- An event of one request has no row for it: `event_meter` holds requests where they are not 1.

@@ -2,7 +2,7 @@
 
 use crate::aggregate::{AggregateError, DayChanges, PriceChanges, priced_at};
 use crate::domain::calendar::Day;
-use crate::domain::key::{EventKey, HASH_BITS};
+use crate::domain::key::EventKey;
 use crate::domain::period::Period;
 use crate::domain::usage::{Tally, UsageLine, UsageSums};
 use crate::ledger::class::Classes;
@@ -11,7 +11,7 @@ use crate::ledger::transaction::{Readers, Snapshot};
 use crate::ledger::watch::Stage;
 use rayon::prelude::*;
 
-/// Parts a day's keys are split into, so that a period of one day has work for every thread.
+/// Parts each half of a day's keys is split into, so that a period of one day has work for every thread.
 const PARTS_OF_DAY: i64 = 4;
 
 /// The usage of a period.
@@ -60,14 +60,7 @@ pub(super) fn visit<T: Send>(
 }
 
 fn parts(period: Period) -> Vec<Part> {
-    let step = (1_i64 << HASH_BITS) / PARTS_OF_DAY;
-    let of_day = |day: Day| {
-        (0..PARTS_OF_DAY).map(move |part| Part {
-            day,
-            first: EventKey::new(day, part * step),
-            last: EventKey::new(day, (part + 1) * step - 1),
-        })
-    };
+    let of_day = |day: Day| EventKey::parts_of(day, PARTS_OF_DAY).map(move |(first, last)| Part { day, first, last });
     period.days().flat_map(of_day).collect()
 }
 

@@ -1,29 +1,57 @@
-//! The key of an event: its billing day and a hash of who issued it and its id, in one 63-bit number.
+//! The key of an event: its billing day, a half of that day, and a hash of who issued it and its id, in one 63-bit number.
 //!
-//! `day << 47 | hash`: unique, clustered by day, and evenly spread within a day, in a single B-tree. The hash is xxh3
-//! (frozen with the format); it is not trusted to be unique. On a hit the full ids are compared, and a true collision
-//! takes the next free key of its day.
+//! `day << 47 | late << 46 | hash`: unique, clustered by day, and evenly spread within each half of a day, in a single
+//! B-tree. The hash is xxh3 (frozen with the format); it is not trusted to be unique. On a hit the full ids are compared,
+//! and a true collision takes the next free key of its half.
+//!
+//! Events that come to a day with many stand in its late half, where few are near each other: between those of the main
+//! half, whose pages are full, each would split a page of its own.
 
 use crate::domain::calendar::Day;
 use xxhash_rust::xxh3::Xxh3;
 
+/// Bits of a key below its day.
+const BITS_OF_DAY: u32 = 47;
 /// Bits of a key that hold the hash.
-pub const HASH_BITS: u32 = 47;
+pub const HASH_BITS: u32 = 46;
 const HASH_MASK: i64 = (1 << HASH_BITS) - 1;
+const LATE: i64 = 1 << HASH_BITS;
 
 /// The key of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventKey(i64);
 
+/// A half of a day's keys. An id stands in one of them only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Half {
+    /// The first half: what came while the day had few events, or many at once.
+    Main,
+    /// The second half: what came a few at a time to a day with many.
+    Late,
+}
+
+impl Half {
+    /// Both, in the order of their keys.
+    pub const BOTH: [Self; 2] = [Self::Main, Self::Late];
+
+    /// The other one.
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Main => Self::Late,
+            Self::Late => Self::Main,
+        }
+    }
+}
+
 impl EventKey {
-    /// The key of a day and a hash, of which the low 47 bits count.
+    /// The key of a day and a hash, of which the low 46 bits count, in the main half.
     pub fn new(day: Day, hash: i64) -> Self {
-        Self(i64::from(day.number()) << HASH_BITS | (hash & HASH_MASK))
+        Self(i64::from(day.number()) << BITS_OF_DAY | (hash & HASH_MASK))
     }
 
     /// A key read from the ledger; `None` when its day is out of range.
     pub fn from_number(number: i64) -> Option<Self> {
-        Day::from_number(number >> HASH_BITS).map(|_| Self(number))
+        Day::from_number(number >> BITS_OF_DAY).map(|_| Self(number))
     }
 
     /// The number in the ledger.
@@ -33,44 +61,72 @@ impl EventKey {
 
     /// The billing day.
     pub fn day(self) -> Day {
-        Day::from_number(self.0 >> HASH_BITS).unwrap_or(Day::LAST)
+        Day::from_number(self.0 >> BITS_OF_DAY).unwrap_or(Day::LAST)
     }
 
-    /// The 47 bits of the hash.
+    /// The half of the day.
+    pub const fn half(self) -> Half {
+        if self.0 & LATE == 0 { Half::Main } else { Half::Late }
+    }
+
+    /// The 46 bits of the hash.
     pub const fn hash(self) -> i64 {
         self.0 & HASH_MASK
     }
 
-    /// The same hash on another day.
+    /// The same hash in the main half of another day.
     pub fn on(self, day: Day) -> Self {
         Self::new(day, self.0)
     }
 
-    /// The next key of the same day, from its last to its first.
-    pub fn next_in_day(self) -> Self {
+    /// The same hash and day in a half.
+    pub const fn in_half(self, half: Half) -> Self {
+        match half {
+            Half::Main => Self(self.0 & !LATE),
+            Half::Late => Self(self.0 | LATE),
+        }
+    }
+
+    /// The next key of the same half, from its last to its first.
+    pub fn next_in_half(self) -> Self {
         Self(self.0 & !HASH_MASK | (self.0 + 1) & HASH_MASK)
     }
 
-    /// How many such steps lead from another key of the same day to this one.
+    /// How many such steps lead from another key of the same half to this one.
     pub const fn steps_from(self, other: Self) -> i64 {
         self.0.wrapping_sub(other.0) & HASH_MASK
     }
 
-    /// The first key of its eighth of the day: what is sorted together when a day has more events than a batch.
+    /// The first key of its eighth of a half: what is sorted together when a day has more events than a batch.
     pub const fn start_of_eighth(self) -> Self {
         Self(self.0 & !(HASH_MASK >> 3))
     }
 
     /// The first and the last key of a day.
     pub fn range_of(day: Day) -> (Self, Self) {
-        (Self::new(day, 0), Self::new(day, HASH_MASK))
+        (Self::new(day, 0), Self::new(day, HASH_MASK).in_half(Half::Late))
+    }
+
+    /// The first and the last key of a half of a day.
+    pub fn range_of_half(day: Day, half: Half) -> (Self, Self) {
+        (Self::new(day, 0).in_half(half), Self::new(day, HASH_MASK).in_half(half))
+    }
+
+    /// The keys of a day in parts: so many of each half, of which each has about as many events.
+    pub fn parts_of(day: Day, parts: i64) -> impl Iterator<Item = (Self, Self)> {
+        let step = (HASH_MASK + 1) / parts;
+        let part = move |half: Half, part: i64| {
+            let last = if part + 1 == parts { HASH_MASK } else { (part + 1) * step - 1 };
+            (Self::new(day, part * step).in_half(half), Self::new(day, last).in_half(half))
+        };
+        Half::BOTH.into_iter().flat_map(move |half| (0..parts).map(move |number| part(half, number)))
     }
 }
 
 /// How ids are hashed. Tests narrow the hash to make collisions and wrapping happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyHash {
-    /// Bits that are kept; the rest of the 47 are set, which puts the hashes at the end of the day.
+    /// Bits that are kept; the rest of the 46 are set, which puts the hashes at the end of each half of the day.
     kept: i64,
 }
 
@@ -78,7 +134,7 @@ impl KeyHash {
     /// The hash of every real ledger.
     pub const FULL: Self = Self { kept: HASH_MASK };
 
-    /// A hash of so few bits at the end of the day's keys, for tests of collisions.
+    /// A hash of so few bits at the end of each half of the day's keys, for tests of collisions.
     pub const fn narrowed(bits: u32) -> Self {
         Self { kept: (1 << bits) - 1 }
     }
@@ -89,7 +145,7 @@ impl KeyHash {
         hasher.update(source.as_bytes());
         hasher.update(&[0]);
         hasher.update(id.as_bytes());
-        let folded = i64::from_ne_bytes((hasher.digest() >> 17).to_ne_bytes());
+        let folded = i64::from_ne_bytes((hasher.digest() >> 18).to_ne_bytes());
         (folded & self.kept) | (HASH_MASK & !self.kept)
     }
 }
@@ -115,7 +171,7 @@ impl SourceHasher {
         self.prefix.extend_from_slice(id.as_bytes());
         let digest = xxhash_rust::xxh3::xxh3_64(&self.prefix);
         self.prefix.truncate(length);
-        let folded = i64::from_ne_bytes((digest >> 17).to_ne_bytes());
+        let folded = i64::from_ne_bytes((digest >> 18).to_ne_bytes());
         (folded & self.kept.kept) | (HASH_MASK & !self.kept.kept)
     }
 }
@@ -127,19 +183,36 @@ mod tests {
     #[test]
     fn the_hash_is_frozen() {
         assert_eq!(KeyHash::FULL.hash("default", "req_1"), SourceHasher::new(KeyHash::FULL, "default").hash("req_1"));
-        assert_eq!(KeyHash::FULL.hash("default", "req_1"), 81_363_981_449_256, "keys in every ledger depend on it");
+        assert_eq!(KeyHash::FULL.hash("default", "req_1"), 40_681_990_724_628, "keys in every ledger depend on it");
         assert_ne!(KeyHash::FULL.hash("a", "b"), KeyHash::FULL.hash("", "ab"));
     }
 
     #[test]
-    fn the_next_key_wraps_within_its_day() {
+    fn the_next_key_wraps_within_its_half() {
         let Some(day) = Day::from_number(20_000) else { return };
-        let (first, last) = EventKey::range_of(day);
-        assert_eq!(last.next_in_day(), first);
-        assert_eq!(first.next_in_day().number(), first.number() + 1);
-        assert_eq!((first.steps_from(last), last.steps_from(first)), (1, HASH_MASK));
-        assert_eq!(last.day(), day);
+        for half in Half::BOTH {
+            let (first, last) = EventKey::range_of_half(day, half);
+            assert_eq!(last.next_in_half(), first);
+            assert_eq!(first.next_in_half().number(), first.number() + 1);
+            assert_eq!((first.steps_from(last), last.steps_from(first)), (1, HASH_MASK));
+            assert_eq!((first.day(), last.day(), first.half(), last.half()), (day, day, half, half));
+            assert_eq!(last.in_half(half.other()).in_half(half), last);
+        }
         let narrowed = KeyHash::narrowed(3).hash("default", "x");
         assert!((HASH_MASK - 7..=HASH_MASK).contains(&narrowed));
+    }
+
+    #[test]
+    fn the_parts_of_a_day_are_all_of_it() {
+        let Some(day) = Day::from_number(20_000) else { return };
+        for parts in [1, 3, 4] {
+            let ranges: Vec<_> = EventKey::parts_of(day, parts).collect();
+            let (first, last) = EventKey::range_of(day);
+            assert_eq!(ranges.first().map(|range| range.0), Some(first));
+            assert_eq!(ranges.last().map(|range| range.1), Some(last));
+            assert!(ranges.windows(2).all(|pair| matches!(pair, [a, b] if a.1.number() + 1 == b.0.number())));
+        }
+        let next = day.next().map(|next| EventKey::range_of(next).0.number());
+        assert_eq!(next, Some(EventKey::range_of(day).1.number() + 1));
     }
 }

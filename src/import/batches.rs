@@ -152,12 +152,13 @@ mod tests {
     use super::*;
     use crate::domain::batch::Head;
     use crate::domain::calendar::Day;
+    use crate::domain::key::HASH_BITS;
     use crate::domain::quantities::Frequent;
     use crate::domain::timestamp::Timestamp;
     use proptest::prelude::*;
 
     const LIMITS: Limits = Limits { batch: 8, held: 40 };
-    const HASHES: i64 = 1 << 47;
+    const HASHES: i64 = 1 << HASH_BITS;
 
     /// A chunk of events: days after the first of October 2026, and hashes. Lines tell which is which.
     fn chunk(events: &[(u16, i64)], first_line: u64) -> Result<Vec<Batch>, BatchFull> {

@@ -1,8 +1,8 @@
 //! Appending events: sorted batches, exact duplicates, daily sums and digests, in one transaction a file.
 //!
 //! A row whose key is taken is compared with the row that has it: the same id and content is a duplicate, the same id
-//! with other content a conflict, another id a true collision that takes the next free key of its day. Nothing is ever
-//! deleted, so a walk from an event's key to the first free one meets it if it is there.
+//! with other content a conflict, another id a true collision that takes the next free key of its half of the day. Nothing
+//! is ever deleted, so a walk from an event's key to the first free one, in each half, meets it if it is there.
 
 mod grow;
 
@@ -10,7 +10,7 @@ use crate::domain::batch::{Batch, Class, Names, Row};
 use crate::domain::calendar::{Calendar, Day, DayFinder};
 use crate::domain::canonical::{self, Encoder};
 use crate::domain::event::PromptSize;
-use crate::domain::key::EventKey;
+use crate::domain::key::{EventKey, Half};
 use crate::domain::meter::Meter;
 use crate::domain::quantities::{Quantities, QuantityOverflow};
 use crate::ledger::class::Classes;
@@ -115,6 +115,10 @@ enum Placed {
 
 /// The rows of a day as far as they are placed.
 struct DaySoFar<'b> {
+    /// The half of the day that new rows go to.
+    half: Half,
+    /// The halves that had events before these.
+    halves: &'static [Half],
     placed: PlacedDay,
     fresh: Vec<&'b Row>,
     /// New for certain, and written together.
@@ -261,6 +265,8 @@ impl<'w> Appender<'w> {
             self.known.prepare(day, self.neighbours.events(day), rows.len(), expected)?;
         }
         let mut so_far = DaySoFar {
+            half: self.neighbours.half_for(day, rows.len()),
+            halves: self.neighbours.halves(day),
             placed: PlacedDay { day, rows: Vec::with_capacity(rows.len()), displaced: false },
             fresh: Vec::with_capacity(rows.len()),
             unwritten: Vec::with_capacity(rows.len()),
@@ -269,8 +275,8 @@ impl<'w> Appender<'w> {
         for run in rows.chunks(RUN) {
             self.place_run(batch_id, batch, run, &mut places, &mut so_far)?;
         }
-        let DaySoFar { placed, fresh, unwritten } = so_far;
-        self.insert.write(batch_id, batch, &unwritten)?;
+        let DaySoFar { half, placed, fresh, unwritten, .. } = so_far;
+        self.insert.write(batch_id, batch, half, &unwritten)?;
         self.look_at_neighbours(batch, &placed, &fresh)?;
         Ok((!fresh.is_empty() || placed.displaced).then_some(placed))
     }
@@ -284,7 +290,8 @@ impl<'w> Appender<'w> {
         places: &mut RangeFrom<u32>,
         so_far: &mut DaySoFar<'b>,
     ) -> Result<()> {
-        let same = if self.mostly_known { self.same(batch, run)? } else { Vec::new() };
+        let DaySoFar { half, halves, .. } = *so_far;
+        let same = if self.mostly_known { self.same(batch, run, halves)? } else { Vec::new() };
         let before = self.outcome.duplicates;
         for ((number, row), place) in run.iter().enumerate().zip(places) {
             if same.get(number) == Some(&true) {
@@ -292,19 +299,20 @@ impl<'w> Appender<'w> {
                 continue;
             }
             let class = self.class_of(row)?;
-            let found = if self.is_new(row.key) {
-                self.insert.promise(row.key);
+            let own = row.key.in_half(half);
+            let found = if self.is_new(own) {
+                self.insert.promise(own);
                 so_far.unwritten.push((row, class.0));
-                Placed::Fresh(row.key)
+                Placed::Fresh(own)
             } else {
-                self.insert.write(batch_id, batch, &so_far.unwritten)?;
+                self.insert.write(batch_id, batch, half, &so_far.unwritten)?;
                 so_far.unwritten.clear();
-                self.place_row(batch_id, batch, row, class)?
+                self.place_row((batch_id, batch), row, class, (own, halves))?
             };
             self.found_before = !matches!(found, Placed::Fresh(_));
             match found {
                 Placed::Fresh(key) => {
-                    so_far.placed.displaced |= key != row.key;
+                    so_far.placed.displaced |= key != own;
                     so_far.placed.rows.push((place, key));
                     so_far.fresh.push(row);
                     if !self.waiting.is_empty()
@@ -325,14 +333,15 @@ impl<'w> Appender<'w> {
     }
 
     /// Which rows of a run are in the ledger, the same.
-    fn same(&mut self, batch: &Batch, run: &[Row]) -> Result<Vec<bool>> {
+    fn same(&mut self, batch: &Batch, run: &[Row], halves: &[Half]) -> Result<Vec<bool>> {
         let rows = run.iter().map(|row| Ok((row, self.class_of(row)?))).collect::<Result<Vec<_>>>()?;
-        self.known.same(batch, &rows)
+        self.known.same(batch, &rows, halves)
     }
 
-    /// Whether no event can have a key: none of this batch up to here, none before it.
+    /// Whether no event can have a hash on its day, in either half: none of this batch up to here, none before it.
     fn is_new(&self, key: EventKey) -> bool {
-        self.insert.is_beyond_table(key) || self.insert.is_beyond_batch(key) && self.neighbours.lacks(key)
+        key.half() == Half::Main && self.insert.is_beyond_table(key)
+            || self.insert.is_beyond_batch(key) && self.neighbours.lacks(key)
     }
 
     /// The number of a row's class, and what that tells of its prompt.
@@ -344,9 +353,31 @@ impl<'w> Appender<'w> {
         }
     }
 
-    /// Finds the row's place: a free key, or the row that is there already.
-    fn place_row(&mut self, batch_id: i64, batch: &Batch, row: &Row, class: (i64, PromptSize)) -> Result<Placed> {
-        let mut key = row.key;
+    /// Finds the row's place: a free key, its own or the next, or the row that is there already, in either half.
+    fn place_row(
+        &mut self,
+        (batch_id, batch): (i64, &Batch),
+        row: &Row,
+        class: (i64, PromptSize),
+        (own, halves): (EventKey, &[Half]),
+    ) -> Result<Placed> {
+        let other = own.half().other();
+        if halves.contains(&other) {
+            let start = own.in_half(other);
+            let mut key = start;
+            loop {
+                match self.stored.compare(key, batch, row, class)? {
+                    AtKey::Nothing => break,
+                    AtKey::Same => return Ok(Placed::Duplicate),
+                    AtKey::Different => return self.differing(batch_id, batch, row, class, key),
+                    AtKey::Another => key = key.next_in_half(),
+                }
+                if key == start {
+                    break;
+                }
+            }
+        }
+        let mut key = own;
         let mut look_first = self.found_before;
         loop {
             if !look_first && self.insert.try_one(batch_id, batch, (row, class.0), key)? {
@@ -357,10 +388,10 @@ impl<'w> Appender<'w> {
                 AtKey::Nothing => continue,
                 AtKey::Same => return Ok(Placed::Duplicate),
                 AtKey::Different => return self.differing(batch_id, batch, row, class, key),
-                AtKey::Another => key = key.next_in_day(),
+                AtKey::Another => key = key.next_in_half(),
             }
-            if key == row.key {
-                return Err(LedgerError::Corrupt(format!("no key of {} is free", row.key.day())));
+            if key == own {
+                return Err(LedgerError::Corrupt(format!("no key of {} is free", own.day())));
             }
         }
     }

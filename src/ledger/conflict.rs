@@ -3,7 +3,7 @@
 use crate::domain::batch::{Batch, Class, Row};
 use crate::domain::calendar::Day;
 use crate::domain::event::PromptSize;
-use crate::domain::key::EventKey;
+use crate::domain::key::{EventKey, Half};
 use crate::domain::meter::Meter;
 use crate::domain::quantities::Quantities;
 use crate::domain::timestamp::Timestamp;
@@ -194,8 +194,18 @@ impl<'w> Stored<'w> {
         Ok(())
     }
 
-    /// Walks from a key to the event of this source and an id, if it is there.
-    pub(super) fn find(&mut self, start: EventKey, id: &str) -> Result<Option<EventKey>> {
+    /// The event of this source and an id on the day of a key, if it is there.
+    pub(super) fn find(&mut self, key: EventKey, id: &str) -> Result<Option<EventKey>> {
+        for half in Half::BOTH {
+            if let Some(key) = self.find_from(key.in_half(half), id)? {
+                return Ok(Some(key));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Walks from a key to the event of this source and an id.
+    fn find_from(&mut self, start: EventKey, id: &str) -> Result<Option<EventKey>> {
         let mut key = start;
         loop {
             let mut rows = self.at_key.query([key.number()])?;
@@ -206,7 +216,7 @@ impl<'w> Stored<'w> {
             if same && self.source_of(class)? == self.source {
                 return Ok(Some(key));
             }
-            key = key.next_in_day();
+            key = key.next_in_half();
             if key == start {
                 return Ok(None);
             }

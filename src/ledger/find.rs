@@ -1,7 +1,8 @@
-//! Finding an event by its id: a probe for each day of the ledger, as an id is unique for its source but may be of any day.
+//! Finding an event by its id: a probe for each half of each day of the ledger, as an id is unique for its source but may be
+//! of any day.
 
 use crate::domain::calendar::Day;
-use crate::domain::key::{EventKey, KeyHash};
+use crate::domain::key::{EventKey, Half, KeyHash};
 use crate::domain::period::Period;
 use crate::domain::quantities::Quantities;
 use crate::domain::timestamp::Timestamp;
@@ -50,19 +51,21 @@ impl Snapshot<'_> {
         for (name, number) in sources {
             let hash = key_hash.hash(&name, id);
             for day in Period::between(first, last).days() {
-                for key in self.keys_of(id, EventKey::new(day, hash))? {
-                    found.extend(
-                        self.at(key)?
-                            .filter(|event| event.class.source == number)
-                            .map(|event| FoundEvent { source: name.clone(), ..event }),
-                    );
+                for half in Half::BOTH {
+                    for key in self.keys_of(id, EventKey::new(day, hash).in_half(half))? {
+                        found.extend(
+                            self.at(key)?
+                                .filter(|event| event.class.source == number)
+                                .map(|event| FoundEvent { source: name.clone(), ..event }),
+                        );
+                    }
                 }
             }
         }
         Ok(found)
     }
 
-    /// The keys that hold an id, from its own on: where that was taken, it got the next free one of its day.
+    /// The keys that hold an id, from its own on: where that was taken, it got the next free one of its half.
     fn keys_of(&self, id: &str, own: EventKey) -> Result<Vec<EventKey>> {
         let mut statement = self.connection().prepare_cached(ID)?;
         let (mut key, mut keys) = (own, Vec::new());
@@ -72,7 +75,7 @@ impl Snapshot<'_> {
             if row.get_ref(0)?.as_str().is_ok_and(|stored| stored == id) {
                 keys.push(key);
             }
-            key = key.next_in_day();
+            key = key.next_in_half();
             if key == own {
                 return Ok(keys);
             }

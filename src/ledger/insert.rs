@@ -3,7 +3,7 @@
 //! Starting and ending a statement costs about a fifth of writing a row, so rows that need no answer share one.
 
 use crate::domain::batch::{Batch, Row};
-use crate::domain::key::EventKey;
+use crate::domain::key::{EventKey, Half};
 use crate::ledger::scan::{METER_COLUMNS, after_midnight};
 use crate::ledger::{Result, stored};
 use rusqlite::{Connection, Statement};
@@ -50,7 +50,7 @@ impl<'w> Inserter<'w> {
         self.written = 0;
     }
 
-    /// Whether a key is beyond every key of the table.
+    /// Whether a key is beyond every key of the table: if it is of the main half, then so is the same in the late half.
     pub(super) const fn is_beyond_table(&self, key: EventKey) -> bool {
         key.number() > self.last
     }
@@ -74,18 +74,18 @@ impl<'w> Inserter<'w> {
         }
     }
 
-    /// Writes promised rows at their own keys.
-    pub(super) fn write(&mut self, batch_id: i64, batch: &Batch, rows: &[Classed<'_>]) -> Result<()> {
+    /// Writes promised rows at their own keys of a half.
+    pub(super) fn write(&mut self, batch_id: i64, batch: &Batch, half: Half, rows: &[Classed<'_>]) -> Result<()> {
         let chunks = rows.chunks_exact(ROWS);
         let rest = chunks.remainder();
         for chunk in chunks {
             for (number, (row, class)) in chunk.iter().enumerate() {
-                bind(&mut self.many, number * COLUMNS, batch_id, batch, (row, *class), row.key)?;
+                bind(&mut self.many, number * COLUMNS, batch_id, batch, (row, *class), row.key.in_half(half))?;
             }
             self.many.raw_execute()?;
         }
         for (row, class) in rest {
-            bind(&mut self.one, 0, batch_id, batch, (row, *class), row.key)?;
+            bind(&mut self.one, 0, batch_id, batch, (row, *class), row.key.in_half(half))?;
             self.one.raw_execute()?;
         }
         Ok(())

@@ -9,7 +9,7 @@
 use crate::domain::batch::{Batch, Row};
 use crate::domain::calendar::Day;
 use crate::domain::event::PromptSize;
-use crate::domain::key::EventKey;
+use crate::domain::key::{EventKey, Half};
 use crate::domain::quantities::Frequent;
 use crate::ledger::gather::{self, Gathered, RawEvent};
 use crate::ledger::scan::{self, METER_COLUMNS, Pieces};
@@ -106,23 +106,36 @@ impl<'w> Known<'w> {
         Ok(())
     }
 
-    /// Which rows of a day, sorted by key, are in the ledger under their own keys with the same id and content.
-    pub(super) fn same(&mut self, batch: &Batch, rows: &[ClassedRow<'_>]) -> Result<Vec<bool>> {
+    /// Which rows of a day, sorted by key, are in the ledger under their own keys of some halves with the same id and
+    /// content.
+    pub(super) fn same(&mut self, batch: &Batch, rows: &[ClassedRow<'_>], halves: &[Half]) -> Result<Vec<bool>> {
+        let mut same = vec![false; rows.len()];
+        for half in halves {
+            let missed: Vec<ClassedRow<'_>> =
+                same.iter().zip(rows).filter(|(same, _)| !**same).map(|(_, row)| *row).collect();
+            let found = self.same_in(*half, batch, &missed)?;
+            same.iter_mut().filter(|same| !**same).zip(found).for_each(|(same, found)| *same = found);
+        }
+        Ok(same)
+    }
+
+    fn same_in(&mut self, half: Half, batch: &Batch, rows: &[ClassedRow<'_>]) -> Result<Vec<bool>> {
         let (Some((first, _)), Some((last, _))) = (rows.first(), rows.last()) else { return Ok(Vec::new()) };
         if self.days.contains_key(&first.key.day()) {
-            return Ok(self.same_fingerprints(batch, first.key.day(), rows));
+            return Ok(self.same_fingerprints(half, batch, first.key.day(), rows));
         }
-        let rare = self.with_rare_meters(first.key, last.key)?;
+        let rare = self.with_rare_meters(first.key.in_half(half), last.key.in_half(half))?;
         let mut same = Vec::with_capacity(rows.len());
         for rows in rows.chunks(KEYS) {
-            let keys = rows.iter().map(|(row, _)| Some(row.key.number()));
+            let keys = rows.iter().map(|(row, _)| Some(row.key.in_half(half).number()));
             let keys = keys.chain(std::iter::repeat(None)).take(KEYS);
             let gathered = self.ledger.gatherer.run(&mut self.by_keys, params_from_iter(keys))?;
             let mut found = gathered.rows().iter().peekable();
             for (row, class) in rows {
                 // Two rows of one key, twice the same event, meet the same row.
-                while found.next_if(|raw| raw.key < row.key.number()).is_some() {}
-                let there = found.peek().filter(|raw| raw.key == row.key.number() && !rare.contains(&raw.key));
+                let key = row.key.in_half(half).number();
+                while found.next_if(|raw| raw.key < key).is_some() {}
+                let there = found.peek().filter(|raw| raw.key == key && !rare.contains(&raw.key));
                 same.push(there.is_some_and(|raw| is_same(&gathered, raw, batch, row, *class)));
             }
             self.ledger.gatherer.give_back(gathered);
@@ -130,15 +143,16 @@ impl<'w> Known<'w> {
         Ok(same)
     }
 
-    fn same_fingerprints(&mut self, batch: &Batch, day: Day, rows: &[ClassedRow<'_>]) -> Vec<bool> {
+    fn same_fingerprints(&mut self, half: Half, batch: &Batch, day: Day, rows: &[ClassedRow<'_>]) -> Vec<bool> {
         let Self { days, seed, scratch, .. } = self;
-        let start = rows.first().map_or(0, |(row, _)| row.key.number());
+        let start = rows.first().map_or(0, |(row, _)| row.key.in_half(half).number());
         let known = days.get(&day).map(Vec::as_slice).unwrap_or_default();
         let place = known.partition_point(|known| known.key < start);
         let mut known = known.get(place..).unwrap_or(&[]).iter().peekable();
         let is_there = |(row, class): &ClassedRow<'_>| {
-            while known.next_if(|known| known.key < row.key.number()).is_some() {}
-            let there = known.peek().filter(|known| known.key == row.key.number());
+            let key = row.key.in_half(half).number();
+            while known.next_if(|known| known.key < key).is_some() {}
+            let there = known.peek().filter(|known| known.key == key);
             there.is_some_and(|there| {
                 let after = scan::after_midnight(day, row.at);
                 of_columns(batch, row, class.1).is_some_and(|frequent| {

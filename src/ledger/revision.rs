@@ -153,7 +153,7 @@ impl History {
             if first.is_none_or(later) {
                 parts.push(part);
             }
-            key = key.next_in_day();
+            key = key.next_in_half();
             if key == original {
                 break;
             }

@@ -2,7 +2,7 @@
 
 use crate::domain::calendar::Day;
 use crate::domain::canonical::EventParts;
-use crate::domain::key::{EventKey, KeyHash, SourceHasher};
+use crate::domain::key::{EventKey, Half, KeyHash, SourceHasher};
 use crate::domain::meter::Meter;
 use crate::domain::tags::TagSet;
 use crate::domain::usage::{Tally, UsageLine};
@@ -127,7 +127,7 @@ impl Snapshot<'_> {
             Ok(())
         })?;
         for (hash, key) in displaced {
-            findings.extend(self.unreachable(EventKey::new(day, hash), key)?);
+            findings.extend(self.unreachable(EventKey::new(day, hash).in_half(key.half()), key)?);
         }
         findings.extend(parts_seen.findings(&grown));
         let lines = recount::lines_of_day(tally, classes, day, start)?;
@@ -150,7 +150,7 @@ impl Snapshot<'_> {
             if !statement.exists([at.number()])? {
                 break;
             }
-            at = at.next_in_day();
+            at = at.next_in_half();
         }
         Ok(Some(format!("an event of {} stands under key {}, which its id does not lead to", key.day(), key.number())))
     }
@@ -226,32 +226,34 @@ impl Snapshot<'_> {
         Ok(if stored == known { Vec::new() } else { vec!["the table of meters is not that of its version".to_owned()] })
     }
 
-    /// Ids that stand under more than one day, among keys whose hash is in a part of their range.
+    /// Ids that stand under more than one day, or in both halves of one, among keys whose hash is in a part of their range.
     ///
-    /// Within a day, keys are sorted by hash, so a part of the hashes is a few rows of each day.
+    /// Within a half, keys are sorted by hash, so a part of the hashes is a few rows of each day.
     pub fn repeated_ids(&self, first_hash: i64, last_hash: i64, days: (Day, Day)) -> Result<Vec<Finding>> {
         let mut statement =
             self.connection().prepare_cached("SELECT key FROM usage_event WHERE key BETWEEN ?1 AND ?2")?;
-        let mut found: Vec<(i64, Day)> = Vec::new();
+        let mut found: Vec<(i64, EventKey)> = Vec::new();
         let mut day = Some(days.0);
         while let Some(today) = day {
-            let range = [EventKey::new(today, first_hash).number(), EventKey::new(today, last_hash).number()];
             let known = found.len();
-            let mut rows = statement.query(range)?;
-            while let Some(row) = rows.next()? {
-                let key: i64 = row.get(0)?;
-                found.extend(EventKey::from_number(key).map(|key| (key.hash(), today)));
+            for half in Half::BOTH {
+                let range = [first_hash, last_hash].map(|hash| EventKey::new(today, hash).in_half(half).number());
+                let mut rows = statement.query(range)?;
+                while let Some(row) = rows.next()? {
+                    let key: i64 = row.get(0)?;
+                    found.extend(EventKey::from_number(key).map(|key| (key.hash(), key)));
+                }
             }
             self.watch().add(u64::try_from(found.len() - known).unwrap_or(0));
             day = today.next().filter(|next| *next <= days.1);
         }
         found.sort_unstable();
         let mut findings = Vec::new();
-        for pair in found.windows(2) {
-            if let [(hash, day), (other_hash, other_day)] = *pair
-                && hash == other_hash
-            {
-                findings.extend(self.same_id(EventKey::new(day, hash), EventKey::new(other_day, hash))?);
+        for alike in found.chunk_by(|(hash, _), (other, _)| hash == other) {
+            for (place, (_, one)) in alike.iter().enumerate() {
+                for (_, other) in alike.iter().skip(place + 1) {
+                    findings.extend(self.same_id(*one, *other)?);
+                }
             }
         }
         Ok(findings)
@@ -264,7 +266,10 @@ impl Snapshot<'_> {
                 .query_row(sql, [key.number()], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))
         };
         let (one_id, other_id) = (read(one)?, read(other)?);
-        let finding = || format!("event {:?} stands under {} and under {}", one_id.0, one.day(), other.day());
+        let finding = || match (one.day(), other.day()) {
+            (one, other) if one == other => format!("event {:?} stands under {one} twice", one_id.0),
+            (one, other) => format!("event {:?} stands under {one} and under {other}", one_id.0),
+        };
         Ok((one_id == other_id).then(finding))
     }
 

@@ -74,9 +74,9 @@ impl Appender<'_> {
         part.push(head, id, added.frequent(), added.rare()).map_err(full)?;
         let Some(row) = part.rows().first() else { return Ok(()) };
         let class = dictionary::class_of_revisions(self.connection, class)?;
-        let mut key = original.next_in_day();
+        let mut key = original.next_in_half();
         while !self.insert.try_one(batch_id, &part, (row, class), key)? {
-            key = key.next_in_day();
+            key = key.next_in_half();
             if key == original {
                 return Err(LedgerError::Corrupt(format!("no key of {} is free", key.day())));
             }
