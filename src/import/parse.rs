@@ -24,7 +24,7 @@ use std::io;
 use std::sync::{Mutex, PoisonError};
 
 /// Events that may be held in any case.
-const AHEAD: usize = 4 * BATCH_EVENTS;
+const AHEAD: usize = 7 * BATCH_EVENTS;
 
 /// What an import reads with.
 #[derive(Debug)]
