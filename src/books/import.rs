@@ -254,8 +254,9 @@ impl Books {
             for batch in std::iter::once(first).chain(batches) {
                 backlog.went();
                 events += u64::try_from(batch.len()).unwrap_or(u64::MAX);
-                // Held no longer than this: threads that parse wait for it when they meet a new name.
-                appender.new_names(&context.constants.names.lock())?;
+                // Locked no longer than this: threads that parse wait for it when they meet a new name.
+                let names = context.constants.names.lock().after(appender.named());
+                appender.new_names(&names)?;
                 let placed = appender.place(batch)?;
                 observer.events(events);
                 if observer.stop() {

@@ -309,6 +309,35 @@ pub struct Names {
     pub classes: Vec<Class>,
 }
 
+/// How many names of each kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NameCounts {
+    /// Models.
+    pub models: usize,
+    /// Tag sets.
+    pub tag_sets: usize,
+    /// Service tiers.
+    pub tiers: usize,
+    /// Classes of events.
+    pub classes: usize,
+}
+
+impl Names {
+    /// The names after so many of each.
+    #[must_use]
+    pub fn after(&self, counts: NameCounts) -> Self {
+        fn rest<T: Clone>(names: &[T], count: usize) -> Vec<T> {
+            names.get(count..).unwrap_or_default().to_vec()
+        }
+        Self {
+            models: rest(&self.models, counts.models),
+            tag_sets: rest(&self.tag_sets, counts.tag_sets),
+            tiers: rest(&self.tiers, counts.tiers),
+            classes: rest(&self.classes, counts.classes),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -45,6 +45,17 @@ pub struct UsageLine {
     pub quantities: Quantities,
 }
 
+impl UsageLine {
+    /// Adds what another line says.
+    fn add(&mut self, line: &Self) -> Result<(), QuantityOverflow> {
+        self.events += line.events;
+        self.active += line.active;
+        self.first_at = self.first_at.min(line.first_at);
+        self.last_at = self.last_at.max(line.last_at);
+        self.quantities.add(&line.quantities)
+    }
+}
+
 /// Names by their numbers in the ledger.
 #[derive(Debug, Clone, Default)]
 pub struct Dictionary {
@@ -62,7 +73,11 @@ pub struct Dictionary {
 
 /// Sums of usage by some key, while events are counted one by one.
 #[derive(Debug)]
-pub struct Tally<K>(FxHashMap<K, Sum>);
+pub struct Tally<K> {
+    /// Sums are large and there may be many: the table that grows holds their places only.
+    places: FxHashMap<K, usize>,
+    sums: Vec<(K, Sum)>,
+}
 
 #[derive(Debug)]
 struct Sum {
@@ -73,9 +88,18 @@ struct Sum {
     quantities: Quantities,
 }
 
+impl Sum {
+    /// The line of a key; nothing is left here.
+    fn take(&mut self, key: UsageKey) -> UsageLine {
+        let Self { events, active, first_at, last_at, quantities } = self;
+        let quantities = std::mem::replace(quantities, Quantities::NONE);
+        UsageLine { key, events: *events, active: *active, first_at: *first_at, last_at: *last_at, quantities }
+    }
+}
+
 impl<K> Default for Tally<K> {
     fn default() -> Self {
-        Self(FxHashMap::default())
+        Self { places: FxHashMap::default(), sums: Vec::new() }
     }
 }
 
@@ -87,13 +111,13 @@ impl<K: Copy + Eq + Hash> Tally<K> {
 
     /// Counts one event.
     pub fn add(&mut self, key: K, at: Timestamp, quantities: &Quantities) -> Result<(), QuantityOverflow> {
-        let sum = self.0.entry(key).or_insert_with(|| Sum {
-            events: 0,
-            active: 0,
-            first_at: at,
-            last_at: at,
-            quantities: Quantities::NONE,
+        let Self { places, sums } = self;
+        let place = *places.entry(key).or_insert_with(|| {
+            let none = Sum { events: 0, active: 0, first_at: at, last_at: at, quantities: Quantities::NONE };
+            sums.push((key, none));
+            sums.len() - 1
         });
+        let Some((_, sum)) = sums.get_mut(place) else { return Ok(()) };
         sum.events += 1;
         sum.active += i64::from(quantities.is_active());
         sum.first_at = sum.first_at.min(at);
@@ -107,10 +131,33 @@ impl<K: Copy + Eq + Hash> Tally<K> {
         into: &mut UsageSums,
         usage_key: impl Fn(K) -> Result<UsageKey, E>,
     ) -> Result<(), E> {
-        for (key, Sum { events, active, first_at, last_at, quantities }) in self.0.drain() {
-            into.add(UsageLine { key: usage_key(key)?, events, active, first_at, last_at, quantities })?;
+        self.places.clear();
+        for (key, mut sum) in self.sums.drain(..) {
+            into.add(sum.take(usage_key(key)?))?;
         }
         Ok(())
+    }
+
+    /// The sums in the order of the keys they count towards, each of which is met once, and none are left.
+    pub fn lines<E: From<QuantityOverflow>>(
+        &mut self,
+        usage_key: impl Fn(K) -> Result<UsageKey, E>,
+    ) -> Result<Vec<UsageLine>, E> {
+        let places = self.sums.iter().enumerate().map(|(place, (key, _))| Ok((usage_key(*key)?, place)));
+        let mut order: Vec<(UsageKey, usize)> = places.collect::<Result<_, E>>()?;
+        order.sort_unstable();
+        let mut lines: Vec<UsageLine> = Vec::with_capacity(order.len());
+        for (key, place) in order {
+            let Some((_, sum)) = self.sums.get_mut(place) else { continue };
+            let line = sum.take(key);
+            match lines.last_mut().filter(|last| last.key == key) {
+                Some(last) => last.add(&line)?,
+                None => lines.push(line),
+            }
+        }
+        self.places.clear();
+        self.sums.clear();
+        Ok(lines)
     }
 }
 
@@ -131,13 +178,18 @@ impl UsageSums {
                 self.0.insert(line.key, line);
                 Ok(())
             }
-            Some(sum) => {
-                sum.events += line.events;
-                sum.active += line.active;
-                sum.first_at = sum.first_at.min(line.first_at);
-                sum.last_at = sum.last_at.max(line.last_at);
-                sum.quantities.add(&line.quantities)
+            Some(sum) => sum.add(&line),
+        }
+    }
+
+    /// Adds what a line says to the sum of a key.
+    pub fn add_to(&mut self, key: UsageKey, line: &UsageLine) -> Result<(), QuantityOverflow> {
+        match self.0.get_mut(&key) {
+            None => {
+                self.0.insert(key, UsageLine { key, ..line.clone() });
+                Ok(())
             }
+            Some(sum) => sum.add(line),
         }
     }
 

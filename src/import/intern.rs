@@ -16,7 +16,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// The most different tag sets one import may bring: beyond it a tag holds something that is not a payer.
 pub const TAG_SET_LIMIT: usize = 100_000;
 
-/// The most classes that a thread remembers by their texts: with users as tags there may be very many.
+/// The most classes that a thread remembers by their texts: with users as tags there may be very many. Those of other
+/// events take a look for the model and one for the tags.
 const BY_TEXTS_LIMIT: usize = 1 << 15;
 
 /// The names of an import, shared by its threads.
@@ -184,16 +185,16 @@ impl NameCache {
         if let Some(place) = self.by_texts.get(self.scratch.as_slice()) {
             return Ok(*place);
         }
-        let key = self.scratch.as_slice().into();
+        let room = self.by_texts.len() < BY_TEXTS_LIMIT;
+        let key = room.then(|| self.scratch.as_slice().into());
         let model = self.model(shared, provider, model)?;
         let tier = self.tier(shared, tier)?;
         let tags = self.tags(shared, tags, fill)?;
         let class = Class { model, tags, tier, prompt };
         let place = *self.classes.entry(class).or_insert_with(|| shared.class(class));
-        if self.by_texts.len() >= BY_TEXTS_LIMIT {
-            self.by_texts.clear();
+        if let Some(key) = key {
+            self.by_texts.insert(key, place);
         }
-        self.by_texts.insert(key, place);
         Ok(place)
     }
 

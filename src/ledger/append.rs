@@ -6,7 +6,7 @@
 
 mod grow;
 
-use crate::domain::batch::{Batch, Class, Names, Row};
+use crate::domain::batch::{Batch, Class, NameCounts, Names, Row};
 use crate::domain::calendar::{Calendar, Day, DayFinder};
 use crate::domain::canonical::{self, Encoder};
 use crate::domain::event::PromptSize;
@@ -58,6 +58,8 @@ pub struct Appender<'w> {
     source: i64,
     source_name: String,
     numbers: Numbers,
+    /// The names of the models of this import, by their places.
+    models: Vec<String>,
     thresholds: FxHashMap<String, Arc<[i64]>>,
     calendar: Calendar,
     /// The classes of this import, by their places.
@@ -153,6 +155,7 @@ impl<'w> Appender<'w> {
             source,
             source_name: source_name.to_owned(),
             numbers: Numbers::default(),
+            models: Vec::new(),
             thresholds: thresholds.into_iter().map(|(model, list)| (model, list.into())).collect(),
             calendar: write.ledger().settings().calendar,
             classes: Vec::new(),
@@ -174,7 +177,7 @@ impl<'w> Appender<'w> {
 
     /// Appends a batch on this thread alone: placed, summed and kept.
     pub fn append(&mut self, batch: Batch, names: &Names, summariser: &mut Summariser) -> Result<()> {
-        self.new_names(names)?;
+        self.new_names(&names.after(self.named()))?;
         let mut placed = self.place(batch)?;
         if placed.is_empty() { Ok(()) } else { self.keep(&summariser.summarise(&mut placed)?) }
     }
@@ -207,9 +210,13 @@ impl<'w> Appender<'w> {
     /// Writes what was summed of a batch. Batches must come in the order they were placed.
     pub fn keep(&mut self, summary: &Summary) -> Result<()> {
         let mut seals = Vec::with_capacity(summary.days.len());
-        for SummedDay { lines, seal, displaced } in &summary.days {
+        for SummedDay { lines, seal, first, displaced } in &summary.days {
+            if *first {
+                self.daily.add_to_none(lines)?;
+            } else {
+                lines.iter().try_for_each(|line| self.daily.add(line))?;
+            }
             for line in lines {
-                self.daily.add(line)?;
                 self.months.count(self.ledger, &self.numbers.payers, line)?;
             }
             // The digest is over the rows that stand there, in the order they stand in.
@@ -224,15 +231,20 @@ impl<'w> Appender<'w> {
         Ok(())
     }
 
-    /// Gives numbers to names that have none yet, and notes the classes for the summariser. To be told the names of a
-    /// batch before it is placed.
+    /// How many names have numbers.
+    pub fn named(&self) -> NameCounts {
+        self.numbers.counts()
+    }
+
+    /// Gives numbers to names, those after the ones that have them, and notes the classes for the summariser. To be told the
+    /// names of a batch before it is placed.
     pub fn new_names(&mut self, names: &Names) -> Result<()> {
-        let known = self.classes.len();
         self.numbers.extend(self.connection, self.source, names)?;
-        for class in names.classes.iter().skip(known) {
+        self.models.extend(names.models.iter().map(|model| model.name.to_string()));
+        for class in &names.classes {
             let (model, tier, tags) = self.numbers.of_class(*class)?;
             let place = usize::try_from(class.model).unwrap_or(usize::MAX);
-            let name = names.models.get(place).map_or("", |model| model.name.as_str());
+            let name = self.models.get(place).map_or("", String::as_str);
             self.untold.push(NewClass {
                 model: model.0,
                 tier: tier.0,
@@ -267,7 +279,12 @@ impl<'w> Appender<'w> {
         let mut so_far = DaySoFar {
             half: self.neighbours.half_for(day, rows.len()),
             halves: self.neighbours.halves(day),
-            placed: PlacedDay { day, rows: Vec::with_capacity(rows.len()), displaced: false },
+            placed: PlacedDay {
+                day,
+                rows: Vec::with_capacity(rows.len()),
+                first: self.neighbours.events(day) == 0,
+                displaced: false,
+            },
             fresh: Vec::with_capacity(rows.len()),
             unwritten: Vec::with_capacity(rows.len()),
         };

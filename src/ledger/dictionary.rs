@@ -1,6 +1,6 @@
 //! Names and their numbers. A number is given once and never changes its name.
 
-use crate::domain::batch::{Class, Names};
+use crate::domain::batch::{Class, NameCounts, Names};
 use crate::domain::canonical;
 use crate::domain::department::{Department, Registry};
 use crate::domain::event::{Model, ServiceTier};
@@ -144,23 +144,29 @@ const FIND_SOURCE: &str = "SELECT id FROM source WHERE name = ?1";
 const ADD_SOURCE: &str = "INSERT INTO source (name) VALUES (?1)";
 
 impl Numbers {
-    /// Gives numbers to the names of a source that came since the last call.
+    /// How many names have numbers.
+    pub(super) fn counts(&self) -> NameCounts {
+        let Self { models, tag_sets, tiers, classes, .. } = self;
+        NameCounts { models: models.len(), tag_sets: tag_sets.len(), tiers: tiers.len(), classes: classes.len() }
+    }
+
+    /// Gives numbers to the names of a source that come after those that have them.
     pub(super) fn extend(&mut self, connection: &Connection, source: i64, names: &Names) -> Result<()> {
-        for model in names.models.iter().skip(self.models.len()) {
+        for model in &names.models {
             let provider = model.provider.as_ref().map_or("", Name::as_str);
             let id = number(connection, FIND_MODEL, ADD_MODEL, (provider, model.name.as_str()))?;
             self.models.push((id, canonical::model(model)));
         }
-        for tags in names.tag_sets.iter().skip(self.tag_sets.len()) {
+        for tags in &names.tag_sets {
             let (id, payer) = tag_set_number(connection, tags)?;
             self.tag_sets.push((id, canonical::tags(tags)));
             self.payers.insert(id, payer);
         }
-        for tier in names.tiers.iter().skip(self.tiers.len()) {
+        for tier in &names.tiers {
             let id = number(connection, FIND_TIER, ADD_TIER, (tier.as_str(),))?;
             self.tiers.push((id, canonical::tier(tier)));
         }
-        for class in names.classes.iter().skip(self.classes.len()) {
+        for class in &names.classes {
             let (model, tier, tags) = self.of_class(*class)?;
             let values = (tags.0, model.0, source, tier.0, class.prompt.code());
             self.classes.push(number(connection, FIND_CLASS, ADD_CLASS, values)?);

@@ -9,7 +9,7 @@ use crate::domain::canonical::{self, Encoder, EventParts};
 use crate::domain::event::{Band, PromptSize};
 use crate::domain::key::EventKey;
 use crate::domain::quantities::Quantities;
-use crate::domain::usage::{Tally, UsageKey, UsageLine, UsageSums};
+use crate::domain::usage::{Tally, UsageKey, UsageLine};
 use crate::ledger::{LedgerError, Result, stored};
 use std::sync::Arc;
 
@@ -43,6 +43,8 @@ impl PlacedBatch {
 pub(super) struct PlacedDay {
     pub(super) day: Day,
     pub(super) rows: Vec<(u32, EventKey)>,
+    /// Whether these are the first events of the day.
+    pub(super) first: bool,
     /// Whether the day's rows are not those that came, in the order they came in: some row got another key than its own,
     /// or was a later state of a record, so that a revision stands there.
     pub(super) displaced: bool,
@@ -71,8 +73,10 @@ pub struct Summary {
 /// A day's part of a batch.
 #[derive(Debug)]
 pub(super) struct SummedDay {
+    /// In the order of their keys.
     pub(super) lines: Vec<UsageLine>,
     pub(super) seal: DaySeal,
+    pub(super) first: bool,
     pub(super) displaced: bool,
 }
 
@@ -121,22 +125,26 @@ pub struct Summariser {
     calendar: Calendar,
     /// By their places.
     classes: Vec<NewClass>,
+    /// Nothing, in the room of the day before.
+    tally: Tally<(u32, Band)>,
 }
 
 impl Summariser {
-    pub(super) const fn new(source: i64, calendar: Calendar) -> Self {
-        Self { source, calendar, classes: Vec::new() }
+    pub(super) fn new(source: i64, calendar: Calendar) -> Self {
+        Self { source, calendar, classes: Vec::new(), tally: Tally::new() }
     }
 
     /// The sums and digests of a batch. Batches must come in the order they were placed.
     pub fn summarise(&mut self, placed: &mut PlacedBatch) -> Result<Summary> {
         self.classes.append(&mut placed.classes);
-        let days = placed.days.iter().map(|day| self.day(&placed.batch, day)).collect::<Result<_>>()?;
+        let mut tally = std::mem::take(&mut self.tally);
+        let days = placed.days.iter().map(|day| self.day(&placed.batch, day, &mut tally)).collect::<Result<_>>()?;
+        self.tally = tally;
         Ok(Summary { id: placed.id, days })
     }
 
-    fn day(&self, batch: &Batch, placed: &PlacedDay) -> Result<SummedDay> {
-        let (mut tally, mut hasher) = (Tally::new(), DayHasher::new());
+    fn day(&self, batch: &Batch, placed: &PlacedDay, tally: &mut Tally<(u32, Band)>) -> Result<SummedDay> {
+        let mut hasher = DayHasher::new();
         for (place, key) in &placed.rows {
             let row = usize::try_from(*place).ok().and_then(|place| batch.rows().get(place)).ok_or_else(missing)?;
             let class = self.class(row.class)?;
@@ -148,12 +156,11 @@ impl Summariser {
             hasher.add(parts, &quantities);
         }
         let (day, priced_at, source) = (placed.day, self.calendar.start_of(placed.day), self.source);
-        let mut sums = UsageSums::new();
-        tally.drain(&mut sums, |(class, band)| {
+        let lines = tally.lines(|(class, band)| {
             let &NewClass { model, tier, tag_set, .. } = self.class(class)?;
             Ok::<_, LedgerError>(UsageKey { day, priced_at, source, tag_set, model, tier, band })
         })?;
-        Ok(SummedDay { lines: sums.take(), seal: hasher.seal(day), displaced: placed.displaced })
+        Ok(SummedDay { lines, seal: hasher.seal(day), first: placed.first, displaced: placed.displaced })
     }
 
     fn class(&self, place: u32) -> Result<&NewClass> {

@@ -8,6 +8,7 @@ use crate::domain::event::Band;
 use crate::domain::meter::{FREQUENT, Meter};
 use crate::domain::period::{Month, Period};
 use crate::domain::quantities::{Frequent, Quantities, QuantityOverflow};
+use crate::domain::timestamp::Timestamp;
 use crate::domain::usage::{UsageKey, UsageLine, UsageSums};
 use crate::ledger::transaction::Snapshot;
 use crate::ledger::{Ledger, LedgerError, Result, chain, fits};
@@ -55,10 +56,16 @@ impl Grain {
     }
 }
 
+/// Sums of one statement.
+const LINES: usize = 16;
+/// The columns of a sum.
+const COLUMNS: usize = 18;
+
 /// Adds sums to a table.
 pub(super) struct Adder<'w> {
     grain: Grain,
     add: Statement<'w>,
+    add_new: Statement<'w>,
     add_meter: Statement<'w>,
 }
 
@@ -68,34 +75,51 @@ impl<'w> Adder<'w> {
         let meters = ["input", "cache_read", "cache_write", "cache_write_1h", "output", "reasoning", "request"];
         let sums =
             meters.map(|meter| format!("{meter} = coalesce({meter} + excluded.{meter}, {meter}, excluded.{meter})"));
-        let add = format!(
+        let into = format!(
             "INSERT INTO {table} ({column}, posting_period, source, tag_set, model, tier, band, events, active, first_at, \
-             last_at, {}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18) \
-             ON CONFLICT DO UPDATE SET events = events + excluded.events, active = active + excluded.active, \
-             first_at = min(first_at, excluded.first_at), last_at = max(last_at, excluded.last_at), {}",
-            meters.join(", "),
+             last_at, {}) VALUES ",
+            meters.join(", ")
+        );
+        let values = format!("({})", ["?"; COLUMNS].join(", "));
+        let add = format!(
+            "{into} {values} ON CONFLICT DO UPDATE SET events = events + excluded.events, \
+             active = active + excluded.active, first_at = min(first_at, excluded.first_at), \
+             last_at = max(last_at, excluded.last_at), {}",
             sums.join(", ")
         );
+        let add_new = format!("{into} {}", vec![values.as_str(); LINES].join(", "));
         let add_meter = format!(
             "INSERT INTO {table}_meter ({column}, posting_period, source, tag_set, model, tier, band, meter, quantity) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO UPDATE SET quantity = quantity + excluded.quantity"
         );
-        Ok(Self { grain, add: connection.prepare(&add)?, add_meter: connection.prepare(&add_meter)? })
+        let [add, add_new, add_meter] = [add, add_new, add_meter].map(|sql| connection.prepare(&sql));
+        Ok(Self { grain, add: add?, add_new: add_new?, add_meter: add_meter? })
+    }
+
+    /// Adds lines in the order of their keys, to a span that has none yet: without a look for what is there, and many to a
+    /// statement.
+    pub(super) fn add_to_none(&mut self, lines: &[UsageLine]) -> Result<()> {
+        let chunks = lines.chunks_exact(LINES);
+        let rest = chunks.remainder();
+        for chunk in chunks {
+            for (number, line) in chunk.iter().enumerate() {
+                bind(&mut self.add_new, number * COLUMNS, self.grain, line)?;
+            }
+            self.add_new.raw_execute()?;
+            chunk.iter().try_for_each(|line| self.add_rare(line))?;
+        }
+        rest.iter().try_for_each(|line| self.add(line))
     }
 
     /// Adds a line. A sum beyond 64 bits would be a REAL, which the STRICT table refuses.
     pub(super) fn add(&mut self, line: &UsageLine) -> Result<()> {
-        let key = &line.key;
-        let (span, posting) = (self.grain.number(key.day), key.day.month().code());
-        let head = [span, posting, key.source, key.tag_set, key.model, key.tier, key.band.code()];
-        let counts = [line.events, line.active, line.first_at.nanos(), line.last_at.nanos()];
-        for (parameter, value) in (1_usize..).zip(head.iter().chain(&counts)) {
-            self.add.raw_bind_parameter(parameter, value)?;
-        }
-        for (parameter, quantity) in (12_usize..).zip(line.quantities.frequent().iter()) {
-            self.add.raw_bind_parameter(parameter, quantity)?;
-        }
+        bind(&mut self.add, 0, self.grain, line)?;
         self.add.raw_execute().map_err(too_large)?;
+        self.add_rare(line)
+    }
+
+    fn add_rare(&mut self, line: &UsageLine) -> Result<()> {
+        let head = head(self.grain, &line.key);
         for (meter, quantity) in line.quantities.rare() {
             for (parameter, value) in (1_usize..).zip(head.iter().chain(&[i64::from(meter.code()), *quantity])) {
                 self.add_meter.raw_bind_parameter(parameter, value)?;
@@ -106,28 +130,55 @@ impl<'w> Adder<'w> {
     }
 }
 
+/// What a sum is about, as the columns have it.
+fn head(grain: Grain, key: &UsageKey) -> [i64; 7] {
+    let (span, posting) = (grain.number(key.day), key.day.month().code());
+    [span, posting, key.source, key.tag_set, key.model, key.tier, key.band.code()]
+}
+
+/// Binds a line from a parameter on, counted from 0.
+fn bind(statement: &mut Statement<'_>, from: usize, grain: Grain, line: &UsageLine) -> Result<()> {
+    let counts = [line.events, line.active, line.first_at.nanos(), line.last_at.nanos()];
+    let known = head(grain, &line.key).into_iter().chain(counts).map(Some);
+    for (parameter, value) in (from + 1..).zip(known.chain(line.quantities.frequent().iter())) {
+        statement.raw_bind_parameter(parameter, value)?;
+    }
+    Ok(())
+}
+
 /// Months of payers, gathered from days of tag sets.
 #[derive(Debug, Default)]
-pub(super) struct Months(UsageSums);
+pub(super) struct Months {
+    sums: UsageSums,
+    /// The day counted last, the first day of its month, and when that began.
+    last: Option<(Day, Day, Timestamp)>,
+}
 
 impl Months {
     /// Counts a day's line.
     pub(super) fn count(&mut self, ledger: &Ledger, payers: &FxHashMap<i64, i64>, line: &UsageLine) -> Result<()> {
-        let first = line.key.day.month().first();
+        let (first, priced_at) = match self.last {
+            Some((day, first, start)) if day == line.key.day => (first, start),
+            _ => {
+                let first = line.key.day.month().first();
+                (first, ledger.settings().calendar.start_of(first))
+            }
+        };
+        self.last = Some((line.key.day, first, priced_at));
         let missing = || LedgerError::Corrupt(format!("tag set {} is not there", line.key.tag_set));
         let tag_set = *payers.get(&line.key.tag_set).ok_or_else(missing)?;
-        let key = UsageKey { day: first, priced_at: ledger.settings().calendar.start_of(first), tag_set, ..line.key };
-        Ok(self.0.add(UsageLine { key, ..line.clone() })?)
+        let key = UsageKey { day: first, priced_at, tag_set, ..line.key };
+        Ok(self.sums.add_to(key, line)?)
     }
 
     /// Adds other months.
     pub(super) fn merge(&mut self, other: Self) -> Result<()> {
-        Ok(self.0.merge(other.0)?)
+        Ok(self.sums.merge(other.sums)?)
     }
 
     /// The lines in order, and none are left.
     pub(super) fn take(&mut self) -> Vec<UsageLine> {
-        self.0.take()
+        self.sums.take()
     }
 }
 
@@ -234,7 +285,7 @@ pub(super) fn all_months(connection: &Connection, ledger: &Ledger) -> Result<Vec
     lines(connection, ledger, Grain::Month, (first, Day::LAST))
 }
 
-fn usage_key(row: &Row<'_>, day: Day, priced_at: crate::domain::timestamp::Timestamp) -> Result<UsageKey> {
+fn usage_key(row: &Row<'_>, day: Day, priced_at: Timestamp) -> Result<UsageKey> {
     let band =
         Band::from_code(row.get(5)?).ok_or_else(|| LedgerError::Corrupt("a prompt band is out of range".to_owned()))?;
     Ok(UsageKey {
@@ -275,7 +326,7 @@ fn rare_meters(
     let mut lines = lines.iter_mut().peekable();
     while let Some(row) = rows.next()? {
         let day = grain.first_day(row.get(0)?)?;
-        let key = usage_key(row, day, crate::domain::timestamp::Timestamp::EARLIEST)?;
+        let key = usage_key(row, day, Timestamp::EARLIEST)?;
         let wanted = |line: &UsageLine| {
             let k = &line.key;
             (k.day, k.source, k.tag_set, k.model, k.tier, k.band)
