@@ -5,15 +5,15 @@
 //! is ever deleted, so a walk from an event's key to the first free one, in each half, meets it if it is there.
 
 mod grow;
+mod seal;
 
 use crate::domain::batch::{Batch, Class, NameCounts, Names, Row};
-use crate::domain::calendar::{Calendar, Day, DayFinder};
+use crate::domain::calendar::{Calendar, Day};
 use crate::domain::canonical::{self, Encoder};
 use crate::domain::event::PromptSize;
 use crate::domain::key::{EventKey, Half};
 use crate::domain::meter::Meter;
 use crate::domain::quantities::{Quantities, QuantityOverflow};
-use crate::ledger::class::Classes;
 use crate::ledger::conflict::{AtKey, Conflict, Stored, Why};
 use crate::ledger::dictionary::{self, Numbers};
 use crate::ledger::insert::{Classed, Inserter};
@@ -22,11 +22,10 @@ use crate::ledger::neighbours::Neighbours;
 use crate::ledger::payload::BatchSeal;
 use crate::ledger::quarantine;
 use crate::ledger::recount;
-use crate::ledger::scan::{self, Columns, METER_COLUMNS};
-use crate::ledger::summarise::{DayHasher, DaySeal, NewClass, PlacedBatch, PlacedDay, Summariser, Summary, SummedDay};
+use crate::ledger::scan::METER_COLUMNS;
+use crate::ledger::summarise::{DaySeal, NewClass, PlacedBatch, PlacedDay, Summariser, Summary, SummedDay};
 use crate::ledger::sums::{Adder, Grain, Months};
 use crate::ledger::transaction::Write;
-use crate::ledger::verify::parts;
 use crate::ledger::{Ledger, LedgerError, Result, stored};
 use rusqlite::{Connection, Statement};
 use rustc_hash::FxHashMap;
@@ -53,6 +52,8 @@ pub struct Appender<'w> {
     daily: Adder<'w>,
     /// Few, so they are written once.
     months: Months,
+    /// What records that grew add to months, written after those, since it is added to what is there.
+    grown_months: Months,
     insert: Inserter<'w>,
     insert_meter: Statement<'w>,
     source: i64,
@@ -80,10 +81,11 @@ pub struct Appender<'w> {
     found_before: bool,
     outcome: Appended,
     conflicts: Vec<Conflict>,
-    /// The models of records that grew, by day.
+    /// The models of records that grew into another band, by day.
     grown: BTreeMap<Day, BTreeSet<i64>>,
     /// The older states that this file has of records, by the keys of these.
     older: FxHashMap<EventKey, Quantities>,
+    forms: Option<seal::Forms>,
 }
 
 /// What became of a file's events.
@@ -111,7 +113,7 @@ pub struct Appended {
 enum Placed {
     Fresh(EventKey),
     Duplicate,
-    Revision,
+    Revision(EventKey),
     Conflict,
 }
 
@@ -150,6 +152,7 @@ impl<'w> Appender<'w> {
             ledger: write.ledger(),
             daily: Adder::new(connection, Grain::Day)?,
             months: Months::default(),
+            grown_months: Months::default(),
             insert: Inserter::new(connection)?,
             insert_meter: connection.prepare(INSERT_METER)?,
             source,
@@ -172,6 +175,7 @@ impl<'w> Appender<'w> {
             conflicts: Vec::new(),
             grown: BTreeMap::new(),
             older: FxHashMap::default(),
+            forms: None,
         })
     }
 
@@ -220,7 +224,10 @@ impl<'w> Appender<'w> {
                 self.months.count(self.ledger, &self.numbers.payers, line)?;
             }
             // The digest is over the rows that stand there, in the order they stand in.
-            let seal = if *displaced { self.seal_as_stored(summary.id, seal.day)? } else { *seal };
+            let seal = match displaced {
+                Some(keys) => self.seal_as_stored(summary.id, seal.day, keys)?,
+                None => *seal,
+            };
             self.outcome.accepted += seal.events;
             self.outcome.first_day = Some(self.outcome.first_day.map_or(seal.day, |first| first.min(seal.day)));
             self.outcome.last_day = Some(self.outcome.last_day.map_or(seal.day, |last| last.max(seal.day)));
@@ -261,7 +268,9 @@ impl<'w> Appender<'w> {
     /// What became of the events; an error if any conflicted.
     pub fn finish(mut self) -> Result<Appended> {
         let mut monthly = Adder::new(self.connection, Grain::Month)?;
-        self.months.take().iter().try_for_each(|line| monthly.add(line))?;
+        for mut months in [self.months, self.grown_months] {
+            months.take().iter().try_for_each(|line| monthly.add(line))?;
+        }
         recount::renew(self.connection, self.ledger, &self.grown)?;
         self.outcome.resolved.sort_unstable();
         if self.conflicts.is_empty() { Ok(self.outcome) } else { Err(LedgerError::Conflicts(self.conflicts)) }
@@ -282,6 +291,7 @@ impl<'w> Appender<'w> {
             placed: PlacedDay {
                 day,
                 rows: Vec::with_capacity(rows.len()),
+                revisions: Vec::new(),
                 first: self.neighbours.events(day) == 0,
                 displaced: false,
             },
@@ -340,7 +350,10 @@ impl<'w> Appender<'w> {
                     self.insert_rare(batch, row, key, class.1)?;
                 }
                 Placed::Duplicate => self.outcome.duplicates += 1,
-                Placed::Revision => so_far.placed.displaced = true,
+                Placed::Revision(key) => {
+                    so_far.placed.displaced = true;
+                    so_far.placed.revisions.push(key);
+                }
                 Placed::Conflict => {}
             }
         }
@@ -446,19 +459,5 @@ impl<'w> Appender<'w> {
             }
         }
         Ok(())
-    }
-
-    fn seal_as_stored(&self, batch_id: i64, day: Day) -> Result<DaySeal> {
-        let classes = Classes::read(self.connection, DayFinder::new(self.calendar))?;
-        let forms = classes.forms(self.connection)?;
-        let mut hasher = DayHasher::new();
-        let (first, last) = EventKey::range_of(day);
-        scan::events(self.ledger, &classes, first, last, Columns::All, |event| {
-            if event.batch == batch_id {
-                hasher.add(parts(event, &forms)?, &event.quantities);
-            }
-            Ok(())
-        })?;
-        Ok(hasher.seal(day))
     }
 }

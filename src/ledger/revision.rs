@@ -52,6 +52,7 @@ impl Payer {
 struct Part {
     id: String,
     class: i64,
+    prompt: PromptSize,
     payer: Payer,
     kind: u8,
     batch: i64,
@@ -69,11 +70,14 @@ pub(super) fn link(connection: &Connection, revision: EventKey, original: EventK
 fn part(connection: &Connection, key: EventKey) -> Result<Option<Part>> {
     let read = |row: &rusqlite::Row<'_>| -> Result<Part> {
         let mut frequent = scan::meters(row, 10)?;
-        if row.get::<_, u8>(6)? == PromptSize::Exact.code() {
+        let prompt = PromptSize::from_code(row.get(6)?)
+            .ok_or_else(|| LedgerError::Corrupt("the form of a prompt is out of range".to_owned()))?;
+        if prompt == PromptSize::Exact {
             frequent.set(METER_COLUMNS, 1);
         }
         Ok(Part {
             class: row.get(0)?,
+            prompt,
             payer: Payer { source: row.get(1)?, tag_set: row.get(2)?, model: row.get(3)?, tier: row.get(4)? },
             kind: row.get(5)?,
             batch: row.get(7)?,
@@ -166,6 +170,12 @@ impl History {
         let mut sum = Quantities::NONE;
         self.0.iter().try_for_each(|part| sum.add(&part.quantities))?;
         Ok(sum)
+    }
+
+    /// The band the record counts in among the thresholds of its model.
+    pub(super) fn band(&self, thresholds: &[i64]) -> Result<Band> {
+        let prompt = self.0.last().map_or(PromptSize::Exact, |part| part.prompt);
+        Ok(Band::of(prompt, self.now()?.prompt_size()?, thresholds))
     }
 
     /// Whether some part was appended by one of the batches.

@@ -43,6 +43,8 @@ impl PlacedBatch {
 pub(super) struct PlacedDay {
     pub(super) day: Day,
     pub(super) rows: Vec<(u32, EventKey)>,
+    /// The keys of later states of records.
+    pub(super) revisions: Vec<EventKey>,
     /// Whether these are the first events of the day.
     pub(super) first: bool,
     /// Whether the day's rows are not those that came, in the order they came in: some row got another key than its own,
@@ -77,7 +79,8 @@ pub(super) struct SummedDay {
     pub(super) lines: Vec<UsageLine>,
     pub(super) seal: DaySeal,
     pub(super) first: bool,
-    pub(super) displaced: bool,
+    /// All its keys in their order, where its rows do not stand there as they came.
+    pub(super) displaced: Option<Vec<EventKey>>,
 }
 
 /// A day's part of a batch as its digest holds it.
@@ -160,7 +163,13 @@ impl Summariser {
             let &NewClass { model, tier, tag_set, .. } = self.class(class)?;
             Ok::<_, LedgerError>(UsageKey { day, priced_at, source, tag_set, model, tier, band })
         })?;
-        Ok(SummedDay { lines, seal: hasher.seal(day), first: placed.first, displaced: placed.displaced })
+        let displaced = placed.displaced.then(|| {
+            let mut keys: Vec<EventKey> = placed.rows.iter().map(|(_, key)| *key).collect();
+            keys.extend(&placed.revisions);
+            keys.sort_unstable();
+            keys
+        });
+        Ok(SummedDay { lines, seal: hasher.seal(day), first: placed.first, displaced })
     }
 
     fn class(&self, place: u32) -> Result<&NewClass> {

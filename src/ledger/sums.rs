@@ -66,6 +66,7 @@ pub(super) struct Adder<'w> {
     grain: Grain,
     add: Statement<'w>,
     add_new: Statement<'w>,
+    grow: Statement<'w>,
     add_meter: Statement<'w>,
 }
 
@@ -88,12 +89,19 @@ impl<'w> Adder<'w> {
             sums.join(", ")
         );
         let add_new = format!("{into} {}", vec![values.as_str(); LINES].join(", "));
+        let more = |(place, meter)| format!("{meter} = coalesce({meter} + ?{place}, {meter}, ?{place})");
+        let grow = format!(
+            "UPDATE {table} SET events = events + ?8, active = active + ?9, first_at = min(first_at, ?10), \
+             last_at = max(last_at, ?11), {} WHERE {column} = ?1 AND posting_period = ?2 AND source = ?3 \
+             AND tag_set = ?4 AND model = ?5 AND tier = ?6 AND band = ?7",
+            (12..).zip(meters).map(more).collect::<Vec<_>>().join(", ")
+        );
         let add_meter = format!(
             "INSERT INTO {table}_meter ({column}, posting_period, source, tag_set, model, tier, band, meter, quantity) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO UPDATE SET quantity = quantity + excluded.quantity"
         );
-        let [add, add_new, add_meter] = [add, add_new, add_meter].map(|sql| connection.prepare(&sql));
-        Ok(Self { grain, add: add?, add_new: add_new?, add_meter: add_meter? })
+        let [add, add_new, grow, add_meter] = [add, add_new, grow, add_meter].map(|sql| connection.prepare(&sql));
+        Ok(Self { grain, add: add?, add_new: add_new?, grow: grow?, add_meter: add_meter? })
     }
 
     /// Adds lines in the order of their keys, to a span that has none yet: without a look for what is there, and many to a
@@ -111,10 +119,15 @@ impl<'w> Adder<'w> {
         rest.iter().try_for_each(|line| self.add(line))
     }
 
-    /// Adds a line. A sum beyond 64 bits would be a REAL, which the STRICT table refuses.
+    /// Adds a line; one without events of its own, of records that grew, to the sum that has them. A sum beyond 64 bits
+    /// would be a REAL, which the STRICT table refuses.
     pub(super) fn add(&mut self, line: &UsageLine) -> Result<()> {
-        bind(&mut self.add, 0, self.grain, line)?;
-        self.add.raw_execute().map_err(too_large)?;
+        let statement = if line.events == 0 { &mut self.grow } else { &mut self.add };
+        bind(statement, 0, self.grain, line)?;
+        if statement.raw_execute().map_err(too_large)? == 0 {
+            let what = "a record that grew is in no sum (tokenbook rebuild makes them anew)";
+            return Err(LedgerError::Corrupt(what.to_owned()));
+        }
         self.add_rare(line)
     }
 

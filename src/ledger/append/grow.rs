@@ -1,16 +1,19 @@
 //! Later states of records that grow, met while appending: what was added becomes a revision.
 //!
-//! A file is one state of its records, so only what earlier imports have brought can have grown. The sums of a day on
-//! which a record grew are made anew in the end, as its whole may fall into another band of prompt sizes.
+//! A file is one state of its records, so only what earlier imports have brought can have grown. What was added is added to
+//! the sums. Where the whole falls into another band of prompt sizes, the sums of its model and day are made anew in the
+//! end.
 
 use super::{Appender, Placed};
 use crate::domain::batch::{Batch, Head, Records, Row};
-use crate::domain::event::PromptSize;
+use crate::domain::event::{Band, PromptSize};
 use crate::domain::key::EventKey;
 use crate::domain::quantities::Quantities;
+use crate::domain::usage::{UsageKey, UsageLine};
 use crate::ledger::conflict::Why;
 use crate::ledger::revision::{self, History, Payer, Standing};
 use crate::ledger::{LedgerError, Result, dictionary};
+use std::sync::Arc;
 
 impl Appender<'_> {
     /// What becomes of a row whose id is in the ledger with other content.
@@ -43,8 +46,9 @@ impl Appender<'_> {
                     // The record stays where its first state has put it.
                     let mut row = *row;
                     row.at = history.at().unwrap_or(row.at);
-                    self.revise(batch_id, (batch.id(&row), &row), class, &added, original)?;
-                    return Ok(Placed::Revision);
+                    let key = self.revise(batch_id, (batch.id(&row), &row), class, &added, original)?;
+                    self.sum_up(key, &row, class.1, &history, (&state, &added))?;
+                    return Ok(Placed::Revision(key));
                 }
             };
         }
@@ -67,12 +71,13 @@ impl Appender<'_> {
         (class, prompt): (i64, PromptSize),
         added: &Quantities,
         original: EventKey,
-    ) -> Result<()> {
+    ) -> Result<EventKey> {
         let mut part = Batch::new();
         let head = Head { key: row.key, at: row.at, line: row.line, class: row.class };
         let full = |_| LedgerError::Corrupt(format!("{id:?} does not fit a batch"));
         part.push(head, id, added.frequent(), added.rare()).map_err(full)?;
-        let Some(row) = part.rows().first() else { return Ok(()) };
+        let missing = || LedgerError::Corrupt(format!("{id:?} is not in its batch"));
+        let row = part.rows().first().ok_or_else(missing)?;
         let class = dictionary::class_of_revisions(self.connection, class)?;
         let mut key = original.next_in_half();
         while !self.insert.try_one(batch_id, &part, (row, class), key)? {
@@ -86,9 +91,44 @@ impl Appender<'_> {
         self.neighbours.appended(key.day(), std::iter::once(key));
         self.outcome.revisions += 1;
         self.outcome.resolved.extend(self.waiting.remove(id).unwrap_or_default());
-        let model = self.payer_of(row)?.model;
-        self.grown.entry(key.day()).or_default().insert(model);
-        Ok(())
+        Ok(key)
+    }
+
+    /// Counts a revision in the sums: what it added, or later all of its day and model.
+    fn sum_up(
+        &mut self,
+        key: EventKey,
+        row: &Row,
+        prompt: PromptSize,
+        history: &History,
+        (state, added): (&Quantities, &Quantities),
+    ) -> Result<()> {
+        let Payer { source, tag_set, model, tier } = self.payer_of(row)?;
+        let thresholds = self.thresholds_of(row);
+        let band = Band::of(prompt, state.prompt_size()?, &thresholds);
+        if band != history.band(&thresholds)? {
+            self.grown.entry(key.day()).or_default().insert(model);
+            return Ok(());
+        }
+        let (day, priced_at) = (key.day(), self.calendar.start_of(key.day()));
+        let active = i64::from(state.is_active()) - i64::from(history.now()?.is_active());
+        let line = UsageLine {
+            key: UsageKey { day, priced_at, source, tag_set, model, tier, band },
+            events: 0,
+            active,
+            first_at: row.at,
+            last_at: row.at,
+            quantities: added.clone(),
+        };
+        self.daily.add(&line)?;
+        self.grown_months.count(self.ledger, &self.numbers.payers, &line)
+    }
+
+    /// The thresholds of the model of a row.
+    fn thresholds_of(&self, row: &Row) -> Arc<[i64]> {
+        let class = usize::try_from(row.class).ok().and_then(|place| self.classes.get(place));
+        let model = class.and_then(|class| self.models.get(usize::try_from(class.model).ok()?));
+        model.and_then(|model| self.thresholds.get(model)).cloned().unwrap_or_default()
     }
 }
 

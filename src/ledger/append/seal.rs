@@ -1,0 +1,60 @@
+//! Digests of days whose rows do not stand there as they came: of what is read back.
+
+use super::Appender;
+use crate::domain::calendar::{Day, DayFinder};
+use crate::domain::key::EventKey;
+use crate::ledger::Result;
+use crate::ledger::class::Classes;
+use crate::ledger::scan::{self, Columns, StoredEvent};
+use crate::ledger::summarise::{DayHasher, DaySeal};
+use crate::ledger::verify::parts;
+use rustc_hash::FxHashMap;
+
+/// Reading an event by its key costs as much as so many on the way through a day.
+const SCAN_FACTOR: usize = 64;
+
+const NEWEST_CLASS: &str = "SELECT coalesce(max(id), 0) FROM event_class";
+
+/// The classes up to one, and their canonical forms.
+pub(super) struct Forms {
+    newest: i64,
+    classes: Classes,
+    by_class: FxHashMap<i64, Vec<u8>>,
+}
+
+impl Appender<'_> {
+    /// The digest of a batch's events of a day, which have these keys, as they stand there.
+    pub(super) fn seal_as_stored(&mut self, batch: i64, day: Day, keys: &[EventKey]) -> Result<DaySeal> {
+        let forms = self.forms()?;
+        let mut hasher = DayHasher::new();
+        let mut add = |event: &StoredEvent<'_>| {
+            if event.batch == batch {
+                hasher.add(parts(event, &forms.by_class)?, &event.quantities);
+            }
+            Ok(())
+        };
+        if keys.len().saturating_mul(SCAN_FACTOR) < self.neighbours.events(day) {
+            for key in keys {
+                scan::events(self.ledger, &forms.classes, *key, *key, Columns::All, &mut add)?;
+            }
+        } else {
+            let (first, last) = EventKey::range_of(day);
+            scan::events(self.ledger, &forms.classes, first, last, Columns::All, &mut add)?;
+        }
+        self.forms = Some(forms);
+        Ok(hasher.seal(day))
+    }
+
+    /// The forms of all classes; read again where there are newer ones.
+    fn forms(&mut self) -> Result<Forms> {
+        let newest = self.connection.prepare_cached(NEWEST_CLASS)?.query_row([], |row| row.get(0))?;
+        match self.forms.take() {
+            Some(forms) if forms.newest == newest => Ok(forms),
+            _ => {
+                let classes = Classes::read(self.connection, DayFinder::new(self.calendar))?;
+                let by_class = classes.forms(self.connection)?;
+                Ok(Forms { newest, classes, by_class })
+            }
+        }
+    }
+}
