@@ -27,6 +27,7 @@ use crate::ledger::summarise::{DayHasher, DaySeal, NewClass, PlacedBatch, Placed
 use crate::ledger::sums::{Adder, Grain, Months};
 use crate::ledger::transaction::Write;
 use crate::ledger::verify::parts;
+use crate::ledger::watch::Watch;
 use crate::ledger::{Ledger, LedgerError, Result, stored};
 use rusqlite::{Connection, Statement};
 use rustc_hash::FxHashMap;
@@ -242,11 +243,11 @@ impl<'w> Appender<'w> {
         Ok(())
     }
 
-    /// What became of the events; an error if any conflicted.
-    pub fn finish(mut self) -> Result<Appended> {
+    /// What became of the events; an error if any conflicted. Days on which records have grown are read again, watched.
+    pub fn finish(mut self, watch: &Watch) -> Result<Appended> {
         let mut monthly = Adder::new(self.connection, Grain::Month)?;
         self.months.take().iter().try_for_each(|line| monthly.add(line))?;
-        recount::renew(self.connection, self.ledger, &self.grown)?;
+        recount::renew(self.connection, (self.ledger, watch), &self.grown)?;
         self.outcome.resolved.sort_unstable();
         if self.conflicts.is_empty() { Ok(self.outcome) } else { Err(LedgerError::Conflicts(self.conflicts)) }
     }
@@ -405,7 +406,7 @@ impl<'w> Appender<'w> {
         let forms = classes.forms(self.connection)?;
         let mut hasher = DayHasher::new();
         let (first, last) = EventKey::range_of(day);
-        scan::events(self.ledger, &classes, first, last, Columns::All, |event| {
+        scan::events((self.ledger, &Watch::default()), &classes, first, last, Columns::All, |event| {
             if event.batch == batch_id {
                 hasher.add(parts(event, &forms)?, &event.quantities);
             }
