@@ -15,7 +15,8 @@ use crate::ledger::{Ledger, LedgerError, Result, dictionary, fits};
 use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet};
 
-const DAYS_OF_EVENTS: &str = "SELECT min(key), max(key) FROM usage_event";
+// One extreme a statement is found at an end of the table; both in one would read all of it.
+const DAYS_OF_EVENTS: &str = "SELECT (SELECT min(key) FROM usage_event), (SELECT max(key) FROM usage_event)";
 
 /// The first and the last day that events stand under.
 pub(super) fn days_of_events(connection: &Connection) -> Result<Option<(Day, Day)>> {
