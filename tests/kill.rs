@@ -1,4 +1,5 @@
-//! An import that is killed, interrupted, or out of room is there whole or not at all, and can be run again.
+//! An import that is killed, interrupted, or out of room is there whole or not at all, and can be run again. What else
+//! takes long leaves no trace when it is interrupted.
 #![cfg(unix)]
 
 mod desk;
@@ -128,30 +129,66 @@ fn a_load_lets_readers_wait_and_waits_for_none() -> Outcome {
     Ok(())
 }
 
+const SIGNALS: [(&str, u32, i32); 2] = [("INT", 2, 130), ("TERM", 15, 143)];
+
+/// Sends a signal to a command that waits for a lock on the ledger, and lets it go on then.
+fn interrupted(desk: &Desk, arguments: &[&str], lock: &str, (name, signal, code): (&str, u32, i32)) -> Outcome<Ran> {
+    // The lock keeps it from ending before the signal arrives.
+    let database = desk.database()?;
+    database.execute_batch(lock)?;
+    let mut command = desk.command(arguments);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let ready = format!("/proc/{}/status", child.id());
+    let start = Instant::now();
+    // Its handlers are set when the status shows that it catches the signal.
+    while !catches(&ready, signal) && start.elapsed() < Duration::from_secs(20) {
+        std::thread::yield_now();
+    }
+    let sent = Command::new("kill").args([format!("-{name}"), child.id().to_string()]).status()?;
+    assert!(sent.success());
+    database.execute_batch("ROLLBACK")?;
+    Ran::of(child.wait_with_output()?)?.ends(code)
+}
+
 #[test]
 fn an_interrupted_import_rolls_back() -> Outcome {
     let clean = clean(EVENTS)?;
-    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+    for signal in SIGNALS {
         let desk = fresh(&clean)?;
-        // The lock keeps the import from ending before the signal arrives.
-        let database = desk.database()?;
-        database.execute_batch("BEGIN IMMEDIATE")?;
-        let mut command = desk.command(&["import", text(&clean.file)?]);
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-        let ready = format!("/proc/{}/status", child.id());
-        let start = Instant::now();
-        // Its handlers are set when the status shows that it catches the signal.
-        while !catches(&ready, if signal == "INT" { 2 } else { 15 }) && start.elapsed() < Duration::from_secs(20) {
-            std::thread::yield_now();
-        }
-        let sent = Command::new("kill").args([format!("-{signal}"), child.id().to_string()]).status()?;
-        assert!(sent.success());
-        database.execute_batch("ROLLBACK")?;
-        Ran::of(child.wait_with_output()?)?.ends(code)?.says("stopped, nothing of the file was imported")?;
+        interrupted(&desk, &["import", text(&clean.file)?], "BEGIN IMMEDIATE", signal)?
+            .says("stopped, nothing of the file was imported")?;
         assert_eq!(desk.events()?, 0);
-        drop(database);
-        holds(&desk, &clean, signal)?;
+        holds(&desk, &clean, signal.0)?;
     }
+    Ok(())
+}
+
+#[test]
+fn other_long_work_that_is_interrupted_leaves_no_trace() -> Outcome {
+    let clean = clean(EVENTS)?;
+    let desk = fresh(&clean)?;
+    desk.run(&["import", text(&clean.file)?])?.ends(0)?;
+    // What a rebuild would make right, and so tell that it was there.
+    desk.database()?.execute_batch("UPDATE usage_daily SET output = 7")?;
+    let sums = "SELECT sum(output) FROM usage_daily";
+    let (head, wrong) = (desk.head()?, desk.count(sums)?);
+    // Readers wait only for one that has the file alone.
+    let alone = "PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE";
+    let month =
+        ["month-end", "2026-10", "--usage", text(&clean.file)?, "--prices", text(&clean.prices)?, "--out", "out"];
+    let work: [(&[&str], &str); 3] =
+        [(&["rebuild"], "BEGIN IMMEDIATE"), (&["backup", "copy.db"], alone), (&month, "BEGIN IMMEDIATE")];
+    for (arguments, lock) in work {
+        for signal in SIGNALS {
+            interrupted(&desk, arguments, lock, signal)?.says("error: stopped\nhint: ")?;
+            assert_eq!((desk.head()?, desk.count(sums)?), (head.clone(), wrong), "{arguments:?}");
+            let known = ["tokenbook.db", "tokenbook.db-shm", "tokenbook.db-wal"];
+            let left = desk.names(".")?.into_iter().filter(|name| !known.contains(&name.as_str()));
+            assert_eq!(left.collect::<Vec<String>>(), Vec::<String>::new(), "{arguments:?} left files");
+        }
+    }
+    desk.run(&["rebuild"])?.ends(0)?;
+    desk.run(&["verify", "--deep"])?.ends(0)?;
     Ok(())
 }
 

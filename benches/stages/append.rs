@@ -14,6 +14,7 @@ use tokenbook::import::parse::Context;
 use tokenbook::ledger::append::{Appended, Appender};
 use tokenbook::ledger::connection::{Access, Ledger};
 use tokenbook::ledger::transaction::Write;
+use tokenbook::ledger::watch::Watch;
 
 #[divan::bench(sample_count = 10)]
 fn new_events(bencher: Bencher<'_, '_>) {
@@ -52,7 +53,7 @@ fn append(write: &Write<'_>, batches: Vec<Batch>, names: &Names) -> Appended {
     for batch in batches {
         books::ready(appender.append(batch, names, &mut summariser));
     }
-    books::ready(appender.finish())
+    books::ready(appender.finish(&Watch::default()))
 }
 
 /// The month, and the names its batches refer to.

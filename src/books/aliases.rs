@@ -42,13 +42,12 @@ impl Books {
     ) -> Result<AliasesImported, BooksError> {
         let aliases: Vec<ListedAlias> = alias_list(bytes, self.settings().calendar)
             .map_err(|problems| BooksError::Lines { file: file.to_owned(), problems })?;
-        let write = self.ledger.write(|| observer.waiting())?;
-        let priced: BTreeSet<String> = write.prices()?.into_iter().map(|row| row.key.model.to_string()).collect();
-        let without_price = aliases.iter().filter_map(|listed| without_price(listed, &priced)).collect();
-        let appended = write.append_aliases(&aliases, act.now, act.actor)?;
-        write.commit()?;
-        self.ledger.checkpoint()?;
-        Ok(AliasesImported { appended, without_price })
+        self.kept(observer, |write| {
+            let priced: BTreeSet<String> = write.prices()?.into_iter().map(|row| row.key.model.to_string()).collect();
+            let without_price = aliases.iter().filter_map(|listed| without_price(listed, &priced)).collect();
+            let appended = write.append_aliases(&aliases, act.now, act.actor)?;
+            Ok(AliasesImported { appended, without_price })
+        })
     }
 
     /// Aliases in the order of their names and starts. What is listed as CSV can be imported again.

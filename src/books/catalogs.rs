@@ -88,20 +88,19 @@ impl Books {
         act: Act<'_>,
         observer: &dyn Observer,
     ) -> Result<CatalogOutcome, BooksError> {
-        let write = self.ledger.write(|| observer.waiting())?;
-        let known = write.prices()?;
-        let (changes, missing) = compared(&known, offered, terms);
-        let prices = changes.prices();
-        if jumps == Jumps::Refuse {
-            let problems = unit_jumps(&known, &prices);
-            if !problems.is_empty() {
-                return Err(BooksError::Lines { file: offered.file.clone(), problems });
+        self.kept(observer, |write| {
+            let known = write.prices()?;
+            let (changes, missing) = compared(&known, offered, terms);
+            let prices = changes.prices();
+            if jumps == Jumps::Refuse {
+                let problems = unit_jumps(&known, &prices);
+                if !problems.is_empty() {
+                    return Err(BooksError::Lines { file: offered.file.clone(), problems });
+                }
             }
-        }
-        let appended = write.append_prices(&prices, act.now, act.actor)?;
-        write.commit()?;
-        self.ledger.checkpoint()?;
-        Ok(CatalogOutcome { changes, missing, appended })
+            let appended = write.append_prices(&prices, act.now, act.actor)?;
+            Ok(CatalogOutcome { changes, missing, appended })
+        })
     }
 }
 

@@ -10,6 +10,7 @@ pub use crate::books::import_options::{
     DEFAULT_SOURCE, ImportOptions, LISTED, LastLine, QUARANTINE_LIMIT, Quarantine, Run, UnknownFields,
 };
 use crate::books::unserved::Unserved;
+use crate::books::watching::watched;
 use crate::books::{Act, Books, Observer};
 use crate::domain::batch::Batch;
 use crate::domain::timestamp::Timestamp;
@@ -173,9 +174,14 @@ impl Consumer for Feed<'_> {
     }
 
     fn read(&mut self, bytes: u64) -> Demand {
-        self.observer.read(bytes);
-        if self.observer.stop() { Demand::Stop } else { Demand::More }
+        go_on(self.observer, bytes)
     }
+}
+
+/// Tells how much of a file was read, and hears whether to read on.
+fn go_on(observer: &dyn Observer, bytes: u64) -> Demand {
+    observer.read(bytes);
+    if observer.stop() { Demand::Stop } else { Demand::More }
 }
 
 /// A first batch so large means that more will come.
@@ -190,7 +196,7 @@ impl Books {
         act: Act<'_>,
         observer: &dyn Observer,
     ) -> Result<ImportOutcome, ImportError> {
-        if let Some(outcome) = self.same_file(input, options)? {
+        if let Some(outcome) = self.same_file(input, options, observer)? {
             options.check_rows(&outcome.file, outcome.lines - outcome.header - outcome.blank)?;
             return Ok(outcome);
         }
@@ -272,7 +278,7 @@ impl Books {
             drop(placed_sender);
             summaries.iter().try_for_each(|summary| appender.keep(&summary?))
         })?;
-        let outcome = appender.finish()?;
+        let outcome = watched(observer, |watch| appender.finish(watch))?;
         Ok(Some((write, outcome)))
     }
 
@@ -391,7 +397,12 @@ impl Books {
     }
 
     /// What is known without reading a file that was imported before, with the same options.
-    fn same_file(&self, input: &Input, options: &ImportOptions) -> Result<Option<ImportOutcome>, ImportError> {
+    fn same_file(
+        &self,
+        input: &Input,
+        options: &ImportOptions,
+        observer: &dyn Observer,
+    ) -> Result<Option<ImportOutcome>, ImportError> {
         let Input::File(path) = input else { return Ok(None) };
         let Ok(metadata) = std::fs::metadata(path) else { return Ok(None) };
         let snapshot = self.ledger.snapshot().map_err(ImportError::Ledger)?;
@@ -405,7 +416,7 @@ impl Books {
         if candidates.is_empty() {
             return Ok(None);
         }
-        let digest = input::digest(path)?.digest;
+        let digest = input::digest(path, |bytes| go_on(observer, bytes))?.ok_or(ImportError::Stopped)?.digest;
         let Some(import) = candidates.into_iter().find(|import| import.digest == digest) else { return Ok(None) };
         let count = |count: i64| u64::try_from(count).unwrap_or(0);
         let lines = snapshot.quarantine().map_err(ImportError::Ledger)?;

@@ -5,8 +5,13 @@
 use crate::books::import::ImportOutcome;
 use crate::books::output::Written;
 use crate::books::{BooksError, output};
+use crate::import::consumer::Demand;
+use crate::import::input::blocks;
+use crate::ledger::watch::Watch;
+use crate::ledger::{LedgerError, chain};
 use crate::sheet::Heading;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::path::Path;
 
 /// The file's name.
@@ -53,21 +58,41 @@ struct Lines {
 }
 
 impl InputFile {
-    /// A file by its role, hashed.
-    pub fn of(role: &'static str, path: &Path) -> Result<Self, BooksError> {
-        let (sha256, bytes) = output::sha256_of_file(path)?;
-        Ok(Self { role, file: path.display().to_string(), sha256, bytes, lines: None })
+    /// A file by its role, hashed while somebody watches.
+    pub fn of(role: &'static str, path: &Path, watch: &Watch) -> Result<Self, BooksError> {
+        Self::hashed(role, path, watch, |_| {})
+    }
+
+    /// A file, whose blocks are handed on as they are read.
+    fn hashed(role: &'static str, path: &Path, watch: &Watch, mut each: impl FnMut(&[u8])) -> Result<Self, BooksError> {
+        let (mut hasher, mut bytes) = (Sha256::new(), 0);
+        let demand = blocks(path, |block| {
+            let length = u64::try_from(block.len()).unwrap_or(u64::MAX);
+            hasher.update(block);
+            each(block);
+            bytes += length;
+            watch.add(length);
+            if watch.check().is_ok() { Demand::More } else { Demand::Stop }
+        });
+        match demand.map_err(|error| BooksError::io(path, error))? {
+            Demand::Stop => Err(LedgerError::Stopped.into()),
+            Demand::More => {
+                let (file, sha256) = (path.display().to_string(), chain::hex(&hasher.finalize()));
+                Ok(Self { role, file, sha256, bytes, lines: None })
+            }
+        }
     }
 
     /// A usage file, with what its import counted.
-    pub fn usage(path: &Path, outcome: &ImportOutcome) -> Result<Self, BooksError> {
+    pub fn usage(path: &Path, outcome: &ImportOutcome, watch: &Watch) -> Result<Self, BooksError> {
         let ImportOutcome { lines, header, blank, accepted, duplicates, quarantined, .. } = *outcome;
         let lines = Lines { all: lines, header, blank, events: accepted + duplicates, quarantined };
-        let file = Self::of("usage", path)?;
+        let mut now = blake3::Hasher::new();
+        let file = Self::hashed("usage", path, watch, |block| {
+            now.update(block);
+        })?;
         // The manifest names the bytes that were imported, not what has taken their place.
-        let now =
-            crate::import::input::digest(path).map_err(|error| BooksError::io(path, std::io::Error::other(error)))?;
-        if now.digest != outcome.digest {
+        if *now.finalize().as_bytes() != outcome.digest {
             return Err(BooksError::io(path, std::io::Error::other("the file changed after it was imported")));
         }
         Ok(Self { lines: Some(lines), ..file })

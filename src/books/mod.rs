@@ -31,6 +31,7 @@ use crate::domain::key::KeyHash;
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::connection::{Access, Ledger};
 use crate::ledger::quarantine::OpenLine;
+use crate::ledger::transaction::Write;
 use crate::ledger::{LedgerError, Settings, chain};
 use crate::report::ReportError;
 use crate::report::roi::RoiError;
@@ -63,9 +64,9 @@ pub trait Observer: Sync {
     fn waiting(&self) {}
     /// So many bytes of a file have been read.
     fn read(&self, _bytes: u64) {}
-    /// So many events have been appended or read.
+    /// So many events have been appended.
     fn events(&self, _events: u64) {}
-    /// Reading has come so far; told every now and then, from another thread, and once more when it is over.
+    /// Work has come so far; told every now and then, from another thread, and once more when it is over.
     fn reached(&self, _reached: Reached) {}
     /// Whether to stop without a trace.
     fn stop(&self) -> bool {
@@ -226,10 +227,6 @@ impl Books {
 
     /// Makes the daily sums anew from the events. Returns the number of sums.
     pub fn rebuild(&self, observer: &dyn Observer) -> Result<u64, LedgerError> {
-        let write = self.ledger.write(|| observer.waiting())?;
-        let sums = write.rebuild()?;
-        write.commit()?;
-        self.ledger.checkpoint()?;
-        Ok(sums)
+        self.kept(observer, Write::rebuild)
     }
 }

@@ -8,11 +8,14 @@ use crate::books::output::{Folder, file_name};
 use crate::books::prices::Jumps;
 use crate::books::reports::{Basis, Request, Statement};
 use crate::books::rules::RulesImported;
-use crate::books::{Act, Books, BooksError, Observer, Silent};
+use crate::books::watching::watched;
+use crate::books::{Act, Books, BooksError, Observer, Stage};
 use crate::domain::currency::Currency;
 use crate::domain::period::Month;
+use crate::ledger::LedgerError;
 use crate::ledger::departments::DepartmentsAppended;
 use crate::ledger::prices::PricesAppended;
+use crate::ledger::watch::Watch;
 use crate::render::json::Document;
 use crate::report::by::Dimension;
 use crate::report::roi::list::BenefitList;
@@ -147,10 +150,11 @@ impl Books {
         inputs: &MonthEnd,
         imported: &[ImportOutcome],
         act: Act<'_>,
+        observer: &dyn Observer,
     ) -> Result<Reports, BooksError> {
         let period = inputs.month.period();
-        let statement =
-            self.statement(&Request { now: Some(act.now), basis: Basis::Sums, ..Request::of(period) }, &Silent)?;
+        let request = Request { now: Some(act.now), basis: Basis::Sums, ..Request::of(period) };
+        let statement = self.statement(&request, observer)?;
         let snapshot = self.ledger.snapshot()?;
         let (before, after) = snapshot.events_outside(period)?;
         let (roi, savings) = statement.with_files(inputs)?;
@@ -168,8 +172,11 @@ impl Books {
         let by_department = reports.statement.report("chargeback", &[Dimension::Department])?;
         let detail = reports.statement.report("chargeback", &DETAIL)?;
         let summary = summary_file(&reports)?;
-        let files = input_files(inputs, imported)?;
-        // Everything is made: only now is anything written.
+        let files = watched(observer, |watch| input_files(inputs, imported, watch))?;
+        // Everything is made: only now is anything written, and then to the end, as half of the files would be no month.
+        if observer.stop() {
+            return Err(LedgerError::Stopped.into());
+        }
         let mut folder = Folder::open(&inputs.out)?;
         folder.write_csv("chargeback.csv", &by_department)?;
         folder.write_csv("chargeback-detail.csv", &detail)?;
@@ -270,13 +277,17 @@ pub fn offers(path: &Path, currency: Currency) -> Result<Offers, BooksError> {
 }
 
 /// The manifest's inputs.
-fn input_files(inputs: &MonthEnd, imported: &[ImportOutcome]) -> Result<Vec<InputFile>, BooksError> {
-    let mut files = vec![InputFile::of("prices", &inputs.prices)?];
+fn input_files(inputs: &MonthEnd, imported: &[ImportOutcome], watch: &Watch) -> Result<Vec<InputFile>, BooksError> {
+    let optional = inputs.optional();
+    let others = optional.iter().filter_map(|(_, path)| *path).chain([&inputs.prices]);
+    let sizes = inputs.usage.iter().chain(others).map(|path| std::fs::metadata(path).map(|file| file.len()));
+    watch.begin(Stage::Inputs, sizes.sum::<std::io::Result<u64>>().ok());
+    let mut files = vec![InputFile::of("prices", &inputs.prices, watch)?];
     for (path, outcome) in inputs.usage.iter().zip(imported) {
-        files.push(InputFile::usage(path, outcome)?);
+        files.push(InputFile::usage(path, outcome, watch)?);
     }
-    for (role, path) in inputs.optional() {
-        files.extend(path.map(|path| InputFile::of(role, path)).transpose()?);
+    for (role, path) in optional {
+        files.extend(path.map(|path| InputFile::of(role, path, watch)).transpose()?);
     }
     Ok(files)
 }

@@ -6,7 +6,9 @@
 
 use crate::books::catalogs::{Offered, compared};
 use crate::books::reports::thresholds;
-use crate::books::{Act, Books, BooksError};
+use crate::books::watching::watched;
+use crate::books::{Act, Books, BooksError, Observer, Stage};
+use crate::domain::calendar::Day;
 use crate::domain::event::Band;
 use crate::domain::key::EventKey;
 use crate::domain::meter::Unit;
@@ -15,8 +17,10 @@ use crate::domain::period::{Month, Period};
 use crate::domain::quantities::QuantityOverflow;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::usage::{Dictionary, Tally, UsageKey, UsageLine, UsageSums};
-use crate::ledger::scan::Columns;
+use crate::ledger::LedgerError;
+use crate::ledger::scan::{Columns, StoredEvent};
 use crate::ledger::transaction::Snapshot;
+use crate::ledger::watch::Watch;
 use crate::price::alias::AliasRow;
 use crate::price::catalog::Terms;
 use crate::price::change::{Changes, Kind};
@@ -59,8 +63,20 @@ impl Books {
         month: Option<Month>,
         listed: Listed,
         act: Act<'_>,
+        observer: &dyn Observer,
     ) -> Result<PriceDiff, BooksError> {
-        let snapshot = self.ledger.snapshot()?;
+        watched(observer, |watch| self.watched_diff(offered, terms, month, listed, (act, watch)))
+    }
+
+    fn watched_diff(
+        &self,
+        offered: &Offered,
+        terms: &Terms,
+        month: Option<Month>,
+        listed: Listed,
+        (act, watch): (Act<'_>, &Arc<Watch>),
+    ) -> Result<PriceDiff, BooksError> {
+        let snapshot = self.ledger.snapshot()?.watched(watch)?;
         let settings = self.settings();
         let (known, aliases) = (snapshot.prices()?, snapshot.aliases()?);
         let (changes, missing) = compared(&known, offered, terms);
@@ -166,9 +182,9 @@ fn costs(snapshot: &Snapshot<'_>, period: Period, states: &[State; 2]) -> Result
     let names = snapshot.dictionary()?;
     let currency = snapshot.ledger().settings().currency;
     let mut costs = Costs::new();
-    for (at, state) in states.iter().enumerate() {
+    for (at, (state, lines)) in states.iter().zip(sums(snapshot, period, states, &names)?).enumerate() {
         let mut rater = Rater::new(&state.book, &names, currency);
-        for line in sums(snapshot, period, state, &names)? {
+        for line in lines {
             let Some(model) = names.models.get(&line.key.model) else { continue };
             let provider = model.provider.as_ref().map_or_else(String::new, ToString::to_string);
             let of_model = costs.entry((provider, model.name.to_string())).or_insert([NOTHING; 2]);
@@ -188,30 +204,50 @@ fn costs(snapshot: &Snapshot<'_>, period: Period, states: &[State; 2]) -> Result
     Ok(costs)
 }
 
-/// The period's events, summed over all that their prices depend on.
+/// The period's events, summed at each state over all that their prices depend on.
 fn sums(
     snapshot: &Snapshot<'_>,
     period: Period,
-    state: &State,
+    states: &[State; 2],
     names: &Dictionary,
-) -> Result<Vec<UsageLine>, BooksError> {
-    let mut tally = Tally::new();
-    // An instant for each span without a change of prices, which stands for all of it.
-    let mut instants: BTreeMap<usize, Timestamp> = BTreeMap::new();
-    let thresholds = names.models.iter().filter_map(|(id, model)| {
-        let sizes = state.thresholds.get(model.name.as_str())?;
-        Some((*id, sizes.as_slice()))
-    });
-    let thresholds: BTreeMap<i64, &[i64]> = thresholds.collect();
+) -> Result<[Vec<UsageLine>; 2], BooksError> {
+    let mut summed = states.each_ref().map(|state| Summed::at(state, names));
     let (first, _) = EventKey::range_of(period.first());
     let (_, last) = EventKey::range_of(period.last());
     let classes = snapshot.classes()?;
+    snapshot.watch().begin(Stage::Events, snapshot.events_within(period));
     snapshot.events(&classes, first, last, Columns::Usage, |event| {
-        let sizes = thresholds.get(&event.class.model).copied().unwrap_or_default();
+        summed.iter_mut().try_for_each(|summed| summed.add(event, period.first()))
+    })?;
+    let [before, after] = summed;
+    Ok([before.lines()?, after.lines()?])
+}
+
+/// Events summed at one state of a book.
+struct Summed<'a> {
+    book: &'a Book,
+    /// The prompt sizes that cut bands, by model.
+    thresholds: BTreeMap<i64, &'a [i64]>,
+    /// An instant for each span without a change of prices, which stands for all of it.
+    instants: BTreeMap<usize, Timestamp>,
+    tally: Tally<UsageKey>,
+}
+
+impl<'a> Summed<'a> {
+    fn at(state: &'a State, names: &Dictionary) -> Self {
+        let thresholds = names.models.iter().filter_map(|(id, model)| {
+            let sizes = state.thresholds.get(model.name.as_str())?;
+            Some((*id, sizes.as_slice()))
+        });
+        Self { book: &state.book, thresholds: thresholds.collect(), instants: BTreeMap::new(), tally: Tally::new() }
+    }
+
+    fn add(&mut self, event: &StoredEvent<'_>, day: Day) -> Result<(), LedgerError> {
+        let sizes = self.thresholds.get(&event.class.model).copied().unwrap_or_default();
         let size = if sizes.is_empty() { 0 } else { event.quantities.prompt_size()? };
-        let priced_at = *instants.entry(state.book.epoch(event.at)).or_insert(event.at);
+        let priced_at = *self.instants.entry(self.book.epoch(event.at)).or_insert(event.at);
         let key = UsageKey {
-            day: period.first(),
+            day,
             priced_at,
             source: 0,
             tag_set: 0,
@@ -219,11 +255,14 @@ fn sums(
             tier: event.class.tier,
             band: Band::of(event.class.prompt, size, sizes),
         };
-        Ok(tally.add(key, event.at, &event.quantities)?)
-    })?;
-    let mut sums = UsageSums::new();
-    tally.drain(&mut sums, Ok::<_, ReportError>)?;
-    Ok(sums.take())
+        Ok(self.tally.add(key, event.at, &event.quantities)?)
+    }
+
+    fn lines(mut self) -> Result<Vec<UsageLine>, BooksError> {
+        let mut sums = UsageSums::new();
+        self.tally.drain(&mut sums, Ok::<_, ReportError>)?;
+        Ok(sums.take())
+    }
 }
 
 fn cost_sheet(costs: &Costs, heading: Heading) -> Result<Sheet, BooksError> {

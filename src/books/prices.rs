@@ -1,11 +1,13 @@
 //! Importing and looking at prices.
 
+use crate::books::reports::Request;
 use crate::books::{Act, Books, BooksError, Observer};
 use crate::domain::period::Period;
 use crate::ledger::prices::PricesAppended;
 use crate::price::PriceRow;
 use crate::price::check::{Finding, findings};
 use crate::price::read::{ListedPrice, price_list};
+use crate::sheet::Sheet;
 use crate::text::problem::Problem;
 
 /// Whether prices that look like a mistake of units are taken.
@@ -41,18 +43,15 @@ impl Books {
         observer: &dyn Observer,
     ) -> Result<PricesAppended, BooksError> {
         let prices = self.read_price_list(file, bytes, book)?;
-        let write = self.ledger.write(|| observer.waiting())?;
-        if jumps == Jumps::Refuse {
-            let known = write.prices()?;
-            let problems = unit_jumps(&known, &prices);
-            if !problems.is_empty() {
-                return Err(BooksError::Lines { file: file.to_owned(), problems });
+        self.kept(observer, |write| {
+            if jumps == Jumps::Refuse {
+                let problems = unit_jumps(&write.prices()?, &prices);
+                if !problems.is_empty() {
+                    return Err(BooksError::Lines { file: file.to_owned(), problems });
+                }
             }
-        }
-        let outcome = write.append_prices(&prices, act.now, act.actor)?;
-        write.commit()?;
-        self.ledger.checkpoint()?;
-        Ok(outcome)
+            Ok(write.append_prices(&prices, act.now, act.actor)?)
+        })
     }
 
     /// Every price, in the order of import.
@@ -61,10 +60,10 @@ impl Books {
     }
 
     /// Jumps and gaps in all prices, and the unpriced usage of a period.
-    pub fn check_prices(&self, period: Period) -> Result<(Vec<Finding>, crate::sheet::Sheet), BooksError> {
+    pub fn check_prices(&self, period: Period, observer: &dyn Observer) -> Result<(Vec<Finding>, Sheet), BooksError> {
         let found = findings(&self.prices()?);
-        let request = crate::books::reports::Request::of(period);
-        Ok((found, self.report("unpriced", &request)?))
+        let request = Request::of(period);
+        Ok((found, self.statement(&request, observer)?.report("unpriced", &request.by)?))
     }
 }
 

@@ -16,6 +16,7 @@ use crate::domain::quantities::Frequent;
 use crate::import::parse::latest_from;
 use crate::ledger::append::{Appended, Appender};
 use crate::ledger::imports::FileFacts;
+use crate::ledger::watch::Watch;
 use crate::ledger::{LedgerError, chain};
 use crate::text::problem::Problem;
 
@@ -120,7 +121,7 @@ impl Books {
         let mut appender = Appender::new(&write, source.as_str())?;
         let mut summariser = appender.summariser();
         appender.append(batch, names, &mut summariser)?;
-        let appended = appender.finish()?;
+        let appended = appender.finish(&Watch::default())?;
         if appended.accepted > 0 {
             write.record_import(facts, &appended, &[], act.now, act.actor)?;
             write.commit()?;

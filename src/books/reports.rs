@@ -6,7 +6,7 @@ use crate::attribute::Rules;
 use crate::books::completeness::{self, Caveats, Known};
 use crate::books::rules;
 use crate::books::watching::watched;
-use crate::books::{Books, BooksError, Observer, Silent};
+use crate::books::{Books, BooksError, Observer, Silent, Stage};
 use crate::domain::period::Period;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::usage::Dictionary;
@@ -138,6 +138,7 @@ impl Books {
 
     fn statement_of_one_state(&self, request: &Request, watch: &Arc<Watch>) -> Result<Statement, BooksError> {
         let snapshot = self.ledger.snapshot()?.watched(watch)?;
+        watch.begin(Stage::Usage, None);
         let settings = self.settings();
         let (rows, aliases) = (snapshot.prices()?, snapshot.aliases()?);
         let books = books(&rows, &aliases);

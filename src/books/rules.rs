@@ -5,7 +5,8 @@
 
 use crate::attribute::matching::{Decision, Usage, decide};
 use crate::attribute::{Rules, read};
-use crate::books::{Act, Books, BooksError, Observer};
+use crate::books::watching::watched;
+use crate::books::{Act, Books, BooksError, Observer, Stage};
 use crate::domain::calendar::Day;
 use crate::domain::event::Model;
 use crate::domain::name::{NONE, Name, UNALLOCATED, similar_names};
@@ -206,52 +207,69 @@ impl Books {
 
     /// Which rule matches what of a period's usage, by tag set: of the rules given, or of those in force on each day. A
     /// rule that matches nothing is a row of 0 events.
-    pub fn try_rules_on(&self, rules: Option<RuleSet>, period: Period, shown: Shown) -> Result<Sheet, BooksError> {
-        let snapshot = self.ledger.snapshot()?;
-        let rules = given_or_known(rules, &snapshot)?;
-        let names = snapshot.dictionary()?;
-        let mut found: BTreeMap<(usize, Tried), i128> = BTreeMap::new();
-        for (_, set) in rules.sets().filter(|(start, _)| rules.holds_within(*start, period)) {
-            for (place, rule) in set.rules().iter().enumerate() {
-                found.insert((place, Tried::nothing(rule)), 0);
-            }
-        }
-        let nothing = TagSet::new();
-        for line in snapshot.daily_usage(period)? {
-            let key = &line.key;
-            let tags = names.tag_sets.get(&key.tag_set).unwrap_or(&nothing);
-            let source = names.sources.get(&key.source).map(String::as_str);
-            let usage = Usage { tags, model: names.models.get(&key.model), source };
-            let set = rules.in_force(key.day).map(|(_, set)| set);
-            let decision = set.map_or(Decision::NoRule, |set| decide(set, usage));
-            let place = |rule: &Rule| set.and_then(|set| set.rules().iter().position(|other| other.name == rule.name));
-            let (rule, place) = (decision.rule(), decision.rule().and_then(place).unwrap_or(usize::MAX));
-            if let Some(rule) = rule {
-                found.remove(&(place, Tried::nothing(rule)));
-            }
-            *found.entry((place, Tried::of(decision, tags))).or_default() += i128::from(line.events);
-        }
-        let events = |by: &str| found.iter().filter(|((_, tried), _)| tried.by == by).map(|(_, events)| events).sum();
-        let (nobody, idle): (i128, usize) = (events(NOBODY), found.values().filter(|events| **events == 0).count());
-        let mut heading = heading_of(&snapshot, "rules test", period.to_string());
-        heading
-            .caveats
-            .extend((nobody > 0).then(|| format!("{nobody} event(s) have no department, by rules or by tags")));
-        heading.caveats.extend((idle > 0).then(|| format!("{idle} rule(s) match nothing")));
-        found.retain(|(_, tried), _| shown == Shown::Everything || tried.by == NOBODY);
-        let columns = vec![
-            Column::text("rule"),
-            Column::text("by"),
-            Column::text("pays"),
-            Column::number("events"),
-            Column::text("tags"),
-        ];
-        let row = |((_, tried), events): ((usize, Tried), i128)| {
-            let Tried { rule, by, pays, tags } = tried;
-            vec![Cell::Text(rule), Cell::text(by), Cell::Text(pays), Cell::Count(events), Cell::Text(tags)]
-        };
-        Ok(Sheet { heading, columns, rows: found.into_iter().map(row).collect(), total: None })
+    pub fn try_rules_on(
+        &self,
+        rules: Option<RuleSet>,
+        period: Period,
+        shown: Shown,
+        observer: &dyn Observer,
+    ) -> Result<Sheet, BooksError> {
+        watched(observer, |watch| {
+            let snapshot = self.ledger.snapshot()?.watched(watch)?;
+            watch.begin(Stage::Usage, None);
+            tried_on(&snapshot, rules, period, shown)
+        })
     }
+}
+
+/// Tries rules on the usage of a period.
+fn tried_on(
+    snapshot: &Snapshot<'_>,
+    rules: Option<RuleSet>,
+    period: Period,
+    shown: Shown,
+) -> Result<Sheet, BooksError> {
+    let rules = given_or_known(rules, snapshot)?;
+    let names = snapshot.dictionary()?;
+    let mut found: BTreeMap<(usize, Tried), i128> = BTreeMap::new();
+    for (_, set) in rules.sets().filter(|(start, _)| rules.holds_within(*start, period)) {
+        for (place, rule) in set.rules().iter().enumerate() {
+            found.insert((place, Tried::nothing(rule)), 0);
+        }
+    }
+    let nothing = TagSet::new();
+    for line in snapshot.daily_usage(period)? {
+        let key = &line.key;
+        let tags = names.tag_sets.get(&key.tag_set).unwrap_or(&nothing);
+        let source = names.sources.get(&key.source).map(String::as_str);
+        let usage = Usage { tags, model: names.models.get(&key.model), source };
+        let set = rules.in_force(key.day).map(|(_, set)| set);
+        let decision = set.map_or(Decision::NoRule, |set| decide(set, usage));
+        let place = |rule: &Rule| set.and_then(|set| set.rules().iter().position(|other| other.name == rule.name));
+        let (rule, place) = (decision.rule(), decision.rule().and_then(place).unwrap_or(usize::MAX));
+        if let Some(rule) = rule {
+            found.remove(&(place, Tried::nothing(rule)));
+        }
+        *found.entry((place, Tried::of(decision, tags))).or_default() += i128::from(line.events);
+    }
+    let events = |by: &str| found.iter().filter(|((_, tried), _)| tried.by == by).map(|(_, events)| events).sum();
+    let (nobody, idle): (i128, usize) = (events(NOBODY), found.values().filter(|events| **events == 0).count());
+    let mut heading = heading_of(snapshot, "rules test", period.to_string());
+    heading.caveats.extend((nobody > 0).then(|| format!("{nobody} event(s) have no department, by rules or by tags")));
+    heading.caveats.extend((idle > 0).then(|| format!("{idle} rule(s) match nothing")));
+    found.retain(|(_, tried), _| shown == Shown::Everything || tried.by == NOBODY);
+    let columns = vec![
+        Column::text("rule"),
+        Column::text("by"),
+        Column::text("pays"),
+        Column::number("events"),
+        Column::text("tags"),
+    ];
+    let row = |((_, tried), events): ((usize, Tried), i128)| {
+        let Tried { rule, by, pays, tags } = tried;
+        vec![Cell::Text(rule), Cell::text(by), Cell::Text(pays), Cell::Count(events), Cell::Text(tags)]
+    };
+    Ok(Sheet { heading, columns, rows: found.into_iter().map(row).collect(), total: None })
 }
 
 fn given_or_known(rules: Option<RuleSet>, snapshot: &Snapshot<'_>) -> Result<Rules, LedgerError> {

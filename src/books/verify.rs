@@ -1,15 +1,17 @@
 //! Verifying a ledger on all threads: every event, every sum, every entry.
 
 use crate::books::watching::watched;
-use crate::books::{Books, Observer, Silent, Stage};
+use crate::books::{Books, Observer, Stage};
 use crate::domain::calendar::Day;
 use crate::domain::key::HASH_BITS;
 use crate::domain::period::Period;
 use crate::ledger::transaction::{Readers, Snapshot};
 use crate::ledger::verify::{DayProof, Finding};
+use crate::ledger::watch::Watch;
 use crate::ledger::{LedgerError, chain};
 use rayon::prelude::*;
 use std::path::Path;
+use std::sync::Arc;
 
 /// How much is verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,15 +115,20 @@ impl Books {
     }
 
     /// Copies the ledger to a new file, which appears only when the copy verifies.
-    pub fn backup(&self, target: &Path) -> Result<Verification, LedgerError> {
+    pub fn backup(&self, target: &Path, observer: &dyn Observer) -> Result<Verification, LedgerError> {
         let mut verified = None;
-        self.ledger.backup(target, |copy| {
-            let verification =
-                Self::read(copy)?.with_key_hash(self.key_hash).verify(Depth::WithIntegrity, None, &Silent)?;
-            let bad = verification.findings.first().cloned();
+        let mut verify = |copy: &Path, watch: &Arc<Watch>| {
+            let copy = Self::read(copy)?.with_key_hash(self.key_hash);
+            let snapshot = copy.ledger.snapshot()?.watched(watch)?;
+            let verification = copy.verify_snapshot(&snapshot, Depth::WithIntegrity, None)?;
+            if let Some(finding) = verification.findings.first() {
+                return Err(LedgerError::Corrupt(finding.clone()));
+            }
             verified = Some(verification);
-            bad.map_or(Ok(()), |finding| Err(LedgerError::Corrupt(finding)))
-        })?;
+            // It was a copy until now, and is a backup from here on.
+            if observer.stop() { Err(LedgerError::Stopped) } else { Ok(()) }
+        };
+        watched(observer, |watch| self.ledger.backup(target, watch, |copy| verify(copy, watch)))?;
         verified.ok_or_else(|| LedgerError::Corrupt("the copy was not verified".to_owned()))
     }
 }

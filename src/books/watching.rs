@@ -1,6 +1,8 @@
-//! Telling an observer how far long reading has come, and hearing from it whether to stop.
+//! Telling an observer how far long work has come, and hearing from it whether to stop.
 
-use crate::books::Observer;
+use crate::books::{Books, Observer};
+use crate::ledger::LedgerError;
+use crate::ledger::transaction::Write;
 use crate::ledger::watch::Watch;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -33,6 +35,26 @@ pub(super) fn watched<T>(observer: &dyn Observer, work: impl FnOnce(&Arc<Watch>)
         drop(working);
         result
     })
+}
+
+impl Books {
+    /// Does work that appends, while another thread watches it. It is kept, unless the observer wants to stop.
+    pub(super) fn kept<'a, T, E: From<LedgerError>>(
+        &'a self,
+        observer: &dyn Observer,
+        work: impl FnOnce(&Write<'a>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        watched(observer, |watch| {
+            let write = self.ledger.write(|| observer.waiting())?.watched(watch);
+            let result = work(&write)?;
+            if observer.stop() {
+                return Err(LedgerError::Stopped.into());
+            }
+            write.commit()?;
+            self.ledger.checkpoint()?;
+            Ok(result)
+        })
+    }
 }
 
 #[cfg(test)]

@@ -77,7 +77,7 @@ fn import(file: Option<&PathBuf>, session: &mut Session<'_, '_>) -> Result<Exit,
         }
     };
     let books = session.open()?;
-    let outcome = books.import_aliases(&name, &bytes, session.act(), &session.progress())?;
+    let outcome = session.progress(|progress| books.import_aliases(&name, &bytes, session.act(), progress))?;
     // The list that comes with tokenbook names models of every vendor.
     let without_price = if file.is_some() { outcome.without_price } else { Vec::new() };
     tell(&name, &AliasesImported { without_price, ..outcome }, session)?;

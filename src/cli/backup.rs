@@ -14,7 +14,7 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let books = session.read()?;
-    let verification = books.backup(&arguments.target)?;
+    let verification = session.progress(|progress| books.backup(&arguments.target, progress))?;
     session.tell(line(&format!("{}: copied and verified", arguments.target.display()), &verification))?;
     session.say(format!("ledger head: {} {}", verification.head.seq, verification.head))?;
     Ok(Exit::Done)

@@ -57,10 +57,7 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
     let books = session.open()?;
     let mut exit = Exit::Done;
     for input in &inputs {
-        let progress = session.progress();
-        let result = books.import_costs(input, &options, session.act(), &progress);
-        progress.clear();
-        match result {
+        match session.progress(|progress| books.import_costs(input, &options, session.act(), progress)) {
             Ok(outcome) => tell(&outcome, session)?,
             Err(error) => {
                 let hint = match error {

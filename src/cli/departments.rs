@@ -43,8 +43,8 @@ fn import(file: &Path, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let unreadable = |error| Failure::new(Exit::Rejected, format!("{}: {error}", file.display()));
     let bytes = std::fs::read(file).map_err(unreadable)?;
     let books = session.open()?;
-    let progress = session.progress();
-    let imported = books.import_departments(&file.display().to_string(), &bytes, session.act(), &progress);
+    let name = file.display().to_string();
+    let imported = session.progress(|progress| books.import_departments(&name, &bytes, session.act(), progress));
     let appended = imported.map_err(|error| {
         let lines = matches!(error, BooksError::Lines { .. });
         let failure = Failure::from(error);

@@ -145,7 +145,9 @@ impl From<LedgerError> for Failure {
                 let details = conflicts.iter().map(|conflict| describe("the file", conflict)).collect();
                 failure(Exit::Conflict).details(details)
             }
-            LedgerError::Stopped => failure(Exit::Interrupted),
+            LedgerError::Stopped => {
+                failure(Exit::Interrupted).hint("what was being done left no trace, and can be done again")
+            }
             LedgerError::Io { error, .. } if error.kind() == io::ErrorKind::NotFound => {
                 failure(Exit::Storage).hint("make the folder first")
             }

@@ -43,7 +43,7 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
     check(arguments, &inputs, session)?;
     let books = session.open()?;
     // Each file then meets what those before it would have brought.
-    let rehearsal = if arguments.dry_run { Some(books.rehearse(&session.progress())?) } else { None };
+    let rehearsal = if arguments.dry_run { Some(session.progress(|progress| books.rehearse(progress))?) } else { None };
     let (mut exit, mut errors, mut pages) = (Exit::Done, String::new(), PagesSeen::default());
     for input in &inputs {
         warn_misnamed(input, session)?;
@@ -139,15 +139,14 @@ pub fn one(
     options: &ImportOptions,
     session: &Session<'_, '_>,
 ) -> Result<ImportOutcome, ImportError> {
-    let progress = session.progress();
     let size = match input {
         Input::Stdin => None,
         Input::File(path) => std::fs::metadata(path).ok().map(|metadata| metadata.len()),
     };
-    progress.file(&input.name(), size);
-    let result = books.import(input, options, session.act(), &progress);
-    progress.clear();
-    result
+    session.progress(|progress| {
+        progress.file(&input.name(), size);
+        books.import(input, options, session.act(), progress)
+    })
 }
 
 /// Gathers the faults of a file's bad lines, or of the file, where they are asked for.

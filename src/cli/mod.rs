@@ -136,12 +136,12 @@ impl Session<'_, '_> {
         Ok(Books::read(&self.ledger)?)
     }
 
-    fn progress(&self) -> Progress {
-        Progress::new(Arc::clone(&self.invocation.stop), self.invocation.progress && !self.quiet)
-    }
-
-    fn reading_progress(&self) -> Progress {
-        Progress::of_reading(Arc::clone(&self.invocation.stop), self.invocation.progress && !self.quiet)
+    /// Does work with progress on a terminal, which is off it again before anything is printed.
+    fn progress<T>(&self, work: impl FnOnce(&Progress) -> T) -> T {
+        let progress = Progress::new(Arc::clone(&self.invocation.stop), self.invocation.progress && !self.quiet);
+        let result = work(&progress);
+        progress.clear();
+        result
     }
 
     /// Prints a line of the result.

@@ -80,14 +80,13 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
     arguments.import.refuse_errors_over(&inputs, &session.ledger)?;
     let books = open_or_create(arguments, session)?;
     books.check_inputs(&month_end)?;
-    let progress = session.progress();
-    if let Some(appended) = books.import_month_departments(&month_end, session.act(), &progress)? {
+    if let Some(appended) = session.progress(|p| books.import_month_departments(&month_end, session.act(), p))? {
         departments::tell(arguments.departments.as_deref(), appended, session)?;
     }
-    if let Some(imported) = books.import_month_rules(&month_end, session.act(), &progress)? {
+    if let Some(imported) = session.progress(|p| books.import_month_rules(&month_end, session.act(), p))? {
         rules::tell(arguments.rules.as_deref(), imported, session)?;
     }
-    let listed = books.import_month_prices(&month_end, session.act(), &progress)?;
+    let listed = session.progress(|p| books.import_month_prices(&month_end, session.act(), p))?;
     for replacement in &listed.replaced {
         session.say(prices::replaced(replacement))?;
     }
@@ -98,7 +97,7 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
         listed.replaced.len(),
         grouped(listed.unchanged)
     ))?;
-    if let Some((file, listed)) = books.import_month_aliases(&month_end, session.act(), &progress)? {
+    if let Some((file, listed)) = session.progress(|p| books.import_month_aliases(&month_end, session.act(), p))? {
         aliases::tell(&file, &listed, session)?;
     }
     let (mut exit, mut outcomes, mut errors) = (Exit::Done, Vec::new(), String::new());
@@ -121,7 +120,7 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
         )
         .hint("correct the files and run it again: what was imported is not counted twice"));
     }
-    let reports = books.report_month(&month_end, &outcomes, session.act())?;
+    let reports = session.progress(|p| books.report_month(&month_end, &outcomes, session.act(), p))?;
     print(&reports, &arguments.out, session)?;
     Ok(if reports.statement.caveats.is_clean() { exit } else { exit.worse(Exit::Incomplete) })
 }

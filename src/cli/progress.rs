@@ -9,7 +9,7 @@ use tokenbook::books::{Observer, Reached, Stage};
 
 /// How often what moves is drawn.
 const TICK: Duration = Duration::from_millis(120);
-/// Reading that is over sooner shows nothing.
+/// Work that is over sooner shows nothing, unless a file is read.
 const SOON: Duration = Duration::from_millis(300);
 
 /// Shows progress and hears whether to stop.
@@ -20,17 +20,8 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Progress that is shown, or not.
+    /// Progress that is shown, or not, from the first file on, or once something takes long.
     pub fn new(stop: Arc<AtomicBool>, shown: bool) -> Self {
-        let progress = Self::of_reading(stop, shown);
-        if shown {
-            progress.bar.enable_steady_tick(TICK);
-        }
-        progress
-    }
-
-    /// Progress of reading, which is shown, or not, once it takes long.
-    pub fn of_reading(stop: Arc<AtomicBool>, shown: bool) -> Self {
         let bar = if shown { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
         Self { bar, stop, stage: Mutex::new(None) }
     }
@@ -38,42 +29,44 @@ impl Progress {
     /// A file begins, of a size where that is known.
     pub fn file(&self, name: &str, bytes: Option<u64>) {
         let form = match bytes {
-            Some(bytes) => {
-                self.bar.set_length(bytes);
-                "{msg} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec} {eta} left"
-            }
+            Some(_) => "{msg} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec} {eta} left",
             None => "{spinner} {msg} {bytes} {bytes_per_sec}",
         };
-        self.begin(form, name);
+        self.begin(form, name, bytes);
     }
 
-    fn begin(&self, form: &str, message: &str) {
-        if let Ok(style) = ProgressStyle::with_template(form) {
-            self.bar.set_style(style.progress_chars("=> "));
-        }
-        self.bar.set_message(message.to_owned());
-        self.bar.set_position(0);
-    }
-
-    /// A stage of reading begins, of so many events where that is known.
-    fn stage(&self, stage: Stage, events: Option<u64>) {
-        let form = match events {
-            Some(events) => {
-                self.bar.set_length(events);
-                "{msg} [{bar:30}] {human_pos}/{human_len} {eta} left"
-            }
-            None => "{spinner} {msg}",
+    /// A stage begins, which has so much to be done where that is known.
+    fn stage(&self, stage: Stage, all: Option<u64>) {
+        let form = match (stage, all) {
+            (_, None) => "{spinner} {msg}",
+            (Stage::Inputs, Some(_)) => "{msg} [{bar:30}] {bytes}/{total_bytes} {eta} left",
+            (_, Some(_)) => "{msg} [{bar:30}] {human_pos}/{human_len} {eta} left",
         };
         // With numbers of eight digits it is as wide as a terminal of 80 columns.
         let message = match stage {
+            Stage::Usage => "adding up usage",
             Stage::Events => "reading events",
             Stage::Unpriced => "unpriced events",
             Stage::Ids => "comparing ids",
             Stage::Sums => "comparing sums and the chain",
             Stage::File => "checking the file",
+            Stage::Copy => "copying pages",
+            Stage::Inputs => "hashing the files",
         };
-        self.begin(form, message);
+        self.begin(form, message, all);
         self.bar.reset_eta();
+    }
+
+    fn begin(&self, form: &str, message: &str, all: Option<u64>) {
+        // The form first: each of the others draws.
+        if let Ok(style) = ProgressStyle::with_template(form) {
+            self.bar.set_style(style.progress_chars("=> "));
+        }
+        self.bar.set_message(message.to_owned());
+        self.bar.set_position(0);
+        if let Some(all) = all {
+            self.bar.set_length(all);
+        }
         self.bar.enable_steady_tick(TICK);
     }
 

@@ -69,8 +69,8 @@ fn discard(numbers: Option<&Vec<i64>>, reason: &str, session: &mut Session<'_, '
         return Err(Failure::new(Exit::Usage, format!("no open line has the number {unknown}"))
             .hint("`tokenbook quarantine list` shows them"));
     }
-    let progress = session.progress();
-    let discarded = books.discard(numbers.map(Vec::as_slice), reason, session.act(), &progress)?;
+    let numbers = numbers.map(Vec::as_slice);
+    let discarded = session.progress(|progress| books.discard(numbers, reason, session.act(), progress))?;
     let head = books.head()?;
     session.tell(format!("{} line(s) discarded", discarded.len()))?;
     session.tell(format!("ledger head: {} {head}", head.seq))?;

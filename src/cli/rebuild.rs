@@ -10,8 +10,7 @@ pub struct Arguments {}
 
 pub fn run(_arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let books = session.open()?;
-    let progress = session.progress();
-    let sums = books.rebuild(&progress)?;
+    let sums = session.progress(|progress| books.rebuild(progress))?;
     session.tell(format!("{} made from the events", counted(sums, "daily sum", "daily sums")))?;
     Ok(Exit::Done)
 }

@@ -5,13 +5,13 @@ use super::options::OutputOptions;
 use crate::cli::failure::{Exit, Failure};
 use std::path::PathBuf;
 use tokenbook::books::month_end;
-use tokenbook::books::reports::{Basis, Detail, Request};
+use tokenbook::books::reports::{Basis, Detail, Request, Statement};
 use tokenbook::domain::period::Period;
-use tokenbook::domain::provider_cost::ProviderCosts;
 use tokenbook::report::REPORTS;
 use tokenbook::report::by::Dimension;
 use tokenbook::report::provider_cost::Grain;
 use tokenbook::report::savings::By;
+use tokenbook::sheet::Sheet;
 
 /// Make a report of a period
 #[derive(Debug, clap::Args)]
@@ -76,28 +76,36 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
         ..Request::of(period)
     };
     let books = session.read()?;
-    let progress = session.reading_progress();
-    let read = if compared {
-        books.statement_and_costs(&request, &progress)
-    } else {
-        books.statement(&request, &progress).map(|statement| (statement, ProviderCosts::default()))
-    };
-    progress.clear();
-    let (statement, costs) = read?;
-    let currency = books.settings().currency;
-    let sheet = match (&arguments.roi, &arguments.offers) {
+    let (sheet, caveats) = session.progress(|progress| {
+        if compared {
+            let (statement, costs) = books.statement_and_costs(&request, progress)?;
+            let sheet = books.provider_cost(&statement, &costs, grain(&request.by))?;
+            return Ok((sheet, statement.caveats.without_payers()));
+        }
+        let statement = books.statement(&request, progress)?;
+        Ok::<_, Failure>((sheet(arguments, by.as_deref(), &request, &statement)?, statement.caveats))
+    })?;
+    arguments.output.put(&sheet, session)?;
+    Ok(if arguments.strict && !caveats.is_clean() { Exit::Incomplete } else { Exit::Done })
+}
+
+/// A report that a statement makes, with a file of the user's where it needs one.
+fn sheet(
+    arguments: &Arguments,
+    by: Option<&[Dimension]>,
+    request: &Request,
+    statement: &Statement,
+) -> Result<Sheet, Failure> {
+    let currency = statement.heading.currency;
+    Ok(match (&arguments.roi, &arguments.offers) {
         (Some(path), _) => statement.roi(&month_end::benefits(path, currency)?)?,
         (_, Some(path)) => {
             let department = by.is_some_and(|by| by.contains(&Dimension::Department));
             statement
                 .savings(&month_end::offers(path, currency)?, if department { By::Department } else { By::Offer })?
         }
-        _ if compared => books.provider_cost(&statement, &costs, grain(&request.by))?,
         _ => statement.report(&arguments.name, &request.by)?,
-    };
-    arguments.output.put(&sheet, session)?;
-    let caveats = if compared { statement.caveats.without_payers() } else { statement.caveats };
-    Ok(if arguments.strict && !caveats.is_clean() { Exit::Incomplete } else { Exit::Done })
+    })
 }
 
 /// How finely costs are compared.

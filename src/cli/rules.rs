@@ -96,7 +96,8 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
             let rules = file.as_deref().map(|file| read(file, &books)).transpose()?;
             let sheet = if tags.is_empty() && model.is_none() && source.is_none() && day.is_none() {
                 let shown = if *unallocated { Shown::Unallocated } else { Shown::Everything };
-                books.try_rules_on(rules, period_or_month(period.as_deref(), &books, session)?, shown)?
+                let period = period_or_month(period.as_deref(), &books, session)?;
+                session.progress(|progress| books.try_rules_on(rules, period, shown, progress))?
             } else {
                 let provider = provider.as_deref().map(|name| self::name("--provider", name)).transpose()?;
                 let name = model.as_deref().map(|name| self::name("--model", name)).transpose()?;
@@ -118,10 +119,9 @@ fn import(file: &Path, valid_from: Option<&str>, session: &mut Session<'_, '_>) 
     let valid_from = valid_from.map(|text| day("--valid-from", text)).transpose()?;
     let bytes = bytes(file)?;
     let books = session.open()?;
-    let progress = session.progress();
-    let imported = books
-        .import_rules(&file.display().to_string(), &bytes, valid_from, session.act(), &progress)
-        .map_err(wrong_rules)?;
+    let name = file.display().to_string();
+    let imported = session.progress(|progress| books.import_rules(&name, &bytes, valid_from, session.act(), progress));
+    let imported = imported.map_err(wrong_rules)?;
     tell(Some(file), imported, session)?;
     let head = books.head()?;
     session.tell(format!("ledger head: {} {head}", head.seq))?;
@@ -131,8 +131,7 @@ fn import(file: &Path, valid_from: Option<&str>, session: &mut Session<'_, '_>) 
 fn end(from: &str, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let from = day("--from", from)?;
     let books = session.open()?;
-    let progress = session.progress();
-    let what = match books.end_rules(from, session.act(), &progress)? {
+    let what = match session.progress(|progress| books.end_rules(from, session.act(), progress))? {
         Change::Nothing => format!("no rules are in force on {}: nothing was ended", spelled(from)),
         Change::Added | Change::Replaced => {
             format!("rules end on {}: from then on tags alone say who pays", spelled(from))

@@ -21,10 +21,7 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
     let anchor = arguments.head.as_deref().map(anchor).transpose()?;
     let books = session.read()?;
     let depth = if arguments.deep { Depth::WithIntegrity } else { Depth::Full };
-    let progress = session.reading_progress();
-    let verification = books.verify(depth, anchor, &progress);
-    progress.clear();
-    let verification = verification?;
+    let verification = session.progress(|progress| books.verify(depth, anchor, progress))?;
     for finding in verification.findings.iter().take(MOST) {
         session.warn(finding)?;
     }

@@ -3,6 +3,7 @@
 //! Compression is told by content, not by name. What was read is hashed as it stands in the file, so that an import
 //! says exactly which bytes it read. Decompression is bounded: a small file cannot become an endless one.
 
+use crate::import::consumer::Demand;
 use crate::import::whole_lines::WholeLines;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -368,12 +369,32 @@ pub fn misnamed(input: &Input) -> Option<&'static str> {
     (length > 0 && named != found).then_some(found.words())
 }
 
-/// The digest of a file without reading it as usage: to recognise one that was imported before.
-pub fn digest(path: &Path) -> Result<FileDigest, InputError> {
+/// The digest of a file without reading it as usage: to recognise one that was imported before. `read` is told how much of
+/// it was read, and may end it: then there is none.
+pub fn digest(path: &Path, mut read: impl FnMut(u64) -> Demand) -> Result<Option<FileDigest>, InputError> {
     let mut hasher = blake3::Hasher::new();
-    let file = File::open(path).map_err(|error| InputError::io(path, error))?;
-    hasher.update_reader(&file).map_err(|error| InputError::io(path, error))?;
-    Ok(FileDigest { digest: *hasher.finalize().as_bytes(), bytes: hasher.count(), left: 0 })
+    let demand = blocks(path, |block| {
+        hasher.update(block);
+        read(hasher.count())
+    });
+    let whole = demand.map_err(|error| InputError::io(path, error))? == Demand::More;
+    Ok(whole.then(|| FileDigest { digest: *hasher.finalize().as_bytes(), bytes: hasher.count(), left: 0 }))
+}
+
+/// Reads a file block by block, as long as there is a demand for more.
+pub fn blocks(path: &Path, mut each: impl FnMut(&[u8]) -> Demand) -> io::Result<Demand> {
+    let (mut file, mut buffer) = (File::open(path)?, vec![0; 1 << 16]);
+    loop {
+        let length = match file.read(&mut buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            length => length?,
+        };
+        match buffer.get(..length) {
+            None | Some([]) => return Ok(Demand::More),
+            Some(block) if each(block) == Demand::Stop => return Ok(Demand::Stop),
+            Some(_) => {}
+        }
+    }
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ use crate::ledger::scan::METER_COLUMNS;
 use crate::ledger::summarise::{DaySeal, NewClass, PlacedBatch, PlacedDay, Summariser, Summary, SummedDay};
 use crate::ledger::sums::{Adder, Grain, Months};
 use crate::ledger::transaction::Write;
+use crate::ledger::watch::Watch;
 use crate::ledger::{Ledger, LedgerError, Result, stored};
 use rusqlite::{Connection, Statement};
 use rustc_hash::FxHashMap;
@@ -265,13 +266,13 @@ impl<'w> Appender<'w> {
         Ok(())
     }
 
-    /// What became of the events; an error if any conflicted.
-    pub fn finish(mut self) -> Result<Appended> {
+    /// What became of the events; an error if any conflicted. Days on which records have grown are read again, watched.
+    pub fn finish(mut self, watch: &Watch) -> Result<Appended> {
         let mut monthly = Adder::new(self.connection, Grain::Month)?;
         for mut months in [self.months, self.grown_months] {
             months.take().iter().try_for_each(|line| monthly.add(line))?;
         }
-        recount::renew(self.connection, self.ledger, &self.grown)?;
+        recount::renew(self.connection, (self.ledger, watch), &self.grown)?;
         self.outcome.resolved.sort_unstable();
         if self.conflicts.is_empty() { Ok(self.outcome) } else { Err(LedgerError::Conflicts(self.conflicts)) }
     }

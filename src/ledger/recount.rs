@@ -10,11 +10,13 @@ use crate::ledger::class::Classes;
 use crate::ledger::scan::{self, Columns};
 use crate::ledger::sums::{self, Adder, Grain, Months};
 use crate::ledger::transaction::Write;
-use crate::ledger::{Ledger, LedgerError, Result, dictionary};
+use crate::ledger::watch::{Stage, Watch};
+use crate::ledger::{Ledger, LedgerError, Result, dictionary, fits};
 use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet};
 
-const DAYS_OF_EVENTS: &str = "SELECT min(key), max(key) FROM usage_event";
+// One extreme a statement is found at an end of the table; both in one would read all of it.
+const DAYS_OF_EVENTS: &str = "SELECT (SELECT min(key) FROM usage_event), (SELECT max(key) FROM usage_event)";
 
 /// The first and the last day that events stand under.
 pub(super) fn days_of_events(connection: &Connection) -> Result<Option<(Day, Day)>> {
@@ -33,14 +35,14 @@ pub(super) fn days_of_events(connection: &Connection) -> Result<Option<(Day, Day
 
 /// The sums of one day's events, of some models or of all.
 pub(super) fn sums_of_day(
-    ledger: &Ledger,
+    (ledger, watch): (&Ledger, &Watch),
     classes: &Classes,
     (day, start): (Day, Timestamp),
     models: Option<&BTreeSet<i64>>,
 ) -> Result<Vec<UsageLine>> {
     let mut tally = Tally::new();
     let (first, last) = EventKey::range_of(day);
-    scan::events(ledger, classes, first, last, Columns::Usage, |event| {
+    scan::events((ledger, watch), classes, first, last, Columns::Usage, |event| {
         if models.is_none_or(|models| models.contains(&event.class.model)) {
             tally.add((event.class.number, event.class.band(&event.quantities)?), event.at, &event.quantities)?;
         }
@@ -71,7 +73,11 @@ const FORGET_MONTH: [&str; 2] = [
 ];
 
 /// Makes the sums of some models of some days anew from the events, and those of their months from the days.
-pub(super) fn renew(connection: &Connection, ledger: &Ledger, days: &BTreeMap<Day, BTreeSet<i64>>) -> Result<()> {
+pub(super) fn renew(
+    connection: &Connection,
+    (ledger, watch): (&Ledger, &Watch),
+    days: &BTreeMap<Day, BTreeSet<i64>>,
+) -> Result<()> {
     if days.is_empty() {
         return Ok(());
     }
@@ -80,9 +86,10 @@ pub(super) fn renew(connection: &Connection, ledger: &Ledger, days: &BTreeMap<Da
     let payers = dictionary::payers(connection)?;
     let (mut daily, mut monthly) = (Adder::new(connection, Grain::Day)?, Adder::new(connection, Grain::Month)?);
     let mut months: BTreeMap<Month, BTreeSet<i64>> = BTreeMap::new();
+    watch.begin(Stage::Events, events_of_days(connection, days.keys()).ok());
     for (day, models) in days {
         forget(connection, FORGET_DAY, i64::from(day.number()), models)?;
-        let lines = sums_of_day(ledger, &classes, (*day, calendar.start_of(*day)), Some(models))?;
+        let lines = sums_of_day((ledger, watch), &classes, (*day, calendar.start_of(*day)), Some(models))?;
         lines.iter().try_for_each(|line| daily.add(line))?;
         months.entry(day.month()).or_default().extend(models);
     }
@@ -99,11 +106,30 @@ pub(super) fn renew(connection: &Connection, ledger: &Ledger, days: &BTreeMap<Da
     Ok(())
 }
 
+const EVENTS_OF_DAY: &str = "SELECT coalesce(sum(events), 0) FROM usage_daily WHERE day = ?1";
+
+fn events_of_days<'a>(connection: &Connection, days: impl Iterator<Item = &'a Day>) -> Result<u64> {
+    let mut statement = connection.prepare_cached(EVENTS_OF_DAY)?;
+    let mut total = 0;
+    for day in days {
+        total += fits::<u64>(statement.query_row([day.number()], |row| row.get(0))?, "a number of events")?;
+    }
+    Ok(total)
+}
+
 fn forget(connection: &Connection, tables: [&str; 2], span: i64, models: &BTreeSet<i64>) -> Result<()> {
     for (model, sql) in models.iter().flat_map(|model| tables.map(|sql| (model, sql))) {
         connection.prepare_cached(sql)?.execute((span, model))?;
     }
     Ok(())
+}
+
+// A revision is read with what it revises.
+const RECORDS: &str = "SELECT (SELECT sum(events) FROM batch) - (SELECT count(*) FROM event_link)";
+
+/// How many records the batches say there are, to tell how far reading them has come.
+fn records(connection: &Connection) -> Option<u64> {
+    u64::try_from(connection.query_row(RECORDS, [], |row| row.get(0)).unwrap_or(-1_i64)).ok()
 }
 
 const TABLES: [&str; 4] = ["usage_daily", "usage_daily_meter", "usage_monthly", "usage_monthly_meter"];
@@ -129,6 +155,7 @@ impl Write<'_> {
 
     fn recount(&self, models: Option<&BTreeSet<i64>>) -> Result<u64> {
         let connection = self.connection();
+        self.watch().begin(Stage::Events, records(connection));
         let calendar = self.ledger().settings().calendar;
         let classes = Classes::read(connection, DayFinder::new(calendar))?;
         let payers = dictionary::payers(connection)?;
@@ -137,7 +164,8 @@ impl Write<'_> {
         let Some((first, last)) = days_of_events(connection)? else { return Ok(0) };
         let mut day = Some(first);
         while let Some(today) = day {
-            for line in sums_of_day(self.ledger(), &classes, (today, calendar.start_of(today)), models)? {
+            let day_of_events = (today, calendar.start_of(today));
+            for line in sums_of_day((self.ledger(), self.watch()), &classes, day_of_events, models)? {
                 daily.add(&line)?;
                 months.count(self.ledger(), &payers, &line)?;
                 written += 1;

@@ -10,6 +10,7 @@ use crate::ledger::class::{Class, Classes};
 use crate::ledger::gather::{self, Gathered, RawEvent};
 use crate::ledger::revision::Grown;
 use crate::ledger::transaction::Snapshot;
+use crate::ledger::watch::Watch;
 use crate::ledger::{Ledger, LedgerError, Result, sums};
 use rusqlite::types::ValueRef;
 use rusqlite::{Row, Rows, Statement};
@@ -46,9 +47,6 @@ pub enum Columns {
 pub(super) const FROM: &str = "FROM usage_event WHERE key BETWEEN ?1 AND ?2";
 const METERS: &str = "SELECT key, meter, quantity FROM event_meter WHERE key BETWEEN ?1 AND ?2 ORDER BY key, meter";
 
-/// Events that are told to whoever watches in one go.
-const TOLD_AT_ONCE: u64 = 10_000;
-
 /// Meters with a column of their own in an event: all frequent ones but the last, `request`.
 pub(super) const METER_COLUMNS: usize = FREQUENT - 1;
 
@@ -60,23 +58,14 @@ impl Snapshot<'_> {
         first: EventKey,
         last: EventKey,
         columns: Columns,
-        mut each: impl FnMut(&StoredEvent<'c>) -> Result<()>,
+        each: impl FnMut(&StoredEvent<'c>) -> Result<()>,
     ) -> Result<()> {
-        let mut untold = 0;
-        events(self.ledger(), classes, first, last, columns, |event| {
-            untold += 1;
-            if untold == TOLD_AT_ONCE {
-                self.watch().add(std::mem::take(&mut untold));
-            }
-            each(event)
-        })?;
-        self.watch().add(untold);
-        Ok(())
+        events((self.ledger(), self.watch()), classes, first, last, columns, each)
     }
 }
 
 pub(super) fn events<'c>(
-    ledger: &Ledger,
+    (ledger, watch): (&Ledger, &Watch),
     classes: &'c Classes,
     first: EventKey,
     last: EventKey,
@@ -94,15 +83,19 @@ pub(super) fn events<'c>(
     let mut id = String::new();
     let mut pieces = Pieces::of(first, last);
     while let Some(piece) = pieces.next() {
+        watch.check()?;
+        let mut told = 0;
         let gathered = ledger.gatherer.run(&mut statement, piece)?;
         for row in gathered.rows() {
             let mut event = read(classes, row, gathered.id(row), id)?;
             rare.add_to(&mut event)?;
             if grown.is_empty() || grown.complete(classes, &mut event)? {
                 each(&event)?;
+                told += 1;
             }
             id = event.id;
         }
+        watch.add(told);
         pieces.passed(piece, &gathered);
         ledger.gatherer.give_back(gathered);
     }

@@ -42,6 +42,7 @@ pub struct Write<'a> {
     open: bool,
     /// Whether nobody else can read meanwhile.
     alone: bool,
+    watch: Arc<Watch>,
 }
 
 impl Ledger {
@@ -85,7 +86,7 @@ impl Ledger {
         } else {
             self.begin("BEGIN IMMEDIATE", waiting)?;
         }
-        Ok(Write { ledger: self, open: true, alone: false })
+        Ok(Write { ledger: self, open: true, alone: false, watch: Arc::default() })
     }
 
     /// Starts appending much: with the file alone where nobody else has it open, else like [`Ledger::write`].
@@ -100,7 +101,7 @@ impl Ledger {
         match switched {
             Ok(mode) if mode == "truncate" => {
                 // Should anything fail from here on, dropping this sets the mode back.
-                let mut write = Write { ledger: self, open: false, alone: true };
+                let mut write = Write { ledger: self, open: false, alone: true, watch: Arc::default() };
                 self.begin("BEGIN EXCLUSIVE", waiting)?;
                 write.open = true;
                 Ok(write)
@@ -235,6 +236,19 @@ impl<'a> Write<'a> {
         self.ledger.connection.execute_batch(if self.ledger.is_rehearsing() { KEEP_INNER } else { "COMMIT" })?;
         self.open = false;
         Ok(())
+    }
+
+    /// The same transaction, watched: it tells how far it has come with reading events, and reads no more of them when it
+    /// is stopped. Its statements are not interrupted: that would end a rehearsal it is part of.
+    pub fn watched(self, watch: &Arc<Watch>) -> Self {
+        let mut write = self;
+        write.watch = Arc::clone(watch);
+        write
+    }
+
+    /// Where it tells how far it has come.
+    pub fn watch(&self) -> &Watch {
+        &self.watch
     }
 
     pub(super) const fn connection(&self) -> &'a Connection {

@@ -1,4 +1,4 @@
-//! Long reading, seen from another thread: how far it has come, and its end before its time.
+//! Long work, seen from another thread: how far it has come, and its end before its time.
 
 use crate::ledger::{LedgerError, Result};
 use rusqlite::{Connection, InterruptHandle};
@@ -7,10 +7,12 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What long reading is at.
+/// What long work is at, and what is counted meanwhile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Stage {
-    /// Events are read, to be added up or proven.
+    /// Sums of usage are read and added up.
+    Usage,
+    /// Events are read, to be added up, priced or proven.
     Events,
     /// Events are read to count those that have a price in part only.
     Unpriced,
@@ -20,20 +22,24 @@ pub enum Stage {
     Sums,
     /// SQLite's own checks of the file.
     File,
+    /// The file is copied: pages.
+    Copy,
+    /// Files that went in are hashed: bytes.
+    Inputs,
 }
 
-/// How far long reading has come.
+/// How far long work has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reached {
     /// What it is at.
     pub stage: Stage,
-    /// Events read in this stage.
+    /// How many events, or what else the stage counts, are done.
     pub done: u64,
-    /// Events of the whole stage, as the ledger counts them, where they are what takes the time.
+    /// How many the whole stage has, as the ledger counts them, where they are what takes the time.
     pub all: Option<u64>,
 }
 
-/// What readers of a snapshot share with whoever watches them.
+/// What readers of a snapshot, or a transaction that appends, share with whoever watches them.
 #[derive(Default)]
 pub struct Watch {
     stage: Mutex<Option<(Stage, Option<u64>)>>,
@@ -62,9 +68,22 @@ impl Watch {
         *current = Some((stage, all));
     }
 
-    /// Counts events that were read.
-    pub fn add(&self, events: u64) {
-        self.done.fetch_add(events, Ordering::Relaxed);
+    /// Counts what was done.
+    pub fn add(&self, more: u64) {
+        self.done.fetch_add(more, Ordering::Relaxed);
+    }
+
+    /// Tells how far a stage has come that does not go on from where it was: a copy begins anew when its file changes.
+    pub fn reach(&self, Reached { stage, done, all }: Reached) {
+        let mut current = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
+        self.done.store(done, Ordering::Relaxed);
+        *current = Some((stage, all));
+    }
+
+    /// An error if the work should not go on: for what is no statement that can be interrupted, or may not be, such as one
+    /// that appends.
+    pub fn check(&self) -> Result<()> {
+        if self.running().stopped { Err(LedgerError::Stopped) } else { Ok(()) }
     }
 
     /// How far it has come; `None` before the first stage.

@@ -5,6 +5,7 @@ use super::spelled;
 use crate::cli::Session;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::options::{OutputOptions, counted, grouped};
+use crate::cli::progress::Progress;
 use tokenbook::books::price_diff::{Listed, PriceDiff};
 use tokenbook::domain::period::Month;
 use tokenbook::price::catalog::{Missing, Terms};
@@ -51,7 +52,8 @@ pub fn run(options: &DiffOptions, session: &mut Session<'_, '_>) -> Result<Exit,
     let terms = source.terms(&books, session)?;
     let offered = source.offered(&books, &terms, session)?;
     let listed = if options.new { Listed::All } else { Listed::ChangedAndEnded };
-    let diff = books.price_diff(&offered, &terms, month, listed, session.act())?;
+    let diff = |progress: &Progress| books.price_diff(&offered, &terms, month, listed, session.act(), progress);
+    let diff = session.progress(diff)?;
     tell(options, &terms, &diff, session)?;
     let sheets = match options.part {
         None => vec![&diff.prices, &diff.cost],

@@ -5,6 +5,7 @@ use super::{replaced, spelled};
 use crate::cli::Session;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::options::{counted, grouped};
+use crate::cli::progress::Progress;
 use tokenbook::books::Books;
 use tokenbook::books::catalogs::CatalogOutcome;
 use tokenbook::books::prices::Jumps;
@@ -17,8 +18,9 @@ pub fn run(source: &SourceOptions, jumps: Jumps, session: &mut Session<'_, '_>) 
     let books = session.open()?;
     let file = source.shown();
     let Some((book, bytes)) = own else { return catalog(source, jumps, &books, session) };
-    let progress = session.progress();
-    let outcome = books.import_prices(&file, &bytes, book.as_ref(), jumps, session.act(), &progress)?;
+    let import =
+        |progress: &Progress| books.import_prices(&file, &bytes, book.as_ref(), jumps, session.act(), progress);
+    let outcome = session.progress(import)?;
     for replacement in &outcome.replaced {
         session.say(replaced(replacement))?;
     }
@@ -41,8 +43,9 @@ fn catalog(
 ) -> Result<Exit, Failure> {
     let terms = source.terms(books, session)?;
     let offered = source.offered(books, &terms, session)?;
-    let (file, progress) = (source.shown(), session.progress());
-    let outcome = books.import_catalog(&offered, &terms, jumps, session.act(), &progress)?;
+    let file = source.shown();
+    let import = |progress: &Progress| books.import_catalog(&offered, &terms, jumps, session.act(), progress);
+    let outcome = session.progress(import)?;
     let CatalogOutcome { changes, missing, appended } = &outcome;
     for replacement in &appended.replaced {
         session.say(replaced(replacement))?;

@@ -121,7 +121,7 @@ fn check(
             Period::parse(text).map_err(|error| Failure::new(Exit::Usage, format!("--period {text:?} {error}")))?
         }
     };
-    let (findings, unpriced) = books.check_prices(period)?;
+    let (findings, unpriced) = session.progress(|progress| books.check_prices(period, progress))?;
     for finding in &findings {
         session.say(match finding {
             Finding::Jump { key, at, before, after } => {

@@ -145,6 +145,7 @@ mod tests {
     use crate::domain::tags::TagSet;
     use crate::domain::timestamp::Timestamp;
     use crate::ledger::imports::FileFacts;
+    use crate::ledger::watch::Watch;
     use crate::ledger::{Ledger, Settings};
     use std::error::Error;
 
@@ -213,7 +214,7 @@ mod tests {
                 copy.records = batch.records;
                 appender.append(copy, &names()?, &mut summariser)?;
             }
-            let appended = appender.finish()?;
+            let appended = appender.finish(&Watch::default())?;
             write.record_import(&facts(appended.accepted), &appended, &[], now, "test")?;
         }
         Ok(write.connection().query_row(sql, [], |row| row.get(0))?)

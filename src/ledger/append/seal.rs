@@ -8,6 +8,7 @@ use crate::ledger::class::Classes;
 use crate::ledger::scan::{self, Columns, StoredEvent};
 use crate::ledger::summarise::{DayHasher, DaySeal};
 use crate::ledger::verify::parts;
+use crate::ledger::watch::Watch;
 use rustc_hash::FxHashMap;
 
 /// Reading an event by its key costs as much as so many on the way through a day.
@@ -26,7 +27,7 @@ impl Appender<'_> {
     /// The digest of a batch's events of a day, which have these keys, as they stand there.
     pub(super) fn seal_as_stored(&mut self, batch: i64, day: Day, keys: &[EventKey]) -> Result<DaySeal> {
         let forms = self.forms()?;
-        let mut hasher = DayHasher::new();
+        let (ledger, mut hasher) = ((self.ledger, &Watch::default()), DayHasher::new());
         let mut add = |event: &StoredEvent<'_>| {
             if event.batch == batch {
                 hasher.add(parts(event, &forms.by_class)?, &event.quantities);
@@ -35,11 +36,11 @@ impl Appender<'_> {
         };
         if keys.len().saturating_mul(SCAN_FACTOR) < self.neighbours.events(day) {
             for key in keys {
-                scan::events(self.ledger, &forms.classes, *key, *key, Columns::All, &mut add)?;
+                scan::events(ledger, &forms.classes, *key, *key, Columns::All, &mut add)?;
             }
         } else {
             let (first, last) = EventKey::range_of(day);
-            scan::events(self.ledger, &forms.classes, first, last, Columns::All, &mut add)?;
+            scan::events(ledger, &forms.classes, first, last, Columns::All, &mut add)?;
         }
         self.forms = Some(forms);
         Ok(hasher.seal(day))
