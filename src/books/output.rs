@@ -6,9 +6,14 @@ use sha2::{Digest, Sha256};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-/// Writes a file beside its name and renames it.
+/// Writes a file beside its name and renames it. What stands there and is no file is left alone: renaming over a device,
+/// a pipe or a link would take it away.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), BooksError> {
     let error = |error| BooksError::io(path, error);
+    if path.symlink_metadata().is_ok_and(|there| !there.is_file()) {
+        let what = "is not a regular file, expected a file to replace or a name that is free";
+        return Err(error(io::Error::new(io::ErrorKind::AlreadyExists, what)));
+    }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     builder.prefix(".tokenbook-").suffix(".part");

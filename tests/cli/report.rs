@@ -68,6 +68,24 @@ fn no_text_of_a_csv_is_a_formula() -> Outcome {
     Ok(())
 }
 
+#[cfg(unix)]
+#[test]
+fn an_output_takes_the_place_of_files_only() -> Outcome {
+    let desk = Desk::new()?;
+    desk.write("kept.csv", "kept")?;
+    std::os::unix::fs::symlink(desk.path("kept.csv"), desk.path("link.csv"))?;
+    let _socket = std::os::unix::net::UnixListener::bind(desk.path("socket.csv"))?;
+    std::fs::create_dir(desk.path("folder.csv"))?;
+    for name in ["link.csv", "socket.csv", "folder.csv"] {
+        let before = desk.path(name).symlink_metadata()?.file_type();
+        let report = ["report", "summary", "--period", "2026-10", "--output", name];
+        desk.run(&report)?.ends(8)?.says(name)?.says("is not a regular file")?;
+        assert_eq!(desk.path(name).symlink_metadata()?.file_type(), before);
+    }
+    assert_eq!(desk.read("kept.csv")?, b"kept");
+    Ok(())
+}
+
 #[test]
 fn an_output_is_replaced_whole() -> Outcome {
     let desk = Desk::new()?;
