@@ -7,6 +7,7 @@ use tokenbook::books::BooksError;
 use tokenbook::books::import::{ImportError, LISTED};
 use tokenbook::import::input::InputError;
 use tokenbook::import::parse::NO_EVENTS;
+use tokenbook::import::sink::MISSING;
 use tokenbook::ledger::LedgerError;
 use tokenbook::ledger::conflict::{Conflict, Difference, Why};
 
@@ -206,9 +207,13 @@ impl From<ImportError> for Failure {
                 }
                 let fields: Vec<String> = by_field.iter().map(|(field, bad)| format!("{field} {bad}")).collect();
                 details.push(format!("{file}: bad lines by field: {}", fields.join(", ")));
-                failure(Exit::Rejected)
-                    .details(details)
-                    .hint("correct the lines, or import the others and set these aside with --quarantine")
+                // Where every line lacks the same field, the file hardly is what it was taken for.
+                let own_fields = by_field.len() == 1 && problems.iter().all(|problem| problem.what == MISSING);
+                failure(Exit::Rejected).details(details).hint(if own_fields {
+                    "fields of other names need a map of them (--map FILE); else correct the lines, or import the others and set these aside with --quarantine"
+                } else {
+                    "correct the lines, or import the others and set these aside with --quarantine"
+                })
             }
             ImportError::Conflicts { file, conflicts, cumulative } => {
                 let details = conflicts.iter().map(|conflict| describe(file, conflict)).collect();

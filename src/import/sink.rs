@@ -111,7 +111,7 @@ impl<'a> Sink<'a> {
     pub fn push_fields(&mut self, line: u64, fields: &Fields<'_>) -> Result<(), Problem> {
         for (name, value) in [("event_id", &fields.id), ("timestamp", &fields.timestamp), ("model", &fields.model)] {
             if value.is_empty() {
-                return Err(Problem::field(name, "is missing", "a value"));
+                return Err(Problem::field(name, MISSING, "a value"));
             }
         }
         let draft = Draft {
@@ -162,6 +162,9 @@ impl<'a> Sink<'a> {
             .map_err(|error| Problem::line(error.to_string(), "shorter ids"))
     }
 }
+
+/// What is wrong with a record that lacks one of the fields that every event has.
+pub const MISSING: &str = "is missing";
 
 const REQUEST: usize = 6;
 

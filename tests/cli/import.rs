@@ -97,3 +97,17 @@ fn names_that_look_alike_are_told_once_and_by_those_who_bring_them() -> Outcome 
     assert_eq!(desk.run(&["rules", "import", "r.csv"])?.ends(0)?.err, "");
     Ok(())
 }
+
+#[test]
+fn fields_of_other_names_are_told_of_maps() -> Outcome {
+    let desk = Desk::new()?;
+    desk.write(
+        "own.jsonl",
+        "{\"ts\":\"2026-10-01T00:00:00Z\",\"model\":\"m\",\"tokens\":12,\"input_tokens\":1}\n".repeat(3),
+    )?;
+    desk.run(&["import", "own.jsonl"])?
+        .ends(3)?
+        .says("own.jsonl:1: event_id: is missing")?
+        .says("need a map of them (--map FILE)")?;
+    Ok(())
+}
