@@ -206,8 +206,8 @@ fn the_comparison_says_what_each_side_tells_and_no_more() -> Outcome {
         assert_eq!(csv, std::fs::read_to_string(&path)?, "{by}");
     }
     let shown = desk.print(&["report", "provider-cost", "--period", "2026-10"])?;
-    assert!(shown.contains("openai tells costs of 1 of 31 day(s) of the period"), "{shown}");
-    assert!(shown.contains("1 event(s) have usage without a price"), "{shown}");
+    assert!(shown.contains("openai tells costs of 1 of 31 days of the period"), "{shown}");
+    assert!(shown.contains("1 event has usage without a price"), "{shown}");
     for by in ["department", "line_item", "provider,line_item", "tag.team"] {
         let word = by.rsplit(',').next().unwrap_or_default();
         let says = format!(
@@ -227,7 +227,7 @@ fn who_pays_is_no_matter_of_what_providers_charge() -> Outcome {
     desk.run(&["prices", "import", "prices.csv"])?.ends(0)?;
     desk.run(&["import", "usage.csv"])?.ends(0)?;
     let report = |name: &str| desk.run(&["report", name, "--period", "2026-10", "--strict"]);
-    report("summary")?.ends(4)?.says("1 event(s) have no department")?;
+    report("summary")?.ends(4)?.says("1 event has no department")?;
     let shown = report("provider-cost")?.ends(0)?.out;
     assert!(!shown.contains("department"), "{shown}");
     desk.run(&["report", "savings", "--offers", "x", "--period", "2026-10", "--by", "model"])?

@@ -366,7 +366,7 @@ fn a_bad_record_is_set_aside_without_its_prompt_and_resolved_by_its_correction()
     }
     desk.write("good.jsonl", format!("{}\n", body("5")))?;
     desk.run(&["import", "good.jsonl"])?.ends(0)?;
-    desk.run(&["quarantine", "list"])?.ends(0)?.says("0 line(s) wait for a decision")?;
+    desk.run(&["quarantine", "list"])?.ends(0)?.says("0 lines wait for a decision")?;
     Ok(())
 }
 

@@ -119,7 +119,7 @@ fn an_id_with_other_content_is_a_conflict() -> Outcome {
             .ends(5)?
             .says("b.csv:3: event_id: \"e\" is already the id of another event (a.csv:2): ")?;
         ran.says(says)?
-            .says("b.csv: 1 event(s) have the id of another event with other content, nothing of it was imported")?;
+            .says("b.csv: 1 event has the id of another event with other content, nothing of it was imported")?;
         assert_eq!((desk.head()?, desk.events()?), (head.clone(), 1), "{line}");
     }
     Ok(())
@@ -174,9 +174,9 @@ fn the_first_thousand_bad_lines_are_listed_and_all_are_counted() -> Outcome {
     desk.write("u.csv", format!("{HEADER}\n{}", "e,bad,m,Legal,1,1\n".repeat(1_500)))?;
     let ran = desk.run(&["import", "u.csv"])?.ends(3)?;
     assert_eq!(ran.err.matches("timestamp: \"bad\" is not a date").count(), 1_000);
-    ran.says("u.csv: 500 more bad line(s) are not listed")?
+    ran.says("u.csv: 500 more bad lines are not listed")?
         .says("u.csv: bad lines by field: timestamp 1500")?
-        .says("u.csv: 1500 bad line(s), nothing of it was imported")?;
+        .says("u.csv: 1,500 bad lines, nothing of it was imported")?;
     Ok(())
 }
 
@@ -290,7 +290,7 @@ fn quarantined_lines_wait_until_they_are_decided_on() -> Outcome {
     let bad = "e1,2026-10-05T10:00:00Z,m,Legal,x,1\ne2,2026-10-05T10:00:00Z,m,Legal,-1,1\ne3,never,m,Legal,1,1\n";
     desk.write("u.csv", format!("{HEADER}\n{}{bad}", event(1, "Legal")))?;
     desk.run(&["import", "u.csv"])?.ends(3)?;
-    desk.run(&["import", "u.csv", "--quarantine=2"])?.ends(3)?.says("3 bad line(s), nothing of it was imported")?;
+    desk.run(&["import", "u.csv", "--quarantine=2"])?.ends(3)?.says("3 bad lines, nothing of it was imported")?;
     desk.run(&["import", "u.csv", "--quarantine=3"])?.ends(4)?.says("1 accepted + 0 duplicates + 3 quarantined")?;
     let listed = desk.print(&["quarantine", "list"])?;
     for says in [
@@ -298,23 +298,23 @@ fn quarantined_lines_wait_until_they_are_decided_on() -> Outcome {
         "(2026-10-05)\n    event_id=\"e1\" timestamp=\"2026-10-05T10:00:00Z\" model=\"m\" department=\"Legal\" input_tokens=\"x\"",
         "3 u.csv:5: timestamp: \"never\" is not a date and time",
         "(day not known)",
-        "3 line(s) wait for a decision",
+        "3 lines wait for a decision",
     ] {
         assert!(listed.contains(says), "{says}: {listed}");
     }
     let strict = ["report", "chargeback", "--period", "2026-10", "--strict"];
-    desk.run(&strict)?.ends(4)?.says("3 quarantined line(s) are not in the numbers")?;
+    desk.run(&strict)?.ends(4)?.says("3 quarantined lines are not in the numbers")?;
 
     // The corrected event resolves its line, whatever file it comes from.
     desk.write("fixed.csv", format!("{HEADER}\ne1,2026-10-05T10:00:00Z,m,Legal,7,1\n"))?;
     desk.run(&["import", "fixed.csv"])?.ends(0)?;
-    desk.run(&strict)?.ends(4)?.says("2 quarantined line(s)")?;
+    desk.run(&strict)?.ends(4)?.says("2 quarantined lines are")?;
     desk.run(&["quarantine", "discard", "1", "--reason", "r"])?.ends(2)?.says("no open line has the number 1")?;
     desk.run(&["quarantine", "discard", "2", "--reason", "  "])?.ends(2)?.says("--reason is empty")?;
     desk.run(&["quarantine", "discard", "2"])?.ends(2)?;
-    desk.run(&["quarantine", "discard", "2", "--reason", "a test call"])?.ends(0)?.says("1 line(s) discarded")?;
-    desk.run(&["quarantine", "discard", "--all", "--reason", "a test call"])?.ends(0)?.says("1 line(s) discarded")?;
-    desk.run(&["quarantine", "list"])?.ends(0)?.says("0 line(s) wait for a decision")?;
+    desk.run(&["quarantine", "discard", "2", "--reason", "a test call"])?.ends(0)?.says("1 line discarded")?;
+    desk.run(&["quarantine", "discard", "--all", "--reason", "a test call"])?.ends(0)?.says("1 line discarded")?;
+    desk.run(&["quarantine", "list"])?.ends(0)?.says("0 lines wait for a decision")?;
     desk.write("prices.csv", PRICES)?;
     desk.run(&["prices", "import", "prices.csv"])?.ends(0)?;
     desk.run(&strict)?.ends(0)?;

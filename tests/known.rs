@@ -126,7 +126,7 @@ fn an_event_that_differs_in_anything_is_a_conflict() -> Outcome {
             }
         })?;
         desk.write("changed.csv", changed)?;
-        let says = format!("{differ} event(s) have the id of another event with other content");
+        let says = format!("{differ} events have the id of another event with other content");
         desk.run(&["import", "changed.csv"])?.ends(5)?.says(&says).map_err(|error| format!("{what}: {error}"))?;
     }
     assert_eq!(desk.events()?, 12_000);

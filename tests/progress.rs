@@ -208,8 +208,11 @@ fn unpriced_events_that_are_counted_are_told() -> Outcome {
 #[test]
 fn an_import_tells_of_events_read_again_and_of_a_file_recognised() -> Outcome {
     let (desk, books) = opened()?;
+    let above = "model,meter,prompt_above,currency,price,valid_from\nm,input,15,USD,5,2026-01-01\n";
+    books.import_prices("above.csv", above.as_bytes(), None, Jumps::Refuse, act()?, &Silent)?;
     let heard = Heard::patient();
-    import(&books, &desk.write("b40.jsonl", bucket(40))?, &heard)?;
+    let into_another_band = bucket(40).replace("\"input_tokens\":10", "\"input_tokens\":20");
+    import(&books, &desk.write("b40.jsonl", into_another_band)?, &heard)?;
     let first_day = desk.count("SELECT sum(events) FROM usage_daily WHERE day = (SELECT min(day) FROM usage_daily)")?;
     assert_eq!(
         heard.last()?,

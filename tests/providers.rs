@@ -101,7 +101,7 @@ fn an_import_says_at_once_that_only_prices_of_a_provider_are_there() -> Outcome 
     desk.run(&["import", "u.csv"])?.ends(0)?.says(says)?;
     let unpriced = desk.print(&["report", "unpriced", "--period", "2026-10"])?;
     assert!(unpriced.contains("no price in force, only of the provider anthropic"), "{unpriced}");
-    let caveat = "! 1 model(s) were used without a provider and have prices of providers only: say who served them at their \
+    let caveat = "! 1 model was used without a provider and have prices of providers only: say who served them at their \
                   import (--provider), or list prices without a provider, which hold for any";
     assert!(unpriced.contains(caveat), "{unpriced}");
     // Too late for the option: the ledger says what helps.

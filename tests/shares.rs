@@ -167,7 +167,7 @@ fn a_part_of_an_event_that_counts_nothing_is_told() -> Outcome {
     assert_eq!(found, ["A|1|7.50||1", "B|1|12.50||"]);
     for report in ["chargeback", "summary"] {
         let shown = desk.print(&["report", report, "--period", "2026-10"])?;
-        let caveat = "1 row(s) have parts of unpriced events, less than one event each: their amounts lack the cost of those parts: \"B\"";
+        let caveat = "1 row has parts of unpriced events, less than one event each: the amounts lack the cost of those parts: \"B\"";
         assert!(shown.contains(caveat), "{shown}");
         let total = shown.lines().find(|line| line.starts_with("total")).ok_or("no total")?;
         assert!(total.trim_end().ends_with('1'), "{total}");

@@ -9,7 +9,7 @@ use crate::domain::usage::Dictionary;
 use crate::import::format::stored;
 use crate::ledger::quarantine::OpenLine;
 use crate::rating::RatedLine;
-use crate::text::problem::excerpt;
+use crate::text::problem::{counted, excerpt, listed};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a reader must know before using the numbers.
@@ -48,16 +48,15 @@ impl Caveats {
     pub fn sentences(&self) -> Vec<String> {
         let mut sentences = Vec::new();
         if self.unpriced_events > 0 {
-            sentences.push(format!(
-                "{} event(s) have usage without a price: their cost is not in the amounts",
-                self.unpriced_events
-            ));
+            let events = counted(self.unpriced_events, "event has", "events have");
+            sentences.push(format!("{events} usage without a price, whose cost is not in the amounts"));
         }
         if self.unallocated_events > 0 {
-            sentences.push(format!("{} event(s) have no department", self.unallocated_events));
+            sentences.push(format!("{} no department", counted(self.unallocated_events, "event has", "events have")));
         }
         if self.quarantined_lines > 0 {
-            sentences.push(format!("{} quarantined line(s) are not in the numbers", self.quarantined_lines));
+            let lines = listed(self.quarantined_lines, "quarantined line is", "quarantined lines are");
+            sentences.push(format!("{lines} not in the numbers"));
         }
         for (departments, what) in [
             (&self.unregistered, "not in the registry of departments"),
@@ -66,7 +65,8 @@ impl Caveats {
             if !departments.is_empty() {
                 let names: Vec<String> = departments.iter().take(NAMED).map(|name| excerpt(name)).collect();
                 let more = if departments.len() > NAMED { ", …" } else { "" };
-                sentences.push(format!("{} department(s) are {what}: {}{more}", departments.len(), names.join(", ")));
+                let number = listed(departments.len(), "department is", "departments are");
+                sentences.push(format!("{number} {what}: {}{more}", names.join(", ")));
             }
         }
         let untold = self.untold.iter().map(|(format, what)| format!("records of {format} do not tell {what}"));

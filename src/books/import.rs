@@ -28,7 +28,7 @@ use crate::ledger::quarantine::Held;
 use crate::ledger::summarise::PlacedBatch;
 use crate::ledger::transaction::Write;
 use crate::ledger::{LedgerError, chain};
-use crate::text::problem::Problem;
+use crate::text::problem::{Problem, counted, listed};
 use kept::{facts, held};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
@@ -103,7 +103,7 @@ pub enum ImportError {
         problem: Problem,
     },
     /// Some lines are not events.
-    #[error("{file}: {total} bad line(s), nothing of it was imported")]
+    #[error("{file}: {}, nothing of it was imported", counted(*total, "bad line", "bad lines"))]
     Rejected {
         /// The file.
         file: String,
@@ -115,7 +115,7 @@ pub enum ImportError {
         by_field: BTreeMap<String, u64>,
     },
     /// Ids that are in the ledger with other content.
-    #[error("{file}: {} event(s) have the id of another event with other content, nothing of it was imported", conflicts.len())]
+    #[error("{file}: {} the id of another event with other content, nothing of it was imported", listed(conflicts.len(), "event has", "events have"))]
     Conflicts {
         /// The file.
         file: String,
@@ -125,7 +125,7 @@ pub enum ImportError {
         cumulative: bool,
     },
     /// Departments that are not in the registry, and were to be refused.
-    #[error("{file}: {} department(s) are not in the registry, nothing of it was imported", problems.len())]
+    #[error("{file}: {} not in the registry, nothing of it was imported", listed(problems.len(), "department is", "departments are"))]
     Unregistered {
         /// The file.
         file: String,

@@ -36,7 +36,7 @@ use crate::ledger::{LedgerError, Settings, chain};
 use crate::report::ReportError;
 use crate::report::roi::RoiError;
 use crate::report::savings::SavingsError;
-use crate::text::problem::Problem;
+use crate::text::problem::{Problem, listed};
 use std::path::Path;
 
 pub use crate::ledger::transaction::Rehearsal;
@@ -99,7 +99,7 @@ pub enum BooksError {
     #[error(transparent)]
     Savings(#[from] SavingsError),
     /// A file of the user's has lines that are wrong.
-    #[error("{file}: {} line(s) are wrong, nothing of it was used", problems.len())]
+    #[error("{file}: {} wrong, nothing of it was used", listed(problems.len(), "line is", "lines are"))]
     Lines {
         /// The file.
         file: String,

@@ -17,6 +17,7 @@ use crate::ledger::LedgerError;
 use crate::ledger::rules::StoredRuleSet;
 use crate::ledger::transaction::{Snapshot, Write};
 use crate::sheet::{Cell, Column, Heading, Sheet};
+use crate::text::problem::{counted, listed};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What became of a set of rules.
@@ -255,8 +256,11 @@ fn tried_on(
     let events = |by: &str| found.iter().filter(|((_, tried), _)| tried.by == by).map(|(_, events)| events).sum();
     let (nobody, idle): (i128, usize) = (events(NOBODY), found.values().filter(|events| **events == 0).count());
     let mut heading = heading_of(snapshot, "rules test", period.to_string());
-    heading.caveats.extend((nobody > 0).then(|| format!("{nobody} event(s) have no department, by rules or by tags")));
-    heading.caveats.extend((idle > 0).then(|| format!("{idle} rule(s) match nothing")));
+    heading.caveats.extend((nobody > 0).then(|| {
+        let events = counted(nobody, "event has", "events have");
+        format!("{events} no department, by rules or by tags")
+    }));
+    heading.caveats.extend((idle > 0).then(|| format!("{} nothing", listed(idle, "rule matches", "rules match"))));
     found.retain(|(_, tried), _| shown == Shown::Everything || tried.by == NOBODY);
     let columns = vec![
         Column::text("rule"),

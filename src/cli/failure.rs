@@ -10,6 +10,7 @@ use tokenbook::import::parse::NO_EVENTS;
 use tokenbook::import::sink::MISSING;
 use tokenbook::ledger::LedgerError;
 use tokenbook::ledger::conflict::{Conflict, Difference, Why};
+use tokenbook::text::problem::counted;
 
 /// How a command ended. The codes are part of the interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -200,15 +201,14 @@ impl From<ImportError> for Failure {
                 let mut details: Vec<String> = shown.map(|problem| problem.in_file(file)).collect();
                 let listed = u64::try_from(details.len()).unwrap_or(u64::MAX);
                 if listed < *total {
-                    details.push(format!(
-                        "{file}: {} more bad line(s) are not listed (--errors FILE lists all)",
-                        total - listed
-                    ));
+                    let more = counted(total - listed, "more bad line is", "more bad lines are");
+                    details.push(format!("{file}: {more} not listed (--errors FILE lists all)"));
                 }
                 let fields: Vec<String> = by_field.iter().map(|(field, bad)| format!("{field} {bad}")).collect();
                 details.push(format!("{file}: bad lines by field: {}", fields.join(", ")));
-                // Where every line lacks the same field, the file hardly is what it was taken for.
-                let own_fields = by_field.len() == 1 && problems.iter().all(|problem| problem.what == MISSING);
+                // Where all lines from the first on lack the same field, the file hardly is what it was taken for.
+                let first = problems.first().is_some_and(|problem| problem.line == 1);
+                let own_fields = first && by_field.len() == 1 && problems.iter().all(|problem| problem.what == MISSING);
                 failure(Exit::Rejected).details(details).hint(if own_fields {
                     "fields of other names need a map of them (--map FILE); else correct the lines, or import the others and set these aside with --quarantine"
                 } else {

@@ -11,6 +11,7 @@ use tokenbook::books::month_end::{MonthEnd, Reports};
 use tokenbook::domain::period::Month;
 use tokenbook::import::input::{Input, expand};
 use tokenbook::sheet::{Cell, Sheet};
+use tokenbook::text::problem::listed;
 
 /// Do a whole month: import prices and usage, check, and write every report and a manifest
 #[derive(Debug, clap::Args)]
@@ -171,7 +172,7 @@ fn print(reports: &Reports, out: &Path, session: &mut Session<'_, '_>) -> Result
     for coverage in &reports.coverage {
         let empty = match coverage.empty_days.as_slice() {
             [] => "every day has events".to_owned(),
-            days => format!("{} day(s) without events, the first {}", days.len(), days[0]),
+            days => format!("{} without events, the first {}", listed(days.len(), "day", "days"), days[0]),
         };
         let source = &coverage.source;
         let events = counted(coverage.events, "event", "events");

@@ -3,6 +3,7 @@
 use super::Session;
 use crate::cli::failure::{Exit, Failure};
 use tokenbook::domain::calendar::Day;
+use tokenbook::text::problem::listed;
 
 /// Lines that were set aside: list them, or discard them with a reason
 #[derive(Debug, clap::Args)]
@@ -56,7 +57,7 @@ fn list(session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
             session.say(format!("    {}", held.kept))?;
         }
     }
-    session.tell(format!("{} line(s) wait for a decision", open.len()))?;
+    session.tell(format!("{} for a decision", listed(open.len(), "line waits", "lines wait")))?;
     Ok(Exit::Done)
 }
 
@@ -72,7 +73,7 @@ fn discard(numbers: Option<&Vec<i64>>, reason: &str, session: &mut Session<'_, '
     let numbers = numbers.map(Vec::as_slice);
     let discarded = session.progress(|progress| books.discard(numbers, reason, session.act(), progress))?;
     let head = books.head()?;
-    session.tell(format!("{} line(s) discarded", discarded.len()))?;
+    session.tell(format!("{} discarded", listed(discarded.len(), "line", "lines")))?;
     session.tell(format!("ledger head: {} {head}", head.seq))?;
     Ok(Exit::Done)
 }

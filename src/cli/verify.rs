@@ -5,6 +5,7 @@ use super::options::counted;
 use crate::cli::failure::{Exit, Failure};
 use std::path::{Path, PathBuf};
 use tokenbook::books::verify::{Anchor, Depth, Verification};
+use tokenbook::text::problem::listed;
 
 /// Prove that the ledger is as it was made: the chain, every event, the daily sums, the schema
 #[derive(Debug, clap::Args)]
@@ -30,7 +31,7 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
         session.say(format!("ledger head: {} {}", verification.head.seq, verification.head))?;
         return Ok(Exit::Done);
     }
-    let what = format!("the ledger does not verify: {} finding(s)", verification.findings.len());
+    let what = format!("the ledger does not verify: {}", listed(verification.findings.len(), "finding", "findings"));
     Err(Failure::new(Exit::Unverified, what)
         .hint("keep the file as it is for whoever looks into it, and restore a backup that verifies"))
 }

@@ -38,6 +38,7 @@ pub mod verify;
 pub mod watch;
 
 use crate::domain::quantities::QuantityOverflow;
+use crate::text::problem::listed;
 use std::path::PathBuf;
 
 pub use connection::Ledger;
@@ -86,7 +87,7 @@ pub enum LedgerError {
     #[error(transparent)]
     Overflow(#[from] QuantityOverflow),
     /// Events with ids that are in the ledger with other content.
-    #[error("{} event(s) have an id that is in the ledger with other content", .0.len())]
+    #[error("{} an id that is in the ledger with other content", listed(.0.len(), "event has", "events have"))]
     Conflicts(Vec<conflict::Conflict>),
     /// The caller asked to stop.
     #[error("stopped")]

@@ -18,6 +18,7 @@ use crate::ledger::sums::{self, Grain, Months};
 use crate::ledger::transaction::Snapshot;
 use crate::ledger::{LedgerError, Result, aliases, chain, costs, departments, dictionary, imports, maps};
 use crate::ledger::{prices, quarantine, rules, schema};
+use crate::text::problem::counted;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 
@@ -184,7 +185,10 @@ impl Snapshot<'_> {
         }
         let orphans: i64 = self.connection().query_row(ORPHANS, [], |row| row.get(0))?;
         if orphans > 0 {
-            findings.push(format!("{orphans} daily sum(s) of rare meters belong to no daily sum"));
+            findings.push({
+                let sums = counted(orphans, "daily sum of a rare meter belongs", "daily sums of rare meters belong");
+                format!("{sums} to no daily sum")
+            });
         }
         Ok(findings)
     }
@@ -200,7 +204,10 @@ impl Snapshot<'_> {
         }
         let elsewhere: i64 = self.connection().query_row(POSTED_ELSEWHERE, [], |row| row.get(0))?;
         if elsewhere > 0 {
-            findings.push(format!("{elsewhere} monthly sum(s) are posted to another month than their own"));
+            findings.push({
+                let sums = counted(elsewhere, "monthly sum is", "monthly sums are");
+                format!("{sums} posted to a month that is not its own")
+            });
         }
         let names = dictionary::all(self.connection())?;
         for (tag_set, payer) in dictionary::payers(self.connection())? {
@@ -214,7 +221,8 @@ impl Snapshot<'_> {
     /// Links of what is no revision or correction.
     pub fn stray_links(&self) -> Result<Option<Finding>> {
         let links: i64 = self.connection().query_row(STRAY_LINKS, [], |row| row.get(0))?;
-        Ok((links > 0).then(|| format!("{links} link(s) belong to no revision or correction")))
+        Ok((links > 0)
+            .then(|| format!("{} to no revision or correction", counted(links, "link belongs", "links belong"))))
     }
 
     /// Names and units of meters that are not those this version made them with.

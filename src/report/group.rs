@@ -9,7 +9,7 @@ use crate::rating::{Charge, Cost, RatedLine};
 use crate::report::ReportError;
 use crate::report::by::{Dimension, Of};
 use crate::sheet::Cell;
-use crate::text::problem::excerpt;
+use crate::text::problem::{excerpt, listed};
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -119,9 +119,8 @@ pub fn below_one_unpriced(groups: &Groups) -> Option<String> {
     let more = if names.len() > NAMED { "; …" } else { "" };
     (!names.is_empty()).then(|| {
         format!(
-            "{} row(s) have parts of unpriced events, less than one event each: their amounts lack the cost of those \
-             parts: {named}{more}",
-            names.len()
+            "{} parts of unpriced events, less than one event each: the amounts lack the cost of those parts: {named}{more}",
+            listed(names.len(), "row has", "rows have")
         )
     })
 }

@@ -14,6 +14,7 @@ use crate::report::by::Dimension;
 use crate::report::group::{Totals, group};
 use crate::report::{Inputs, ReportError};
 use crate::sheet::{Cell, Column, Sheet};
+use crate::text::problem::listed;
 use std::collections::BTreeMap;
 
 /// How finely the two are compared.
@@ -123,11 +124,15 @@ fn coverage(costs: &[ProviderCost], period: Period, calendar: Calendar) -> Vec<S
         let days = period.days().count();
         let with = period.days().filter(|day| touched(*day) || is_covered(calendar.start_of(*day))).count();
         if with < days {
-            sentences.push(format!("{provider} tells costs of {with} of {days} day(s) of the period"));
+            sentences
+                .push(format!("{provider} tells costs of {with} of {} of the period", listed(days, "day", "days")));
         }
         let across = costs.iter().filter(|cost| end.is_some_and(|end| cost.until > end)).count();
         if across > 0 {
-            sentences.push(format!("{across} cost(s) of {provider} begin in the period and end after it"));
+            sentences.push({
+                let costs = listed(across, "cost", "costs");
+                format!("{costs} of {provider} from within the period to after its end")
+            });
         }
     }
     sentences

@@ -10,6 +10,7 @@ use crate::price::Book;
 use crate::rating::{Cost, Unpriced};
 use crate::report::{Inputs, ReportError};
 use crate::sheet::{Cell, Column, Sheet};
+use crate::text::problem::listed;
 use std::collections::{BTreeMap, BTreeSet};
 
 type Key = (String, String, String, Meter, Unpriced);
@@ -49,9 +50,9 @@ pub fn sheet(inputs: &Inputs<'_>) -> Result<Sheet, ReportError> {
         found.keys().filter(|key| unserved(key)).map(|(_, model, ..)| model.as_str()).collect();
     if !models.is_empty() {
         heading.caveats.push(format!(
-            "{} model(s) were used without a provider and have prices of providers only: say who served them at their \
+            "{} used without a provider and have prices of providers only: say who served them at their \
              import (--provider), or list prices without a provider, which hold for any",
-            models.len()
+            listed(models.len(), "model was", "models were")
         ));
     }
     let rows = found.into_iter().map(|((provider, model, tier, meter, why), span)| {

@@ -109,6 +109,11 @@ pub fn counted(number: impl Into<i128>, one: &str, many: &str) -> String {
     format!("{} {}", grouped(number), if number == 1 { one } else { many })
 }
 
+/// [`counted`] of a list.
+pub fn listed(length: usize, one: &str, many: &str) -> String {
+    counted(i128::try_from(length).unwrap_or(i128::MAX), one, many)
+}
+
 /// The nearest known word to a mistyped one, if one is near.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |text: &str| text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();

@@ -41,7 +41,7 @@ fn names_that_are_not_registered_are_warned_about_or_refused() -> Outcome {
         desk.run(&["import", &file, "--strict-departments"])?
             .ends(3)?
             .says(&says)?
-            .says("1 department(s) are not in the registry, nothing of it was imported")?
+            .says("1 department is not in the registry, nothing of it was imported")?
             .says("hint: ")?;
         assert_eq!(desk.events()?, number - 1, "nothing of a refused file is kept");
         desk.run(&["import", &file])?.ends(0)?.says(&format!("warning: {file}: department: "))?.says(&says)?;
@@ -50,7 +50,7 @@ fn names_that_are_not_registered_are_warned_about_or_refused() -> Outcome {
     desk.run(&["import", "good.csv", "--strict-departments"])?.ends(0)?;
     desk.run(&["report", "summary", "--period", "2026-10"])?
         .ends(0)?
-        .says("! 3 department(s) are not in the registry of departments: \"F\u{456}nance\", \"Lgal\", \"finance\"")?;
+        .says("! 3 departments are not in the registry of departments: \"F\u{456}nance\", \"Lgal\", \"finance\"")?;
     Ok(())
 }
 
@@ -103,8 +103,7 @@ fn cost_centres_are_a_dimension_and_inactive_departments_a_caveat() -> Outcome {
     let names: Vec<[&str; 3]> =
         found.iter().map(|row| ["cost_centre", "department", "amount"].map(|column| row[column].as_str())).collect();
     assert_eq!(names, [["1200", "Finance", "1.00"], ["2100", "Marketing", "10.00"], ["2200", "Sales", "0.10"]]);
-    let caveat =
-        "1 department(s) are not active in the month of their usage, by the registry of departments: \"Sales\"";
+    let caveat = "1 department is not active in the month of their usage, by the registry of departments: \"Sales\"";
     for more in [&[][..], &["--recompute"]] {
         desk.run(&[&["report", "chargeback", "--period", "2026-10"], more].concat())?.ends(0)?.says(caveat)?;
     }

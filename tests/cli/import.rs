@@ -13,7 +13,7 @@ fn quiet_prints_no_counts_but_what_is_wrong() -> Outcome {
     let expected = "bad.csv:2: timestamp: \"never\" is not a date and time, expected RFC 3339 with an offset, such as \
                     2026-10-01T08:30:00Z or 2026-10-01T08:30:00.250+02:00, from 2015 on\n\
                     bad.csv: bad lines by field: timestamp 1\n\
-                    error: bad.csv: 1 bad line(s), nothing of it was imported\n\
+                    error: bad.csv: 1 bad line, nothing of it was imported\n\
                     hint: correct the lines, or import the others and set these aside with --quarantine\n";
     assert_eq!((ran.out.as_str(), ran.err.as_str()), ("", expected));
     Ok(())

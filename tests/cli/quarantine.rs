@@ -5,7 +5,7 @@ use crate::desk::{Desk, HEADER, Outcome};
 #[test]
 fn numbers_all_and_a_reason() -> Outcome {
     let desk = Desk::new()?;
-    desk.run(&["quarantine", "list"])?.ends(0)?.says("0 line(s) wait for a decision")?;
+    desk.run(&["quarantine", "list"])?.ends(0)?.says("0 lines wait for a decision")?;
     desk.run(&["quarantine", "discard", "--reason", "r"])?.ends(2)?;
     desk.run(&["quarantine", "discard", "1", "--all", "--reason", "r"])?.ends(2)?;
     desk.run(&["quarantine", "discard", "1", "--reason", "r"])?.ends(2)?.says("no open line has the number 1")?;
@@ -29,12 +29,12 @@ fn a_line_that_was_decided_on_does_not_come_back_with_its_file() -> Outcome {
     desk.write("grown.csv", &grown)?;
     // Open, the line still counts as a line set aside, once.
     desk.run(&["import", "--quarantine", "grown.csv"])?.ends(4)?.says("1 accepted + 1 duplicate + 1 quarantined")?;
-    desk.run(&["quarantine", "list"])?.ends(0)?.says("1 line(s) wait for a decision")?;
+    desk.run(&["quarantine", "list"])?.ends(0)?.says("1 line waits for a decision")?;
     desk.run(&["quarantine", "discard", "1", "--reason", "a test line"])?.ends(0)?;
     desk.run(&["import", "--quarantine", "u.csv"])?.ends(0)?.says("the very same file")?;
     desk.write("more.csv", format!("{grown}h,2026-10-03T00:00:00Z,m,Legal,1,1\n"))?;
     desk.run(&["import", "--quarantine", "more.csv"])?.ends(0)?.says("1 accepted + 2 duplicates + 1 quarantined")?;
-    desk.run(&["quarantine", "list"])?.ends(0)?.says("0 line(s) wait for a decision")?;
+    desk.run(&["quarantine", "list"])?.ends(0)?.says("0 lines wait for a decision")?;
     desk.run(&["verify"])?.ends(0)?;
     Ok(())
 }
@@ -48,6 +48,6 @@ fn two_bad_lines_without_an_id_are_two_however_alike() -> Outcome {
     desk.run(&["quarantine", "discard", "1", "--reason", "a test line"])?.ends(0)?;
     desk.write("other.csv", format!("{lines}g,2026-10-02T00:00:00Z,m,Legal,1,1\n"))?;
     desk.run(&["import", "--quarantine", "other.csv"])?.ends(4)?;
-    desk.run(&["quarantine", "list"])?.ends(0)?.says("1 line(s) wait for a decision")?;
+    desk.run(&["quarantine", "list"])?.ends(0)?.says("1 line waits for a decision")?;
     Ok(())
 }

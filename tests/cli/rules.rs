@@ -52,7 +52,7 @@ fn usage_is_charged_to_whom_the_rules_name() -> Outcome {
     );
     desk.run(&["report", "chargeback", "--period", "2026-10", "--strict"])?
         .ends(4)?
-        .says("1 event(s) have no department")?;
+        .says("1 event has no department")?;
     Ok(())
 }
 
@@ -107,14 +107,14 @@ fn rules_are_tried_before_they_count() -> Outcome {
     golden("rules-test.csv", &tried)?;
     desk.run(&["rules", "test", &rules, "--period", "2026-10"])?
         .ends(0)?
-        .says("! 1 event(s) have no department, by rules or by tags")?;
+        .says("! 1 event has no department, by rules or by tags")?;
     let open = desk.print(&["rules", "test", &rules, "--period", "2026-10", "--unallocated", "--format", "csv"])?;
     assert_eq!(open, "rule,by,pays,events,tags\n(none),nobody,(unallocated),1,user=eve\n");
     assert_eq!(desk.print(&["rules", "list", "--format", "csv"])?.lines().count(), 1, "nothing was imported");
     // The ledger has no rules yet: who has a department keeps it, and the others fall through.
     desk.run(&["rules", "test", "--period", "2026-10"])?
         .ends(0)?
-        .says("! 7 event(s) have no department, by rules or by tags")?;
+        .says("! 7 events have no department, by rules or by tags")?;
     desk.run(&["rules", "import", &rules])?.ends(0)?;
     let cases: [(&[&str], &str); 6] = [
         (&["--tag", "api_key=key_shared"], "shared key,rule,\"Engineering 2/3, Marketing 1/3\",api_key=key_shared"),
@@ -154,7 +154,7 @@ fn a_rule_that_matches_nothing_is_shown() -> Outcome {
     let desk = used()?;
     desk.write("r.csv", "rule,key,value,department\nnobody,tag.team,nowhere,X\nsearch,tag.team,search,Y\n")?;
     let ran =
-        desk.run(&["rules", "test", "r.csv", "--period", "2026-10"])?.ends(0)?.says("! 1 rule(s) match nothing")?;
+        desk.run(&["rules", "test", "r.csv", "--period", "2026-10"])?.ends(0)?.says("! 1 rule matches nothing")?;
     assert!(ran.out.lines().any(|line| line.starts_with("nobody ") && line.contains(" 0")), "{}", ran.out);
     Ok(())
 }
@@ -172,7 +172,7 @@ fn a_month_end_takes_rules_and_departments() -> Outcome {
         .ends(4)?
         .says("5 rules from 2026-10-01, added")?
         .says("5 departments added, 0 replaced, 0 unchanged")?;
-    assert!(first.out.contains("! 1 event(s) have no department"), "{}", first.out);
+    assert!(first.out.contains("! 1 event has no department"), "{}", first.out);
     let chargeback = desk.read("out/chargeback.csv")?;
     let manifest: serde_json::Value = serde_json::from_slice(&desk.read("out/manifest.json")?)?;
     let roles: Vec<&str> =

@@ -32,7 +32,7 @@ fn a_finding_is_an_error_with_a_hint() -> Outcome {
         .execute_batch("UPDATE usage_daily SET output = 7 WHERE day = (SELECT min(day) FROM usage_daily)")?;
     let ran = desk.run(&["verify"])?.ends(7)?;
     let expected = "the daily sums of 2026-10-01 are not those of its events (tokenbook rebuild makes them anew)\n\
-                    error: the ledger does not verify: 1 finding(s)\n\
+                    error: the ledger does not verify: 1 finding\n\
                     hint: keep the file as it is for whoever looks into it, and restore a backup that verifies\n";
     assert_eq!((ran.out.as_str(), ran.err.as_str()), ("", expected));
     Ok(())

@@ -16,6 +16,7 @@ use tokenbook::domain::timestamp::Timestamp;
 use tokenbook::ledger::prices::Replacement;
 use tokenbook::price::check::Finding;
 use tokenbook::price::{PriceKey, PriceRow};
+use tokenbook::text::problem::listed;
 
 /// Prices: import a list or a public catalogue, compare it first, see what is in force, look for gaps and mistakes
 #[derive(Debug, clap::Args)]
@@ -135,7 +136,10 @@ fn check(
         })?;
     }
     if unpriced.rows.is_empty() {
-        session.tell(format!("{} finding(s); all usage of {period} has a price", findings.len()))?;
+        session.tell({
+            let found = listed(findings.len(), "finding", "findings");
+            format!("{found}; all usage of {period} has a price")
+        })?;
         return Ok(Exit::Done);
     }
     output.put(&unpriced, session)?;

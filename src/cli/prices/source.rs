@@ -8,7 +8,7 @@ use tokenbook::books::Books;
 use tokenbook::books::catalogs::{Offered, catalog_files};
 use tokenbook::domain::name::Name;
 use tokenbook::price::catalog::{self, Aside, CATALOGS, Catalog, CatalogList, Inexact, Missing, Pattern, Terms};
-use tokenbook::text::problem::excerpt;
+use tokenbook::text::problem::{excerpt, listed};
 
 /// The catalogue that is none: our own CSV.
 const OWN: &str = "csv";
@@ -152,20 +152,18 @@ impl SourceOptions {
             session.tell(format!("snapped: {} more", grouped(more)))?;
         }
         if counts.patterns > 0 {
-            let number = grouped(counts.patterns);
-            session.tell(format!(
-                "{number} model(s) are also meant by patterns, which are not followed: names are exact"
-            ))?;
+            let models = counted(counts.patterns, "model is", "models are");
+            session.tell(format!("{models} also meant by patterns, which are not followed: names are exact"))?;
         }
         if counts.free > 0 {
-            session.tell(format!("{} price(s) are 0", grouped(counts.free)))?;
+            session.tell(format!("{} 0", counted(counts.free, "price is", "prices are")))?;
         }
         if !list.unknown_providers.is_empty() {
-            let number = u64::try_from(list.unknown_providers.len()).unwrap_or(u64::MAX);
             let names: Vec<&str> = list.unknown_providers.keys().take(NAMED).map(String::as_str).collect();
             let more = if list.unknown_providers.len() > NAMED { ", …" } else { "" };
             let names = names.join(", ");
-            session.tell(format!("{} provider(s) keep the catalogue's name: {names}{more}", grouped(number)))?;
+            let providers = listed(list.unknown_providers.len(), "provider keeps", "providers keep");
+            session.tell(format!("{providers} the catalogue's name: {names}{more}"))?;
         }
         Ok(())
     }
