@@ -5,7 +5,7 @@ use super::options::OutputOptions;
 use crate::cli::failure::{Exit, Failure};
 use std::path::PathBuf;
 use tokenbook::books::month_end;
-use tokenbook::books::reports::{Basis, Detail, Request};
+use tokenbook::books::reports::{Basis, Request};
 use tokenbook::domain::period::Period;
 use tokenbook::domain::provider_cost::ProviderCosts;
 use tokenbook::report::REPORTS;
@@ -68,13 +68,13 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
     let default = if compared { Dimension::Provider } else { Dimension::Department };
     let dimensions = by.clone().unwrap_or_else(|| vec![default]);
     let request = Request {
-        detail: Detail::of(&arguments.name, &dimensions),
         by: dimensions,
         book: arguments.book.clone(),
         basis: if arguments.recompute { Basis::Events } else { Basis::Sums },
         now: Some(session.invocation.now),
         ..Request::of(period)
-    };
+    }
+    .for_report(&arguments.name);
     let books = session.read()?;
     let progress = session.reading_progress();
     let read = if compared {
@@ -92,17 +92,12 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
             statement
                 .savings(&month_end::offers(path, currency)?, if department { By::Department } else { By::Offer })?
         }
-        _ if compared => books.provider_cost(&statement, &costs, grain(&request.by))?,
+        _ if compared => books.provider_cost(&statement, &costs, Grain::of(&request.by))?,
         _ => statement.report(&arguments.name, &request.by)?,
     };
     arguments.output.put(&sheet, session)?;
     let caveats = if compared { statement.caveats.without_payers() } else { statement.caveats };
     Ok(if arguments.strict && !caveats.is_clean() { Exit::Incomplete } else { Exit::Done })
-}
-
-/// How finely costs are compared.
-fn grain(by: &[Dimension]) -> Grain {
-    if by.contains(&Dimension::Model) { Grain::Model } else { Grain::Provider }
 }
 
 /// The dimensions asked for. Those that the report does not have are refused.

@@ -62,6 +62,14 @@ impl Watch {
         *current = Some((stage, all));
     }
 
+    /// Adds events to those of the whole stage.
+    pub fn expect(&self, events: u64) {
+        let mut current = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, Some(all))) = current.as_mut() {
+            *all += events;
+        }
+    }
+
     /// Counts events that were read.
     pub fn add(&self, events: u64) {
         self.done.fetch_add(events, Ordering::Relaxed);
