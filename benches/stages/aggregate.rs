@@ -1,11 +1,13 @@
 //! Aggregate: from the ledger to the month's usage lines, and from rated lines to groups. Counts the events behind them.
 //!
-//! `from_daily` reads the daily sums, `from_events` every event on all threads, `group` adds rated lines up by department.
+//! `from_daily` reads the daily sums, `from_events` every event, each day on all threads, `group` adds rated lines up by department.
 
 use crate::books::{self, EVENTS};
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use tokenbook::aggregate::{PriceChanges, from_daily, from_events};
+use std::sync::Arc;
+use tokenbook::aggregate::from_events::Threads;
+use tokenbook::aggregate::{AggregateError, PriceChanges, from_daily, from_events};
 use tokenbook::books::Silent;
 use tokenbook::books::reports::Request;
 use tokenbook::ledger::connection::{Access, Ledger};
@@ -35,11 +37,23 @@ fn measure(bencher: Bencher<'_, '_>, from: From) {
     let ledger = books::ready(Ledger::open(&folder.path().join("ledger.db"), Access::Read));
     let snapshot = books::ready(ledger.snapshot());
     let changes = PriceChanges::new(statement.books.values().collect(), &statement.names);
+    let classes = || snapshot.classes().map(Arc::new);
     bencher.counter(ItemsCount::new(EVENTS)).bench_local(|| {
-        books::ready(match from {
-            From::Daily => from_daily::usage(&snapshot, statement.period, &changes),
-            From::Events => from_events::usage(&snapshot, statement.period, &changes),
-        })
+        let mut lines = Vec::new();
+        for day in statement.period.days() {
+            match from {
+                From::Daily => books::ready(from_daily::of_day(&snapshot, day, &changes, classes, |line| {
+                    lines.push(line);
+                    Ok::<_, AggregateError>(())
+                })),
+                From::Events => {
+                    let classes = books::ready(classes());
+                    let day = from_events::of_day(&snapshot, day, &changes, &classes, Threads::All, |_| true);
+                    lines.extend(books::ready(day));
+                }
+            }
+        }
+        lines
     });
 }
 
@@ -47,7 +61,8 @@ fn measure(bencher: Bencher<'_, '_>, from: From) {
 fn by_department(bencher: Bencher<'_, '_>) {
     let folder = books::folder();
     let statement = books::ready(books::full_ledger(folder.path()).statement(&Request::of(books::period()), &Silent));
+    let lines = books::ready(statement.rated.lines());
     bencher
         .counter(ItemsCount::new(EVENTS))
-        .bench_local(|| books::ready(group::group(&statement.lines, &[Dimension::Department], &statement.names)));
+        .bench_local(|| books::ready(group::group(lines, &[Dimension::Department], &statement.names)));
 }

@@ -14,11 +14,12 @@ fn charges(bencher: Bencher<'_, '_>) {
     let folder = books::folder();
     let statement = books::ready(books::full_ledger(folder.path()).statement(&Request::of(books::period()), &Silent));
     let book = books::ready(statement.books.get(&statement.book).ok_or("the ledger has no prices"));
+    let lines = books::ready(statement.rated.lines());
     bencher
-        .counter(ItemsCount::new(statement.lines.len()))
+        .counter(ItemsCount::new(lines.len()))
         .with_inputs(|| Rater::new(book, &statement.names, statement.heading.currency))
         .bench_local_values(|mut rater| {
-            let charges = statement.lines.iter().map(|line| rater.charges(&line.usage));
+            let charges = lines.iter().map(|line| rater.charges(&line.usage));
             // Kept, as a report keeps them: freeing them is not in the time.
             charges.collect::<Vec<_>>()
         });

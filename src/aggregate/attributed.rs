@@ -4,6 +4,7 @@
 //! part's amount is its quantity at the line's own rate, so that parts add up to the line to the last femto-unit. Payers
 //! that are not those of the tags get numbers below 0, in the order in which they are met.
 
+use crate::aggregate::AggregateError;
 use crate::attribute::Rules;
 use crate::attribute::matching::{Decision, Usage, decide};
 use crate::attribute::split::{Owed, split};
@@ -29,6 +30,8 @@ pub struct Attribution<'a> {
     by_source: bool,
     decided: FxHashMap<(Day, i64, i64, i64), Option<Rc<Parts>>>,
     numbers: FxHashMap<(i64, Payer), i64>,
+    /// Lines of several payers, which wait until all of their day are there.
+    shared: Vec<(RatedLine, Rc<Parts>)>,
 }
 
 /// Who pays a line that is not its tag set's own payer alone: shares, and the tag set that stands for each.
@@ -39,36 +42,42 @@ struct Parts {
 
 impl<'a> Attribution<'a> {
     /// Attribution by rules, of lines with these names.
-    pub fn new(rules: &'a Rules, names: Dictionary) -> Self {
+    pub fn new(rules: &'a Rules, names: &Dictionary) -> Self {
         let conditions = || rules.sets().flat_map(|(_, set)| set.rules()).flat_map(|rule| &rule.conditions);
         let by = |looked_at: fn(&Subject) -> bool| conditions().any(|condition| looked_at(&condition.subject));
         Self {
             rules,
-            names,
+            names: Dictionary { paid: FxHashMap::default(), ..names.clone() },
             by_model: by(|subject| matches!(subject, Subject::Model | Subject::Provider)),
             by_source: by(|subject| *subject == Subject::Source),
             decided: FxHashMap::default(),
             numbers: FxHashMap::default(),
+            shared: Vec::new(),
         }
     }
 
-    /// The lines by payer: first those that have one, then the parts of the others, those of one line together, in the
-    /// order of its payers.
-    pub fn attributed(&mut self, lines: Vec<RatedLine>) -> Result<Vec<RatedLine>, Overflow> {
-        let mut attributed = Vec::with_capacity(lines.len());
-        let mut shared: Vec<(RatedLine, Rc<Parts>)> = Vec::new();
-        for line in lines {
-            match self.parts(&line.usage.key) {
-                None => attributed.push(line),
-                Some(parts) => match parts.tag_sets[..] {
-                    [tag_set] => {
-                        let key = UsageKey { tag_set, ..line.usage.key };
-                        attributed.push(RatedLine { usage: UsageLine { key, ..line.usage }, ..line });
-                    }
-                    _ => shared.push((line, parts)),
-                },
-            }
+    /// Hands a line over as its payer's. Where it has several, it waits.
+    pub fn give<E>(
+        &mut self,
+        line: RatedLine,
+        mut each: impl FnMut(RatedLine, &Dictionary) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let Some(parts) = self.parts(&line.usage.key) else { return each(line, &self.names) };
+        if let [tag_set] = parts.tag_sets[..] {
+            let key = UsageKey { tag_set, ..line.usage.key };
+            return each(RatedLine { usage: UsageLine { key, ..line.usage }, ..line }, &self.names);
         }
+        self.shared.push((line, parts));
+        Ok(())
+    }
+
+    /// Hands over the parts of the lines that wait, those of one line together, in the order of its payers. To be called
+    /// when all lines of their days were given.
+    pub fn divide_shared<E: From<AggregateError>>(
+        &mut self,
+        mut each: impl FnMut(RatedLine, &Dictionary) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut shared = std::mem::take(&mut self.shared);
         // A day's lines of the same shares are divided after each other, so that many small ones are divided like their
         // sum; in the order of names, which do not depend on what was imported first.
         shared.sort_by(|(a, by_a), (b, by_b)| self.order(a, by_a).cmp(&self.order(b, by_b)));
@@ -79,17 +88,19 @@ impl<'a> Attribution<'a> {
             if before.as_ref().is_none_or(|(of, by)| *of != day || by.shares != parts.shares) {
                 left = LeftOver::default();
             }
-            divide(&line, &parts, &mut left, &mut attributed)?;
+            for part in divide(&line, &parts, &mut left).map_err(AggregateError::from)? {
+                each(part, &self.names)?;
+            }
             before = Some((day, parts));
         }
-        Ok(attributed)
+        Ok(())
     }
 
     /// The place of a line among those that are divided.
     fn order<'l>(&'l self, line: &'l RatedLine, parts: &'l Parts) -> impl Ord + use<'l, 'a> {
         let UsageKey { day, priced_at, source, tag_set, model, tier, band } = line.usage.key;
-        let Dictionary { models, tiers, tag_sets, sources, .. } = &self.names;
-        let names = (models.get(&model), tiers.get(&tier), tag_sets.get(&tag_set), sources.get(&source));
+        let Dictionary { models, tiers, sources, .. } = &self.names;
+        let names = (models.get(&model), tiers.get(&tier), self.names.tags(tag_set), sources.get(&source));
         (day, &parts.shares, names, band, priced_at)
     }
 
@@ -113,7 +124,7 @@ impl<'a> Attribution<'a> {
     fn decide(&mut self, key: &UsageKey) -> Option<Parts> {
         let (_, set) = self.rules.in_force(key.day)?;
         let no_tags = TagSet::new();
-        let tags = self.names.tag_sets.get(&key.tag_set).unwrap_or(&no_tags);
+        let tags = self.names.tags(key.tag_set).unwrap_or(&no_tags);
         let source = self.names.sources.get(&key.source).map(String::as_str);
         let Decision::Rule(_, shares) = decide(set, Usage { tags, model: self.names.models.get(&key.model), source })
         else {
@@ -137,7 +148,7 @@ impl<'a> Attribution<'a> {
         let next = -1 - i64::try_from(self.numbers.len()).unwrap_or(i64::MAX - 1);
         let number = *self.numbers.entry((tag_set, payer.clone())).or_insert(next);
         if number == next {
-            self.names.tag_sets.insert(number, tags.paid_by(payer));
+            self.names.paid.insert(number, tags.paid_by(payer));
         }
         number
     }
@@ -152,7 +163,7 @@ struct LeftOver {
     meters: BTreeMap<Meter, Owed>,
 }
 
-fn divide(line: &RatedLine, parts: &Parts, left: &mut LeftOver, into: &mut Vec<RatedLine>) -> Result<(), Overflow> {
+fn divide(line: &RatedLine, parts: &Parts, left: &mut LeftOver) -> Result<Vec<RatedLine>, Overflow> {
     let divided = |quantity: i64, owed: &mut Owed| split(quantity, &parts.shares, owed);
     let active = divided(line.usage.active, &mut left.active);
     // Divided apart, so that no part has more unpriced events than it has events.
@@ -168,6 +179,7 @@ fn divide(line: &RatedLine, parts: &Parts, left: &mut LeftOver, into: &mut Vec<R
         divided(charge.quantity, left.meters.entry(charge.meter).or_default())
     };
     let charges: Vec<Vec<i64>> = line.charges.iter().map(of_charge).collect();
+    let mut lines = Vec::with_capacity(parts.tag_sets.len());
     for (place, tag_set) in parts.tag_sets.iter().enumerate() {
         let of = |quantities: &[i64]| quantities.get(place).copied().unwrap_or(0);
         let mut quantities = Quantities::NONE;
@@ -189,9 +201,9 @@ fn divide(line: &RatedLine, parts: &Parts, left: &mut LeftOver, into: &mut Vec<R
             ..line.usage
         };
         let of_unpriced = line.unpriced_events > 0;
-        into.push(RatedLine { usage, charges: of_part, unpriced_events: of(&unpriced), of_unpriced });
+        lines.push(RatedLine { usage, charges: of_part, unpriced_events: of(&unpriced), of_unpriced });
     }
-    Ok(())
+    Ok(lines)
 }
 
 /// What a part of a charge costs: its quantity at the charge's rate.
@@ -239,7 +251,15 @@ mod tests {
         let file = format!("rule,department,weight\nall,a,{a}/{whole}\nall,b,{b}/{whole}\nall,c,{c}/{whole}\n");
         let set = crate::attribute::read::rules(file.as_bytes(), &Registry::default());
         let rules = Rules::always(set.map_err(|problems| format!("{problems:?}"))?);
-        Ok(Attribution::new(&rules, Dictionary::default()).attributed(vec![line])?)
+        let mut attribution = Attribution::new(&rules, &Dictionary::default());
+        let mut parts = Vec::new();
+        let mut keep = |line, _: &Dictionary| {
+            parts.push(line);
+            Ok::<_, AggregateError>(())
+        };
+        attribution.give(line, &mut keep)?;
+        attribution.divide_shared(keep)?;
+        Ok(parts)
     }
 
     #[test]

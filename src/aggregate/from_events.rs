@@ -1,32 +1,40 @@
-//! Usage from the events themselves, on all threads: exact, and independent of the daily sums.
+//! Usage from the events themselves: exact, and independent of the daily sums.
 
 use crate::aggregate::{AggregateError, DayChanges, PriceChanges, priced_at};
 use crate::domain::calendar::Day;
 use crate::domain::key::EventKey;
-use crate::domain::period::Period;
 use crate::domain::usage::{Tally, UsageLine, UsageSums};
 use crate::ledger::class::Classes;
 use crate::ledger::scan::Columns;
-use crate::ledger::transaction::{Readers, Snapshot};
-use crate::ledger::watch::Stage;
+use crate::ledger::transaction::Snapshot;
 use rayon::prelude::*;
 
-/// Parts each half of a day's keys is split into, so that a period of one day has work for every thread.
+/// Parts each half of a day's keys is split into, so that a period of few days has work for every thread.
 const PARTS_OF_DAY: i64 = 4;
 
-/// The usage of a period.
-pub fn usage(
+/// Which threads read a day's events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Threads {
+    /// The one that asks, on its own reader.
+    One,
+    /// All of them, each a part, on readers of their own.
+    All,
+}
+
+/// The usage of a day's events of some models, in the order of its keys.
+pub fn of_day(
     snapshot: &Snapshot<'_>,
-    period: Period,
+    day: Day,
     changes: &PriceChanges<'_>,
+    classes: &Classes,
+    threads: Threads,
+    of_models: impl Fn(i64) -> bool + Sync + Send,
 ) -> Result<Vec<UsageLine>, AggregateError> {
-    let classes = snapshot.classes()?;
-    snapshot.watch().begin(Stage::Events, snapshot.events_within(period));
-    let sums = visit(&snapshot.readers(), period, UsageSums::new, |sums: &mut UsageSums, part, reader| {
-        add_part(reader, part, &classes, changes, sums)
+    let parts = visit(snapshot, day, threads, UsageSums::new, |sums: &mut UsageSums, part, reader| {
+        add_part(reader, part, classes, changes, &of_models, sums)
     })?;
     let mut total = UsageSums::new();
-    for sums in sums {
+    for sums in parts {
         total.merge(sums)?;
     }
     Ok(total.take())
@@ -40,28 +48,33 @@ pub(super) struct Part {
     pub(super) last: EventKey,
 }
 
-/// Runs over the parts of a period on all threads, each with a reader and an accumulator of its own.
+/// Runs over the events of a day, each part with a reader and an accumulator of its own.
 pub(super) fn visit<T: Send>(
-    readers: &Readers,
-    period: Period,
+    snapshot: &Snapshot<'_>,
+    day: Day,
+    threads: Threads,
     start: impl Fn() -> T + Sync + Send,
     each: impl Fn(&mut T, Part, &Snapshot<'_>) -> Result<(), AggregateError> + Sync + Send,
 ) -> Result<Vec<T>, AggregateError> {
-    let parts = parts(period);
-    let chunk = parts.len().div_ceil(rayon::current_num_threads() * 4).max(1);
-    let run = |parts: &[Part]| {
-        readers.read(|snapshot| {
-            let mut accumulator = start();
-            parts.iter().try_for_each(|part| each(&mut accumulator, *part, snapshot))?;
-            Ok(accumulator)
-        })
+    let run = |part: Part, snapshot: &Snapshot<'_>| {
+        let mut accumulator = start();
+        each(&mut accumulator, part, snapshot)?;
+        Ok(accumulator)
     };
-    parts.par_chunks(chunk).map(run).collect()
+    match threads {
+        Threads::One => {
+            let (first, last) = EventKey::range_of(day);
+            Ok(vec![run(Part { day, first, last }, snapshot)?])
+        }
+        Threads::All => {
+            let readers = snapshot.readers();
+            parts(day).into_par_iter().map(|part| readers.read(|snapshot| run(part, snapshot))).collect()
+        }
+    }
 }
 
-fn parts(period: Period) -> Vec<Part> {
-    let of_day = |day: Day| EventKey::parts_of(day, PARTS_OF_DAY).map(move |(first, last)| Part { day, first, last });
-    period.days().flat_map(of_day).collect()
+fn parts(day: Day) -> Vec<Part> {
+    EventKey::parts_of(day, PARTS_OF_DAY).map(|(first, last)| Part { day, first, last }).collect()
 }
 
 fn add_part(
@@ -69,6 +82,7 @@ fn add_part(
     part: Part,
     classes: &Classes,
     changes: &PriceChanges<'_>,
+    of_models: impl Fn(i64) -> bool,
     sums: &mut UsageSums,
 ) -> Result<(), AggregateError> {
     let calendar = reader.ledger().settings().calendar;
@@ -78,6 +92,9 @@ fn add_part(
     let mut tally = Tally::new();
     reader.events(classes, part.first, part.last, Columns::Usage, |event| {
         let model = event.class.model;
+        if !of_models(model) {
+            return Ok(());
+        }
         inside.entry(model).or_insert_with(|| changes.within(model, start, end));
         let priced_at = priced_at(&inside, model, start, event.at);
         let key = (event.class.number, event.class.band(&event.quantities)?, priced_at);

@@ -1,10 +1,11 @@
 //! The parallel stage: from stored usage to rated lines, the same whatever the number of threads.
 //!
 //! Two ways lead to the same lines. Reports read the daily sums, which cost days times combinations. Recomputing reads
-//! every event, split by key range over all threads, and is the check on the first. Sums are whole numbers, so the
-//! order in which parts are added cannot show.
+//! every event, and is the check on the first. Both go a day at a time over all threads (`fold.rs`), and lines are handed
+//! over one by one, as there may be millions. Sums are whole numbers, so the order in which they are added cannot show.
 
 pub mod attributed;
+pub mod fold;
 pub mod from_daily;
 pub mod from_events;
 pub mod from_monthly;

@@ -1,20 +1,19 @@
 //! From usage to rated lines: charges, and how many events of a line have something unpriced.
 
-use crate::aggregate::from_events::visit;
+use crate::aggregate::from_events::{Threads, visit};
 use crate::aggregate::{AggregateError, DayChanges, PriceChanges, priced_at};
 use crate::domain::calendar::Day;
 use crate::domain::currency::Currency;
 use crate::domain::meter::Meter;
-use crate::domain::period::Period;
 use crate::domain::usage::{Dictionary, UsageKey, UsageLine};
 use crate::ledger::LedgerError;
+use crate::ledger::class::Classes;
 use crate::ledger::scan::Columns;
 use crate::ledger::transaction::Snapshot;
-use crate::ledger::watch::Stage;
 use crate::price::Book;
 use crate::rating::rate::Rater;
 use crate::rating::{Charge, Cost, RatedLine};
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
 /// Rates usage with a book, unless events have to be read to tell how many of them lack some price.
 pub fn rated_as_it_is(
@@ -23,54 +22,66 @@ pub fn rated_as_it_is(
     names: &Dictionary,
     currency: Currency,
 ) -> Option<Vec<RatedLine>> {
-    let (lines, partly) = rate(usage, book, names, currency);
-    partly.is_empty().then_some(lines)
+    let mut rater = LineRater::new(book, names, currency);
+    usage.into_iter().map(|line| rater.rated(line)).collect()
 }
 
-/// The rated lines, and the unpriced meters of those that are priced in part: their events are not counted yet.
-fn rate(usage: Vec<UsageLine>, book: &Book, names: &Dictionary, currency: Currency) -> (Vec<RatedLine>, Partly) {
-    let mut rater = Rater::new(book, names, currency);
-    let (mut lines, mut partly) = (Vec::with_capacity(usage.len()), Partly::default());
-    for line in usage {
-        let charges = rater.charges(&line);
-        let unpriced_events = match unpriced(&charges) {
-            Unpriced::Nothing => 0,
-            Unpriced::Everything => line.active,
-            Unpriced::Some(meters) => {
-                partly.insert(line.key, meters);
-                0
-            }
-        };
-        lines.push(RatedLine { usage: line, charges, unpriced_events, of_unpriced: false });
+/// Rates lines one by one. Those that are priced in part wait until their events are counted.
+pub(super) struct LineRater<'a> {
+    rater: Rater<'a>,
+    waiting: Vec<(RatedLine, Vec<Meter>)>,
+}
+
+impl<'a> LineRater<'a> {
+    pub(super) fn new(book: &'a Book, names: &'a Dictionary, currency: Currency) -> Self {
+        Self { rater: Rater::new(book, names, currency), waiting: Vec::new() }
     }
-    (lines, partly)
-}
 
-/// Rates usage with a book. Events are read only where a line is priced in part.
-pub fn rated(
-    snapshot: &Snapshot<'_>,
-    usage: Vec<UsageLine>,
-    book: &Book,
-    names: &Dictionary,
-    currency: Currency,
-    changes: &PriceChanges<'_>,
-) -> Result<Vec<RatedLine>, AggregateError> {
-    let (mut lines, partly) = rate(usage, book, names, currency);
-    if !partly.is_empty() {
-        let days: FxHashSet<Day> = partly.keys().map(|key| key.day).collect();
-        let mut read = lines.iter().filter(|line| days.contains(&line.usage.key.day)).map(|line| line.usage.events);
-        let events = read.try_fold(0_i64, i64::checked_add);
-        snapshot.watch().begin(Stage::Unpriced, events.and_then(|events| u64::try_from(events).ok()));
-        let counts = count(snapshot, &partly, changes)?;
-        for line in &mut lines {
-            if partly.contains_key(&line.usage.key) {
-                // Something unpriced was summed, so some event has it.
-                let events = counts.get(&line.usage.key).copied().ok_or_else(|| daily_sums_differ(&line.usage.key))?;
-                line.unpriced_events += events;
+    /// The line with its charges; `None` where it waits.
+    pub(super) fn rated(&mut self, usage: UsageLine) -> Option<RatedLine> {
+        let charges = self.rater.charges(&usage);
+        let (unpriced_events, unpriced) = match unpriced(&charges) {
+            Unpriced::Nothing => (0, None),
+            Unpriced::Everything => (usage.active, None),
+            Unpriced::Some(meters) => (0, Some(meters)),
+        };
+        let line = RatedLine { usage, charges, unpriced_events, of_unpriced: false };
+        match unpriced {
+            None => Some(line),
+            Some(meters) => {
+                self.waiting.push((line, meters));
+                None
             }
         }
     }
-    Ok(lines)
+
+    /// Whether any line waits.
+    pub(super) fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// The lines of a day that wait, after its events were read.
+    pub(super) fn counted(
+        &mut self,
+        snapshot: &Snapshot<'_>,
+        day: Day,
+        changes: &PriceChanges<'_>,
+        classes: &Classes,
+        threads: Threads,
+    ) -> Result<Vec<RatedLine>, AggregateError> {
+        let (mut lines, mut partly) = (Vec::with_capacity(self.waiting.len()), Partly::default());
+        for (line, meters) in self.waiting.drain(..) {
+            partly.insert(line.usage.key, meters);
+            lines.push(line);
+        }
+        let counts = count(snapshot, day, &partly, changes, classes, threads)?;
+        for line in &mut lines {
+            // Something unpriced was summed, so some event has it.
+            let events = counts.get(&line.usage.key).copied();
+            line.unpriced_events = events.ok_or_else(|| daily_sums_differ(&line.usage.key))?;
+        }
+        Ok(lines)
+    }
 }
 
 fn daily_sums_differ(key: &UsageKey) -> AggregateError {
@@ -102,25 +113,25 @@ fn unpriced(charges: &[Charge]) -> Unpriced {
 type Partly = FxHashMap<UsageKey, Vec<Meter>>;
 type Counts = FxHashMap<UsageKey, i64>;
 
-/// Counts the events with one of a line's unpriced meters above 0.
-fn count(snapshot: &Snapshot<'_>, partly: &Partly, changes: &PriceChanges<'_>) -> Result<Counts, AggregateError> {
-    let days = partly.keys().map(|key| key.day);
-    let (Some(first), Some(last)) = (days.clone().min(), days.max()) else { return Ok(Counts::default()) };
-    let period = Period::between(first, last);
-    let classes = snapshot.classes()?;
-    let counted = visit(&snapshot.readers(), period, Counts::default, |counts, part, reader| {
-        if !partly.keys().any(|key| key.day == part.day) {
-            return Ok(());
-        }
-        let calendar = reader.ledger().settings().calendar;
-        let start = calendar.start_of(part.day);
-        let end = part.day.next().map_or(start, |next| calendar.start_of(next));
+/// Counts the events of a day with one of a line's unpriced meters above 0.
+fn count(
+    snapshot: &Snapshot<'_>,
+    day: Day,
+    partly: &Partly,
+    changes: &PriceChanges<'_>,
+    classes: &Classes,
+    threads: Threads,
+) -> Result<Counts, AggregateError> {
+    let calendar = snapshot.ledger().settings().calendar;
+    let start = calendar.start_of(day);
+    let end = day.next().map_or(start, |next| calendar.start_of(next));
+    let counted = visit(snapshot, day, threads, Counts::default, |counts, part, reader| {
         let mut inside = DayChanges::default();
-        reader.events(&classes, part.first, part.last, Columns::Usage, |event| {
+        reader.events(classes, part.first, part.last, Columns::Usage, |event| {
             let model = event.class.model;
             inside.entry(model).or_insert_with(|| changes.within(model, start, end));
             let priced_at = priced_at(&inside, model, start, event.at);
-            let key = event.class.usage_key(part.day, priced_at, event.class.band(&event.quantities)?);
+            let key = event.class.usage_key(day, priced_at, event.class.band(&event.quantities)?);
             let has_unpriced =
                 |meters: &Vec<Meter>| meters.iter().any(|meter| event.quantities.get(*meter).is_some_and(|q| q > 0));
             if partly.get(&key).is_some_and(has_unpriced) {

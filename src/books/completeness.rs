@@ -1,15 +1,19 @@
 //! Is the month whole? What is missing, unpriced, unallocated or set aside, and where the log has holes.
 
-use crate::books::reports::Request;
+use crate::books::reports::{Request, Statement};
 use crate::domain::calendar::{Calendar, Day};
 use crate::domain::department::Registry;
 use crate::domain::period::{Month, Period};
+use crate::domain::tags::TagSet;
 use crate::domain::timestamp::Timestamp;
-use crate::domain::usage::Dictionary;
+use crate::domain::usage::{Dictionary, UsageKey};
 use crate::import::format::stored;
 use crate::ledger::quarantine::OpenLine;
 use crate::rating::RatedLine;
+use crate::report::ReportError;
+use crate::report::group::Rated;
 use crate::text::problem::{counted, excerpt, listed};
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a reader must know before using the numbers.
@@ -92,38 +96,68 @@ pub struct Known<'a> {
     pub formats: &'a BTreeSet<String>,
 }
 
-/// The caveats of rated lines.
-pub fn caveats(
-    lines: &[RatedLine],
-    names: &Dictionary,
-    known: Known<'_>,
-    request: &Request,
-    calendar: Calendar,
-) -> Caveats {
-    let (first, last) = (i64::from(request.period.first().number()), i64::from(request.period.last().number()));
-    let has_department =
-        |line: &RatedLine| names.tag_sets.get(&line.usage.key.tag_set).is_some_and(|tags| tags.department().is_some());
-    let (mut unregistered, mut inactive) = (BTreeSet::new(), BTreeSet::new());
-    if !known.registry.is_empty() {
-        let departments: BTreeSet<(&str, Month)> = lines
-            .iter()
-            .filter_map(|line| Some((&line.usage.key, names.tag_sets.get(&line.usage.key.tag_set)?)))
-            .filter_map(|(key, tags)| Some((tags.department()?, key.day.month())))
-            .collect();
-        for (name, month) in departments {
-            match known.registry.get(name) {
-                None => drop(unregistered.insert(name.to_owned())),
-                Some(department) if department.is_active_within(month.period()) => {}
-                Some(_) => drop(inactive.insert(name.to_owned())),
+/// What caveats say of usage, counted line by line.
+#[derive(Debug, Default)]
+pub struct Counted {
+    unpriced_events: i64,
+    /// Events by tag set and month.
+    events: FxHashMap<(i64, Month), i64>,
+    /// The day of the last line: the next is mostly of the same.
+    month_of: Option<(Day, Month)>,
+}
+
+impl Counted {
+    /// Counts a line.
+    pub fn add(&mut self, line: &RatedLine) {
+        self.unpriced_events += line.unpriced_events;
+        let UsageKey { day, tag_set, .. } = line.usage.key;
+        let known = self.month_of.filter(|(of, _)| *of == day);
+        let (_, month) = *self.month_of.insert(known.unwrap_or_else(|| (day, day.month())));
+        *self.events.entry((tag_set, month)).or_default() += line.usage.events;
+    }
+}
+
+/// What was counted, by the names of departments.
+#[derive(Debug, Default)]
+pub struct ByDepartment {
+    unpriced_events: i64,
+    unallocated_events: i64,
+    departments: BTreeSet<(String, Month)>,
+}
+
+impl ByDepartment {
+    /// Adds what was counted, whose numbers have these names.
+    pub fn add(&mut self, counted: &Counted, names: &Dictionary) {
+        self.unpriced_events += counted.unpriced_events;
+        let mut of_sets: FxHashSet<(&str, Month)> = FxHashSet::default();
+        for ((tag_set, month), events) in &counted.events {
+            match names.tags(*tag_set).and_then(TagSet::department) {
+                None => self.unallocated_events += events,
+                Some(department) => drop(of_sets.insert((department, *month))),
             }
+        }
+        self.departments.extend(of_sets.into_iter().map(|(department, month)| (department.to_owned(), month)));
+    }
+}
+
+/// The caveats of what was counted.
+pub fn caveats(counted: &ByDepartment, known: Known<'_>, request: &Request, calendar: Calendar) -> Caveats {
+    let (first, last) = (i64::from(request.period.first().number()), i64::from(request.period.last().number()));
+    let (mut unregistered, mut inactive) = (BTreeSet::new(), BTreeSet::new());
+    let departments = counted.departments.iter().filter(|_| !known.registry.is_empty());
+    for (name, month) in departments {
+        match known.registry.get(name) {
+            None => drop(unregistered.insert(name.to_owned())),
+            Some(department) if department.is_active_within(month.period()) => {}
+            Some(_) => drop(inactive.insert(name.to_owned())),
         }
     }
     // A line whose day is not known may belong to any period.
     let touches =
         |line: &&OpenLine| line.first_day.is_none_or(|day| day <= last) && line.last_day.is_none_or(|day| day >= first);
     Caveats {
-        unpriced_events: lines.iter().map(|line| line.unpriced_events).sum(),
-        unallocated_events: lines.iter().filter(|line| !has_department(line)).map(|line| line.usage.events).sum(),
+        unpriced_events: counted.unpriced_events,
+        unallocated_events: counted.unallocated_events,
         unregistered,
         inactive,
         quarantined_lines: known.open.iter().filter(touches).count(),
@@ -156,12 +190,10 @@ pub struct Coverage {
 }
 
 /// What each source delivered, in the order of their names.
-pub fn coverage(
-    lines: &[RatedLine],
-    before: Option<&[RatedLine]>,
-    names: &Dictionary,
-    period: Period,
-) -> Vec<Coverage> {
+pub fn coverage(statement: &Statement, period: Period) -> Result<Vec<Coverage>, ReportError> {
+    let lines = statement.rated.lines()?;
+    let before = statement.before.as_ref().map(Rated::lines).transpose()?;
+    let names = &statement.names;
     let mut days: BTreeMap<i64, BTreeSet<Day>> = BTreeMap::new();
     let mut found: BTreeMap<i64, Coverage> = BTreeMap::new();
     for line in lines {
@@ -190,5 +222,5 @@ pub fn coverage(
     }
     let mut coverage: Vec<Coverage> = found.into_values().collect();
     coverage.sort_by(|a, b| a.source.cmp(&b.source));
-    coverage
+    Ok(coverage)
 }

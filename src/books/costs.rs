@@ -146,7 +146,7 @@ impl Books {
                 ..statement.heading_of("provider-cost")
             },
             period: statement.period,
-            lines: &statement.lines,
+            rated: &statement.rated,
             before: None,
             names: &statement.names,
             book: None,

@@ -175,7 +175,7 @@ impl<'a> Subject<'a> {
         let class = &event.class;
         let model = self.names.models.get(&class.model).ok_or_else(|| missing("model"))?;
         let tier = self.names.tiers.get(&class.tier).ok_or_else(|| missing("service tier"))?;
-        let tags = self.names.tag_sets.get(&class.tag_set).ok_or_else(|| missing("tag set"))?;
+        let tags = self.names.tags(class.tag_set).ok_or_else(|| missing("tag set"))?;
         let band = class.band(&event.quantities)?;
         let (payers, decided_by, caveat) = self.payers(event, model, tags);
         let text = |text: &dyn fmt::Display| Fact::Text(text.to_string());

@@ -18,6 +18,7 @@ pub mod output;
 pub mod price_diff;
 pub mod price_list;
 pub mod prices;
+mod reading;
 pub mod record;
 pub mod reports;
 pub mod rules;

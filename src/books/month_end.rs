@@ -161,7 +161,7 @@ impl Books {
         let mut reports = Reports {
             summary: statement.report("summary", &[])?,
             unpriced: statement.report("unpriced", &[])?,
-            coverage: coverage(&statement.lines, statement.before.as_deref(), &statement.names, period),
+            coverage: coverage(&statement, period)?,
             outside: Outside { before, after },
             files: 0,
             entry: snapshot.head().seq,

@@ -1,9 +1,9 @@
 //! Reports on a ledger: reading one state of it, rating it, and handing it to the report.
 
-use crate::aggregate::attributed::Attribution;
-use crate::aggregate::{AggregateError, PriceChanges, from_daily, from_events, from_monthly, rated};
-use crate::attribute::Rules;
+use crate::aggregate::AggregateError;
+pub use crate::aggregate::fold::Basis;
 use crate::books::completeness::{self, Caveats, Known};
+use crate::books::reading::{Read, Reading};
 use crate::books::rules;
 use crate::books::watching::watched;
 use crate::books::{Books, BooksError, Observer, Silent, Stage};
@@ -11,13 +11,12 @@ use crate::domain::period::Period;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::usage::Dictionary;
 use crate::ledger::LedgerError;
-use crate::ledger::transaction::Snapshot;
 use crate::ledger::watch::Watch;
 use crate::price::alias::{self, AliasRow};
 use crate::price::{Aliases, Book, PriceRow};
-use crate::rating::RatedLine;
 use crate::report::by::Dimension;
-use crate::report::group::{Totals, group};
+use crate::report::group::{Rated, Totals};
+use crate::report::provider_cost::Grain;
 use crate::report::roi::{self, list::BenefitList};
 use crate::report::{self, Inputs};
 use crate::sheet::{Heading, Sheet};
@@ -36,59 +35,63 @@ pub struct Request {
     pub by: Vec<Dimension>,
     /// Another price book than the ledger's own.
     pub book: Option<String>,
-    /// What lines of usage must tell apart.
+    /// How finely its usage is kept.
     pub detail: Detail,
+    /// Whether there is something to compare it with.
+    pub month_before: MonthBefore,
     /// Where usage is read from.
     pub basis: Basis,
     /// Now, to warn about a month that is not over.
     pub now: Option<Timestamp>,
 }
 
-/// What lines of usage must tell apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How finely usage is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Detail {
-    /// Days, and every tag.
-    Days,
-    /// Every tag.
-    Tags,
-    /// Payers and models only.
-    Totals,
+    /// Every line of every day.
+    Lines,
+    /// The lines of which something has no price.
+    Unpriced,
+    /// Sums by these dimensions: as many as groups, however much usage there is.
+    Groups(Vec<Dimension>),
 }
 
-impl Detail {
-    /// What a report needs.
-    pub fn of(report: &str, by: &[Dimension]) -> Self {
-        let coarse = matches!(report, "chargeback" | "summary" | "roi" | "provider-cost");
-        if !coarse || by.contains(&Dimension::Day) {
-            Self::Days
-        } else if by.iter().all(Dimension::is_of_payer_or_model) {
-            Self::Totals
-        } else {
-            Self::Tags
-        }
-    }
-}
-
-/// Where a report's usage comes from. Both give the same numbers.
+/// Whether the month before is read as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Basis {
-    /// The sums by day, or by month where the days need not be told apart.
-    Sums,
-    /// Every event, on all threads.
-    Events,
+pub enum MonthBefore {
+    /// It is, where the period is a month.
+    Read,
+    /// It is not.
+    Left,
 }
 
 impl Request {
-    /// A period by department, with the ledger's own prices, from the daily sums.
+    /// A period by department, with the ledger's own prices, from the daily sums, for any report.
     pub fn of(period: Period) -> Self {
         Self {
             period,
             by: vec![Dimension::Department],
             book: None,
-            detail: Detail::Days,
+            detail: Detail::Lines,
+            month_before: MonthBefore::Read,
             basis: Basis::Sums,
             now: None,
         }
+    }
+
+    /// The same, with no more of it read and kept than one report needs.
+    #[must_use]
+    pub fn for_report(self, name: &str) -> Self {
+        let (detail, month_before) = match name {
+            "summary" => (Detail::Groups(vec![Dimension::Department]), MonthBefore::Read),
+            "roi" => (Detail::Groups(vec![Dimension::Department]), MonthBefore::Left),
+            "chargeback" => (Detail::Groups(self.by.clone()), MonthBefore::Left),
+            "provider-cost" => (Detail::Groups(Grain::of(&self.by).dimensions().to_vec()), MonthBefore::Left),
+            "unpriced" => (Detail::Unpriced, MonthBefore::Left),
+            "savings" => (Detail::Lines, MonthBefore::Left),
+            _ => (Detail::Lines, MonthBefore::Read),
+        };
+        Self { detail, month_before, ..self }
     }
 }
 
@@ -100,9 +103,9 @@ pub struct Statement {
     /// The period.
     pub period: Period,
     /// Its usage.
-    pub lines: Vec<RatedLine>,
-    /// The usage of the period before, if that is a month and has any.
-    pub before: Option<Vec<RatedLine>>,
+    pub rated: Rated,
+    /// The usage of the month before, if it was read and there is any.
+    pub before: Option<Rated>,
     /// The names of its numbers.
     pub names: Dictionary,
     /// The name of the book it was rated with.
@@ -118,8 +121,8 @@ pub struct Statement {
 impl Books {
     /// Makes a report.
     pub fn report(&self, name: &str, request: &Request) -> Result<Sheet, BooksError> {
-        let detail = Detail::of(name, &request.by);
-        let statement = self.statement(&Request { detail, ..request.clone() }, &Silent)?;
+        let name = report_of(name).name;
+        let statement = self.statement(&request.clone().for_report(name), &Silent)?;
         statement.report(name, &request.by)
     }
 
@@ -150,14 +153,14 @@ impl Books {
             None => return Err(BooksError::NoBook(own.to_owned())),
         };
         let rules = rules::of_snapshot(&snapshot)?;
-        let rating = Rating { snapshot: &snapshot, book, books: &books, rules: &rules };
-        let Rated { lines, before, names } = rating.of(request)?;
+        let reading = Reading { snapshot: &snapshot, book, books: &books, rules: &rules };
+        let Read { rated, before, names, counted } = reading.of(request)?;
         let known = Known {
             open: &snapshot.quarantine()?,
             registry: &snapshot.registry()?,
             formats: &snapshot.formats_of(request.period)?,
         };
-        let caveats = completeness::caveats(&lines, &names, known, request, settings.calendar);
+        let caveats = completeness::caveats(&counted, known, request, settings.calendar);
         let heading = Heading {
             report: String::new(),
             period: request.period.to_string(),
@@ -170,7 +173,7 @@ impl Books {
         Ok(Statement {
             heading,
             period: request.period,
-            lines,
+            rated,
             before,
             names,
             book: own.to_owned(),
@@ -197,93 +200,20 @@ pub(super) fn thresholds(rows: &[PriceRow], aliases: &[AliasRow]) -> BTreeMap<St
     alias::thresholds(rows.iter().map(|row| (row.key.model.as_str(), row.key.prompt_above)), aliases)
 }
 
-struct Rating<'a> {
-    snapshot: &'a Snapshot<'a>,
-    book: &'a Book,
-    books: &'a BTreeMap<String, Book>,
-    rules: &'a Rules,
-}
-
-/// The usage of a period and of the month before, with the names of its numbers.
-struct Rated {
-    lines: Vec<RatedLine>,
-    before: Option<Vec<RatedLine>>,
-    names: Dictionary,
-}
-
-impl Rating<'_> {
-    /// The usage by who pays it.
-    fn of(&self, request: &Request) -> Result<Rated, BooksError> {
-        let rated = self.by_tags(request)?;
-        if self.rules.is_empty() {
-            return Ok(rated);
-        }
-        let mut attribution = Attribution::new(self.rules, rated.names);
-        let lines = attribution.attributed(rated.lines).map_err(AggregateError::from)?;
-        let before = rated.before.map(|before| attribution.attributed(before)).transpose();
-        Ok(Rated { lines, before: before.map_err(AggregateError::from)?, names: attribution.into_names() })
-    }
-
-    fn by_tags(&self, request: &Request) -> Result<Rated, BooksError> {
-        let month_before = request.period.as_month().map(|month| month.previous().period());
-        let some = |lines: Vec<RatedLine>| Some(lines).filter(|lines| !lines.is_empty());
-        let coarse = request.basis == Basis::Sums && request.detail == Detail::Totals;
-        let mut periods = std::iter::once(request.period).chain(month_before);
-        if coarse && request.period.is_whole_months() && periods.all(|period| self.rules.are_of_months(period)) {
-            let names = self.snapshot.dictionary_of_payers()?;
-            let of_months = |period| self.of_months(period, &names);
-            let lines = of_months(request.period)?;
-            if let (Some(lines), Some(before)) = (lines, month_before.map_or(Ok(Some(Vec::new())), of_months)?) {
-                return Ok(Rated { lines, before: some(before), names });
-            }
-        }
-        let names = self.snapshot.dictionary()?;
-        let days_matter = request.detail == Detail::Days || !self.rules.is_empty();
-        let rated = |period, basis| {
-            let by_month = if days_matter || basis == Basis::Events { None } else { self.of_tags(period, &names)? };
-            by_month.map_or_else(|| self.of_days(period, basis, &names), Ok)
-        };
-        let lines = rated(request.period, request.basis)?;
-        let before = month_before.map_or(Ok(Vec::new()), |period| rated(period, Basis::Sums))?;
-        Ok(Rated { lines, before: some(before), names })
-    }
-
-    fn of_months(&self, period: Period, names: &Dictionary) -> Result<Option<Vec<RatedLine>>, BooksError> {
-        let changes = PriceChanges::new(self.books.values().collect(), names);
-        let currency = self.snapshot.ledger().settings().currency;
-        let usage = from_monthly::usage(self.snapshot, period, &changes)?;
-        Ok(usage.and_then(|usage| rated::rated_as_it_is(usage, self.book, names, currency)))
-    }
-
-    /// The usage of a period whose days need not be told apart: a sum for each month, tag set and model instead of one
-    /// for each day. `None` where days differ in more than quantities.
-    fn of_tags(&self, period: Period, names: &Dictionary) -> Result<Option<Vec<RatedLine>>, BooksError> {
-        let changes = PriceChanges::new(self.books.values().collect(), names);
-        let currency = self.snapshot.ledger().settings().currency;
-        let usage = from_daily::usage_by_month(self.snapshot, period, &changes)?;
-        Ok(usage.and_then(|usage| rated::rated_as_it_is(usage, self.book, names, currency)))
-    }
-
-    fn of_days(&self, period: Period, basis: Basis, names: &Dictionary) -> Result<Vec<RatedLine>, BooksError> {
-        let changes = PriceChanges::new(self.books.values().collect(), names);
-        let usage = match basis {
-            Basis::Sums => from_daily::usage(self.snapshot, period, &changes)?,
-            Basis::Events => from_events::usage(self.snapshot, period, &changes)?,
-        };
-        let currency = self.snapshot.ledger().settings().currency;
-        Ok(rated::rated(self.snapshot, usage, self.book, names, currency, &changes)?)
-    }
+/// The report of a name; the first where there is none.
+fn report_of(name: &str) -> &'static report::Report {
+    report::named(name).unwrap_or(&report::REPORTS[0])
 }
 
 impl Statement {
     /// A report that needs nothing but usage.
     pub fn report(&self, name: &str, by: &[Dimension]) -> Result<Sheet, BooksError> {
-        let found = report::named(name).unwrap_or(&report::REPORTS[0]);
+        let found = report_of(name);
         let inputs = Inputs {
             heading: self.heading_of(found.name),
             period: self.period,
-            lines: &self.lines,
-            before: self.before.as_deref(),
+            rated: &self.rated,
+            before: self.before.as_ref(),
             names: &self.names,
             book: self.books.get(&self.book),
             by,
@@ -298,7 +228,7 @@ impl Statement {
 
     /// The return on investment, from a list of benefits and costs.
     pub fn roi(&self, list: &BenefitList) -> Result<Sheet, BooksError> {
-        let departments = group(&self.lines, &[Dimension::Department], &self.names)?;
+        let departments = self.rated.grouped(&[Dimension::Department], &self.names)?.into_owned().into_groups();
         let unknown = |(key, totals): (&Vec<String>, &Totals)| key.first().filter(|_| totals.is_unknown()).cloned();
         let unpriced: BTreeSet<String> = departments.iter().filter_map(unknown).collect();
         let all = !departments.is_empty() && unpriced.len() == departments.len();

@@ -241,7 +241,7 @@ fn tried_on(
     let nothing = TagSet::new();
     for line in snapshot.daily_usage(period)? {
         let key = &line.key;
-        let tags = names.tag_sets.get(&key.tag_set).unwrap_or(&nothing);
+        let tags = names.tags(key.tag_set).unwrap_or(&nothing);
         let source = names.sources.get(&key.source).map(String::as_str);
         let usage = Usage { tags, model: names.models.get(&key.model), source };
         let set = rules.in_force(key.day).map(|(_, set)| set);

@@ -16,7 +16,7 @@ impl Statement {
     pub fn compare(&self, offers: &Offers) -> Result<Vec<Comparison>, BooksError> {
         let months = u32::try_from(self.period.months().count()).ok().and_then(NonZeroU32::new);
         let usage = Usage {
-            lines: &self.lines,
+            lines: self.rated.lines()?,
             names: &self.names,
             book: &self.book,
             books: &self.books,

@@ -5,7 +5,7 @@ use super::options::OutputOptions;
 use crate::cli::failure::{Exit, Failure};
 use std::path::PathBuf;
 use tokenbook::books::month_end;
-use tokenbook::books::reports::{Basis, Detail, Request, Statement};
+use tokenbook::books::reports::{Basis, Request, Statement};
 use tokenbook::domain::period::Period;
 use tokenbook::report::REPORTS;
 use tokenbook::report::by::Dimension;
@@ -68,18 +68,18 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
     let default = if compared { Dimension::Provider } else { Dimension::Department };
     let dimensions = by.clone().unwrap_or_else(|| vec![default]);
     let request = Request {
-        detail: Detail::of(&arguments.name, &dimensions),
         by: dimensions,
         book: arguments.book.clone(),
         basis: if arguments.recompute { Basis::Events } else { Basis::Sums },
         now: Some(session.invocation.now),
         ..Request::of(period)
-    };
+    }
+    .for_report(&arguments.name);
     let books = session.read()?;
     let (sheet, caveats) = session.progress(|progress| {
         if compared {
             let (statement, costs) = books.statement_and_costs(&request, progress)?;
-            let sheet = books.provider_cost(&statement, &costs, grain(&request.by))?;
+            let sheet = books.provider_cost(&statement, &costs, Grain::of(&request.by))?;
             return Ok((sheet, statement.caveats.without_payers()));
         }
         let statement = books.statement(&request, progress)?;
@@ -106,11 +106,6 @@ fn sheet(
         }
         _ => statement.report(&arguments.name, &request.by)?,
     })
-}
-
-/// How finely costs are compared.
-fn grain(by: &[Dimension]) -> Grain {
-    if by.contains(&Dimension::Model) { Grain::Model } else { Grain::Provider }
 }
 
 /// The dimensions asked for. Those that the report does not have are refused.

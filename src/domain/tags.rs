@@ -122,36 +122,48 @@ impl IgnoredTags {
     }
 }
 
-/// The tags of an event, in the order of their keys.
+/// The tags of an event, in the order of their keys. A report may hold as many of them as there are users.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct TagSet(BTreeMap<TagKey, Name>);
+pub struct TagSet(Vec<(TagKey, Name)>);
 
 impl TagSet {
     /// No tags.
     pub const fn new() -> Self {
-        Self(BTreeMap::new())
+        Self(Vec::new())
     }
 
     /// Adds a tag, replacing one of the same key.
     pub fn insert(&mut self, key: TagKey, value: Name) {
-        self.0.insert(key, value);
+        match self.place(key.as_str()) {
+            Ok(at) => {
+                if let Some(slot) = self.0.get_mut(at) {
+                    slot.1 = value;
+                }
+            }
+            Err(at) => self.0.insert(at, (key, value)),
+        }
+    }
+
+    /// Where a key is, or where it would be.
+    fn place(&self, key: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|(other, _)| other.as_str().cmp(key))
     }
 
     /// The value of a key.
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key).map(Name::as_str)
+        self.value(key).map(Name::as_str)
     }
 
     /// The value of a key, as a name.
     pub fn value(&self, key: &str) -> Option<&Name> {
-        self.0.get(key)
+        self.0.get(self.place(key).ok()?).map(|(_, value)| value)
     }
 
     /// The same tags, but with the department, project and environment of a payer in place of their own.
     #[must_use]
     pub fn paid_by(&self, payer: &Payer) -> Self {
         let others = self.0.iter().filter(|(key, _)| !TagKey::OWN_FIELDS.contains(&key.as_str()));
-        let mut tags: Self = others.map(|(key, value)| (key.clone(), value.clone())).collect();
+        let mut tags = Self(others.cloned().collect());
         for (key, name) in payer.names() {
             tags.insert(TagKey(key.into()), name.clone());
         }
@@ -165,8 +177,8 @@ impl TagSet {
 
     /// Nothing but the department, the project and the environment.
     pub fn payer(&self) -> Self {
-        let own = |(key, _): &(&TagKey, &Name)| TagKey::OWN_FIELDS.contains(&key.as_str());
-        self.0.iter().filter(own).map(|(key, value)| (key.clone(), value.clone())).collect()
+        let own = |(key, _): &&(TagKey, Name)| TagKey::OWN_FIELDS.contains(&key.as_str());
+        Self(self.0.iter().filter(own).cloned().collect())
     }
 
     /// The tags in the order of their keys.
@@ -177,6 +189,7 @@ impl TagSet {
 
 impl FromIterator<(TagKey, Name)> for TagSet {
     fn from_iter<I: IntoIterator<Item = (TagKey, Name)>>(tags: I) -> Self {
+        let tags: BTreeMap<TagKey, Name> = tags.into_iter().collect();
         Self(tags.into_iter().collect())
     }
 }

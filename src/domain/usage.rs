@@ -8,6 +8,7 @@ use crate::domain::timestamp::Timestamp;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 use std::hash::Hash;
+use std::sync::Arc;
 
 /// What a sum of usage is about. Numbers are those of a [`Dictionary`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -63,12 +64,21 @@ pub struct Dictionary {
     pub models: FxHashMap<i64, Model>,
     /// Service tiers.
     pub tiers: FxHashMap<i64, ServiceTier>,
-    /// Tag sets.
-    pub tag_sets: FxHashMap<i64, TagSet>,
+    /// Tag sets, shared by all copies.
+    pub tag_sets: Arc<FxHashMap<i64, TagSet>>,
+    /// Tag sets with another payer than their own, under numbers below 0.
+    pub paid: FxHashMap<i64, TagSet>,
     /// Sources.
     pub sources: FxHashMap<i64, String>,
     /// Cost centres by the names of departments, as far as the registry tells.
     pub cost_centres: BTreeMap<String, String>,
+}
+
+impl Dictionary {
+    /// The tag set of a number.
+    pub fn tags(&self, number: i64) -> Option<&TagSet> {
+        if number < 0 { self.paid.get(&number) } else { self.tag_sets.get(&number) }
+    }
 }
 
 /// Sums of usage by some key, while events are counted one by one.

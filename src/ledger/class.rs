@@ -105,7 +105,7 @@ impl Classes {
         let form = |class: &Class| {
             let model = names.models.get(&class.model).ok_or_else(|| missing(class, "model"))?;
             let tier = names.tiers.get(&class.tier).ok_or_else(|| missing(class, "service tier"))?;
-            let tags = names.tag_sets.get(&class.tag_set).ok_or_else(|| missing(class, "tag set"))?;
+            let tags = names.tags(class.tag_set).ok_or_else(|| missing(class, "tag set"))?;
             let (model, tier) = (canonical::model(model), canonical::tier(tier));
             Ok((class.number, canonical::class(&model, &tier, &canonical::tags(tags), class.prompt)))
         };

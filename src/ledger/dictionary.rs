@@ -12,6 +12,7 @@ use crate::ledger::{LedgerError, Result, departments};
 use rusqlite::{Connection, OptionalExtension, Params};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 const MODELS: &str = "SELECT id, provider, name FROM model";
 const TIERS: &str = "SELECT id, name FROM service_tier";
@@ -57,7 +58,8 @@ fn with_tag_sets(connection: &Connection, tag_sets: &str) -> Result<Dictionary> 
     Ok(Dictionary {
         models: read(connection, MODELS, |row| model(row.get(1)?, row.get(2)?))?,
         tiers: read(connection, TIERS, |row| tier(&row.get::<_, String>(1)?))?,
-        tag_sets: read(connection, tag_sets, |row| tag_set(&row.get::<_, String>(1)?))?,
+        tag_sets: Arc::new(read(connection, tag_sets, |row| tag_set(&row.get::<_, String>(1)?))?),
+        paid: FxHashMap::default(),
         sources: read(connection, SOURCES, |row| Ok(row.get(1)?))?,
         cost_centres: cost_centres(&departments::registry(connection)?),
     })

@@ -3,7 +3,7 @@
 //!
 //! A report of whole months by department reads a few thousand sums however many events, users and days there were.
 
-use crate::domain::calendar::Day;
+use crate::domain::calendar::{Calendar, Day};
 use crate::domain::event::Band;
 use crate::domain::meter::{FREQUENT, Meter};
 use crate::domain::period::{Month, Period};
@@ -12,7 +12,7 @@ use crate::domain::timestamp::Timestamp;
 use crate::domain::usage::{UsageKey, UsageLine, UsageSums};
 use crate::ledger::transaction::Snapshot;
 use crate::ledger::{Ledger, LedgerError, Result, chain, fits};
-use rusqlite::{Connection, Row, Statement};
+use rusqlite::{CachedStatement, Connection, Row, Rows, Statement};
 use rustc_hash::FxHashMap;
 
 /// The span a sum is over.
@@ -213,6 +213,15 @@ impl Snapshot<'_> {
         lines(self.connection(), self.ledger(), Grain::Day, (period.first(), period.last()))
     }
 
+    /// Hands over the sums of a day, one by one, in the order of their numbers.
+    pub fn each_daily_line<E: From<LedgerError>>(
+        &self,
+        day: Day,
+        each: impl FnMut(UsageLine) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
+        each_line(self.connection(), self.ledger(), Grain::Day, (day, day), each)
+    }
+
     /// The sums of the months a period touches, by payer. Each line is of the first day of its month, and priced there.
     pub fn monthly_usage(&self, period: Period) -> Result<Vec<UsageLine>> {
         lines(self.connection(), self.ledger(), Grain::Month, (period.first(), period.last()))
@@ -248,68 +257,142 @@ pub(super) fn day(number: i64) -> Result<Day> {
     Day::from_number(number).ok_or_else(|| LedgerError::Corrupt(format!("the day {number} is out of range")))
 }
 
-/// The lines of the spans between two days.
+/// The lines of the spans between two days, in the order of their keys.
 pub(super) fn lines(
     connection: &Connection,
     ledger: &Ledger,
     grain: Grain,
-    (first, last): (Day, Day),
+    days: (Day, Day),
 ) -> Result<Vec<UsageLine>> {
-    let (table, column) = (grain.table(), grain.column());
-    let calendar = ledger.settings().calendar;
     let mut lines: Vec<UsageLine> = Vec::new();
-    let mut statement = connection.prepare_cached(&format!(
-        "SELECT {column}, source, tag_set, model, tier, band, events, active, first_at, last_at, input, cache_read, \
-         cache_write, cache_write_1h, output, reasoning, request FROM {table} WHERE {column} BETWEEN ?1 AND ?2 \
-         ORDER BY {column}, posting_period, source, tag_set, model, tier, band"
-    ))?;
-    let mut rows = statement.query([grain.number(first), grain.number(last)])?;
-    let mut start = None;
-    while let Some(row) = rows.next()? {
-        let number: i64 = row.get(0)?;
-        let (day, priced_at) = match start {
+    each_line(connection, ledger, grain, days, |line| {
+        lines.push(line);
+        Ok::<_, LedgerError>(())
+    })?;
+    // An unknown band is the smallest number and the largest key.
+    lines.sort_unstable_by_key(|line| line.key);
+    Ok(lines)
+}
+
+/// Hands over the lines of the spans between two days, one by one: span by span, and within one by their numbers.
+fn each_line<E: From<LedgerError>>(
+    connection: &Connection,
+    ledger: &Ledger,
+    grain: Grain,
+    (first, last): (Day, Day),
+    mut each: impl FnMut(UsageLine) -> std::result::Result<(), E>,
+) -> std::result::Result<(), E> {
+    let (table, column) = (grain.table(), grain.column());
+    let place = format!("{column}, source, tag_set, model, tier, band");
+    let spans = format!(
+        "WHERE {column} BETWEEN ?1 AND ?2 ORDER BY {column}, posting_period, source, tag_set, model, tier, band"
+    );
+    let sums = format!(
+        "SELECT {place}, events, active, first_at, last_at, input, cache_read, cache_write, cache_write_1h, output, \
+         reasoning, request FROM {table} {spans}"
+    );
+    let rare = format!("SELECT {place}, meter, quantity FROM {table}_meter {spans}, meter");
+    let mut sums = prepared(connection, &sums)?;
+    let mut rare = prepared(connection, &rare)?;
+    let numbers = [grain.number(first), grain.number(last)];
+    let mut lines = Lines {
+        grain,
+        calendar: ledger.settings().calendar,
+        rows: sums.query(numbers).map_err(LedgerError::from)?,
+        span: None,
+        rare: RareSums { rows: rare.query(numbers).map_err(LedgerError::from)?, ahead: None },
+    };
+    lines.rare.advance()?;
+    while let Some(line) = lines.next()? {
+        each(line)?;
+    }
+    Ok(lines.rare.finish()?)
+}
+
+fn prepared<'c>(connection: &'c Connection, sql: &str) -> Result<CachedStatement<'c>> {
+    Ok(connection.prepare_cached(sql)?)
+}
+
+/// What a sum is about, as the table's columns have it: span, source, tag set, model, tier and band.
+type Place = [i64; 6];
+
+fn place(row: &Row<'_>) -> Result<Place> {
+    Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?])
+}
+
+/// Rows of sums, and those of their rare meters, which are in the same order.
+struct Lines<'s> {
+    grain: Grain,
+    calendar: Calendar,
+    rows: Rows<'s>,
+    /// The number of the span read last, its first day, and the instant at which that starts.
+    span: Option<(i64, Day, Timestamp)>,
+    rare: RareSums<'s>,
+}
+
+impl Lines<'_> {
+    fn next(&mut self) -> Result<Option<UsageLine>> {
+        let Some(row) = self.rows.next()? else { return Ok(None) };
+        let place = place(row)?;
+        let [number, source, tag_set, model, tier, band] = place;
+        let (day, priced_at) = match self.span {
             Some((known, day, at)) if known == number => (day, at),
             _ => {
-                let day = grain.first_day(number)?;
-                (day, calendar.start_of(day))
+                let day = self.grain.first_day(number)?;
+                (day, self.calendar.start_of(day))
             }
         };
-        start = Some((number, day, priced_at));
-        let key = UsageKey { day, priced_at, ..usage_key(row, day, priced_at)? };
-        lines.push(UsageLine {
-            key,
+        self.span = Some((number, day, priced_at));
+        let band =
+            Band::from_code(band).ok_or_else(|| LedgerError::Corrupt("a prompt band is out of range".to_owned()))?;
+        let mut line = UsageLine {
+            key: UsageKey { day, priced_at, source, tag_set, model, tier, band },
             events: row.get(6)?,
             active: row.get(7)?,
             first_at: chain::instant(row.get(8)?)?,
             last_at: chain::instant(row.get(9)?)?,
             quantities: Quantities::from_frequent(frequent(row, 10)?),
-        });
+        };
+        self.rare.add_to(&place, &mut line)?;
+        Ok(Some(line))
     }
-    drop(rows);
-    rare_meters(connection, grain, (first, last), &mut lines)?;
-    // An unknown band is the smallest number and the largest key.
-    lines.sort_unstable_by_key(|line| line.key);
-    Ok(lines)
+}
+
+/// Rows of rare meters, the next of them read ahead.
+struct RareSums<'s> {
+    rows: Rows<'s>,
+    ahead: Option<(Place, Meter, i64)>,
+}
+
+impl RareSums<'_> {
+    fn advance(&mut self) -> Result<()> {
+        let row = self.rows.next()?;
+        self.ahead =
+            row.map(|row| Ok::<_, LedgerError>((place(row)?, meter(row.get(6)?)?, row.get(7)?))).transpose()?;
+        Ok(())
+    }
+
+    fn add_to(&mut self, place: &Place, line: &mut UsageLine) -> Result<()> {
+        while let Some((_, meter, quantity)) = self.ahead.filter(|(of, _, _)| of == place) {
+            line.quantities.set(meter, quantity);
+            self.advance()?;
+        }
+        Ok(())
+    }
+
+    /// A row left over came before its sum, or has none.
+    fn finish(&self) -> Result<()> {
+        match self.ahead {
+            None => Ok(()),
+            Some(_) => Err(LedgerError::Corrupt("a sum of a rare meter has no sum it belongs to".to_owned())),
+        }
+    }
 }
 
 /// The lines of every month.
 pub(super) fn all_months(connection: &Connection, ledger: &Ledger) -> Result<Vec<UsageLine>> {
     let first = day(16_435)?;
     lines(connection, ledger, Grain::Month, (first, Day::LAST))
-}
-
-fn usage_key(row: &Row<'_>, day: Day, priced_at: Timestamp) -> Result<UsageKey> {
-    let band =
-        Band::from_code(row.get(5)?).ok_or_else(|| LedgerError::Corrupt("a prompt band is out of range".to_owned()))?;
-    Ok(UsageKey {
-        day,
-        priced_at,
-        source: row.get(1)?,
-        tag_set: row.get(2)?,
-        model: row.get(3)?,
-        tier: row.get(4)?,
-        band,
-    })
 }
 
 /// The frequent meters of a row, from a column on.
@@ -321,37 +404,6 @@ pub(super) fn frequent(row: &Row<'_>, from: usize) -> Result<Frequent> {
         }
     }
     Ok(frequent)
-}
-
-/// Adds the rare meters to lines, which are in the same order.
-fn rare_meters(
-    connection: &Connection,
-    grain: Grain,
-    (first, last): (Day, Day),
-    lines: &mut [UsageLine],
-) -> Result<()> {
-    let (table, column) = (grain.table(), grain.column());
-    let mut statement = connection.prepare_cached(&format!(
-        "SELECT {column}, source, tag_set, model, tier, band, meter, quantity FROM {table}_meter \
-         WHERE {column} BETWEEN ?1 AND ?2 ORDER BY {column}, posting_period, source, tag_set, model, tier, band, meter"
-    ))?;
-    let mut rows = statement.query([grain.number(first), grain.number(last)])?;
-    let mut lines = lines.iter_mut().peekable();
-    while let Some(row) = rows.next()? {
-        let day = grain.first_day(row.get(0)?)?;
-        let key = usage_key(row, day, Timestamp::EARLIEST)?;
-        let wanted = |line: &UsageLine| {
-            let k = &line.key;
-            (k.day, k.source, k.tag_set, k.model, k.tier, k.band)
-                == (day, key.source, key.tag_set, key.model, key.tier, key.band)
-        };
-        while lines.next_if(|line| !wanted(line)).is_some() {}
-        let line = lines
-            .peek_mut()
-            .ok_or_else(|| LedgerError::Corrupt("a sum of a rare meter has no sum it belongs to".to_owned()))?;
-        line.quantities.set(meter(row.get(6)?)?, row.get(7)?);
-    }
-    Ok(())
 }
 
 pub(super) fn meter(code: i64) -> Result<Meter> {

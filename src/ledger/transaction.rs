@@ -222,6 +222,8 @@ impl Readers {
         work: impl FnOnce(&Snapshot<'_>) -> std::result::Result<T, E>,
     ) -> std::result::Result<T, E> {
         let reader = Ledger::open(&self.path, Access::Read)?;
+        // Each reads on and on, and there may be many: what one has passed it does not visit again.
+        reader.connection.pragma_update(None, "cache_size", -1_024).map_err(LedgerError::from)?;
         let snapshot = reader.snapshot()?.watched(&self.watch)?;
         if snapshot.head != self.head {
             return Err(LedgerError::Changed.into());

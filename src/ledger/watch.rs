@@ -68,6 +68,14 @@ impl Watch {
         *current = Some((stage, all));
     }
 
+    /// Adds to what the whole stage has.
+    pub fn expect(&self, more: u64) {
+        let mut current = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, Some(all))) = current.as_mut() {
+            *all += more;
+        }
+    }
+
     /// Counts what was done.
     pub fn add(&self, more: u64) {
         self.done.fetch_add(more, Ordering::Relaxed);

@@ -24,6 +24,13 @@ pub struct RatedLine {
     pub of_unpriced: bool,
 }
 
+impl RatedLine {
+    /// Whether some of it has no price.
+    pub fn has_unpriced(&self) -> bool {
+        self.charges.iter().any(|charge| matches!(charge.cost, Cost::Unpriced(_)))
+    }
+}
+
 /// What a quantity of a meter costs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Charge {

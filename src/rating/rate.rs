@@ -2,7 +2,7 @@
 
 use crate::domain::currency::Currency;
 use crate::domain::event::{Band, Model, ServiceTier};
-use crate::domain::meter::Meter;
+use crate::domain::meter::{FREQUENT, Meter};
 use crate::domain::usage::{Dictionary, UsageLine};
 use crate::price::{Book, Resolution};
 use crate::rating::{Charge, Cost, Unpriced};
@@ -13,7 +13,8 @@ pub struct Rater<'a> {
     book: &'a Book,
     names: &'a Dictionary,
     currency: Currency,
-    resolved: FxHashMap<(i64, i64, Band, usize, Meter), Resolution>,
+    /// By model, tier, band and prices in force; of each, what was resolved by the numbers of meters.
+    resolved: FxHashMap<(i64, i64, Band, usize), [Option<Resolution>; Meter::ALL.len()]>,
 }
 
 impl<'a> Rater<'a> {
@@ -24,30 +25,32 @@ impl<'a> Rater<'a> {
 
     /// What each reported meter of a line costs.
     pub fn charges(&mut self, line: &UsageLine) -> Vec<Charge> {
-        let charge = |(meter, quantity)| Charge { meter, quantity, cost: self.cost(line, meter, quantity) };
-        line.quantities.iter().map(charge).collect()
-    }
-
-    fn cost(&mut self, line: &UsageLine, meter: Meter, quantity: i64) -> Cost {
-        if quantity == 0 {
-            return Cost::NotCharged;
-        }
-        priced(self.resolve(line, meter), self.currency, quantity)
-    }
-
-    fn resolve(&mut self, line: &UsageLine, meter: Meter) -> Resolution {
+        let Self { book, names, currency, resolved } = self;
         let key = &line.key;
-        let memory = (key.model, key.tier, key.band, self.book.epoch(key.priced_at), meter);
-        if let Some(known) = self.resolved.get(&memory) {
-            return *known;
-        }
-        let names = (self.names.models.get(&key.model), self.names.tiers.get(&key.tier));
-        let resolution = match names {
-            (Some(model), Some(tier)) => self.book.resolve(model, tier, meter, key.band, key.priced_at),
+        let memory = (key.model, key.tier, key.band, book.epoch(key.priced_at));
+        let resolved = resolved.entry(memory).or_insert([None; Meter::ALL.len()]);
+        let resolve = |meter| match (names.models.get(&key.model), names.tiers.get(&key.tier)) {
+            (Some(model), Some(tier)) => book.resolve(model, tier, meter, key.band, key.priced_at),
             _ => Resolution::NoPrice,
         };
-        self.resolved.insert(memory, resolution);
-        resolution
+        let mut cost = |meter: Meter, quantity| {
+            if quantity == 0 {
+                return Cost::NotCharged;
+            }
+            let known = resolved.get_mut(usize::from(meter.code()));
+            priced(
+                known.map_or_else(|| resolve(meter), |known| *known.get_or_insert_with(|| resolve(meter))),
+                *currency,
+                quantity,
+            )
+        };
+        let mut charges = Vec::with_capacity(FREQUENT);
+        charges.extend(line.quantities.iter().map(|(meter, quantity)| Charge {
+            meter,
+            quantity,
+            cost: cost(meter, quantity),
+        }));
+        charges
     }
 }
 

@@ -1,9 +1,10 @@
 //! The dimensions a report can be grouped by, and the names of groups.
 
 use crate::domain::calendar::Day;
+use crate::domain::meter::Meter;
 use crate::domain::name::{NONE, UNALLOCATED};
 use crate::domain::tags::TagKey;
-use crate::domain::usage::{Dictionary, UsageKey};
+use crate::domain::usage::Dictionary;
 use std::borrow::Cow;
 
 /// One dimension of `--by`.
@@ -96,10 +97,10 @@ impl Dimension {
         }
     }
 
-    /// The name of the group that usage belongs to. A meter's name is the caller's to fill in.
-    pub fn value(&self, key: &UsageKey, names: &Dictionary) -> String {
+    /// The name of the group that usage of a place belongs to.
+    pub(crate) fn value(&self, place: &Place, names: &Dictionary) -> String {
         let tag = |tag: &str, none: &str| {
-            let value = names.tag_sets.get(&key.tag_set).and_then(|tags| tags.get(tag));
+            let value = names.tags(place.tag_set).and_then(|tags| tags.get(tag));
             value.unwrap_or(none).to_owned()
         };
         match self {
@@ -112,14 +113,25 @@ impl Dimension {
             Self::Environment => tag(TagKey::ENVIRONMENT, NONE),
             Self::Tag(tag_key) => tag(tag_key.as_str(), NONE),
             Self::Provider => {
-                let provider = names.models.get(&key.model).and_then(|model| model.provider.as_ref());
+                let provider = names.models.get(&place.model).and_then(|model| model.provider.as_ref());
                 provider.map_or_else(|| NONE.to_owned(), ToString::to_string)
             }
-            Self::Model => names.models.get(&key.model).map_or_else(|| NONE.to_owned(), |model| model.name.to_string()),
-            Self::Day => Day::to_string(&key.day),
-            Self::Meter => String::new(),
+            Self::Model => {
+                names.models.get(&place.model).map_or_else(|| NONE.to_owned(), |model| model.name.to_string())
+            }
+            Self::Day => Day::to_string(&place.day),
+            Self::Meter => place.meter.map_or_else(String::new, |meter| meter.name().to_owned()),
         }
     }
+}
+
+/// What of usage dimensions look at. Where none looks at a part, it is the same for all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Place {
+    pub(crate) day: Day,
+    pub(crate) model: i64,
+    pub(crate) tag_set: i64,
+    pub(crate) meter: Option<Meter>,
 }
 
 /// What of a usage line a dimension looks at.

@@ -8,7 +8,7 @@ use crate::domain::money::Amount;
 use crate::domain::ratio::half_even;
 use crate::rating::allocate;
 use crate::report::by::Dimension;
-use crate::report::group::{Groups, Totals, below_one_unpriced, group, meters_in_use};
+use crate::report::group::{Groups, Totals, below_one_unpriced};
 use crate::report::{Inputs, ReportError};
 use crate::sheet::{Cell, Column, Sheet};
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,11 +18,12 @@ const SHARE_PARTS: i128 = 1_000;
 
 /// The chargeback of the inputs' usage, by their dimensions.
 pub fn sheet(inputs: &Inputs<'_>) -> Result<Sheet, ReportError> {
-    let groups = group(inputs.lines, inputs.by, inputs.names)?;
+    let grouped = inputs.rated.grouped(inputs.by, inputs.names)?;
+    let groups = grouped.groups();
     let by_meter = inputs.by.contains(&Dimension::Meter);
-    let shape = Shape { by_meter, meters: if by_meter { BTreeSet::new() } else { meters_in_use(inputs.lines) } };
-    let amounts: BTreeMap<Vec<String>, Amount> =
-        groups.iter().map(|(key, totals)| (key.clone(), totals.amount)).collect();
+    let shape = Shape { by_meter, meters: if by_meter { BTreeSet::new() } else { grouped.meters_in_use() } };
+    let amounts: BTreeMap<Vec<&str>, Amount> =
+        groups.iter().map(|(key, totals)| (key.iter().map(String::as_str).collect(), totals.amount)).collect();
     let units = allocate::minor_units(&amounts, Amount::minor_unit(inputs.heading.currency.digits()))?;
     let shares = allocate::shares(&amounts, SHARE_PARTS)?;
     let mut rows = Vec::with_capacity(groups.len());
@@ -32,9 +33,9 @@ pub fn sheet(inputs: &Inputs<'_>) -> Result<Sheet, ReportError> {
         row.extend(shape.cells(totals, units, share, inputs));
         rows.push(row);
     }
-    let total = total(&groups, &shape, shares.is_some(), inputs)?;
+    let total = total(groups, &shape, shares.is_some(), inputs)?;
     let mut heading = inputs.heading.clone();
-    heading.caveats.extend(below_one_unpriced(&groups).filter(|_| !by_meter));
+    heading.caveats.extend(below_one_unpriced(groups).filter(|_| !by_meter));
     Ok(Sheet { heading, columns: shape.columns(inputs.by), rows, total: Some(total) })
 }
 

@@ -1,16 +1,18 @@
 //! Rated lines into groups: the sums that chargeback and summary show.
 
+use crate::domain::calendar::Day;
 use crate::domain::meter::Meter;
 use crate::domain::money::Amount;
 use crate::domain::quantities::{Quantities, QuantityOverflow};
 use crate::domain::ratio::Overflow;
-use crate::domain::usage::{Dictionary, UsageKey};
+use crate::domain::usage::Dictionary;
 use crate::rating::{Charge, Cost, RatedLine};
 use crate::report::ReportError;
-use crate::report::by::{Dimension, Of};
+use crate::report::by::{Dimension, Of, Place};
 use crate::sheet::Cell;
 use crate::text::problem::{excerpt, listed};
 use rustc_hash::FxHashMap;
+use std::borrow::{Borrow, Cow};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The sums of a group.
@@ -105,9 +107,6 @@ impl Totals {
     }
 }
 
-/// Day, model, tag set and meter, each only where a dimension looks at it.
-type Place = (i64, i64, i64, Option<Meter>);
-
 /// Groups by the names of the dimensions, in their order.
 pub type Groups = BTreeMap<Vec<String>, Totals>;
 
@@ -128,53 +127,174 @@ pub fn below_one_unpriced(groups: &Groups) -> Option<String> {
 /// How many groups are named.
 const NAMED: usize = 8;
 
-/// Sums rated lines by dimensions. Meters in which nothing was used make no group of their own.
-pub fn group(lines: &[RatedLine], by: &[Dimension], names: &Dictionary) -> Result<Groups, ReportError> {
-    let looks_at = |of: Of| by.iter().any(|dimension| dimension.of() == of);
-    let (day, model, tags, meter) = (looks_at(Of::Day), looks_at(Of::Model), looks_at(Of::Tags), looks_at(Of::Meter));
-    // First by numbers, which is cheap a line; then by names, a few times a group.
-    let mut sums: FxHashMap<Place, (UsageKey, Totals)> = FxHashMap::default();
-    for line in lines {
-        let key = line.usage.key;
-        let number = |wanted: bool, number: i64| if wanted { number } else { 0 };
-        let place = (number(day, i64::from(key.day.number())), number(model, key.model), number(tags, key.tag_set));
-        if !meter {
-            sums.entry((place.0, place.1, place.2, None)).or_insert((key, Totals::NONE)).1.add_line(line)?;
-            continue;
-        }
-        for charge in line.charges.iter().filter(|charge| charge.quantity != 0 && charge.cost != Cost::NotCharged) {
-            let place = (place.0, place.1, place.2, Some(charge.meter));
-            sums.entry(place).or_insert((key, Totals::NONE)).1.add_meter(charge)?;
-        }
-    }
-    let mut groups = Groups::new();
-    for ((_, _, _, meter), (key, totals)) in sums {
-        let name = |dimension: &Dimension| match (dimension, meter) {
-            (Dimension::Meter, Some(meter)) => meter.name().to_owned(),
-            _ => dimension.value(&key, names),
-        };
-        groups.entry(by.iter().map(name).collect()).or_insert(Totals::NONE).add(&totals)?;
-    }
-    Ok(groups)
+/// Sums rated lines by dimensions.
+pub fn group(lines: &[RatedLine], by: &[Dimension], names: &Dictionary) -> Result<Grouped, ReportError> {
+    let mut sums = Sums::by(by);
+    lines.iter().try_for_each(|line| sums.add(line, names))?;
+    Grouped::of(by, [(sums, names)])
 }
 
-/// The meters that were used, in their order. Requests count where they say more than the number of events does: over
-/// all lines, since how many lines there are depends on how finely they were summed.
-pub fn meters_in_use(lines: &[RatedLine]) -> BTreeSet<Meter> {
-    let (mut used, mut requests, mut events) = (BTreeSet::new(), 0_i128, 0_i128);
-    for line in lines {
-        events += i128::from(line.usage.events);
-        for charge in line.charges.iter().filter(|charge| charge.quantity != 0) {
-            if charge.meter == Meter::Request {
-                requests += i128::from(charge.quantity);
-            }
-            if charge.meter != Meter::Request || charge.cost != Cost::NotCharged {
-                used.insert(charge.meter);
-            }
+/// Rated lines added up by dimensions, one by one and in any order. Meters in which nothing was used make no group of
+/// their own.
+#[derive(Debug)]
+pub struct Sums {
+    by: Vec<Dimension>,
+    totals: FxHashMap<Place, Totals>,
+    /// A tag set for each, the same for all that the dimensions find alike: there may be many more than groups.
+    alike: FxHashMap<i64, i64>,
+    /// That tag set, by what the dimensions find.
+    found: FxHashMap<Vec<String>, i64>,
+    requests_are_charged: bool,
+}
+
+impl Sums {
+    /// Nothing yet.
+    pub fn by(by: &[Dimension]) -> Self {
+        Self {
+            by: by.to_vec(),
+            totals: FxHashMap::default(),
+            alike: FxHashMap::default(),
+            found: FxHashMap::default(),
+            requests_are_charged: false,
         }
     }
-    if requests != 0 && requests != events {
-        used.insert(Meter::Request);
+
+    /// Adds a line.
+    pub fn add(&mut self, line: &RatedLine, names: &Dictionary) -> Result<(), ReportError> {
+        let key = &line.usage.key;
+        let looks_at = |of: Of| self.by.iter().any(|dimension| dimension.of() == of);
+        let place = Place {
+            day: if looks_at(Of::Day) { key.day } else { Day::FIRST },
+            model: if looks_at(Of::Model) { key.model } else { 0 },
+            tag_set: if looks_at(Of::Tags) { self.alike(key.tag_set, names) } else { 0 },
+            meter: None,
+        };
+        if !self.by.contains(&Dimension::Meter) {
+            self.requests_are_charged |= line.charges.iter().any(is_charged_request);
+            return self.totals.entry(place).or_insert(Totals::NONE).add_line(line);
+        }
+        for charge in line.charges.iter().filter(|charge| charge.quantity != 0 && charge.cost != Cost::NotCharged) {
+            let place = Place { meter: Some(charge.meter), ..place };
+            self.totals.entry(place).or_insert(Totals::NONE).add_meter(charge)?;
+        }
+        Ok(())
     }
-    used
+
+    fn alike(&mut self, tag_set: i64, names: &Dictionary) -> i64 {
+        if let Some(known) = self.alike.get(&tag_set) {
+            return *known;
+        }
+        let place = Place { day: Day::FIRST, model: 0, tag_set, meter: None };
+        let of_tags = self.by.iter().filter(|dimension| dimension.of() == Of::Tags);
+        let found = of_tags.map(|dimension| dimension.value(&place, names)).collect();
+        let first = *self.found.entry(found).or_insert(tag_set);
+        self.alike.insert(tag_set, first);
+        first
+    }
+}
+
+fn is_charged_request(charge: &Charge) -> bool {
+    charge.meter == Meter::Request && charge.quantity != 0 && charge.cost != Cost::NotCharged
+}
+
+/// Usage added up by dimensions, and by nothing else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grouped {
+    by: Vec<Dimension>,
+    groups: Groups,
+    requests_are_charged: bool,
+}
+
+impl Grouped {
+    /// The groups of all sums by these dimensions, each with the names of its numbers.
+    pub fn of(
+        by: &[Dimension],
+        all: impl IntoIterator<Item = (Sums, impl Borrow<Dictionary>)>,
+    ) -> Result<Self, ReportError> {
+        let mut grouped = Self { by: by.to_vec(), groups: Groups::new(), requests_are_charged: false };
+        for (sums, names) in all {
+            grouped.requests_are_charged |= sums.requests_are_charged;
+            for (place, totals) in sums.totals {
+                let key = by.iter().map(|dimension| dimension.value(&place, names.borrow())).collect();
+                grouped.groups.entry(key).or_insert(Totals::NONE).add(&totals)?;
+            }
+        }
+        Ok(grouped)
+    }
+
+    /// The dimensions.
+    pub fn by(&self) -> &[Dimension] {
+        &self.by
+    }
+
+    /// The groups.
+    pub const fn groups(&self) -> &Groups {
+        &self.groups
+    }
+
+    /// The groups, for good.
+    pub fn into_groups(self) -> Groups {
+        self.groups
+    }
+
+    /// The meters that were used, in their order. Requests count where they say more than the number of events does:
+    /// over all groups, since how many lines there were depends on how finely they were summed.
+    pub fn meters_in_use(&self) -> BTreeSet<Meter> {
+        let (mut used, mut requests, mut events) = (BTreeSet::new(), 0_i128, 0_i128);
+        for totals in self.groups.values() {
+            events += i128::from(totals.events);
+            requests += i128::from(totals.quantities.get(Meter::Request).unwrap_or(0));
+            used.extend(totals.quantities.iter().filter(|(_, quantity)| *quantity != 0).map(|(meter, _)| meter));
+        }
+        if !self.requests_are_charged && (requests == 0 || requests == events) {
+            used.remove(&Meter::Request);
+        }
+        used
+    }
+}
+
+/// A period's rated usage, as finely as it was asked for.
+#[derive(Debug)]
+pub enum Rated {
+    /// Every line.
+    Lines(Vec<RatedLine>),
+    /// The lines of which something has no price.
+    Unpriced(Vec<RatedLine>),
+    /// The sums of groups.
+    Groups(Grouped),
+}
+
+impl Rated {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Self::Lines(lines) | Self::Unpriced(lines) => lines.is_empty(),
+            Self::Groups(grouped) => grouped.groups.is_empty(),
+        }
+    }
+
+    /// Every line.
+    pub fn lines(&self) -> Result<&[RatedLine], ReportError> {
+        match self {
+            Self::Lines(lines) => Ok(lines),
+            Self::Unpriced(_) | Self::Groups(_) => Err(ReportError::Coarse),
+        }
+    }
+
+    /// The lines of which something has no price, among others or not.
+    pub fn unpriced(&self) -> Result<&[RatedLine], ReportError> {
+        match self {
+            Self::Lines(lines) | Self::Unpriced(lines) => Ok(lines),
+            Self::Groups(_) => Err(ReportError::Coarse),
+        }
+    }
+
+    /// The sums of groups by dimensions.
+    pub fn grouped(&self, by: &[Dimension], names: &Dictionary) -> Result<Cow<'_, Grouped>, ReportError> {
+        match self {
+            Self::Lines(lines) => group(lines, by, names).map(Cow::Owned),
+            Self::Groups(grouped) if grouped.by == by => Ok(Cow::Borrowed(grouped)),
+            Self::Unpriced(_) | Self::Groups(_) => Err(ReportError::Coarse),
+        }
+    }
 }

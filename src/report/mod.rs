@@ -16,9 +16,9 @@ use crate::domain::quantities::QuantityOverflow;
 use crate::domain::ratio::Overflow;
 use crate::domain::usage::Dictionary;
 use crate::price::Book;
-use crate::rating::RatedLine;
 use crate::sheet::{Heading, Sheet};
 use by::Dimension;
+use group::Rated;
 
 /// What reports are made from.
 pub struct Inputs<'a> {
@@ -27,12 +27,12 @@ pub struct Inputs<'a> {
     /// The period.
     pub period: Period,
     /// Its usage, rated with the ledger's own book or the one asked for.
-    pub lines: &'a [RatedLine],
+    pub rated: &'a Rated,
     /// The usage of the period before, where there is any.
-    pub before: Option<&'a [RatedLine]>,
-    /// The names of the lines' numbers.
+    pub before: Option<&'a Rated>,
+    /// The names of its numbers.
     pub names: &'a Dictionary,
-    /// The book they were rated with; none where the ledger has no prices.
+    /// The book it was rated with; none where the ledger has no prices.
     pub book: Option<&'a Book>,
     /// The dimensions to group by.
     pub by: &'a [Dimension],
@@ -70,4 +70,7 @@ pub enum ReportError {
     /// A quantity left its range.
     #[error(transparent)]
     Quantity(#[from] QuantityOverflow),
+    /// The usage was kept for another report.
+    #[error("the usage was not kept as finely as the report needs it")]
+    Coarse,
 }

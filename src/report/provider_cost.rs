@@ -11,7 +11,7 @@ use crate::domain::period::Period;
 use crate::domain::provider_cost::{ProviderCost, ProviderCosts};
 use crate::domain::ratio::Overflow;
 use crate::report::by::Dimension;
-use crate::report::group::{Totals, group};
+use crate::report::group::Totals;
 use crate::report::{Inputs, ReportError};
 use crate::sheet::{Cell, Column, Sheet};
 use crate::text::problem::listed;
@@ -24,6 +24,21 @@ pub enum Grain {
     Provider,
     /// Models, and line items that name none.
     Model,
+}
+
+impl Grain {
+    /// The grain that dimensions ask for.
+    pub fn of(by: &[Dimension]) -> Self {
+        if by.contains(&Dimension::Model) { Self::Model } else { Self::Provider }
+    }
+
+    /// The dimensions of the computed side.
+    pub const fn dimensions(self) -> &'static [Dimension] {
+        match self {
+            Self::Provider => &[Dimension::Provider],
+            Self::Model => &[Dimension::Provider, Dimension::Model],
+        }
+    }
 }
 
 /// Provider, model, line item, currency.
@@ -59,11 +74,7 @@ pub fn sheet(
         sides.charged = Some(sides.charged.unwrap_or(Amount::ZERO).plus(amount)?);
         sides.rounding = Some(sides.rounding.unwrap_or(Amount::ZERO).plus(cost.rounding())?);
     }
-    let by = match grain {
-        Grain::Provider => vec![Dimension::Provider],
-        Grain::Model => vec![Dimension::Provider, Dimension::Model],
-    };
-    for (names, totals) in group(inputs.lines, &by, inputs.names)? {
+    for (names, totals) in inputs.rated.grouped(grain.dimensions(), inputs.names)?.into_owned().into_groups() {
         let mut names = names.into_iter();
         let (provider, model) = (names.next().unwrap_or_default(), names.next().unwrap_or_default());
         rows.entry((provider, model, String::new(), currency)).or_default().computed = Some(totals);

@@ -4,7 +4,7 @@ use crate::domain::money::Amount;
 use crate::domain::ratio::Ratio;
 use crate::rating::allocate;
 use crate::report::by::Dimension;
-use crate::report::group::{Groups, Totals, below_one_unpriced, group};
+use crate::report::group::{Groups, Totals, below_one_unpriced};
 use crate::report::{Inputs, ReportError};
 use crate::sheet::{Cell, Column, Sheet};
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,32 +12,31 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Departments with their tokens, amounts and the change against the period before.
 pub fn sheet(inputs: &Inputs<'_>) -> Result<Sheet, ReportError> {
     let by = [Dimension::Department];
-    let now = group(inputs.lines, &by, inputs.names)?;
-    let before = match inputs.before {
-        Some(lines) => Some(group(lines, &by, inputs.names)?),
-        None => None,
-    };
+    let now = inputs.rated.grouped(&by, inputs.names)?;
+    let now = now.groups();
+    let before = inputs.before.map(|before| before.grouped(&by, inputs.names)).transpose()?;
+    let before = before.as_ref().map(|before| before.groups());
     let digits = inputs.heading.currency.digits();
-    let rounded_now = rounded(&now, digits)?;
-    let rounded_before = before.as_ref().map(|before| rounded(before, digits)).transpose()?;
-    let departments: BTreeSet<&Vec<String>> = now.keys().chain(before.iter().flat_map(BTreeMap::keys)).collect();
+    let rounded_now = rounded(now, digits)?;
+    let rounded_before = before.map(|before| rounded(before, digits)).transpose()?;
+    let departments: BTreeSet<&Vec<String>> = now.keys().chain(before.into_iter().flat_map(BTreeMap::keys)).collect();
     let mut rows = Vec::new();
     for key in departments {
         let name = key.first().map_or("", String::as_str);
         let of = |groups: &Groups| groups.get(key).cloned().unwrap_or(Totals::NONE);
-        let earlier = before.as_ref().zip(rounded_before.as_ref());
+        let earlier = before.zip(rounded_before.as_ref());
         let earlier = earlier.map(|(groups, units)| (of(groups), units.get(key).copied().unwrap_or(0)));
-        rows.push(row(name, &of(&now), rounded_now.get(key).copied().unwrap_or(0), earlier.as_ref(), digits)?);
+        rows.push(row(name, &of(now), rounded_now.get(key).copied().unwrap_or(0), earlier.as_ref(), digits)?);
     }
     let all = |groups: &Groups| {
         let mut totals = Totals::NONE;
         groups.values().try_for_each(|group| totals.add(group)).map(|()| totals)
     };
-    let total_before = before.as_ref().map(all).transpose()?.map(|totals| {
+    let total_before = before.map(all).transpose()?.map(|totals| {
         let units = totals.amount.minor_units(digits);
         (totals, units)
     });
-    let total_now = all(&now)?;
+    let total_now = all(now)?;
     let total = row("total", &total_now, total_now.amount.minor_units(digits), total_before.as_ref(), digits)?;
     let columns = vec![
         Column::text("department"),
@@ -50,7 +49,7 @@ pub fn sheet(inputs: &Inputs<'_>) -> Result<Sheet, ReportError> {
         Column::number("unpriced_events"),
     ];
     let mut heading = inputs.heading.clone();
-    heading.caveats.extend(below_one_unpriced(&now));
+    heading.caveats.extend(below_one_unpriced(now));
     Ok(Sheet { heading, columns, rows, total: Some(total) })
 }
 

@@ -24,7 +24,7 @@ struct Span {
 /// The unpriced usage of the inputs.
 pub fn sheet(inputs: &Inputs<'_>) -> Result<Sheet, ReportError> {
     let mut found: BTreeMap<Key, Span> = BTreeMap::new();
-    for line in inputs.lines {
+    for line in inputs.rated.unpriced()? {
         let key = &line.usage.key;
         for charge in &line.charges {
             let Cost::Unpriced(why) = charge.cost else { continue };

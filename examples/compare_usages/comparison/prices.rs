@@ -104,7 +104,7 @@ pub(super) fn compare(
     let usages = numbered().filter_map(|(number, pair)| Some(pair.used(number, "usage", pair.usage.clone().ok()?)));
     scratch.usages(&usages.collect::<Vec<_>>())?;
     let rated = scratch.rated()?;
-    let lines = rated.lines();
+    let lines = rated.lines()?;
     let (mut account, mut rounded) = (Account::default(), 0_usize);
     for (number, pair) in pairs.iter().enumerate() {
         let lines_of = |what: &str| lines.get(format!("{what}-{number}").as_str()).map_or(&[][..], Vec::as_slice);

@@ -142,14 +142,14 @@ pub(super) struct Rated(pub(super) Statement);
 
 impl Rated {
     /// The lines by what they are of.
-    pub(super) fn lines(&self) -> BTreeMap<&str, Vec<&RatedLine>> {
+    pub(super) fn lines(&self) -> Result<BTreeMap<&str, Vec<&RatedLine>>, Box<dyn Error>> {
         let mut lines: BTreeMap<&str, Vec<&RatedLine>> = BTreeMap::new();
-        for line in &self.0.lines {
-            if let Some(of) = self.0.names.tag_sets.get(&line.usage.key.tag_set).and_then(|tags| tags.get(OF)) {
+        for line in self.0.rated.lines()? {
+            if let Some(of) = self.0.names.tags(line.usage.key.tag_set).and_then(|tags| tags.get(OF)) {
                 lines.entry(of).or_default().push(line);
             }
         }
-        lines
+        Ok(lines)
     }
 }
 

@@ -17,6 +17,7 @@ use crate::price::read::price_list;
 use crate::rating::rate::Rater;
 use crate::sheet::{Cell, Heading, Sheet};
 use std::error::Error;
+use std::sync::Arc;
 
 type Failure = Box<dyn Error>;
 type Outcome = Result<(), Failure>;
@@ -67,7 +68,7 @@ impl Ledger {
         let tags = tags.iter().map(|tag| Tag::parse(tag).map(|tag| (tag.key, tag.value)));
         self.names.models.insert(number, model);
         self.names.tiers.insert(number, ServiceTier::new(tier)?);
-        self.names.tag_sets.insert(number, tags.collect::<Result<TagSet, _>>()?);
+        Arc::make_mut(&mut self.names.tag_sets).insert(number, tags.collect::<Result<TagSet, _>>()?);
         let mut sums = Quantities::NONE;
         for (meter, quantity) in quantities {
             sums.set(*meter, *quantity);

@@ -1,0 +1,160 @@
+//! A period's days, rated and given to who pays, on all threads. No more is kept than what is made of the lines.
+//!
+//! A day is work for one thread, which has a reader, prices and an accumulator of its own. Which thread takes which day
+//! depends on chance, so an accumulator may depend on what it got and not on the order.
+
+use crate::aggregate::attributed::Attribution;
+use crate::aggregate::from_events::{self, Threads};
+use crate::aggregate::rated::LineRater;
+use crate::aggregate::{AggregateError, PriceChanges, from_daily};
+use crate::attribute::Rules;
+use crate::domain::calendar::Day;
+use crate::domain::period::Period;
+use crate::domain::usage::{Dictionary, UsageLine};
+use crate::ledger::LedgerError;
+use crate::ledger::class::Classes;
+use crate::ledger::transaction::Snapshot;
+use crate::ledger::watch::Stage;
+use crate::price::Book;
+use crate::rating::RatedLine;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Where usage comes from. Both give the same numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Basis {
+    /// The sums by day, or by month where the days need not be told apart.
+    Sums,
+    /// Every event.
+    Events,
+}
+
+/// What the days of a period are rated with.
+pub struct Rating<'a> {
+    /// The prices.
+    pub book: &'a Book,
+    /// When prices change inside days.
+    pub changes: PriceChanges<'a>,
+    /// The names of what was used.
+    pub names: &'a Dictionary,
+    /// Who pays.
+    pub rules: &'a Rules,
+}
+
+/// Hands over a period's rated lines to accumulators, each with the names of its lines' numbers.
+pub fn fold<T: Send, E: From<LedgerError> + From<AggregateError> + Send>(
+    snapshot: &Snapshot<'_>,
+    rating: &Rating<'_>,
+    (period, basis): (Period, Basis),
+    start: impl Fn() -> T + Sync,
+    each: impl Fn(&mut T, RatedLine, &Dictionary) -> Result<(), E> + Sync,
+) -> Result<Vec<(T, Dictionary)>, E> {
+    let work = Work::new(rating, basis, period.days().collect());
+    if basis == Basis::Events {
+        snapshot.watch().begin(Stage::Events, snapshot.events_within(period));
+    }
+    let readers = snapshot.readers();
+    let helped = Mutex::new(Vec::new());
+    let own = rayon::in_place_scope(|scope| {
+        for _ in 1..rayon::current_num_threads().min(work.days.len()) {
+            scope.spawn(|_| {
+                // A helper that cannot open the ledger in this state has taken no day: the others do without it.
+                if !work.is_over()
+                    && let Ok(result) = readers.read(|reader| Ok::<_, LedgerError>(work.run(reader, &start, &each)))
+                {
+                    helped.lock().unwrap_or_else(PoisonError::into_inner).push(result);
+                }
+            });
+        }
+        work.run(snapshot, &start, &each)
+    });
+    let helped = helped.into_inner().unwrap_or_else(PoisonError::into_inner);
+    std::iter::once(own).chain(helped).collect()
+}
+
+/// Days that wait for a thread, and what all threads share.
+struct Work<'a> {
+    rating: &'a Rating<'a>,
+    basis: Basis,
+    days: Vec<Day>,
+    next: AtomicUsize,
+    /// Which threads read a day's events: all, where there are fewer days than threads.
+    threads: Threads,
+    /// Read when events are.
+    classes: Mutex<Option<Arc<Classes>>>,
+    is_counting: AtomicBool,
+}
+
+impl<'a> Work<'a> {
+    fn new(rating: &'a Rating<'a>, basis: Basis, days: Vec<Day>) -> Self {
+        let threads = if days.len() < rayon::current_num_threads() { Threads::All } else { Threads::One };
+        let (classes, is_counting) = (Mutex::new(None), AtomicBool::new(false));
+        Self { rating, basis, days, next: AtomicUsize::new(0), threads, classes, is_counting }
+    }
+
+    fn is_over(&self) -> bool {
+        self.next.load(Ordering::Relaxed) >= self.days.len()
+    }
+
+    fn run<T, E: From<LedgerError> + From<AggregateError>>(
+        &self,
+        snapshot: &Snapshot<'_>,
+        start: impl Fn() -> T,
+        each: impl Fn(&mut T, RatedLine, &Dictionary) -> Result<(), E>,
+    ) -> Result<(T, Dictionary), E> {
+        let Rating { book, names, rules, .. } = self.rating;
+        let mut rater = LineRater::new(book, names, snapshot.ledger().settings().currency);
+        let mut attribution = Attribution::new(rules, names);
+        let mut total = start();
+        while let Some(day) = self.days.get(self.next.fetch_add(1, Ordering::Relaxed)) {
+            let each = |line, names: &Dictionary| each(&mut total, line, names);
+            if let Err(error) = self.day(snapshot, *day, &mut rater, &mut attribution, each) {
+                self.next.store(self.days.len(), Ordering::Relaxed);
+                return Err(error);
+            }
+        }
+        Ok((total, attribution.into_names()))
+    }
+
+    fn day<E: From<LedgerError> + From<AggregateError>>(
+        &self,
+        snapshot: &Snapshot<'_>,
+        day: Day,
+        rater: &mut LineRater<'_>,
+        attribution: &mut Attribution<'_>,
+        mut each: impl FnMut(RatedLine, &Dictionary) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let changes = &self.rating.changes;
+        let classes = || self.classes(snapshot);
+        let mut events = 0_i64;
+        let rate = |line: UsageLine| {
+            events += line.events;
+            rater.rated(line).map_or(Ok(()), |line| attribution.give(line, &mut each))
+        };
+        match self.basis {
+            Basis::Sums => from_daily::of_day(snapshot, day, changes, classes, rate)?,
+            Basis::Events => {
+                let lines = from_events::of_day(snapshot, day, changes, &*classes()?, self.threads, |_| true)?;
+                lines.into_iter().try_for_each(rate)?;
+            }
+        }
+        if rater.has_waiting() {
+            if self.basis == Basis::Sums && !self.is_counting.swap(true, Ordering::Relaxed) {
+                snapshot.watch().begin(Stage::Unpriced, Some(0));
+            }
+            snapshot.watch().expect(u64::try_from(events).unwrap_or(0));
+            for line in rater.counted(snapshot, day, changes, &*classes()?, self.threads)? {
+                attribution.give(line, &mut each)?;
+            }
+        }
+        attribution.divide_shared(each)
+    }
+
+    fn classes(&self, snapshot: &Snapshot<'_>) -> Result<Arc<Classes>, LedgerError> {
+        let mut classes = self.classes.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*classes {
+            Some(known) => Ok(Arc::clone(known)),
+            None => Ok(Arc::clone(classes.insert(Arc::new(snapshot.classes()?)))),
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! From one state of the ledger to a period's rated usage, as finely as a report needs it.
+
+use crate::aggregate::attributed::Attribution;
+use crate::aggregate::fold::{self, Basis, fold};
+use crate::aggregate::{PriceChanges, from_monthly, rated};
+use crate::attribute::Rules;
+use crate::books::BooksError;
+use crate::books::completeness::{ByDepartment, Counted};
+use crate::books::reports::{Detail, MonthBefore, Request};
+use crate::domain::period::Period;
+use crate::domain::usage::Dictionary;
+use crate::ledger::transaction::Snapshot;
+use crate::price::Book;
+use crate::rating::RatedLine;
+use crate::report::by::Dimension;
+use crate::report::group::{Grouped, Rated, Sums};
+use std::collections::BTreeMap;
+
+/// What usage is read and rated with.
+pub(super) struct Reading<'a> {
+    pub(super) snapshot: &'a Snapshot<'a>,
+    pub(super) book: &'a Book,
+    pub(super) books: &'a BTreeMap<String, Book>,
+    pub(super) rules: &'a Rules,
+}
+
+/// The usage of a period and of the month before, with the names of its numbers.
+pub(super) struct Read {
+    pub(super) rated: Rated,
+    pub(super) before: Option<Rated>,
+    pub(super) names: Dictionary,
+    /// What caveats say of the period.
+    pub(super) counted: ByDepartment,
+}
+
+impl Reading<'_> {
+    /// The usage by who pays it.
+    pub(super) fn of(&self, request: &Request) -> Result<Read, BooksError> {
+        let before = request.period.as_month().filter(|_| request.month_before == MonthBefore::Read);
+        let before = before.map(|month| month.previous().period());
+        if self.is_coarse(request, before) {
+            let mut names = self.snapshot.dictionary_of_payers()?;
+            let rated = self.of_months(request.period, request, &mut names)?;
+            let before = before.map(|period| self.of_months(period, request, &mut names)).transpose()?;
+            match (rated, before) {
+                (Some((rated, counted)), None) => return Ok(Read { rated, before: None, names, counted }),
+                (Some((rated, counted)), Some(Some((before, _)))) => {
+                    let before = Some(before).filter(|before| !before.is_empty());
+                    return Ok(Read { rated, before, names, counted });
+                }
+                _ => {}
+            }
+        }
+        let mut names = self.snapshot.dictionary()?;
+        let (rated, counted) = self.of_days(request.period, request.basis, request, &mut names)?;
+        let before = before.map(|period| self.of_days(period, Basis::Sums, request, &mut names)).transpose()?;
+        let before = before.map(|(before, _)| before).filter(|before| !before.is_empty());
+        Ok(Read { rated, before, names, counted })
+    }
+
+    /// Whether sums by month and payer tell enough.
+    fn is_coarse(&self, request: &Request, before: Option<Period>) -> bool {
+        let Detail::Groups(by) = &request.detail else { return false };
+        request.basis == Basis::Sums
+            && by.iter().all(Dimension::is_of_payer_or_model)
+            && request.period.is_whole_months()
+            && std::iter::once(request.period).chain(before).all(|period| self.rules.are_of_months(period))
+    }
+
+    /// The usage of whole months. `None` where it takes the days.
+    fn of_months(
+        &self,
+        period: Period,
+        request: &Request,
+        names: &mut Dictionary,
+    ) -> Result<Option<(Rated, ByDepartment)>, BooksError> {
+        let changes = PriceChanges::new(self.books.values().collect(), names);
+        let currency = self.snapshot.ledger().settings().currency;
+        let usage = from_monthly::usage(self.snapshot, period, &changes)?;
+        let lines = usage.and_then(|usage| rated::rated_as_it_is(usage, self.book, names, currency));
+        let Some(lines) = lines else { return Ok(None) };
+        let mut attribution = Attribution::new(self.rules, names);
+        let mut kept = Kept::of(&request.detail);
+        for line in lines {
+            attribution.give(line, |line, names| kept.add(line, names))?;
+        }
+        attribution.divide_shared(|line, names| kept.add(line, names))?;
+        together(&request.detail, vec![(kept, attribution.into_names())], names).map(Some)
+    }
+
+    fn of_days(
+        &self,
+        period: Period,
+        basis: Basis,
+        request: &Request,
+        names: &mut Dictionary,
+    ) -> Result<(Rated, ByDepartment), BooksError> {
+        let changes = PriceChanges::new(self.books.values().collect(), names);
+        let rating = fold::Rating { book: self.book, changes, names, rules: self.rules };
+        let kept = fold(self.snapshot, &rating, (period, basis), || Kept::of(&request.detail), Kept::add)?;
+        together(&request.detail, kept, names)
+    }
+}
+
+/// What is kept of the lines that one thread got.
+struct Kept {
+    usage: KeptUsage,
+    counted: Counted,
+}
+
+enum KeptUsage {
+    Lines(Vec<RatedLine>),
+    Unpriced(Vec<RatedLine>),
+    Sums(Sums),
+}
+
+impl Kept {
+    fn of(detail: &Detail) -> Self {
+        let usage = match detail {
+            Detail::Lines => KeptUsage::Lines(Vec::new()),
+            Detail::Unpriced => KeptUsage::Unpriced(Vec::new()),
+            Detail::Groups(by) => KeptUsage::Sums(Sums::by(by)),
+        };
+        Self { usage, counted: Counted::default() }
+    }
+
+    fn add(&mut self, line: RatedLine, names: &Dictionary) -> Result<(), BooksError> {
+        self.counted.add(&line);
+        match &mut self.usage {
+            KeptUsage::Lines(lines) => lines.push(line),
+            KeptUsage::Unpriced(lines) => lines.extend(Some(line).filter(RatedLine::has_unpriced)),
+            KeptUsage::Sums(sums) => sums.add(&line, names)?,
+        }
+        Ok(())
+    }
+}
+
+/// What all threads kept. The names of payers that lines refer to are added to the others.
+fn together(
+    detail: &Detail,
+    all: Vec<(Kept, Dictionary)>,
+    names: &mut Dictionary,
+) -> Result<(Rated, ByDepartment), BooksError> {
+    let mut counted = ByDepartment::default();
+    let (mut lines, mut sums) = (Vec::new(), Vec::new());
+    for (kept, of_thread) in all {
+        counted.add(&kept.counted, &of_thread);
+        match kept.usage {
+            KeptUsage::Lines(of_lines) | KeptUsage::Unpriced(of_lines) => {
+                lines.extend(renumbered(of_lines, of_thread, names));
+            }
+            KeptUsage::Sums(of_groups) => sums.push((of_groups, of_thread)),
+        }
+    }
+    // A day is of one thread.
+    lines.sort_by_key(|line: &RatedLine| line.usage.key.day);
+    let rated = match detail {
+        Detail::Lines => Rated::Lines(lines),
+        Detail::Unpriced => Rated::Unpriced(lines),
+        Detail::Groups(by) => Rated::Groups(Grouped::of(by, sums)?),
+    };
+    Ok((rated, counted))
+}
+
+/// Lines whose payers have numbers that no other lines gave to others.
+fn renumbered(lines: Vec<RatedLine>, of_thread: Dictionary, names: &mut Dictionary) -> impl Iterator<Item = RatedLine> {
+    // As many as there are combinations in memory.
+    let taken = i64::try_from(names.paid.len()).unwrap_or(i64::MAX);
+    let number = move |own: i64| if own < 0 { own - taken } else { own };
+    names.paid.extend(of_thread.paid.into_iter().map(|(own, tags)| (number(own), tags)));
+    lines.into_iter().map(move |mut line| {
+        line.usage.key.tag_set = number(line.usage.key.tag_set);
+        line
+    })
+}
