@@ -127,7 +127,8 @@ impl<K: Copy + Eq + Hash> Tally<K> {
             sums.push((key, none));
             sums.len() - 1
         });
-        let Some((_, sum)) = sums.get_mut(place) else { return Ok(()) };
+        // A place has its sum; were it otherwise, no event may be lost for it.
+        let (_, sum) = sums.get_mut(place).ok_or(QuantityOverflow)?;
         sum.events += 1;
         sum.active += i64::from(quantities.is_active());
         sum.first_at = sum.first_at.min(at);
@@ -153,12 +154,11 @@ impl<K: Copy + Eq + Hash> Tally<K> {
         &mut self,
         usage_key: impl Fn(K) -> Result<UsageKey, E>,
     ) -> Result<Vec<UsageLine>, E> {
-        let places = self.sums.iter().enumerate().map(|(place, (key, _))| Ok((usage_key(*key)?, place)));
-        let mut order: Vec<(UsageKey, usize)> = places.collect::<Result<_, E>>()?;
-        order.sort_unstable();
-        let mut lines: Vec<UsageLine> = Vec::with_capacity(order.len());
-        for (key, place) in order {
-            let Some((_, sum)) = self.sums.get_mut(place) else { continue };
+        let keyed = self.sums.iter_mut().map(|(key, sum)| Ok((usage_key(*key)?, sum)));
+        let mut ordered: Vec<(UsageKey, &mut Sum)> = keyed.collect::<Result<_, E>>()?;
+        ordered.sort_unstable_by_key(|(key, _)| *key);
+        let mut lines: Vec<UsageLine> = Vec::with_capacity(ordered.len());
+        for (key, sum) in ordered {
             let line = sum.take(key);
             match lines.last_mut().filter(|last| last.key == key) {
                 Some(last) => last.add(&line)?,

@@ -395,37 +395,53 @@ impl<'w> Appender<'w> {
     ) -> Result<Placed> {
         let other = own.half().other();
         if halves.contains(&other) {
-            let start = own.in_half(other);
-            let mut key = start;
-            loop {
-                match self.stored.compare(key, batch, row, class)? {
-                    AtKey::Nothing => break,
-                    AtKey::Same => return Ok(Placed::Duplicate),
-                    AtKey::Different => return self.differing(batch_id, batch, row, class, key),
-                    AtKey::Another => key = key.next_in_half(),
-                }
-                if key == start {
-                    break;
-                }
+            let (at, key) = self.walk(own.in_half(other), batch, row, class)?;
+            if matches!(at, AtKey::Same | AtKey::Different) {
+                return self.known_at(batch_id, batch, row, class, (at, key));
             }
         }
-        let mut key = own;
-        let mut look_first = self.found_before;
+        if !self.found_before && self.insert.try_one(batch_id, batch, (row, class.0), own)? {
+            return Ok(Placed::Fresh(own));
+        }
+        let (at, key) = self.walk(own, batch, row, class)?;
+        match at {
+            AtKey::Nothing if self.insert.try_one(batch_id, batch, (row, class.0), key)? => Ok(Placed::Fresh(key)),
+            AtKey::Nothing | AtKey::Another => Err(LedgerError::Corrupt(format!("no key of {} is free", own.day()))),
+            AtKey::Same | AtKey::Different => self.known_at(batch_id, batch, row, class, (at, key)),
+        }
+    }
+
+    /// Walks from a key of a half to the row's event or to the first free key: where, and what is there. Another event where
+    /// the half is full.
+    fn walk(
+        &mut self,
+        start: EventKey,
+        batch: &Batch,
+        row: &Row,
+        class: (i64, PromptSize),
+    ) -> Result<(AtKey, EventKey)> {
+        let mut key = start;
         loop {
-            if !look_first && self.insert.try_one(batch_id, batch, (row, class.0), key)? {
-                return Ok(Placed::Fresh(key));
-            }
-            look_first = false;
             match self.stored.compare(key, batch, row, class)? {
-                AtKey::Nothing => continue,
-                AtKey::Same => return Ok(Placed::Duplicate),
-                AtKey::Different => return self.differing(batch_id, batch, row, class, key),
                 AtKey::Another => key = key.next_in_half(),
+                at => return Ok((at, key)),
             }
-            if key == own {
-                return Err(LedgerError::Corrupt(format!("no key of {} is free", own.day())));
+            if key == start {
+                return Ok((AtKey::Another, key));
             }
         }
+    }
+
+    /// What becomes of a row whose event was found.
+    fn known_at(
+        &mut self,
+        batch_id: i64,
+        batch: &Batch,
+        row: &Row,
+        class: (i64, PromptSize),
+        (at, key): (AtKey, EventKey),
+    ) -> Result<Placed> {
+        if at == AtKey::Same { Ok(Placed::Duplicate) } else { self.differing(batch_id, batch, row, class, key) }
     }
 
     /// Writes the meters that have no column.
