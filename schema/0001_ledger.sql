@@ -14,10 +14,11 @@ CREATE TABLE ledger (
 ) STRICT;
 
 -- The hash chain. kind: 1 genesis, 2 import, 3 price, 4 fx, 5 rule, 6 policy, 7 adjust, 8 waive, 9 close, 10 reopen, 11 migrate,
--- 12 alias, 20 cost, 21 map.
+-- 12 alias, 13 charge, 14 share, 15 invoice, 16 approve, 18 discard, 19 department, 20 cost, 21 map, 22 alert, 23 key, 24 retract.
+-- Every row of a table of facts belongs to one entry of its kind, and the entry's payload holds all of the row.
 CREATE TABLE entry (
     seq     INTEGER PRIMARY KEY CHECK (seq >= 1),
-    kind    INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 12 OR kind IN (20, 21)),
+    kind    INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 63),
     at      INTEGER NOT NULL,
     actor   TEXT    NOT NULL CHECK (actor <> ''),
     payload BLOB    NOT NULL,

@@ -43,7 +43,7 @@ CREATE TABLE department (
 
 CREATE TABLE entry (
     seq     INTEGER PRIMARY KEY CHECK (seq >= 1),
-    kind    INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 12 OR kind IN (20, 21)),
+    kind    INTEGER NOT NULL CHECK (kind BETWEEN 1 AND 63),
     at      INTEGER NOT NULL,
     actor   TEXT    NOT NULL CHECK (actor <> ''),
     payload BLOB    NOT NULL,

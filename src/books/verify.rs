@@ -95,6 +95,7 @@ impl Books {
         watch.begin(Stage::Sums, None);
         findings.extend(snapshot.stray_sums(days_of_events)?);
         findings.extend(snapshot.stray_links()?);
+        findings.extend(snapshot.stray_meters(days_of_events)?);
         findings.extend(snapshot.changed_months(&mut proofs)?);
         findings.extend(snapshot.changed_meters()?);
         let proof = snapshot.prove_chain(&proofs)?;

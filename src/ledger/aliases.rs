@@ -1,6 +1,7 @@
 //! Rows of aliases: appended, never changed. The same key and start again replaces, and both stay readable.
 
 use crate::domain::name::Name;
+use crate::domain::quantities::QuantityOverflow;
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::transaction::{Snapshot, Write};
 use crate::ledger::{LedgerError, Result, chain, payload, prices, stored};
@@ -12,6 +13,7 @@ use std::collections::BTreeMap;
 /// An alias with its line in the list it came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct StoredAlias {
+    pub(super) id: i64,
     pub(super) line: i64,
     pub(super) row: AliasRow,
 }
@@ -28,8 +30,9 @@ pub struct AliasesAppended {
 }
 
 const INSERT: &str =
-    "INSERT INTO model_alias (entry, line, provider, alias, model, valid_from) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-const READ: &str = "SELECT line, provider, alias, model, valid_from, entry FROM model_alias ORDER BY id";
+    "INSERT INTO model_alias (id, entry, line, provider, alias, model, valid_from) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+const NEXT: &str = "SELECT coalesce(max(id), 0) + 1 FROM model_alias";
+const READ: &str = "SELECT line, provider, alias, model, valid_from, entry, id FROM model_alias ORDER BY id";
 const PAIRS: &str = "SELECT DISTINCT alias, model FROM model_alias WHERE model IS NOT NULL";
 
 impl Write<'_> {
@@ -41,7 +44,8 @@ impl Write<'_> {
             in_force.insert((stored.row.key.clone(), stored.row.valid_from), stored.row);
         }
         let mut outcome = AliasesAppended::default();
-        let mut new = Vec::new();
+        let first: i64 = connection.query_row(NEXT, [], |row| row.get(0))?;
+        let (mut new, mut ids) = (Vec::new(), first..);
         for ListedAlias { line, row } in aliases {
             match in_force.get(&(row.key.clone(), row.valid_from)) {
                 Some(old) if old == row => {
@@ -51,7 +55,8 @@ impl Write<'_> {
                 Some(old) => outcome.replaced.push((old.clone(), row.clone())),
                 None => outcome.added += 1,
             }
-            new.push(StoredAlias { line: stored(*line)?, row: row.clone() });
+            let id = ids.next().ok_or(QuantityOverflow)?;
+            new.push(StoredAlias { id, line: stored(*line)?, row: row.clone() });
         }
         if new.is_empty() {
             return Ok(outcome);
@@ -67,8 +72,9 @@ impl Write<'_> {
 }
 
 fn insert(connection: &Connection, entry: i64, alias: &StoredAlias) -> Result<()> {
-    let StoredAlias { line, row: AliasRow { key, valid_from, model } } = alias;
+    let StoredAlias { id, line, row: AliasRow { key, valid_from, model } } = alias;
     connection.prepare_cached(INSERT)?.execute(rusqlite::params![
+        id,
         entry,
         line,
         key.provider.as_ref().map_or("", Name::as_str),
@@ -92,7 +98,7 @@ pub(super) fn all(connection: &Connection) -> Result<Vec<(StoredAlias, i64)>> {
     let mut rows = statement.query([])?;
     let mut aliases = Vec::new();
     while let Some(row) = rows.next()? {
-        aliases.push((StoredAlias { line: row.get(0)?, row: alias(row)? }, row.get(5)?));
+        aliases.push((StoredAlias { id: row.get(6)?, line: row.get(0)?, row: alias(row)? }, row.get(5)?));
     }
     Ok(aliases)
 }

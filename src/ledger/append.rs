@@ -236,7 +236,12 @@ impl<'w> Appender<'w> {
             seals.push(seal);
         }
         let events = stored(seals.iter().map(|seal| seal.events).sum())?;
-        self.outcome.seals.push(BatchSeal { id: summary.id, events, digest: batch_digest(&self.source_name, &seals) });
+        self.outcome.seals.push(BatchSeal {
+            id: summary.id,
+            posting_period: None,
+            events,
+            digest: batch_digest(&self.source_name, &seals),
+        });
         Ok(())
     }
 

@@ -22,12 +22,14 @@ pub enum Kind {
     Import,
     /// Prices were imported.
     Price,
-    /// Rules of attribution, or departments of the registry, were imported.
+    /// Rules of attribution were imported.
     Rule,
-    /// Something that was missing was waived or discarded, with a reason.
-    Waive,
     /// Aliases of models were imported.
     Alias,
+    /// Quarantined lines were discarded, with a reason.
+    Discard,
+    /// Departments of the registry were imported.
+    Department,
     /// What a provider says it charges was imported.
     Cost,
     /// A map of columns was kept under a name.
@@ -41,10 +43,26 @@ impl Kind {
             Self::Import => 2,
             Self::Price => 3,
             Self::Rule => 5,
-            Self::Waive => 8,
             Self::Alias => 12,
+            Self::Discard => 18,
+            Self::Department => 19,
             Self::Cost => 20,
             Self::Map => 21,
+        }
+    }
+
+    /// The kind's name in messages.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Genesis => "genesis",
+            Self::Import => "import",
+            Self::Price => "price",
+            Self::Rule => "rule",
+            Self::Alias => "alias",
+            Self::Discard => "discard",
+            Self::Department => "department",
+            Self::Cost => "cost",
+            Self::Map => "map",
         }
     }
 
@@ -55,8 +73,9 @@ impl Kind {
             2 => Some(Self::Import),
             3 => Some(Self::Price),
             5 => Some(Self::Rule),
-            8 => Some(Self::Waive),
             12 => Some(Self::Alias),
+            18 => Some(Self::Discard),
+            19 => Some(Self::Department),
             20 => Some(Self::Cost),
             21 => Some(Self::Map),
             _ => None,

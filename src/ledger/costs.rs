@@ -5,7 +5,9 @@ use crate::domain::canonical::Encoder;
 use crate::domain::currency::Currency;
 use crate::domain::name::Name;
 use crate::domain::provider_cost::{ProviderCost, ProviderCosts, Written};
+use crate::domain::quantities::QuantityOverflow;
 use crate::domain::timestamp::Timestamp;
+use crate::ledger::facts::Payloads;
 use crate::ledger::imports::FileFacts;
 use crate::ledger::transaction::{Snapshot, Write};
 use crate::ledger::{LedgerError, Result, chain, dictionary, fits, stored};
@@ -42,14 +44,15 @@ struct CostImport {
 const NEXT: &str = "SELECT coalesce(max(id), 0) + 1 FROM cost_import";
 const INSERT_IMPORT: &str = "INSERT INTO cost_import (id, entry, source, file, format, options, digest, bytes, lines, \
     empty, duplicates, beside) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
-const INSERT: &str = "INSERT INTO provider_cost (import, line, key, provider, item, model, from_at, until_at, currency, \
-    amount, rounded_to) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+const INSERT: &str = "INSERT INTO provider_cost (id, import, line, key, provider, item, model, from_at, until_at, currency, \
+    amount, rounded_to) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+const NEXT_COST: &str = "SELECT coalesce(max(id), 0) + 1 FROM provider_cost";
 const OF_SOURCE: &str = "SELECT c.import, c.line, c.key, c.provider, c.item, c.model, c.from_at, c.until_at, c.currency, \
     c.amount, c.rounded_to FROM provider_cost c JOIN cost_import i ON i.id = c.import WHERE i.source = ?1 ORDER BY c.id";
 const OF_SPAN: &str = "SELECT c.import, c.line, c.key, c.provider, c.item, c.model, c.from_at, c.until_at, c.currency, \
     c.amount, c.rounded_to, s.name, i.beside FROM provider_cost c JOIN cost_import i ON i.id = c.import \
     JOIN source s ON s.id = i.source WHERE c.from_at >= ?1 AND c.from_at < ?2 ORDER BY c.id";
-const ALL: &str = "SELECT import, line, key, provider, item, model, from_at, until_at, currency, amount, rounded_to \
+const ALL: &str = "SELECT import, line, key, provider, item, model, from_at, until_at, currency, amount, rounded_to, id \
     FROM provider_cost ORDER BY id";
 const IMPORTS: &str = "SELECT i.id, s.name, i.file, i.format, i.options, i.digest, i.bytes, i.lines, i.empty, \
     i.duplicates, i.beside, i.entry FROM cost_import i JOIN source s ON s.id = i.source ORDER BY i.id";
@@ -66,7 +69,8 @@ impl Write<'_> {
         let connection = self.connection();
         let source = dictionary::source(connection, &facts.source)?;
         let mut known = of_source(connection, source)?;
-        let (mut outcome, mut new) = (CostsAppended::default(), Vec::new());
+        let first: i64 = connection.query_row(NEXT_COST, [], |row| row.get(0))?;
+        let (mut outcome, mut new, mut ids) = (CostsAppended::default(), Vec::new(), first..);
         let mut spans: BTreeMap<Name, (Timestamp, Timestamp)> = BTreeMap::new();
         for cost in costs {
             let span = spans.entry(cost.provider.clone()).or_insert((cost.from, cost.until));
@@ -79,7 +83,7 @@ impl Write<'_> {
                 }
                 Some(old) => outcome.revised.push((old, cost.clone())),
             }
-            new.push(cost);
+            new.push((ids.next().ok_or(QuantityOverflow)?, cost));
         }
         if new.is_empty() {
             return Ok(outcome);
@@ -100,7 +104,7 @@ impl Write<'_> {
         };
         let entry = chain::append(connection, chain::Kind::Cost, now, actor, &payload(&import, &new))?;
         insert_import(connection, entry, source, &import)?;
-        new.iter().try_for_each(|cost| insert(connection, import.id, cost))?;
+        new.iter().try_for_each(|(id, cost)| insert(connection, *id, import.id, cost))?;
         Ok(outcome)
     }
 }
@@ -120,8 +124,9 @@ fn insert_import(connection: &Connection, entry: i64, source: i64, import: &Cost
     Ok(())
 }
 
-fn insert(connection: &Connection, import: i64, cost: &ProviderCost) -> Result<()> {
+fn insert(connection: &Connection, id: i64, import: i64, cost: &ProviderCost) -> Result<()> {
     connection.prepare_cached(INSERT)?.execute(rusqlite::params![
+        id,
         import,
         stored(cost.line)?,
         cost.key,
@@ -215,11 +220,11 @@ fn beside<'a>(costs: impl Iterator<Item = (&'a str, Brought, &'a ProviderCost)>)
 }
 
 /// An import of costs: the file, its counts, and a digest over the lines it brought, of which there may be many.
-fn payload(import: &CostImport, costs: &[ProviderCost]) -> Vec<u8> {
+fn payload(import: &CostImport, costs: &[(i64, ProviderCost)]) -> Vec<u8> {
     let mut hasher = blake3::Hasher::new_derive_key("tokenbook 2026 provider costs");
-    for cost in costs {
+    for (id, cost) in costs {
         let mut encoder = Encoder::new();
-        encoder.u64(cost.line).text(&cost.key).text(cost.provider.as_str());
+        encoder.i64(*id).u64(cost.line).text(&cost.key).text(cost.provider.as_str());
         encoder.optional_text(cost.item.as_ref().map(Name::as_str));
         encoder.optional_text(cost.model.as_ref().map(Name::as_str));
         encoder.i64(cost.from.nanos()).i64(cost.until.nanos()).text(cost.currency.code());
@@ -236,15 +241,15 @@ fn payload(import: &CostImport, costs: &[ProviderCost]) -> Vec<u8> {
     encoder.into_bytes()
 }
 
-/// The payloads of all imports of costs by their entries, made from the tables. Lines of no import are under 0.
-pub(super) fn payloads(connection: &Connection) -> Result<BTreeMap<u64, Vec<u8>>> {
-    let mut costs: BTreeMap<i64, Vec<ProviderCost>> = BTreeMap::new();
+/// The payloads of all imports of costs by their entries, made from the tables.
+pub(super) fn payloads(connection: &Connection) -> Result<Payloads> {
+    let mut costs: BTreeMap<i64, Vec<(i64, ProviderCost)>> = BTreeMap::new();
     let mut statement = connection.prepare(ALL)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        costs.entry(row.get(0)?).or_default().push(cost(row)?);
+        costs.entry(row.get(0)?).or_default().push((row.get(11)?, cost(row)?));
     }
-    let mut payloads = BTreeMap::new();
+    let mut payloads = Payloads::default();
     let mut statement = connection.prepare(IMPORTS)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
@@ -259,10 +264,10 @@ pub(super) fn payloads(connection: &Connection) -> Result<BTreeMap<u64, Vec<u8>>
             counts: [row.get(7)?, row.get(8)?, row.get(9)?, row.get(10)?],
         };
         let of_import = costs.remove(&import.id).unwrap_or_default();
-        payloads.insert(fits(row.get(11)?, "entry")?, payload(&import, &of_import));
+        payloads.insert(row.get(11)?, payload(&import, &of_import));
     }
-    if !costs.is_empty() {
-        payloads.insert(0, Vec::new());
+    for import in costs.into_keys() {
+        payloads.stray(format!("provider costs name cost import {import}, which does not exist"));
     }
     Ok(payloads)
 }

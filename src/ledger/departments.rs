@@ -3,7 +3,9 @@
 use crate::domain::calendar::Day;
 use crate::domain::department::{Department, Registry};
 use crate::domain::name::Name;
+use crate::domain::quantities::QuantityOverflow;
 use crate::domain::timestamp::Timestamp;
+use crate::ledger::facts::Payloads;
 use crate::ledger::transaction::{Snapshot, Write};
 use crate::ledger::{Ledger, LedgerError, Result, chain, payload, stored, sums};
 use rusqlite::{Connection, Row};
@@ -12,6 +14,7 @@ use std::collections::BTreeMap;
 /// A department with its line in the file it came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct StoredDepartment {
+    pub(super) id: i64,
     pub(super) line: i64,
     pub(super) department: Department,
 }
@@ -27,10 +30,11 @@ pub struct DepartmentsAppended {
     pub replaced: u64,
 }
 
-const INSERT: &str = "INSERT INTO department (entry, line, name, cost_centre, owner, account, active_from, active_to) \
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-const READ: &str = "SELECT line, name, cost_centre, owner, account, active_from, active_to, entry FROM department \
-    ORDER BY entry, id";
+const INSERT: &str = "INSERT INTO department (id, entry, line, name, cost_centre, owner, account, active_from, active_to) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+const NEXT: &str = "SELECT coalesce(max(id), 0) + 1 FROM department";
+const READ: &str = "SELECT line, name, cost_centre, owner, account, active_from, active_to, entry, id \
+    FROM department ORDER BY entry, id";
 
 impl Write<'_> {
     /// Appends the departments that are not there alike, each with its line.
@@ -43,7 +47,8 @@ impl Write<'_> {
         let connection = self.connection();
         let known = self.registry()?;
         let mut outcome = DepartmentsAppended::default();
-        let mut new = Vec::new();
+        let first: i64 = connection.query_row(NEXT, [], |row| row.get(0))?;
+        let (mut new, mut ids) = (Vec::new(), first..);
         for (line, department) in listed {
             match known.get(department.name.as_str()) {
                 Some(same) if same == department => {
@@ -53,12 +58,13 @@ impl Write<'_> {
                 Some(_) => outcome.replaced += 1,
                 None => outcome.added += 1,
             }
-            new.push(StoredDepartment { line: stored(*line)?, department: department.clone() });
+            let id = ids.next().ok_or(QuantityOverflow)?;
+            new.push(StoredDepartment { id, line: stored(*line)?, department: department.clone() });
         }
         if new.is_empty() {
             return Ok(outcome);
         }
-        let entry = chain::append(connection, chain::Kind::Rule, now, actor, &payload::departments(&new))?;
+        let entry = chain::append(connection, chain::Kind::Department, now, actor, &payload::departments(&new))?;
         new.iter().try_for_each(|added| insert(connection, entry, added))?;
         Ok(outcome)
     }
@@ -88,6 +94,7 @@ fn insert(connection: &Connection, entry: i64, added: &StoredDepartment) -> Resu
     let text = |name: &Option<Name>| name.as_ref().map(Name::to_string);
     let day = |day: &Option<Day>| day.map(Day::number);
     connection.prepare_cached(INSERT)?.execute((
+        added.id,
         entry,
         added.line,
         name.as_str(),
@@ -108,13 +115,22 @@ pub(super) fn registry(connection: &Connection) -> Result<Registry> {
     Ok(registry)
 }
 
+/// The payloads of all departments by their entries, made from the table.
+pub(super) fn payloads(connection: &Connection) -> Result<Payloads> {
+    let mut payloads = Payloads::default();
+    for (entry, added) in by_entry(connection)? {
+        payloads.insert(entry, payload::departments(&added));
+    }
+    Ok(payloads)
+}
+
 /// The departments of each entry, in the order of the entries.
-pub(super) fn by_entry(connection: &Connection) -> Result<BTreeMap<i64, Vec<StoredDepartment>>> {
+fn by_entry(connection: &Connection) -> Result<BTreeMap<i64, Vec<StoredDepartment>>> {
     let mut statement = connection.prepare_cached(READ)?;
     let mut rows = statement.query([])?;
     let mut departments: BTreeMap<i64, Vec<StoredDepartment>> = BTreeMap::new();
     while let Some(row) = rows.next()? {
-        let stored = StoredDepartment { line: row.get(0)?, department: department(row)? };
+        let stored = StoredDepartment { id: row.get(8)?, line: row.get(0)?, department: department(row)? };
         departments.entry(row.get(7)?).or_default().push(stored);
     }
     Ok(departments)

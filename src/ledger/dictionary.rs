@@ -49,6 +49,18 @@ pub(super) fn all(connection: &Connection) -> Result<Dictionary> {
     with_tag_sets(connection, TAG_SETS)
 }
 
+/// Tag sets that are not spelled as an import spells them: one that is there already would not be found by its text.
+pub(super) fn respelled(connection: &Connection) -> Result<Vec<i64>> {
+    let mut respelled = Vec::new();
+    for (id, json) in read(connection, TAG_SETS, |row| Ok(row.get::<_, String>(1)?))? {
+        if tags_json(&tag_set(&json)?)? != json {
+            respelled.push(id);
+        }
+    }
+    respelled.sort_unstable();
+    Ok(respelled)
+}
+
 /// The payer of each tag set, as numbers.
 pub(super) fn payers(connection: &Connection) -> Result<FxHashMap<i64, i64>> {
     read(connection, PAYER_OF_EACH, |row| Ok(row.get(1)?))

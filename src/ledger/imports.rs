@@ -3,12 +3,13 @@
 use crate::domain::period::Period;
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::append::Appended;
+use crate::ledger::facts::Payloads;
 use crate::ledger::payload::BatchSeal;
 use crate::ledger::quarantine::{self, Held};
 use crate::ledger::transaction::{Snapshot, Write};
 use crate::ledger::{Result, chain, dictionary, payload, stored};
 use rusqlite::{Connection, Row};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One import.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,8 +75,7 @@ const NEXT: &str = "SELECT coalesce(max(id), 0) + 1 FROM import";
 const INSERT: &str = "INSERT INTO import (id, entry, source, file, format, options, digest, bytes, lines, header, blank, \
     accepted, duplicates, quarantined, first_day, last_day) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
-const INSERT_BATCH: &str =
-    "INSERT INTO batch (id, import, posting_period, events, digest) VALUES (?1, ?2, NULL, ?3, ?4)";
+const INSERT_BATCH: &str = "INSERT INTO batch (id, import, posting_period, events, digest) VALUES (?1, ?2, ?3, ?4, ?5)";
 
 impl Write<'_> {
     /// Records an import whose events were appended: its row, its batches, the lines set aside, and its entry.
@@ -108,13 +108,20 @@ impl Write<'_> {
             last_day: day(appended.last_day),
         };
         let resolved = &appended.resolved;
-        let payload = payload::import(&row, &appended.seals, held, resolved);
+        let held_from = quarantine::next(connection)?;
+        let numbered = || {
+            held.iter().enumerate().map(|(place, line)| {
+                (held_from.saturating_add_unsigned(u64::try_from(place).unwrap_or(u64::MAX)), line)
+            })
+        };
+        let payload = payload::import(&row, &appended.seals, numbered(), resolved);
         let entry = chain::append(connection, chain::Kind::Import, now, actor, &payload)?;
         insert(connection, &row, entry)?;
-        for BatchSeal { id, events, digest } in &appended.seals {
-            connection.prepare_cached(INSERT_BATCH)?.execute((id, row.id, events, &digest[..]))?;
+        for BatchSeal { id, posting_period, events, digest } in &appended.seals {
+            let values = (id, row.id, posting_period, events, &digest[..]);
+            connection.prepare_cached(INSERT_BATCH)?.execute(values)?;
         }
-        quarantine::hold(connection, row.id, held)?;
+        quarantine::hold(connection, row.id, numbered())?;
         quarantine::resolve(connection, entry, resolved)?;
         Ok(row)
     }
@@ -200,4 +207,48 @@ pub(super) fn all(connection: &Connection) -> Result<Vec<(ImportRow, i64)>> {
         imports.push((import_row(row)?, row.get(15)?));
     }
     Ok(imports)
+}
+
+const BATCHES: &str = "SELECT import, id, posting_period, events, digest FROM batch ORDER BY import, id";
+
+/// The batches of every import.
+pub(super) fn batches(connection: &Connection) -> Result<BTreeMap<i64, Vec<BatchSeal>>> {
+    let mut statement = connection.prepare(BATCHES)?;
+    let mut rows = statement.query([])?;
+    let mut batches: BTreeMap<i64, Vec<BatchSeal>> = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let digest = chain::digest(&row.get::<_, Vec<u8>>(4)?)?;
+        let seal = BatchSeal { id: row.get(1)?, posting_period: row.get(2)?, events: row.get(3)?, digest };
+        batches.entry(row.get(0)?).or_default().push(seal);
+    }
+    Ok(batches)
+}
+
+/// The payloads of all imports by their entries, made from the tables: the file, its batches as they are sealed, the lines
+/// it set aside, and those it brought at last.
+pub(super) fn payloads(connection: &Connection) -> Result<Payloads> {
+    let (mut batches, mut held) = (batches(connection)?, quarantine::held(connection)?);
+    let mut imported = quarantine::imported(connection)?;
+    let mut payloads = Payloads::default();
+    for (import, entry) in all(connection)? {
+        let batches = batches.remove(&import.id).unwrap_or_default();
+        let held = held.remove(&import.id).unwrap_or_default();
+        let resolved = imported.remove(&entry).unwrap_or(Some(Vec::new()));
+        let Some(resolved) = resolved else {
+            payloads.stray(format!("a quarantined line that {} brought has another reason", import.file));
+            continue;
+        };
+        if batches.iter().map(|batch| i128::from(batch.events)).sum::<i128>() != i128::from(import.accepted) {
+            payloads.stray(format!("{} brought {} events, and its batches hold others", import.file, import.accepted));
+        }
+        let held = held.iter().map(|(id, line)| (*id, line));
+        payloads.insert(entry, payload::import(&import, &batches, held, &resolved));
+    }
+    for import in batches.keys().chain(held.keys()).collect::<BTreeSet<_>>() {
+        payloads.stray(format!("batches or quarantined lines name import {import}, which does not exist"));
+    }
+    for entry in imported.keys() {
+        payloads.stray(format!("entry {entry} brought quarantined lines and is no import"));
+    }
+    Ok(payloads)
 }

@@ -4,13 +4,15 @@
 use crate::domain::canonical::Encoder;
 use crate::domain::name::Name;
 use crate::domain::timestamp::Timestamp;
+use crate::ledger::facts::Payloads;
 use crate::ledger::transaction::{Snapshot, Write};
-use crate::ledger::{Result, chain, fits};
+use crate::ledger::{Result, chain};
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 
-const INSERT: &str = "INSERT INTO column_map (entry, name, map) VALUES (?1, ?2, ?3)";
-const ALL: &str = "SELECT name, map, entry FROM column_map ORDER BY id";
+const INSERT: &str = "INSERT INTO column_map (id, entry, name, map) VALUES (?1, ?2, ?3, ?4)";
+const NEXT: &str = "SELECT coalesce(max(id), 0) + 1 FROM column_map";
+const ALL: &str = "SELECT name, map, entry, id FROM column_map ORDER BY id";
 const KEPT: &str = "SELECT m.name, m.map, e.at FROM column_map m JOIN entry e ON e.seq = m.entry ORDER BY m.id";
 
 impl Write<'_> {
@@ -20,8 +22,9 @@ impl Write<'_> {
         if in_force(connection)?.get(name.as_str()).is_some_and(|kept| kept == map) {
             return Ok(false);
         }
-        let entry = chain::append(connection, chain::Kind::Map, now, actor, &payload(name.as_str(), map))?;
-        connection.execute(INSERT, (entry, name.as_str(), map))?;
+        let id: i64 = connection.query_row(NEXT, [], |row| row.get(0))?;
+        let entry = chain::append(connection, chain::Kind::Map, now, actor, &payload(id, name.as_str(), map))?;
+        connection.execute(INSERT, (id, entry, name.as_str(), map))?;
         Ok(true)
     }
 }
@@ -50,21 +53,21 @@ fn in_force(connection: &Connection) -> Result<BTreeMap<String, String>> {
     Ok(maps.collect::<rusqlite::Result<_>>()?)
 }
 
-/// A map that was kept: its name and its text.
-fn payload(name: &str, map: &str) -> Vec<u8> {
+/// A map that was kept: its number, its name and its text.
+fn payload(id: i64, name: &str, map: &str) -> Vec<u8> {
     let mut encoder = Encoder::new();
-    encoder.text(name).text(map);
+    encoder.i64(id).text(name).text(map);
     encoder.into_bytes()
 }
 
 /// The payloads of all maps by their entries, made from the table.
-pub(super) fn payloads(connection: &Connection) -> Result<BTreeMap<u64, Vec<u8>>> {
+pub(super) fn payloads(connection: &Connection) -> Result<Payloads> {
     let mut statement = connection.prepare(ALL)?;
     let mut rows = statement.query([])?;
-    let mut payloads = BTreeMap::new();
+    let mut payloads = Payloads::default();
     while let Some(row) = rows.next()? {
         let (name, map): (String, String) = (row.get(0)?, row.get(1)?);
-        payloads.insert(fits(row.get(2)?, "entry")?, payload(&name, &map));
+        payloads.insert(row.get(2)?, payload(row.get(3)?, &name, &map));
     }
     Ok(payloads)
 }

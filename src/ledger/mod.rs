@@ -14,6 +14,7 @@ pub mod connection;
 pub mod costs;
 pub mod departments;
 pub mod dictionary;
+mod facts;
 pub mod find;
 mod gather;
 mod hash_filter;

@@ -31,14 +31,21 @@ pub(super) fn schema_of_genesis(payload: &[u8]) -> Option<u32> {
 pub struct BatchSeal {
     /// The number.
     pub id: i64,
+    /// The month all of its events post to; `None` where each posts to its own.
+    pub posting_period: Option<i64>,
     /// Events.
     pub events: i64,
     /// BLAKE3 over the digests of its days.
     pub digest: [u8; 32],
 }
 
-/// An import: the file, its lines, its batches, the lines set aside, and earlier such lines it resolves.
-pub(super) fn import(import: &ImportRow, batches: &[BatchSeal], held: &[Held], resolved: &[i64]) -> Vec<u8> {
+/// An import: the file, its lines, its batches, the lines set aside under their numbers, and earlier such lines it resolves.
+pub(super) fn import<'h>(
+    import: &ImportRow,
+    batches: &[BatchSeal],
+    held: impl ExactSizeIterator<Item = (i64, &'h Held)>,
+    resolved: &[i64],
+) -> Vec<u8> {
     let mut encoder = Encoder::new();
     encoder.i64(import.id).text(&import.source).text(&import.file).text(&import.format).text(&import.options);
     encoder.blob(&import.digest).i64(import.bytes);
@@ -47,7 +54,7 @@ pub(super) fn import(import: &ImportRow, batches: &[BatchSeal], held: &[Held], r
     }
     encoder.optional_i64(import.first_day).optional_i64(import.last_day).count(batches.len());
     for batch in batches {
-        encoder.i64(batch.id).i64(batch.events).blob(&batch.digest);
+        encoder.i64(batch.id).optional_i64(batch.posting_period).i64(batch.events).blob(&batch.digest);
     }
     encoder.count(held.len()).blob(&held_digest(held));
     encoder.count(resolved.len());
@@ -58,11 +65,11 @@ pub(super) fn import(import: &ImportRow, batches: &[BatchSeal], held: &[Held], r
 }
 
 /// The digest over lines set aside: there may be more of them than an entry can hold.
-fn held_digest(held: &[Held]) -> [u8; 32] {
+fn held_digest<'h>(held: impl Iterator<Item = (i64, &'h Held)>) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new_derive_key("tokenbook 2026 quarantined lines");
-    for line in held {
+    for (id, line) in held {
         let mut encoder = Encoder::new();
-        encoder.i64(line.line).text(&line.field).text(&line.what).text(&line.expected).text(&line.event_id);
+        encoder.i64(id).i64(line.line).text(&line.field).text(&line.what).text(&line.expected).text(&line.event_id);
         encoder.optional_i64(line.day).text(&line.kept);
         hasher.update(encoder.as_bytes());
     }
@@ -73,9 +80,9 @@ fn held_digest(held: &[Held]) -> [u8; 32] {
 pub(super) fn prices(rows: &[StoredPrice]) -> Vec<u8> {
     let mut encoder = Encoder::new();
     encoder.count(rows.len());
-    for StoredPrice { line, row } in rows {
+    for StoredPrice { id, line, row } in rows {
         let key = &row.key;
-        encoder.i64(*line).text(key.book.as_str()).optional_text(key.provider.as_ref().map(Name::as_str));
+        encoder.i64(*id).i64(*line).text(key.book.as_str()).optional_text(key.provider.as_ref().map(Name::as_str));
         encoder.text(key.model.as_str()).text(key.tier.as_str()).u8(key.meter.code()).i64(key.prompt_above);
         encoder.text(row.currency.code()).optional_i64(row.rate.map(Rate::nanos_per_million));
         encoder.i64(row.valid_from.nanos());
@@ -87,8 +94,12 @@ pub(super) fn prices(rows: &[StoredPrice]) -> Vec<u8> {
 pub(super) fn aliases(rows: &[StoredAlias]) -> Vec<u8> {
     let mut encoder = Encoder::new();
     encoder.count(rows.len());
-    for StoredAlias { line, row } in rows {
-        encoder.i64(*line).optional_text(row.key.provider.as_ref().map(Name::as_str)).text(row.key.alias.as_str());
+    for StoredAlias { id, line, row } in rows {
+        encoder
+            .i64(*id)
+            .i64(*line)
+            .optional_text(row.key.provider.as_ref().map(Name::as_str))
+            .text(row.key.alias.as_str());
         encoder.optional_text(row.model.as_ref().map(Name::as_str)).i64(row.valid_from.nanos());
     }
     encoder.into_bytes()
@@ -97,7 +108,7 @@ pub(super) fn aliases(rows: &[StoredAlias]) -> Vec<u8> {
 /// A set of rules.
 pub(super) fn rules(set: &StoredRuleSet) -> Vec<u8> {
     let mut encoder = Encoder::new();
-    encoder.text("rules").i64(set.id).text(&set.file).i64(set.valid_from.number().into());
+    encoder.i64(set.id).text(&set.file).i64(set.valid_from.number().into());
     encoder.count(set.rules.rules().len());
     for rule in set.rules.rules() {
         encoder.u64(rule.line).text(rule.name.as_str()).u8(precedence_code(rule.precedence));
@@ -119,9 +130,9 @@ pub(super) fn rules(set: &StoredRuleSet) -> Vec<u8> {
 /// Departments of the registry.
 pub(super) fn departments(departments: &[StoredDepartment]) -> Vec<u8> {
     let mut encoder = Encoder::new();
-    encoder.text("departments").count(departments.len());
-    for StoredDepartment { line, department } in departments {
-        encoder.i64(*line).text(department.name.as_str());
+    encoder.count(departments.len());
+    for StoredDepartment { id, line, department } in departments {
+        encoder.i64(*id).i64(*line).text(department.name.as_str());
         for name in [&department.cost_centre, &department.owner, &department.account] {
             encoder.optional_text(name.as_ref().map(Name::as_str));
         }

@@ -3,6 +3,7 @@
 use crate::domain::currency::Currency;
 use crate::domain::event::ServiceTier;
 use crate::domain::name::Name;
+use crate::domain::quantities::QuantityOverflow;
 use crate::domain::rate::Rate;
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::transaction::{Snapshot, Write};
@@ -15,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A price with its line in the list it came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct StoredPrice {
+    pub(super) id: i64,
     pub(super) line: i64,
     pub(super) row: PriceRow,
 }
@@ -39,10 +41,11 @@ pub struct Replacement {
     pub new: PriceRow,
 }
 
-const INSERT: &str = "INSERT INTO price (entry, line, book, provider, model, tier, meter, prompt_above, currency, rate, valid_from) \
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
-const READ: &str = "SELECT line, book, provider, model, tier, meter, prompt_above, currency, rate, valid_from, entry \
-    FROM price ORDER BY id";
+const INSERT: &str = "INSERT INTO price (id, entry, line, book, provider, model, tier, meter, prompt_above, currency, rate, \
+    valid_from) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+const NEXT: &str = "SELECT coalesce(max(id), 0) + 1 FROM price";
+const READ: &str = "SELECT line, book, provider, model, tier, meter, prompt_above, currency, rate, valid_from, entry, \
+    id FROM price ORDER BY id";
 
 impl Write<'_> {
     /// Appends the prices that are not there yet. Where one brings a new threshold, its model's sums are cut anew.
@@ -53,7 +56,8 @@ impl Write<'_> {
             in_force.insert((stored.row.key.clone(), stored.row.valid_from), stored.row);
         }
         let mut outcome = PricesAppended::default();
-        let mut new = Vec::new();
+        let first: i64 = connection.query_row(NEXT, [], |row| row.get(0))?;
+        let (mut new, mut ids) = (Vec::new(), first..);
         for ListedPrice { line, row } in prices {
             match in_force.get(&(row.key.clone(), row.valid_from)) {
                 Some(old) if old == row => {
@@ -63,7 +67,8 @@ impl Write<'_> {
                 Some(old) => outcome.replaced.push(Replacement { old: old.clone(), new: row.clone() }),
                 None => outcome.added += 1,
             }
-            new.push(StoredPrice { line: stored(*line)?, row: row.clone() });
+            let id = ids.next().ok_or(QuantityOverflow)?;
+            new.push(StoredPrice { id, line: stored(*line)?, row: row.clone() });
         }
         if new.is_empty() {
             return Ok(outcome);
@@ -95,11 +100,12 @@ impl Write<'_> {
 }
 
 fn insert(connection: &Connection, entry: i64, price: &StoredPrice) -> Result<()> {
-    let StoredPrice { line, row } = price;
+    let StoredPrice { id, line, row } = price;
     let key = &row.key;
     let provider = key.provider.as_ref().map_or("", Name::as_str);
     let rate = row.rate.map(Rate::nanos_per_million);
     connection.prepare_cached(INSERT)?.execute(rusqlite::params![
+        id,
         entry,
         line,
         key.book.as_str(),
@@ -135,7 +141,7 @@ pub(super) fn all(connection: &Connection) -> Result<Vec<(StoredPrice, i64)>> {
     let mut rows = statement.query([])?;
     let mut prices = Vec::new();
     while let Some(row) = rows.next()? {
-        prices.push((StoredPrice { line: row.get(0)?, row: price(row)? }, row.get(10)?));
+        prices.push((StoredPrice { id: row.get(11)?, line: row.get(0)?, row: price(row)? }, row.get(10)?));
     }
     Ok(prices)
 }

@@ -2,10 +2,13 @@
 
 use crate::domain::canonical::Encoder;
 use crate::domain::timestamp::Timestamp;
+use crate::ledger::facts::Payloads;
 use crate::ledger::transaction::{Snapshot, Write};
 use crate::ledger::{Result, chain, payload};
+use crate::text::problem::counted;
 use rusqlite::Connection;
 use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
 
 /// A line to be set aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,14 +82,25 @@ impl crate::ledger::Ledger {
     }
 }
 
-const INSERT: &str = "INSERT INTO quarantine (import, line, field, what, expected, event_id, day, kept) \
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+const INSERT: &str = "INSERT INTO quarantine (id, import, line, field, what, expected, event_id, day, kept) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+const NEXT: &str = "SELECT coalesce(max(id), 0) + 1 FROM quarantine";
 
-pub(super) fn hold(connection: &Connection, import: i64, held: &[Held]) -> Result<()> {
+/// The number of the next line that is set aside.
+pub(super) fn next(connection: &Connection) -> Result<i64> {
+    Ok(connection.query_row(NEXT, [], |row| row.get(0))?)
+}
+
+/// Keeps lines that an import set aside, under their numbers.
+pub(super) fn hold<'h>(
+    connection: &Connection,
+    import: i64,
+    held: impl Iterator<Item = (i64, &'h Held)>,
+) -> Result<()> {
     let mut statement = connection.prepare_cached(INSERT)?;
-    for line in held {
+    for (id, line) in held {
         let Held { line, field, what, expected, event_id, day, kept } = line;
-        statement.execute((import, line, field, what, expected, event_id, day, kept))?;
+        statement.execute((id, import, line, field, what, expected, event_id, day, kept))?;
     }
     Ok(())
 }
@@ -106,12 +120,14 @@ pub(super) fn waiting(connection: &Connection, source: &str) -> Result<FxHashMap
     Ok(waiting)
 }
 
+/// The reason of the outcome of a line whose event was imported.
+const IMPORTED: &str = "imported";
 const OUTCOME: &str = "INSERT INTO quarantine_outcome (quarantine, entry, outcome, reason) VALUES (?1, ?2, ?3, ?4)";
 
 pub(super) fn resolve(connection: &Connection, entry: i64, ids: &[i64]) -> Result<()> {
     let mut statement = connection.prepare_cached(OUTCOME)?;
     for id in ids {
-        statement.execute((id, entry, 1, "imported"))?;
+        statement.execute((id, entry, 1, IMPORTED))?;
     }
     Ok(())
 }
@@ -155,7 +171,7 @@ impl Write<'_> {
         if chosen.is_empty() {
             return Ok(chosen);
         }
-        let entry = chain::append(connection, chain::Kind::Waive, now, actor, &payload::discard(&chosen, reason))?;
+        let entry = chain::append(connection, chain::Kind::Discard, now, actor, &payload::discard(&chosen, reason))?;
         let mut statement = connection.prepare_cached(OUTCOME)?;
         for id in &chosen {
             statement.execute((id, entry, 2, reason))?;
@@ -165,32 +181,66 @@ impl Write<'_> {
 }
 
 const HELD: &str =
-    "SELECT line, field, what, expected, event_id, day, kept FROM quarantine WHERE import = ?1 ORDER BY id";
+    "SELECT id, line, field, what, expected, event_id, day, kept, import FROM quarantine ORDER BY import, id";
 
-/// The lines an import set aside, as its entry records them.
-pub(super) fn held_by(connection: &Connection, import: i64) -> Result<Vec<Held>> {
-    let mut statement = connection.prepare_cached(HELD)?;
-    let rows = statement.query_map([import], |row| {
-        Ok(Held {
-            line: row.get(0)?,
-            field: row.get(1)?,
-            what: row.get(2)?,
-            expected: row.get(3)?,
-            event_id: row.get(4)?,
-            day: row.get(5)?,
-            kept: row.get(6)?,
-        })
-    })?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+/// The lines that imports set aside, by import, each under its number.
+pub(super) fn held(connection: &Connection) -> Result<BTreeMap<i64, Vec<(i64, Held)>>> {
+    let mut statement = connection.prepare(HELD)?;
+    let mut rows = statement.query([])?;
+    let mut held: BTreeMap<i64, Vec<(i64, Held)>> = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let line = Held {
+            line: row.get(1)?,
+            field: row.get(2)?,
+            what: row.get(3)?,
+            expected: row.get(4)?,
+            event_id: row.get(5)?,
+            day: row.get(6)?,
+            kept: row.get(7)?,
+        };
+        held.entry(row.get(8)?).or_default().push((row.get(0)?, line));
+    }
+    Ok(held)
 }
 
-const OUTCOMES: &str = "SELECT quarantine, reason FROM quarantine_outcome WHERE entry = ?1 ORDER BY quarantine";
+const OUTCOMES: &str =
+    "SELECT entry, quarantine, reason FROM quarantine_outcome WHERE outcome = ?1 ORDER BY entry, quarantine";
 
-/// The lines an entry decided on, and its reason.
-pub(super) fn decided_by(connection: &Connection, entry: i64) -> Result<(Vec<i64>, String)> {
-    let mut statement = connection.prepare_cached(OUTCOMES)?;
-    let rows = statement.query_map([entry], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let rows: Vec<(i64, String)> = rows.collect::<rusqlite::Result<_>>()?;
-    let reason = rows.first().map_or_else(String::new, |(_, reason)| reason.clone());
-    Ok((rows.into_iter().map(|(id, _)| id).collect(), reason))
+/// The lines that entries decided on in one way, each with the reason.
+fn outcomes(connection: &Connection, outcome: i64) -> Result<BTreeMap<i64, Vec<(i64, String)>>> {
+    let mut statement = connection.prepare(OUTCOMES)?;
+    let mut rows = statement.query([outcome])?;
+    let mut decided: BTreeMap<i64, Vec<(i64, String)>> = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        decided.entry(row.get(0)?).or_default().push((row.get(1)?, row.get(2)?));
+    }
+    Ok(decided)
+}
+
+/// The lines whose events were imported, by the entry of that import. `None` where one has another reason than that.
+pub(super) fn imported(connection: &Connection) -> Result<BTreeMap<i64, Option<Vec<i64>>>> {
+    let line = |(id, reason): (i64, String)| (reason == IMPORTED).then_some(id);
+    let of_entry = |(entry, lines): (i64, Vec<(i64, String)>)| (entry, lines.into_iter().map(line).collect());
+    Ok(outcomes(connection, 1)?.into_iter().map(of_entry).collect())
+}
+
+const UNKNOWN_OUTCOMES: &str = "SELECT count(*) FROM quarantine_outcome WHERE outcome NOT IN (1, 2)";
+
+/// The payloads of all discards by their entries, made from the table.
+pub(super) fn payloads(connection: &Connection) -> Result<Payloads> {
+    let mut payloads = Payloads::default();
+    for (entry, lines) in outcomes(connection, 2)? {
+        let reason = lines.first().map_or("", |(_, reason)| reason.as_str());
+        if lines.iter().any(|(_, other)| other != reason) {
+            payloads.stray(format!("entry {entry} discards quarantined lines for different reasons"));
+        }
+        let ids: Vec<i64> = lines.iter().map(|(id, _)| *id).collect();
+        payloads.insert(entry, payload::discard(&ids, reason));
+    }
+    let unknown: i64 = connection.query_row(UNKNOWN_OUTCOMES, [], |row| row.get(0))?;
+    if unknown > 0 {
+        let lines = counted(unknown, "quarantined line has", "quarantined lines have");
+        payloads.stray(format!("{lines} an outcome that does not exist"));
+    }
+    Ok(payloads)
 }

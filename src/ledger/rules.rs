@@ -4,6 +4,7 @@ use crate::domain::calendar::Day;
 use crate::domain::name::Name;
 use crate::domain::rule::{Condition, Operator, Payer, Precedence, Rule, RuleSet, Share, Shares, Subject};
 use crate::domain::timestamp::Timestamp;
+use crate::ledger::facts::Payloads;
 use crate::ledger::transaction::{Snapshot, Write};
 use crate::ledger::{LedgerError, Result, chain, fits, payload, stored, sums};
 use rusqlite::{Connection, Row};
@@ -90,6 +91,15 @@ const RULES: &str = "SELECT id, rule_set, line, name, precedence FROM rule ORDER
 const CONDITIONS: &str = "SELECT rule, subject, operator, value FROM rule_condition";
 const SHARES: &str = "SELECT rule, department, project, environment, part FROM rule_share";
 
+/// The payloads of all sets of rules by their entries, made from the tables.
+pub(super) fn payloads(connection: &Connection) -> Result<Payloads> {
+    let mut payloads = Payloads::default();
+    for (set, entry) in all(connection)? {
+        payloads.insert(entry, payload::rules(&set));
+    }
+    Ok(payloads)
+}
+
 /// Every set with the number of its entry, in the order of the entries.
 pub(super) fn all(connection: &Connection) -> Result<Vec<(StoredRuleSet, i64)>> {
     let mut conditions: BTreeMap<i64, BTreeSet<Condition>> = BTreeMap::new();
@@ -110,7 +120,7 @@ pub(super) fn all(connection: &Connection) -> Result<Vec<(StoredRuleSet, i64)>> 
             line: fits(row.get(2)?, "line of a rule")?,
             conditions: conditions.remove(&id).unwrap_or_default(),
             precedence: if row.get(4)? { Precedence::Rule } else { Precedence::Tags },
-            shares: Shares::of_parts(shares.remove(&id).unwrap_or_default()).map_err(|e| wrong(&e.to_string()))?,
+            shares: in_lowest_terms(shares.remove(&id).unwrap_or_default())?,
         };
         rules.entry(row.get(1)?).or_default().push(rule);
         Ok(())
@@ -130,6 +140,14 @@ pub(super) fn all(connection: &Connection) -> Result<Vec<(StoredRuleSet, i64)>> 
     } else {
         Err(wrong("belongs to nothing"))
     }
+}
+
+/// Shares as they were appended, which is in lowest terms.
+fn in_lowest_terms(stored: Vec<Share>) -> Result<Shares> {
+    let parts = |shares: &mut dyn Iterator<Item = &Share>| shares.map(|share| i128::from(share.part)).sum::<i128>();
+    let whole = parts(&mut stored.iter());
+    let shares = Shares::of_parts(stored).map_err(|error| wrong(&error.to_string()))?;
+    if parts(&mut shares.iter()) == whole { Ok(shares) } else { Err(wrong("has parts that are not in lowest terms")) }
 }
 
 fn each(connection: &Connection, sql: &str, mut take: impl FnMut(&Row<'_>) -> Result<()>) -> Result<()> {

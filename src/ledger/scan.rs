@@ -3,7 +3,7 @@
 use crate::domain::calendar::Day;
 use crate::domain::event::PromptSize;
 use crate::domain::key::{EventKey, HASH_BITS};
-use crate::domain::meter::FREQUENT;
+use crate::domain::meter::{FREQUENT, Meter};
 use crate::domain::quantities::{Frequent, Quantities};
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::class::{Class, Classes};
@@ -224,7 +224,13 @@ impl<'s> RareMeters<'s> {
             if key < event.key.number() {
                 return Err(LedgerError::Corrupt("a meter belongs to no event".to_owned()));
             }
-            event.quantities.set(sums::meter(meter)?, quantity);
+            let meter = sums::meter(meter)?;
+            let has_column = meter != Meter::Request && meter.frequent().is_some();
+            if has_column || event.quantities.get(meter) == Some(quantity) {
+                let what = format!("event_meter repeats the {} of an event", meter.name());
+                return Err(LedgerError::Corrupt(what));
+            }
+            event.quantities.set(meter, quantity);
             self.advance()?;
         }
         Ok(())
@@ -241,7 +247,6 @@ impl<'s> RareMeters<'s> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::meter::Meter;
 
     #[test]
     fn instants_come_back_to_the_nanosecond() {

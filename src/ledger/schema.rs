@@ -19,6 +19,31 @@ pub fn newest() -> u32 {
     u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX)
 }
 
+/// The conditions that every row of a table must meet, as the schema has them.
+///
+/// SQLite evaluates them on connections that may write only: one that reads does not even load them.
+pub(super) fn checks(table: &str) -> Vec<&'static str> {
+    let start = format!("CREATE TABLE {table} (");
+    let statement = CURRENT.split("\n\n").find(|statement| statement.starts_with(&start)).unwrap_or_default();
+    let conditions = statement.split("CHECK (").skip(1);
+    conditions.map(|rest| rest.get(..end_of_condition(rest)).unwrap_or(rest)).collect()
+}
+
+/// Where the parenthesis closes that was open before a text.
+fn end_of_condition(text: &str) -> usize {
+    let (mut depth, mut quoted) = (1, false);
+    let closes = |(_, c): &(usize, char)| {
+        match c {
+            '\'' => quoted = !quoted,
+            '(' if !quoted => depth += 1,
+            ')' if !quoted => depth -= 1,
+            _ => {}
+        }
+        depth == 0
+    };
+    text.char_indices().find(closes).map_or(text.len(), |(at, _)| at)
+}
+
 const INSERT_METER: &str = "INSERT INTO meter (code, name, unit) VALUES (?1, ?2, ?3)";
 
 /// Makes the tables of a new ledger.
@@ -69,6 +94,21 @@ pub(super) fn check(connection: &Connection) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_checks_of_a_table_are_those_of_its_statement() {
+        assert_eq!(checks("tag_set"), ["json_valid(tags)"]);
+        assert_eq!(
+            checks("ledger"),
+            ["id = 1", "length(currency) = 3", "time_zone <> ''", "tz_database <> ''", "book <> ''"]
+        );
+        let tables = ["price", "import", "usage_event", "rule_condition", "quarantine"];
+        for table in tables {
+            let statement = CURRENT.split("\n\n").find(|sql| sql.starts_with(&format!("CREATE TABLE {table} (")));
+            let named = statement.map_or(0, |sql| sql.matches("CHECK").count());
+            assert!(named > 0 && checks(table).len() == named, "{table}: {:?}", checks(table));
+        }
+    }
 
     #[test]
     fn a_fresh_schema_is_the_golden_one() -> Result<()> {

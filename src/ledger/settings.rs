@@ -3,8 +3,9 @@
 use crate::domain::calendar::Calendar;
 use crate::domain::currency::Currency;
 use crate::domain::name::Name;
-use crate::ledger::{LedgerError, Result};
-use rusqlite::Connection;
+use crate::ledger::facts::Payloads;
+use crate::ledger::{LedgerError, Result, payload, schema};
+use rusqlite::{Connection, OptionalExtension};
 
 /// The settings of a ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +40,18 @@ pub(super) fn read(connection: &Connection) -> Result<Settings> {
         book: Name::new(&book).map_err(|_| corrupt("price book"))?,
         tz_database,
     })
+}
+
+const GENESIS: &str = "SELECT payload FROM entry WHERE seq = 1";
+
+/// The payload of the first entry, made from the settings. It begins with the schema version that the ledger was made with,
+/// which migrations may have left behind; a version that is newer than this one was never made.
+pub(super) fn payloads(connection: &Connection) -> Result<Payloads> {
+    let stored: Option<Vec<u8>> = connection.query_row(GENESIS, [], |row| row.get(0)).optional()?;
+    let made_with = stored.and_then(|stored| payload::schema_of_genesis(&stored)).unwrap_or(0);
+    let mut payloads = Payloads::default();
+    payloads.insert(1, payload::genesis(&read(connection)?, made_with.min(schema::newest())));
+    Ok(payloads)
 }
 
 pub(super) fn write(connection: &Connection, settings: &Settings) -> Result<()> {

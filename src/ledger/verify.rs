@@ -2,22 +2,21 @@
 
 use crate::domain::calendar::Day;
 use crate::domain::canonical::EventParts;
+use crate::domain::event::QUANTITY_LIMIT;
 use crate::domain::key::{EventKey, Half, KeyHash, SourceHasher};
 use crate::domain::meter::Meter;
 use crate::domain::tags::TagSet;
 use crate::domain::usage::{Tally, UsageLine};
 use crate::ledger::append::batch_digest;
-use crate::ledger::chain::{Entry, Kind};
 use crate::ledger::class::Classes;
-use crate::ledger::payload::{self, BatchSeal};
+use crate::ledger::facts::{self, Expected};
 use crate::ledger::recount;
 use crate::ledger::revision::{Grown, Parts, REVISION};
 use crate::ledger::scan::{Columns, StoredEvent};
 use crate::ledger::summarise::{DayHasher, DaySeal};
 use crate::ledger::sums::{self, Grain, Months};
 use crate::ledger::transaction::Snapshot;
-use crate::ledger::{LedgerError, Result, aliases, chain, costs, departments, dictionary, imports, maps};
-use crate::ledger::{prices, quarantine, rules, schema};
+use crate::ledger::{LedgerError, Result, chain, dictionary, imports};
 use crate::text::problem::counted;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
@@ -60,6 +59,8 @@ const POSTED_ELSEWHERE: &str = "SELECT count(*) FROM (SELECT month, posting_peri
 const SEALED: &str = "SELECT sum(events) FROM batch";
 const STRAY_LINKS: &str = "SELECT count(*) FROM event_link l LEFT JOIN usage_event e ON e.key = l.key \
     LEFT JOIN event_class c ON c.id = e.class WHERE c.kind IS NULL OR c.kind = 0";
+const METERS_BEFORE: &str = "SELECT count(*) FROM event_meter WHERE key < ?1";
+const METERS_AFTER: &str = "SELECT count(*) FROM event_meter WHERE key > ?1";
 const METERS: &str = "SELECT code, name, unit FROM meter ORDER BY code";
 
 impl Snapshot<'_> {
@@ -106,6 +107,7 @@ impl Snapshot<'_> {
             if event.at < start || end.is_some_and(|end| event.at >= end) {
                 findings.push(format!("event {:?} at {} stands under {day}", event.id, event.at));
             }
+            findings.extend(impossible(event));
             hashers.entry(event.batch).or_insert_with(DayHasher::new).add(parts(event, forms)?, &event.quantities);
             if grown.has(event) {
                 parts_seen.note(event);
@@ -209,6 +211,9 @@ impl Snapshot<'_> {
                 format!("{sums} posted to a month that is not its own")
             });
         }
+        for tag_set in dictionary::respelled(self.connection())? {
+            findings.push(format!("tag set {tag_set} is not spelled as an import spells it"));
+        }
         let names = dictionary::all(self.connection())?;
         for (tag_set, payer) in dictionary::payers(self.connection())? {
             if names.tag_sets.get(&tag_set).map(TagSet::payer).as_ref() != names.tag_sets.get(&payer) {
@@ -216,6 +221,17 @@ impl Snapshot<'_> {
             }
         }
         Ok(findings)
+    }
+
+    /// Rare meters that stand before the first or after the last day of events, and so were not met with any day.
+    pub fn stray_meters(&self, days: Option<(Day, Day)>) -> Result<Option<Finding>> {
+        let (first, last) = days.map_or((i64::MAX, i64::MIN), |(first, last)| {
+            (EventKey::range_of(first).0.number(), EventKey::range_of(last).1.number())
+        });
+        let meters: i64 = self.connection().query_row(METERS_BEFORE, [first], |row| row.get(0))?;
+        let later: i64 = self.connection().query_row(METERS_AFTER, [last], |row| row.get(0))?;
+        let stray = meters.saturating_add(later);
+        Ok((stray > 0).then(|| format!("{} to no event", counted(stray, "rare meter belongs", "rare meters belong"))))
     }
 
     /// Links of what is no revision or correction.
@@ -281,11 +297,13 @@ impl Snapshot<'_> {
         Ok((one_id == other_id).then(finding))
     }
 
-    /// Reads the chain and makes every payload again from the tables and from what the days proved.
+    /// Reads the chain and makes every payload again from the tables; the batches that these hold are compared with what the
+    /// days proved.
     pub fn prove_chain(&self, days: &[DayProof]) -> Result<ChainProof> {
         let connection = self.connection();
-        let mut proof = ChainProof::default();
-        let mut expected = self.expected_payloads(days, &mut proof)?;
+        let mut proof = ChainProof { findings: facts::broken_tables(connection)?, ..ChainProof::default() };
+        self.prove_batches(days, &mut proof)?;
+        let mut expected = Expected::read(connection, &mut proof.findings)?;
         let (mut prev, mut seq, mut at) = ([0; 32], 0, None);
         chain::entries(connection, |entry| {
             seq += 1;
@@ -297,92 +315,37 @@ impl Snapshot<'_> {
                 proof.findings.push(format!("entry {} is not what its hash says", entry.seq));
             }
             (prev, seq, at) = (entry.hash, entry.seq, Some(entry.at));
-            let of_kind = |(kind, payload): (Kind, Vec<u8>)| (kind.code() == entry.kind).then_some(payload);
-            let expected = expected.remove(&entry.seq).and_then(of_kind);
-            proof.findings.extend(self.payload_differs(&entry, expected)?);
+            proof.findings.extend(expected.differs(&entry));
             proof.heads.push((entry.seq, entry.hash));
             Ok(())
         })?;
-        for seq in expected.into_keys() {
-            proof.findings.push(format!("rows name entry {seq}, which is not there"));
-        }
+        proof.findings.extend(expected.unrecorded());
         Ok(proof)
     }
 
-    fn payload_differs(&self, entry: &Entry, expected: Option<Vec<u8>>) -> Result<Option<Finding>> {
-        let expected = match (Kind::from_code(entry.kind), expected) {
-            // The version the ledger was made with, which migrations have left behind.
-            (Some(Kind::Genesis), _) => payload::schema_of_genesis(&entry.payload)
-                .filter(|made_with| *made_with <= schema::newest())
-                .map(|made_with| payload::genesis(self.ledger().settings(), made_with)),
-            (Some(Kind::Waive), _) => {
-                let seq = i64::try_from(entry.seq).unwrap_or(i64::MAX);
-                let (ids, reason) = quarantine::decided_by(self.connection(), seq)?;
-                Some(payload::discard(&ids, &reason))
-            }
-            (_, expected) => expected,
-        };
-        let same = expected.is_some_and(|expected| expected == entry.payload);
-        Ok((!same).then(|| format!("entry {} does not record what the tables hold", entry.seq)))
-    }
-
-    /// The payloads of imports, prices and aliases, made from the tables.
-    fn expected_payloads(&self, days: &[DayProof], proof: &mut ChainProof) -> Result<BTreeMap<u64, (Kind, Vec<u8>)>> {
-        let connection = self.connection();
+    /// Compares every batch with the events that name it.
+    fn prove_batches(&self, days: &[DayProof], proof: &mut ChainProof) -> Result<()> {
         let mut by_batch: BTreeMap<i64, Vec<DaySeal>> = BTreeMap::new();
         for (batch, seal) in days.iter().flat_map(|day| &day.seals) {
             let seal = DaySeal { day: seal.day, events: seal.events, digest: seal.digest };
             by_batch.entry(*batch).or_default().push(seal);
         }
-        let mut expected = BTreeMap::new();
-        for (import, entry) in imports::all(connection)? {
-            let stored = batches_of(self, import.id)?;
-            let mut computed = Vec::with_capacity(stored.len());
-            for batch in &stored {
-                let days = by_batch.remove(&batch.id).unwrap_or_default();
-                let events = days.iter().map(|day| day.events).sum::<u64>();
-                let digest = batch_digest(&import.source, &days);
-                let seal = BatchSeal { id: batch.id, events: i64::try_from(events).unwrap_or(i64::MAX), digest };
-                if seal != *batch {
-                    proof.findings.push(format!(
-                        "batch {} of {} does not hold the events it was sealed with",
-                        batch.id, import.file
-                    ));
+        let mut batches = imports::batches(self.connection())?;
+        for (import, _) in imports::all(self.connection())? {
+            for stored in batches.remove(&import.id).unwrap_or_default() {
+                let days = by_batch.remove(&stored.id).unwrap_or_default();
+                let events = i64::try_from(days.iter().map(|day| day.events).sum::<u64>()).unwrap_or(i64::MAX);
+                if (stored.events, stored.digest) != (events, batch_digest(&import.source, &days)) {
+                    let (id, file) = (stored.id, &import.file);
+                    proof.findings.push(format!("batch {id} of {file} does not hold the events it was sealed with"));
                 }
                 proof.batches += 1;
-                computed.push(seal);
             }
-            if import.accepted != computed.iter().map(|batch| batch.events).sum::<i64>() {
-                proof.findings.push(format!("{} brought {} events and has others", import.file, import.accepted));
-            }
-            let held = quarantine::held_by(connection, import.id)?;
-            let (resolved, _) = quarantine::decided_by(connection, entry)?;
-            let payload = payload::import(&import, &computed, &held, &resolved);
-            expected.insert(u64::try_from(entry).unwrap_or(0), (Kind::Import, payload));
         }
         for batch in by_batch.into_keys() {
             proof.findings.push(format!("events name batch {batch}, which is not there"));
         }
-        let mut price_lists: BTreeMap<u64, Vec<prices::StoredPrice>> = BTreeMap::new();
-        for (price, entry) in prices::all(connection)? {
-            price_lists.entry(u64::try_from(entry).unwrap_or(0)).or_default().push(price);
-        }
-        expected.extend(price_lists.into_iter().map(|(entry, rows)| (entry, (Kind::Price, payload::prices(&rows)))));
-        let mut alias_lists: BTreeMap<u64, Vec<aliases::StoredAlias>> = BTreeMap::new();
-        for (alias, entry) in aliases::all(connection)? {
-            alias_lists.entry(u64::try_from(entry).unwrap_or(0)).or_default().push(alias);
-        }
-        expected.extend(alias_lists.into_iter().map(|(entry, rows)| (entry, (Kind::Alias, payload::aliases(&rows)))));
-        expected
-            .extend(costs::payloads(connection)?.into_iter().map(|(entry, payload)| (entry, (Kind::Cost, payload))));
-        expected.extend(maps::payloads(connection)?.into_iter().map(|(entry, payload)| (entry, (Kind::Map, payload))));
-        for (set, entry) in rules::all(connection)? {
-            expected.insert(u64::try_from(entry).unwrap_or(0), (Kind::Rule, payload::rules(&set)));
-        }
-        for (entry, added) in departments::by_entry(connection)? {
-            expected.insert(u64::try_from(entry).unwrap_or(0), (Kind::Rule, payload::departments(&added)));
-        }
-        Ok(expected)
+        Ok(())
     }
 
     /// SQLite's own checks of the file: of its pages, and of references between tables.
@@ -403,6 +366,12 @@ impl Snapshot<'_> {
     }
 }
 
+/// An event with a quantity that no event can have.
+fn impossible(event: &StoredEvent<'_>) -> Option<Finding> {
+    let wrong = event.quantities.iter().find(|(_, quantity)| !(0..=QUANTITY_LIMIT).contains(quantity));
+    wrong.map(|(meter, quantity)| format!("event {:?} has {quantity} of {}", event.id, meter.name()))
+}
+
 /// The canonical parts of a stored event.
 pub(super) fn parts<'a>(event: &'a StoredEvent<'_>, forms: &'a FxHashMap<i64, Vec<u8>>) -> Result<EventParts<'a>> {
     let missing = || LedgerError::Corrupt(format!("event {:?} is of a class that is not there", event.id));
@@ -414,19 +383,6 @@ pub(super) fn parts<'a>(event: &'a StoredEvent<'_>, forms: &'a FxHashMap<i64, Ve
         at: event.at,
         class: forms.get(&event.class.number).ok_or_else(missing)?,
     })
-}
-
-const BATCHES: &str = "SELECT id, events, digest FROM batch WHERE import = ?1 ORDER BY id";
-
-fn batches_of(snapshot: &Snapshot<'_>, import: i64) -> Result<Vec<BatchSeal>> {
-    let mut statement = snapshot.connection().prepare_cached(BATCHES)?;
-    let mut rows = statement.query([import])?;
-    let mut batches = Vec::new();
-    while let Some(row) = rows.next()? {
-        let digest = chain::digest(&row.get::<_, Vec<u8>>(2)?)?;
-        batches.push(BatchSeal { id: row.get(0)?, events: row.get(1)?, digest });
-    }
-    Ok(batches)
 }
 
 /// What the chain proves.

@@ -2,6 +2,7 @@
 
 #[path = "../desk/mod.rs"]
 mod desk;
+mod generated;
 mod tampering;
 
 use desk::{Desk, Dice, HEADER, Outcome, PRICES, Ran, fixture, text, usage};

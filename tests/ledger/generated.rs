@@ -1,0 +1,238 @@
+//! Every change that a row can suffer, made from the schema: what `verify` must find in any table, one that comes later
+//! among them.
+//!
+//! Whoever holds the file can drop triggers, switch CHECKs and foreign keys off, and put everything back. So each case is
+//! made that way, on a copy. A change that `verify` does not find must be listed as harmless, with a reason, and then
+//! every report of the copy must be that of the ledger.
+
+use crate::desk::{Desk, Outcome};
+use crate::furnished;
+use rayon::prelude::*;
+use rusqlite::Connection;
+use rusqlite::types::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
+use tokenbook::books::verify::Depth;
+use tokenbook::books::{Books, Silent};
+
+/// Changes that alter nothing that anybody reads: table and column, or the whole row.
+const HARMLESS: [(&str, &str, &str); 7] = [
+    ("source", "insert", "a name that nothing uses"),
+    ("model", "insert", "a name that nothing uses"),
+    ("service_tier", "insert", "a name that nothing uses"),
+    ("tag_set", "insert", "a name that nothing uses"),
+    ("event_class", "insert", "a class that no event is of"),
+    ("event_class", "delete", "a class that no event is of: made for an event that was refused"),
+    ("tag_set", "delete", "tags that no event has"),
+];
+
+/// A column of a table, as the schema tells.
+struct Column {
+    name: String,
+    is_key: bool,
+    /// The values of the rows it refers to.
+    refers_to: Vec<Value>,
+}
+
+/// A change, and what it is.
+struct Case {
+    table: String,
+    /// `insert`, `delete`, or the column that is changed.
+    what: String,
+    sql: String,
+    values: Vec<Value>,
+}
+
+fn columns(database: &Connection, table: &str) -> Outcome<Vec<Column>> {
+    let mut references: BTreeMap<String, (String, Option<String>)> = BTreeMap::new();
+    let mut statement = database.prepare("SELECT \"from\", \"table\", \"to\" FROM pragma_foreign_key_list(?1)")?;
+    let mut rows = statement.query([table])?;
+    while let Some(row) = rows.next()? {
+        references.insert(row.get(0)?, (row.get(1)?, row.get(2)?));
+    }
+    let mut statement = database.prepare("SELECT name, pk FROM pragma_table_info(?1) ORDER BY cid")?;
+    let found: Vec<(String, i64)> =
+        statement.query_map([table], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+    let mut columns = Vec::new();
+    for (name, key) in found {
+        let refers_to = match references.get(&name) {
+            Some((table, column)) => {
+                let column = column.as_deref().unwrap_or("rowid");
+                let mut statement = database.prepare(&format!("SELECT {column} FROM {table}"))?;
+                statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?
+            }
+            None => Vec::new(),
+        };
+        columns.push(Column { name, is_key: key > 0, refers_to });
+    }
+    Ok(columns)
+}
+
+fn rows(database: &Connection, table: &str, width: usize) -> Outcome<Vec<Vec<Value>>> {
+    let mut statement = database.prepare(&format!("SELECT * FROM {table}"))?;
+    let rows = statement.query_map([], |row| (0..width).map(|column| row.get(column)).collect())?;
+    let rows: Vec<Vec<Value>> = rows.collect::<Result<_, _>>()?;
+    // Few of many: the first, the last, and some between.
+    let step = rows.len() / 3 + 1;
+    let last = rows.last().cloned();
+    Ok(rows.into_iter().step_by(step).chain(last).collect())
+}
+
+/// What a value may be changed to.
+fn others(value: &Value, column: &Column) -> Vec<Value> {
+    let mut others: Vec<Value> = match value {
+        Value::Integer(number) => {
+            [number.checked_add(1), number.checked_sub(1), Some(-5_000), Some(0), number.checked_add(1 << 47)]
+                .into_iter()
+                .flatten()
+                .map(Value::Integer)
+                .chain([Value::Null])
+                .collect()
+        }
+        Value::Text(text) => vec![
+            Value::Text(format!("{text}x")),
+            Value::Text(format!("{text} ")),
+            Value::Text(text.to_uppercase()),
+            Value::Text(String::new()),
+            Value::Null,
+        ],
+        Value::Blob(bytes) => {
+            let mut flipped = bytes.clone();
+            flipped.iter_mut().take(1).for_each(|byte| *byte ^= 1);
+            vec![Value::Blob(flipped), Value::Blob(vec![0; bytes.len()]), Value::Blob(Vec::new())]
+        }
+        Value::Null => vec![Value::Integer(0), Value::Integer(7), Value::Text("x".to_owned())],
+        Value::Real(_) => Vec::new(),
+    };
+    others.extend(column.refers_to.iter().cloned());
+    others.extend([Value::Integer(99)].into_iter().filter(|_| !column.refers_to.is_empty()));
+    others.retain(|other| other != value);
+    others
+}
+
+/// All changes to a table: each of some rows removed, added under other keys, entries and parents, and changed in each
+/// column.
+fn cases(database: &Connection, table: &str) -> Outcome<Vec<Case>> {
+    let columns = columns(database, table)?;
+    let rows = rows(database, table, columns.len())?;
+    assert!(!rows.is_empty(), "the test's ledger leaves {table} empty");
+    let by_row = columns.iter().enumerate().map(|(place, column)| format!("{} IS ?{}", column.name, place + 1));
+    let by_row = by_row.collect::<Vec<_>>().join(" AND ");
+    let places = (1..=columns.len()).map(|place| format!("?{place}")).collect::<Vec<_>>().join(", ");
+    let case = |what: &str, sql: String, values: Vec<Value>| Case {
+        table: table.to_owned(),
+        what: what.to_owned(),
+        sql,
+        values,
+    };
+    let mut cases = vec![case("delete", format!("DELETE FROM {table}"), Vec::new())];
+    for row in rows {
+        cases.push(case("delete", format!("DELETE FROM {table} WHERE {by_row}"), row.clone()));
+        let insert = format!("INSERT INTO {table} VALUES ({places})");
+        for (place, column) in columns.iter().enumerate() {
+            for other in others(&row[place], column) {
+                let mut values = row.clone();
+                values.push(other.clone());
+                let set = format!("UPDATE {table} SET {} = ?{} WHERE {by_row}", column.name, values.len());
+                cases.push(case(&column.name, set, values));
+                let mut copy = row.clone();
+                copy[place] = other;
+                cases.push(case("insert", insert.clone(), copy.clone()));
+                // With another key as well, so that a key that is taken does not save the ledger.
+                for (key, value) in columns.iter().zip(copy.iter_mut()).filter(|(column, _)| column.is_key) {
+                    if key.name != column.name
+                        && let Value::Integer(number) = value
+                    {
+                        *number += 1_000;
+                    }
+                }
+                cases.push(case("insert", insert.clone(), copy));
+            }
+        }
+    }
+    Ok(cases)
+}
+
+/// The ledger's file with one change; `None` where SQLite refuses it.
+fn changed(original: &[u8], case: &Case, folder: &Path) -> Outcome<Option<std::path::PathBuf>> {
+    let path = folder.join("copy.db");
+    for name in ["copy.db", "copy.db-wal", "copy.db-shm"] {
+        drop(std::fs::remove_file(folder.join(name)));
+    }
+    std::fs::write(&path, original)?;
+    let database = Connection::open(&path)?;
+    database.execute_batch(
+        "PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON; BEGIN",
+    )?;
+    let mut statement =
+        database.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = ?1")?;
+    let triggers: Vec<(String, String)> =
+        statement.query_map([&case.table], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+    drop(statement);
+    for (name, _) in &triggers {
+        database.execute_batch(&format!("DROP TRIGGER {name}"))?;
+    }
+    let changed = database.execute(&case.sql, rusqlite::params_from_iter(&case.values));
+    for (_, sql) in &triggers {
+        database.execute_batch(sql)?;
+    }
+    database.execute_batch("COMMIT")?;
+    Ok(if matches!(changed, Ok(rows) if rows > 0) { Some(path) } else { None })
+}
+
+/// What became of a change: found by `verify`, refused by SQLite, or missed.
+enum Became {
+    Found,
+    Refused,
+    Missed,
+}
+
+fn became(original: &[u8], case: &Case) -> Outcome<Became> {
+    let folder = tempfile::tempdir()?;
+    let Some(path) = changed(original, case, folder.path())? else { return Ok(Became::Refused) };
+    let verified = Books::read(&path).and_then(|books| books.verify(Depth::Full, None, &Silent));
+    Ok(if verified.is_ok_and(|verified| verified.findings.is_empty()) { Became::Missed } else { Became::Found })
+}
+
+#[test]
+fn verify_finds_every_change_to_every_table() -> Outcome {
+    let desk = furnished()?;
+    desk.database()?.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    let (database, original) = (desk.database()?, desk.read("tokenbook.db")?);
+    let mut all = Vec::new();
+    for table in crate::tables(&database)? {
+        all.extend(cases(&database, &table)?);
+    }
+    let became = |case: &Case| became(&original, case).map_err(|error| format!("{}: {error}", case.sql));
+    let results: Vec<Became> = all.par_iter().map(became).collect::<Result<_, String>>()?;
+    let (mut missed, mut found) = (BTreeMap::new(), BTreeMap::new());
+    for (case, became) in all.iter().zip(&results) {
+        match became {
+            Became::Found => *found.entry(case.table.as_str()).or_insert(0) += 1,
+            Became::Missed => missed.entry((case.table.as_str(), case.what.as_str())).or_insert(Vec::new()).push(case),
+            Became::Refused => {}
+        }
+    }
+    for table in crate::tables(&database)? {
+        assert!(found.get(table.as_str()).is_some_and(|found| *found > 5), "{table}: {found:?}");
+    }
+    let report = desk.chargeback()?;
+    let mut silent = Vec::new();
+    for ((table, what), cases) in &missed {
+        if !HARMLESS.iter().any(|(of, how, _)| (of, how) == (table, what)) {
+            let case = cases[0];
+            silent.push(format!("{table} {what} ({} times): {} {:?}", cases.len(), case.sql, case.values));
+            continue;
+        }
+        for case in cases.iter().step_by(cases.len() / 3 + 1) {
+            let copy = Desk::empty()?;
+            let folder = tempfile::tempdir()?;
+            let path = changed(&original, case, folder.path())?.ok_or("it was refused")?;
+            std::fs::copy(path, copy.ledger())?;
+            assert_eq!(copy.chargeback()?, report, "{}", case.sql);
+        }
+    }
+    assert!(silent.is_empty(), "{}", silent.join("\n"));
+    assert!(found.values().sum::<i32>() > 1_500, "{found:?} of {}: the trials say little", all.len());
+    Ok(())
+}
