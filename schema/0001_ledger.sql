@@ -15,6 +15,7 @@ CREATE TABLE ledger (
 
 -- The hash chain. kind: 1 genesis, 2 import, 3 price, 4 fx, 5 rule, 6 policy, 7 adjust, 8 waive, 9 close, 10 reopen, 11 migrate,
 -- 12 alias, 13 charge, 14 share, 15 invoice, 16 approve, 18 discard, 19 department, 20 cost, 21 map, 22 alert, 23 key, 24 retract.
+-- state: the digest over all seals after this entry: what the ledger held then.
 -- Every row of a table of facts belongs to one entry of its kind, and the entry's payload holds all of the row.
 CREATE TABLE entry (
     seq     INTEGER PRIMARY KEY CHECK (seq >= 1),
@@ -22,6 +23,7 @@ CREATE TABLE entry (
     at      INTEGER NOT NULL,
     actor   TEXT    NOT NULL CHECK (actor <> ''),
     payload BLOB    NOT NULL,
+    state   BLOB    NOT NULL CHECK (length(state) = 32),
     prev    BLOB    NOT NULL CHECK (length(prev) = 32),
     hash    BLOB    NOT NULL UNIQUE CHECK (length(hash) = 32)
 ) STRICT;
@@ -213,6 +215,16 @@ CREATE TABLE usage_monthly_meter (
     meter          INTEGER NOT NULL,
     quantity       INTEGER NOT NULL,
     PRIMARY KEY (month, posting_period, source, tag_set, model, tier, band, meter)
+) STRICT, WITHOUT ROWID;
+
+-- Derived: digests of what reports read, so that a report sees whether it is what the newest entry's state says.
+-- what: 0 the sums of a month (span: the month); -1 the tag sets (span: the last one's number); else a kind of entry whose
+-- facts amounts depend on (span: 0).
+CREATE TABLE seal (
+    what   INTEGER NOT NULL,
+    span   INTEGER NOT NULL,
+    digest BLOB    NOT NULL CHECK (length(digest) = 32),
+    PRIMARY KEY (what, span)
 ) STRICT, WITHOUT ROWID;
 
 -- rate: nano-units of the currency per million of the meter's unit; NULL ends the key.

@@ -47,6 +47,7 @@ CREATE TABLE entry (
     at      INTEGER NOT NULL,
     actor   TEXT    NOT NULL CHECK (actor <> ''),
     payload BLOB    NOT NULL,
+    state   BLOB    NOT NULL CHECK (length(state) = 32),
     prev    BLOB    NOT NULL CHECK (length(prev) = 32),
     hash    BLOB    NOT NULL UNIQUE CHECK (length(hash) = 32)
 ) STRICT;
@@ -205,6 +206,13 @@ CREATE TABLE rule_share (
     environment TEXT    NOT NULL,
     part        INTEGER NOT NULL CHECK (part >= 1),
     PRIMARY KEY (rule, department, project, environment)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE seal (
+    what   INTEGER NOT NULL,
+    span   INTEGER NOT NULL,
+    digest BLOB    NOT NULL CHECK (length(digest) = 32),
+    PRIMARY KEY (what, span)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE service_tier (

@@ -2,6 +2,9 @@
 //!
 //! A day is work for one thread, which has a reader, prices and an accumulator of its own. Which thread takes which day
 //! depends on chance, so an accumulator may depend on what it got and not on the order.
+//!
+//! Whatever is read is added up by month and payer beside it, and compared with the seals of the months at the end. So
+//! where a period has a part of a month, the sums of its other days are read too, and count nowhere else.
 
 use crate::aggregate::attributed::Attribution;
 use crate::aggregate::from_events::{self, Threads};
@@ -13,10 +16,12 @@ use crate::domain::period::Period;
 use crate::domain::usage::{Dictionary, UsageLine};
 use crate::ledger::LedgerError;
 use crate::ledger::class::Classes;
+use crate::ledger::sums::Months;
 use crate::ledger::transaction::Snapshot;
 use crate::ledger::watch::Stage;
 use crate::price::Book;
 use crate::rating::RatedLine;
+use rustc_hash::FxHashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -49,7 +54,7 @@ pub fn fold<T: Send, E: From<LedgerError> + From<AggregateError> + Send>(
     start: impl Fn() -> T + Sync,
     each: impl Fn(&mut T, RatedLine, &Dictionary) -> Result<(), E> + Sync,
 ) -> Result<Vec<(T, Dictionary)>, E> {
-    let work = Work::new(rating, basis, period.days().collect());
+    let work = Work::new(rating, basis, period, snapshot.payers()?);
     if basis == Basis::Events {
         snapshot.watch().begin(Stage::Events, snapshot.events_within(period));
     }
@@ -69,14 +74,24 @@ pub fn fold<T: Send, E: From<LedgerError> + From<AggregateError> + Send>(
         work.run(snapshot, &start, &each)
     });
     let helped = helped.into_inner().unwrap_or_else(PoisonError::into_inner);
-    std::iter::once(own).chain(helped).collect()
+    let found: Vec<(T, Months, Dictionary)> = std::iter::once(own).chain(helped).collect::<Result<_, E>>()?;
+    let (mut months, mut kept) = (Months::default(), Vec::with_capacity(found.len()));
+    for (total, of_thread, names) in found {
+        months.merge(of_thread)?;
+        kept.push((total, names));
+    }
+    snapshot.prove_months(period, &months.take(), rating.names)?;
+    Ok(kept)
 }
 
 /// Days that wait for a thread, and what all threads share.
 struct Work<'a> {
     rating: &'a Rating<'a>,
     basis: Basis,
+    period: Period,
+    /// The days of the months that the period touches.
     days: Vec<Day>,
+    payers: FxHashMap<i64, i64>,
     next: AtomicUsize,
     /// Which threads read a day's events: all, where there are fewer days than threads.
     threads: Threads,
@@ -86,10 +101,11 @@ struct Work<'a> {
 }
 
 impl<'a> Work<'a> {
-    fn new(rating: &'a Rating<'a>, basis: Basis, days: Vec<Day>) -> Self {
-        let threads = if days.len() < rayon::current_num_threads() { Threads::All } else { Threads::One };
+    fn new(rating: &'a Rating<'a>, basis: Basis, period: Period, payers: FxHashMap<i64, i64>) -> Self {
+        let days = period.whole_months().days().collect();
+        let threads = if period.days().count() < rayon::current_num_threads() { Threads::All } else { Threads::One };
         let (classes, is_counting) = (Mutex::new(None), AtomicBool::new(false));
-        Self { rating, basis, days, next: AtomicUsize::new(0), threads, classes, is_counting }
+        Self { rating, basis, period, days, payers, next: AtomicUsize::new(0), threads, classes, is_counting }
     }
 
     fn is_over(&self) -> bool {
@@ -101,19 +117,24 @@ impl<'a> Work<'a> {
         snapshot: &Snapshot<'_>,
         start: impl Fn() -> T,
         each: impl Fn(&mut T, RatedLine, &Dictionary) -> Result<(), E>,
-    ) -> Result<(T, Dictionary), E> {
+    ) -> Result<(T, Months, Dictionary), E> {
         let Rating { book, names, rules, .. } = self.rating;
         let mut rater = LineRater::new(book, names, snapshot.ledger().settings().currency);
         let mut attribution = Attribution::new(rules, names);
-        let mut total = start();
+        let (mut total, mut months) = (start(), Months::default());
         while let Some(day) = self.days.get(self.next.fetch_add(1, Ordering::Relaxed)) {
             let each = |line, names: &Dictionary| each(&mut total, line, names);
-            if let Err(error) = self.day(snapshot, *day, &mut rater, &mut attribution, each) {
+            let done = if self.period.contains(*day) {
+                self.day(snapshot, *day, &mut rater, &mut attribution, &mut months, each)
+            } else {
+                snapshot.each_daily_line(*day, |line| Ok(months.count(snapshot.ledger(), &self.payers, &line)?))
+            };
+            if let Err(error) = done {
                 self.next.store(self.days.len(), Ordering::Relaxed);
                 return Err(error);
             }
         }
-        Ok((total, attribution.into_names()))
+        Ok((total, months, attribution.into_names()))
     }
 
     fn day<E: From<LedgerError> + From<AggregateError>>(
@@ -122,13 +143,15 @@ impl<'a> Work<'a> {
         day: Day,
         rater: &mut LineRater<'_>,
         attribution: &mut Attribution<'_>,
+        months: &mut Months,
         mut each: impl FnMut(RatedLine, &Dictionary) -> Result<(), E>,
     ) -> Result<(), E> {
         let changes = &self.rating.changes;
         let classes = || self.classes(snapshot);
         let mut events = 0_i64;
         let rate = |line: UsageLine| {
-            events += line.events;
+            events = events.saturating_add(line.events);
+            months.count(snapshot.ledger(), &self.payers, &line)?;
             rater.rated(line).map_or(Ok(()), |line| attribution.give(line, &mut each))
         };
         match self.basis {

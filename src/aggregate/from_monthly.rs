@@ -14,6 +14,7 @@ pub fn usage(
     changes: &PriceChanges<'_>,
 ) -> Result<Option<Vec<UsageLine>>, LedgerError> {
     let lines = snapshot.monthly_usage(period)?;
+    snapshot.prove_months(period, &lines, changes.names())?;
     let calendar = snapshot.ledger().settings().calendar;
     let end = |first: Day| calendar.start_of(first.month().next().first());
     Ok(changes.are_outside(&lines, end).then_some(lines))

@@ -47,6 +47,11 @@ impl<'a> PriceChanges<'a> {
         Self { books, names }
     }
 
+    /// The names of what was used.
+    pub const fn names(&self) -> &'a Dictionary {
+        self.names
+    }
+
     /// The instants strictly between two at which some price of a model starts or ends, sorted.
     fn within(&self, model: i64, after: Timestamp, before: Timestamp) -> Vec<Timestamp> {
         let Some(model) = self.names.models.get(&model) else { return Vec::new() };

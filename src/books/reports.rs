@@ -142,6 +142,7 @@ impl Books {
     fn statement_of_one_state(&self, request: &Request, watch: &Arc<Watch>) -> Result<Statement, BooksError> {
         let snapshot = self.ledger.snapshot()?.watched(watch)?;
         watch.begin(Stage::Usage, None);
+        snapshot.prove_settings()?;
         let settings = self.settings();
         let (rows, aliases) = (snapshot.prices()?, snapshot.aliases()?);
         let books = books(&rows, &aliases);

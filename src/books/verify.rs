@@ -98,6 +98,7 @@ impl Books {
         findings.extend(snapshot.stray_meters(days_of_events)?);
         findings.extend(snapshot.changed_months(&mut proofs)?);
         findings.extend(snapshot.changed_meters()?);
+        findings.extend(snapshot.changed_seals()?);
         let proof = snapshot.prove_chain(&proofs)?;
         findings.extend(proof.findings);
         findings.extend(anchor.and_then(|anchor| missing_anchor(&proof.heads, anchor)));

@@ -181,6 +181,11 @@ impl Period {
         std::iter::successors(Some(Month::of(self.first)), move |month| (*month < last).then(|| month.next()))
     }
 
+    /// All days of the months that it touches.
+    pub fn whole_months(self) -> Self {
+        Self { first: self.first.month().first(), last: self.last.month().last(), form: Form::Days }
+    }
+
     /// Whether it is made of whole months.
     pub fn is_whole_months(self) -> bool {
         self.first() == self.first().month().first() && self.last() == self.last().month().last()

@@ -3,6 +3,8 @@
 use crate::domain::name::Name;
 use crate::domain::quantities::QuantityOverflow;
 use crate::domain::timestamp::Timestamp;
+use crate::ledger::chain::{Kind, Signed};
+use crate::ledger::facts::Payloads;
 use crate::ledger::transaction::{Snapshot, Write};
 use crate::ledger::{LedgerError, Result, chain, payload, prices, stored};
 use crate::price::alias::{AliasKey, AliasRow};
@@ -62,11 +64,11 @@ impl Write<'_> {
             return Ok(outcome);
         }
         let before = prices::thresholds(connection)?;
-        let entry = chain::append(connection, chain::Kind::Alias, now, actor, &payload::aliases(&new))?;
-        for alias in &new {
-            insert(connection, entry, alias)?;
-        }
-        self.cut_bands_anew(&before)?;
+        let payload = payload::aliases(&new.iter().collect::<Vec<_>>());
+        chain::append(connection, Kind::Alias, Signed { now, actor }, &payload, |entry| {
+            new.iter().try_for_each(|alias| insert(connection, entry, alias))?;
+            self.cut_bands_anew(&before)
+        })?;
         Ok(outcome)
     }
 }
@@ -86,9 +88,11 @@ fn insert(connection: &Connection, entry: i64, alias: &StoredAlias) -> Result<()
 }
 
 impl Snapshot<'_> {
-    /// Every alias, in the order of import: a later one of the same key and start replaces an earlier one.
+    /// Every alias as it was appended, in the order of import: a later one of the same key and start replaces an earlier one.
     pub fn aliases(&self) -> Result<Vec<AliasRow>> {
-        Ok(all(self.connection())?.into_iter().map(|(stored, _)| stored.row).collect())
+        let aliases = all(self.connection())?;
+        self.prove_facts(Kind::Alias, &Payloads::of_rows(&aliases, payload::aliases))?;
+        Ok(aliases.into_iter().map(|(stored, _)| stored.row).collect())
     }
 }
 

@@ -27,7 +27,7 @@ use crate::ledger::summarise::{DaySeal, NewClass, PlacedBatch, PlacedDay, Summar
 use crate::ledger::sums::{Adder, Grain, Months};
 use crate::ledger::transaction::Write;
 use crate::ledger::watch::Watch;
-use crate::ledger::{Ledger, LedgerError, Result, stored};
+use crate::ledger::{Ledger, LedgerError, Result, seals, stored};
 use rusqlite::{Connection, Statement};
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
@@ -275,10 +275,14 @@ impl<'w> Appender<'w> {
     /// What became of the events; an error if any conflicted. Days on which records have grown are read again, watched.
     pub fn finish(mut self, watch: &Watch) -> Result<Appended> {
         let mut monthly = Adder::new(self.connection, Grain::Month)?;
+        let mut changed: BTreeSet<i64> = self.grown.keys().map(|day| day.month().code()).collect();
         for mut months in [self.months, self.grown_months] {
-            months.take().iter().try_for_each(|line| monthly.add(line))?;
+            let lines = months.take();
+            lines.iter().try_for_each(|line| monthly.add(line))?;
+            changed.extend(lines.iter().map(|line| line.key.day.month().code()));
         }
         recount::renew(self.connection, (self.ledger, watch), &self.grown)?;
+        seals::seal_months(self.connection, self.ledger, &changed)?;
         self.outcome.resolved.sort_unstable();
         if self.conflicts.is_empty() { Ok(self.outcome) } else { Err(LedgerError::Conflicts(self.conflicts)) }
     }

@@ -1,13 +1,13 @@
 //! The hash chain: every import, price list and decision is an entry that names the hash of the one before.
 //!
-//! `hash = BLAKE3(context; version, kind, seq, prev, at, actor, payload)` over a frozen binary encoding. Changing or
+//! `hash = BLAKE3(context; version, kind, seq, prev, at, actor, payload, state)` over a frozen binary encoding. Changing or
 //! dropping an entry changes every hash after it. A chain cannot show that its end was cut off, or that all of it was
 //! made anew: for that, keep a head (it is printed after every import) outside the file and give it to `verify --head`.
 
 use crate::domain::canonical::Encoder;
 use crate::domain::timestamp::Timestamp;
-use crate::ledger::{LedgerError, Result, fits, stored};
-use rusqlite::{Connection, OptionalExtension};
+use crate::ledger::{LedgerError, Result, fits, seals, stored};
+use rusqlite::{Connection, OptionalExtension, Row};
 use std::fmt;
 
 const CONTEXT: &str = "tokenbook 2026 ledger chain";
@@ -121,6 +121,8 @@ pub struct Entry {
     pub actor: String,
     /// What it records, in the encoding of [`payload`](crate::ledger::payload).
     pub payload: Vec<u8>,
+    /// The digest over all seals after it, in the form of [`seals`](crate::ledger::seals).
+    pub state: [u8; 32],
     /// The hash of the entry before; zeros for the first.
     pub prev: [u8; 32],
     /// Its own hash.
@@ -132,7 +134,7 @@ impl Entry {
     pub fn computed_hash(&self) -> [u8; 32] {
         let mut encoder = Encoder::new();
         encoder.u8(VERSION).u8(self.kind).u64(self.seq).raw(&self.prev).i64(self.at.nanos());
-        encoder.text(&self.actor).blob(&self.payload);
+        encoder.text(&self.actor).blob(&self.payload).raw(&self.state);
         let mut hasher = blake3::Hasher::new_derive_key(CONTEXT);
         hasher.update(encoder.as_bytes());
         *hasher.finalize().as_bytes()
@@ -140,19 +142,50 @@ impl Entry {
 }
 
 const INSERT: &str =
-    "INSERT INTO entry (seq, kind, at, actor, payload, prev, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    "INSERT INTO entry (seq, kind, at, actor, payload, state, prev, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 
-/// Appends an entry and returns its number. Its time is never before that of the entry before, whatever the clock says.
-pub(super) fn append(connection: &Connection, kind: Kind, now: Timestamp, actor: &str, payload: &[u8]) -> Result<i64> {
+/// Who appends an entry, and when.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Signed<'a> {
+    pub(super) now: Timestamp,
+    pub(super) actor: &'a str,
+}
+
+// Rows name an entry that follows them, since it holds the state after them.
+const DEFER: &str = "PRAGMA defer_foreign_keys = ON";
+
+/// Appends an entry after the rows that it records, which get its number, and returns the number. Its time is never before
+/// that of the entry before, whatever the clock says.
+pub(super) fn append(
+    connection: &Connection,
+    kind: Kind,
+    Signed { now, actor }: Signed<'_>,
+    payload: &[u8],
+    rows: impl FnOnce(i64) -> Result<()>,
+) -> Result<i64> {
     let last = last(connection)?;
     let (seq, prev, at) = last.map_or((1, [0; 32], now), |last| (last.seq + 1, last.hash, now.max(last.at)));
     let actor = if actor.is_empty() { "unknown" } else { actor };
+    let number = stored(seq)?;
+    connection.execute_batch(DEFER)?;
+    rows(number)?;
+    let state = seals::state_after(connection, kind)?;
+    let (actor_name, payload_bytes) = (actor.to_owned(), payload.to_vec());
     let mut entry =
-        Entry { seq, kind: kind.code(), at, actor: actor.to_owned(), payload: payload.to_vec(), prev, hash: [0; 32] };
+        Entry { seq, kind: kind.code(), at, actor: actor_name, payload: payload_bytes, state, prev, hash: [0; 32] };
     entry.hash = entry.computed_hash();
-    let seq = stored(seq)?;
-    connection.execute(INSERT, (seq, entry.kind, at.nanos(), actor, payload, &prev[..], &entry.hash[..]))?;
-    Ok(seq)
+    let Entry { hash, kind, .. } = &entry;
+    connection.prepare_cached(INSERT)?.execute((
+        number,
+        kind,
+        at.nanos(),
+        actor,
+        payload,
+        &state[..],
+        &prev[..],
+        &hash[..],
+    ))?;
+    Ok(number)
 }
 
 const HEAD: &str = "SELECT seq, hash, at FROM entry ORDER BY seq DESC LIMIT 1";
@@ -170,24 +203,45 @@ fn last(connection: &Connection) -> Result<Option<Head>> {
         .transpose()
 }
 
-const ENTRIES: &str = "SELECT seq, kind, at, actor, payload, prev, hash FROM entry ORDER BY seq";
+const HAS: &str = "SELECT EXISTS (SELECT 1 FROM entry WHERE kind = ?1)";
+
+/// Whether there is an entry of a kind.
+pub(super) fn has(connection: &Connection, kind: Kind) -> Result<bool> {
+    Ok(connection.query_row(HAS, [kind.code()], |row| row.get(0))?)
+}
+
+const NEWEST: &str = "SELECT seq, kind, at, actor, payload, prev, hash, state FROM entry ORDER BY seq DESC LIMIT 1";
+
+/// The newest entry, with all that it records.
+pub(super) fn newest(connection: &Connection) -> Result<Option<Entry>> {
+    let mut statement = connection.prepare_cached(NEWEST)?;
+    let mut rows = statement.query([])?;
+    rows.next()?.map(entry).transpose()
+}
+
+const ENTRIES: &str = "SELECT seq, kind, at, actor, payload, prev, hash, state FROM entry ORDER BY seq";
 
 /// Every entry in order.
 pub(super) fn entries(connection: &Connection, mut each: impl FnMut(Entry) -> Result<()>) -> Result<()> {
     let mut statement = connection.prepare(ENTRIES)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        each(Entry {
-            seq: fits(row.get(0)?, "entry")?,
-            kind: fits(row.get(1)?, "entry kind")?,
-            at: instant(row.get(2)?)?,
-            actor: row.get(3)?,
-            payload: row.get(4)?,
-            prev: digest(&row.get::<_, Vec<u8>>(5)?)?,
-            hash: digest(&row.get::<_, Vec<u8>>(6)?)?,
-        })?;
+        each(entry(row)?)?;
     }
     Ok(())
+}
+
+fn entry(row: &Row<'_>) -> Result<Entry> {
+    Ok(Entry {
+        seq: fits(row.get(0)?, "entry")?,
+        kind: fits(row.get(1)?, "entry kind")?,
+        at: instant(row.get(2)?)?,
+        actor: row.get(3)?,
+        payload: row.get(4)?,
+        prev: digest(&row.get::<_, Vec<u8>>(5)?)?,
+        hash: digest(&row.get::<_, Vec<u8>>(6)?)?,
+        state: digest(&row.get::<_, Vec<u8>>(7)?)?,
+    })
 }
 
 pub(super) fn digest(bytes: &[u8]) -> Result<[u8; 32]> {
@@ -210,12 +264,13 @@ mod tests {
             at: Timestamp::EARLIEST,
             actor: "auditor".to_owned(),
             payload: b"payload".to_vec(),
+            state: [7; 32],
             prev: [0; 32],
             hash: [0; 32],
         };
         assert_eq!(
             hex(&entry.computed_hash()),
-            "140c7139e70124045a81a097509a06a5fe63bf12ef3545e1e75c76111e5fe11c",
+            "ed902c1b4838bc0b81e55b2839222d79e66e2d88531f4edfd5e247e243bbcb88",
             "chains in every ledger depend on it"
         );
     }

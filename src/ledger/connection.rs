@@ -5,6 +5,7 @@
 //! file that this process has open already is not looked at again.
 
 use crate::domain::timestamp::Timestamp;
+use crate::ledger::chain::Signed;
 use crate::ledger::gather::Gatherer;
 use crate::ledger::settings::{self, Settings};
 use crate::ledger::transaction::patiently;
@@ -62,13 +63,12 @@ impl Ledger {
             connection.pragma_update(None, "application_id", schema::APPLICATION_ID)?;
             connection.execute_batch("BEGIN IMMEDIATE")?;
             schema::create(&connection)?;
-            settings::write(&connection, settings)?;
             chain::append(
                 &connection,
                 chain::Kind::Genesis,
-                now,
-                actor,
+                Signed { now, actor },
                 &payload::genesis(settings, schema::newest()),
+                |_| settings::write(&connection, settings),
             )?;
             connection.execute_batch("COMMIT")?;
             let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;

@@ -7,6 +7,7 @@ use crate::domain::name::Name;
 use crate::domain::provider_cost::{ProviderCost, ProviderCosts, Written};
 use crate::domain::quantities::QuantityOverflow;
 use crate::domain::timestamp::Timestamp;
+use crate::ledger::chain::{Kind, Signed};
 use crate::ledger::facts::Payloads;
 use crate::ledger::imports::FileFacts;
 use crate::ledger::transaction::{Snapshot, Write};
@@ -102,9 +103,10 @@ impl Write<'_> {
             bytes: stored(facts.bytes)?,
             counts: [stored(facts.lines)?, stored(facts.blank)?, stored(outcome.duplicates)?, stored(outcome.beside)?],
         };
-        let entry = chain::append(connection, chain::Kind::Cost, now, actor, &payload(&import, &new))?;
-        insert_import(connection, entry, source, &import)?;
-        new.iter().try_for_each(|(id, cost)| insert(connection, *id, import.id, cost))?;
+        chain::append(connection, Kind::Cost, Signed { now, actor }, &payload(&import, &new), |entry| {
+            insert_import(connection, entry, source, &import)?;
+            new.iter().try_for_each(|(id, cost)| insert(connection, *id, import.id, cost))
+        })?;
         Ok(outcome)
     }
 }
@@ -175,8 +177,10 @@ fn of_source(connection: &Connection, source: i64) -> Result<BTreeMap<String, Pr
 }
 
 impl Snapshot<'_> {
-    /// The lines in force whose span begins at one instant or later, and before another; by source and key.
+    /// The lines in force, as they were appended, whose span begins at one instant or later, and before another; by source
+    /// and key.
     pub fn provider_costs(&self, from: Timestamp, until: Timestamp) -> Result<ProviderCosts> {
+        self.prove_facts(Kind::Cost, &payloads(self.connection())?)?;
         let mut statement = self.connection().prepare(OF_SPAN)?;
         let mut rows = statement.query([from.nanos(), until.nanos()])?;
         let mut costs: BTreeMap<(String, String), (Brought, ProviderCost)> = BTreeMap::new();

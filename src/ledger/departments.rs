@@ -5,6 +5,7 @@ use crate::domain::department::{Department, Registry};
 use crate::domain::name::Name;
 use crate::domain::quantities::QuantityOverflow;
 use crate::domain::timestamp::Timestamp;
+use crate::ledger::chain::{Kind, Signed};
 use crate::ledger::facts::Payloads;
 use crate::ledger::transaction::{Snapshot, Write};
 use crate::ledger::{Ledger, LedgerError, Result, chain, payload, stored, sums};
@@ -64,8 +65,10 @@ impl Write<'_> {
         if new.is_empty() {
             return Ok(outcome);
         }
-        let entry = chain::append(connection, chain::Kind::Department, now, actor, &payload::departments(&new))?;
-        new.iter().try_for_each(|added| insert(connection, entry, added))?;
+        let payload = payload::departments(&new);
+        chain::append(connection, chain::Kind::Department, Signed { now, actor }, &payload, |entry| {
+            new.iter().try_for_each(|added| insert(connection, entry, added))
+        })?;
         Ok(outcome)
     }
 
@@ -76,8 +79,9 @@ impl Write<'_> {
 }
 
 impl Snapshot<'_> {
-    /// The registry of departments.
+    /// The registry of departments, as it was appended.
     pub fn registry(&self) -> Result<Registry> {
+        self.prove_facts(Kind::Department, &payloads(self.connection())?)?;
         registry(self.connection())
     }
 }

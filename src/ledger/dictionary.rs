@@ -22,15 +22,26 @@ const PAYER_OF_EACH: &str = "SELECT id, payer FROM tag_set";
 const SOURCES: &str = "SELECT id, name FROM source";
 
 impl Snapshot<'_> {
-    /// Every name of the ledger.
+    /// Every name of the ledger, of the tag sets as imports brought them.
     pub fn dictionary(&self) -> Result<Dictionary> {
+        self.prove_tag_sets()?;
         all(self.connection())
+    }
+
+    /// The payer of each tag set, as numbers.
+    pub fn payers(&self) -> Result<FxHashMap<i64, i64>> {
+        payers(self.connection())
     }
 
     /// Every name of the ledger, but of the tag sets only those of payers.
     pub fn dictionary_of_payers(&self) -> Result<Dictionary> {
-        with_tag_sets(self.connection(), PAYERS)
+        of_payers(self.connection())
     }
+}
+
+/// Every name, but of the tag sets only those of payers.
+pub(super) fn of_payers(connection: &Connection) -> Result<Dictionary> {
+    with_tag_sets(connection, PAYERS)
 }
 
 const DEPARTMENTS: &str =

@@ -31,11 +31,21 @@ impl Payloads {
         self.strays.push(finding);
     }
 
+    /// What rows say that name an entry, by the entry.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (i64, &[u8])> {
+        self.by_entry.iter().map(|(entry, payload)| (*entry, payload.as_slice()))
+    }
+
+    /// Rows that no entry can record.
+    pub(super) fn strays(&self) -> &[Finding] {
+        &self.strays
+    }
+
     /// Makes the payloads of a table whose rows name their entries.
-    fn of_rows<T>(rows: Vec<(T, i64)>, payload: impl Fn(&[T]) -> Vec<u8>) -> Self {
-        let mut by_entry: BTreeMap<i64, Vec<T>> = BTreeMap::new();
+    pub(super) fn of_rows<'r, T>(rows: &'r [(T, i64)], payload: impl Fn(&[&'r T]) -> Vec<u8>) -> Self {
+        let mut by_entry: BTreeMap<i64, Vec<&T>> = BTreeMap::new();
         for (row, entry) in rows {
-            by_entry.entry(entry).or_default().push(row);
+            by_entry.entry(*entry).or_default().push(row);
         }
         let by_entry = by_entry.into_iter().map(|(entry, rows)| (entry, payload(&rows))).collect();
         Self { by_entry, strays: Vec::new() }
@@ -49,6 +59,18 @@ pub(super) struct Fact {
     payloads: fn(&Connection) -> Result<Payloads>,
 }
 
+impl Fact {
+    /// The kind.
+    pub(super) const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Makes the payloads of all entries of the kind again, from the tables.
+    pub(super) fn payloads(&self, connection: &Connection) -> Result<Payloads> {
+        (self.payloads)(connection)
+    }
+}
+
 /// Every kind of entry that this version makes.
 pub(super) const FACTS: [Fact; 9] = [
     Fact { kind: Kind::Genesis, tables: &["ledger"], payloads: settings::payloads },
@@ -60,13 +82,13 @@ pub(super) const FACTS: [Fact; 9] = [
     Fact {
         kind: Kind::Price,
         tables: &["price"],
-        payloads: |connection| Ok(Payloads::of_rows(prices::all(connection)?, payload::prices)),
+        payloads: |connection| Ok(Payloads::of_rows(&prices::all(connection)?, payload::prices)),
     },
     Fact { kind: Kind::Rule, tables: &["rule_set", "rule", "rule_condition", "rule_share"], payloads: rules::payloads },
     Fact {
         kind: Kind::Alias,
         tables: &["model_alias"],
-        payloads: |connection| Ok(Payloads::of_rows(aliases::all(connection)?, payload::aliases)),
+        payloads: |connection| Ok(Payloads::of_rows(&aliases::all(connection)?, payload::aliases)),
     },
     Fact { kind: Kind::Discard, tables: &["quarantine_outcome"], payloads: quarantine::payloads },
     Fact { kind: Kind::Department, tables: &["department"], payloads: departments::payloads },
@@ -83,7 +105,7 @@ const EVENTS: [&str; 3] = ["usage_event", "event_meter", "event_link"];
 
 /// Tables made from the events, which `verify` compares with them.
 #[cfg(test)]
-const DERIVED: [&str; 4] = ["usage_daily", "usage_daily_meter", "usage_monthly", "usage_monthly_meter"];
+const DERIVED: [&str; 5] = ["usage_daily", "usage_daily_meter", "usage_monthly", "usage_monthly_meter", "seal"];
 
 /// What the tables say that each entry records, by entry and kind.
 pub(super) struct Expected(BTreeMap<(i64, u8), Vec<u8>>);

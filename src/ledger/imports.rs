@@ -3,6 +3,7 @@
 use crate::domain::period::Period;
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::append::Appended;
+use crate::ledger::chain::{Kind, Signed};
 use crate::ledger::facts::Payloads;
 use crate::ledger::payload::BatchSeal;
 use crate::ledger::quarantine::{self, Held};
@@ -115,14 +116,15 @@ impl Write<'_> {
             })
         };
         let payload = payload::import(&row, &appended.seals, numbered(), resolved);
-        let entry = chain::append(connection, chain::Kind::Import, now, actor, &payload)?;
-        insert(connection, &row, entry)?;
-        for BatchSeal { id, posting_period, events, digest } in &appended.seals {
-            let values = (id, row.id, posting_period, events, &digest[..]);
-            connection.prepare_cached(INSERT_BATCH)?.execute(values)?;
-        }
-        quarantine::hold(connection, row.id, numbered())?;
-        quarantine::resolve(connection, entry, resolved)?;
+        chain::append(connection, Kind::Import, Signed { now, actor }, &payload, |entry| {
+            insert(connection, &row, entry)?;
+            for BatchSeal { id, posting_period, events, digest } in &appended.seals {
+                let values = (id, row.id, posting_period, events, &digest[..]);
+                connection.prepare_cached(INSERT_BATCH)?.execute(values)?;
+            }
+            quarantine::hold(connection, row.id, numbered())?;
+            quarantine::resolve(connection, entry, resolved)
+        })?;
         Ok(row)
     }
 }

@@ -4,6 +4,7 @@
 use crate::domain::canonical::Encoder;
 use crate::domain::name::Name;
 use crate::domain::timestamp::Timestamp;
+use crate::ledger::chain::Signed;
 use crate::ledger::facts::Payloads;
 use crate::ledger::transaction::{Snapshot, Write};
 use crate::ledger::{Result, chain};
@@ -23,8 +24,11 @@ impl Write<'_> {
             return Ok(false);
         }
         let id: i64 = connection.query_row(NEXT, [], |row| row.get(0))?;
-        let entry = chain::append(connection, chain::Kind::Map, now, actor, &payload(id, name.as_str(), map))?;
-        connection.execute(INSERT, (id, entry, name.as_str(), map))?;
+        let payload = payload(id, name.as_str(), map);
+        chain::append(connection, chain::Kind::Map, Signed { now, actor }, &payload, |entry| {
+            connection.execute(INSERT, (id, entry, name.as_str(), map))?;
+            Ok(())
+        })?;
         Ok(true)
     }
 }

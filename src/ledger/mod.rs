@@ -31,6 +31,7 @@ mod revision;
 pub mod rules;
 pub mod scan;
 pub mod schema;
+mod seals;
 pub mod settings;
 pub mod summarise;
 pub mod sums;

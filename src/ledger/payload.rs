@@ -77,7 +77,7 @@ fn held_digest<'h>(held: impl Iterator<Item = (i64, &'h Held)>) -> [u8; 32] {
 }
 
 /// A price list: every row that was appended.
-pub(super) fn prices(rows: &[StoredPrice]) -> Vec<u8> {
+pub(super) fn prices(rows: &[&StoredPrice]) -> Vec<u8> {
     let mut encoder = Encoder::new();
     encoder.count(rows.len());
     for StoredPrice { id, line, row } in rows {
@@ -91,7 +91,7 @@ pub(super) fn prices(rows: &[StoredPrice]) -> Vec<u8> {
 }
 
 /// A list of aliases: every row that was appended.
-pub(super) fn aliases(rows: &[StoredAlias]) -> Vec<u8> {
+pub(super) fn aliases(rows: &[&StoredAlias]) -> Vec<u8> {
     let mut encoder = Encoder::new();
     encoder.count(rows.len());
     for StoredAlias { id, line, row } in rows {

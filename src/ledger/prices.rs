@@ -6,6 +6,8 @@ use crate::domain::name::Name;
 use crate::domain::quantities::QuantityOverflow;
 use crate::domain::rate::Rate;
 use crate::domain::timestamp::Timestamp;
+use crate::ledger::chain::{Kind, Signed};
+use crate::ledger::facts::Payloads;
 use crate::ledger::transaction::{Snapshot, Write};
 use crate::ledger::{LedgerError, Result, aliases, chain, payload, stored, sums};
 use crate::price::read::ListedPrice;
@@ -74,11 +76,11 @@ impl Write<'_> {
             return Ok(outcome);
         }
         let before = thresholds(connection)?;
-        let entry = chain::append(connection, chain::Kind::Price, now, actor, &payload::prices(&new))?;
-        for price in &new {
-            insert(connection, entry, price)?;
-        }
-        self.cut_bands_anew(&before)?;
+        let payload = payload::prices(&new.iter().collect::<Vec<_>>());
+        chain::append(connection, Kind::Price, Signed { now, actor }, &payload, |entry| {
+            new.iter().try_for_each(|price| insert(connection, entry, price))?;
+            self.cut_bands_anew(&before)
+        })?;
         Ok(outcome)
     }
 
@@ -129,9 +131,11 @@ impl Write<'_> {
 }
 
 impl Snapshot<'_> {
-    /// Every price, in the order of import: a later one of the same key and start replaces an earlier one.
+    /// Every price as it was appended, in the order of import: a later one of the same key and start replaces an earlier one.
     pub fn prices(&self) -> Result<Vec<PriceRow>> {
-        Ok(all(self.connection())?.into_iter().map(|(stored, _)| stored.row).collect())
+        let prices = all(self.connection())?;
+        self.prove_facts(Kind::Price, &Payloads::of_rows(&prices, payload::prices))?;
+        Ok(prices.into_iter().map(|(stored, _)| stored.row).collect())
     }
 }
 

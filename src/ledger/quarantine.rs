@@ -2,6 +2,7 @@
 
 use crate::domain::canonical::Encoder;
 use crate::domain::timestamp::Timestamp;
+use crate::ledger::chain::{Kind, Signed};
 use crate::ledger::facts::Payloads;
 use crate::ledger::transaction::{Snapshot, Write};
 use crate::ledger::{Result, chain, payload};
@@ -171,11 +172,12 @@ impl Write<'_> {
         if chosen.is_empty() {
             return Ok(chosen);
         }
-        let entry = chain::append(connection, chain::Kind::Discard, now, actor, &payload::discard(&chosen, reason))?;
-        let mut statement = connection.prepare_cached(OUTCOME)?;
-        for id in &chosen {
-            statement.execute((id, entry, 2, reason))?;
-        }
+        let payload = payload::discard(&chosen, reason);
+        chain::append(connection, Kind::Discard, Signed { now, actor }, &payload, |entry| {
+            let mut statement = connection.prepare_cached(OUTCOME)?;
+            chosen.iter().try_for_each(|id| statement.execute((id, entry, 2, reason)).map(|_| ()))?;
+            Ok(())
+        })?;
         Ok(chosen)
     }
 }

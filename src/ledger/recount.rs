@@ -11,7 +11,7 @@ use crate::ledger::scan::{self, Columns};
 use crate::ledger::sums::{self, Adder, Grain, Months};
 use crate::ledger::transaction::Write;
 use crate::ledger::watch::{Stage, Watch};
-use crate::ledger::{Ledger, LedgerError, Result, dictionary, fits};
+use crate::ledger::{Ledger, LedgerError, Result, dictionary, fits, seals};
 use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -141,7 +141,9 @@ impl Write<'_> {
         for table in TABLES {
             connection.execute(&format!("DELETE FROM {table}"), [])?;
         }
-        self.recount(None)
+        let written = self.recount(None)?;
+        self.rebuild_seals()?;
+        Ok(written)
     }
 
     /// Makes the daily sums of models anew: when a price has brought a threshold that cuts their bands.
@@ -172,7 +174,10 @@ impl Write<'_> {
             }
             day = today.next().filter(|next| *next <= last);
         }
-        months.take().iter().try_for_each(|line| monthly.add(line))?;
+        let lines = months.take();
+        lines.iter().try_for_each(|line| monthly.add(line))?;
+        let changed = lines.iter().map(|line| line.key.day.month().code()).collect();
+        seals::seal_months(connection, self.ledger(), &changed)?;
         Ok(written)
     }
 }

@@ -4,6 +4,7 @@ use crate::domain::calendar::Day;
 use crate::domain::name::Name;
 use crate::domain::rule::{Condition, Operator, Payer, Precedence, Rule, RuleSet, Share, Shares, Subject};
 use crate::domain::timestamp::Timestamp;
+use crate::ledger::chain::{Kind, Signed};
 use crate::ledger::facts::Payloads;
 use crate::ledger::transaction::{Snapshot, Write};
 use crate::ledger::{LedgerError, Result, chain, fits, payload, stored, sums};
@@ -43,11 +44,10 @@ impl Write<'_> {
         let connection = self.connection();
         let id = connection.query_row(NEXT_SET, [], |row| row.get(0))?;
         let set = StoredRuleSet { id, file: file.to_owned(), valid_from, rules: rules.clone() };
-        let entry = chain::append(connection, chain::Kind::Rule, now, actor, &payload::rules(&set))?;
-        connection.execute(INSERT_SET, (id, entry, file, valid_from.number()))?;
-        for rule in rules.rules() {
-            insert(connection, id, rule)?;
-        }
+        chain::append(connection, chain::Kind::Rule, Signed { now, actor }, &payload::rules(&set), |entry| {
+            connection.execute(INSERT_SET, (id, entry, file, valid_from.number()))?;
+            rules.rules().iter().try_for_each(|rule| insert(connection, id, rule))
+        })?;
         Ok(set)
     }
 
@@ -58,9 +58,12 @@ impl Write<'_> {
 }
 
 impl Snapshot<'_> {
-    /// Every set of rules, in the order of their import: a later one of the same start replaces an earlier one.
+    /// Every set of rules as it was appended, in the order of their import: a later one of the same start replaces an earlier
+    /// one.
     pub fn rule_sets(&self) -> Result<Vec<StoredRuleSet>> {
-        Ok(all(self.connection())?.into_iter().map(|(set, _)| set).collect())
+        let sets = all(self.connection())?;
+        self.prove_facts(Kind::Rule, &of_sets(&sets))?;
+        Ok(sets.into_iter().map(|(set, _)| set).collect())
     }
 }
 
@@ -93,11 +96,15 @@ const SHARES: &str = "SELECT rule, department, project, environment, part FROM r
 
 /// The payloads of all sets of rules by their entries, made from the tables.
 pub(super) fn payloads(connection: &Connection) -> Result<Payloads> {
+    Ok(of_sets(&all(connection)?))
+}
+
+fn of_sets(sets: &[(StoredRuleSet, i64)]) -> Payloads {
     let mut payloads = Payloads::default();
-    for (set, entry) in all(connection)? {
-        payloads.insert(entry, payload::rules(&set));
+    for (set, entry) in sets {
+        payloads.insert(*entry, payload::rules(set));
     }
-    Ok(payloads)
+    payloads
 }
 
 /// Every set with the number of its entry, in the order of the entries.

@@ -45,10 +45,14 @@ pub(super) fn read(connection: &Connection) -> Result<Settings> {
 const GENESIS: &str = "SELECT payload FROM entry WHERE seq = 1";
 
 /// The payload of the first entry, made from the settings. It begins with the schema version that the ledger was made with,
-/// which migrations may have left behind; a version that is newer than this one was never made.
+/// which migrations may have left behind; a version that is newer than this one was never made. Without an
+/// entry the ledger is being made.
 pub(super) fn payloads(connection: &Connection) -> Result<Payloads> {
     let stored: Option<Vec<u8>> = connection.query_row(GENESIS, [], |row| row.get(0)).optional()?;
-    let made_with = stored.and_then(|stored| payload::schema_of_genesis(&stored)).unwrap_or(0);
+    let made_with = match stored {
+        Some(stored) => payload::schema_of_genesis(&stored).unwrap_or(0),
+        None => schema::newest(),
+    };
     let mut payloads = Payloads::default();
     payloads.insert(1, payload::genesis(&read(connection)?, made_with.min(schema::newest())));
     Ok(payloads)

@@ -46,7 +46,7 @@ impl Grain {
     }
 
     /// The first day of a span.
-    fn first_day(self, number: i64) -> Result<Day> {
+    pub(super) fn first_day(self, number: i64) -> Result<Day> {
         match self {
             Self::Day => day(number),
             Self::Month => Month::from_code(number)
@@ -161,7 +161,7 @@ fn bind(statement: &mut Statement<'_>, from: usize, grain: Grain, line: &UsageLi
 
 /// Months of payers, gathered from days of tag sets.
 #[derive(Debug, Default)]
-pub(super) struct Months {
+pub struct Months {
     sums: UsageSums,
     /// The day counted last, the first day of its month, and when that began.
     last: Option<(Day, Day, Timestamp)>,
@@ -169,7 +169,7 @@ pub(super) struct Months {
 
 impl Months {
     /// Counts a day's line.
-    pub(super) fn count(&mut self, ledger: &Ledger, payers: &FxHashMap<i64, i64>, line: &UsageLine) -> Result<()> {
+    pub fn count(&mut self, ledger: &Ledger, payers: &FxHashMap<i64, i64>, line: &UsageLine) -> Result<()> {
         let (first, priced_at) = match self.last {
             Some((day, first, start)) if day == line.key.day => (first, start),
             _ => {
@@ -185,12 +185,12 @@ impl Months {
     }
 
     /// Adds other months.
-    pub(super) fn merge(&mut self, other: Self) -> Result<()> {
+    pub fn merge(&mut self, other: Self) -> Result<()> {
         Ok(self.sums.merge(other.sums)?)
     }
 
     /// The lines in order, and none are left.
-    pub(super) fn take(&mut self) -> Vec<UsageLine> {
+    pub fn take(&mut self) -> Vec<UsageLine> {
         self.sums.take()
     }
 }

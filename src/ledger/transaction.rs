@@ -1,9 +1,11 @@
 //! Transactions: one state to read from, and all-or-nothing appends.
 
 use crate::ledger::connection::{Access, Ledger};
+use crate::ledger::seals::Seals;
 use crate::ledger::watch::{Watch, Watched};
 use crate::ledger::{LedgerError, Result, chain};
 use rusqlite::{Connection, ErrorCode};
+use std::cell::OnceCell;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,6 +28,8 @@ pub struct Snapshot<'a> {
     head: chain::Head,
     watch: Arc<Watch>,
     watched: Option<Watched>,
+    /// The seals of this state, once they were compared with the chain.
+    pub(super) seals: OnceCell<Seals>,
 }
 
 /// A transaction around others, of which nothing is kept: each that commits is seen by the next, and all are undone when
@@ -50,7 +54,9 @@ impl Ledger {
     pub fn snapshot(&self) -> Result<Snapshot<'_>> {
         self.connection.execute_batch(if self.is_rehearsing() { OPEN_INNER } else { "BEGIN" })?;
         match patiently(|| chain::head(&self.connection)) {
-            Ok(head) => Ok(Snapshot { ledger: self, head, watch: Arc::default(), watched: None }),
+            Ok(head) => {
+                Ok(Snapshot { ledger: self, head, watch: Arc::default(), watched: None, seals: OnceCell::new() })
+            }
             Err(error) => {
                 self.undo();
                 Err(error)

@@ -1,0 +1,304 @@
+//! Seals: digests of what reports read, and the state of the ledger, which every entry of the chain holds.
+//!
+//! Sums, prices and names can be changed in the file by whoever can write it. A report that read such a change would bill
+//! it, though no entry records it. So each kind of fact, the sums of each month and the tag sets have a digest, and the
+//! digest over all of these stands in the newest entry of the chain. What reads facts, sums or names for an amount makes
+//! their digest again and compares. That is a trip-wire for the state as it is now; the proof of how it came about is
+//! `verify`, which makes sums again from the events.
+
+use crate::domain::canonical::{self, Encoder};
+use crate::domain::period::Period;
+use crate::domain::usage::{Dictionary, UsageLine};
+use crate::ledger::chain::{self, Kind};
+use crate::ledger::facts::{FACTS, Payloads};
+use crate::ledger::sums::{self, Grain};
+use crate::ledger::transaction::{Snapshot, Write};
+use crate::ledger::{Ledger, LedgerError, Result, dictionary};
+use rusqlite::Connection;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a seal is of. Codes are frozen: those above 0 are kinds of entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum What {
+    /// The sums of a month; the span is the month.
+    Month,
+    /// The tag sets; the span is the last one's number.
+    TagSets,
+    /// The facts that entries of a kind record; the span is 0.
+    Facts(Kind),
+}
+
+impl What {
+    fn code(self) -> i64 {
+        match self {
+            Self::Month => 0,
+            Self::TagSets => -1,
+            Self::Facts(kind) => i64::from(kind.code()),
+        }
+    }
+}
+
+/// The kinds of facts that amounts depend on. Imports are proved by the sums they make.
+const SEALED: [Kind; 6] = [Kind::Genesis, Kind::Price, Kind::Rule, Kind::Alias, Kind::Department, Kind::Cost];
+
+type Digest = [u8; 32];
+/// The seals of a state, by what they are of and the span.
+pub(super) type Seals = BTreeMap<(i64, i64), Digest>;
+
+const ALL: &str = "SELECT what, span, digest FROM seal ORDER BY what, span";
+const SET: &str =
+    "INSERT INTO seal (what, span, digest) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET digest = excluded.digest";
+const FORGET: &str = "DELETE FROM seal WHERE what = ?1 AND span = ?2";
+const FORGET_ALL: &str = "DELETE FROM seal";
+
+fn all(connection: &Connection) -> Result<Seals> {
+    let mut statement = connection.prepare_cached(ALL)?;
+    let mut rows = statement.query([])?;
+    let mut seals = Seals::new();
+    while let Some(row) = rows.next()? {
+        seals.insert((row.get(0)?, row.get(1)?), chain::digest(&row.get::<_, Vec<u8>>(2)?)?);
+    }
+    Ok(seals)
+}
+
+fn set(connection: &Connection, what: What, span: i64, digest: &Digest) -> Result<()> {
+    connection.prepare_cached(SET)?.execute((what.code(), span, &digest[..]))?;
+    Ok(())
+}
+
+/// The digest over all seals: the state of the ledger.
+fn root(seals: &Seals) -> Digest {
+    let mut encoder = Encoder::new();
+    encoder.count(seals.len());
+    for ((what, span), digest) in seals {
+        encoder.i64(*what).i64(*span).raw(digest);
+    }
+    derived("tokenbook 2026 state", encoder.as_bytes())
+}
+
+fn derived(context: &str, bytes: &[u8]) -> Digest {
+    let mut hasher = blake3::Hasher::new_derive_key(context);
+    hasher.update(bytes);
+    *hasher.finalize().as_bytes()
+}
+
+/// The state that an entry of a kind is to hold, after its rows were appended: the facts of its kind and new tag sets are
+/// sealed first. The sums of months are sealed where they change.
+pub(super) fn state_after(connection: &Connection, kind: Kind) -> Result<Digest> {
+    if let Some(digest) = facts(connection, kind)? {
+        set(connection, What::Facts(kind), 0, &digest)?;
+    }
+    let seals = all(connection)?;
+    let (last, digest) = tag_sets_of(&seals);
+    if let Some((newest, digest)) = tag_sets_since(connection, last, digest)? {
+        connection.prepare_cached(FORGET)?.execute((What::TagSets.code(), last))?;
+        set(connection, What::TagSets, newest, &digest)?;
+    }
+    Ok(root(&all(connection)?))
+}
+
+/// The digest of the facts of a kind, where amounts depend on them.
+fn facts(connection: &Connection, kind: Kind) -> Result<Option<Digest>> {
+    let fact = FACTS.iter().find(|fact| fact.kind() == kind && SEALED.contains(&kind));
+    fact.map(|fact| digest_of_facts(&fact.payloads(connection)?)).transpose()
+}
+
+fn digest_of_facts(payloads: &Payloads) -> Result<Digest> {
+    if let Some(stray) = payloads.strays().first() {
+        return Err(LedgerError::Corrupt(stray.clone()));
+    }
+    let mut hasher = blake3::Hasher::new_derive_key("tokenbook 2026 facts of a kind");
+    for (entry, payload) in payloads.iter() {
+        let mut encoder = Encoder::new();
+        encoder.i64(entry).blob(payload);
+        hasher.update(encoder.as_bytes());
+    }
+    Ok(*hasher.finalize().as_bytes())
+}
+
+/// The last tag set that is sealed, and the digest up to it.
+fn tag_sets_of(seals: &Seals) -> (i64, Digest) {
+    let of_tag_sets = seals.iter().find(|((what, _), _)| *what == What::TagSets.code());
+    of_tag_sets.map_or((0, [0; 32]), |((_, last), digest)| (*last, *digest))
+}
+
+const TAG_SETS: &str = "SELECT id, tags, payer FROM tag_set WHERE id > ?1 ORDER BY id";
+
+/// The digest of the tag sets, from one up to a number on, with the newest number. `None` where there are no newer ones.
+fn tag_sets_since(connection: &Connection, last: i64, digest: Digest) -> Result<Option<(i64, Digest)>> {
+    let mut statement = connection.prepare_cached(TAG_SETS)?;
+    let mut rows = statement.query([last])?;
+    let mut newest = None;
+    let mut digest = digest;
+    let mut encoder = Encoder::new();
+    while let Some(row) = rows.next()? {
+        let id: i64 = row.get(0)?;
+        encoder.clear();
+        encoder.raw(&digest).i64(id).text(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?).i64(row.get(2)?);
+        digest = *blake3::hash(encoder.as_bytes()).as_bytes();
+        newest = Some(id);
+    }
+    Ok(newest.map(|newest| (newest, digest)))
+}
+
+/// The digests of months, each over its sums by payer, with names for numbers. Lines are of months.
+fn digests_of_months(lines: &[UsageLine], names: &Dictionary) -> Result<BTreeMap<i64, Digest>> {
+    let mut by_month: BTreeMap<i64, Vec<Vec<u8>>> = BTreeMap::new();
+    for line in lines {
+        by_month.entry(line.key.day.month().code()).or_default().push(form(line, names)?);
+    }
+    let digest = |(month, mut forms): (i64, Vec<Vec<u8>>)| {
+        // Numbers are of one file; names are not.
+        forms.sort_unstable();
+        let mut encoder = Encoder::new();
+        encoder.i64(month).count(forms.len());
+        for form in &forms {
+            encoder.blob(form);
+        }
+        (month, derived("tokenbook 2026 sums of a month", encoder.as_bytes()))
+    };
+    Ok(by_month.into_iter().map(digest).collect())
+}
+
+fn form(line: &UsageLine, names: &Dictionary) -> Result<Vec<u8>> {
+    let missing = |what: &str| LedgerError::Corrupt(format!("a sum names a {what} that does not exist"));
+    let key = &line.key;
+    let mut encoder = Encoder::new();
+    encoder.text(names.sources.get(&key.source).ok_or_else(|| missing("source"))?);
+    encoder.raw(&canonical::tags(names.tags(key.tag_set).ok_or_else(|| missing("payer"))?));
+    encoder.raw(&canonical::model(names.models.get(&key.model).ok_or_else(|| missing("model"))?));
+    encoder.raw(&canonical::tier(names.tiers.get(&key.tier).ok_or_else(|| missing("service tier"))?));
+    encoder.i64(key.band.code()).i64(line.events).i64(line.active);
+    encoder.i64(line.first_at.nanos()).i64(line.last_at.nanos());
+    for (meter, quantity) in line.quantities.iter() {
+        encoder.u8(meter.code()).i64(quantity);
+    }
+    Ok(encoder.into_bytes())
+}
+
+/// Seals the sums of months that have changed.
+pub(super) fn seal_months(connection: &Connection, ledger: &Ledger, months: &BTreeSet<i64>) -> Result<()> {
+    let names = dictionary::of_payers(connection)?;
+    for month in months {
+        let first = Grain::Month.first_day(*month)?;
+        let lines = sums::lines(connection, ledger, Grain::Month, (first, first))?;
+        match digests_of_months(&lines, &names)?.get(month) {
+            Some(digest) => set(connection, What::Month, *month, digest)?,
+            None => {
+                connection.prepare_cached(FORGET)?.execute((What::Month.code(), month))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The seals as they should be, made from everything that they are of.
+fn computed(connection: &Connection, ledger: &Ledger) -> Result<Seals> {
+    let mut seals = Seals::new();
+    let names = dictionary::of_payers(connection)?;
+    for (month, digest) in digests_of_months(&sums::all_months(connection, ledger)?, &names)? {
+        seals.insert((What::Month.code(), month), digest);
+    }
+    if let Some((last, digest)) = tag_sets_since(connection, 0, [0; 32])? {
+        seals.insert((What::TagSets.code(), last), digest);
+    }
+    for kind in SEALED {
+        // A kind without an entry was never sealed.
+        if chain::has(connection, kind)?
+            && let Some(digest) = facts(connection, kind)?
+        {
+            seals.insert((What::Facts(kind).code(), 0), digest);
+        }
+    }
+    Ok(seals)
+}
+
+impl Write<'_> {
+    /// Makes all seals again.
+    pub(super) fn rebuild_seals(&self) -> Result<()> {
+        let connection = self.connection();
+        let seals = computed(connection, self.ledger())?;
+        connection.execute(FORGET_ALL, [])?;
+        for ((what, span), digest) in &seals {
+            connection.prepare_cached(SET)?.execute((what, span, &digest[..]))?;
+        }
+        Ok(())
+    }
+}
+
+impl Snapshot<'_> {
+    /// Seals that are not of what the tables hold, or not those that the newest entry holds.
+    pub fn changed_seals(&self) -> Result<Vec<String>> {
+        let (stored, computed) = (all(self.connection())?, computed(self.connection(), self.ledger())?);
+        let mut findings = Vec::new();
+        if stored != computed {
+            findings.push("the seals differ from the rows they are of (run `tokenbook rebuild`)".to_owned());
+        }
+        if chain::newest(self.connection())?.is_none_or(|newest| newest.state != root(&computed)) {
+            findings.push("the newest entry holds another state than the tables".to_owned());
+        }
+        Ok(findings)
+    }
+
+    /// The seals of this state, which the newest entry holds.
+    fn seals(&self) -> Result<&Seals> {
+        if let Some(seals) = self.seals.get() {
+            return Ok(seals);
+        }
+        let newest = chain::newest(self.connection())?;
+        let seals = all(self.connection())?;
+        let holds = newest.is_some_and(|newest| newest.hash == newest.computed_hash() && newest.state == root(&seals));
+        if !holds {
+            let what = "the digests of what it holds are not those of the newest entry".to_owned();
+            return Err(LedgerError::Corrupt(what));
+        }
+        Ok(self.seals.get_or_init(|| seals))
+    }
+
+    /// An error if the facts of a kind are others than those that were appended.
+    pub(super) fn prove_facts(&self, kind: Kind, payloads: &Payloads) -> Result<()> {
+        let sealed = self.seals()?.get(&(What::Facts(kind).code(), 0)).copied();
+        let found = digest_of_facts(payloads)?;
+        let same = match sealed {
+            Some(sealed) => sealed == found,
+            None => payloads.iter().next().is_none(),
+        };
+        if same { Ok(()) } else { Err(changed(&format!("rows of kind {}", kind.name()))) }
+    }
+
+    /// An error if the settings are others than those that the ledger was made with.
+    pub fn prove_settings(&self) -> Result<()> {
+        let fact = FACTS.iter().find(|fact| fact.kind() == Kind::Genesis);
+        fact.map_or(Ok(()), |fact| self.prove_facts(Kind::Genesis, &fact.payloads(self.connection())?))
+    }
+
+    /// An error if the tag sets are others than those that imports brought.
+    pub(super) fn prove_tag_sets(&self) -> Result<()> {
+        let (last, digest) = tag_sets_of(self.seals()?);
+        let found = tag_sets_since(self.connection(), 0, [0; 32])?.unwrap_or((0, [0; 32]));
+        if found == (last, digest) { Ok(()) } else { Err(changed("tag sets")) }
+    }
+
+    /// An error if the sums of a period's months are others than those that imports made. Lines are sums by month and payer:
+    /// all of them.
+    pub fn prove_months(&self, period: Period, lines: &[UsageLine], names: &Dictionary) -> Result<()> {
+        let found = digests_of_months(lines, names)?;
+        let (first, last) = (period.first().month().code(), period.last().month().code());
+        let sealed = self.seals()?.range((What::Month.code(), first)..=(What::Month.code(), last));
+        let sealed: BTreeMap<i64, Digest> = sealed.map(|((_, month), digest)| (*month, *digest)).collect();
+        if found == sealed {
+            return Ok(());
+        }
+        let differs = |month: &&i64| found.get(month) != sealed.get(month);
+        let month =
+            found.keys().chain(sealed.keys()).find(differs).and_then(|month| Grain::Month.first_day(*month).ok());
+        let month = month.map_or_else(String::new, |first| format!(" of {}", first.month()));
+        Err(changed(&format!("sums of usage{month}")))
+    }
+}
+
+fn changed(what: &str) -> LedgerError {
+    LedgerError::Corrupt(format!(
+        "the {what} were changed: they are not those that the newest entry of the chain records"
+    ))
+}
