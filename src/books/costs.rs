@@ -1,10 +1,11 @@
 //! What providers say they charge: importing their cost reports, and comparing them with a statement.
 
-use crate::aggregate::AggregateError;
 use crate::books::import::{DEFAULT_SOURCE, ImportError, LISTED};
 use crate::books::reports::{Request, Statement};
+use crate::books::watching::watched;
 use crate::books::{Act, Books, BooksError, Observer};
 use crate::domain::provider_cost::{ProviderCost, ProviderCosts};
+use crate::domain::timestamp::Timestamp;
 use crate::import::costs::{self, COST_FILE_LIMIT, CostFormat};
 use crate::import::input::{Input, Source};
 use crate::import::parse::latest_from;
@@ -18,9 +19,6 @@ use crate::sheet::{Heading, Sheet};
 use crate::text::problem::Problem;
 use std::collections::BTreeMap;
 use std::io::Read;
-
-/// How often a comparison is begun on a ledger that is written to all the time.
-const ATTEMPTS: u32 = 10;
 
 /// How a cost report is imported.
 pub struct CostOptions {
@@ -121,16 +119,11 @@ impl Books {
     ) -> Result<(Statement, ProviderCosts), BooksError> {
         let calendar = self.settings().calendar;
         let start = calendar.start_of(request.period.first());
-        for _ in 0..ATTEMPTS {
-            let statement = self.statement(request, observer)?;
-            let snapshot = self.ledger.snapshot()?;
-            if snapshot.head().to_string() == statement.heading.ledger_head {
-                let last = request.period.last();
-                let end = last.next().map_or(crate::domain::timestamp::Timestamp::LATEST, |day| calendar.start_of(day));
-                return Ok((statement, snapshot.provider_costs(start, end)?));
-            }
-        }
-        Err(BooksError::Aggregate(AggregateError::Ledger(LedgerError::Changed)))
+        let end = request.period.last().next().map_or(Timestamp::LATEST, |day| calendar.start_of(day));
+        watched(observer, |watch| {
+            let snapshot = self.snapshot_for_all()?.watched(watch)?;
+            Ok((self.statement_on(&snapshot, request)?, snapshot.provider_costs(start, end)?))
+        })
     }
 
     /// What providers charge beside what the statement computes.

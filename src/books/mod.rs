@@ -11,6 +11,7 @@ pub mod departments;
 pub mod explain;
 pub mod import;
 pub mod import_options;
+pub mod imports;
 pub mod manifest;
 pub mod maps;
 pub mod month_end;
@@ -228,6 +229,6 @@ impl Books {
 
     /// Makes the daily sums anew from the events. Returns the number of sums.
     pub fn rebuild(&self, observer: &dyn Observer) -> Result<u64, LedgerError> {
-        self.kept(observer, Write::rebuild)
+        self.kept_in(observer, |waiting| self.ledger.mend(waiting), Write::rebuild)
     }
 }

@@ -154,9 +154,7 @@ impl Books {
     ) -> Result<Reports, BooksError> {
         let period = inputs.month.period();
         let request = Request { now: Some(act.now), basis: Basis::Sums, ..Request::of(period) };
-        let statement = self.statement(&request, observer)?;
-        let snapshot = self.ledger.snapshot()?;
-        let (before, after) = snapshot.events_outside(period)?;
+        let (statement, entry, (before, after)) = self.proved(&request, inputs.month, observer)?;
         let (roi, savings) = statement.with_files(inputs)?;
         let mut reports = Reports {
             summary: statement.report("summary", &[])?,
@@ -164,7 +162,7 @@ impl Books {
             coverage: coverage(&statement, period)?,
             outside: Outside { before, after },
             files: 0,
-            entry: snapshot.head().seq,
+            entry,
             roi,
             savings: savings.as_ref().map(|(by_offer, _)| by_offer.clone()),
             statement,
@@ -197,6 +195,22 @@ impl Books {
         folder.write(manifest::NAME, &manifest)?;
         reports.files = folder.written().len();
         Ok(reports)
+    }
+
+    /// Proves what a month is billed from, and makes its statement of the same state. With it the number of the newest
+    /// entry, and the events before and after the month.
+    fn proved(
+        &self,
+        request: &Request,
+        month: Month,
+        observer: &dyn Observer,
+    ) -> Result<(Statement, u64, (i64, i64)), BooksError> {
+        watched(observer, |watch| {
+            let snapshot = self.snapshot_for_all()?.watched(watch)?;
+            self.prove_month(&snapshot, month)?;
+            let statement = self.statement_on(&snapshot, request)?;
+            Ok((statement, snapshot.head().seq, snapshot.events_outside(month.period())?))
+        })
     }
 
     /// Refuses benefits and offers that cannot be read, and files that the reports would replace, before anything is

@@ -11,7 +11,7 @@ use crate::domain::period::Period;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::usage::Dictionary;
 use crate::ledger::LedgerError;
-use crate::ledger::watch::Watch;
+use crate::ledger::transaction::Snapshot;
 use crate::price::alias::{self, AliasRow};
 use crate::price::{Aliases, Book, PriceRow};
 use crate::report::by::Dimension;
@@ -22,9 +22,6 @@ use crate::report::{self, Inputs};
 use crate::sheet::{Heading, Sheet};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-
-/// How often a report is begun on a ledger that is written to all the time.
-const ATTEMPTS: u32 = 10;
 
 /// What is asked of a report.
 #[derive(Debug, Clone)]
@@ -126,22 +123,29 @@ impl Books {
         statement.report(name, &request.by)
     }
 
-    /// Reads and rates a period, from one state of the ledger. Where another process has written meanwhile, once more.
+    /// Reads and rates a period, from one state of the ledger.
     pub fn statement(&self, request: &Request, observer: &dyn Observer) -> Result<Statement, BooksError> {
         watched(observer, |watch| {
-            for _ in 1..ATTEMPTS {
-                match self.statement_of_one_state(request, watch) {
-                    Err(BooksError::Aggregate(AggregateError::Ledger(LedgerError::Changed))) => {}
-                    result => return result,
-                }
+            // Sums by month need one connection. Where more are needed and another process has written before they were
+            // opened, all are opened at once.
+            let snapshot = self.ledger.snapshot()?.watched(watch)?;
+            match self.statement_on(&snapshot, request) {
+                Err(BooksError::Aggregate(AggregateError::Ledger(LedgerError::Changed))) => {}
+                result => return result,
             }
-            self.statement_of_one_state(request, watch)
+            drop(snapshot);
+            self.statement_on(&self.snapshot_for_all()?.watched(watch)?, request)
         })
     }
 
-    fn statement_of_one_state(&self, request: &Request, watch: &Arc<Watch>) -> Result<Statement, BooksError> {
-        let snapshot = self.ledger.snapshot()?.watched(watch)?;
-        watch.begin(Stage::Usage, None);
+    /// A state of the ledger, with a reader for each thread.
+    pub(super) fn snapshot_for_all(&self) -> Result<Snapshot<'_>, LedgerError> {
+        self.ledger.snapshot_for(rayon::current_num_threads())
+    }
+
+    /// Reads and rates a period of a state.
+    pub(super) fn statement_on(&self, snapshot: &Snapshot<'_>, request: &Request) -> Result<Statement, BooksError> {
+        snapshot.watch().begin(Stage::Usage, None);
         snapshot.prove_settings()?;
         let settings = self.settings();
         let (rows, aliases) = (snapshot.prices()?, snapshot.aliases()?);
@@ -153,8 +157,8 @@ impl Books {
             None if request.book.is_none() => &empty,
             None => return Err(BooksError::NoBook(own.to_owned())),
         };
-        let rules = rules::of_snapshot(&snapshot)?;
-        let reading = Reading { snapshot: &snapshot, book, books: &books, rules: &rules };
+        let rules = rules::of_snapshot(snapshot)?;
+        let reading = Reading { snapshot, book, books: &books, rules: &rules };
         let Read { rated, before, names, counted } = reading.of(request)?;
         let known = Known {
             open: &snapshot.quarantine()?,

@@ -4,11 +4,12 @@ use crate::books::watching::watched;
 use crate::books::{Books, Observer, Stage};
 use crate::domain::calendar::Day;
 use crate::domain::key::HASH_BITS;
-use crate::domain::period::Period;
+use crate::domain::period::{Month, Period};
 use crate::ledger::transaction::{Readers, Snapshot};
-use crate::ledger::verify::{DayProof, Finding};
+use crate::ledger::verify::{DayProof, Finding, Proved};
 use crate::ledger::watch::Watch;
 use crate::ledger::{LedgerError, chain};
+use crate::text::problem::listed;
 use rayon::prelude::*;
 use std::path::Path;
 use std::sync::Arc;
@@ -59,7 +60,10 @@ impl Books {
         anchor: Option<Anchor>,
         observer: &dyn Observer,
     ) -> Result<Verification, LedgerError> {
-        watched(observer, |watch| self.verify_snapshot(&self.ledger.snapshot()?.watched(watch)?, depth, anchor))
+        watched(observer, |watch| {
+            let snapshot = self.snapshot_for_all()?.watched(watch)?;
+            self.verify_snapshot(&snapshot, depth, anchor)
+        })
     }
 
     fn verify_snapshot(
@@ -75,16 +79,8 @@ impl Books {
             Some((first, last)) => Period::between(first, last).days().collect(),
             None => Vec::new(),
         };
-        let (readers, key_hash) = (snapshot.readers(), self.key_hash);
-        let prover = snapshot.prover(key_hash)?;
-        let prove = |days: &[Day]| {
-            readers.read(|reader| {
-                let proofs = days.iter().map(|day| reader.prove_day(*day, &prover));
-                proofs.collect::<Result<Vec<DayProof>, LedgerError>>()
-            })
-        };
-        let proofs: Vec<Vec<DayProof>> = days.par_chunks(DAYS_A_TASK).map(prove).collect::<Result<_, _>>()?;
-        let mut proofs: Vec<DayProof> = proofs.into_iter().flatten().collect();
+        let readers = snapshot.readers();
+        let mut proofs = self.prove_days(snapshot, &days)?;
         let events = proofs.iter().map(|day| day.events).sum();
         let revisions = proofs.iter().map(|day| day.revisions).sum();
         let mut findings: Vec<Finding> = proofs.iter().flat_map(|day| day.findings.iter().cloned()).collect();
@@ -99,7 +95,7 @@ impl Books {
         findings.extend(snapshot.changed_months(&mut proofs)?);
         findings.extend(snapshot.changed_meters()?);
         findings.extend(snapshot.changed_seals()?);
-        let proof = snapshot.prove_chain(&proofs)?;
+        let proof = snapshot.prove_chain(&proofs, Proved::All)?;
         findings.extend(proof.findings);
         findings.extend(anchor.and_then(|anchor| missing_anchor(&proof.heads, anchor)));
         if depth == Depth::WithIntegrity {
@@ -114,6 +110,36 @@ impl Books {
             head: snapshot.head().clone(),
             findings,
         })
+    }
+
+    fn prove_days(&self, snapshot: &Snapshot<'_>, days: &[Day]) -> Result<Vec<DayProof>, LedgerError> {
+        let (readers, prover) = (snapshot.readers(), snapshot.prover(self.key_hash)?);
+        let prove = |days: &[Day]| {
+            readers.read(|reader| {
+                let proofs = days.iter().map(|day| reader.prove_day(*day, &prover));
+                proofs.collect::<Result<Vec<DayProof>, LedgerError>>()
+            })
+        };
+        let proofs: Vec<Vec<DayProof>> = days.par_chunks(DAYS_A_TASK).map(prove).collect::<Result<_, _>>()?;
+        Ok(proofs.into_iter().flatten().collect())
+    }
+
+    /// Proves what a month is billed from: every event of the imports that touch it, its sums, and every fact. An error
+    /// says what differs.
+    pub(super) fn prove_month(&self, snapshot: &Snapshot<'_>, month: Month) -> Result<(), LedgerError> {
+        let period = month.period();
+        let span = snapshot.span_of_imports(period)?;
+        let days = span.map_or_else(Vec::new, |span| span.whole_months().days().collect());
+        snapshot.watch().begin(Stage::Events, span.and_then(|span| snapshot.events_within(span.whole_months())));
+        let mut proofs = self.prove_days(snapshot, &days)?;
+        let mut findings: Vec<Finding> = proofs.iter().flat_map(|day| day.findings.iter().cloned()).collect();
+        findings.extend(snapshot.prove_chain(&proofs, Proved::Touching(period))?.findings);
+        if let Some(first) = findings.first() {
+            let more = findings.len() - 1;
+            let others = if more == 0 { String::new() } else { format!(", and {}", listed(more, "other", "others")) };
+            return Err(LedgerError::Corrupt(format!("{first}{others}")));
+        }
+        snapshot.prove_period(period, &mut proofs)
     }
 
     /// Copies the ledger to a new file, which appears only when the copy verifies.

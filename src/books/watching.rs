@@ -44,8 +44,18 @@ impl Books {
         observer: &dyn Observer,
         work: impl FnOnce(&Write<'a>) -> Result<T, E>,
     ) -> Result<T, E> {
+        self.kept_in(observer, |waiting| self.ledger.write(waiting), work)
+    }
+
+    /// The same, in a transaction begun otherwise.
+    pub(super) fn kept_in<'a, T, E: From<LedgerError>>(
+        &'a self,
+        observer: &dyn Observer,
+        begin: impl FnOnce(&dyn Fn()) -> Result<Write<'a>, LedgerError>,
+        work: impl FnOnce(&Write<'a>) -> Result<T, E>,
+    ) -> Result<T, E> {
         watched(observer, |watch| {
-            let write = self.ledger.write(|| observer.waiting())?.watched(watch);
+            let write = begin(&|| observer.waiting())?.watched(watch);
             let result = work(&write)?;
             if observer.stop() {
                 return Err(LedgerError::Stopped.into());

@@ -9,6 +9,7 @@ mod explain;
 pub mod failure;
 mod formats;
 mod import;
+mod imports;
 mod init;
 mod maps;
 mod month_end;
@@ -57,6 +58,7 @@ struct Arguments {
 enum Command {
     Init(init::Arguments),
     Import(import::Arguments),
+    Imports(imports::Arguments),
     Formats(formats::Arguments),
     Maps(maps::Arguments),
     Quarantine(quarantine::Arguments),
@@ -210,6 +212,7 @@ fn dispatch(command: Command, session: &mut Session<'_, '_>) -> Result<Exit, Fai
     match command {
         Command::Init(arguments) => init::run(&arguments, session),
         Command::Import(arguments) => import::run(&arguments, session),
+        Command::Imports(arguments) => imports::run(&arguments, session),
         Command::Formats(arguments) => formats::run(&arguments, session),
         Command::Maps(arguments) => maps::run(&arguments, session),
         Command::Quarantine(arguments) => quarantine::run(&arguments, session),

@@ -14,6 +14,7 @@ use crate::domain::event::PromptSize;
 use crate::domain::key::{EventKey, Half};
 use crate::domain::meter::Meter;
 use crate::domain::quantities::{Quantities, QuantityOverflow};
+use crate::domain::usage::UsageLine;
 use crate::ledger::conflict::{AtKey, Conflict, Stored, Why};
 use crate::ledger::dictionary::{self, Numbers};
 use crate::ledger::insert::{Classed, Inserter};
@@ -84,6 +85,8 @@ pub struct Appender<'w> {
     conflicts: Vec<Conflict>,
     /// The models of records that grew into another band, by day.
     grown: BTreeMap<Day, BTreeSet<i64>>,
+    /// What those have grown by.
+    grown_by: Vec<UsageLine>,
     /// The older states that this file has of records, by the keys of these.
     older: FxHashMap<EventKey, Quantities>,
     forms: Option<seal::Forms>,
@@ -176,6 +179,7 @@ impl<'w> Appender<'w> {
             outcome: Appended::default(),
             conflicts: Vec::new(),
             grown: BTreeMap::new(),
+            grown_by: Vec::new(),
             older: FxHashMap::default(),
             forms: None,
         })
@@ -274,14 +278,13 @@ impl<'w> Appender<'w> {
 
     /// What became of the events; an error if any conflicted. Days on which records have grown are read again, watched.
     pub fn finish(mut self, watch: &Watch) -> Result<Appended> {
+        let lines = [self.months, self.grown_months].map(|mut months| months.take());
+        let of_lines = lines.iter().flatten().map(|line| line.key.day);
+        let changed = of_lines.chain(self.grown.keys().copied()).map(|day| day.month().code()).collect();
+        seals::guard_months(self.connection, self.ledger, &changed)?;
         let mut monthly = Adder::new(self.connection, Grain::Month)?;
-        let mut changed: BTreeSet<i64> = self.grown.keys().map(|day| day.month().code()).collect();
-        for mut months in [self.months, self.grown_months] {
-            let lines = months.take();
-            lines.iter().try_for_each(|line| monthly.add(line))?;
-            changed.extend(lines.iter().map(|line| line.key.day.month().code()));
-        }
-        recount::renew(self.connection, (self.ledger, watch), &self.grown)?;
+        lines.iter().flatten().try_for_each(|line| monthly.add(line))?;
+        recount::renew(self.connection, (self.ledger, watch), &self.grown, &self.grown_by)?;
         seals::seal_months(self.connection, self.ledger, &changed)?;
         self.outcome.resolved.sort_unstable();
         if self.conflicts.is_empty() { Ok(self.outcome) } else { Err(LedgerError::Conflicts(self.conflicts)) }

@@ -167,6 +167,7 @@ pub(super) fn append(
     let (seq, prev, at) = last.map_or((1, [0; 32], now), |last| (last.seq + 1, last.hash, now.max(last.at)));
     let actor = if actor.is_empty() { "unknown" } else { actor };
     let number = stored(seq)?;
+    seals::guard_facts(connection, kind)?;
     connection.execute_batch(DEFER)?;
     rows(number)?;
     let state = seals::state_after(connection, kind)?;
@@ -201,6 +202,14 @@ fn last(connection: &Connection) -> Result<Option<Head>> {
     found
         .map(|(seq, hash, at)| Ok(Head { seq: fits(seq, "entry")?, hash: digest(&hash)?, at: instant(at)? }))
         .transpose()
+}
+
+const STATE: &str = "SELECT state FROM entry ORDER BY seq DESC LIMIT 1";
+
+/// The state that the newest entry holds; none where there is no entry yet.
+pub(super) fn state(connection: &Connection) -> Result<Option<[u8; 32]>> {
+    let state: Option<Vec<u8>> = connection.prepare_cached(STATE)?.query_row([], |row| row.get(0)).optional()?;
+    state.map(|state| digest(&state)).transpose()
 }
 
 const HAS: &str = "SELECT EXISTS (SELECT 1 FROM entry WHERE kind = ?1)";

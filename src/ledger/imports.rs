@@ -8,7 +8,7 @@ use crate::ledger::facts::Payloads;
 use crate::ledger::payload::BatchSeal;
 use crate::ledger::quarantine::{self, Held};
 use crate::ledger::transaction::{Snapshot, Write};
-use crate::ledger::{Result, chain, dictionary, payload, stored};
+use crate::ledger::{Result, chain, dictionary, payload, stored, sums};
 use rusqlite::{Connection, Row};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -185,6 +185,57 @@ impl Snapshot<'_> {
             imports.push(import_row(row)?);
         }
         Ok(imports)
+    }
+}
+
+const MADE: &str = "SELECT seq, at, actor FROM entry WHERE seq = ?1";
+
+/// An import, with who made it and when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImportMade {
+    /// The import.
+    pub row: ImportRow,
+    /// Its entry of the chain.
+    pub entry: i64,
+    /// When it was made.
+    pub at: Timestamp,
+    /// Who made it.
+    pub actor: String,
+}
+
+impl Snapshot<'_> {
+    /// Every import, in the order they were made.
+    pub fn imports_made(&self) -> Result<Vec<ImportMade>> {
+        let mut statement = self.connection().prepare_cached(MADE)?;
+        let mut made = |(row, entry): (ImportRow, i64)| {
+            let (at, actor): (i64, String) = statement.query_row([entry], |of| Ok((of.get(1)?, of.get(2)?)))?;
+            Ok(ImportMade { row, entry, at: chain::instant(at)?, actor })
+        };
+        all(self.connection())?.into_iter().map(&mut made).collect()
+    }
+}
+
+const SPAN: &str =
+    "SELECT min(first_day), max(last_day) FROM import WHERE accepted > 0 AND first_day <= ?2 AND last_day >= ?1";
+
+impl Snapshot<'_> {
+    /// The days of all events that came with events of a period: to prove a batch takes all of its days.
+    pub fn span_of_imports(&self, period: Period) -> Result<Option<Period>> {
+        let days = [period.first().number(), period.last().number()];
+        let span: (Option<i64>, Option<i64>) =
+            self.connection().query_row(SPAN, days, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        match span {
+            (Some(first), Some(last)) => Ok(Some(Period::between(sums::day(first)?, sums::day(last)?))),
+            _ => Ok(None),
+        }
+    }
+}
+
+impl ImportRow {
+    /// Whether it may have brought events of a period.
+    pub(super) fn touches(&self, period: Period) -> bool {
+        let (first, last) = (i64::from(period.first().number()), i64::from(period.last().number()));
+        self.first_day.is_some_and(|day| day <= last) && self.last_day.is_some_and(|day| day >= first)
     }
 }
 

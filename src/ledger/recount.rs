@@ -5,7 +5,7 @@ use crate::domain::event::Band;
 use crate::domain::key::EventKey;
 use crate::domain::period::Month;
 use crate::domain::timestamp::Timestamp;
-use crate::domain::usage::{Tally, UsageLine, UsageSums};
+use crate::domain::usage::{Tally, UsageKey, UsageLine, UsageSums};
 use crate::ledger::class::Classes;
 use crate::ledger::scan::{self, Columns};
 use crate::ledger::sums::{self, Adder, Grain, Months};
@@ -13,6 +13,7 @@ use crate::ledger::transaction::Write;
 use crate::ledger::watch::{Stage, Watch};
 use crate::ledger::{Ledger, LedgerError, Result, dictionary, fits, seals};
 use rusqlite::Connection;
+use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
 
 // One extreme a statement is found at an end of the table; both in one would read all of it.
@@ -72,11 +73,13 @@ const FORGET_MONTH: [&str; 2] = [
     "DELETE FROM usage_monthly_meter WHERE month = ?1 AND model = ?2",
 ];
 
-/// Makes the sums of some models of some days anew from the events, and those of their months from the days.
+/// Makes the sums of some models of some days anew from the events, and those of their months from the days. What records
+/// have grown by since is in no sum yet.
 pub(super) fn renew(
     connection: &Connection,
     (ledger, watch): (&Ledger, &Watch),
     days: &BTreeMap<Day, BTreeSet<i64>>,
+    grown: &[UsageLine],
 ) -> Result<()> {
     if days.is_empty() {
         return Ok(());
@@ -86,24 +89,58 @@ pub(super) fn renew(
     let payers = dictionary::payers(connection)?;
     let (mut daily, mut monthly) = (Adder::new(connection, Grain::Day)?, Adder::new(connection, Grain::Month)?);
     let mut months: BTreeMap<Month, BTreeSet<i64>> = BTreeMap::new();
+    for (day, models) in days {
+        months.entry(day.month()).or_default().extend(models);
+    }
+    // Sums of months are made of those of days: what was changed in these must not come into those.
+    for (month, models) in &months {
+        if of_days(connection, ledger, &payers, (*month, models))? != of_month(connection, ledger, (*month, models))? {
+            let what = format!("the daily sums of {month} are not those that its monthly sums are of");
+            return Err(LedgerError::Corrupt(what));
+        }
+    }
     watch.begin(Stage::Events, events_of_days(connection, days.keys()).ok());
     for (day, models) in days {
-        forget(connection, FORGET_DAY, i64::from(day.number()), models)?;
         let lines = sums_of_day((ledger, watch), &classes, (*day, calendar.start_of(*day)), Some(models))?;
+        let stored = stored_lines(connection, ledger, *day, models)?;
+        let added = grown.iter().filter(|line| line.key.day == *day);
+        same_but_for_bands(*day, &lines, stored.iter().chain(added))?;
+        forget(connection, FORGET_DAY, i64::from(day.number()), models)?;
         lines.iter().try_for_each(|line| daily.add(line))?;
-        months.entry(day.month()).or_default().extend(models);
     }
     for (month, models) in months {
         forget(connection, FORGET_MONTH, month.code(), &models)?;
-        let mut of_month = Months::default();
-        for line in sums::lines(connection, ledger, Grain::Day, (month.first(), month.last()))? {
-            if models.contains(&line.key.model) {
-                of_month.count(ledger, &payers, &line)?;
-            }
-        }
-        of_month.take().iter().try_for_each(|line| monthly.add(line))?;
+        let lines = of_days(connection, ledger, &payers, (month, &models))?;
+        lines.iter().try_for_each(|line| monthly.add(line))?;
     }
     Ok(())
+}
+
+/// The sums of some models of a month, made of those of its days.
+fn of_days(
+    connection: &Connection,
+    ledger: &Ledger,
+    payers: &FxHashMap<i64, i64>,
+    (month, models): (Month, &BTreeSet<i64>),
+) -> Result<Vec<UsageLine>> {
+    let mut of_month = Months::default();
+    for line in sums::lines(connection, ledger, Grain::Day, (month.first(), month.last()))? {
+        if models.contains(&line.key.model) {
+            of_month.count(ledger, payers, &line)?;
+        }
+    }
+    Ok(of_month.take())
+}
+
+/// The sums of some models of a month, as they stand.
+fn of_month(
+    connection: &Connection,
+    ledger: &Ledger,
+    (month, models): (Month, &BTreeSet<i64>),
+) -> Result<Vec<UsageLine>> {
+    let mut lines = sums::lines(connection, ledger, Grain::Month, (month.first(), month.first()))?;
+    lines.retain(|line| models.contains(&line.key.model));
+    Ok(lines)
 }
 
 const EVENTS_OF_DAY: &str = "SELECT coalesce(sum(events), 0) FROM usage_daily WHERE day = ?1";
@@ -115,6 +152,30 @@ fn events_of_days<'a>(connection: &Connection, days: impl Iterator<Item = &'a Da
         total += fits::<u64>(statement.query_row([day.number()], |row| row.get(0))?, "a number of events")?;
     }
     Ok(total)
+}
+
+/// The daily sums of some models as they stand.
+fn stored_lines(connection: &Connection, ledger: &Ledger, day: Day, models: &BTreeSet<i64>) -> Result<Vec<UsageLine>> {
+    let mut lines = sums::lines(connection, ledger, Grain::Day, (day, day))?;
+    lines.retain(|line| models.contains(&line.key.model));
+    Ok(lines)
+}
+
+/// An error if the sums of a day's events are others than those that were made when they came, whatever their bands. What was
+/// changed in the events must not come into the sums.
+fn same_but_for_bands<'l>(day: Day, now: &[UsageLine], before: impl Iterator<Item = &'l UsageLine>) -> Result<()> {
+    let (mut old, mut new) = (UsageSums::new(), UsageSums::new());
+    let whole = |line: &UsageLine| UsageKey { band: Band::Above(0), ..line.key };
+    for line in before {
+        old.add_to(whole(line), line)?;
+    }
+    for line in now {
+        new.add_to(whole(line), line)?;
+    }
+    if old.take() == new.take() {
+        return Ok(());
+    }
+    Err(LedgerError::Corrupt(format!("the events of {day} are not those that its sums were made of")))
 }
 
 fn forget(connection: &Connection, tables: [&str; 2], span: i64, models: &BTreeSet<i64>) -> Result<()> {
@@ -149,8 +210,9 @@ impl Write<'_> {
     /// Makes the daily sums of models anew: when a price has brought a threshold that cuts their bands.
     pub(super) fn rebuild_models(&self, models: &BTreeSet<i64>) -> Result<()> {
         let connection = self.connection();
-        for (model, table) in models.iter().flat_map(|model| TABLES.map(|table| (model, table))) {
-            connection.execute(&format!("DELETE FROM {table} WHERE model = ?1"), [model])?;
+        seals::guard_months(connection, self.ledger(), &sums::months(connection)?)?;
+        for month in sums::months(connection)? {
+            forget(connection, FORGET_MONTH, month, models)?;
         }
         self.recount(Some(models)).map(|_| ())
     }
@@ -167,7 +229,13 @@ impl Write<'_> {
         let mut day = Some(first);
         while let Some(today) = day {
             let day_of_events = (today, calendar.start_of(today));
-            for line in sums_of_day((self.ledger(), self.watch()), &classes, day_of_events, models)? {
+            let lines = sums_of_day((self.ledger(), self.watch()), &classes, day_of_events, models)?;
+            if let Some(models) = models {
+                let stored = stored_lines(connection, self.ledger(), today, models)?;
+                same_but_for_bands(today, &lines, stored.iter())?;
+                forget(connection, FORGET_DAY, i64::from(today.number()), models)?;
+            }
+            for line in lines {
                 daily.add(&line)?;
                 months.count(self.ledger(), &payers, &line)?;
                 written += 1;

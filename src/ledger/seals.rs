@@ -176,6 +176,42 @@ fn form(line: &UsageLine, names: &Dictionary) -> Result<Vec<u8>> {
     Ok(encoder.into_bytes())
 }
 
+/// An error if the seals are not those that the newest entry holds. Whatever appends looks at this first, since it seals
+/// what it adds to: a change that nobody recorded must not be sealed along with it.
+pub(super) fn guard(connection: &Connection) -> Result<()> {
+    let state = chain::state(connection)?;
+    if state.is_none_or(|state| state == root(&all(connection).unwrap_or_default())) { Ok(()) } else { Err(altered()) }
+}
+
+fn altered() -> LedgerError {
+    LedgerError::Corrupt("the digests of what it holds are not those of the newest entry".to_owned())
+}
+
+/// An error if the facts of a kind are others than those that were appended, before more are.
+pub(super) fn guard_facts(connection: &Connection, kind: Kind) -> Result<()> {
+    if kind == Kind::Genesis {
+        // Nothing comes before the first entry.
+        return Ok(());
+    }
+    let Some(digest) = facts(connection, kind)? else { return Ok(()) };
+    let sealed = all(connection)?.get(&(What::Facts(kind).code(), 0)).copied();
+    let same = sealed.map_or(!chain::has(connection, kind)?, |sealed| sealed == digest);
+    if same { Ok(()) } else { Err(changed(&format!("rows of kind {}", kind.name()))) }
+}
+
+/// An error if the sums of months are others than those that imports made, before more is added to them.
+pub(super) fn guard_months(connection: &Connection, ledger: &Ledger, months: &BTreeSet<i64>) -> Result<()> {
+    let (seals, names) = (all(connection)?, dictionary::of_payers(connection)?);
+    for month in months {
+        let first = Grain::Month.first_day(*month)?;
+        let lines = sums::lines(connection, ledger, Grain::Month, (first, first))?;
+        if digests_of_months(&lines, &names)?.get(month) != seals.get(&(What::Month.code(), *month)) {
+            return Err(changed(&format!("sums of usage of {}", first.month())));
+        }
+    }
+    Ok(())
+}
+
 /// Seals the sums of months that have changed.
 pub(super) fn seal_months(connection: &Connection, ledger: &Ledger, months: &BTreeSet<i64>) -> Result<()> {
     let names = dictionary::of_payers(connection)?;
@@ -249,8 +285,7 @@ impl Snapshot<'_> {
         let seals = all(self.connection())?;
         let holds = newest.is_some_and(|newest| newest.hash == newest.computed_hash() && newest.state == root(&seals));
         if !holds {
-            let what = "the digests of what it holds are not those of the newest entry".to_owned();
-            return Err(LedgerError::Corrupt(what));
+            return Err(altered());
         }
         Ok(self.seals.get_or_init(|| seals))
     }

@@ -14,6 +14,7 @@ use crate::ledger::transaction::Snapshot;
 use crate::ledger::{Ledger, LedgerError, Result, chain, fits};
 use rusqlite::{CachedStatement, Connection, Row, Rows, Statement};
 use rustc_hash::FxHashMap;
+use std::collections::BTreeSet;
 
 /// The span a sum is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -387,6 +388,15 @@ impl RareSums<'_> {
             Some(_) => Err(LedgerError::Corrupt("a sum of a rare meter has no sum it belongs to".to_owned())),
         }
     }
+}
+
+const MONTHS: &str = "SELECT DISTINCT month FROM usage_monthly";
+
+/// The months that have sums.
+pub(super) fn months(connection: &Connection) -> Result<BTreeSet<i64>> {
+    let mut statement = connection.prepare(MONTHS)?;
+    let months = statement.query_map([], |row| row.get(0))?;
+    Ok(months.collect::<rusqlite::Result<_>>()?)
 }
 
 /// The lines of every month.

@@ -3,11 +3,11 @@
 use crate::ledger::connection::{Access, Ledger};
 use crate::ledger::seals::Seals;
 use crate::ledger::watch::{Watch, Watched};
-use crate::ledger::{LedgerError, Result, chain};
+use crate::ledger::{LedgerError, Result, chain, seals};
 use rusqlite::{Connection, ErrorCode};
 use std::cell::OnceCell;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Eight megabytes of pages.
@@ -15,6 +15,12 @@ const FRAMES_WORTH_MOVING: i64 = 1_000;
 
 /// How long a writer waits for another.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long readers wait for a writer before they begin without its lock.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How often readers begin on a ledger whose lock cannot be had.
+const ATTEMPTS: u32 = 50;
 
 /// Transactions inside of a rehearsal.
 const OPEN_INNER: &str = "SAVEPOINT inner";
@@ -28,6 +34,10 @@ pub struct Snapshot<'a> {
     head: chain::Head,
     watch: Arc<Watch>,
     watched: Option<Watched>,
+    /// Whether its transaction goes on when it is dropped: that of a reader that waits for the next work.
+    stays: bool,
+    /// Connections that have read this state already, for other threads.
+    pool: Pool,
     /// The seals of this state, once they were compared with the chain.
     pub(super) seals: OnceCell<Seals>,
 }
@@ -54,14 +64,42 @@ impl Ledger {
     pub fn snapshot(&self) -> Result<Snapshot<'_>> {
         self.connection.execute_batch(if self.is_rehearsing() { OPEN_INNER } else { "BEGIN" })?;
         match patiently(|| chain::head(&self.connection)) {
-            Ok(head) => {
-                Ok(Snapshot { ledger: self, head, watch: Arc::default(), watched: None, seals: OnceCell::new() })
-            }
+            Ok(head) => Ok(Snapshot::of(self, head)),
             Err(error) => {
                 self.undo();
                 Err(error)
             }
         }
+    }
+
+    /// Starts reading, on as many connections as other threads will need too: all of one state.
+    ///
+    /// Others write meanwhile. While the connections are opened, which takes milliseconds, a writer's lock keeps them from
+    /// it. Where that cannot be had, as on a file that cannot be written, it is tried until nobody has written in between.
+    pub fn snapshot_for(&self, threads: usize) -> Result<Snapshot<'_>> {
+        if self.is_rehearsing() {
+            return self.snapshot();
+        }
+        for _ in 1..ATTEMPTS {
+            let lock = self.lock();
+            let snapshot = self.snapshot()?;
+            let filled = snapshot.fill_pool(threads);
+            drop(lock);
+            match filled {
+                Err(LedgerError::Changed) => {}
+                Err(error) => return Err(error),
+                Ok(()) => return Ok(snapshot),
+            }
+        }
+        Err(LedgerError::Changed)
+    }
+
+    /// A connection that holds a writer's lock, where one can be had soon.
+    fn lock(&self) -> Option<Self> {
+        let writer = Self::open(self.path(), Access::Write).ok()?;
+        writer.connection.busy_timeout(LOCK_PATIENCE).ok()?;
+        writer.connection.execute_batch("BEGIN IMMEDIATE").ok()?;
+        Some(writer)
     }
 
     /// Starts a rehearsal: others can read meanwhile, and not write.
@@ -87,6 +125,13 @@ impl Ledger {
 
     /// Starts appending. Waits for another writer; `waiting` is called once if there is one, and may give up.
     pub fn write(&self, waiting: impl FnOnce()) -> Result<Write<'_>> {
+        let write = self.mend(waiting)?;
+        seals::guard(&self.connection)?;
+        Ok(write)
+    }
+
+    /// Starts writing where what is derived may have been changed: to make it again. Else like [`Ledger::write`].
+    pub fn mend(&self, waiting: impl FnOnce()) -> Result<Write<'_>> {
         if self.is_rehearsing() {
             self.connection.execute_batch(OPEN_INNER)?;
         } else {
@@ -110,6 +155,7 @@ impl Ledger {
                 let mut write = Write { ledger: self, open: false, alone: true, watch: Arc::default() };
                 self.begin("BEGIN EXCLUSIVE", waiting)?;
                 write.open = true;
+                seals::guard(&self.connection)?;
                 Ok(write)
             }
             Ok(_) => self.write(waiting),
@@ -162,6 +208,21 @@ fn rollback(connection: &Connection) {
     }
 }
 
+impl<'a> Snapshot<'a> {
+    fn of(ledger: &'a Ledger, head: chain::Head) -> Self {
+        let (watch, pool) = (Arc::default(), Pool::default());
+        Self { ledger, head, watch, watched: None, stays: false, pool, seals: OnceCell::new() }
+    }
+
+    /// Opens readers of this state; an error if the ledger has moved on meanwhile.
+    fn fill_pool(&self, readers: usize) -> Result<()> {
+        let opened: Vec<Ledger> =
+            (0..readers).map(|_| reader_of(self.ledger.path(), &self.head)).collect::<Result<_>>()?;
+        self.pool.0.lock().unwrap_or_else(PoisonError::into_inner).extend(opened);
+        Ok(())
+    }
+}
+
 impl Snapshot<'_> {
     /// The same snapshot, watched: it and its readers tell how far they have come, and can be stopped.
     pub fn watched(self, watch: &Arc<Watch>) -> Result<Self> {
@@ -195,7 +256,9 @@ impl Drop for Snapshot<'_> {
     fn drop(&mut self) {
         // Nothing may interrupt the end.
         self.watched = None;
-        self.ledger.undo();
+        if !self.stays {
+            self.ledger.undo();
+        }
     }
 }
 
@@ -206,18 +269,33 @@ impl Drop for Rehearsal<'_> {
     }
 }
 
+/// Connections at one state, each in a transaction of its own, that wait for work.
+#[derive(Debug, Clone, Default)]
+struct Pool(Arc<Mutex<Vec<Ledger>>>);
+
 /// Opens a ledger again for other threads, each at the same state.
 #[derive(Debug, Clone)]
 pub struct Readers {
     path: PathBuf,
     head: chain::Head,
     watch: Arc<Watch>,
+    pool: Pool,
+}
+
+/// Opens a ledger once more, and begins to read it at a state; an error if it has moved on.
+fn reader_of(path: &Path, head: &chain::Head) -> Result<Ledger> {
+    let reader = Ledger::open(path, Access::Read)?;
+    // Each reads on and on, and there may be many: what one has passed it does not visit again.
+    reader.connection.pragma_update(None, "cache_size", -1_024)?;
+    reader.connection.execute_batch("BEGIN")?;
+    if patiently(|| chain::head(&reader.connection))? == *head { Ok(reader) } else { Err(LedgerError::Changed) }
 }
 
 impl Snapshot<'_> {
     /// Readers of this state, for other threads.
     pub fn readers(&self) -> Readers {
-        Readers { path: self.ledger.path().to_owned(), head: self.head.clone(), watch: Arc::clone(&self.watch) }
+        let (path, watch) = (self.ledger.path().to_owned(), Arc::clone(&self.watch));
+        Readers { path, head: self.head.clone(), watch, pool: self.pool.clone() }
     }
 }
 
@@ -227,14 +305,14 @@ impl Readers {
         &self,
         work: impl FnOnce(&Snapshot<'_>) -> std::result::Result<T, E>,
     ) -> std::result::Result<T, E> {
-        let reader = Ledger::open(&self.path, Access::Read)?;
-        // Each reads on and on, and there may be many: what one has passed it does not visit again.
-        reader.connection.pragma_update(None, "cache_size", -1_024).map_err(LedgerError::from)?;
-        let snapshot = reader.snapshot()?.watched(&self.watch)?;
-        if snapshot.head != self.head {
-            return Err(LedgerError::Changed.into());
-        }
-        work(&snapshot)
+        let waiting = self.pool.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let reader = waiting.map_or_else(|| reader_of(&self.path, &self.head), Ok)?;
+        let mut snapshot = Snapshot::of(&reader, self.head.clone());
+        snapshot.stays = true;
+        snapshot.pool = self.pool.clone();
+        let done = work(&snapshot.watched(&self.watch)?)?;
+        self.pool.0.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
+        Ok(done)
     }
 }
 

@@ -5,11 +5,13 @@ use crate::domain::canonical::EventParts;
 use crate::domain::event::QUANTITY_LIMIT;
 use crate::domain::key::{EventKey, Half, KeyHash, SourceHasher};
 use crate::domain::meter::Meter;
+use crate::domain::period::Period;
 use crate::domain::tags::TagSet;
 use crate::domain::usage::{Tally, UsageLine};
 use crate::ledger::append::batch_digest;
 use crate::ledger::class::Classes;
 use crate::ledger::facts::{self, Expected};
+use crate::ledger::imports::ImportRow;
 use crate::ledger::recount;
 use crate::ledger::revision::{Grown, Parts, REVISION};
 use crate::ledger::scan::{Columns, StoredEvent};
@@ -195,6 +197,15 @@ impl Snapshot<'_> {
         Ok(findings)
     }
 
+    /// The monthly sums of a period whose days were all proved are those that the newest entry holds.
+    pub fn prove_period(&self, period: Period, days: &mut [DayProof]) -> Result<()> {
+        let mut computed = Months::default();
+        days.iter_mut().try_for_each(|day| computed.merge(std::mem::take(&mut day.month)))?;
+        let lines = computed.take();
+        let of_period: Vec<UsageLine> = lines.into_iter().filter(|line| period.contains(line.key.day)).collect();
+        self.prove_months(period, &of_period, &dictionary::of_payers(self.connection())?)
+    }
+
     /// Monthly sums that are not those of the days, and payers that are not those of their tag sets.
     pub fn changed_months(&self, days: &mut [DayProof]) -> Result<Vec<Finding>> {
         let mut computed = Months::default();
@@ -299,10 +310,10 @@ impl Snapshot<'_> {
 
     /// Reads the chain and makes every payload again from the tables; the batches that these hold are compared with what the
     /// days proved.
-    pub fn prove_chain(&self, days: &[DayProof]) -> Result<ChainProof> {
+    pub fn prove_chain(&self, days: &[DayProof], proved: Proved) -> Result<ChainProof> {
         let connection = self.connection();
         let mut proof = ChainProof { findings: facts::broken_tables(connection)?, ..ChainProof::default() };
-        self.prove_batches(days, &mut proof)?;
+        self.prove_batches(days, proved, &mut proof)?;
         let mut expected = Expected::read(connection, &mut proof.findings)?;
         let (mut prev, mut seq, mut at) = ([0; 32], 0, None);
         chain::entries(connection, |entry| {
@@ -323,15 +334,19 @@ impl Snapshot<'_> {
         Ok(proof)
     }
 
-    /// Compares every batch with the events that name it.
-    fn prove_batches(&self, days: &[DayProof], proof: &mut ChainProof) -> Result<()> {
+    /// Compares batches with the events that name them: of all imports, or of those that touch a period.
+    fn prove_batches(&self, days: &[DayProof], proved: Proved, proof: &mut ChainProof) -> Result<()> {
         let mut by_batch: BTreeMap<i64, Vec<DaySeal>> = BTreeMap::new();
         for (batch, seal) in days.iter().flat_map(|day| &day.seals) {
             let seal = DaySeal { day: seal.day, events: seal.events, digest: seal.digest };
             by_batch.entry(*batch).or_default().push(seal);
         }
         let mut batches = imports::batches(self.connection())?;
-        for (import, _) in imports::all(self.connection())? {
+        let is_proved = |import: &ImportRow| match proved {
+            Proved::All => true,
+            Proved::Touching(period) => import.touches(period),
+        };
+        for (import, _) in imports::all(self.connection())?.into_iter().filter(|(import, _)| is_proved(import)) {
             for stored in batches.remove(&import.id).unwrap_or_default() {
                 let days = by_batch.remove(&stored.id).unwrap_or_default();
                 let events = i64::try_from(days.iter().map(|day| day.events).sum::<u64>()).unwrap_or(i64::MAX);
@@ -342,7 +357,7 @@ impl Snapshot<'_> {
                 proof.batches += 1;
             }
         }
-        for batch in by_batch.into_keys() {
+        for batch in by_batch.into_keys().filter(|_| proved == Proved::All) {
             proof.findings.push(format!("events name batch {batch}, which is not there"));
         }
         Ok(())
@@ -383,6 +398,15 @@ pub(super) fn parts<'a>(event: &'a StoredEvent<'_>, forms: &'a FxHashMap<i64, Ve
         at: event.at,
         class: forms.get(&event.class.number).ok_or_else(missing)?,
     })
+}
+
+/// Which imports' events were proved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proved {
+    /// Those of all.
+    All,
+    /// Those of the imports that may have brought events of a period.
+    Touching(Period),
 }
 
 /// What the chain proves.

@@ -8,6 +8,7 @@ mod aliases;
 mod departments;
 mod explain;
 mod import;
+mod imports;
 mod init;
 mod month_end;
 mod prices;

@@ -1,5 +1,6 @@
 //! The ledger as a file: what it refuses, what `verify` finds, what a copy is.
 
+mod beside;
 #[path = "../desk/mod.rs"]
 mod desk;
 mod generated;

@@ -106,10 +106,6 @@ impl Appender<'_> {
         let Payer { source, tag_set, model, tier } = self.payer_of(row)?;
         let thresholds = self.thresholds_of(row);
         let band = Band::of(prompt, state.prompt_size()?, &thresholds);
-        if band != history.band(&thresholds)? {
-            self.grown.entry(key.day()).or_default().insert(model);
-            return Ok(());
-        }
         let (day, priced_at) = (key.day(), self.calendar.start_of(key.day()));
         let active = i64::from(state.is_active()) - i64::from(history.now()?.is_active());
         let line = UsageLine {
@@ -120,6 +116,11 @@ impl Appender<'_> {
             last_at: row.at,
             quantities: added.clone(),
         };
+        if band != history.band(&thresholds)? {
+            self.grown.entry(day).or_default().insert(model);
+            self.grown_by.push(line);
+            return Ok(());
+        }
         self.daily.add(&line)?;
         self.grown_months.count(self.ledger, &self.numbers.payers, &line)
     }

@@ -1,0 +1,57 @@
+//! The imports of a ledger, each named by its entry of the chain.
+
+use crate::books::rules::heading_of;
+use crate::books::{Books, BooksError};
+use crate::domain::calendar::Day;
+use crate::ledger::imports::{ImportMade, ImportRow};
+use crate::sheet::{Cell, Column, Sheet};
+
+impl Books {
+    /// Every import that brought something: when, by whom, which file, and what became of its lines.
+    pub fn import_list(&self) -> Result<Sheet, BooksError> {
+        let snapshot = self.ledger.snapshot()?;
+        let rows = snapshot.imports_made()?.iter().map(cells).collect();
+        let text = Column::text as fn(&'static str) -> Column;
+        let number = Column::number as fn(&'static str) -> Column;
+        let columns = [
+            (number, "entry"),
+            (text, "imported_at"),
+            (text, "actor"),
+            (text, "source"),
+            (text, "file"),
+            (text, "format"),
+            (number, "lines"),
+            (number, "accepted"),
+            (number, "duplicates"),
+            (number, "quarantined"),
+            (text, "first_day"),
+            (text, "last_day"),
+            (text, "options"),
+        ];
+        let columns = columns.map(|(column, name)| column(name)).into();
+        Ok(Sheet { heading: heading_of(&snapshot, "imports", "all".to_owned()), columns, rows, total: None })
+    }
+}
+
+fn cells(made: &ImportMade) -> Vec<Cell> {
+    let ImportMade { row, entry, at, actor } = made;
+    let ImportRow { source, file, format, lines, accepted, duplicates, quarantined, options, .. } = row;
+    let day = |number: Option<i64>| {
+        Cell::Text(number.and_then(Day::from_number).map_or_else(String::new, |day| day.to_string()))
+    };
+    vec![
+        Cell::Count(i128::from(*entry)),
+        Cell::Text(at.to_string()),
+        Cell::Text(actor.clone()),
+        Cell::Text(source.clone()),
+        Cell::Text(file.clone()),
+        Cell::Text(format.clone()),
+        Cell::Count(i128::from(*lines)),
+        Cell::Count(i128::from(*accepted)),
+        Cell::Count(i128::from(*duplicates)),
+        Cell::Count(i128::from(*quarantined)),
+        day(row.first_day),
+        day(row.last_day),
+        Cell::Text(options.clone()),
+    ]
+}

@@ -1,0 +1,20 @@
+//! `tokenbook imports`.
+
+use crate::desk::{Desk, HEADER, Outcome, usage};
+
+#[test]
+fn a_list_names_each_import_by_its_entry() -> Outcome {
+    let desk = Desk::new()?;
+    desk.write("a.csv", usage(0, 3))?;
+    desk.write("b.csv", format!("{HEADER}\nx,2026-11-05T10:00:00Z,m,Legal,1,1\ny,bad,m,Legal,1,1\n"))?;
+    assert_eq!(desk.print(&["imports", "list", "--format", "csv"])?.lines().count(), 1);
+    desk.run(&["import", "a.csv"])?.ends(0)?;
+    desk.run(&["import", "b.csv", "--quarantine", "--source", "gateway"])?.ends(4)?;
+    let list = desk.print(&["imports", "list", "--format", "csv"])?;
+    let rows: Vec<Vec<&str>> = list.lines().map(|line| line.split(',').collect()).collect();
+    assert_eq!(rows[0][..6], ["entry", "imported_at", "actor", "source", "file", "format"]);
+    assert_eq!(rows[1][2..], ["tester", "default", "a.csv", "csv", "4", "3", "0", "0", "2026-10-01", "2026-10-03", ""]);
+    assert_eq!((rows[1][0], rows[2][0]), ("2", "3"));
+    assert_eq!(rows[2][2..12], ["tester", "gateway", "b.csv", "csv", "3", "1", "0", "1", "2026-11-05", "2026-11-05"]);
+    Ok(())
+}
