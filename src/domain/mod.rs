@@ -20,6 +20,7 @@ pub mod quantities;
 pub mod rate;
 pub mod ratio;
 pub mod rule;
+pub mod secret;
 pub mod tags;
 pub mod timestamp;
 pub mod usage;

@@ -5,7 +5,7 @@
 
 use crate::domain::calendar::Calendar;
 use crate::domain::meter::{Meter, Side, Unit};
-use crate::domain::name::Name;
+use crate::domain::name::TagValue;
 use crate::domain::tags::TagKey;
 use crate::import::field::Field;
 use crate::text::problem::Problem;
@@ -247,7 +247,7 @@ fn constants(root: &Section<'_>) -> Result<Vec<(String, String)>, Problem> {
     let Some(constants) = root.table("constants")? else { return Ok(Vec::new()) };
     constants.entries(|key, value| {
         let text = value.text()?;
-        Name::tag_value(text).map_err(|error| value.problem(error, "a name"))?;
+        TagValue::new(text).map_err(|error| value.problem(error, "a name"))?;
         match key {
             "model" | "provider" | "service_tier" => {}
             _ => drop(tag_key(key, value)?),

@@ -4,9 +4,9 @@
 //! checking and locking happen once for each distinct text and thread, not for each record.
 
 use crate::domain::batch::{Class, Names};
-use crate::domain::event::{Model, PromptSize, ServiceTier};
-use crate::domain::name::Name;
-use crate::domain::name::looks_secret;
+use crate::domain::event::{Model, PromptSize, ServiceTier, UsageEvent};
+use crate::domain::name::{Name, TagValue};
+use crate::domain::secret::looks_secret;
 use crate::domain::tags::{IgnoredTags, Tag, TagKey, TagSet};
 use crate::text::problem::{Problem, excerpt, grouped};
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -81,6 +81,14 @@ impl SharedNames {
 }
 
 impl SharedNames {
+    /// The place of the class of an event.
+    pub fn class_of(&self, event: &UsageEvent) -> Result<u32, Problem> {
+        let model = self.model(event.model.clone());
+        let tier = self.tier(event.tier.clone())?;
+        let tags = self.tags(event.tags.clone())?;
+        Ok(self.class(Class { model, tags, tier, prompt: event.usage.prompt() }))
+    }
+
     fn class(&self, class: Class) -> u32 {
         let index = &mut *self.index();
         place(&mut index.classes, &mut index.names.classes, class)
@@ -264,12 +272,12 @@ impl NameCache {
     }
 }
 
-fn checked_tag(key: &str, value: &str) -> Result<(TagKey, Name), Problem> {
+fn checked_tag(key: &str, value: &str) -> Result<(TagKey, TagValue), Problem> {
     let checked =
         TagKey::new(key).map_err(|error| Problem::value("tags", key, error, "a key such as team or api_key"))?;
     let field = if TagKey::OWN_FIELDS.contains(&key) { key.to_owned() } else { format!("tag.{key}") };
     let expected = "a name of visible characters, without spaces around it (for a key: its alias)";
-    let value = Name::tag_value(value).map_err(|error| Problem::value(&field, value, error, expected))?;
+    let value = TagValue::new(value).map_err(|error| Problem::value(&field, value, error, expected))?;
     Ok((checked, value))
 }
 

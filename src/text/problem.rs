@@ -71,7 +71,7 @@ fn visible(text: String) -> String {
 
 /// A value for a message: quoted, shortened, control and invisible characters escaped, secrets left out.
 pub fn excerpt(value: &str) -> String {
-    if crate::domain::name::looks_secret(value) {
+    if crate::domain::secret::looks_secret(value) {
         return "a value that looks like a secret (not shown)".to_owned();
     }
     let mut shown: String = value.chars().take(SHOWN).flat_map(char::escape_debug).collect();
