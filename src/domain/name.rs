@@ -12,6 +12,7 @@ use crate::domain::secret::looks_secret;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::ops::RangeInclusive;
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 use unicode_security::confusable_detection::skeleton;
 
@@ -174,13 +175,44 @@ pub fn composed(text: &str) -> Cow<'_, str> {
     if text.is_ascii() || is_nfc(text) { Cow::Borrowed(text) } else { Cow::Owned(text.nfc().collect()) }
 }
 
-fn holds_invisible(text: &str) -> bool {
-    text.chars().any(is_invisible)
-}
+/// Characters that cannot be seen or that turn text around. Two names that differ only by them look the same. All of
+/// Unicode's `Default_Ignorable_Code_Point` (DerivedCoreProperties.txt, version 17.0) but for the selectors below, with
+/// the separators of lines and paragraphs, the marks of annotations, and the blank pattern of Braille.
+const INVISIBLE: [RangeInclusive<char>; 17] = [
+    '\u{ad}'..='\u{ad}',
+    '\u{34f}'..='\u{34f}',
+    '\u{61c}'..='\u{61c}',
+    // Fillers of Hangul, two of them, and further below the same in other forms.
+    '\u{115f}'..='\u{1160}',
+    '\u{17b4}'..='\u{17b5}',
+    '\u{180b}'..='\u{180f}',
+    // Among them the joiner U+200D: an emoji made of several is refused for it.
+    '\u{200b}'..='\u{200f}',
+    '\u{2028}'..='\u{202e}',
+    '\u{2060}'..='\u{206f}',
+    '\u{2800}'..='\u{2800}',
+    '\u{3164}'..='\u{3164}',
+    '\u{feff}'..='\u{feff}',
+    '\u{ffa0}'..='\u{ffa0}',
+    '\u{fff0}'..='\u{fffb}',
+    '\u{1bca0}'..='\u{1bca3}',
+    '\u{1d173}'..='\u{1d17a}',
+    // Tags, and more selectors.
+    '\u{e0000}'..='\u{e0fff}',
+];
 
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200c}' | '\u{200e}'..='\u{200f}'
-        | '\u{202a}'..='\u{202e}' | '\u{2028}'..='\u{2029}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
+/// Selectors of a symbol's look: `❤` with one of them is a red heart. Behind anything but a symbol they show nothing.
+const SELECTORS: RangeInclusive<char> = '\u{fe00}'..='\u{fe0f}';
+
+fn holds_invisible(text: &str) -> bool {
+    let mut before = ' ';
+    text.chars().any(|c| {
+        let behind = std::mem::replace(&mut before, c);
+        if SELECTORS.contains(&c) {
+            return behind.is_ascii() || behind.is_alphanumeric() || SELECTORS.contains(&behind);
+        }
+        !c.is_ascii() && INVISIBLE.iter().any(|range| range.contains(&c))
+    })
 }
 
 /// What is left of a name without case, spacing and the differences of letters that look alike.
@@ -229,6 +261,28 @@ mod tests {
         assert_eq!(TagValue::new("(unallocated)"), Err(NameError::Reserved));
         assert_eq!(TagValue::new("sk-live-0123456789abcdef0123"), Err(NameError::Secret));
         assert!(TagValue::new("a,\"b\"\nc").is_ok());
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_no_part_of_a_name() {
+        let marks =
+            ["3164", "115F", "1160", "FFA0", "2800", "200D", "200C", "34F", "180E", "2060", "E0001", "E0041", "E0100"];
+        let marks = marks.into_iter().filter_map(|code| char::from_u32(u32::from_str_radix(code, 16).ok()?));
+        let mut count = 0;
+        for mark in marks.chain(['\u{fe0f}']) {
+            for text in
+                [format!("{mark}"), format!("{mark}a"), format!("a{mark}b"), format!("a{mark}"), format!("é{mark}")]
+            {
+                assert_eq!(Name::new(&text), Err(NameError::Invisible), "{text:?}");
+                assert_eq!(TagValue::new(&text), Err(NameError::Invisible), "{text:?}");
+                count += 1;
+            }
+        }
+        assert_eq!(count, 70);
+        for text in ["❤\u{fe0f} Team", "🚀", "한국", "日本", "Ⅷ", "⠓⠑"] {
+            assert!(Name::new(text).is_ok(), "{text:?}");
+        }
+        assert!(Name::new("❤\u{fe0f}\u{fe0f}").is_err());
     }
 
     #[test]
