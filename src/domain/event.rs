@@ -1,7 +1,7 @@
 //! One usage event: what a request, or a vendor's bucket of requests, used.
 
 use crate::domain::meter::Meter;
-use crate::domain::name::{self, NAME_LIMIT, Name, NameError};
+use crate::domain::name::{self, Name, NameError};
 use crate::domain::quantities::Quantities;
 use crate::domain::tags::TagSet;
 use crate::domain::timestamp::Timestamp;
@@ -141,7 +141,7 @@ pub struct EventId(Box<str>);
 impl EventId {
     /// An id of 1 to 256 bytes of visible characters, without white space around it.
     pub fn new(id: &str) -> Result<Self, NameError> {
-        name::check(id, NAME_LIMIT)?;
+        name::check_id(id)?;
         Ok(Self(id.into()))
     }
 

@@ -8,7 +8,7 @@
 //! These rules judge what comes in. A name that a ledger holds was judged by the version that wrote it, and is read back
 //! with `recorded`: a rule that grows, such as a new form of secrets, must not make an old ledger unreadable.
 
-use crate::domain::secret::looks_secret;
+use crate::domain::secret::{id_looks_secret, looks_secret};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -60,7 +60,7 @@ impl Name {
     pub fn new(text: &str) -> Result<Self, NameError> {
         // The composed form is what is kept, and it may be longer than what came.
         let text = composed(text);
-        check(&text, NAME_LIMIT)?;
+        check(&text, NAME_LIMIT, looks_secret)?;
         Ok(Self(text.into()))
     }
 
@@ -97,8 +97,10 @@ impl TagValue {
     pub fn new(text: &str) -> Result<Self, NameError> {
         let text = composed(text);
         not_reserved(&text)?;
-        match check(&text, VALUE_LIMIT) {
-            Err(NameError::Control) if text.contains('\n') => check(&text.replace('\n', " "), VALUE_LIMIT)?,
+        match check(&text, VALUE_LIMIT, looks_secret) {
+            Err(NameError::Control) if text.contains('\n') => {
+                check(&text.replace('\n', " "), VALUE_LIMIT, looks_secret)?;
+            }
             other => other?,
         }
         Ok(Self(text.into()))
@@ -140,8 +142,13 @@ fn check_recorded(text: &str, limit: usize) -> Result<(), NameError> {
     }
 }
 
-/// Checks a text without keeping it. The way for clean ASCII, which is nearly every name, is one pass over the bytes.
-pub fn check(text: &str, limit: usize) -> Result<(), NameError> {
+/// Checks an id without keeping it.
+pub fn check_id(id: &str) -> Result<(), NameError> {
+    check(id, NAME_LIMIT, id_looks_secret)
+}
+
+/// The way for clean ASCII, which is nearly every name, is one pass over the bytes.
+fn check(text: &str, limit: usize, is_secret: fn(&str) -> bool) -> Result<(), NameError> {
     let bytes = text.as_bytes();
     if bytes.len() > limit {
         return Err(NameError::TooLong(limit));
@@ -149,7 +156,7 @@ pub fn check(text: &str, limit: usize) -> Result<(), NameError> {
     let (Some(first), Some(last)) = (bytes.first(), bytes.last()) else {
         return Err(NameError::Empty);
     };
-    if looks_secret(text) {
+    if is_secret(text) {
         return Err(NameError::Secret);
     }
     if *first == b' ' || *last == b' ' {

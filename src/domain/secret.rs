@@ -149,47 +149,76 @@ fn named(text: &str) -> Option<usize> {
     })
 }
 
-/// Whether a text is, as a whole, a secret access key of AWS: 40 letters of Base64 without a mark.
-fn is_access_key(text: &str) -> bool {
-    let has = |of: fn(&u8) -> bool| text.as_bytes().iter().any(of);
-    let words = text.split(|c: char| !c.is_ascii_lowercase()).any(|word| word.len() >= 6);
-    text.len() == 40
-        && text.bytes().all(|byte| base64(byte) && byte != b'=')
-        && has(u8::is_ascii_uppercase)
-        && has(u8::is_ascii_lowercase)
-        && has(u8::is_ascii_digit)
-        && has(|byte| matches!(byte, b'+' | b'/'))
-        && !words
+/// The length of a secret access key of AWS at the start of a text: 40 letters of Base64 without a mark. A path is made
+/// of words, which such a key has not.
+fn access_key(text: &str) -> Option<usize> {
+    let key = text.get(..40).filter(|_| run(text, base64) == 40)?;
+    let has = |of: fn(&u8) -> bool| key.as_bytes().iter().any(of);
+    let words = key.split(|c: char| !c.is_ascii_lowercase()).any(|word| word.len() >= 6);
+    let mixed = has(u8::is_ascii_uppercase) && has(u8::is_ascii_lowercase) && has(u8::is_ascii_digit);
+    (mixed && has(|byte| matches!(byte, b'+' | b'/')) && !key.contains('=') && !words).then_some(40)
 }
 
-/// Whether a word may begin behind a byte.
-const fn is_separator(byte: u8) -> bool {
-    !url(byte)
+/// The secret that begins at a place.
+fn at(text: &str, start: usize) -> Option<Range<usize>> {
+    let (before, rest) = text.split_at_checked(start)?;
+    let length = FORMS.iter().find_map(|form| form.length(rest)).or_else(|| named(rest));
+    let length = length.or_else(|| if before.ends_with(['+', '/']) { None } else { access_key(rest) })?;
+    Some(start..start + length)
 }
 
-/// The first secret in a text.
+/// The places at which a word begins.
+fn starts(text: &str) -> impl Iterator<Item = usize> {
+    let ends = text.bytes().enumerate().filter(|(_, byte)| !byte.is_ascii_alphanumeric());
+    std::iter::once(0).chain(ends.map(|(end, _)| end + 1))
+}
+
+/// The first secret in a text. Behind a dash or an underscore a word with dashes is one only if a long part of it has no
+/// dash: `batch-sk-…` is one, `eu-sk-bratislava-2026` is not.
 pub fn find(text: &str) -> Option<Range<usize>> {
-    if is_access_key(text) {
-        return Some(0..text.len());
-    }
-    let at = |start: usize| {
-        let rest = text.get(start..)?;
-        let length = FORMS.iter().find_map(|form| form.length(rest)).or_else(|| named(rest))?;
-        Some(start..start + length)
-    };
-    at(0).or_else(|| {
-        // Nearly all ids and names are one word. A sum over all bytes is what compilers turn into vector instructions.
-        if !text.bytes().fold(false, |found, byte| found | is_separator(byte)) {
-            return None;
-        }
-        let ends = text.bytes().enumerate().filter(|(_, byte)| is_separator(*byte));
-        ends.map(|(end, _)| end + 1).find_map(at)
+    starts(text).find_map(|start| {
+        let found = at(text, start)?;
+        let inside = text.get(..start).is_some_and(|before| before.ends_with(['-', '_']));
+        let long = text.get(found.clone())?.split(['-', '_']).any(|word| word.len() >= 16);
+        (!inside || long).then_some(found)
     })
 }
 
 /// Whether a text holds a secret.
 pub fn looks_secret(text: &str) -> bool {
     find(text).is_some()
+}
+
+/// Whether an id holds a secret. This is asked of every event's id, so inside an id of letters, digits, `-` and `_` alone,
+/// which nearly all are, it looks at the start only.
+pub fn id_looks_secret(id: &str) -> bool {
+    // A sum over all bytes is what compilers turn into vector instructions.
+    if !id.bytes().fold(true, |plain, byte| plain & url(byte)) {
+        return looks_secret(id);
+    }
+    begins_like_one(id.as_bytes()) && FORMS.iter().any(|form| form.length(id).is_some())
+}
+
+/// Whether the first two bytes are those of some form.
+const fn begins_like_one(text: &[u8]) -> bool {
+    let [first, second, ..] = text else { return false };
+    match first {
+        b'-' => *second == b'-',
+        b'A' => matches!(second, b'B' | b'I' | b'K' | b'S'),
+        b'G' => *second == b'O',
+        b'S' => *second == b'G',
+        b'a' | b'p' => *second == b'p',
+        b'b' => *second == b'e',
+        b'e' => *second == b'y',
+        b'g' => matches!(second, b'h' | b'i' | b'l' | b's'),
+        b'h' => *second == b'f',
+        b'n' => matches!(second, b'p' | b'v'),
+        b'r' => matches!(second, b'8' | b'k'),
+        b's' => *second == b'k',
+        b'x' => matches!(second, b'a' | b'o'),
+        b'y' => *second == b'a',
+        _ => false,
+    }
 }
 
 /// A text with [`REDACTED`] in place of each secret.
@@ -217,6 +246,7 @@ mod tests {
         let names = [
             "sk-telecom-enterprise-agents",
             "sk-learn",
+            "eu-sk-bratislava-prod-cluster-01",
             "task-0123456789abcdef0123456789abcdef",
             "risk-management-committee-2026",
             "ASIAPACIFICOPERATIONSTEAM",
@@ -246,6 +276,14 @@ mod tests {
         ];
         for name in names {
             assert_eq!(find(name), None, "{name}");
+            assert!(!id_looks_secret(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_form_begins_like_one() {
+        for form in &FORMS {
+            assert!(begins_like_one(form.prefix.as_bytes()), "{}", form.prefix);
         }
     }
 
@@ -258,6 +296,10 @@ mod tests {
             assert_eq!(find(&text), Some(before.len()..before.len() + secret.len()), "{text}");
             assert_eq!(redacted(&text), format!("{before}{REDACTED}{after}"));
         }
+        for before in ["batch-", "key_", "a-b-"] {
+            assert!(looks_secret(&format!("{before}{secret}")), "{before}");
+        }
+        assert!(id_looks_secret(secret) && id_looks_secret(&format!("a|key={secret}")));
         assert_eq!(redacted(&format!("{secret} {secret}")), "(secret) (secret)");
         assert_eq!(redacted("plain"), "plain");
     }

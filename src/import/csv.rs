@@ -6,7 +6,7 @@ use crate::import::field::{Field, Fields, REQUIRED, meant, quantity};
 use crate::import::format::{Beginning, Format, How, RecordReader, Redacted};
 use crate::import::sink::Sink;
 use crate::text::csv_line::{self, SplitError};
-use crate::text::problem::Problem;
+use crate::text::problem::{Problem, excerpt, excerpt_name};
 use crate::text::table::delimiter;
 use memchr::{memchr, memchr_iter};
 use std::borrow::Cow;
@@ -158,7 +158,7 @@ impl RecordReader for CsvReader {
             found.map(|(_, value)| value.clone().into_owned())
         };
         let kept: Vec<String> =
-            known.map(|(column, value)| format!("{}={}", column.name, crate::text::problem::excerpt(value))).collect();
+            known.map(|(column, value)| format!("{}={}", excerpt_name(&column.name), excerpt(value))).collect();
         Redacted { kept: kept.join(" "), id: of(&Field::Id), timestamp: of(&Field::Timestamp) }
     }
 

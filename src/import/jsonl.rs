@@ -6,10 +6,10 @@
 use crate::domain::meter::Meter;
 use crate::import::field::{Field, Fields, meant};
 use crate::import::format::{Beginning, Format, How, RecordReader, Redacted};
-use crate::import::json::{FIELD_LIMIT, Object, check_depth, no_repetition, number, object, text};
+use crate::import::json::{FIELD_LIMIT, Object, check_depth, kind, no_repetition, number, object, text};
 use crate::import::plain::Shape;
 use crate::import::sink::Sink;
-use crate::text::problem::{Problem, excerpt};
+use crate::text::problem::{Problem, excerpt, excerpt_name, visible};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -144,12 +144,15 @@ impl RecordReader for JsonlReader {
         let Ok(Object(fields)) = object(line, "the record") else {
             return Redacted { kept: String::new(), id: None, timestamp: None };
         };
-        let known = |name: &str| Field::named(name).is_some() || name == "tags";
-        let kept: Vec<String> = fields
-            .iter()
-            .filter(|(name, _)| known(name))
-            .map(|(name, value)| format!("{name}={}", excerpt(value.get())))
-            .collect();
+        let mut kept = Vec::new();
+        for (name, value) in &fields {
+            if name == "tags" && value.get().starts_with('{') {
+                let tags = object(value.get(), "tags").map_or_else(|_| Vec::new(), |tags| tags.0);
+                kept.extend(tags.iter().map(|(key, value)| kept_value(&format!("tags.{key}"), value)));
+            } else if name == "tags" || Field::named(name).is_some() {
+                kept.push(kept_value(name, value));
+            }
+        }
         let of = |wanted: &str| {
             let value = fields.iter().find(|(name, _)| name == wanted).map(|(_, value)| text(wanted, value));
             value.and_then(Result::ok).flatten().map(Cow::into_owned)
@@ -162,6 +165,22 @@ impl RecordReader for JsonlReader {
         false
     }
 }
+
+/// A field as the quarantine keeps it. What is shown is the value, not its spelling: a secret may be spelled in many ways.
+fn kept_value(name: &str, value: &RawValue) -> String {
+    let name = excerpt_name(name);
+    match value.get().as_bytes().first() {
+        Some(b'"') => match text(&name, value) {
+            Ok(Some(text)) => format!("{name}={}", excerpt(&text)),
+            _ => format!("{name}=(not a text)"),
+        },
+        Some(b'{' | b'[') => format!("{name}=({})", kind(value.get())),
+        _ => format!("{name}={}", visible(value.get().chars().take(NUMBER_SHOWN).collect())),
+    }
+}
+
+/// How much of a number is kept, in characters.
+const NUMBER_SHOWN: usize = 40;
 
 #[cfg(test)]
 mod tests {

@@ -5,7 +5,7 @@ use crate::domain::calendar::DayFinder;
 use crate::domain::event::{EventUsage, Span, UsageError, UsageEvent};
 use crate::domain::key::{EventKey, SourceHasher};
 use crate::domain::meter::{Meter, Unit};
-use crate::domain::name::{self, NAME_LIMIT};
+use crate::domain::name;
 use crate::domain::tags::Tag;
 use crate::domain::timestamp::Timestamp;
 use crate::import::field::{Fields, bad_quantity};
@@ -126,7 +126,7 @@ impl<'a> Sink<'a> {
 
     /// Checks an event and keeps it.
     pub fn push(&mut self, line: u64, draft: &Draft<'_>) -> Result<(), Problem> {
-        name::check(draft.id, NAME_LIMIT).map_err(|error| {
+        name::check_id(draft.id).map_err(|error| {
             Problem::value(
                 "event_id",
                 draft.id,

@@ -11,7 +11,7 @@ use crate::import::reading::Reading;
 use crate::import::record::{Record, Value};
 use crate::import::sink::Sink;
 use crate::text::csv_line;
-use crate::text::problem::{Problem, excerpt};
+use crate::text::problem::{Problem, excerpt, excerpt_name};
 use crate::text::table::delimiter;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -158,6 +158,6 @@ fn numbers(record: &Record<'_>, name: &str, kept: &mut Vec<String>) {
         None => return,
     };
     if text.len() <= 20 && text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'"' | b',')) {
-        kept.push(format!("{}={}", record.path_of(name), excerpt(text)));
+        kept.push(format!("{}={}", excerpt_name(&record.path_of(name)), excerpt(text)));
     }
 }
