@@ -83,6 +83,8 @@ pub struct Invocation {
     pub now: Timestamp,
     /// The user's name, if known.
     pub user: Option<String>,
+    /// The key that values of tags are hashed with, if the environment has one.
+    pub hash_key: Option<Vec<u8>>,
     /// Set when the user wants to stop.
     pub stop: Arc<AtomicBool>,
     /// Whether progress can be shown.

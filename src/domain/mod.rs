@@ -10,6 +10,7 @@ pub mod currency;
 pub mod decimal;
 pub mod department;
 pub mod event;
+pub mod hashed_tags;
 pub mod key;
 pub mod meter;
 pub mod money;

@@ -106,6 +106,11 @@ impl TagValue {
         Ok(Self(text.into()))
     }
 
+    /// A value of our own, which is clean.
+    pub(super) fn own(text: String) -> Self {
+        Self(text.into())
+    }
+
     /// A value that a ledger holds.
     pub fn recorded(text: &str) -> Result<Self, NameError> {
         not_reserved(text)?;

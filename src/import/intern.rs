@@ -5,11 +5,13 @@
 
 use crate::domain::batch::{Class, Names};
 use crate::domain::event::{Model, PromptSize, ServiceTier, UsageEvent};
+use crate::domain::hashed_tags::HashedTags;
 use crate::domain::name::{Name, TagValue};
 use crate::domain::secret::looks_secret;
 use crate::domain::tags::{IgnoredTags, Tag, TagKey, TagSet};
 use crate::text::problem::{Problem, excerpt, grouped};
 use rustc_hash::{FxHashMap, FxHashSet};
+use std::borrow::Cow;
 use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -25,6 +27,7 @@ const BY_TEXTS_LIMIT: usize = 1 << 15;
 pub struct SharedNames {
     index: Mutex<Index>,
     ignored: IgnoredTags,
+    hashed: HashedTags,
 }
 
 #[derive(Debug, Default)]
@@ -41,7 +44,27 @@ struct Index {
 impl SharedNames {
     /// No names yet; of the tags that will be met, some are left out.
     pub fn without(ignored: IgnoredTags) -> Self {
-        Self { index: Mutex::default(), ignored }
+        Self { index: Mutex::default(), ignored, hashed: HashedTags::default() }
+    }
+
+    /// The same; of some tags hashes are kept instead of the values.
+    #[must_use]
+    pub fn hashing(self, hashed: HashedTags) -> Self {
+        Self { hashed, ..self }
+    }
+
+    /// The tags of which hashes are kept.
+    pub const fn hashed(&self) -> &HashedTags {
+        &self.hashed
+    }
+
+    /// What may be kept of a tag of a bad line; `None` for one that is left out.
+    pub fn kept_of<'v>(&self, key: &str, value: &'v str) -> Option<Cow<'v, str>> {
+        if self.ignored.contains(key) {
+            return None;
+        }
+        let hash = self.hashed.value(key, value);
+        Some(hash.map_or(Cow::Borrowed(value), |hash| Cow::Owned(hash.to_string())))
     }
 
     /// The names met so far. Whoever meets a new one meanwhile waits.
@@ -259,7 +282,10 @@ impl NameCache {
         }
         let mut seen = TagSet::new();
         for (key, value) in kept() {
-            let (key, value) = checked_tag(key.as_ref(), value.as_ref())?;
+            let (key, value) = match shared.hashed.value(key.as_ref(), value.as_ref()) {
+                Some(hash) => (checked_key(key.as_ref())?, hash),
+                None => checked_tag(key.as_ref(), value.as_ref())?,
+            };
             if seen.get(key.as_str()).is_some() {
                 return Err(Problem::field(key.as_str(), "is given twice", "each tag once"));
             }
@@ -272,9 +298,12 @@ impl NameCache {
     }
 }
 
+fn checked_key(key: &str) -> Result<TagKey, Problem> {
+    TagKey::new(key).map_err(|error| Problem::value("tags", key, error, "a key such as team or api_key"))
+}
+
 fn checked_tag(key: &str, value: &str) -> Result<(TagKey, TagValue), Problem> {
-    let checked =
-        TagKey::new(key).map_err(|error| Problem::value("tags", key, error, "a key such as team or api_key"))?;
+    let checked = checked_key(key)?;
     let field = if TagKey::OWN_FIELDS.contains(&key) { key.to_owned() } else { format!("tag.{key}") };
     let expected = "a name of visible characters, without spaces around it (for a key: its alias)";
     let value = TagValue::new(value).map_err(|error| Problem::value(&field, value, error, expected))?;

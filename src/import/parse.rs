@@ -326,7 +326,7 @@ fn parse_chunk(chunk: &Chunk, reader: &dyn RecordReader, context: &Context, pool
         }
         if let Err(problem) = read {
             let redacted = match std::str::from_utf8(bytes) {
-                Ok(text) => reader.redact(text),
+                Ok(text) => reader.redact(text, &context.constants.names),
                 Err(_) => Redacted { kept: String::new(), id: None, timestamp: None },
             };
             output.refuse(problem.at(number), redacted, context);

@@ -126,10 +126,11 @@ impl<'a> Sink<'a> {
 
     /// Checks an event and keeps it.
     pub fn push(&mut self, line: u64, draft: &Draft<'_>) -> Result<(), Problem> {
+        let id = self.constants.names.hashed().id(draft.id, draft.tags);
         name::check_id(draft.id).map_err(|error| {
             Problem::value(
                 "event_id",
-                draft.id,
+                &id,
                 error,
                 "an id of 1 to 256 bytes of visible characters, without spaces around it",
             )
@@ -142,7 +143,7 @@ impl<'a> Sink<'a> {
         let prompt = usage.prompt();
         let texts = ClassTexts { provider, model: draft.model, tier: draft.tier, tags: draft.tags, prompt };
         let class = self.tools.cache.class(&self.constants.names, &texts, &self.constants.fill)?;
-        self.keep(line, (draft.id, draft.at), class, &usage)
+        self.keep(line, (&id, draft.at), class, &usage)
     }
 
     /// Checks an event whose parts are checked, and keeps it. What is left to check is what depends on the import.

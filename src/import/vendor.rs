@@ -6,6 +6,7 @@ use crate::domain::timestamp::Timestamp;
 use crate::import::csv::explain;
 use crate::import::events::Events;
 use crate::import::format::{Beginning, Format, ReadRecord, RecordReader, Redacted};
+use crate::import::intern::SharedNames;
 use crate::import::pages::{Pages, PagesRead, followed};
 use crate::import::reading::Reading;
 use crate::import::record::{Record, Value};
@@ -70,7 +71,7 @@ impl RecordReader for JsonReader {
         self.each(&Record::of_json(text)?, &mut Events::of(line, sink))
     }
 
-    fn redact(&self, text: &str) -> Redacted {
+    fn redact(&self, text: &str, _names: &SharedNames) -> Redacted {
         Record::of_json(text).map(|record| redacted(self.format, &record)).unwrap_or_default()
     }
 
@@ -104,7 +105,7 @@ impl RecordReader for CellReader {
         (self.read)(&self.record(text)?, &self.reading, &mut Events::of(line, sink))
     }
 
-    fn redact(&self, text: &str) -> Redacted {
+    fn redact(&self, text: &str, _names: &SharedNames) -> Redacted {
         self.record(text).map(|record| redacted(self.format, &record)).unwrap_or_default()
     }
 
