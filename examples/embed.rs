@@ -9,11 +9,10 @@ use tokenbook::books::reports::Request;
 use tokenbook::books::{Act, Books, Silent};
 use tokenbook::domain::calendar::Calendar;
 use tokenbook::domain::currency::Currency;
-use tokenbook::domain::event::{EventId, Model, PromptSize, ServiceTier, UsageEvent};
+use tokenbook::domain::event::{EventId, EventUsage, Model, UsageEvent};
 use tokenbook::domain::meter::Meter;
 use tokenbook::domain::name::Name;
 use tokenbook::domain::period::Period;
-use tokenbook::domain::quantities::Quantities;
 use tokenbook::domain::tags::{Tag, TagSet};
 use tokenbook::domain::timestamp::Timestamp;
 use tokenbook::ledger::Settings;
@@ -60,16 +59,8 @@ fn request(
     (input, output): (i64, i64),
 ) -> Result<UsageEvent, Box<dyn Error>> {
     let department = Tag::parse(&format!("department={department}"))?;
-    let mut quantities = Quantities::NONE;
-    quantities.set(Meter::Input, input);
-    quantities.set(Meter::Output, output);
-    Ok(UsageEvent {
-        id: EventId::new(id)?,
-        at: Timestamp::parse(at)?,
-        model: Model { provider: Some(Name::new(provider)?), name: Name::new(model)? },
-        tier: ServiceTier::new("standard")?,
-        tags: TagSet::from_iter([(department.key, department.value)]),
-        prompt: PromptSize::Exact,
-        quantities,
-    })
+    let model = Model { provider: Some(Name::new(provider)?), name: Name::new(model)? };
+    let usage = EventUsage::request([(Meter::Input, input), (Meter::Output, output)])?;
+    let event = UsageEvent::new(EventId::new(id)?, Timestamp::parse(at)?, model, usage);
+    Ok(event.with_tags(TagSet::from_iter([(department.key, department.value)])))
 }

@@ -20,6 +20,9 @@ fn main() -> ExitCode {
     let mut err = std::io::stderr();
     let invocation = Invocation {
         now: now(),
+        hash_key: std::env::var_os("TOKENBOOK_HASH_KEY")
+            .map(OsString::into_encoded_bytes)
+            .filter(|key| !key.is_empty()),
         user: std::env::var("USER").ok().filter(|user| !user.is_empty()),
         stop,
         progress: std::io::stderr().is_terminal(),

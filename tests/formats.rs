@@ -104,7 +104,7 @@ fn now() -> Outcome<Timestamp> {
 fn golden(read: &Preview) -> Outcome<String> {
     let events: Vec<&UsageEvent> = read.events.iter().map(|(_, event)| event).collect();
     let keys: BTreeSet<&str> = events.iter().flat_map(|event| event.tags.iter().map(|(key, _)| key)).collect();
-    let used = |meter: &Meter| events.iter().any(|event| event.quantities.get(*meter).is_some());
+    let used = |meter: &Meter| events.iter().any(|event| event.usage.quantities().get(*meter).is_some());
     let meters: Vec<Meter> = Meter::ALL.into_iter().filter(used).collect();
     let mut writer = csv::WriterBuilder::new().from_writer(Vec::new());
     let mut header: Vec<String> =
@@ -114,12 +114,12 @@ fn golden(read: &Preview) -> Outcome<String> {
     header.extend(meters.iter().map(|meter| meter.field().to_owned()));
     writer.write_record(&header)?;
     for (line, event) in &read.events {
-        let span = if event.prompt == PromptSize::Exact { "request" } else { "bucket" };
+        let span = if event.usage.prompt() == PromptSize::Exact { "request" } else { "bucket" };
         let mut row = vec![line.to_string(), span.to_owned(), event.id.to_string(), event.at.to_string()];
         row.push(event.model.provider.as_ref().map(ToString::to_string).unwrap_or_default());
         row.extend([event.model.name.to_string(), event.tier.to_string()]);
         row.extend(keys.iter().map(|key| event.tags.get(key).unwrap_or("").to_owned()));
-        let quantity = |meter: &Meter| event.quantities.get(*meter).map(|quantity| quantity.to_string());
+        let quantity = |meter: &Meter| event.usage.quantities().get(*meter).map(|quantity| quantity.to_string());
         row.extend(meters.iter().map(|meter| quantity(meter).unwrap_or_default()));
         writer.write_record(&row)?;
     }
@@ -471,7 +471,7 @@ fn a_prompt_with_its_cached_tokens_and_one_without_are_told_apart() -> Outcome {
             };
             let bad = read.parsed.bad.first().map(|bad| bad.problem.to_string());
             assert_eq!(bad.is_some_and(|bad| bad.contains("--prompt-tokens")), input.is_none(), "{name} {prompt:?}");
-            let meter = |meter| read.events.first().and_then(|(_, event)| event.quantities.get(meter));
+            let meter = |meter| read.events.first().and_then(|(_, event)| event.usage.quantities().get(meter));
             assert_eq!(meter(Meter::Input), input, "{name} {prompt:?}");
             assert_eq!(meter(Meter::CacheRead), input.map(|_| 100), "{name} {prompt:?}");
         }

@@ -14,7 +14,7 @@ use tokenbook::attribute::matching::{Usage, decide};
 use tokenbook::attribute::read::rules;
 use tokenbook::domain::department::Registry;
 use tokenbook::domain::event::Model;
-use tokenbook::domain::name::Name;
+use tokenbook::domain::name::{Name, NameError, TagValue};
 use tokenbook::domain::rule::RuleSet;
 use tokenbook::domain::tags::{TagKey, TagSet};
 
@@ -227,16 +227,16 @@ proptest! {
     ) {
         // What one rule hides from another is refused, which is no matter here.
         let Ok(set) = read(&written(&drawn)) else { return Ok(()) };
-        let named = |text: &str| Name::new(text).map_err(|error| TestCaseError::fail(error.to_string()));
+        let failed = |error: NameError| TestCaseError::fail(error.to_string());
         let mut tag_set = TagSet::new();
         for (key, value) in &tags {
-            tag_set.insert(TagKey::new(key).map_err(|error| TestCaseError::fail(error.to_string()))?, named(value)?);
+            tag_set.insert(TagKey::new(key).map_err(|error| TestCaseError::fail(error.to_string()))?, TagValue::new(value).map_err(failed)?);
         }
-        let used = Model { provider: None, name: named(&model)? };
+        let used = Model { provider: None, name: Name::new(&model).map_err(failed)? };
         let decision = decide(&set, Usage { tags: &tag_set, model: Some(&used), source: Some("default") });
         let shares = decision.shares(&tag_set);
         let whole: i64 = shares.iter().map(|share| share.part).sum();
-        let text = |name: &Option<Name>| name.as_ref().map_or(String::new(), Name::to_string);
+        let text = |name: &Option<TagValue>| name.as_ref().map_or(String::new(), TagValue::to_string);
         let found: BTreeMap<(String, String), i64> = shares
             .iter()
             .map(|share| ((text(&share.payer.department), text(&share.payer.project)), share.part * 12 / whole))

@@ -5,7 +5,7 @@
 
 use crate::domain::calendar::Day;
 use crate::domain::department::{Department, Registry};
-use crate::domain::name::Name;
+use crate::domain::name::TagValue;
 use crate::domain::period;
 use crate::text::problem::{Problem, excerpt, nearest};
 use crate::text::table::{Table, TableRow};
@@ -27,7 +27,7 @@ pub struct ListedDepartment {
 pub fn departments(bytes: &[u8], known: &Registry) -> Result<Vec<ListedDepartment>, Vec<Problem>> {
     let table = Table::read(bytes, &REQUIRED, &OPTIONAL)?;
     let (mut listed, mut problems) = (Vec::new(), Vec::new());
-    let mut lines: BTreeMap<Name, u64> = BTreeMap::new();
+    let mut lines: BTreeMap<TagValue, u64> = BTreeMap::new();
     let mut registry = known.clone();
     for row in table.rows() {
         match department(&table, row).and_then(|department| is_new(&department, &registry, &lines).map(|()| department))
@@ -49,7 +49,7 @@ pub fn departments(bytes: &[u8], known: &Registry) -> Result<Vec<ListedDepartmen
 fn department(table: &Table, row: &TableRow) -> Result<Department, Problem> {
     let get = |column| table.get(row, column);
     let name = |column: &'static str| {
-        Name::tag_value(get(column))
+        TagValue::new(get(column))
             .map_err(|error| Problem::value(column, get(column), error, "a name without spaces around it"))
     };
     let optional = |column: &'static str| if get(column).is_empty() { Ok(None) } else { name(column).map(Some) };
@@ -79,7 +79,7 @@ fn day(column: &'static str, text: &str) -> Result<Option<Day>, Problem> {
         .map_err(|error| Problem::value(column, text, error, "a date such as 2026-10-01, or nothing"))
 }
 
-fn is_new(department: &Department, registry: &Registry, lines: &BTreeMap<Name, u64>) -> Result<(), Problem> {
+fn is_new(department: &Department, registry: &Registry, lines: &BTreeMap<TagValue, u64>) -> Result<(), Problem> {
     let name = department.name.as_str();
     if let Some(line) = lines.get(&department.name) {
         return Err(Problem::value(
@@ -123,8 +123,9 @@ mod tests {
     fn a_later_import_replaces_by_name() -> Result<(), String> {
         let first = read("department,cost_centre\nFinance,100\nLegal,200\n", &Registry::default())?;
         let second = read("owner,department,cost_centre\nAda,Legal,300\n", &first)?;
-        let centre =
-            |name: &str| second.get(name).and_then(|department| department.cost_centre.as_ref()).map(Name::to_string);
+        let centre = |name: &str| {
+            second.get(name).and_then(|department| department.cost_centre.as_ref()).map(TagValue::to_string)
+        };
         assert_eq!((centre("Finance").as_deref(), centre("Legal").as_deref()), (Some("100"), Some("300")));
         Ok(())
     }

@@ -7,7 +7,7 @@
 use crate::attribute::departments::unregistered;
 use crate::attribute::read_toml;
 use crate::domain::department::Registry;
-use crate::domain::name::Name;
+use crate::domain::name::TagValue;
 use crate::domain::ratio::Ratio;
 use crate::domain::rule::{
     Condition, Operator, Payer, Precedence, Rule, RuleSet, RuleSetError, Shares, SharesError, Subject,
@@ -22,7 +22,7 @@ const OPTIONAL: [&str; 8] = ["key", "operator", "value", "department", "project"
 
 /// A rule as far as it was read.
 pub(super) struct Draft {
-    pub(super) name: Name,
+    pub(super) name: TagValue,
     pub(super) line: u64,
     pub(super) conditions: BTreeSet<Condition>,
     pub(super) precedence: Option<Precedence>,
@@ -46,7 +46,7 @@ pub fn rules(bytes: &[u8], registry: &Registry) -> Result<RuleSet, Vec<Problem>>
     let (mut rules, mut problems) = (Vec::new(), Vec::new());
     for draft in drafts {
         for share in &draft.shares {
-            let department = share.payer.department.as_ref().map(Name::as_str);
+            let department = share.payer.department.as_ref().map(TagValue::as_str);
             problems.extend(department.and_then(|name| unregistered(name, registry)).map(|p| p.at(share.line)));
         }
         match finished(draft) {
@@ -58,7 +58,7 @@ pub fn rules(bytes: &[u8], registry: &Registry) -> Result<RuleSet, Vec<Problem>>
         problems.sort();
         return Err(problems);
     }
-    let lines: Vec<(u64, Name)> = rules.iter().map(|rule| (rule.line, rule.name.clone())).collect();
+    let lines: Vec<(u64, TagValue)> = rules.iter().map(|rule| (rule.line, rule.name.clone())).collect();
     RuleSet::new(rules).map_err(|error| vec![contradiction(error, &lines)])
 }
 
@@ -90,7 +90,7 @@ const fn expected_shares(error: &SharesError) -> &'static str {
     }
 }
 
-fn contradiction(error: RuleSetError, lines: &[(u64, Name)]) -> Problem {
+fn contradiction(error: RuleSetError, lines: &[(u64, TagValue)]) -> Problem {
     let at = |place: usize| lines.get(place).map_or((0, String::new()), |(line, name)| (*line, excerpt(name.as_str())));
     let (place, earlier, what, expected) = match error {
         RuleSetError::Empty => return Problem::line("the file holds no rules", "at least one rule"),
@@ -151,8 +151,8 @@ fn add_line(table: &Table, row: &TableRow, drafts: &mut Vec<Draft>) -> Result<()
     Ok(())
 }
 
-fn name(column: &str, text: &str) -> Result<Name, Problem> {
-    Name::tag_value(text).map_err(|error| Problem::value(column, text, error, "a name without spaces around it"))
+fn name(column: &str, text: &str) -> Result<TagValue, Problem> {
+    TagValue::new(text).map_err(|error| Problem::value(column, text, error, "a name without spaces around it"))
 }
 
 fn condition_of(key: &str, operator: &str, value: &str) -> Result<Option<Condition>, Problem> {

@@ -15,7 +15,7 @@
 //! A rule with one payer may name it itself instead: `department = "Marketing"`.
 
 use crate::attribute::read::{Draft, DraftShare, not_a_weight, subject, weight};
-use crate::domain::name::Name;
+use crate::domain::name::TagValue;
 use crate::domain::rule::{Condition, Operator, Payer, Precedence};
 use crate::text::problem::{Problem, excerpt};
 use crate::text::toml_table::{Section, Value};
@@ -90,6 +90,6 @@ fn payer(table: &Section<'_>) -> Result<Payer, Problem> {
     })
 }
 
-fn name(value: &Value<'_>) -> Result<Name, Problem> {
-    Name::tag_value(value.text()?).map_err(|error| value.problem(error, "a name without spaces around it"))
+fn name(value: &Value<'_>) -> Result<TagValue, Problem> {
+    TagValue::new(value.text()?).map_err(|error| value.problem(error, "a name without spaces around it"))
 }

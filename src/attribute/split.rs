@@ -37,13 +37,13 @@ pub fn split(quantity: i64, shares: &[Share], owed: &mut Owed) -> Vec<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::name::Name;
+    use crate::domain::name::TagValue;
     use crate::domain::rule::{Payer, WHOLE_LIMIT};
     use proptest::prelude::*;
 
     fn shares(parts: &[i64]) -> Vec<Share> {
         let share = |(place, part): (usize, &i64)| Share {
-            payer: Payer { department: Name::new(&format!("d{place}")).ok(), ..Payer::default() },
+            payer: Payer { department: TagValue::new(&format!("d{place}")).ok(), ..Payer::default() },
             part: *part,
         };
         parts.iter().enumerate().map(share).collect()

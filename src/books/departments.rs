@@ -6,7 +6,7 @@ use crate::books::rules::{self, heading_of, of_snapshot};
 use crate::books::{Act, Books, BooksError, Observer};
 use crate::domain::calendar::Day;
 use crate::domain::department::{Department, Registry};
-use crate::domain::name::{Name, similar_names};
+use crate::domain::name::{TagValue, similar_names};
 use crate::import::parse::Context;
 use crate::ledger::LedgerError;
 use crate::ledger::departments::DepartmentsAppended;
@@ -68,7 +68,7 @@ impl Books {
 
     /// The registry, in the columns that can be imported again.
     pub fn department_list(&self) -> Result<Sheet, BooksError> {
-        let text = |name: &Option<Name>| Cell::Text(name.as_ref().map_or(String::new(), Name::to_string));
+        let text = |name: &Option<TagValue>| Cell::Text(name.as_ref().map_or(String::new(), TagValue::to_string));
         let day = |day: Option<Day>| Cell::Text(day.map_or(String::new(), |day| day.to_string()));
         let row = |department: &Department| {
             vec![

@@ -10,7 +10,7 @@ use crate::books::{Books, BooksError};
 use crate::domain::event::{Band, Model, PromptSize, ServiceTier};
 use crate::domain::meter::Meter;
 use crate::domain::money::Amount;
-use crate::domain::name::Name;
+use crate::domain::name::TagValue;
 use crate::domain::rule::{Rule, Share};
 use crate::domain::tags::TagSet;
 use crate::domain::usage::UsageLine;
@@ -97,9 +97,9 @@ impl Serialize for Fact {
             Self::Payers(shares) => {
                 let whole = shares.iter().map(|share| share.part).sum();
                 serializer.collect_seq(shares.iter().map(|share| Paying {
-                    department: share.payer.department.as_ref().map(Name::as_str),
-                    project: share.payer.project.as_ref().map(Name::as_str),
-                    environment: share.payer.environment.as_ref().map(Name::as_str),
+                    department: share.payer.department.as_ref().map(TagValue::as_str),
+                    project: share.payer.project.as_ref().map(TagValue::as_str),
+                    environment: share.payer.environment.as_ref().map(TagValue::as_str),
                     weight: weight(share.part, whole),
                 }))
             }
@@ -337,6 +337,7 @@ mod tests {
     use crate::domain::calendar::Calendar;
     use crate::domain::currency::Currency;
     use crate::domain::key::KeyHash;
+    use crate::domain::name::Name;
     use crate::domain::timestamp::Timestamp;
     use crate::import::input::Input;
     use crate::ledger::Settings;

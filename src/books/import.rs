@@ -18,6 +18,7 @@ use crate::import::batches::BATCH_EVENTS;
 use crate::import::consumer::{Backlog, Consumer, Demand, Offered};
 use crate::import::format::{named, stored};
 use crate::import::input::{self, FileDigest, Input, InputError, Source};
+use crate::import::intern::SharedNames;
 use crate::import::pages::Pages;
 use crate::import::parse::{self, Context, OnBad, ParseError, Parsed};
 use crate::import::sink::Constants;
@@ -381,8 +382,8 @@ impl Books {
         };
         Context {
             constants: Constants {
-                names: crate::import::intern::SharedNames::without(options.ignored.clone()),
-                fill: options.fill.clone(),
+                names: SharedNames::without(options.ignored.clone()).hashing(options.hashed.clone()),
+                fill: options.fill(),
                 provider: options.provider.clone(),
                 latest: parse::latest_from(now),
             },

@@ -4,6 +4,7 @@
 
 use crate::books::departments::Unregistered;
 use crate::books::import::ImportError;
+use crate::domain::hashed_tags::HashedTags;
 use crate::domain::tags::{IgnoredTags, Tag};
 use crate::import::reading::Reading;
 use crate::text::problem::{Problem, counted, grouped};
@@ -20,6 +21,8 @@ pub struct ImportOptions {
     pub fill: Vec<Tag>,
     /// Tags that are left out of every event.
     pub ignored: IgnoredTags,
+    /// Tags of which keyed hashes are kept in place of the values.
+    pub hashed: HashedTags,
     /// Who served events that do not tell; empty for not known.
     pub provider: String,
     /// What is said about the file that it does not say itself.
@@ -53,6 +56,7 @@ impl ImportOptions {
             format: None,
             fill: Vec::new(),
             ignored: IgnoredTags::default(),
+            hashed: HashedTags::default(),
             provider: String::new(),
             reading: Reading::default(),
             quarantine: Quarantine::Refuse,
@@ -66,10 +70,20 @@ impl ImportOptions {
         }
     }
 
-    /// What changes the events of a file, in one spelling. Ignored tags sort before any value with line breaks.
+    /// The tags for events that lack them, as they are kept.
+    pub(super) fn fill(&self) -> Vec<Tag> {
+        let kept = |tag: &Tag| {
+            let value = self.hashed.value(tag.key.as_str(), tag.value.as_str());
+            Tag { key: tag.key.clone(), value: value.unwrap_or_else(|| tag.value.clone()) }
+        };
+        self.fill.iter().map(kept).collect()
+    }
+
+    /// What changes the events of a file, in one spelling. Which tags are hashed is part of it, and the key is not. Ignored tags sort before any value with line breaks.
     pub(super) fn spelling(&self) -> String {
-        let mut tags: Vec<String> = self.fill.iter().map(|tag| format!("tag {}={}", tag.key, tag.value)).collect();
+        let mut tags: Vec<String> = self.fill().iter().map(|tag| format!("tag {}={}", tag.key, tag.value)).collect();
         tags.extend(self.ignored.keys().map(|key| format!("ignore-tag {key}")));
+        tags.extend(self.hashed.keys().map(|key| format!("hash-tag {key}")));
         tags.sort();
         tags.extend((!self.provider.is_empty()).then(|| format!("provider {}", self.provider)));
         tags.extend(self.reading.spelling());

@@ -5,15 +5,15 @@
 
 use crate::books::departments::{Doubts, Unregistered};
 use crate::books::{Act, Books, Observer};
-use crate::domain::batch::{Batch, Class, Head, Names};
+use crate::domain::batch::{Batch, Names};
 use crate::domain::calendar::DayFinder;
 use crate::domain::canonical::{self, Encoder, EventParts};
 use crate::domain::event::UsageEvent;
-use crate::domain::key::{EventKey, SourceHasher};
-use crate::domain::meter::Meter;
+use crate::domain::key::SourceHasher;
 use crate::domain::name::Name;
-use crate::domain::quantities::Frequent;
+use crate::import::intern::{NameCache, SharedNames};
 use crate::import::parse::latest_from;
+use crate::import::sink::{Constants, Sink, Tools};
 use crate::ledger::append::{Appended, Appender};
 use crate::ledger::imports::FileFacts;
 use crate::ledger::watch::Watch;
@@ -51,12 +51,12 @@ impl RecordOptions {
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
     /// An event that no ledger can hold.
-    #[error("event {id}: {what}")]
+    #[error("event {id}: {problem}")]
     Event {
         /// The event's id.
         id: String,
-        /// What is wrong with it.
-        what: &'static str,
+        /// What is wrong with it, as the import of a file would say it.
+        problem: Problem,
     },
     /// Departments that are not in the registry, and were to be refused.
     #[error("departments that are not in the registry, nothing was recorded: {}", spelled(.problems))]
@@ -93,17 +93,24 @@ impl Books {
         act: Act<'_>,
         observer: &dyn Observer,
     ) -> Result<Recorded, RecordError> {
-        let (batch, names) = self.batch_of(source, events, act)?;
+        let constants = Constants {
+            names: SharedNames::default(),
+            fill: Vec::new(),
+            provider: String::new(),
+            latest: latest_from(act.now),
+        };
+        let batch = self.batch_of(source, &constants, events)?;
+        let names = &*constants.names.lock();
         let departments = names.tag_sets.iter().filter_map(|tags| tags.department().map(str::to_owned)).collect();
         let doubts = self.doubts_of(&departments)?;
         if options.unregistered == Unregistered::Refuse && !doubts.unregistered.is_empty() {
             return Err(RecordError::Unregistered { problems: doubts.unregistered });
         }
-        let facts = facts(source, &batch, &names, events);
+        let facts = facts(source, &batch, names, events);
         let appended = if batch.is_empty() {
             Appended::default()
         } else {
-            self.append_recorded(source, batch, &names, &facts, act, observer)?
+            self.append_recorded(source, batch, names, &facts, act, observer)?
         };
         Ok(Recorded { accepted: appended.accepted, duplicates: appended.duplicates, doubts, head: self.head()? })
     }
@@ -130,64 +137,29 @@ impl Books {
         Ok(appended)
     }
 
-    fn batch_of(&self, source: &Name, events: &[UsageEvent], act: Act<'_>) -> Result<(Batch, Names), RecordError> {
-        let mut days = DayFinder::new(self.settings().calendar);
-        let mut hasher = SourceHasher::new(self.key_hash, source.as_str());
-        let (mut batch, mut names) = (Batch::new(), Names::default());
+    /// The events as a file's would be: the same sink checks and derives what it does for files.
+    fn batch_of(&self, source: &Name, constants: &Constants, events: &[UsageEvent]) -> Result<Batch, RecordError> {
+        let wrong = |event: &UsageEvent, problem| RecordError::Event { id: event.id.to_string(), problem };
+        let mut tools = Tools {
+            cache: NameCache::default(),
+            days: DayFinder::new(self.settings().calendar),
+            hasher: SourceHasher::new(self.key_hash, source.as_str()),
+            batch: Batch::new(),
+        };
+        let mut sink = Sink::new(constants, &mut tools);
         for (line, event) in (1..).zip(events) {
-            let wrong = |what| RecordError::Event { id: event.id.to_string(), what };
-            check(event, act).map_err(wrong)?;
-            let mut frequent: Frequent = *event.quantities.frequent();
-            if event.quantities.get(Meter::Request).is_none()
-                && let Some(place) = Meter::Request.frequent()
-            {
-                frequent.set(place, 1);
-            }
-            let key = EventKey::new(days.day_of(event.at), hasher.hash(event.id.as_str()));
-            let (model, tags) = (place(&mut names.models, &event.model), place(&mut names.tag_sets, &event.tags));
-            let tier = u16::try_from(place(&mut names.tiers, &event.tier))
-                .map_err(|_| wrong("there are too many service tiers"))?;
-            let class = place(&mut names.classes, &Class { model, tags, tier, prompt: event.prompt });
-            let head = Head { key, at: event.at, line, class };
-            batch
-                .push(head, event.id.as_str(), &frequent, event.quantities.rare())
-                .map_err(|_| wrong("there are too many events for one call"))?;
+            sink.push_event(line, event).map_err(|problem| wrong(event, problem))?;
         }
-        let batch = batch.sorted().map_err(|_| too_many(events))?;
-        Ok((batch, names))
+        match (sink.whole(), events.first()) {
+            (Ok(batch), _) => Ok(batch),
+            (Err(error), Some(first)) => Err(wrong(first, Problem::line(error.to_string(), "fewer events a call"))),
+            (Err(_), None) => Ok(Batch::new()),
+        }
     }
 }
 
 fn spelled(problems: &[Problem]) -> String {
     problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("; ")
-}
-
-fn too_many(events: &[UsageEvent]) -> RecordError {
-    let id = events.first().map(|event| event.id.to_string()).unwrap_or_default();
-    RecordError::Event { id, what: "there are too many events for one call" }
-}
-
-fn check(event: &UsageEvent, act: Act<'_>) -> Result<(), &'static str> {
-    if event.at > latest_from(act.now) {
-        return Err("its time is in the future");
-    }
-    let mut reported = event.quantities.iter().peekable();
-    if reported.peek().is_none() {
-        return Err("no meter is reported");
-    }
-    if reported.any(|(_, quantity)| !(0..=crate::domain::event::QUANTITY_LIMIT).contains(&quantity)) {
-        return Err("a quantity is negative or implausibly large");
-    }
-    Ok(())
-}
-
-/// The place of a name; the few names of one call are looked through.
-fn place<T: Clone + PartialEq>(list: &mut Vec<T>, value: &T) -> u32 {
-    let place = list.iter().position(|known| known == value).unwrap_or_else(|| {
-        list.push(value.clone());
-        list.len() - 1
-    });
-    u32::try_from(place).unwrap_or(u32::MAX)
 }
 
 /// What stands in place of a file: its digest is over the events in their canonical form.

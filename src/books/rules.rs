@@ -9,7 +9,7 @@ use crate::books::watching::watched;
 use crate::books::{Act, Books, BooksError, Observer, Stage};
 use crate::domain::calendar::Day;
 use crate::domain::event::Model;
-use crate::domain::name::{NONE, Name, UNALLOCATED, similar_names};
+use crate::domain::name::{NONE, TagValue, UNALLOCATED, similar_names};
 use crate::domain::period::Period;
 use crate::domain::rule::{Payer, Precedence, Rule, RuleSet, Share};
 use crate::domain::tags::TagSet;
@@ -69,7 +69,7 @@ pub struct Sample {
 /// The departments that rules name.
 pub(super) fn departments(set: &RuleSet) -> BTreeSet<String> {
     let shares = set.rules().iter().flat_map(|rule| rule.shares.iter());
-    shares.filter_map(|share| share.payer.department.as_ref()).map(Name::to_string).collect()
+    shares.filter_map(|share| share.payer.department.as_ref()).map(TagValue::to_string).collect()
 }
 
 pub(super) fn effective(sets: Vec<StoredRuleSet>) -> Rules {
@@ -365,7 +365,7 @@ fn cells(rule: &Rule) -> Vec<Vec<Cell>> {
     let (conditions, shares) = (rule.conditions.len(), rule.shares.iter().len());
     let mut conditions_left = rule.conditions.iter();
     let mut shares_left = rule.shares.iter();
-    let name = |name: &Option<Name>| name.as_ref().map_or(String::new(), ToString::to_string);
+    let name = |name: &Option<TagValue>| name.as_ref().map_or(String::new(), ToString::to_string);
     let mut line = |place: usize| {
         let condition = conditions_left.next();
         let share = shares_left.next();

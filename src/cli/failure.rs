@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use tokenbook::aggregate::AggregateError;
 use tokenbook::books::BooksError;
 use tokenbook::books::import::{ImportError, LISTED};
+use tokenbook::domain::secret::redacted;
 use tokenbook::import::input::InputError;
 use tokenbook::import::parse::NO_EVENTS;
 use tokenbook::import::sink::MISSING;
@@ -82,9 +83,10 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure with its code.
+    /// A failure with its code. A secret in what is said is not shown: a value that was refused may be one.
     pub fn new(exit: Exit, what: impl Display) -> Self {
-        Self { exit, details: Vec::new(), what: what.to_string(), hint: None, silent: false }
+        let what = redacted(&what.to_string()).into_owned();
+        Self { exit, details: Vec::new(), what, hint: None, silent: false }
     }
 
     /// The same, with what to do about it.

@@ -278,6 +278,7 @@ fn counts(outcome: &ImportOutcome, options: &ImportOptions) -> String {
         (Run::Real, false) => Vec::new(),
     };
     notes.extend(options.ignored.keys().map(|key| format!("without the tag {key}")));
+    notes.extend(options.hashed.keys().map(|key| format!("with hashes of the tag {key}")));
     notes.extend((*revisions > 0).then(|| match *revisions {
         1 => "1 of them has grown since it was imported".to_owned(),
         more => format!("{} of them have grown since they were imported", grouped(more)),

@@ -25,6 +25,7 @@ mod verify;
 use clap::{CommandFactory, Parser, Subcommand};
 use failure::{Exit, Failure};
 use progress::Progress;
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::Write;
@@ -32,6 +33,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use tokenbook::books::{Act, Books};
+use tokenbook::domain::secret::redacted;
 use tokenbook::domain::timestamp::Timestamp;
 
 /// The books for your LLM tokens: an append-only ledger of usage, exact prices, and reports that add up.
@@ -83,6 +85,8 @@ pub struct Invocation {
     pub now: Timestamp,
     /// The user's name, if known.
     pub user: Option<String>,
+    /// The key that values of tags are hashed with, if the environment has one.
+    pub hash_key: Option<Vec<u8>>,
     /// Set when the user wants to stop.
     pub stop: Arc<AtomicBool>,
     /// Whether progress can be shown.
@@ -235,7 +239,12 @@ fn dispatch(command: Command, session: &mut Session<'_, '_>) -> Result<Exit, Fai
 /// Prints help, the version, or what is wrong with the command line.
 fn explain(error: &clap::Error, invocation: &Invocation, streams: &mut Streams<'_>) -> u8 {
     let text = error.render();
-    let text = if invocation.colour { text.ansi().to_string() } else { text.to_string() };
+    let plain = text.to_string();
+    // A value that is refused may be a secret in the wrong place. Marks of colour would hide where it begins.
+    let text = match redacted(&plain) {
+        Cow::Borrowed(_) if invocation.colour => text.ansi().to_string(),
+        clean => clean.into_owned(),
+    };
     let (to, code) = if error.use_stderr() { (&mut streams.err, Exit::Usage.code()) } else { (&mut streams.out, 0) };
     if write!(to, "{text}").is_err() { Exit::Storage.code() } else { code }
 }

@@ -10,8 +10,9 @@ use tokenbook::books::import::{
     DEFAULT_SOURCE, ImportOptions, LISTED, LastLine, QUARANTINE_LIMIT, Quarantine, Run, UnknownFields,
 };
 use tokenbook::domain::calendar::Calendar;
+use tokenbook::domain::hashed_tags::{HashKey, HashedTags};
 use tokenbook::domain::name::Name;
-use tokenbook::domain::tags::{IgnoredTags, Tag};
+use tokenbook::domain::tags::{IgnoredTagError, IgnoredTags, Tag};
 use tokenbook::domain::timestamp::Timestamp;
 use tokenbook::import::column_map::ColumnMap;
 use tokenbook::import::input::Input;
@@ -36,6 +37,16 @@ pub struct UsageOptions {
     /// A tag that is left out of every event, such as one that differs for each request; may be repeated
     #[arg(long = "ignore-tag", value_name = "KEY")]
     ignored_tags: Vec<String>,
+    /// A tag of which a keyed hash is kept in place of its value, such as one that names a person; may be repeated
+    #[arg(long = "hash-tag", value_name = "KEY")]
+    hashed_tags: Vec<String>,
+    #[arg(
+        long,
+        value_name = "PATH",
+        requires = "hashed_tags",
+        help = "The file that holds the key of --hash-tag, at least 16 bytes (default: the variable TOKENBOOK_HASH_KEY)"
+    )]
+    hash_key_file: Option<std::path::PathBuf>,
     /// Who served usage that does not tell: provider of a price list
     #[arg(long, value_name = "NAME")]
     provider: Option<String>,
@@ -116,6 +127,7 @@ impl UsageOptions {
             format: self.format()?,
             fill: self.tags.iter().map(tag).collect::<Result<_, _>>()?,
             ignored: ignored(&self.ignored_tags)?,
+            hashed: self.hashed(session)?,
             provider: self.provider()?,
             reading: self.reading(session)?,
             quarantine: self.quarantine.map_or(Quarantine::Refuse, |most| Quarantine::UpTo(most.min(QUARANTINE_LIMIT))),
@@ -161,6 +173,28 @@ fn ignored(keys: &[String]) -> Result<IgnoredTags, Failure> {
     Ok(ignored)
 }
 
+/// The key of a file, without the line end behind it, or else of the environment.
+fn hash_key(file: Option<&Path>, session: &Session<'_, '_>) -> Result<HashKey, Failure> {
+    let (whose, text) = match (file, &session.invocation.hash_key) {
+        (Some(path), _) => {
+            let text = std::fs::read(path)
+                .map_err(|error| Failure::new(Exit::Usage, format!("--hash-key-file {}: {error}", path.display())))?;
+            (format!("the key in {}", path.display()), text)
+        }
+        (None, Some(key)) => ("the key in TOKENBOOK_HASH_KEY".to_owned(), key.clone()),
+        (None, None) => {
+            return Err(Failure::new(Exit::Usage, "--hash-tag needs a key")
+                .hint("give its file with --hash-key-file PATH, or set TOKENBOOK_HASH_KEY"));
+        }
+    };
+    let text = text.strip_suffix(b"\n").unwrap_or(&text);
+    let text = text.strip_suffix(b"\r").unwrap_or(text);
+    HashKey::new(text).map_err(|error| {
+        Failure::new(Exit::Usage, format!("{whose} {error}"))
+            .hint("`openssl rand -hex 32` makes one that nobody can guess")
+    })
+}
+
 /// The map of a file, or else the one that the ledger keeps under the name.
 fn read_map(path: &Path, session: &Session<'_, '_>) -> Result<Arc<ColumnMap>, Failure> {
     let shown = path.display().to_string();
@@ -194,6 +228,25 @@ impl UsageOptions {
             (Some(_), other) => Err(Failure::new(Exit::Usage, format!("--map is not for --format {other}"))),
             (None, name) => Ok(tokenbook::import::format::named(name).map(|format| format.name)),
         }
+    }
+
+    /// The tags that are hashed, with the key.
+    fn hashed(&self, session: &Session<'_, '_>) -> Result<HashedTags, Failure> {
+        if self.hashed_tags.is_empty() {
+            return Ok(HashedTags::default());
+        }
+        let mut hashed = HashedTags::with(hash_key(self.hash_key_file.as_deref(), session)?);
+        for key in &self.hashed_tags {
+            let wrong = |what: &str| Failure::new(Exit::Usage, format!("--hash-tag {key:?} {what}"));
+            if self.ignored_tags.contains(key) {
+                return Err(wrong("is left out by --ignore-tag, expected one of the two"));
+            }
+            hashed.add(key).map_err(|error| match error {
+                IgnoredTagError::Payer => wrong("says who pays and cannot be hashed"),
+                IgnoredTagError::Key(_) => wrong(&error.to_string()).hint("such as --hash-tag user"),
+            })?;
+        }
+        Ok(hashed)
     }
 
     fn provider(&self) -> Result<String, Failure> {

@@ -3,6 +3,7 @@
 use super::Session;
 use crate::cli::failure::{Exit, Failure};
 use tokenbook::domain::calendar::Day;
+use tokenbook::domain::secret::looks_secret;
 use tokenbook::text::problem::listed;
 
 /// Lines that were set aside: list them, or discard them with a reason
@@ -36,6 +37,12 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
         Command::Discard { numbers, all, reason } => {
             if reason.trim().is_empty() {
                 return Err(Failure::new(Exit::Usage, "--reason is empty, expected why the lines are given up"));
+            }
+            if looks_secret(reason) {
+                return Err(Failure::new(
+                    Exit::Usage,
+                    "--reason holds a secret key, which the ledger would keep for ever",
+                ));
             }
             discard(if *all { None } else { Some(numbers) }, reason, session)
         }

@@ -157,7 +157,7 @@ pub fn event(encoder: &mut Encoder, parts: EventParts<'_>, quantities: &Quantiti
 mod tests {
     use super::*;
     use crate::domain::meter::Meter;
-    use crate::domain::name::{Name, NameError};
+    use crate::domain::name::{Name, NameError, TagValue};
     use crate::domain::tags::TagKey;
 
     #[test]
@@ -168,7 +168,7 @@ mod tests {
         quantities.set(Meter::WebSearch, 3);
         let tag_set: TagSet = TagKey::new("department")
             .into_iter()
-            .map(|key| Name::new("Ünit").map(|value| (key, value)))
+            .map(|key| TagValue::new("Ünit").map(|value| (key, value)))
             .collect::<Result<_, _>>()?;
         let parts = EventParts {
             key: 7,

@@ -1,7 +1,7 @@
 //! A department as the registry knows it: where its cost goes in the accounts, who answers for it, and since when.
 
 use crate::domain::calendar::Day;
-use crate::domain::name::{Name, look};
+use crate::domain::name::{TagValue, look};
 use crate::domain::period::Period;
 use std::collections::BTreeMap;
 
@@ -9,13 +9,13 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Department {
     /// Its name, as usage and rules must spell it.
-    pub name: Name,
+    pub name: TagValue,
     /// Its cost centre.
-    pub cost_centre: Option<Name>,
+    pub cost_centre: Option<TagValue>,
     /// Who answers for it.
-    pub owner: Option<Name>,
+    pub owner: Option<TagValue>,
     /// The account of the general ledger that its cost is posted to.
-    pub account: Option<Name>,
+    pub account: Option<TagValue>,
     /// The first day it pays; `None` for always.
     pub active_from: Option<Day>,
     /// The last day it pays; `None` for still.
@@ -85,7 +85,7 @@ mod tests {
 
     fn department(name: &str, from: Option<i64>, to: Option<i64>) -> Option<Department> {
         Some(Department {
-            name: Name::new(name).ok()?,
+            name: TagValue::new(name).ok()?,
             cost_centre: None,
             owner: None,
             account: None,

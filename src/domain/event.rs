@@ -1,6 +1,7 @@
 //! One usage event: what a request, or a vendor's bucket of requests, used.
 
-use crate::domain::name::{self, NAME_LIMIT, Name, NameError};
+use crate::domain::meter::Meter;
+use crate::domain::name::{self, Name, NameError};
 use crate::domain::quantities::Quantities;
 use crate::domain::tags::TagSet;
 use crate::domain::timestamp::Timestamp;
@@ -28,12 +29,26 @@ impl ServiceTier {
 
     /// A tier by its name: lower-case letters, digits, `_` and `-`; empty is standard.
     pub fn new(name: &str) -> Result<Self, TierError> {
+        Self::with(name, Name::new)
+    }
+
+    /// A tier that a ledger holds.
+    pub fn recorded(name: &str) -> Result<Self, TierError> {
+        Self::with(name, Name::recorded)
+    }
+
+    /// The tier that usage is billed under unless it says another.
+    pub fn standard() -> Self {
+        Self(Name::own(Self::STANDARD))
+    }
+
+    fn with(name: &str, checked: impl FnOnce(&str) -> Result<Name, NameError>) -> Result<Self, TierError> {
         let name = if name.is_empty() { Self::STANDARD } else { name };
         let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-');
         if name.len() > 32 || !name.bytes().all(allowed) {
             return Err(TierError);
         }
-        Ok(Self(Name::new(name).map_err(|_: NameError| TierError)?))
+        Ok(Self(checked(name).map_err(|_: NameError| TierError)?))
     }
 
     /// The tier's name.
@@ -126,7 +141,7 @@ pub struct EventId(Box<str>);
 impl EventId {
     /// An id of 1 to 256 bytes of visible characters, without white space around it.
     pub fn new(id: &str) -> Result<Self, NameError> {
-        name::check(id, NAME_LIMIT)?;
+        name::check_id(id)?;
         Ok(Self(id.into()))
     }
 
@@ -142,7 +157,87 @@ impl fmt::Display for EventId {
     }
 }
 
-/// A usage event with all its names spelled out: the form for embedders and for showing one.
+/// What a record stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Span {
+    /// One request, unless it counts them.
+    Request,
+    /// A vendor's sum over some requests; how many only if it counts them.
+    Bucket,
+}
+
+/// How much one event used, and what that says of its prompt.
+///
+/// At least one meter is reported, each once, from 0 to [`QUANTITY_LIMIT`]. The number of requests and the prompt's size
+/// are derived here and nowhere else: whatever the way an event comes in, the same record is the same event. Sums and
+/// differences of quantities know no such limits; they are [`Quantities`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventUsage {
+    quantities: Quantities,
+    prompt: PromptSize,
+}
+
+/// Why quantities are not the usage of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum UsageError {
+    /// Nothing is reported, not even a zero.
+    #[error("no meter is reported")]
+    Nothing,
+    /// A meter stands twice.
+    #[error("{} is given twice", .0.field())]
+    Twice(Meter),
+    /// A quantity is below 0, or above the limit.
+    #[error("{} {} is not from 0 to {QUANTITY_LIMIT}", .0.field(), .1)]
+    OutOfRange(Meter, i64),
+}
+
+impl EventUsage {
+    /// What one request used. Where it does not count requests, it is one; where it counts several, it is their sum.
+    pub fn request(meters: impl IntoIterator<Item = (Meter, i64)>) -> Result<Self, UsageError> {
+        Self::new(Span::Request, meters)
+    }
+
+    /// What a vendor's bucket of requests used. Where it does not count them, their number is not known.
+    pub fn bucket(meters: impl IntoIterator<Item = (Meter, i64)>) -> Result<Self, UsageError> {
+        Self::new(Span::Bucket, meters)
+    }
+
+    /// What a record used.
+    pub fn new(span: Span, meters: impl IntoIterator<Item = (Meter, i64)>) -> Result<Self, UsageError> {
+        let mut quantities = Quantities::NONE;
+        for (meter, quantity) in meters {
+            if !(0..=QUANTITY_LIMIT).contains(&quantity) {
+                return Err(UsageError::OutOfRange(meter, quantity));
+            }
+            if quantities.get(meter).is_some() {
+                return Err(UsageError::Twice(meter));
+            }
+            quantities.set(meter, quantity);
+        }
+        if quantities.is_empty() {
+            return Err(UsageError::Nothing);
+        }
+        if span == Span::Request && quantities.get(Meter::Request).is_none() {
+            quantities.set(Meter::Request, 1);
+        }
+        let is_one = quantities.get(Meter::Request) == Some(1);
+        let prompt = if is_one { PromptSize::Exact } else { PromptSize::UpToSum };
+        Ok(Self { quantities, prompt })
+    }
+
+    /// What was used.
+    pub const fn quantities(&self) -> &Quantities {
+        &self.quantities
+    }
+
+    /// What is known of the prompt's size.
+    pub const fn prompt(&self) -> PromptSize {
+        self.prompt
+    }
+}
+
+/// A usage event with all its names spelled out: the form for embedders and for showing one. Every part is valid by
+/// itself and goes with every other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsageEvent {
     /// The issuer's id of the event, unique for its source.
@@ -155,10 +250,25 @@ pub struct UsageEvent {
     pub tier: ServiceTier,
     /// Who used it, as the source says.
     pub tags: TagSet,
-    /// What is known of the prompt's size.
-    pub prompt: PromptSize,
     /// What was used.
-    pub quantities: Quantities,
+    pub usage: EventUsage,
+}
+
+impl UsageEvent {
+    /// An event of the standard tier and without tags.
+    pub fn new(id: EventId, at: Timestamp, model: Model, usage: EventUsage) -> Self {
+        Self { id, at, model, tier: ServiceTier::standard(), tags: TagSet::new(), usage }
+    }
+
+    /// The same event with tags.
+    pub fn with_tags(self, tags: TagSet) -> Self {
+        Self { tags, ..self }
+    }
+
+    /// The same event, billed under a tier.
+    pub fn with_tier(self, tier: ServiceTier) -> Self {
+        Self { tier, ..self }
+    }
 }
 
 #[cfg(test)]
@@ -174,6 +284,39 @@ mod tests {
         assert_eq!(Band::of(PromptSize::UpToSum, 200_000, &thresholds), Band::Above(0));
         assert_eq!(Band::of(PromptSize::UpToSum, 200_001, &thresholds), Band::Unknown);
         assert_eq!(Band::of(PromptSize::UpToSum, 9_000_000, &[]), Band::Above(0));
+    }
+
+    #[test]
+    fn requests_and_the_prompt_are_derived_from_the_meters() {
+        use PromptSize::{Exact, UpToSum};
+        let input = (Meter::Input, 5);
+        let cases = [
+            (EventUsage::request([input]), Some(1), Exact),
+            (EventUsage::request([input, (Meter::Request, 1)]), Some(1), Exact),
+            (EventUsage::request([input, (Meter::Request, 5)]), Some(5), UpToSum),
+            (EventUsage::request([input, (Meter::Request, 0)]), Some(0), UpToSum),
+            (EventUsage::bucket([input]), None, UpToSum),
+            (EventUsage::bucket([input, (Meter::Request, 1)]), Some(1), Exact),
+            (EventUsage::bucket([(Meter::WebSearch, QUANTITY_LIMIT)]), None, UpToSum),
+        ];
+        for (usage, requests, prompt) in cases {
+            let found = usage.map(|usage| (usage.quantities().get(Meter::Request), usage.prompt()));
+            assert_eq!(found, Ok((requests, prompt)));
+        }
+    }
+
+    #[test]
+    fn what_no_event_can_report_is_refused() {
+        assert_eq!(EventUsage::request([]), Err(UsageError::Nothing));
+        for meter in Meter::ALL {
+            for quantity in [-1, QUANTITY_LIMIT + 1, i64::MIN, i64::MAX] {
+                assert_eq!(EventUsage::request([(meter, quantity)]), Err(UsageError::OutOfRange(meter, quantity)));
+            }
+            assert_eq!(EventUsage::bucket([(meter, 1), (meter, 1)]), Err(UsageError::Twice(meter)));
+            assert!(EventUsage::bucket([(meter, 0)]).is_ok());
+        }
+        let said = UsageError::OutOfRange(Meter::Input, -1).to_string();
+        assert_eq!(said, "input_tokens -1 is not from 0 to 1000000000000");
     }
 
     #[test]

@@ -4,10 +4,15 @@
 //! take no room, what is longer than the limit, and what looks like a secret key. Names with letters beyond ASCII are
 //! kept in composed form (NFC), so that two spellings of one name are one name. Case is kept: `Finance` and `finance`
 //! are two names, which the caller may warn about.
+//!
+//! These rules judge what comes in. A name that a ledger holds was judged by the version that wrote it, and is read back
+//! with `recorded`: a rule that grows, such as a new form of secrets, must not make an old ledger unreadable.
 
+use crate::domain::secret::{id_looks_secret, looks_secret};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::ops::RangeInclusive;
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 use unicode_security::confusable_detection::skeleton;
 
@@ -53,25 +58,21 @@ pub struct Name(Box<str>);
 impl Name {
     /// A name of at most [`NAME_LIMIT`] bytes.
     pub fn new(text: &str) -> Result<Self, NameError> {
-        Self::within(text, NAME_LIMIT)
+        // The composed form is what is kept, and it may be longer than what came.
+        let text = composed(text);
+        check(&text, NAME_LIMIT, looks_secret)?;
+        Ok(Self(text.into()))
     }
 
-    /// The value of a tag: at most [`VALUE_LIMIT`] bytes, not one of the names reports use themselves, no secret.
-    /// A line break inside it is allowed.
-    pub fn tag_value(text: &str) -> Result<Self, NameError> {
-        if text == UNALLOCATED || text == NONE {
-            return Err(NameError::Reserved);
-        }
-        match check(text, VALUE_LIMIT) {
-            Err(NameError::Control) if text.contains('\n') => check(&text.replace('\n', " "), VALUE_LIMIT)?,
-            other => other?,
-        }
-        Ok(Self(composed(text).into()))
+    /// A name that a ledger holds.
+    pub fn recorded(text: &str) -> Result<Self, NameError> {
+        check_recorded(text, NAME_LIMIT)?;
+        Ok(Self(text.into()))
     }
 
-    fn within(text: &str, limit: usize) -> Result<Self, NameError> {
-        check(text, limit)?;
-        Ok(Self(composed(text).into()))
+    /// A name of our own, which is clean.
+    pub(super) fn own(text: &'static str) -> Self {
+        Self(text.into())
     }
 
     /// The text.
@@ -86,8 +87,73 @@ impl fmt::Display for Name {
     }
 }
 
-/// Checks a text without keeping it. The way for clean ASCII, which is nearly every name, is one pass over the bytes.
-pub fn check(text: &str, limit: usize) -> Result<(), NameError> {
+/// The value of a tag, and whatever else may become one: a department, who pays by a rule, what a rule compares with.
+/// At most [`VALUE_LIMIT`] bytes, and none of the names that reports use themselves. A line break inside it is allowed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TagValue(Box<str>);
+
+impl TagValue {
+    /// Checks and keeps a value.
+    pub fn new(text: &str) -> Result<Self, NameError> {
+        let text = composed(text);
+        not_reserved(&text)?;
+        match check(&text, VALUE_LIMIT, looks_secret) {
+            Err(NameError::Control) if text.contains('\n') => {
+                check(&text.replace('\n', " "), VALUE_LIMIT, looks_secret)?;
+            }
+            other => other?,
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// A value of our own, which is clean.
+    pub(super) fn own(text: String) -> Self {
+        Self(text.into())
+    }
+
+    /// A value that a ledger holds.
+    pub fn recorded(text: &str) -> Result<Self, NameError> {
+        not_reserved(text)?;
+        match check_recorded(text, VALUE_LIMIT) {
+            Err(NameError::Control) if text.contains('\n') => check_recorded(&text.replace('\n', " "), VALUE_LIMIT)?,
+            other => other?,
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for TagValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn not_reserved(text: &str) -> Result<(), NameError> {
+    if text == UNALLOCATED || text == NONE { Err(NameError::Reserved) } else { Ok(()) }
+}
+
+/// What holds of every name of every version: it is there, no longer than the limit, and cannot act on a terminal.
+fn check_recorded(text: &str, limit: usize) -> Result<(), NameError> {
+    match () {
+        () if text.is_empty() => Err(NameError::Empty),
+        () if text.len() > limit => Err(NameError::TooLong(limit)),
+        () if text.chars().any(char::is_control) => Err(NameError::Control),
+        () => Ok(()),
+    }
+}
+
+/// Checks an id without keeping it.
+pub fn check_id(id: &str) -> Result<(), NameError> {
+    check(id, NAME_LIMIT, id_looks_secret)
+}
+
+/// The way for clean ASCII, which is nearly every name, is one pass over the bytes.
+fn check(text: &str, limit: usize, is_secret: fn(&str) -> bool) -> Result<(), NameError> {
     let bytes = text.as_bytes();
     if bytes.len() > limit {
         return Err(NameError::TooLong(limit));
@@ -95,7 +161,7 @@ pub fn check(text: &str, limit: usize) -> Result<(), NameError> {
     let (Some(first), Some(last)) = (bytes.first(), bytes.last()) else {
         return Err(NameError::Empty);
     };
-    if looks_secret(text) {
+    if is_secret(text) {
         return Err(NameError::Secret);
     }
     if *first == b' ' || *last == b' ' {
@@ -110,7 +176,7 @@ pub fn check(text: &str, limit: usize) -> Result<(), NameError> {
     if text.chars().any(char::is_control) {
         return Err(NameError::Control);
     }
-    if text.chars().any(is_invisible) {
+    if holds_invisible(text) {
         return Err(NameError::Invisible);
     }
     Ok(())
@@ -121,30 +187,44 @@ pub fn composed(text: &str) -> Cow<'_, str> {
     if text.is_ascii() || is_nfc(text) { Cow::Borrowed(text) } else { Cow::Owned(text.nfc().collect()) }
 }
 
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200c}' | '\u{200e}'..='\u{200f}'
-        | '\u{202a}'..='\u{202e}' | '\u{2028}'..='\u{2029}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
-}
-
-/// The prefixes by which vendors and platforms mark their secrets, with the length from which a value is one.
-const SECRET_PREFIXES: [(&str, usize); 12] = [
-    ("sk-", 24),
-    ("sk_live_", 20),
-    ("rk_live_", 20),
-    ("AKIA", 20),
-    ("ASIA", 20),
-    ("ghp_", 30),
-    ("gho_", 30),
-    ("github_pat_", 30),
-    ("xoxb-", 20),
-    ("xoxp-", 20),
-    ("AIza", 35),
-    ("-----BEGIN", 20),
+/// Characters that cannot be seen or that turn text around. Two names that differ only by them look the same. All of
+/// Unicode's `Default_Ignorable_Code_Point` (DerivedCoreProperties.txt, version 17.0) but for the selectors below, with
+/// the separators of lines and paragraphs, the marks of annotations, and the blank pattern of Braille.
+const INVISIBLE: [RangeInclusive<char>; 17] = [
+    '\u{ad}'..='\u{ad}',
+    '\u{34f}'..='\u{34f}',
+    '\u{61c}'..='\u{61c}',
+    // Fillers of Hangul, two of them, and further below the same in other forms.
+    '\u{115f}'..='\u{1160}',
+    '\u{17b4}'..='\u{17b5}',
+    '\u{180b}'..='\u{180f}',
+    // Among them the joiner U+200D: an emoji made of several is refused for it.
+    '\u{200b}'..='\u{200f}',
+    '\u{2028}'..='\u{202e}',
+    '\u{2060}'..='\u{206f}',
+    '\u{2800}'..='\u{2800}',
+    '\u{3164}'..='\u{3164}',
+    '\u{feff}'..='\u{feff}',
+    '\u{ffa0}'..='\u{ffa0}',
+    '\u{fff0}'..='\u{fffb}',
+    '\u{1bca0}'..='\u{1bca3}',
+    '\u{1d173}'..='\u{1d17a}',
+    // Tags, and more selectors.
+    '\u{e0000}'..='\u{e0fff}',
 ];
 
-/// Whether a value looks like a secret that has no place in a ledger or a message.
-pub fn looks_secret(text: &str) -> bool {
-    SECRET_PREFIXES.iter().any(|(prefix, length)| text.starts_with(prefix) && text.len() >= *length)
+/// Selectors of a symbol's look: `❤` with one of them is a red heart. Behind anything but a symbol they show nothing.
+const SELECTORS: RangeInclusive<char> = '\u{fe00}'..='\u{fe0f}';
+
+fn holds_invisible(text: &str) -> bool {
+    let mut before = ' ';
+    text.chars().any(|c| {
+        let behind = std::mem::replace(&mut before, c);
+        if SELECTORS.contains(&c) {
+            return behind.is_ascii() || behind.is_alphanumeric() || SELECTORS.contains(&behind);
+        }
+        !c.is_ascii() && INVISIBLE.iter().any(|range| range.contains(&c))
+    })
 }
 
 /// What is left of a name without case, spacing and the differences of letters that look alike.
@@ -188,11 +268,51 @@ mod tests {
         ];
         for (text, error) in cases {
             assert_eq!(Name::new(text), Err(error), "{text:?}");
+            assert_eq!(TagValue::new(text), Err(error), "{text:?}");
         }
-        assert_eq!(Name::tag_value("(unallocated)"), Err(NameError::Reserved));
-        assert_eq!(Name::tag_value("sk-live-0123456789abcdef0123"), Err(NameError::Secret));
-        assert!(Name::tag_value("a,\"b\"\nc").is_ok());
-        assert!(Name::new("👩\u{200d}🚀").is_ok(), "a joiner inside an emoji is part of it");
+        assert_eq!(TagValue::new("(unallocated)"), Err(NameError::Reserved));
+        assert_eq!(TagValue::new("sk-live-0123456789abcdef0123"), Err(NameError::Secret));
+        assert!(TagValue::new("a,\"b\"\nc").is_ok());
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_no_part_of_a_name() {
+        let marks =
+            ["3164", "115F", "1160", "FFA0", "2800", "200D", "200C", "34F", "180E", "2060", "E0001", "E0041", "E0100"];
+        let marks = marks.into_iter().filter_map(|code| char::from_u32(u32::from_str_radix(code, 16).ok()?));
+        let mut count = 0;
+        for mark in marks.chain(['\u{fe0f}']) {
+            for text in
+                [format!("{mark}"), format!("{mark}a"), format!("a{mark}b"), format!("a{mark}"), format!("é{mark}")]
+            {
+                assert_eq!(Name::new(&text), Err(NameError::Invisible), "{text:?}");
+                assert_eq!(TagValue::new(&text), Err(NameError::Invisible), "{text:?}");
+                count += 1;
+            }
+        }
+        assert_eq!(count, 70);
+        for text in ["❤\u{fe0f} Team", "🚀", "한국", "日本", "Ⅷ", "⠓⠑"] {
+            assert!(Name::new(text).is_ok(), "{text:?}");
+        }
+        assert!(Name::new("❤\u{fe0f}\u{fe0f}").is_err());
+    }
+
+    #[test]
+    fn what_is_kept_is_what_was_checked() {
+        // U+0958 and U+1D160 are longer in composed form; U+212A composes to a plain K.
+        for (one, kept) in [("\u{958}", 6), ("\u{1d160}", 12)] {
+            let most = NAME_LIMIT / kept;
+            assert_eq!(Name::new(&one.repeat(most)).map(|name| name.as_str().len()), Ok(most * kept));
+            assert_eq!(Name::new(&one.repeat(most + 1)), Err(NameError::TooLong(NAME_LIMIT)));
+        }
+        assert_eq!(TagValue::new("A\u{212a}IAIOSFODNN7EXAMPLE"), Err(NameError::Secret));
+        for text in ["a", "Caf\u{e9}", "\u{958}", "a\nb", "sk-live-0123456789abcdef0123", "\u{3164}", " a"] {
+            assert_eq!(TagValue::recorded(text).map(|value| value.to_string()), Ok(text.to_owned()), "{text:?}");
+        }
+        for text in ["", "a\u{1b}b", NONE, UNALLOCATED] {
+            assert!(TagValue::recorded(text).is_err(), "{text:?}");
+        }
+        assert!(Name::recorded("a\nb").is_err());
     }
 
     #[test]

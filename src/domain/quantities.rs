@@ -117,6 +117,11 @@ impl Quantities {
         }
     }
 
+    /// Whether nothing was reported.
+    pub fn is_empty(&self) -> bool {
+        self.frequent.is_empty() && self.rare.is_empty()
+    }
+
     /// Sets the quantity of a meter.
     pub fn set(&mut self, meter: Meter, quantity: i64) {
         if let Some(place) = meter.frequent() {

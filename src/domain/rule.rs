@@ -4,9 +4,9 @@
 //! would miss it. Weights are whole parts of a whole, so that they cannot fail to add up. When a rule is in force, and
 //! what matches, is said elsewhere.
 
-use crate::domain::name::Name;
+use crate::domain::name::TagValue;
 use crate::domain::ratio::Ratio;
-use crate::domain::tags::{TagKey, TagSet};
+use crate::domain::tags::{TagKey, TagKeyError, TagSet};
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -29,12 +29,21 @@ pub enum Subject {
 impl Subject {
     /// Reads `model`, `provider`, `source`, `department`, `project`, `environment` or `tag.KEY`.
     pub fn parse(text: &str) -> Option<Self> {
+        Self::with(text, TagKey::new)
+    }
+
+    /// Reads what a ledger holds.
+    pub fn recorded(text: &str) -> Option<Self> {
+        Self::with(text, TagKey::recorded)
+    }
+
+    fn with(text: &str, key: impl FnOnce(&str) -> Result<TagKey, TagKeyError>) -> Option<Self> {
         match text {
             "model" => Some(Self::Model),
             "provider" => Some(Self::Provider),
             "source" => Some(Self::Source),
-            own if TagKey::OWN_FIELDS.contains(&own) => TagKey::new(own).ok().map(Self::Tag),
-            other => other.strip_prefix("tag.").and_then(|key| TagKey::new(key).ok()).map(Self::Tag),
+            own if TagKey::OWN_FIELDS.contains(&own) => key(own).ok().map(Self::Tag),
+            other => other.strip_prefix("tag.").and_then(|name| key(name).ok()).map(Self::Tag),
         }
     }
 
@@ -112,18 +121,18 @@ pub struct Condition {
     /// How.
     pub operator: Operator,
     /// What it is held against.
-    pub value: Name,
+    pub value: TagValue,
 }
 
 /// Who pays, as far as it is known.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Payer {
     /// The department.
-    pub department: Option<Name>,
+    pub department: Option<TagValue>,
     /// The project.
-    pub project: Option<Name>,
+    pub project: Option<TagValue>,
     /// The environment.
-    pub environment: Option<Name>,
+    pub environment: Option<TagValue>,
 }
 
 impl Payer {
@@ -138,7 +147,7 @@ impl Payer {
     }
 
     /// Its names by the keys of their tags; absent ones are left out.
-    pub fn names(&self) -> impl Iterator<Item = (&'static str, &Name)> {
+    pub fn names(&self) -> impl Iterator<Item = (&'static str, &TagValue)> {
         let [department, project, environment] = TagKey::OWN_FIELDS;
         [(department, &self.department), (project, &self.project), (environment, &self.environment)]
             .into_iter()
@@ -153,7 +162,7 @@ impl Payer {
     /// The same, with the other's names where it has none.
     #[must_use]
     pub fn or(&self, other: &Self) -> Self {
-        let either = |one: &Option<Name>, other: &Option<Name>| one.as_ref().or(other.as_ref()).cloned();
+        let either = |one: &Option<TagValue>, other: &Option<TagValue>| one.as_ref().or(other.as_ref()).cloned();
         Self {
             department: either(&self.department, &other.department),
             project: either(&self.project, &other.project),
@@ -288,7 +297,7 @@ pub enum Precedence {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
     /// Its name.
-    pub name: Name,
+    pub name: TagValue,
     /// The line of its file.
     pub line: u64,
     /// What must hold.
@@ -370,7 +379,7 @@ mod tests {
     use super::*;
 
     fn payer(department: &str) -> Payer {
-        Payer { department: Name::new(department).ok(), ..Payer::default() }
+        Payer { department: TagValue::new(department).ok(), ..Payer::default() }
     }
 
     fn shares(weights: &[(&str, i128, i128)]) -> Result<Shares, SharesError> {
@@ -404,10 +413,10 @@ mod tests {
 
     fn rule(name: &str, conditions: &[&str]) -> Option<Rule> {
         let condition = |value: &&str| {
-            Some(Condition { subject: Subject::Model, operator: Operator::Equals, value: Name::new(value).ok()? })
+            Some(Condition { subject: Subject::Model, operator: Operator::Equals, value: TagValue::new(value).ok()? })
         };
         Some(Rule {
-            name: Name::new(name).ok()?,
+            name: TagValue::new(name).ok()?,
             line: 1,
             conditions: conditions.iter().filter_map(condition).collect(),
             precedence: Precedence::Tags,

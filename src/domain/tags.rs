@@ -1,7 +1,8 @@
 //! Tags: what the source says about who used it. Department, project and environment are tags like any other.
 
-use crate::domain::name::{Name, NameError};
+use crate::domain::name::{NameError, TagValue};
 use crate::domain::rule::Payer;
+use crate::domain::secret::looks_secret;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -14,8 +15,14 @@ pub struct TagKey(Box<str>);
 
 /// A text is not the key of a tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("is not a tag key: 1 to 64 letters, digits and _ - . : /")]
-pub struct TagKeyError;
+pub enum TagKeyError {
+    /// Other characters, or too many.
+    #[error("is not a tag key: 1 to 64 letters, digits and _ - . : /")]
+    Form,
+    /// A vendor's or a platform's secret.
+    #[error("looks like a secret key")]
+    Secret,
+}
 
 impl TagKey {
     /// The key of the tag that says who pays.
@@ -29,9 +36,15 @@ impl TagKey {
 
     /// Checks and keeps a key.
     pub fn new(key: &str) -> Result<Self, TagKeyError> {
+        let checked = Self::recorded(key)?;
+        if looks_secret(key) { Err(TagKeyError::Secret) } else { Ok(checked) }
+    }
+
+    /// A key that a ledger holds.
+    pub fn recorded(key: &str) -> Result<Self, TagKeyError> {
         let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b':' | b'/');
         if key.is_empty() || key.len() > KEY_LIMIT || !key.bytes().all(allowed) {
-            return Err(TagKeyError);
+            return Err(TagKeyError::Form);
         }
         Ok(Self(key.into()))
     }
@@ -60,7 +73,7 @@ pub struct Tag {
     /// The key.
     pub key: TagKey,
     /// The value.
-    pub value: Name,
+    pub value: TagValue,
 }
 
 /// Why `KEY=VALUE` is not a tag.
@@ -81,7 +94,7 @@ impl Tag {
     /// Reads `KEY=VALUE`.
     pub fn parse(text: &str) -> Result<Self, TagError> {
         let (key, value) = text.split_once('=').ok_or(TagError::NoValue)?;
-        Ok(Self { key: TagKey::new(key)?, value: Name::tag_value(value)? })
+        Ok(Self { key: TagKey::new(key)?, value: TagValue::new(value)? })
     }
 }
 
@@ -124,7 +137,7 @@ impl IgnoredTags {
 
 /// The tags of an event, in the order of their keys. A report may hold as many of them as there are users.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct TagSet(Vec<(TagKey, Name)>);
+pub struct TagSet(Vec<(TagKey, TagValue)>);
 
 impl TagSet {
     /// No tags.
@@ -133,7 +146,7 @@ impl TagSet {
     }
 
     /// Adds a tag, replacing one of the same key.
-    pub fn insert(&mut self, key: TagKey, value: Name) {
+    pub fn insert(&mut self, key: TagKey, value: TagValue) {
         match self.place(key.as_str()) {
             Ok(at) => {
                 if let Some(slot) = self.0.get_mut(at) {
@@ -151,11 +164,11 @@ impl TagSet {
 
     /// The value of a key.
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.value(key).map(Name::as_str)
+        self.value(key).map(TagValue::as_str)
     }
 
-    /// The value of a key, as a name.
-    pub fn value(&self, key: &str) -> Option<&Name> {
+    /// The value of a key, checked.
+    pub fn value(&self, key: &str) -> Option<&TagValue> {
         self.0.get(self.place(key).ok()?).map(|(_, value)| value)
     }
 
@@ -177,7 +190,7 @@ impl TagSet {
 
     /// Nothing but the department, the project and the environment.
     pub fn payer(&self) -> Self {
-        let own = |(key, _): &&(TagKey, Name)| TagKey::OWN_FIELDS.contains(&key.as_str());
+        let own = |(key, _): &&(TagKey, TagValue)| TagKey::OWN_FIELDS.contains(&key.as_str());
         Self(self.0.iter().filter(own).cloned().collect())
     }
 
@@ -187,9 +200,9 @@ impl TagSet {
     }
 }
 
-impl FromIterator<(TagKey, Name)> for TagSet {
-    fn from_iter<I: IntoIterator<Item = (TagKey, Name)>>(tags: I) -> Self {
-        let tags: BTreeMap<TagKey, Name> = tags.into_iter().collect();
+impl FromIterator<(TagKey, TagValue)> for TagSet {
+    fn from_iter<I: IntoIterator<Item = (TagKey, TagValue)>>(tags: I) -> Self {
+        let tags: BTreeMap<TagKey, TagValue> = tags.into_iter().collect();
         Self(tags.into_iter().collect())
     }
 }

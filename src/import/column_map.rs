@@ -5,7 +5,8 @@
 
 use crate::domain::calendar::Calendar;
 use crate::domain::meter::{Meter, Side, Unit};
-use crate::domain::name::Name;
+use crate::domain::name::TagValue;
+use crate::domain::secret::find;
 use crate::domain::tags::TagKey;
 use crate::import::field::Field;
 use crate::text::problem::Problem;
@@ -112,6 +113,13 @@ impl ColumnMap {
     /// Reads a map.
     pub fn read(bytes: &[u8]) -> Result<Self, Vec<Problem>> {
         let text = decode(bytes).map_err(|problem| vec![problem])?;
+        // The text is kept whole, with its comments.
+        if let Some(secret) = find(text) {
+            let before = text.get(..secret.start).unwrap_or_default();
+            let line = before.bytes().fold(1, |line, byte| line + u64::from(byte == b'\n'));
+            let expected = "no secrets: a ledger that keeps the map cannot forget them";
+            return Err(vec![Problem::line("the map holds what looks like a secret (not shown)", expected).at(line)]);
+        }
         let document = Section::parse(text)?;
         let root = Section::of_document(text, document.get_ref());
         let unknown = root.unknown_keys(&SECTIONS);
@@ -247,7 +255,7 @@ fn constants(root: &Section<'_>) -> Result<Vec<(String, String)>, Problem> {
     let Some(constants) = root.table("constants")? else { return Ok(Vec::new()) };
     constants.entries(|key, value| {
         let text = value.text()?;
-        Name::tag_value(text).map_err(|error| value.problem(error, "a name"))?;
+        TagValue::new(text).map_err(|error| value.problem(error, "a name"))?;
         match key {
             "model" | "provider" | "service_tier" => {}
             _ => drop(tag_key(key, value)?),

@@ -4,9 +4,10 @@
 
 use crate::import::field::{Field, Fields, REQUIRED, meant, quantity};
 use crate::import::format::{Beginning, Format, How, RecordReader, Redacted};
+use crate::import::intern::SharedNames;
 use crate::import::sink::Sink;
 use crate::text::csv_line::{self, SplitError};
-use crate::text::problem::Problem;
+use crate::text::problem::{Problem, excerpt, excerpt_name};
 use crate::text::table::delimiter;
 use memchr::{memchr, memchr_iter};
 use std::borrow::Cow;
@@ -148,18 +149,30 @@ impl RecordReader for CsvReader {
         sink.push_fields(line, &record)
     }
 
-    fn redact(&self, text: &str) -> Redacted {
+    fn redact(&self, text: &str, names: &SharedNames) -> Redacted {
         let Ok(values) = self.fields(text) else {
             return Redacted { kept: String::new(), id: None, timestamp: None };
         };
-        let known = self.columns.iter().zip(&values).filter(|(column, _)| column.field.is_some());
         let of = |wanted: &Field| {
             let found = self.columns.iter().zip(&values).find(|(column, _)| column.field.as_ref() == Some(wanted));
             found.map(|(_, value)| value.clone().into_owned())
         };
-        let kept: Vec<String> =
-            known.map(|(column, value)| format!("{}={}", column.name, crate::text::problem::excerpt(value))).collect();
-        Redacted { kept: kept.join(" "), id: of(&Field::Id), timestamp: of(&Field::Timestamp) }
+        let tag = |(column, value): (&Column, &Cow<'_, str>)| match &column.field {
+            Some(Field::Tag(key)) => Some((key.clone(), value.clone().into_owned())),
+            _ => None,
+        };
+        let tags: Vec<(String, String)> = self.columns.iter().zip(&values).filter_map(tag).collect();
+        let id = of(&Field::Id).map(|id| names.hashed().id(&id, &tags).into_owned());
+        let kept = |(column, value): (&Column, &Cow<'_, str>)| {
+            let value = match column.field.as_ref()? {
+                Field::Id => id.as_deref().map(Cow::Borrowed),
+                Field::Tag(key) => names.kept_of(key, value),
+                _ => Some(Cow::Borrowed(value.as_ref())),
+            };
+            value.map(|value| format!("{}={}", excerpt_name(&column.name), excerpt(&value)))
+        };
+        let kept: Vec<String> = self.columns.iter().zip(&values).filter_map(kept).collect();
+        Redacted { kept: kept.join(" "), id, timestamp: of(&Field::Timestamp) }
     }
 
     fn may_be_cut(&self, last_line: &str) -> bool {

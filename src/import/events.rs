@@ -3,10 +3,12 @@
 //! Vendors report wholes and parts of them; the ledger keeps parts that do not overlap. [`Meters::rest`] takes the parts
 //! off a whole, and refuses a record whose parts are more than the whole.
 
+use crate::domain::event::Span;
 use crate::domain::meter::Meter;
+use crate::domain::secret::looks_secret;
 use crate::domain::timestamp::Timestamp;
 use crate::import::record::Record;
-use crate::import::sink::{Draft, Sink, Span};
+use crate::import::sink::{Draft, Sink};
 use crate::price::catalog::providers;
 use crate::text::problem::Problem;
 use std::borrow::Cow;
@@ -75,6 +77,10 @@ impl<'a> Tags<'a> {
 
     /// Adds a tag whose key is of a user's own making: what no key may hold becomes `_`.
     pub fn add_free(&mut self, key: &str, value: Option<Cow<'a, str>>) {
+        if looks_secret(key) {
+            // It stays as it is, so that it is still known for a secret and refused.
+            return self.add(key.to_owned(), value);
+        }
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | ':' | '/');
         let key: String = key.chars().take(64).map(|c| if allowed(c) { c } else { '_' }).collect();
         if !key.is_empty() {
@@ -183,6 +189,11 @@ impl<'s, 'c> Events<'s, 'c> {
         };
         self.sink.push(self.line, &draft)
     }
+}
+
+/// A text in small letters. A secret stays as it is, so that it is still known for one and refused.
+pub fn lowered(text: &str) -> String {
+    if looks_secret(text) { text.to_owned() } else { text.to_ascii_lowercase() }
 }
 
 /// A provider by the name that price lists have for it, where a gateway has another.

@@ -115,7 +115,8 @@ pub fn whole(text: &str) -> Option<i64> {
 /// The digits of the largest quantity.
 const LONGEST_QUANTITY: usize = 13;
 
-fn bad_quantity(field: &str, text: &str) -> Problem {
+/// What is wrong with a text that is no quantity.
+pub fn bad_quantity(field: &str, text: &str) -> Problem {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let negative = text.strip_prefix('-').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
     let what = match () {

@@ -3,6 +3,7 @@
 use crate::import::events::Events;
 use crate::import::formats as of;
 use crate::import::head::Head;
+use crate::import::intern::SharedNames;
 use crate::import::pages::Pages;
 use crate::import::reading::Reading;
 use crate::import::record::Record;
@@ -79,8 +80,9 @@ pub trait RecordReader: Send + Sync {
         Ok(())
     }
 
-    /// The line without anything that is not a known field, for the quarantine: nobody's prompt is kept.
-    fn redact(&self, text: &str) -> Redacted;
+    /// The line without anything that is not a known field, for the quarantine: nobody's prompt is kept, and of tags no
+    /// more than of a good line.
+    fn redact(&self, text: &str, names: &SharedNames) -> Redacted;
 
     /// What was read of pages.
     fn pages(&self) -> Pages {

@@ -4,6 +4,7 @@
 
 use crate::import::events::Events;
 use crate::import::format::{Format, RecordReader, Redacted};
+use crate::import::intern::SharedNames;
 use crate::import::record::Record;
 use crate::import::sink::Sink;
 use crate::import::vendor::redacted;
@@ -66,7 +67,7 @@ impl RecordReader for Gathering {
         (self.finish)(&lines, &mut Pushing(sink))
     }
 
-    fn redact(&self, text: &str) -> Redacted {
+    fn redact(&self, text: &str, _names: &SharedNames) -> Redacted {
         Record::of_json(text).map(|record| redacted(self.format, &record)).unwrap_or_default()
     }
 

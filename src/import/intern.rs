@@ -4,12 +4,13 @@
 //! checking and locking happen once for each distinct text and thread, not for each record.
 
 use crate::domain::batch::{Class, Names};
-use crate::domain::event::{Model, PromptSize, ServiceTier};
-use crate::domain::name::Name;
-use crate::domain::name::looks_secret;
+use crate::domain::event::{Model, PromptSize, ServiceTier, UsageEvent};
+use crate::domain::hashed_tags::HashedTags;
+use crate::domain::name::{Name, TagValue};
 use crate::domain::tags::{IgnoredTags, Tag, TagKey, TagSet};
 use crate::text::problem::{Problem, excerpt, grouped};
 use rustc_hash::{FxHashMap, FxHashSet};
+use std::borrow::Cow;
 use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -25,6 +26,7 @@ const BY_TEXTS_LIMIT: usize = 1 << 15;
 pub struct SharedNames {
     index: Mutex<Index>,
     ignored: IgnoredTags,
+    hashed: HashedTags,
 }
 
 #[derive(Debug, Default)]
@@ -41,7 +43,27 @@ struct Index {
 impl SharedNames {
     /// No names yet; of the tags that will be met, some are left out.
     pub fn without(ignored: IgnoredTags) -> Self {
-        Self { index: Mutex::default(), ignored }
+        Self { index: Mutex::default(), ignored, hashed: HashedTags::default() }
+    }
+
+    /// The same; of some tags hashes are kept instead of the values.
+    #[must_use]
+    pub fn hashing(self, hashed: HashedTags) -> Self {
+        Self { hashed, ..self }
+    }
+
+    /// The tags of which hashes are kept.
+    pub const fn hashed(&self) -> &HashedTags {
+        &self.hashed
+    }
+
+    /// What may be kept of a tag of a bad line; `None` for one that is left out.
+    pub fn kept_of<'v>(&self, key: &str, value: &'v str) -> Option<Cow<'v, str>> {
+        if self.ignored.contains(key) {
+            return None;
+        }
+        let hash = self.hashed.value(key, value);
+        Some(hash.map_or(Cow::Borrowed(value), |hash| Cow::Owned(hash.to_string())))
     }
 
     /// The names met so far. Whoever meets a new one meanwhile waits.
@@ -81,6 +103,14 @@ impl SharedNames {
 }
 
 impl SharedNames {
+    /// The place of the class of an event.
+    pub fn class_of(&self, event: &UsageEvent) -> Result<u32, Problem> {
+        let model = self.model(event.model.clone());
+        let tier = self.tier(event.tier.clone())?;
+        let tags = self.tags(event.tags.clone())?;
+        Ok(self.class(Class { model, tags, tier, prompt: event.usage.prompt() }))
+    }
+
     fn class(&self, class: Class) -> u32 {
         let index = &mut *self.index();
         place(&mut index.classes, &mut index.names.classes, class)
@@ -102,7 +132,7 @@ fn too_many(tag_sets: &[TagSet]) -> Problem {
     if let Some((key, values)) = most {
         let count = grouped(i128::try_from(values.len()).unwrap_or(i128::MAX));
         expected = format!("{expected}: tag {} alone has {count} different values", excerpt(key));
-        if !payer(key) && !looks_secret(key) {
+        if !payer(key) {
             expected = format!("{expected}, --ignore-tag {key} leaves it out");
         }
     }
@@ -251,7 +281,10 @@ impl NameCache {
         }
         let mut seen = TagSet::new();
         for (key, value) in kept() {
-            let (key, value) = checked_tag(key.as_ref(), value.as_ref())?;
+            let (key, value) = match shared.hashed.value(key.as_ref(), value.as_ref()) {
+                Some(hash) => (checked_key(key.as_ref())?, hash),
+                None => checked_tag(key.as_ref(), value.as_ref())?,
+            };
             if seen.get(key.as_str()).is_some() {
                 return Err(Problem::field(key.as_str(), "is given twice", "each tag once"));
             }
@@ -264,12 +297,15 @@ impl NameCache {
     }
 }
 
-fn checked_tag(key: &str, value: &str) -> Result<(TagKey, Name), Problem> {
-    let checked =
-        TagKey::new(key).map_err(|error| Problem::value("tags", key, error, "a key such as team or api_key"))?;
+fn checked_key(key: &str) -> Result<TagKey, Problem> {
+    TagKey::new(key).map_err(|error| Problem::value("tags", key, error, "a key such as team or api_key"))
+}
+
+fn checked_tag(key: &str, value: &str) -> Result<(TagKey, TagValue), Problem> {
+    let checked = checked_key(key)?;
     let field = if TagKey::OWN_FIELDS.contains(&key) { key.to_owned() } else { format!("tag.{key}") };
     let expected = "a name of visible characters, without spaces around it (for a key: its alias)";
-    let value = Name::tag_value(value).map_err(|error| Problem::value(&field, value, error, expected))?;
+    let value = TagValue::new(value).map_err(|error| Problem::value(&field, value, error, expected))?;
     Ok((checked, value))
 }
 
@@ -301,7 +337,8 @@ mod tests {
         let [a, b] = [[("department", "a"), ("user", "x")], [("department", "b"), ("user", "x")]];
         assert_eq!(told(&[&a, &b])?, format!("{said}: tag \"department\" alone has 2 different values"));
         let secret = "sk-live-0123456789abcdef0123456789";
-        assert!(!told(&[&[(secret, "x")]])?.contains(secret));
+        let refused = told(&[&[(secret, "x")]]).map_err(|error| error.to_string());
+        assert!(refused.is_err_and(|said| said.contains("looks like a secret key") && !said.contains(secret)));
         Ok(())
     }
 }

@@ -6,10 +6,11 @@
 use crate::domain::meter::Meter;
 use crate::import::field::{Field, Fields, meant};
 use crate::import::format::{Beginning, Format, How, RecordReader, Redacted};
-use crate::import::json::{FIELD_LIMIT, Object, check_depth, no_repetition, number, object, text};
+use crate::import::intern::SharedNames;
+use crate::import::json::{FIELD_LIMIT, Object, check_depth, kind, no_repetition, number, object, text};
 use crate::import::plain::Shape;
 use crate::import::sink::Sink;
-use crate::text::problem::{Problem, excerpt};
+use crate::text::problem::{Problem, excerpt, excerpt_name, visible};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -140,21 +141,40 @@ impl RecordReader for JsonlReader {
         sink.push_fields(line, &gathered.record)
     }
 
-    fn redact(&self, line: &str) -> Redacted {
+    fn redact(&self, line: &str, names: &SharedNames) -> Redacted {
         let Ok(Object(fields)) = object(line, "the record") else {
             return Redacted { kept: String::new(), id: None, timestamp: None };
         };
-        let known = |name: &str| Field::named(name).is_some() || name == "tags";
-        let kept: Vec<String> = fields
-            .iter()
-            .filter(|(name, _)| known(name))
-            .map(|(name, value)| format!("{name}={}", excerpt(value.get())))
-            .collect();
         let of = |wanted: &str| {
             let value = fields.iter().find(|(name, _)| name == wanted).map(|(_, value)| text(wanted, value));
             value.and_then(Result::ok).flatten().map(Cow::into_owned)
         };
-        Redacted { kept: kept.join(" "), id: of("event_id"), timestamp: of("timestamp") }
+        let (mut others, mut tags) = (Vec::new(), Vec::new());
+        for (name, value) in &fields {
+            match Field::named(name) {
+                Some(Field::Tag(key)) => tags.push((name.to_string(), key, *value)),
+                Some(_) => others.push((name.as_ref(), *value)),
+                None if name == "tags" => {
+                    let inner = object(value.get(), "tags").map_or_else(|_| Vec::new(), |tags| tags.0);
+                    tags.extend(inner.into_iter().map(|(key, value)| (format!("tags.{key}"), key.into_owned(), value)));
+                }
+                None => {}
+            }
+        }
+        let spelled = |value: &RawValue| text("tags", value).ok().flatten().map(Cow::into_owned).unwrap_or_default();
+        let texts: Vec<(&String, String)> = tags.iter().map(|(_, key, value)| (key, spelled(value))).collect();
+        let id = of("event_id").map(|id| names.hashed().id(&id, &texts).into_owned());
+        let mut kept: Vec<String> = Vec::new();
+        for (name, value) in others {
+            kept.push(match &id {
+                Some(id) if name == "event_id" => format!("{name}={}", excerpt(id)),
+                _ => kept_value(name, value, |text| Some(Cow::Borrowed(text))).unwrap_or_default(),
+            });
+        }
+        for (name, key, value) in &tags {
+            kept.extend(kept_value(name, value, |text| names.kept_of(key, text)));
+        }
+        Redacted { kept: kept.join(" "), id, timestamp: of("timestamp") }
     }
 
     fn may_be_cut(&self, _last_line: &str) -> bool {
@@ -162,6 +182,31 @@ impl RecordReader for JsonlReader {
         false
     }
 }
+
+/// A field as the quarantine keeps it. What is shown is the value, not its spelling: a secret may be spelled in many ways.
+fn kept_value(
+    name: &str,
+    value: &RawValue,
+    kept: impl for<'t> FnOnce(&'t str) -> Option<Cow<'t, str>>,
+) -> Option<String> {
+    let name = excerpt_name(name);
+    Some(match value.get().as_bytes().first() {
+        Some(b'"') => match text(&name, value) {
+            Ok(Some(text)) => format!("{name}={}", excerpt(&kept(&text)?)),
+            _ => format!("{name}=(not a text)"),
+        },
+        Some(b'{' | b'[') => format!("{name}=({})", kind(value.get())),
+        _ => format!("{name}={}", excerpt_number(&kept(value.get())?)),
+    })
+}
+
+/// A number, or whatever else is no text, as it is spelled.
+fn excerpt_number(spelled: &str) -> String {
+    visible(spelled.chars().take(NUMBER_SHOWN).collect())
+}
+
+/// How much of a number is kept, in characters.
+const NUMBER_SHOWN: usize = 40;
 
 #[cfg(test)]
 mod tests {

@@ -18,7 +18,7 @@ use crate::import::intern::NameCache;
 use crate::import::pages::Pages;
 use crate::import::reading::Reading;
 use crate::import::sink::{Constants, Sink, Tools};
-use crate::text::problem::Problem;
+use crate::text::problem::{Problem, visible};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::sync::{Mutex, PoisonError};
@@ -208,7 +208,7 @@ fn begin(
         .or_else(|| recognised(&Head::of(first)))
         .ok_or_else(|| Problem::line("no known format", "--format NAME").at(number))?;
     let Beginning { reader, header, ignored } = format.begin(first, reading).map_err(|problem| problem.at(number))?;
-    gathered.ignored.extend(ignored);
+    gathered.ignored.extend(ignored.into_iter().map(visible));
     if header {
         let before = number - chunk.first_line;
         gathered.counts.lines += before + 1;
@@ -326,7 +326,7 @@ fn parse_chunk(chunk: &Chunk, reader: &dyn RecordReader, context: &Context, pool
         }
         if let Err(problem) = read {
             let redacted = match std::str::from_utf8(bytes) {
-                Ok(text) => reader.redact(text),
+                Ok(text) => reader.redact(text, &context.constants.names),
                 Err(_) => Redacted { kept: String::new(), id: None, timestamp: None },
             };
             output.refuse(problem.at(number), redacted, context);
@@ -411,7 +411,7 @@ impl Gathered {
         for (field, bad) in output.bad_by_field {
             *self.bad_by_field.entry(field).or_default() += bad;
         }
-        self.ignored.extend(output.ignored);
+        self.ignored.extend(output.ignored.into_iter().map(visible));
         if self.counts.bad > 0 && context.on_bad == OnBad::DropEvents {
             self.waiting.take_all();
             self.whole.clear();

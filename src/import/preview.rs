@@ -4,7 +4,7 @@
 
 use crate::domain::batch::{Batch, Names, Row};
 use crate::domain::calendar::Calendar;
-use crate::domain::event::{EventId, UsageEvent};
+use crate::domain::event::{EventId, EventUsage, UsageEvent};
 use crate::domain::key::KeyHash;
 use crate::domain::timestamp::Timestamp;
 use crate::import::consumer::Demand;
@@ -71,7 +71,7 @@ fn spelled(batch: &Batch, row: &Row, names: &Names) -> Option<UsageEvent> {
         model: names.models.get(place(class.model))?.clone(),
         tier: names.tiers.get(usize::from(class.tier))?.clone(),
         tags: names.tag_sets.get(place(class.tags))?.clone(),
-        prompt: class.prompt,
-        quantities: batch.quantities(row),
+        // A count of requests is among the quantities, where there is one: what is derived from it was derived so before.
+        usage: EventUsage::bucket(batch.quantities(row).iter()).ok()?,
     })
 }

@@ -2,14 +2,13 @@
 
 use crate::domain::batch::{Batch, BatchFull, Head};
 use crate::domain::calendar::DayFinder;
-use crate::domain::event::PromptSize;
+use crate::domain::event::{EventUsage, Span, UsageError, UsageEvent};
 use crate::domain::key::{EventKey, SourceHasher};
 use crate::domain::meter::{Meter, Unit};
-use crate::domain::name::{self, NAME_LIMIT};
-use crate::domain::quantities::Frequent;
+use crate::domain::name;
 use crate::domain::tags::Tag;
 use crate::domain::timestamp::Timestamp;
-use crate::import::field::Fields;
+use crate::import::field::{Fields, bad_quantity};
 use crate::import::intern::{ClassTexts, NameCache, SharedNames};
 use crate::text::problem::Problem;
 use std::borrow::Cow;
@@ -37,15 +36,6 @@ pub struct Draft<'a> {
     pub total: Option<i64>,
     /// Whether it is one request.
     pub span: Span,
-}
-
-/// What a record stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Span {
-    /// One request, unless it counts them.
-    Request,
-    /// A vendor's sum over some requests; how many only if it counts them.
-    Bucket,
 }
 
 /// What stays the same for a whole import.
@@ -92,6 +82,11 @@ impl<'a> Sink<'a> {
         self.tools.batch.sorted_by_eighths()
     }
 
+    /// The events collected as one batch, in the order of their keys.
+    pub fn whole(self) -> Result<Batch, BatchFull> {
+        std::mem::take(&mut self.tools.batch).sorted()
+    }
+
     /// How many events were collected.
     pub fn len(&self) -> usize {
         self.tools.batch.len()
@@ -131,34 +126,47 @@ impl<'a> Sink<'a> {
 
     /// Checks an event and keeps it.
     pub fn push(&mut self, line: u64, draft: &Draft<'_>) -> Result<(), Problem> {
-        name::check(draft.id, NAME_LIMIT).map_err(|error| {
+        let id = self.constants.names.hashed().id(draft.id, draft.tags);
+        name::check_id(draft.id).map_err(|error| {
             Problem::value(
                 "event_id",
-                draft.id,
+                &id,
                 error,
                 "an id of 1 to 256 bytes of visible characters, without spaces around it",
             )
         })?;
-        if draft.at > self.constants.latest {
-            return Err(Problem::value(
-                "timestamp",
-                &draft.at.to_string(),
-                "is in the future",
-                "a time up to a day from now",
-            ));
-        }
+        self.not_in_the_future(draft.at)?;
         check_total(draft)?;
         let said = [draft.provider, &self.constants.provider];
         let provider = said.into_iter().find(|said| !said.is_empty()).unwrap_or(draft.implied);
-        let (frequent, rare) = split_meters(draft)?;
-        let prompt = if frequent.get(REQUEST) == Some(1) { PromptSize::Exact } else { PromptSize::UpToSum };
+        let usage = EventUsage::new(draft.span, draft.meters.iter().copied()).map_err(no_usage)?;
+        let prompt = usage.prompt();
         let texts = ClassTexts { provider, model: draft.model, tier: draft.tier, tags: draft.tags, prompt };
         let class = self.tools.cache.class(&self.constants.names, &texts, &self.constants.fill)?;
-        let key = EventKey::new(self.tools.days.day_of(draft.at), self.tools.hasher.hash(draft.id));
-        let head = Head { key, at: draft.at, line, class };
+        self.keep(line, (&id, draft.at), class, &usage)
+    }
+
+    /// Checks an event whose parts are checked, and keeps it. What is left to check is what depends on the import.
+    pub fn push_event(&mut self, line: u64, event: &UsageEvent) -> Result<(), Problem> {
+        self.not_in_the_future(event.at)?;
+        let class = self.constants.names.class_of(event)?;
+        self.keep(line, (event.id.as_str(), event.at), class, &event.usage)
+    }
+
+    fn not_in_the_future(&self, at: Timestamp) -> Result<(), Problem> {
+        if at <= self.constants.latest {
+            return Ok(());
+        }
+        Err(Problem::value("timestamp", &at.to_string(), "is in the future", "a time up to a day from now"))
+    }
+
+    fn keep(&mut self, line: u64, (id, at): (&str, Timestamp), class: u32, usage: &EventUsage) -> Result<(), Problem> {
+        let key = EventKey::new(self.tools.days.day_of(at), self.tools.hasher.hash(id));
+        let head = Head { key, at, line, class };
+        let quantities = usage.quantities();
         self.tools
             .batch
-            .push(head, draft.id, &frequent, &rare)
+            .push(head, id, quantities.frequent(), quantities.rare())
             .map_err(|error| Problem::line(error.to_string(), "shorter ids"))
     }
 }
@@ -166,31 +174,16 @@ impl<'a> Sink<'a> {
 /// What is wrong with a record that lacks one of the fields that every event has.
 pub const MISSING: &str = "is missing";
 
-const REQUEST: usize = 6;
-
-type SplitMeters = (Frequent, Vec<(Meter, i64)>);
-
-/// The frequent meters in their places, and the others sorted. A record that is no bucket and counts no requests is one.
-fn split_meters(draft: &Draft<'_>) -> Result<SplitMeters, Problem> {
-    let mut frequent = Frequent::NONE;
-    let mut rare = Vec::new();
-    for (meter, quantity) in draft.meters {
-        match meter.frequent() {
-            Some(place) => frequent.set(place, *quantity),
-            None => rare.push((*meter, *quantity)),
-        }
-    }
-    if rare.is_empty() && frequent.is_empty() {
-        return Err(Problem::line(
+/// What is wrong with quantities that are no event's.
+fn no_usage(error: UsageError) -> Problem {
+    match error {
+        UsageError::Nothing => Problem::line(
             "no meter is reported",
             "at least one of input_tokens, output_tokens, requests and the others",
-        ));
+        ),
+        UsageError::Twice(meter) => Problem::field(meter.field(), "is given twice", "each meter once"),
+        UsageError::OutOfRange(meter, quantity) => bad_quantity(meter.field(), &quantity.to_string()),
     }
-    if frequent.get(REQUEST).is_none() && draft.span == Span::Request {
-        frequent.set(REQUEST, 1);
-    }
-    rare.sort_unstable();
-    Ok((frequent, rare))
 }
 
 fn check_total(draft: &Draft<'_>) -> Result<(), Problem> {
@@ -204,14 +197,4 @@ fn check_total(draft: &Draft<'_>) -> Result<(), Problem> {
     let expected =
         "their sum: meters are disjoint, cached tokens are not part of input_tokens nor reasoning of output_tokens";
     Err(Problem::value("total_tokens", &total.to_string(), format!("is not the sum of the meters, {sum}"), expected))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_place_of_requests_is_known() {
-        assert_eq!(Meter::Request.frequent(), Some(REQUEST));
-    }
 }

@@ -6,12 +6,13 @@ use crate::domain::timestamp::Timestamp;
 use crate::import::csv::explain;
 use crate::import::events::Events;
 use crate::import::format::{Beginning, Format, ReadRecord, RecordReader, Redacted};
+use crate::import::intern::SharedNames;
 use crate::import::pages::{Pages, PagesRead, followed};
 use crate::import::reading::Reading;
 use crate::import::record::{Record, Value};
 use crate::import::sink::Sink;
 use crate::text::csv_line;
-use crate::text::problem::{Problem, excerpt};
+use crate::text::problem::{Problem, excerpt, excerpt_name};
 use crate::text::table::delimiter;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -70,7 +71,7 @@ impl RecordReader for JsonReader {
         self.each(&Record::of_json(text)?, &mut Events::of(line, sink))
     }
 
-    fn redact(&self, text: &str) -> Redacted {
+    fn redact(&self, text: &str, _names: &SharedNames) -> Redacted {
         Record::of_json(text).map(|record| redacted(self.format, &record)).unwrap_or_default()
     }
 
@@ -104,7 +105,7 @@ impl RecordReader for CellReader {
         (self.read)(&self.record(text)?, &self.reading, &mut Events::of(line, sink))
     }
 
-    fn redact(&self, text: &str) -> Redacted {
+    fn redact(&self, text: &str, _names: &SharedNames) -> Redacted {
         self.record(text).map(|record| redacted(self.format, &record)).unwrap_or_default()
     }
 
@@ -158,6 +159,6 @@ fn numbers(record: &Record<'_>, name: &str, kept: &mut Vec<String>) {
         None => return,
     };
     if text.len() <= 20 && text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'"' | b',')) {
-        kept.push(format!("{}={}", record.path_of(name), excerpt(text)));
+        kept.push(format!("{}={}", excerpt_name(&record.path_of(name)), excerpt(text)));
     }
 }

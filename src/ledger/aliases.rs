@@ -109,7 +109,7 @@ pub(super) fn all(connection: &Connection) -> Result<Vec<(StoredAlias, i64)>> {
 
 fn alias(row: &Row<'_>) -> Result<AliasRow> {
     let name = |text: &str, what: &str| {
-        Name::new(text).map_err(|_| LedgerError::Corrupt(format!("the {what} of an alias is not one")))
+        Name::recorded(text).map_err(|_| LedgerError::Corrupt(format!("the {what} of an alias is not one")))
     };
     let provider: String = row.get(1)?;
     let model: Option<String> = row.get(3)?;

@@ -147,7 +147,7 @@ fn insert(connection: &Connection, id: i64, import: i64, cost: &ProviderCost) ->
 /// A stored line, after its import.
 fn cost(row: &Row<'_>) -> Result<ProviderCost> {
     let corrupt = |what: &str| LedgerError::Corrupt(format!("the {what} of a provider's cost is not one"));
-    let name = |text: String, what: &str| Name::new(&text).map_err(|_| corrupt(what));
+    let name = |text: String, what: &str| Name::recorded(&text).map_err(|_| corrupt(what));
     let optional =
         |column: usize, what: &str| row.get::<_, Option<String>>(column)?.map(|text| name(text, what)).transpose();
     Ok(ProviderCost {

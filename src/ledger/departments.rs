@@ -2,7 +2,7 @@
 
 use crate::domain::calendar::Day;
 use crate::domain::department::{Department, Registry};
-use crate::domain::name::Name;
+use crate::domain::name::TagValue;
 use crate::domain::quantities::QuantityOverflow;
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::chain::{Kind, Signed};
@@ -95,7 +95,7 @@ impl Ledger {
 
 fn insert(connection: &Connection, entry: i64, added: &StoredDepartment) -> Result<()> {
     let Department { name, cost_centre, owner, account, active_from, active_to } = &added.department;
-    let text = |name: &Option<Name>| name.as_ref().map(Name::to_string);
+    let text = |name: &Option<TagValue>| name.as_ref().map(TagValue::to_string);
     let day = |day: &Option<Day>| day.map(Day::number);
     connection.prepare_cached(INSERT)?.execute((
         added.id,
@@ -142,7 +142,7 @@ fn by_entry(connection: &Connection) -> Result<BTreeMap<i64, Vec<StoredDepartmen
 
 fn department(row: &Row<'_>) -> Result<Department> {
     let name = |text: &str| {
-        Name::tag_value(text).map_err(|_| LedgerError::Corrupt("a department has a name that is none".to_owned()))
+        TagValue::recorded(text).map_err(|_| LedgerError::Corrupt("a department has a name that is none".to_owned()))
     };
     let optional = |column: usize| row.get::<_, Option<String>>(column)?.as_deref().map(name).transpose();
     let day = |column: usize| row.get::<_, Option<i64>>(column)?.map(sums::day).transpose();

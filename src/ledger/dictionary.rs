@@ -4,7 +4,7 @@ use crate::domain::batch::{Class, NameCounts, Names};
 use crate::domain::canonical;
 use crate::domain::department::{Department, Registry};
 use crate::domain::event::{Model, ServiceTier};
-use crate::domain::name::Name;
+use crate::domain::name::{Name, TagValue};
 use crate::domain::tags::{TagKey, TagSet};
 use crate::domain::usage::Dictionary;
 use crate::ledger::transaction::Snapshot;
@@ -114,19 +114,19 @@ fn corrupt(what: &str, text: &str) -> LedgerError {
 }
 
 fn model(provider: String, name: String) -> Result<Model> {
-    let checked = |text: String| Name::new(&text).map_err(|_| corrupt("model", &text));
+    let checked = |text: String| Name::recorded(&text).map_err(|_| corrupt("model", &text));
     Ok(Model { provider: if provider.is_empty() { None } else { Some(checked(provider)?) }, name: checked(name)? })
 }
 
 fn tier(name: &str) -> Result<ServiceTier> {
-    ServiceTier::new(name).map_err(|_| corrupt("service tier", name))
+    ServiceTier::recorded(name).map_err(|_| corrupt("service tier", name))
 }
 
 fn tag_set(json: &str) -> Result<TagSet> {
     let tags: BTreeMap<String, String> = serde_json::from_str(json).map_err(|_| corrupt("tag set", json))?;
     let tag = |(key, value): (String, String)| {
-        let key = TagKey::new(&key).map_err(|_| corrupt("tag key", &key))?;
-        Ok((key, Name::tag_value(&value).map_err(|_| corrupt("tag value", &value))?))
+        let key = TagKey::recorded(&key).map_err(|_| corrupt("tag key", &key))?;
+        Ok((key, TagValue::recorded(&value).map_err(|_| corrupt("tag value", &value))?))
     };
     tags.into_iter().map(tag).collect()
 }

@@ -1,7 +1,7 @@
 //! What entries of the chain record, in the canonical encoding. `verify` makes each again from the tables and compares.
 
 use crate::domain::canonical::Encoder;
-use crate::domain::name::Name;
+use crate::domain::name::{Name, TagValue};
 use crate::domain::rate::Rate;
 use crate::domain::rule::{Condition, Share};
 use crate::ledger::aliases::StoredAlias;
@@ -119,7 +119,7 @@ pub(super) fn rules(set: &StoredRuleSet) -> Vec<u8> {
         encoder.count(rule.shares.iter().len());
         for Share { payer, part } in rule.shares.iter() {
             for name in [&payer.department, &payer.project, &payer.environment] {
-                encoder.optional_text(name.as_ref().map(Name::as_str));
+                encoder.optional_text(name.as_ref().map(TagValue::as_str));
             }
             encoder.i64(*part);
         }
@@ -134,7 +134,7 @@ pub(super) fn departments(departments: &[StoredDepartment]) -> Vec<u8> {
     for StoredDepartment { id, line, department } in departments {
         encoder.i64(*id).i64(*line).text(department.name.as_str());
         for name in [&department.cost_centre, &department.owner, &department.account] {
-            encoder.optional_text(name.as_ref().map(Name::as_str));
+            encoder.optional_text(name.as_ref().map(TagValue::as_str));
         }
         for day in [department.active_from, department.active_to] {
             encoder.optional_i64(day.map(|day| day.number().into()));

@@ -152,13 +152,13 @@ pub(super) fn all(connection: &Connection) -> Result<Vec<(StoredPrice, i64)>> {
 
 fn price(row: &Row<'_>) -> Result<PriceRow> {
     let corrupt = |what: &str| LedgerError::Corrupt(format!("the {what} of a price is not one"));
-    let name = |column: usize, what: &str| Name::new(&row.get::<_, String>(column)?).map_err(|_| corrupt(what));
+    let name = |column: usize, what: &str| Name::recorded(&row.get::<_, String>(column)?).map_err(|_| corrupt(what));
     let provider: String = row.get(2)?;
     let key = PriceKey {
         book: name(1, "book")?,
         provider: if provider.is_empty() { None } else { Some(name(2, "provider")?) },
         model: name(3, "model")?,
-        tier: ServiceTier::new(&row.get::<_, String>(4)?).map_err(|_| corrupt("tier"))?,
+        tier: ServiceTier::recorded(&row.get::<_, String>(4)?).map_err(|_| corrupt("tier"))?,
         meter: sums::meter(row.get(5)?)?,
         prompt_above: row.get(6)?,
     };

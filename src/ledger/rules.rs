@@ -1,7 +1,7 @@
 //! Sets of rules: appended whole, never changed. A later set of the same start replaces, and both stay readable.
 
 use crate::domain::calendar::Day;
-use crate::domain::name::Name;
+use crate::domain::name::TagValue;
 use crate::domain::rule::{Condition, Operator, Payer, Precedence, Rule, RuleSet, Share, Shares, Subject};
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::chain::{Kind, Signed};
@@ -75,7 +75,7 @@ fn insert(connection: &Connection, set: i64, rule: &Rule) -> Result<()> {
         connection.prepare_cached(INSERT_CONDITION)?.execute(values)?;
     }
     for Share { payer, part } in rule.shares.iter() {
-        let text = |name: &Option<Name>| name.as_ref().map_or(String::new(), Name::to_string);
+        let text = |name: &Option<TagValue>| name.as_ref().map_or(String::new(), TagValue::to_string);
         let values = (id, text(&payer.department), text(&payer.project), text(&payer.environment), part);
         connection.prepare_cached(INSERT_SHARE)?.execute(values)?;
     }
@@ -169,7 +169,7 @@ fn each(connection: &Connection, sql: &str, mut take: impl FnMut(&Row<'_>) -> Re
 fn condition(row: &Row<'_>) -> Result<Condition> {
     let subject: String = row.get(1)?;
     Ok(Condition {
-        subject: Subject::parse(&subject).ok_or_else(|| wrong("looks at nothing there is"))?,
+        subject: Subject::recorded(&subject).ok_or_else(|| wrong("looks at nothing there is"))?,
         operator: Operator::from_code(row.get(2)?).ok_or_else(|| wrong("has an operator that is none"))?,
         value: name(&row.get::<_, String>(3)?)?,
     })
@@ -184,8 +184,8 @@ fn share(row: &Row<'_>) -> Result<Share> {
     Ok(Share { payer, part: row.get(4)? })
 }
 
-fn name(text: &str) -> Result<Name> {
-    Name::tag_value(text).map_err(|_| wrong("has a name that is none"))
+fn name(text: &str) -> Result<TagValue> {
+    TagValue::recorded(text).map_err(|_| wrong("has a name that is none"))
 }
 
 fn wrong(what: &str) -> LedgerError {

@@ -37,7 +37,7 @@ pub(super) fn read(connection: &Connection) -> Result<Settings> {
     Ok(Settings {
         currency: Currency::parse(&currency).map_err(|_| corrupt("currency"))?,
         calendar: Calendar::of_zone(&zone).map_err(|_| corrupt("time zone"))?,
-        book: Name::new(&book).map_err(|_| corrupt("price book"))?,
+        book: Name::recorded(&book).map_err(|_| corrupt("price book"))?,
         tz_database,
     })
 }

@@ -13,7 +13,7 @@ pub mod list;
 use crate::domain::calendar::Day;
 use crate::domain::currency::Currency;
 use crate::domain::money::Amount;
-use crate::domain::name::{Name, UNALLOCATED};
+use crate::domain::name::{TagValue, UNALLOCATED};
 use crate::domain::period::Period;
 use crate::domain::ratio::{Overflow, Ratio};
 use crate::rating::allocate;
@@ -206,7 +206,7 @@ fn accounts(
 ) -> Result<BTreeMap<String, Account>, Overflow> {
     let mut accounts: BTreeMap<String, Account> = BTreeMap::new();
     for item in list.items() {
-        let department = item.department.as_ref().map_or(UNALLOCATED, Name::as_str);
+        let department = item.department.as_ref().map_or(UNALLOCATED, TagValue::as_str);
         let account = accounts.entry(department.to_owned()).or_insert(Account::EMPTY);
         account.add(&Account::of_item(item, period, period.last())?)?;
     }

@@ -1,5 +1,7 @@
 //! What is wrong with a line: where, what, and what was expected instead.
 
+use crate::domain::secret::{looks_secret, redacted};
+use std::borrow::Cow;
 use std::fmt;
 
 /// How much of an offending value a message shows, in characters.
@@ -60,8 +62,12 @@ impl fmt::Display for Problem {
     }
 }
 
-/// A text that cannot act on a terminal, whoever put what into it.
-fn visible(text: String) -> String {
+/// A text without secrets that cannot act on a terminal, whoever put what into it.
+pub fn visible(text: String) -> String {
+    let text = match redacted(&text) {
+        Cow::Owned(clean) => clean,
+        Cow::Borrowed(_) => text,
+    };
     if !text.chars().any(char::is_control) {
         return text;
     }
@@ -71,7 +77,7 @@ fn visible(text: String) -> String {
 
 /// A value for a message: quoted, shortened, control and invisible characters escaped, secrets left out.
 pub fn excerpt(value: &str) -> String {
-    if crate::domain::name::looks_secret(value) {
+    if looks_secret(value) {
         return "a value that looks like a secret (not shown)".to_owned();
     }
     let mut shown: String = value.chars().take(SHOWN).flat_map(char::escape_debug).collect();
@@ -81,7 +87,9 @@ pub fn excerpt(value: &str) -> String {
     format!("\"{shown}\"")
 }
 
-fn excerpt_name(field: &str) -> String {
+/// The name of a field, or a path, for a message.
+pub fn excerpt_name(field: &str) -> String {
+    let field = &*redacted(field);
     let mut shown: String = field.chars().take(NAME_SHOWN).flat_map(char::escape_debug).collect();
     if field.chars().nth(NAME_SHOWN).is_some() {
         shown.push('…');

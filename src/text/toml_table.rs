@@ -1,7 +1,7 @@
 //! A TOML table as a person wrote it: values keep their text and their line, so that no number passes through a float
 //! and every message says where. It knows no key's meaning.
 
-use crate::text::problem::{Problem, excerpt, nearest};
+use crate::text::problem::{Problem, excerpt, nearest, visible};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use toml::Spanned;
@@ -65,13 +65,18 @@ impl<'a> Section<'a> {
     /// A problem with the table as a whole.
     pub fn whole(&self, what: impl Into<String>, expected: impl Into<String>) -> Problem {
         let field = Some(self.label.clone());
-        Problem { line: self.line, field, what: what.into(), expected: expected.into() }
+        Problem { line: self.line, field, what: visible(what.into()), expected: visible(expected.into()) }
     }
 
     /// A problem with a key, there or missing.
     pub fn problem(&self, key: &str, what: impl Into<String>, expected: impl Into<String>) -> Problem {
         let line = self.table.get_key_value(key).map_or(self.line, |(key, _)| line_of(self.file, key.span().start));
-        Problem { line, field: Some(labelled(&self.label, key)), what: what.into(), expected: expected.into() }
+        Problem {
+            line,
+            field: Some(labelled(&self.label, key)),
+            what: visible(what.into()),
+            expected: visible(expected.into()),
+        }
     }
 
     /// One problem for each key that is not known.
@@ -217,7 +222,7 @@ impl Value<'_> {
 
     fn with(&self, what: impl Into<String>, expected: impl Into<String>) -> Problem {
         let field = Some(labelled(self.label, self.key));
-        Problem { line: self.line, field, what: what.into(), expected: expected.into() }
+        Problem { line: self.line, field, what: visible(what.into()), expected: visible(expected.into()) }
     }
 
     fn kind(&self) -> &'static str {

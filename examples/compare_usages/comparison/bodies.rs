@@ -119,7 +119,7 @@ fn compare(format: &str, expected: &BTreeMap<String, i64>, events: &[&UsageEvent
 fn in_their_words(events: &[&UsageEvent], expected: &BTreeMap<String, i64>) -> BTreeMap<&'static str, i64> {
     let mut theirs = BTreeMap::new();
     let mut add = |name: &'static str, quantity: i64| *theirs.entry(name).or_insert(0) += quantity;
-    for (meter, quantity) in events.iter().flat_map(|event| event.quantities.iter()) {
+    for (meter, quantity) in events.iter().flat_map(|event| event.usage.quantities().iter()) {
         match meter.side() {
             Side::Prompt => add("input_tokens", quantity),
             Side::Answer => add("output_tokens", quantity),

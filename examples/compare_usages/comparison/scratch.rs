@@ -13,7 +13,7 @@ use tokenbook::books::reports::{Request, Statement};
 use tokenbook::books::{Act, Books, Silent};
 use tokenbook::domain::calendar::Calendar;
 use tokenbook::domain::currency::Currency;
-use tokenbook::domain::event::{EventId, Model, PromptSize, ServiceTier, UsageEvent};
+use tokenbook::domain::event::{EventId, EventUsage, Model, UsageEvent};
 use tokenbook::domain::name::Name;
 use tokenbook::domain::period::Period;
 use tokenbook::domain::quantities::Quantities;
@@ -107,15 +107,10 @@ impl Scratch {
         let mut events = Vec::new();
         for (place, used) in usages.iter().enumerate() {
             let tag = Tag::parse(&format!("{OF}={}", used.of))?;
-            events.push(UsageEvent {
-                id: EventId::new(&format!("usage-{place}"))?,
-                at: self.at,
-                model: Model { provider: Some(Name::new(used.provider)?), name: Name::new(used.model)? },
-                tier: ServiceTier::new(ServiceTier::STANDARD)?,
-                tags: TagSet::from_iter([(tag.key, tag.value)]),
-                prompt: PromptSize::Exact,
-                quantities: used.what.clone(),
-            });
+            let id = EventId::new(&format!("usage-{place}"))?;
+            let model = Model { provider: Some(Name::new(used.provider)?), name: Name::new(used.model)? };
+            let event = UsageEvent::new(id, self.at, model, EventUsage::request(used.what.iter())?);
+            events.push(event.with_tags(TagSet::from_iter([(tag.key, tag.value)])));
         }
         self.books.record(&Name::new("expected")?, &events, act(self.at), &Silent)?;
         Ok(())

@@ -1,6 +1,7 @@
 //! What of a file and of its bad lines is kept with an import.
 
 use super::ImportOptions;
+use crate::domain::secret::looks_secret;
 use crate::domain::timestamp::Timestamp;
 use crate::import::parse::{BadLine, Context, Parsed};
 use crate::ledger::imports::FileFacts;
@@ -14,7 +15,8 @@ pub(super) fn held(bad: &BadLine, context: &Context) -> Held {
         field: bad.problem.field.clone().unwrap_or_default(),
         what: bad.problem.what.clone(),
         expected: bad.problem.expected.clone(),
-        event_id: bad.redacted.id.clone().unwrap_or_default(),
+        // A line whose id is a secret is one without an id: the line is not known again.
+        event_id: bad.redacted.id.clone().filter(|id| !looks_secret(id)).unwrap_or_default(),
         day: at.map(|at| i64::from(context.calendar.day_of(at).number())),
         kept: bad.redacted.kept.clone(),
     }

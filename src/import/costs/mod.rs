@@ -8,8 +8,9 @@ pub mod deepseek_costs;
 pub mod openai_costs;
 
 use crate::domain::currency::Currency;
-use crate::domain::name::{self, Name};
+use crate::domain::name::Name;
 use crate::domain::provider_cost::{ProviderCost, Written};
+use crate::domain::secret::looks_secret;
 use crate::domain::timestamp::Timestamp;
 use crate::import::csv::{self, explain};
 use crate::import::events::natural_key;
@@ -260,7 +261,7 @@ impl Lines {
 
 /// A secret is told from others by its digest, and not kept.
 fn unsecret(text: Cow<'_, str>) -> Cow<'_, str> {
-    if name::looks_secret(&text) { Cow::Owned(blake3::hash(text.as_bytes()).to_hex()[..16].to_owned()) } else { text }
+    if looks_secret(&text) { Cow::Owned(blake3::hash(text.as_bytes()).to_hex()[..16].to_owned()) } else { text }
 }
 
 /// An amount as it stands in a field, in units of `10^power`.

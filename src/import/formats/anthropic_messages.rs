@@ -14,7 +14,7 @@
 
 use crate::domain::meter::Meter;
 use crate::import::envelope::{BATCH, Body};
-use crate::import::events::{Event, Events, Meters};
+use crate::import::events::{Event, Events, Meters, lowered};
 use crate::import::format::{Format, How, Kept};
 use crate::import::reading::Reading;
 use crate::import::record::Record;
@@ -88,7 +88,7 @@ pub fn geography<'a>(usage: &Record<'a>) -> Result<Option<Cow<'a, str>>, Problem
 /// A tier in a geography: a tier of its own, since it costs more.
 pub fn placed<'a>(tier: Cow<'a, str>, geography: Option<Cow<'_, str>>) -> Cow<'a, str> {
     let plain = tier.is_empty() || tier == "standard";
-    match geography.map(|geo| geo.to_ascii_lowercase()) {
+    match geography.map(|geo| lowered(&geo)) {
         Some(geo) if plain => Cow::Owned(geo),
         Some(geo) => Cow::Owned(format!("{tier}-{geo}")),
         None if plain => Cow::Borrowed(""),

@@ -8,7 +8,7 @@
 
 use crate::domain::meter::Meter;
 use crate::domain::timestamp::Timestamp;
-use crate::import::events::{Event, Events, Meters, natural_key};
+use crate::import::events::{Event, Events, Meters, lowered, natural_key};
 use crate::import::format::{Format, How, Kept};
 use crate::import::formats::anthropic_messages::{geography, placed};
 use crate::import::reading::{Reading, instant, instant_utc};
@@ -108,7 +108,7 @@ fn tier<'a>(result: &Record<'a>) -> Result<Cow<'a, str>, Problem> {
         let what = "is missing: batches, at half the price, are in the same sum";
         result.wrong(name, what, "usage asked with group_by[]=service_tier")
     })?;
-    let plain = tier.to_ascii_lowercase();
+    let plain = lowered(&tier);
     Ok(match plain.as_str() {
         "message" | "messages" | "standard" => Cow::Borrowed("standard"),
         _ => Cow::Owned(plain),

@@ -10,7 +10,7 @@
 
 use crate::domain::meter::Meter;
 use crate::import::envelope::Body;
-use crate::import::events::{Event, Events, Meters};
+use crate::import::events::{Event, Events, Meters, lowered};
 use crate::import::format::{Format, How, Kept};
 use crate::import::reading::{PromptTokens, Reading};
 use crate::import::record::Record;
@@ -45,7 +45,7 @@ pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>)
 /// The tier that a response was served under, which has prices of its own.
 pub fn tier(body: &Record<'_>) -> Result<Cow<'static, str>, Problem> {
     let named = |object: &str, name: &str| match body.object(object)? {
-        Some(inner) => inner.text(name).map(|text| text.map(|text| text.to_ascii_lowercase())),
+        Some(inner) => inner.text(name).map(|text| text.map(|text| lowered(&text))),
         None => Ok(None),
     };
     let tier = named("serviceTier", "type")?.filter(|tier| tier != "default");

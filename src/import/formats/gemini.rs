@@ -9,7 +9,7 @@
 
 use crate::domain::meter::Meter;
 use crate::import::envelope::Body;
-use crate::import::events::{Event, Events};
+use crate::import::events::{Event, Events, lowered};
 use crate::import::format::{Format, How, Kept};
 use crate::import::reading::{Reading, instant};
 use crate::import::record::Record;
@@ -45,7 +45,7 @@ pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>)
 /// The tier, from what the Gemini API or what Vertex AI calls it.
 pub fn tier<'a>(usage: &Record<'a>) -> Result<Cow<'a, str>, Problem> {
     if let Some(tier) = usage.text("serviceTier")? {
-        let tier = tier.to_ascii_lowercase();
+        let tier = lowered(&tier);
         return Ok(Cow::Owned(if matches!(tier.as_str(), "standard" | "unspecified") { String::new() } else { tier }));
     }
     let Some(traffic) = usage.text("trafficType")? else { return Ok(Cow::Borrowed("")) };

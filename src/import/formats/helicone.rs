@@ -7,7 +7,7 @@
 //! searches, and how long what was written to a cache is kept.
 
 use crate::domain::meter::Meter;
-use crate::import::events::{Event, Events, provider};
+use crate::import::events::{Event, Events, lowered, provider};
 use crate::import::format::{Format, How, Kept};
 use crate::import::reading::{PromptTokens, Reading, instant_utc};
 use crate::import::record::Record;
@@ -51,7 +51,7 @@ pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>)
     let model = model.ok_or_else(|| record.wrong("response_model", "is missing", "a model"))?;
     let (read, written) = (count("prompt_cache_read_tokens")?, count("prompt_cache_write_tokens")?);
     let mut event = Event::request(record.needed("request_id")?, at, record.needed(model)?);
-    event.provider = provider(&record.text("provider")?.unwrap_or_default().to_ascii_lowercase());
+    event.provider = provider(&lowered(&record.text("provider")?.unwrap_or_default()));
     event.tags.add("user", record.text("request_user_id")?);
     let mut holder = String::new();
     if let Some(properties) = record.embedded("request_properties", &mut holder)? {

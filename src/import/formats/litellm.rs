@@ -8,6 +8,7 @@
 //! requests, at the tier `batch`. Keys are never read, their aliases are. Not told: in older versions, how long what was
 //! written to a cache is kept.
 
+use crate::domain::event::Span;
 use crate::domain::meter::Meter;
 use crate::import::envelope::tier;
 use crate::import::events::{Event, Events, Tags, provider};
@@ -16,7 +17,6 @@ use crate::import::formats::anthropic_messages;
 use crate::import::json;
 use crate::import::reading::{PromptTokens, Reading, instant_utc};
 use crate::import::record::{Record, Value};
-use crate::import::sink::Span;
 use crate::text::problem::Problem;
 use std::borrow::Cow;
 

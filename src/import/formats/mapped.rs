@@ -6,7 +6,7 @@
 use crate::domain::meter::Meter;
 use crate::domain::timestamp::Timestamp;
 use crate::import::column_map::{ColumnMap, Place, TimeForm};
-use crate::import::events::{Event, Events, natural_key};
+use crate::import::events::{Event, Events, lowered, natural_key};
 use crate::import::field::quantity;
 use crate::import::format::{Format, How};
 use crate::import::json;
@@ -50,7 +50,7 @@ pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>)
     let model = told("model", &map.model)?.ok_or_else(|| missing("model", map.model.as_ref()))?;
     let mut event = if map.bucket { Event::bucket(id, at, model) } else { Event::request(id, at, model) };
     event.provider = Cow::Owned(told("provider", &map.provider)?.unwrap_or_default());
-    event.tier = Cow::Owned(told("service_tier", &map.tier)?.unwrap_or_default().to_ascii_lowercase());
+    event.tier = Cow::Owned(lowered(&told("service_tier", &map.tier)?.unwrap_or_default()));
     for (key, place) in &map.tags {
         event.tags.add(key.clone(), find(record, key, place)?.map(Cow::Owned));
     }

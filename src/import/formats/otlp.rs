@@ -11,7 +11,7 @@
 
 use crate::domain::meter::Meter;
 use crate::domain::timestamp::Timestamp;
-use crate::import::events::{Event, Events, Meters, Tags, provider};
+use crate::import::events::{Event, Events, Meters, Tags, lowered, provider};
 use crate::import::format::{Format, How, Kept};
 use crate::import::reading::{PromptTokens, Reading, epoch_in};
 use crate::import::record::Record;
@@ -159,7 +159,7 @@ fn span(
         .map_or_else(|| provider(&theirs), |(_, ours)| Cow::Borrowed(ours));
     event.tags = tags(&own, resource)?;
     let tier = own.text(&TIER)?.filter(|tier| !matches!(tier.as_ref(), "default" | "auto" | "standard"));
-    event.tier = Cow::Owned(tier.unwrap_or_default().to_ascii_lowercase());
+    event.tier = Cow::Owned(lowered(&tier.unwrap_or_default()));
     meters(&own, (input, output), reading, &mut event.meters)?;
     events.push(&event)
 }

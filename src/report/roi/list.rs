@@ -8,7 +8,7 @@
 use crate::domain::calendar::Day;
 use crate::domain::currency::Currency;
 use crate::domain::money::{Amount, FEMTOS_PER_UNIT};
-use crate::domain::name::Name;
+use crate::domain::name::{Name, TagValue};
 use crate::domain::period::{Month, Period, day};
 use crate::domain::ratio::{Overflow, Ratio};
 use crate::text::problem::{Problem, nearest};
@@ -57,9 +57,9 @@ impl BenefitList {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
     /// Who has it; none if nobody in particular.
-    pub department: Option<Name>,
+    pub department: Option<TagValue>,
     /// The project it belongs to.
-    pub project: Option<Name>,
+    pub project: Option<TagValue>,
     /// What it is.
     pub name: Name,
     /// Which side of the account it stands on.
@@ -146,7 +146,7 @@ fn item(table: &Table, row: &TableRow, currency: Currency) -> Result<Item, Probl
     let get = |column| table.get(row, column);
     let tag = |column: &'static str| match get(column) {
         "" => Ok(None),
-        text => Name::tag_value(text)
+        text => TagValue::new(text)
             .map(Some)
             .map_err(|error| Problem::value(column, text, error, "the name as in the usage's tags, or nothing")),
     };

@@ -7,7 +7,7 @@
 use crate::domain::currency::Currency;
 use crate::domain::event::{Model, ServiceTier};
 use crate::domain::money::Amount;
-use crate::domain::name::Name;
+use crate::domain::name::{Name, TagValue};
 use crate::domain::rate::Rate;
 use crate::domain::ratio::Ratio;
 use crate::domain::tags::{TagKey, TagSet};
@@ -110,7 +110,7 @@ pub(super) struct Substitute {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Condition {
     Tier(ServiceTier),
-    Tag(TagKey, Name),
+    Tag(TagKey, TagValue),
 }
 
 impl Substitute {

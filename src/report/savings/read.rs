@@ -28,7 +28,7 @@ use super::offer::{Allowance, Charged, Condition, Offer, Offers, Plan, Priced, P
 use crate::domain::currency::Currency;
 use crate::domain::event::{Model, ServiceTier};
 use crate::domain::money::Amount;
-use crate::domain::name::Name;
+use crate::domain::name::{Name, TagValue};
 use crate::domain::rate::{Per, Rate};
 use crate::domain::ratio::{Overflow, Ratio};
 use crate::domain::tags::TagKey;
@@ -174,7 +174,7 @@ fn condition(key: &str, value: &Value<'_>) -> Result<Condition, Problem> {
         return tier.map(Condition::Tier).map_err(|error| value.problem(error, "such as batch or standard"));
     }
     let key = TagKey::new(key).map_err(|error| value.key_problem(error, "a tag's key, or service_tier"))?;
-    let text = Name::tag_value(text).map_err(|error| value.problem(error, "a tag's value, exactly"))?;
+    let text = TagValue::new(text).map_err(|error| value.problem(error, "a tag's value, exactly"))?;
     Ok(Condition::Tag(key, text))
 }
 
