@@ -31,7 +31,7 @@ pub enum Exit {
     Unverified,
     /// Storage or another resource failed.
     Storage,
-    /// The file is no ledger, or a newer one.
+    /// The file is no ledger, a newer one, or one with several names.
     NotALedger,
     /// The user stopped it.
     Interrupted,
@@ -138,6 +138,11 @@ impl From<LedgerError> for Failure {
             LedgerError::Newer { .. } => {
                 failure(Exit::NotALedger).hint("install a newer tokenbook; the file was not touched")
             }
+            LedgerError::Linked { .. } => failure(Exit::NotALedger).hint(
+                "imports under one name are lost under the other: remove all names but the one with a -wal file beside it \
+                 (`find DIR -samefile FILE` lists them); the file was not touched",
+            ),
+            LedgerError::OpenAs { .. } => failure(Exit::NotALedger).hint("open the ledger under one name only"),
             LedgerError::SchemaDiffers(_) | LedgerError::Corrupt(_) => failure(Exit::Unverified)
                 .hint("`tokenbook verify` tells what else differs; restore a backup that verifies"),
             LedgerError::Busy(_) => failure(Exit::Storage).hint("run it again when the other process has finished"),

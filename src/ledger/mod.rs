@@ -71,6 +71,22 @@ pub enum LedgerError {
         /// The newest version known.
         known: u32,
     },
+    /// The file has several names, and each would have a write-ahead log of its own. It was not touched.
+    #[error("{}: has {links} names (hard links), expected one", path.display())]
+    Linked {
+        /// The name it was to be opened by.
+        path: PathBuf,
+        /// How many names it has.
+        links: u64,
+    },
+    /// This process has the file open under another name.
+    #[error("{}: is open in this process as {}, expected the same name", path.display(), name.display())]
+    OpenAs {
+        /// The name it was to be opened by.
+        path: PathBuf,
+        /// The name it is open under.
+        name: PathBuf,
+    },
     /// The file's tables are not those of its version.
     #[error("the schema is not that of its version: {0}")]
     SchemaDiffers(String),

@@ -2,6 +2,8 @@
 
 #[path = "../desk/mod.rs"]
 mod desk;
+#[cfg(unix)]
+mod names;
 mod tampering;
 
 use desk::{Desk, Dice, HEADER, Outcome, PRICES, Ran, fixture, text, usage};
