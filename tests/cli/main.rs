@@ -12,6 +12,7 @@ mod init;
 mod month_end;
 mod prices;
 mod quarantine;
+mod recompute;
 mod report;
 mod rules;
 mod verify;
