@@ -5,6 +5,7 @@
 use crate::books::import::ImportOutcome;
 use crate::books::output::Written;
 use crate::books::{BooksError, output};
+use crate::domain::period::Month;
 use crate::import::consumer::Demand;
 use crate::import::input::blocks;
 use crate::ledger::watch::Watch;
@@ -125,23 +126,50 @@ pub fn bytes(
     Ok(bytes)
 }
 
-/// The outputs an earlier manifest lists, to clear away those that are no longer made.
-#[derive(Debug, Deserialize)]
+/// The manifest that lies in a folder: what the reports there are of.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Earlier {
+    period: String,
+    time_zone: String,
+    currency: String,
     outputs: Vec<EarlierFile>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 struct EarlierFile {
     file: String,
     sha256: String,
 }
 
+impl Earlier {
+    /// Reads the manifest of a folder. A file of this name that is no manifest of ours is somebody else's.
+    pub fn of(folder: &Path) -> Option<Self> {
+        serde_json::from_slice(&std::fs::read(folder.join(NAME)).ok()?).ok()
+    }
+
+    /// Refuses to replace the reports of another month.
+    pub fn expect_month(&self, folder: &Path, month: Month) -> Result<(), BooksError> {
+        same(folder, "the month", &self.period, &month.to_string())
+    }
+
+    /// Refuses to replace reports in another currency or of another time zone's days.
+    pub fn expect_settings(&self, folder: &Path, currency: &str, time_zone: &str) -> Result<(), BooksError> {
+        same(folder, "the currency", &self.currency, currency)?;
+        same(folder, "the time zone", &self.time_zone, time_zone)
+    }
+}
+
+fn same(folder: &Path, what: &'static str, there: &str, asked: &str) -> Result<(), BooksError> {
+    if there == asked {
+        return Ok(());
+    }
+    let folder = folder.display().to_string();
+    Err(BooksError::OtherReports { folder, what, there: there.to_owned(), asked: asked.to_owned() })
+}
+
 /// Removes files of an earlier run that this run did not make, if they still are what that run wrote.
 pub fn clear_away(folder: &Path, written: &[Written]) -> Result<(), BooksError> {
-    let Ok(text) = std::fs::read(folder.join(NAME)) else { return Ok(()) };
-    // A file of this name that is no manifest of ours is somebody else's.
-    let Ok(earlier) = serde_json::from_slice::<Earlier>(&text) else { return Ok(()) };
+    let Some(earlier) = Earlier::of(folder) else { return Ok(()) };
     for file in earlier.outputs {
         let still_made = written.iter().any(|written| written.file == file.file);
         let inside = !file.file.starts_with('/') && !file.file.split(['/', '\\']).any(|part| part == "..");

@@ -3,7 +3,7 @@
 use crate::books::aliases::AliasesImported;
 use crate::books::completeness::{Coverage, coverage};
 use crate::books::import::{ImportOptions, ImportOutcome};
-use crate::books::manifest::{self, InputFile};
+use crate::books::manifest::{self, Earlier, InputFile};
 use crate::books::output::{Folder, file_name};
 use crate::books::prices::Jumps;
 use crate::books::reports::{Basis, Request, Statement};
@@ -85,6 +85,13 @@ pub struct Reports {
     pub files: usize,
     /// The number of the ledger's last entry.
     pub entry: u64,
+}
+
+impl Reports {
+    /// Whether the month has usage, and all of it is priced and paid by somebody.
+    pub fn is_clean(&self) -> bool {
+        !self.statement.rated.is_empty() && self.statement.caveats.is_clean()
+    }
 }
 
 /// Events of the ledger that are not of the month.
@@ -199,9 +206,14 @@ impl Books {
         Ok(reports)
     }
 
-    /// Refuses benefits and offers that cannot be read, and files that the reports would replace, before anything is
-    /// imported.
+    /// Refuses benefits and offers that cannot be read, and files and other reports that the reports would replace,
+    /// before anything is imported.
     pub fn check_inputs(&self, inputs: &MonthEnd) -> Result<(), BooksError> {
+        if let Some(earlier) = Earlier::of(&inputs.out) {
+            let settings = self.settings();
+            earlier.expect_month(&inputs.out, inputs.month)?;
+            earlier.expect_settings(&inputs.out, settings.currency.code(), settings.calendar.zone_name())?;
+        }
         let read =
             inputs.usage.iter().chain([&inputs.prices]).chain(inputs.optional().into_iter().filter_map(|(_, p)| p));
         for path in read.map(PathBuf::as_path).chain([self.path()]) {
@@ -359,7 +371,7 @@ fn summary_file(reports: &Reports) -> Result<Vec<u8>, BooksError> {
         })
         .collect();
     let file = SummaryFile {
-        clean: caveats.is_clean(),
+        clean: reports.is_clean(),
         unpriced_events: caveats.unpriced_events,
         unallocated_events: caveats.unallocated_events,
         quarantined_lines: caveats.quarantined_lines,

@@ -23,7 +23,7 @@ pub enum Exit {
     Usage,
     /// At least one input was refused; nothing of it was imported.
     Rejected,
-    /// Done, but something is quarantined, unpriced or unallocated.
+    /// Done, but something is quarantined, unpriced or unallocated, or a month has no usage.
     Incomplete,
     /// An id is in the ledger with other content.
     Conflict,
@@ -258,6 +258,9 @@ impl From<BooksError> for Failure {
             BooksError::Setting { .. } => Self::new(Exit::Usage, error)
                 .hint("a ledger keeps its settings; leave the option out, or make another ledger"),
             BooksError::InTheWay(_) => Self::new(Exit::Usage, error).hint("name another --out, or move the file"),
+            BooksError::OtherReports { .. } => Self::new(Exit::Usage, error).hint(
+                "name another --out; or remove the manifest.json there first, if these reports may replace the others",
+            ),
             BooksError::NoBook(_) => {
                 Self::new(Exit::Usage, error).hint("`tokenbook prices list` shows the books there are")
             }

@@ -7,6 +7,7 @@ use crate::cli::failure::{Exit, Failure};
 use std::path::{Path, PathBuf};
 use tokenbook::books::Books;
 use tokenbook::books::import::{ImportError, Run};
+use tokenbook::books::manifest::Earlier;
 use tokenbook::books::month_end::{MonthEnd, Reports};
 use tokenbook::domain::period::Month;
 use tokenbook::import::input::{Input, expand};
@@ -59,6 +60,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let month = Month::parse(&arguments.month)
         .map_err(|error| Failure::new(Exit::Usage, format!("{:?} {error}, expected YYYY-MM", arguments.month)))?;
+    let earlier = Earlier::of(&arguments.out);
     let inputs = expand(&arguments.usage, arguments.follow, &session.ledger)
         .map_err(|error| Failure::from(ImportError::Input(error)))?;
     if inputs.contains(&Input::Stdin) {
@@ -77,9 +79,12 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
         out: arguments.out.clone(),
         import: arguments.import.to_import(Run::Real, session)?,
     };
+    if let Some(earlier) = &earlier {
+        earlier.expect_month(&month_end.out, month)?;
+    }
     readable(&month_end)?;
     arguments.import.refuse_errors_over(&inputs, &session.ledger)?;
-    let books = open_or_create(arguments, session)?;
+    let books = open_or_create(arguments, earlier.as_ref(), session)?;
     books.check_inputs(&month_end)?;
     if let Some(appended) = session.progress(|p| books.import_month_departments(&month_end, session.act(), p))? {
         departments::tell(arguments.departments.as_deref(), appended, session)?;
@@ -123,7 +128,10 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
     }
     let reports = session.progress(|p| books.report_month(&month_end, &outcomes, session.act(), p))?;
     print(&reports, &arguments.out, session)?;
-    Ok(if reports.statement.caveats.is_clean() { exit } else { exit.worse(Exit::Incomplete) })
+    if reports.statement.rated.is_empty() {
+        session.warn(format!("warning: the ledger holds no usage of {month}: every report of it is empty"))?;
+    }
+    Ok(if reports.is_clean() { exit } else { exit.worse(Exit::Incomplete) })
 }
 
 /// Refuses a run whose other inputs cannot be read, before anything is imported.
@@ -136,11 +144,19 @@ fn readable(month_end: &MonthEnd) -> Result<(), Failure> {
     Ok(())
 }
 
-fn open_or_create(arguments: &Arguments, session: &Session<'_, '_>) -> Result<Books, Failure> {
+fn open_or_create(
+    arguments: &Arguments,
+    earlier: Option<&Earlier>,
+    session: &Session<'_, '_>,
+) -> Result<Books, Failure> {
     let currency = arguments.currency.as_deref();
     let zone = arguments.time_zone.as_deref();
     if session.ledger.symlink_metadata().is_err() {
-        let settings = init::settings(currency.unwrap_or("USD"), zone.unwrap_or("UTC"), "contract")?;
+        let (currency, zone) = (currency.unwrap_or("USD"), zone.unwrap_or("UTC"));
+        let settings = init::settings(currency, zone, "contract")?;
+        if let Some(earlier) = earlier {
+            earlier.expect_settings(&arguments.out, settings.currency.code(), settings.calendar.zone_name())?;
+        }
         make_folder_of(&session.ledger)?;
         return Ok(Books::create(&session.ledger, &settings, session.act())?);
     }

@@ -10,6 +10,7 @@ mod explain;
 mod import;
 mod init;
 mod month_end;
+mod month_folder;
 mod prices;
 mod quarantine;
 mod recompute;
