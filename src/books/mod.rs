@@ -17,6 +17,7 @@ pub mod month_end;
 pub mod output;
 pub mod price_diff;
 pub mod price_list;
+pub mod price_moves;
 pub mod prices;
 mod reading;
 pub mod record;

@@ -35,6 +35,8 @@ pub struct MonthEnd {
     pub usage: Vec<PathBuf>,
     /// The price list.
     pub prices: PathBuf,
+    /// Whether its prices are taken that look like a mistake.
+    pub jumps: Jumps,
     /// Aliases of models.
     pub aliases: Option<PathBuf>,
     /// Rules of attribution, which hold from the month's first day.
@@ -112,7 +114,7 @@ impl Books {
         observer: &dyn Observer,
     ) -> Result<PricesAppended, BooksError> {
         let bytes = read(&inputs.prices)?;
-        self.import_prices(&inputs.prices.display().to_string(), &bytes, None, Jumps::Refuse, act, observer)
+        self.import_prices(&inputs.prices.display().to_string(), &bytes, None, inputs.jumps, act, observer)
     }
 
     /// Imports the month's aliases, if there are any, and says under which name their file goes.

@@ -26,6 +26,9 @@ pub struct Arguments {
     /// The price list
     #[arg(long, value_name = "FILE")]
     prices: PathBuf,
+    /// Take prices that are about a thousand times another of their key, or over ten times the one they replace
+    #[arg(long)]
+    accept_jumps: bool,
     /// Aliases of models
     #[arg(long, value_name = "FILE")]
     aliases: Option<PathBuf>,
@@ -71,6 +74,7 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
         month,
         usage: files.collect(),
         prices: arguments.prices.clone(),
+        jumps: prices::jumps(arguments.accept_jumps),
         aliases: arguments.aliases.clone(),
         rules: arguments.rules.clone(),
         departments: arguments.departments.clone(),
@@ -93,9 +97,7 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
         rules::tell(arguments.rules.as_deref(), imported, session)?;
     }
     let listed = session.progress(|p| books.import_month_prices(&month_end, session.act(), p))?;
-    for replacement in &listed.replaced {
-        session.say(prices::replaced(replacement))?;
-    }
+    prices::print_replaced(&books, &listed.replaced, session)?;
     session.tell(format!(
         "{}: {} added, {} replaced, {} unchanged",
         arguments.prices.display(),
