@@ -3,6 +3,7 @@
 //! It is written last, so that a manifest whose digests match means a whole set of files.
 
 use crate::books::import::ImportOutcome;
+use crate::books::month_change::Totals;
 use crate::books::output::Written;
 use crate::books::{BooksError, output};
 use crate::domain::period::Month;
@@ -33,6 +34,7 @@ pub struct Manifest<'a> {
     ledger_entry: u64,
     ledger_head: &'a str,
     caveats: &'a [String],
+    totals: &'a Totals,
     inputs: Vec<InputFile>,
     outputs: &'a [Written],
 }
@@ -104,6 +106,7 @@ impl InputFile {
 pub fn bytes(
     heading: &Heading,
     entry: u64,
+    totals: &Totals,
     inputs: Vec<InputFile>,
     outputs: &[Written],
 ) -> Result<Vec<u8>, BooksError> {
@@ -117,6 +120,7 @@ pub fn bytes(
         ledger_entry: entry,
         ledger_head: &heading.ledger_head,
         caveats: &heading.caveats,
+        totals,
         inputs,
         outputs,
     };
@@ -129,9 +133,14 @@ pub fn bytes(
 /// The manifest that lies in a folder: what the reports there are of.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Earlier {
+    pub(super) tokenbook: String,
     period: String,
     time_zone: String,
     currency: String,
+    pub(super) ledger_entry: u64,
+    pub(super) ledger_head: String,
+    /// What its reports amounted to.
+    pub(super) totals: Option<Totals>,
     outputs: Vec<EarlierFile>,
 }
 

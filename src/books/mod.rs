@@ -13,6 +13,7 @@ pub mod import;
 pub mod import_options;
 pub mod manifest;
 pub mod maps;
+pub mod month_change;
 pub mod month_end;
 pub mod output;
 pub mod price_diff;

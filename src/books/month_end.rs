@@ -4,6 +4,7 @@ use crate::books::aliases::AliasesImported;
 use crate::books::completeness::{Coverage, coverage};
 use crate::books::import::{ImportOptions, ImportOutcome};
 use crate::books::manifest::{self, Earlier, InputFile};
+use crate::books::month_change::{MonthChange, Totals};
 use crate::books::output::{Folder, file_name};
 use crate::books::prices::Jumps;
 use crate::books::reports::{Basis, Request, Statement};
@@ -77,6 +78,8 @@ pub struct Reports {
     pub roi: Option<Sheet>,
     /// The savings of each offer, if asked for.
     pub savings: Option<Sheet>,
+    /// How the month differs from what the folder's reports said before, if it does.
+    pub change: Option<MonthChange>,
     /// What is unpriced.
     pub unpriced: Sheet,
     /// What each source delivered.
@@ -174,12 +177,15 @@ impl Books {
             outside: Outside { before, after },
             files: 0,
             entry: snapshot.head().seq,
+            change: None,
             roi,
             savings: savings.as_ref().map(|(by_offer, _)| by_offer.clone()),
             statement,
         };
         let by_department = reports.statement.report("chargeback", &[Dimension::Department])?;
         let detail = reports.statement.report("chargeback", &DETAIL)?;
+        let (earlier, totals) = (Earlier::of(&inputs.out), Totals::of(&by_department));
+        reports.change = MonthChange::since(earlier.as_ref(), totals.clone(), &snapshot)?;
         let summary = summary_file(&reports)?;
         let files = watched(observer, |watch| input_files(inputs, imported, watch))?;
         // Everything is made: only now is anything written, and then to the end, as half of the files would be no month.
@@ -202,7 +208,7 @@ impl Books {
         }
         folder.write("summary.json", &summary)?;
         manifest::clear_away(folder.path(), folder.written())?;
-        let manifest = manifest::bytes(&reports.statement.heading, reports.entry, files, folder.written())?;
+        let manifest = manifest::bytes(&reports.statement.heading, reports.entry, &totals, files, folder.written())?;
         folder.write(manifest::NAME, &manifest)?;
         reports.files = folder.written().len();
         Ok(reports)

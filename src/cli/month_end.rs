@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 use tokenbook::books::Books;
 use tokenbook::books::import::{ImportError, Run};
 use tokenbook::books::manifest::Earlier;
+use tokenbook::books::month_change::{MonthChange, Owed};
 use tokenbook::books::month_end::{MonthEnd, Reports};
 use tokenbook::domain::period::Month;
 use tokenbook::import::input::{Input, expand};
 use tokenbook::sheet::{Cell, Sheet};
-use tokenbook::text::problem::listed;
+use tokenbook::text::problem::{excerpt, listed};
 
 /// Do a whole month: import prices and usage, check, and write every report and a manifest
 #[derive(Debug, clap::Args)]
@@ -205,9 +206,53 @@ fn print(reports: &Reports, out: &Path, session: &mut Session<'_, '_>) -> Result
             grouped(outside.after)
         ))?;
     }
+    if let Some(change) = &reports.change {
+        print_change(change, out, reports.statement.heading.currency.code(), session)?;
+    }
     let heading = &reports.statement.heading;
     session.say(format!("{} files written to {}, the manifest last", reports.files, out.display()))?;
     session.say(format!("ledger head: {} {}", reports.entry, heading.ledger_head))
+}
+
+/// How many departments are listed whose amounts changed.
+const DEPARTMENTS_LISTED: usize = 12;
+
+/// What changed since the reports that the folder held, and why.
+fn print_change(
+    change: &MonthChange,
+    out: &Path,
+    currency: &str,
+    session: &mut Session<'_, '_>,
+) -> Result<(), Failure> {
+    let owed = |owed: Option<&Owed>| match owed {
+        None => "nothing".to_owned(),
+        Some(owed) if owed.amount.is_empty() => "unpriced".to_owned(),
+        Some(owed) => owed.amount.clone(),
+    };
+    let line = |name: &str, before: Option<&Owed>, now: Option<&Owed>| {
+        let (before, now) = match (before, now) {
+            // A difference below the last decimal.
+            (Some(before), Some(now)) if before.amount == now.amount => {
+                (before.amount_exact.clone(), now.amount_exact.clone())
+            }
+            _ => (owed(before), owed(now)),
+        };
+        if before == now {
+            format!("  {name}: {now} {currency}, as before")
+        } else {
+            format!("  {name}: {before} -> {now} {currency}")
+        }
+    };
+    session.say(format!("changed since the reports in {} (ledger entry {}):", out.display(), change.entry))?;
+    session.say(line("total", Some(&change.before.all), Some(&change.now.all)))?;
+    let departments = change.departments();
+    for (name, before, now) in departments.iter().take(DEPARTMENTS_LISTED) {
+        session.say(line(&excerpt(name), *before, *now))?;
+    }
+    if let Some(more) = departments.len().checked_sub(DEPARTMENTS_LISTED).filter(|more| *more > 0) {
+        session.say(format!("  and {}", listed(more, "department more", "departments more")))?;
+    }
+    session.say(format!("  why: {}", change.causes.join("; ")))
 }
 
 fn table(sheet: &Sheet, session: &mut Session<'_, '_>) -> Result<(), Failure> {

@@ -31,6 +31,7 @@ pub mod rules;
 pub mod scan;
 pub mod schema;
 pub mod settings;
+pub mod since;
 pub mod summarise;
 pub mod sums;
 pub mod transaction;
