@@ -5,7 +5,7 @@ use crate::books::completeness::{Coverage, coverage};
 use crate::books::import::{ImportOptions, ImportOutcome};
 use crate::books::manifest::{self, Earlier, InputFile};
 use crate::books::month_change::{MonthChange, Totals};
-use crate::books::output::{Folder, file_name};
+use crate::books::output::{Folder, file_name, refuse_link, rendered};
 use crate::books::prices::Jumps;
 use crate::books::reports::{Basis, Request, Statement};
 use crate::books::rules::RulesImported;
@@ -186,30 +186,16 @@ impl Books {
         let detail = reports.statement.report("chargeback", &DETAIL)?;
         let (earlier, totals) = (Earlier::of(&inputs.out), Totals::of(&by_department));
         reports.change = MonthChange::since(earlier.as_ref(), totals.clone(), &snapshot)?;
-        let summary = summary_file(&reports)?;
+        let outputs = outputs(&reports, &by_department, &detail, savings.as_ref())?;
         let files = watched(observer, |watch| input_files(inputs, imported, watch))?;
         // Everything is made: only now is anything written, and then to the end, as half of the files would be no month.
         if observer.stop() {
             return Err(LedgerError::Stopped.into());
         }
         let mut folder = Folder::open(&inputs.out)?;
-        folder.write_csv("chargeback.csv", &by_department)?;
-        folder.write_csv("chargeback-detail.csv", &detail)?;
-        for (name, sheet) in departments(&detail) {
-            folder.write_csv(&format!("departments/{name}.csv"), &sheet)?;
-        }
-        folder.write_csv("unpriced.csv", &reports.unpriced)?;
-        if let Some(sheet) = &reports.roi {
-            folder.write_csv("roi.csv", sheet)?;
-        }
-        if let Some((by_offer, by_department)) = &savings {
-            folder.write_csv("savings.csv", by_offer)?;
-            folder.write_csv("savings-by-department.csv", by_department)?;
-        }
-        folder.write("summary.json", &summary)?;
-        manifest::clear_away(folder.path(), folder.written())?;
-        let manifest = manifest::bytes(&reports.statement.heading, reports.entry, &totals, files, folder.written())?;
-        folder.write(manifest::NAME, &manifest)?;
+        manifest::write_set(&mut folder, &outputs, |written| {
+            manifest::bytes(&reports.statement.heading, reports.entry, &totals, files, written)
+        })?;
         reports.files = folder.written().len();
         Ok(reports)
     }
@@ -229,6 +215,7 @@ impl Books {
                 return Err(BooksError::InTheWay(path.display().to_string()));
             }
         }
+        refuse_link(&inputs.out.join("departments"))?;
         let currency = self.settings().currency;
         if let Some(path) = &inputs.roi {
             benefits(path, currency)?;
@@ -309,6 +296,29 @@ fn input_files(inputs: &MonthEnd, imported: &[ImportOutcome], watch: &Watch) -> 
     for (role, path) in optional {
         files.extend(path.map(|path| InputFile::of(role, path, watch)).transpose()?);
     }
+    Ok(files)
+}
+
+/// Every file but the manifest, in the order in which they are written.
+fn outputs(
+    reports: &Reports,
+    by_department: &Sheet,
+    detail: &Sheet,
+    savings: Option<&(Sheet, Sheet)>,
+) -> Result<Vec<(String, Vec<u8>)>, BooksError> {
+    let departments = departments(detail);
+    let mut sheets = vec![("chargeback.csv".to_owned(), by_department), ("chargeback-detail.csv".to_owned(), detail)];
+    sheets.extend(departments.iter().map(|(name, sheet)| (format!("departments/{name}.csv"), sheet)));
+    sheets.push(("unpriced.csv".to_owned(), &reports.unpriced));
+    sheets.extend(reports.roi.as_ref().map(|sheet| ("roi.csv".to_owned(), sheet)));
+    if let Some((by_offer, by_department)) = savings {
+        sheets.push(("savings.csv".to_owned(), by_offer));
+        sheets.push(("savings-by-department.csv".to_owned(), by_department));
+    }
+    let csv = crate::render::named("csv").unwrap_or(&crate::render::RENDERERS[0]);
+    let bytes = |(name, sheet)| Ok((name, rendered(sheet, csv)?));
+    let mut files = sheets.into_iter().map(bytes).collect::<Result<Vec<_>, BooksError>>()?;
+    files.push(("summary.json".to_owned(), summary_file(reports)?));
     Ok(files)
 }
 

@@ -259,7 +259,7 @@ impl From<BooksError> for Failure {
                 .hint("a ledger keeps its settings; leave the option out, or make another ledger"),
             BooksError::InTheWay(_) => Self::new(Exit::Usage, error).hint("name another --out, or move the file"),
             BooksError::OtherReports { .. } => Self::new(Exit::Usage, error).hint(
-                "name another --out; or remove the manifest.json there first, if these reports may replace the others",
+                "name another --out; or remove manifest.json there first (of a run that was stopped .tokenbook-manifest.json), if these reports may replace the others",
             ),
             BooksError::NoBook(_) => {
                 Self::new(Exit::Usage, error).hint("`tokenbook prices list` shows the books there are")

@@ -10,6 +10,7 @@ use tokenbook::books::import::{ImportError, Run};
 use tokenbook::books::manifest::Earlier;
 use tokenbook::books::month_change::{MonthChange, Owed};
 use tokenbook::books::month_end::{MonthEnd, Reports};
+use tokenbook::books::output::make_folders;
 use tokenbook::domain::period::Month;
 use tokenbook::import::input::{Input, expand};
 use tokenbook::sheet::{Cell, Sheet};
@@ -171,8 +172,7 @@ fn open_or_create(
 /// A new ledger may stand beside the reports, in a folder that the first run makes.
 fn make_folder_of(ledger: &Path) -> Result<(), Failure> {
     let Some(folder) = ledger.parent() else { return Ok(()) };
-    std::fs::create_dir_all(folder)
-        .map_err(|error| Failure::new(Exit::Storage, format!("{}: {error}", folder.display())))
+    Ok(make_folders(folder)?)
 }
 
 /// What a finance person wants to see.

@@ -283,23 +283,20 @@ fn links(_: &Metadata) -> u64 {
     1
 }
 
-/// What a file is, whatever its name: device and inode.
-#[cfg(unix)]
-type Identity = (u64, u64);
+/// What a file is, whatever its name: device and inode. Elsewhere than on Unix its path stands for it, as the standard
+/// library knows no number there.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Identity(#[cfg(unix)] (u64, u64), #[cfg(not(unix))] PathBuf);
 
 #[cfg(unix)]
 fn identity(_: &Path, metadata: &Metadata) -> Identity {
     use std::os::unix::fs::MetadataExt;
-    (metadata.dev(), metadata.ino())
+    Identity((metadata.dev(), metadata.ino()))
 }
-
-/// Where a file has no number that the standard library knows, its path stands for it.
-#[cfg(not(unix))]
-type Identity = PathBuf;
 
 #[cfg(not(unix))]
 fn identity(path: &Path, _: &Metadata) -> Identity {
-    path.to_owned()
+    Identity(path.to_owned())
 }
 
 /// The ledger files this process has open: under which name, and how often.

@@ -164,3 +164,41 @@ fn a_change_that_the_ledger_does_not_explain_is_said() -> Outcome {
     assert!(change_of(&month_end(&desk, "2026-10", &[])?.ends(0)?).is_empty());
     Ok(())
 }
+
+#[cfg(unix)]
+#[test]
+fn a_folder_of_departments_that_leads_elsewhere_is_refused() -> Outcome {
+    let desk = Desk::empty()?;
+    desk.write("u.csv", usage())?;
+    desk.write("prices.csv", PRICES)?;
+    desk.write("elsewhere/Legal.csv", "mine")?;
+    std::fs::create_dir(desk.path("out"))?;
+    std::os::unix::fs::symlink(desk.path("elsewhere"), desk.path("out/departments"))?;
+    month_end(&desk, "2026-10", &[])?.ends(8)?.says("out/departments: is not a folder of its own")?;
+    assert_eq!(
+        (desk.names("out")?, desk.names("elsewhere")?),
+        (vec!["departments".to_owned()], vec!["Legal.csv".to_owned()])
+    );
+    assert_eq!(desk.read("elsewhere/Legal.csv")?, b"mine");
+    Ok(())
+}
+
+#[test]
+fn a_run_that_was_stopped_leaves_what_the_next_one_needs_to_know() -> Outcome {
+    let desk = with_october()?;
+    std::fs::rename(desk.path("out/manifest.json"), desk.path("out/.tokenbook-manifest.json"))?;
+    month_end(&desk, "2026-09", &[])?.ends(2)?.says("out: holds reports of the month 2026-10")?;
+    month_end(&desk, "2026-10", &[])?.ends(0)?;
+    assert!(!desk.names("out")?.contains(&".tokenbook-manifest.json".to_owned()));
+    Ok(())
+}
+
+#[test]
+fn a_new_ledger_in_the_working_folder_needs_no_path() -> Outcome {
+    let desk = Desk::empty()?;
+    desk.write("u.csv", usage())?;
+    desk.write("prices.csv", PRICES)?;
+    month_end(&desk, "2026-10", &["--ledger", "bare.db"])?.ends(0)?;
+    month_end(&desk, "2026-10", &["--ledger", "a/b/deep.db"])?.ends(0)?;
+    Ok(())
+}
