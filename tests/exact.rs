@@ -315,13 +315,13 @@ fn ledger(prices: &[Price], aliases: &[Alias], events: &[Event], prices_first: b
     )?;
     let files = if prices_first { ["even.csv", "odd.csv"] } else { ["odd.csv", "even.csv"] };
     if prices_first {
-        desk.run(&["prices", "import", "--confirm", "prices.csv"])?.ends(0)?;
+        desk.run(&["prices", "import", "--accept-jumps", "prices.csv"])?.ends(0)?;
         desk.run(&["aliases", "import", "aliases.csv"])?.ends(0)?;
     }
     desk.run(&["import", files[0], files[1]])?.ends(0)?;
     if !prices_first {
         desk.run(&["aliases", "import", "aliases.csv"])?.ends(0)?;
-        desk.run(&["prices", "import", "--confirm", "prices.csv"])?.ends(0)?;
+        desk.run(&["prices", "import", "--accept-jumps", "prices.csv"])?.ends(0)?;
     }
     Ok(desk)
 }

@@ -53,7 +53,7 @@ fn ledger(rules: Option<&str>) -> Outcome<Desk> {
     }
     assert!(left_out == 2 && prices.contains("T12"), "{prices}");
     desk.write("prices.csv", prices)?;
-    desk.run(&["prices", "import", "--confirm", "prices.csv"])?.ends(0)?;
+    desk.run(&["prices", "import", "--accept-jumps", "prices.csv"])?.ends(0)?;
     desk.run(&["import", text(&fixture("month/usage"))?])?.ends(0)?;
     desk.write(
         "before.csv",

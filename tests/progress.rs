@@ -118,6 +118,7 @@ fn month_end(desk: &Desk, prices: &str) -> Outcome<MonthEnd> {
         month: october()?,
         usage: ["u.csv", "b30.jsonl"].map(|name| desk.path(name)).into(),
         prices: desk.write("prices.csv", prices)?,
+        jumps: Jumps::Refuse,
         aliases: None,
         rules: None,
         departments: None,

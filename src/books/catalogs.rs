@@ -1,6 +1,6 @@
 //! Importing public price catalogues: read whole, compared with what is in force, and kept in one entry or not at all.
 
-use crate::books::prices::{Jumps, unit_jumps};
+use crate::books::prices::{Jumps, jumps_of};
 use crate::books::{Act, Books, BooksError, Observer};
 use crate::ledger::prices::PricesAppended;
 use crate::price::catalog::{self, Catalog, CatalogFile, CatalogList, Missing, Terms};
@@ -93,7 +93,7 @@ impl Books {
             let (changes, missing) = compared(&known, offered, terms);
             let prices = changes.prices();
             if jumps == Jumps::Refuse {
-                let problems = unit_jumps(&known, &prices);
+                let problems = jumps_of(&known, &prices);
                 if !problems.is_empty() {
                     return Err(BooksError::Lines { file: offered.file.clone(), problems });
                 }

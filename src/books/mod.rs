@@ -14,10 +14,12 @@ pub mod import_options;
 pub mod imports;
 pub mod manifest;
 pub mod maps;
+pub mod month_change;
 pub mod month_end;
 pub mod output;
 pub mod price_diff;
 pub mod price_list;
+pub mod price_moves;
 pub mod prices;
 mod reading;
 pub mod record;
@@ -121,6 +123,18 @@ pub enum BooksError {
     /// A report would take the place of a file that the run reads.
     #[error("{0}: is read by this run, and a report of the same name would replace it")]
     InTheWay(String),
+    /// The folder holds the reports of something else, which these would replace.
+    #[error("{folder}: holds reports of {what} {there}, expected {what} {asked} or a folder without reports")]
+    OtherReports {
+        /// The folder.
+        folder: String,
+        /// In what the two differ.
+        what: &'static str,
+        /// What its manifest says.
+        there: String,
+        /// What was asked for.
+        asked: String,
+    },
     /// There is no such price book.
     #[error("there is no price book {0:?} in the ledger")]
     NoBook(String),

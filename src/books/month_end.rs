@@ -3,8 +3,9 @@
 use crate::books::aliases::AliasesImported;
 use crate::books::completeness::{Coverage, coverage};
 use crate::books::import::{ImportOptions, ImportOutcome};
-use crate::books::manifest::{self, InputFile};
-use crate::books::output::{Folder, file_name};
+use crate::books::manifest::{self, Earlier, InputFile};
+use crate::books::month_change::{MonthChange, Totals};
+use crate::books::output::{Folder, file_name, refuse_link, rendered};
 use crate::books::prices::Jumps;
 use crate::books::reports::{Basis, Request, Statement};
 use crate::books::rules::RulesImported;
@@ -35,6 +36,8 @@ pub struct MonthEnd {
     pub usage: Vec<PathBuf>,
     /// The price list.
     pub prices: PathBuf,
+    /// Whether its prices are taken that look like a mistake.
+    pub jumps: Jumps,
     /// Aliases of models.
     pub aliases: Option<PathBuf>,
     /// Rules of attribution, which hold from the month's first day.
@@ -75,6 +78,8 @@ pub struct Reports {
     pub roi: Option<Sheet>,
     /// The savings of each offer, if asked for.
     pub savings: Option<Sheet>,
+    /// How the month differs from what the folder's reports said before, if it does.
+    pub change: Option<MonthChange>,
     /// What is unpriced.
     pub unpriced: Sheet,
     /// What each source delivered.
@@ -85,6 +90,13 @@ pub struct Reports {
     pub files: usize,
     /// The number of the ledger's last entry.
     pub entry: u64,
+}
+
+impl Reports {
+    /// Whether the month has usage, and all of it is priced and paid by somebody.
+    pub fn is_clean(&self) -> bool {
+        !self.statement.rated.is_empty() && self.statement.caveats.is_clean()
+    }
 }
 
 /// Events of the ledger that are not of the month.
@@ -105,7 +117,7 @@ impl Books {
         observer: &dyn Observer,
     ) -> Result<PricesAppended, BooksError> {
         let bytes = read(&inputs.prices)?;
-        self.import_prices(&inputs.prices.display().to_string(), &bytes, None, Jumps::Refuse, act, observer)
+        self.import_prices(&inputs.prices.display().to_string(), &bytes, None, inputs.jumps, act, observer)
     }
 
     /// Imports the month's aliases, if there are any, and says under which name their file goes.
@@ -163,36 +175,25 @@ impl Books {
             outside: Outside { before, after },
             files: 0,
             entry,
+            change: None,
             roi,
             savings: savings.as_ref().map(|(by_offer, _)| by_offer.clone()),
             statement,
         };
         let by_department = reports.statement.report("chargeback", &[Dimension::Department])?;
         let detail = reports.statement.report("chargeback", &DETAIL)?;
-        let summary = summary_file(&reports)?;
+        let (earlier, totals) = (Earlier::of(&inputs.out), Totals::of(&by_department));
+        reports.change = MonthChange::since(earlier.as_ref(), totals.clone(), &self.ledger.snapshot()?)?;
+        let outputs = outputs(&reports, &by_department, &detail, savings.as_ref())?;
         let files = watched(observer, |watch| input_files(inputs, imported, watch))?;
         // Everything is made: only now is anything written, and then to the end, as half of the files would be no month.
         if observer.stop() {
             return Err(LedgerError::Stopped.into());
         }
         let mut folder = Folder::open(&inputs.out)?;
-        folder.write_csv("chargeback.csv", &by_department)?;
-        folder.write_csv("chargeback-detail.csv", &detail)?;
-        for (name, sheet) in departments(&detail) {
-            folder.write_csv(&format!("departments/{name}.csv"), &sheet)?;
-        }
-        folder.write_csv("unpriced.csv", &reports.unpriced)?;
-        if let Some(sheet) = &reports.roi {
-            folder.write_csv("roi.csv", sheet)?;
-        }
-        if let Some((by_offer, by_department)) = &savings {
-            folder.write_csv("savings.csv", by_offer)?;
-            folder.write_csv("savings-by-department.csv", by_department)?;
-        }
-        folder.write("summary.json", &summary)?;
-        manifest::clear_away(folder.path(), folder.written())?;
-        let manifest = manifest::bytes(&reports.statement.heading, reports.entry, files, folder.written())?;
-        folder.write(manifest::NAME, &manifest)?;
+        manifest::write_set(&mut folder, &outputs, |written| {
+            manifest::bytes(&reports.statement.heading, reports.entry, &totals, files, written)
+        })?;
         reports.files = folder.written().len();
         Ok(reports)
     }
@@ -213,9 +214,14 @@ impl Books {
         })
     }
 
-    /// Refuses benefits and offers that cannot be read, and files that the reports would replace, before anything is
-    /// imported.
+    /// Refuses benefits and offers that cannot be read, and files and other reports that the reports would replace,
+    /// before anything is imported.
     pub fn check_inputs(&self, inputs: &MonthEnd) -> Result<(), BooksError> {
+        if let Some(earlier) = Earlier::of(&inputs.out) {
+            let settings = self.settings();
+            earlier.expect_month(&inputs.out, inputs.month)?;
+            earlier.expect_settings(&inputs.out, settings.currency.code(), settings.calendar.zone_name())?;
+        }
         let read =
             inputs.usage.iter().chain([&inputs.prices]).chain(inputs.optional().into_iter().filter_map(|(_, p)| p));
         for path in read.map(PathBuf::as_path).chain([self.path()]) {
@@ -223,6 +229,7 @@ impl Books {
                 return Err(BooksError::InTheWay(path.display().to_string()));
             }
         }
+        refuse_link(&inputs.out.join("departments"))?;
         let currency = self.settings().currency;
         if let Some(path) = &inputs.roi {
             benefits(path, currency)?;
@@ -306,6 +313,29 @@ fn input_files(inputs: &MonthEnd, imported: &[ImportOutcome], watch: &Watch) -> 
     Ok(files)
 }
 
+/// Every file but the manifest, in the order in which they are written.
+fn outputs(
+    reports: &Reports,
+    by_department: &Sheet,
+    detail: &Sheet,
+    savings: Option<&(Sheet, Sheet)>,
+) -> Result<Vec<(String, Vec<u8>)>, BooksError> {
+    let departments = departments(detail);
+    let mut sheets = vec![("chargeback.csv".to_owned(), by_department), ("chargeback-detail.csv".to_owned(), detail)];
+    sheets.extend(departments.iter().map(|(name, sheet)| (format!("departments/{name}.csv"), sheet)));
+    sheets.push(("unpriced.csv".to_owned(), &reports.unpriced));
+    sheets.extend(reports.roi.as_ref().map(|sheet| ("roi.csv".to_owned(), sheet)));
+    if let Some((by_offer, by_department)) = savings {
+        sheets.push(("savings.csv".to_owned(), by_offer));
+        sheets.push(("savings-by-department.csv".to_owned(), by_department));
+    }
+    let csv = crate::render::named("csv").unwrap_or(&crate::render::RENDERERS[0]);
+    let bytes = |(name, sheet)| Ok((name, rendered(sheet, csv)?));
+    let mut files = sheets.into_iter().map(bytes).collect::<Result<Vec<_>, BooksError>>()?;
+    files.push(("summary.json".to_owned(), summary_file(reports)?));
+    Ok(files)
+}
+
 /// The dimensions of the detailed chargeback.
 const DETAIL: [Dimension; 6] = [
     Dimension::Department,
@@ -373,7 +403,7 @@ fn summary_file(reports: &Reports) -> Result<Vec<u8>, BooksError> {
         })
         .collect();
     let file = SummaryFile {
-        clean: caveats.is_clean(),
+        clean: reports.is_clean(),
         unpriced_events: caveats.unpriced_events,
         unallocated_events: caveats.unallocated_events,
         quarantined_lines: caveats.quarantined_lines,

@@ -1,20 +1,100 @@
-//! Writing files so that a reader sees the old one or the new one, never half of one.
+//! Writing files so that a reader sees the old one or the new one, never half of one, also after a power cut.
+//!
+//! A file is synced, then renamed, then its folder is synced: only then does its name survive a power cut. A folder that
+//! is made is synced into its parent. What goes wrong on the way is an error, since the file may be the old one again.
 
 use crate::books::BooksError;
 use crate::sheet::Sheet;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
 
-/// Writes a file beside its name and renames it. What stands there and is no file is left alone: renaming over a device,
-/// a pipe or a link would take it away.
+/// What writing asks of the system: a test watches the order of it, and lets any step fail.
+pub(super) trait Disk: Debug {
+    fn make_folder(&self, path: &Path) -> io::Result<()>;
+    fn sync_file(&self, file: &File, path: &Path) -> io::Result<()>;
+    fn give_name(&self, file: NamedTempFile, path: &Path) -> io::Result<()>;
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    fn remove(&self, path: &Path) -> io::Result<()>;
+    fn sync_folder(&self, path: &Path) -> io::Result<()>;
+}
+
+/// The system itself.
+#[derive(Debug)]
+pub(super) struct System;
+
+impl Disk for System {
+    fn make_folder(&self, path: &Path) -> io::Result<()> {
+        std::fs::create_dir(path)
+    }
+
+    fn sync_file(&self, file: &File, _: &Path) -> io::Result<()> {
+        file.sync_all()
+    }
+
+    fn give_name(&self, file: NamedTempFile, path: &Path) -> io::Result<()> {
+        file.persist(path).map(drop).map_err(|failed| failed.error)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_file(path)
+    }
+
+    fn sync_folder(&self, path: &Path) -> io::Result<()> {
+        if !cfg!(unix) {
+            // Only Unix can sync a folder.
+            return Ok(());
+        }
+        match File::open(path)?.sync_all() {
+            // Some file systems over a network cannot, and say so.
+            Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
+            other => other,
+        }
+    }
+}
+
+/// Writes a file beside its name, renames it, and makes the name last. What stands there and is no file is left alone:
+/// renaming over a device, a pipe or a link would take it away.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), BooksError> {
-    let error = |error| BooksError::io(path, error);
+    place(&System, path, bytes)?;
+    synced(&System, folder_of(path))
+}
+
+/// Makes a folder and those above it that are missing, so that they survive a power cut.
+pub fn make_folders(path: &Path) -> Result<(), BooksError> {
+    make_folders_on(&System, path)
+}
+
+/// Refuses a name that something else has than a file.
+pub(super) fn refuse_irregular(path: &Path) -> Result<(), BooksError> {
     if path.symlink_metadata().is_ok_and(|there| !there.is_file()) {
         let what = "is not a regular file, expected a file to replace or a name that is free";
-        return Err(error(io::Error::new(io::ErrorKind::AlreadyExists, what)));
+        return Err(BooksError::io(path, io::Error::new(io::ErrorKind::AlreadyExists, what)));
     }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    Ok(())
+}
+
+/// Refuses a folder inside an output folder that leads elsewhere.
+pub(super) fn refuse_link(folder: &Path) -> Result<(), BooksError> {
+    if folder.symlink_metadata().is_ok_and(|there| !there.is_dir()) {
+        let what = "is not a folder of its own, expected a folder or a name that is free: a link leads elsewhere";
+        return Err(BooksError::io(folder, io::Error::new(io::ErrorKind::AlreadyExists, what)));
+    }
+    Ok(())
+}
+
+/// Gives a synced file its name; the folder is not synced yet.
+fn place(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), BooksError> {
+    refuse_irregular(path)?;
+    let error = |error| BooksError::io(path, error);
     let mut builder = tempfile::Builder::new();
     builder.prefix(".tokenbook-").suffix(".part");
     #[cfg(unix)]
@@ -23,11 +103,32 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), BooksError> {
         // Less what the user's umask takes away.
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
-    let mut file = builder.tempfile_in(folder).map_err(error)?;
+    let mut file = builder.tempfile_in(folder_of(path)).map_err(error)?;
     file.write_all(bytes).map_err(error)?;
-    file.as_file().sync_all().map_err(error)?;
-    file.persist(path).map_err(|failed| error(failed.error))?;
-    Ok(())
+    disk.sync_file(file.as_file(), path).map_err(error)?;
+    disk.give_name(file, path).map_err(error)
+}
+
+fn synced(disk: &dyn Disk, folder: &Path) -> Result<(), BooksError> {
+    disk.sync_folder(folder).map_err(|error| BooksError::io(folder, error))
+}
+
+fn make_folders_on(disk: &dyn Disk, path: &Path) -> Result<(), BooksError> {
+    if path.as_os_str().is_empty() || path.is_dir() {
+        return Ok(());
+    }
+    let parent = folder_of(path);
+    make_folders_on(disk, parent)?;
+    match disk.make_folder(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
+        made => made.map_err(|error| BooksError::io(path, error))?,
+    }
+    synced(disk, parent)
+}
+
+/// The folder that a name stands in.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// A sheet in a format.
@@ -64,6 +165,9 @@ pub fn sha256_of_file(path: &Path) -> Result<(String, u64), BooksError> {
 pub struct Folder {
     path: PathBuf,
     written: Vec<Written>,
+    disk: Box<dyn Disk>,
+    /// Folders in which names have changed since they were synced.
+    unsettled: BTreeSet<PathBuf>,
 }
 
 /// A file that was written.
@@ -80,8 +184,12 @@ pub struct Written {
 impl Folder {
     /// Makes the folder if it is not there.
     pub fn open(path: &Path) -> Result<Self, BooksError> {
-        std::fs::create_dir_all(path).map_err(|error| BooksError::io(path, error))?;
-        Ok(Self { path: path.to_owned(), written: Vec::new() })
+        Self::on(Box::new(System), path)
+    }
+
+    pub(super) fn on(disk: Box<dyn Disk>, path: &Path) -> Result<Self, BooksError> {
+        make_folders_on(&*disk, path)?;
+        Ok(Self { path: path.to_owned(), written: Vec::new(), disk, unsettled: BTreeSet::new() })
     }
 
     /// The folder.
@@ -94,22 +202,43 @@ impl Folder {
         &self.written
     }
 
-    /// Writes a file; `name` may have one folder in it.
+    /// Writes a file; `name` may have one folder in it. Its name lasts once the folder is settled.
     pub fn write(&mut self, name: &str, bytes: &[u8]) -> Result<(), BooksError> {
         let path = self.path.join(name);
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(|error| BooksError::io(folder, error))?;
+        let folder = folder_of(&path).to_owned();
+        if folder != self.path {
+            refuse_link(&folder)?;
+            make_folders_on(&*self.disk, &folder)?;
         }
-        replace(&path, bytes)?;
+        place(&*self.disk, &path, bytes)?;
+        self.unsettled.insert(folder);
         let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         self.written.push(Written { file: name.to_owned(), sha256: sha256(bytes), bytes: size });
         Ok(())
     }
 
-    /// Writes a sheet as CSV.
-    pub fn write_csv(&mut self, name: &str, sheet: &Sheet) -> Result<(), BooksError> {
-        let bytes = rendered(sheet, crate::render::named("csv").unwrap_or(&crate::render::RENDERERS[0]))?;
-        self.write(name, &bytes)
+    /// Gives a file of the folder another name, over what has it.
+    pub(super) fn rename(&mut self, from: &str, to: &str) -> Result<(), BooksError> {
+        let (from, to) = (self.path.join(from), self.path.join(to));
+        self.disk.rename(&from, &to).map_err(|error| BooksError::io(&from, error))?;
+        self.unsettled.insert(self.path.clone());
+        Ok(())
+    }
+
+    /// Removes a file.
+    pub(super) fn remove(&mut self, name: &str) -> Result<(), BooksError> {
+        let path = self.path.join(name);
+        self.disk.remove(&path).map_err(|error| BooksError::io(&path, error))?;
+        self.unsettled.insert(folder_of(&path).to_owned());
+        Ok(())
+    }
+
+    /// Makes all names last that have changed, the innermost folder first.
+    pub fn settle(&mut self) -> Result<(), BooksError> {
+        while let Some(folder) = self.unsettled.pop_last() {
+            synced(&*self.disk, &folder)?;
+        }
+        Ok(())
     }
 }
 

@@ -4,16 +4,16 @@ use crate::books::reports::Request;
 use crate::books::{Act, Books, BooksError, Observer};
 use crate::domain::period::Period;
 use crate::ledger::prices::PricesAppended;
-use crate::price::PriceRow;
-use crate::price::check::{Finding, findings};
+use crate::price::check::{Finding, findings, histories, is_replacement_jump};
 use crate::price::read::{ListedPrice, price_list};
+use crate::price::{PriceKey, PriceRow};
 use crate::sheet::Sheet;
 use crate::text::problem::Problem;
 
 /// Whether prices that look like a mistake of units are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Jumps {
-    /// A price about a thousand times another of its key is refused.
+    /// A price about a thousand times another of its key is refused, and one more than ten times the one it replaces.
     Refuse,
     /// The user has looked at them.
     Confirmed,
@@ -45,7 +45,7 @@ impl Books {
         let prices = self.read_price_list(file, bytes, book)?;
         self.kept(observer, |write| {
             if jumps == Jumps::Refuse {
-                let problems = unit_jumps(&write.prices()?, &prices);
+                let problems = jumps_of(&write.prices()?, &prices);
                 if !problems.is_empty() {
                     return Err(BooksError::Lines { file: file.to_owned(), problems });
                 }
@@ -67,8 +67,35 @@ impl Books {
     }
 }
 
+/// New prices that look like a mistake: more than tenfold of what they replace, or a thousandfold of a neighbour.
+pub(super) fn jumps_of(known: &[PriceRow], new: &[ListedPrice]) -> Vec<Problem> {
+    let mut problems = replacement_jumps(known, new);
+    for problem in unit_jumps(known, new) {
+        if !problems.iter().any(|known| known.line == problem.line) {
+            problems.push(problem);
+        }
+    }
+    problems.sort_by_key(|problem| problem.line);
+    problems
+}
+
+/// New prices that are more than ten times, or less than a tenth of, the price of the same key and start.
+fn replacement_jumps(known: &[PriceRow], new: &[ListedPrice]) -> Vec<Problem> {
+    let histories = histories(known);
+    let jump = |ListedPrice { line, row }: &ListedPrice| {
+        let old = histories.get(&row.key)?.get(&row.valid_from)?;
+        let (old_rate, new_rate) = (old.rate?, row.rate?);
+        let PriceKey { model, meter, .. } = &row.key;
+        let from = row.valid_from;
+        let what = format!("{model} {meter} from {from} is {old_rate} per million in the ledger and {new_rate} here");
+        let expected = "no more than ten times as much, or a tenth (--accept-jumps takes it as it is)";
+        is_replacement_jump(old, row).then(|| Problem::field("price", what, expected).at(*line))
+    };
+    new.iter().filter_map(jump).collect()
+}
+
 /// New prices that are a thousand times, or a thousandth of, a neighbour of their key.
-pub(super) fn unit_jumps(known: &[PriceRow], new: &[ListedPrice]) -> Vec<Problem> {
+fn unit_jumps(known: &[PriceRow], new: &[ListedPrice]) -> Vec<Problem> {
     let all = known.iter().chain(new.iter().map(|price| &price.row));
     let mut problems = Vec::new();
     for finding in findings(all) {
@@ -78,7 +105,7 @@ pub(super) fn unit_jumps(known: &[PriceRow], new: &[ListedPrice]) -> Vec<Problem
         let jumping = of_key().find(|price| price.row.valid_from == at);
         if let Some(price) = jumping.or_else(|| of_key().find(|price| price.row.rate == Some(before))) {
             let what = format!("{} {} goes from {before} to {after} per million at {at}", key.model, key.meter);
-            let expected = "a price of the same magnitude: is `per` right? (--confirm takes it as it is)";
+            let expected = "a price of the same magnitude: is `per` right? (--accept-jumps takes it as it is)";
             problems.push(Problem::field("price", what, expected).at(price.line));
         }
     }

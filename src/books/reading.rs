@@ -52,8 +52,8 @@ impl Reading<'_> {
             }
         }
         let mut names = self.snapshot.dictionary()?;
-        let (rated, counted) = self.of_days(request.period, request.basis, request, &mut names)?;
-        let before = before.map(|period| self.of_days(period, Basis::Sums, request, &mut names)).transpose()?;
+        let (rated, counted) = self.of_days(request.period, request, &mut names)?;
+        let before = before.map(|period| self.of_days(period, request, &mut names)).transpose()?;
         let before = before.map(|(before, _)| before).filter(|before| !before.is_empty());
         Ok(Read { rated, before, names, counted })
     }
@@ -91,13 +91,12 @@ impl Reading<'_> {
     fn of_days(
         &self,
         period: Period,
-        basis: Basis,
         request: &Request,
         names: &mut Dictionary,
     ) -> Result<(Rated, ByDepartment), BooksError> {
         let changes = PriceChanges::new(self.books.values().collect(), names);
         let rating = fold::Rating { book: self.book, changes, names, rules: self.rules };
-        let kept = fold(self.snapshot, &rating, (period, basis), || Kept::of(&request.detail), Kept::add)?;
+        let kept = fold(self.snapshot, &rating, (period, request.basis), || Kept::of(&request.detail), Kept::add)?;
         together(&request.detail, kept, names)
     }
 }

@@ -24,7 +24,7 @@ pub enum Exit {
     Usage,
     /// At least one input was refused; nothing of it was imported.
     Rejected,
-    /// Done, but something is quarantined, unpriced or unallocated.
+    /// Done, but something is quarantined, unpriced or unallocated, or a month has no usage.
     Incomplete,
     /// An id is in the ledger with other content.
     Conflict,
@@ -32,7 +32,7 @@ pub enum Exit {
     Unverified,
     /// Storage or another resource failed.
     Storage,
-    /// The file is no ledger, or a newer one.
+    /// The file is no ledger, a newer one, or one with several names.
     NotALedger,
     /// The user stopped it.
     Interrupted,
@@ -140,6 +140,11 @@ impl From<LedgerError> for Failure {
             LedgerError::Newer { .. } => {
                 failure(Exit::NotALedger).hint("install a newer tokenbook; the file was not touched")
             }
+            LedgerError::Linked { .. } => failure(Exit::NotALedger).hint(
+                "imports under one name are lost under the other: remove all names but the one with a -wal file beside it \
+                 (`find DIR -samefile FILE` lists them); the file was not touched",
+            ),
+            LedgerError::OpenAs { .. } => failure(Exit::NotALedger).hint("open the ledger under one name only"),
             LedgerError::SchemaDiffers(_) | LedgerError::Corrupt(_) => failure(Exit::Unverified)
                 .hint("`tokenbook verify` tells what else differs; restore a backup that verifies"),
             LedgerError::Busy(_) => failure(Exit::Storage).hint("run it again when the other process has finished"),
@@ -255,6 +260,9 @@ impl From<BooksError> for Failure {
             BooksError::Setting { .. } => Self::new(Exit::Usage, error)
                 .hint("a ledger keeps its settings; leave the option out, or make another ledger"),
             BooksError::InTheWay(_) => Self::new(Exit::Usage, error).hint("name another --out, or move the file"),
+            BooksError::OtherReports { .. } => Self::new(Exit::Usage, error).hint(
+                "name another --out; or remove manifest.json there first (of a run that was stopped .tokenbook-manifest.json), if these reports may replace the others",
+            ),
             BooksError::NoBook(_) => {
                 Self::new(Exit::Usage, error).hint("`tokenbook prices list` shows the books there are")
             }

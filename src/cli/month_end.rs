@@ -7,11 +7,14 @@ use crate::cli::failure::{Exit, Failure};
 use std::path::{Path, PathBuf};
 use tokenbook::books::Books;
 use tokenbook::books::import::{ImportError, Run};
+use tokenbook::books::manifest::Earlier;
+use tokenbook::books::month_change::{MonthChange, Owed};
 use tokenbook::books::month_end::{MonthEnd, Reports};
+use tokenbook::books::output::make_folders;
 use tokenbook::domain::period::Month;
 use tokenbook::import::input::{Input, expand};
 use tokenbook::sheet::{Cell, Sheet};
-use tokenbook::text::problem::listed;
+use tokenbook::text::problem::{excerpt, listed};
 
 /// Do a whole month: import prices and usage, check, and write every report and a manifest
 #[derive(Debug, clap::Args)]
@@ -25,6 +28,9 @@ pub struct Arguments {
     /// The price list
     #[arg(long, value_name = "FILE")]
     prices: PathBuf,
+    /// Take prices that are about a thousand times another of their key, or over ten times the one they replace
+    #[arg(long)]
+    accept_jumps: bool,
     /// Aliases of models
     #[arg(long, value_name = "FILE")]
     aliases: Option<PathBuf>,
@@ -59,6 +65,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let month = Month::parse(&arguments.month)
         .map_err(|error| Failure::new(Exit::Usage, format!("{:?} {error}, expected YYYY-MM", arguments.month)))?;
+    let earlier = Earlier::of(&arguments.out);
     let inputs = expand(&arguments.usage, arguments.follow, &session.ledger)
         .map_err(|error| Failure::from(ImportError::Input(error)))?;
     if inputs.contains(&Input::Stdin) {
@@ -69,6 +76,7 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
         month,
         usage: files.collect(),
         prices: arguments.prices.clone(),
+        jumps: prices::jumps(arguments.accept_jumps),
         aliases: arguments.aliases.clone(),
         rules: arguments.rules.clone(),
         departments: arguments.departments.clone(),
@@ -77,9 +85,12 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
         out: arguments.out.clone(),
         import: arguments.import.to_import(Run::Real, session)?,
     };
+    if let Some(earlier) = &earlier {
+        earlier.expect_month(&month_end.out, month)?;
+    }
     readable(&month_end)?;
     arguments.import.refuse_errors_over(&inputs, &session.ledger)?;
-    let books = open_or_create(arguments, session)?;
+    let books = open_or_create(arguments, earlier.as_ref(), session)?;
     books.check_inputs(&month_end)?;
     if let Some(appended) = session.progress(|p| books.import_month_departments(&month_end, session.act(), p))? {
         departments::tell(arguments.departments.as_deref(), appended, session)?;
@@ -88,9 +99,7 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
         rules::tell(arguments.rules.as_deref(), imported, session)?;
     }
     let listed = session.progress(|p| books.import_month_prices(&month_end, session.act(), p))?;
-    for replacement in &listed.replaced {
-        session.say(prices::replaced(replacement))?;
-    }
+    prices::print_replaced(&books, &listed.replaced, session)?;
     session.tell(format!(
         "{}: {} added, {} replaced, {} unchanged",
         arguments.prices.display(),
@@ -123,7 +132,10 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
     }
     let reports = session.progress(|p| books.report_month(&month_end, &outcomes, session.act(), p))?;
     print(&reports, &arguments.out, session)?;
-    Ok(if reports.statement.caveats.is_clean() { exit } else { exit.worse(Exit::Incomplete) })
+    if reports.statement.rated.is_empty() {
+        session.warn(format!("warning: the ledger holds no usage of {month}: every report of it is empty"))?;
+    }
+    Ok(if reports.is_clean() { exit } else { exit.worse(Exit::Incomplete) })
 }
 
 /// Refuses a run whose other inputs cannot be read, before anything is imported.
@@ -136,11 +148,19 @@ fn readable(month_end: &MonthEnd) -> Result<(), Failure> {
     Ok(())
 }
 
-fn open_or_create(arguments: &Arguments, session: &Session<'_, '_>) -> Result<Books, Failure> {
+fn open_or_create(
+    arguments: &Arguments,
+    earlier: Option<&Earlier>,
+    session: &Session<'_, '_>,
+) -> Result<Books, Failure> {
     let currency = arguments.currency.as_deref();
     let zone = arguments.time_zone.as_deref();
     if session.ledger.symlink_metadata().is_err() {
-        let settings = init::settings(currency.unwrap_or("USD"), zone.unwrap_or("UTC"), "contract")?;
+        let (currency, zone) = (currency.unwrap_or("USD"), zone.unwrap_or("UTC"));
+        let settings = init::settings(currency, zone, "contract")?;
+        if let Some(earlier) = earlier {
+            earlier.expect_settings(&arguments.out, settings.currency.code(), settings.calendar.zone_name())?;
+        }
         make_folder_of(&session.ledger)?;
         return Ok(Books::create(&session.ledger, &settings, session.act())?);
     }
@@ -152,8 +172,7 @@ fn open_or_create(arguments: &Arguments, session: &Session<'_, '_>) -> Result<Bo
 /// A new ledger may stand beside the reports, in a folder that the first run makes.
 fn make_folder_of(ledger: &Path) -> Result<(), Failure> {
     let Some(folder) = ledger.parent() else { return Ok(()) };
-    std::fs::create_dir_all(folder)
-        .map_err(|error| Failure::new(Exit::Storage, format!("{}: {error}", folder.display())))
+    Ok(make_folders(folder)?)
 }
 
 /// What a finance person wants to see.
@@ -187,9 +206,53 @@ fn print(reports: &Reports, out: &Path, session: &mut Session<'_, '_>) -> Result
             grouped(outside.after)
         ))?;
     }
+    if let Some(change) = &reports.change {
+        print_change(change, out, reports.statement.heading.currency.code(), session)?;
+    }
     let heading = &reports.statement.heading;
     session.say(format!("{} files written to {}, the manifest last", reports.files, out.display()))?;
     session.say(format!("ledger head: {} {}", reports.entry, heading.ledger_head))
+}
+
+/// How many departments are listed whose amounts changed.
+const DEPARTMENTS_LISTED: usize = 12;
+
+/// What changed since the reports that the folder held, and why.
+fn print_change(
+    change: &MonthChange,
+    out: &Path,
+    currency: &str,
+    session: &mut Session<'_, '_>,
+) -> Result<(), Failure> {
+    let owed = |owed: Option<&Owed>| match owed {
+        None => "nothing".to_owned(),
+        Some(owed) if owed.amount.is_empty() => "unpriced".to_owned(),
+        Some(owed) => owed.amount.clone(),
+    };
+    let line = |name: &str, before: Option<&Owed>, now: Option<&Owed>| {
+        let (before, now) = match (before, now) {
+            // A difference below the last decimal.
+            (Some(before), Some(now)) if before.amount == now.amount => {
+                (before.amount_exact.clone(), now.amount_exact.clone())
+            }
+            _ => (owed(before), owed(now)),
+        };
+        if before == now {
+            format!("  {name}: {now} {currency}, as before")
+        } else {
+            format!("  {name}: {before} -> {now} {currency}")
+        }
+    };
+    session.say(format!("changed since the reports in {} (ledger entry {}):", out.display(), change.entry))?;
+    session.say(line("total", Some(&change.before.all), Some(&change.now.all)))?;
+    let departments = change.departments();
+    for (name, before, now) in departments.iter().take(DEPARTMENTS_LISTED) {
+        session.say(line(&excerpt(name), *before, *now))?;
+    }
+    if let Some(more) = departments.len().checked_sub(DEPARTMENTS_LISTED).filter(|more| *more > 0) {
+        session.say(format!("  and {}", listed(more, "department more", "departments more")))?;
+    }
+    session.say(format!("  why: {}", change.causes.join("; ")))
 }
 
 fn table(sheet: &Sheet, session: &mut Session<'_, '_>) -> Result<(), Failure> {

@@ -1,6 +1,6 @@
 //! A copy of the ledger, made while it is in use.
 
-use crate::ledger::connection::{Ledger, sync_folder};
+use crate::ledger::connection::{Ledger, has_one_name, sync_folder};
 use crate::ledger::watch::{Reached, Stage, Watch};
 use crate::ledger::{LedgerError, Result};
 use rusqlite::backup::{Backup, Progress, StepResult};
@@ -31,7 +31,9 @@ impl Ledger {
             ErrorKind::AlreadyExists => LedgerError::Exists(target.to_owned()),
             _ => io(error.error),
         })?;
-        sync_folder(folder).map_err(io)
+        sync_folder(folder).map_err(io)?;
+        // Where the system cannot rename without replacing, the copy was linked, and its temporary name may be left.
+        has_one_name(target)
     }
 
     /// Copies the ledger, some pages at a time, to a file that is there and empty.

@@ -3,6 +3,9 @@
 //! A file is looked at before SQLite may touch it: what is not a ledger, or a newer one, is refused as it is. The look
 //! goes through the file system, which would drop the locks of a connection of this process to the same file; so a
 //! file that this process has open already is not looked at again.
+//!
+//! A ledger has one name. SQLite names the write-ahead log after the file, so two names would have two logs on one file,
+//! and each would overwrite what the other committed.
 
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::chain::Signed;
@@ -15,7 +18,7 @@ use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -92,7 +95,7 @@ impl Ledger {
             ErrorKind::NotFound => LedgerError::Missing(path.to_owned()),
             _ => LedgerError::Io { path: path.to_owned(), error },
         })?;
-        let open = OpenFile::register(&path, inspect)?;
+        let open = OpenFile::register(&path)?;
         let connection = patiently(|| match (connect(&path, access), access) {
             (Err(LedgerError::Sqlite(error)), Access::Read) if cannot_write(&error) => {
                 // Only a writer can undo what a load left behind that was killed.
@@ -251,7 +254,7 @@ fn inspect(path: &Path) -> Result<()> {
     if found > known {
         return Err(LedgerError::Newer { path: path.to_owned(), found, known });
     }
-    Ok(())
+    has_one_name(path)
 }
 
 /// Makes a rename durable.
@@ -260,29 +263,74 @@ pub(super) fn sync_folder(folder: &Path) -> std::io::Result<()> {
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
-/// The ledger files this process has open, and how often.
-static OPEN_FILES: Mutex<BTreeMap<PathBuf, usize>> = Mutex::new(BTreeMap::new());
+/// Refuses a file that has a second name. A second name in another mount of the folder shows only in [`OpenFile`].
+pub(super) fn has_one_name(path: &Path) -> Result<()> {
+    let metadata = std::fs::metadata(path).map_err(|error| LedgerError::Io { path: path.to_owned(), error })?;
+    match links(&metadata) {
+        0 | 1 => Ok(()),
+        links => Err(LedgerError::Linked { path: path.to_owned(), links }),
+    }
+}
+
+#[cfg(unix)]
+fn links(metadata: &Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::nlink(metadata)
+}
+
+/// The standard library counts links on Unix only.
+#[cfg(not(unix))]
+fn links(_: &Metadata) -> u64 {
+    1
+}
+
+/// What a file is, whatever its name: device and inode. Elsewhere than on Unix its path stands for it, as the standard
+/// library knows no number there.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Identity(#[cfg(unix)] (u64, u64), #[cfg(not(unix))] PathBuf);
+
+#[cfg(unix)]
+fn identity(_: &Path, metadata: &Metadata) -> Identity {
+    use std::os::unix::fs::MetadataExt;
+    Identity((metadata.dev(), metadata.ino()))
+}
+
+#[cfg(not(unix))]
+fn identity(path: &Path, _: &Metadata) -> Identity {
+    Identity(path.to_owned())
+}
+
+/// The ledger files this process has open: under which name, and how often.
+static OPEN_FILES: Mutex<BTreeMap<Identity, (PathBuf, usize)>> = Mutex::new(BTreeMap::new());
 
 /// A registered open file.
 #[derive(Debug)]
-struct OpenFile(PathBuf);
+struct OpenFile(Identity);
 
 impl OpenFile {
-    /// Counts a file as open; the first time, `inspect` looks at it before SQLite does.
-    fn register(path: &Path, inspect: impl FnOnce(&Path) -> Result<()>) -> Result<Self> {
+    /// Counts a file as open. The first time, [`inspect`] looks at it before SQLite does; after that, only the name
+    /// that it was first opened under is accepted.
+    fn register(path: &Path) -> Result<Self> {
         let mut open = OPEN_FILES.lock().unwrap_or_else(PoisonError::into_inner);
-        if !open.contains_key(path) {
-            inspect(path)?;
+        let metadata = std::fs::metadata(path).map_err(|error| LedgerError::Io { path: path.to_owned(), error })?;
+        let identity = identity(path, &metadata);
+        match open.get_mut(&identity) {
+            Some((name, count)) if name == path => *count += 1,
+            Some((name, _)) => {
+                return Err(LedgerError::OpenAs { path: path.to_owned(), name: name.clone() });
+            }
+            None => {
+                inspect(path)?;
+                open.insert(identity.clone(), (path.to_owned(), 1));
+            }
         }
-        *open.entry(path.to_owned()).or_default() += 1;
-        Ok(Self(path.to_owned()))
+        Ok(Self(identity))
     }
 }
 
 impl Drop for OpenFile {
     fn drop(&mut self) {
         let mut open = OPEN_FILES.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = open.get_mut(&self.0) {
+        if let Some((_, count)) = open.get_mut(&self.0) {
             *count -= 1;
             if *count == 0 {
                 open.remove(&self.0);

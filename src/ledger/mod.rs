@@ -33,6 +33,7 @@ pub mod scan;
 pub mod schema;
 mod seals;
 pub mod settings;
+pub mod since;
 pub mod summarise;
 pub mod sums;
 pub mod transaction;
@@ -72,6 +73,22 @@ pub enum LedgerError {
         found: u32,
         /// The newest version known.
         known: u32,
+    },
+    /// The file has several names, and each would have a write-ahead log of its own. It was not touched.
+    #[error("{}: has {links} names (hard links), expected one", path.display())]
+    Linked {
+        /// The name it was to be opened by.
+        path: PathBuf,
+        /// How many names it has.
+        links: u64,
+    },
+    /// This process has the file open under another name.
+    #[error("{}: is open in this process as {}, expected the same name", path.display(), name.display())]
+    OpenAs {
+        /// The name it was to be opened by.
+        path: PathBuf,
+        /// The name it is open under.
+        name: PathBuf,
     },
     /// The file's tables are not those of its version.
     #[error("the schema is not that of its version: {0}")]

@@ -77,7 +77,66 @@ pub fn findings<'a>(rows: impl IntoIterator<Item = &'a PriceRow>) -> Vec<Finding
     findings
 }
 
+/// The factor from which a price that replaces another of the same key and start is asked about.
+const REPLACEMENT_JUMP: i64 = 10;
+
+/// Whether a price that replaces another is more than ten times it, or less than a tenth: a typo in a price that usage
+/// was reported with already?
+pub fn is_replacement_jump(old: &PriceRow, new: &PriceRow) -> bool {
+    let (Some(old_rate), Some(new_rate)) = (old.rate, new.rate) else { return false };
+    let (low, high) = (old_rate.min(new_rate).nanos_per_million(), old_rate.max(new_rate).nanos_per_million());
+    old.currency == new.currency && low.checked_mul(REPLACEMENT_JUMP).is_some_and(|tenfold| high > tenfold)
+}
+
 fn is_jump(before: Rate, after: Rate) -> bool {
     let (low, high) = (before.min(after).nanos_per_million(), before.max(after).nanos_per_million());
     low > 0 && high / low >= UNIT_JUMP
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::currency::Currency;
+    use crate::domain::event::ServiceTier;
+    use crate::domain::meter::Meter;
+    use crate::domain::name::Name;
+
+    type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
+
+    fn row(price: Option<i64>, currency: &str) -> Outcome<PriceRow> {
+        let key = PriceKey {
+            book: Name::new("contract")?,
+            provider: None,
+            model: Name::new("m")?,
+            tier: ServiceTier::new("standard")?,
+            meter: Meter::Input,
+            prompt_above: 0,
+        };
+        let rate = price.map(|nanos| Rate::from_nanos_per_million(nanos).ok_or("negative")).transpose()?;
+        Ok(PriceRow { key, valid_from: Timestamp::EARLIEST, currency: Currency::parse(currency)?, rate })
+    }
+
+    #[test]
+    fn a_replacement_of_more_than_tenfold_either_way_is_a_jump() -> Outcome {
+        for (one, other, is_jump) in [
+            (1, 10, false),
+            (1, 11, true),
+            (10, 100, false),
+            (10, 101, true),
+            (7, 7, false),
+            (0, 1, true),
+            (0, 0, false),
+            (1_100_000_000, 1_000_000_000_000, true),
+            (i64::MAX / 10, i64::MAX, true),
+            (i64::MAX / 10 + 1, i64::MAX, false),
+            (i64::MAX, i64::MAX, false),
+        ] {
+            let (one, other) = (row(Some(one), "USD")?, row(Some(other), "USD")?);
+            assert_eq!(is_replacement_jump(&one, &other), is_jump, "{one:?} {other:?}");
+            assert_eq!(is_replacement_jump(&other, &one), is_jump, "{other:?} {one:?}");
+        }
+        assert!(!is_replacement_jump(&row(Some(1), "USD")?, &row(Some(150), "JPY")?), "another currency, another size");
+        assert!(!is_replacement_jump(&row(Some(1), "USD")?, &row(None, "USD")?), "the end of a price is no price");
+        Ok(())
+    }
 }

@@ -49,7 +49,7 @@ fn wrong_prices() -> Vec<Wrong> {
         (
             117,
             format!("{COLUMNS}\nm,input,USD,2.5,,,2026-01-01\nm,input,USD,2.5,1000,,2026-02-01\n"),
-            "p.csv:3: price: m input goes from 2.5 to 2500 per million at 2026-02-01T00:00:00Z, expected a price of the same magnitude: is `per` right? (--confirm",
+            "p.csv:3: price: m input goes from 2.5 to 2500 per million at 2026-02-01T00:00:00Z, expected a price of the same magnitude: is `per` right? (--accept-jumps",
         ),
         (
             118,
@@ -178,7 +178,7 @@ fn prices_come_again_change_and_end() -> Outcome {
     // A thousandfold is a mistake of units until somebody says it is not.
     desk.write("p.csv", "model,meter,currency,price,per,valid_from\nm,input,USD,2.75,1000,2026-11-01\n")?;
     desk.run(&["prices", "import", "p.csv"])?.ends(3)?.says("m input goes from 2.75 to 2750 per million")?;
-    desk.run(&["prices", "import", "p.csv", "--confirm"])?.ends(0)?.says("1 price added")?;
+    desk.run(&["prices", "import", "p.csv", "--accept-jumps"])?.ends(0)?.says("1 price added")?;
     desk.run(&["prices", "check", "--period", "2026-10"])?.ends(0)?.says("jump: ")?;
     desk.write("p.csv", "model,meter,currency,price,valid_from\nm,output,USD,-,2026-11-01\n")?;
     desk.run(&["prices", "import", "p.csv"])?.ends(0)?;

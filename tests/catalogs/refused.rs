@@ -96,7 +96,7 @@ fn a_price_a_thousand_times_another_is_refused_before_anything_is_kept() -> Outc
     desk.write("f.json", file("1e-03", "3e-06"))?;
     desk.run(&import("2026-11-01"))?.ends(3)?.says("f.json:2: price: m input goes from 1 to 1000 per million")?;
     assert_eq!(desk.count("SELECT count(*) FROM price")?, 2);
-    let confirmed = [&import("2026-11-01")[..], &["--confirm"]].concat();
+    let confirmed = [&import("2026-11-01")[..], &["--accept-jumps"]].concat();
     desk.run(&confirmed)?.ends(0)?.says(" 0 prices new, 2 changed, 0 ended, 0 unchanged")?;
     Ok(())
 }

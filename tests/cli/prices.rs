@@ -1,17 +1,17 @@
 //! `tokenbook prices`: import, list and check.
 
-use crate::desk::{Desk, Outcome, fixture, text};
+use crate::desk::{Desk, Outcome, fixture, rows, text};
 
 #[test]
 fn the_public_prices_are_read_and_listed_as_they_were() -> Outcome {
     let desk = Desk::new()?;
     let public = fixture("prices/public-2026-11-23.csv");
-    let first = desk.print(&["prices", "import", text(&public)?, "--confirm"])?;
+    let first = desk.print(&["prices", "import", text(&public)?, "--accept-jumps"])?;
     assert!(first.contains(" 0 replaced, 0 unchanged"), "{first}");
     let listed = desk.print(&["prices", "list", "--history", "--format", "csv"])?;
     // What is listed can be imported again and is the same.
     desk.write("again.csv", listed)?;
-    desk.run(&["prices", "import", "again.csv", "--confirm"])?.ends(0)?.says(" 0 prices added, 0 replaced, ")?;
+    desk.run(&["prices", "import", "again.csv", "--accept-jumps"])?.ends(0)?.says(" 0 prices added, 0 replaced, ")?;
     desk.run(&["verify"])?.ends(0)?;
     Ok(())
 }
@@ -70,5 +70,104 @@ fn a_catalogue_is_compared_before_it_is_imported() -> Outcome {
     desk.print(&[&["prices", "import"][..], &options].concat())?;
     diff(&[])?.ends(0)?.says(" 0 prices new, 0 changed, 0 ended, 14 unchanged")?;
     desk.run(&["prices", "import", "--help"])?.ends(0)?.says("csv, genai-prices, litellm, models-dev,")?;
+    Ok(())
+}
+
+/// Usage of three months by two models, one of them under an alias, with long prompts and a batch tier.
+fn of_three_months() -> Outcome<Desk> {
+    let desk = Desk::new()?;
+    let mut usage = "event_id,timestamp,model,department,input_tokens,output_tokens,service_tier\n".to_owned();
+    for number in 0..180 {
+        let (month, day, hour) = (number % 3 + 9, number % 28 + 1, number % 24);
+        let model = ["m", "n", "alias-of-m"][number % 7 % 3];
+        let tier = if number % 5 == 0 { "batch" } else { "" };
+        let input = 100_000 + number * 2_000;
+        usage.push_str(&format!(
+            "e{number},2026-{month:02}-{day:02}T{hour:02}:30:00Z,{model},Legal,{input},{number},{tier}\n"
+        ));
+    }
+    desk.write("u.csv", usage)?;
+    desk.write("a.csv", "alias,model,valid_from\nalias-of-m,m,2026-01-01\n")?;
+    desk.write("p.csv", list(&["2.50", "5", "1.25", "10", "3", "2.75"]))?;
+    desk.run(&["prices", "import", "p.csv"])?.ends(0)?;
+    desk.run(&["aliases", "import", "a.csv"])?.ends(0)?;
+    desk.run(&["import", "u.csv"])?.ends(0)?;
+    Ok(desk)
+}
+
+/// Six prices: of `m` by prompt size and tier, of `n`, and one of `m` from within October on.
+fn list(prices: &[&str; 6]) -> String {
+    let [input, long, batch, output, other, later] = prices;
+    format!(
+        "model,meter,service_tier,prompt_above,currency,price,valid_from\nm,input,,,USD,{input},2026-01-01\n\
+         m,input,,200000,USD,{long},2026-01-01\nm,input,batch,,USD,{batch},2026-01-01\nm,output,,,USD,{output},2026-01-01\n\
+         n,input,,,USD,{other},2026-01-01\nm,input,,,USD,{later},2026-10-15T12:00:00Z\n"
+    )
+}
+
+/// What a month costs with the prices of the ledger and with those of a file, in cents, as `prices diff` computes it.
+fn cents_by_diff(desk: &Desk, file: &str, month: &str) -> Outcome<[String; 2]> {
+    let diff = ["--quiet", "prices", "diff", file, "--month", month, "--part", "cost", "--format", "csv"];
+    let rows = rows(&desk.print(&diff)?)?;
+    assert!(!rows.is_empty(), "{month} has no usage");
+    let exact = |column: &str| -> Outcome<String> {
+        let mut sum = tokenbook::domain::money::Amount::ZERO;
+        for row in rows.iter().filter(|row| !row[column].is_empty()) {
+            sum = sum.plus(tokenbook::domain::money::Amount::parse(&row[column])?)?;
+        }
+        Ok(tokenbook::domain::money::fixed_point(sum.minor_units(2), 2))
+    };
+    Ok([exact("amount_before")?, exact("amount_after")?])
+}
+
+#[test]
+fn replaced_prices_name_the_months_that_they_move_as_the_comparison_does() -> Outcome {
+    let desk = of_three_months()?;
+    for (prices, moves) in [
+        (["2.60", "5", "1.25", "10", "3", "2.75"], 2),
+        (["2.60", "5", "1.25", "10", "3", "4"], 2),
+        (["2.60", "7", "1.25", "10", "3", "4"], 3),
+        (["2.60", "7", "2", "11", "3.5", "4"], 3),
+        (["2.60", "7", "2", "11", "3.5", "4"], 0),
+    ] {
+        desk.write("q.csv", list(&prices))?;
+        let mut expected = Vec::new();
+        for month in ["2026-09", "2026-10", "2026-11"] {
+            let [before, after] = cents_by_diff(&desk, "q.csv", month)?;
+            if before != after {
+                expected.push(format!("{month}: {before} -> {after} USD"));
+            }
+        }
+        let printed = desk.print(&["prices", "import", "q.csv"])?;
+        let found: Vec<&str> = printed.lines().filter(|line| line.starts_with("2026-")).collect();
+        assert_eq!(found, expected, "{prices:?}");
+        assert_eq!(found.len(), moves, "{prices:?}");
+    }
+    desk.write("q.csv", list(&["2.60", "7", "2", "-", "3.5", "4"]))?;
+    desk.run(&["prices", "import", "q.csv"])?.ends(0)?.says(" USD, unpriced events 27 -> 60")?;
+    Ok(())
+}
+
+#[test]
+fn a_typo_in_a_price_that_is_replaced_is_asked_about() -> Outcome {
+    let desk = of_three_months()?;
+    let (head, good) = (desk.head()?, ["2.50", "5", "1.25", "10", "3", "2.75"]);
+    let says = "m input from 2026-01-01T00:00:00Z is 2.5 per million in the ledger and 1000 here";
+    desk.write("typo.csv", list(&["1000", "5", "1.25", "10", "3", "2.75"]))?;
+    desk.run(&["prices", "import", "typo.csv"])?.ends(3)?.says(says)?.says("--accept-jumps")?;
+    let month = ["month-end", "2026-10", "--usage", "u.csv", "--out", "out", "--prices"];
+    desk.run(&[&month[..], &["typo.csv"]].concat())?.ends(3)?.says(says)?;
+    desk.write("small.csv", list(&["2.50", "5", "1.25", "0.99", "3", "2.75"]))?;
+    desk.run(&["prices", "import", "small.csv"])?.ends(3)?.says("m output from")?;
+    assert_eq!((desk.head()?, desk.path("out").exists()), (head, false));
+    // Ten times is not more than ten times.
+    desk.write("ten.csv", list(&["2.50", "5", "1.25", "100", "3", "2.75"]))?;
+    desk.run(&["prices", "import", "ten.csv"])?.ends(0)?;
+    desk.write("good.csv", list(&good))?;
+    desk.run(&["prices", "import", "good.csv"])?.ends(0)?;
+    let ran = desk.run(&[&month[..], &["typo.csv", "--accept-jumps"]].concat())?.ends(4)?;
+    ran.says("replaced: contract any provider m input standard")?.says("2026-10: ")?;
+    desk.run(&["prices", "import", "good.csv"])?.ends(3)?.says("is 1000 per million in the ledger and 2.5 here")?;
+    desk.run(&["prices", "import", "good.csv", "--accept-jumps"])?.ends(0)?;
     Ok(())
 }

@@ -4,6 +4,8 @@ mod beside;
 #[path = "../desk/mod.rs"]
 mod desk;
 mod generated;
+#[cfg(unix)]
+mod names;
 mod tampering;
 
 use desk::{Desk, Dice, HEADER, Outcome, PRICES, Ran, fixture, text, usage};

@@ -1,7 +1,7 @@
 //! `tokenbook prices import`: a price list of ours or a public catalogue into the ledger.
 
 use super::source::SourceOptions;
-use super::{replaced, spelled};
+use super::{print_replaced, spelled};
 use crate::cli::Session;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::options::{counted, grouped};
@@ -21,9 +21,7 @@ pub fn run(source: &SourceOptions, jumps: Jumps, session: &mut Session<'_, '_>) 
     let import =
         |progress: &Progress| books.import_prices(&file, &bytes, book.as_ref(), jumps, session.act(), progress);
     let outcome = session.progress(import)?;
-    for replacement in &outcome.replaced {
-        session.say(replaced(replacement))?;
-    }
+    print_replaced(&books, &outcome.replaced, session)?;
     let head = books.head()?;
     session.tell(format!(
         "{file}: {} added, {} replaced, {} unchanged",
@@ -47,9 +45,7 @@ fn catalog(
     let import = |progress: &Progress| books.import_catalog(&offered, &terms, jumps, session.act(), progress);
     let outcome = session.progress(import)?;
     let CatalogOutcome { changes, missing, appended } = &outcome;
-    for replacement in &appended.replaced {
-        session.say(replaced(replacement))?;
-    }
+    print_replaced(books, &appended.replaced, session)?;
     if terms.missing == Missing::Keep && !missing.is_empty() {
         let example = missing.first().map_or_else(String::new, |row| spelled(&row.key));
         let number = grouped(u64::try_from(missing.len()).unwrap_or(u64::MAX));

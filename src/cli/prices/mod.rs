@@ -5,10 +5,11 @@ mod import;
 mod source;
 
 use super::Session;
-use super::options::OutputOptions;
+use super::options::{OutputOptions, grouped};
 use crate::cli::failure::{Exit, Failure};
 use diff::DiffOptions;
 use source::SourceOptions;
+use tokenbook::books::Books;
 use tokenbook::books::price_list::Listing;
 use tokenbook::books::prices::Jumps;
 use tokenbook::domain::period::{self, Month, Period};
@@ -31,9 +32,9 @@ enum Command {
     Import {
         #[command(flatten)]
         source: SourceOptions,
-        /// Take prices although they are about a thousand times another of their key
-        #[arg(long)]
-        confirm: bool,
+        /// Take prices that are about a thousand times another of their key, or over ten times the one they replace
+        #[arg(long, alias = "confirm")]
+        accept_jumps: bool,
     },
     /// Show what an import would change, in prices and in the cost of the month, without making it
     Diff(DiffOptions),
@@ -66,9 +67,7 @@ enum Command {
 
 pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     match &arguments.command {
-        Command::Import { source, confirm } => {
-            import::run(source, if *confirm { Jumps::Confirmed } else { Jumps::Refuse }, session)
-        }
+        Command::Import { source, accept_jumps } => import::run(source, jumps(*accept_jumps), session),
         Command::Diff(options) => diff::run(options, session),
         Command::List { at, history, book, output } => {
             let books = session.read()?;
@@ -85,7 +84,7 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
 }
 
 /// An instant, or the start of a day of the ledger's zone.
-pub fn instant(option: &str, text: &str, books: &tokenbook::books::Books) -> Result<Timestamp, Failure> {
+pub fn instant(option: &str, text: &str, books: &Books) -> Result<Timestamp, Failure> {
     if let Ok(day) = period::day(text) {
         return Ok(books.settings().calendar.start_of(day));
     }
@@ -94,8 +93,33 @@ pub fn instant(option: &str, text: &str, books: &tokenbook::books::Books) -> Res
     })
 }
 
+/// What is done with prices that look like a mistake.
+pub fn jumps(accepted: bool) -> Jumps {
+    if accepted { Jumps::Confirmed } else { Jumps::Refuse }
+}
+
+/// Prints the prices that were replaced, and every month that costs another amount for it.
+pub fn print_replaced(books: &Books, all: &[Replacement], session: &mut Session<'_, '_>) -> Result<(), Failure> {
+    for replacement in all {
+        session.say(replaced(replacement))?;
+    }
+    let settings = books.settings();
+    for moved in session.progress(|progress| books.price_moves(all, progress))? {
+        let (before, after) = moved.amounts(settings.currency.digits());
+        let book = if moved.book == settings.book { String::new() } else { format!(" by the book {}", moved.book) };
+        let unpriced = if moved.before.unpriced_events == moved.after.unpriced_events {
+            String::new()
+        } else {
+            let (before, after) = (moved.before.unpriced_events, moved.after.unpriced_events);
+            format!(", unpriced events {} -> {}", grouped(before), grouped(after))
+        };
+        session.say(format!("{}{book}: {before} -> {after} {}{unpriced}", moved.month, settings.currency.code()))?;
+    }
+    Ok(())
+}
+
 /// A replacement in words: `old -> new`.
-pub fn replaced(Replacement { old, new }: &Replacement) -> String {
+fn replaced(Replacement { old, new }: &Replacement) -> String {
     format!("replaced: {} from {}: {} -> {}", spelled(&new.key), new.valid_from, price(old), price(new))
 }
 

@@ -1,0 +1,138 @@
+//! How the reports of a month differ from those that its folder holds, and why, as far as the ledger can tell.
+//!
+//! The manifest in the folder says what was reported and at which entry of the ledger. What was recorded after that
+//! entry is listed as the cause; nothing is said of how much of the difference each cause made.
+
+use crate::books::BooksError;
+use crate::books::manifest::Earlier;
+use crate::ledger::since::Since;
+use crate::ledger::transaction::Snapshot;
+use crate::sheet::{Cell, Sheet};
+use crate::text::problem::{counted, listed};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What the reports of a month amount to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// All departments together.
+    pub all: Owed,
+    /// Each department.
+    pub departments: BTreeMap<String, Owed>,
+}
+
+/// What was used, and what it costs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owed {
+    /// Events; parts of events count as none.
+    pub events: i64,
+    /// The amount with all its decimals; empty where nothing has a price.
+    pub amount_exact: String,
+    /// The amount as the reports round it.
+    pub amount: String,
+}
+
+impl Totals {
+    /// The totals of a chargeback by department.
+    pub fn of(sheet: &Sheet) -> Self {
+        let owed = |row: &[Cell]| {
+            let cell = |name: &str| {
+                let place = sheet.columns.iter().position(|column| column.name == name);
+                place.and_then(|place| row.get(place))
+            };
+            let text = |name: &str| cell(name).map(Cell::plain).unwrap_or_default();
+            let events = match cell("events") {
+                Some(Cell::Count(events)) => i64::try_from(*events).unwrap_or(i64::MAX),
+                _ => 0,
+            };
+            Owed { events, amount_exact: text("amount_exact"), amount: text("amount") }
+        };
+        let department = |row: &Vec<Cell>| Some((row.first().map(Cell::plain)?, owed(row)));
+        Self {
+            all: owed(sheet.total.as_deref().unwrap_or_default()),
+            departments: sheet.rows.iter().filter_map(department).collect(),
+        }
+    }
+}
+
+/// How the reports of a month changed since those that the folder held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MonthChange {
+    /// The ledger's entry that the earlier reports were made at.
+    pub entry: u64,
+    /// What they amounted to.
+    pub before: Totals,
+    /// What the new ones amount to.
+    pub now: Totals,
+    /// Why, as far as the ledger can tell.
+    pub causes: Vec<String>,
+}
+
+impl MonthChange {
+    /// The change since the reports of an earlier manifest; `None` where every department owes the same.
+    pub(super) fn since(
+        earlier: Option<&Earlier>,
+        now: Totals,
+        snapshot: &Snapshot<'_>,
+    ) -> Result<Option<Self>, BooksError> {
+        let Some((earlier, before)) = earlier.and_then(|earlier| Some((earlier, earlier.totals.clone()?))) else {
+            return Ok(None);
+        };
+        if before == now {
+            return Ok(None);
+        }
+        let recorded = snapshot.since(earlier.ledger_entry, &earlier.ledger_head)?;
+        let mut causes = match recorded {
+            Some(since) => recorded_causes(since, &before, &now),
+            None => {
+                vec!["the earlier reports were made from another ledger, or from a later state of this one".to_owned()]
+            }
+        };
+        let version = env!("CARGO_PKG_VERSION");
+        if earlier.tokenbook != version {
+            causes
+                .push(format!("the earlier reports were made by tokenbook {}, these by {version}", earlier.tokenbook));
+        }
+        if causes.is_empty() {
+            causes.push("no entry of the ledger explains it: run `tokenbook verify`".to_owned());
+        }
+        Ok(Some(Self { entry: earlier.ledger_entry, before, now, causes }))
+    }
+
+    /// The departments that owe another amount, or have another number of events, than before.
+    pub fn departments(&self) -> Vec<(&str, Option<&Owed>, Option<&Owed>)> {
+        let names = self.before.departments.keys().chain(self.now.departments.keys());
+        let names: BTreeSet<&String> = names.collect();
+        let both = |name| (self.before.departments.get(name), self.now.departments.get(name));
+        names
+            .into_iter()
+            .map(|name| (name.as_str(), both(name)))
+            .filter(|(_, (before, now))| before != now)
+            .map(|(name, (before, now))| (name, before, now))
+            .collect()
+    }
+}
+
+fn recorded_causes(since: Since, before: &Totals, now: &Totals) -> Vec<String> {
+    let mut causes = Vec::new();
+    if since.prices_replaced > 0 {
+        causes.push(listed(since.prices_replaced, "price replaced", "prices replaced"));
+    }
+    if since.prices_added > 0 {
+        causes.push(listed(since.prices_added, "price added", "prices added"));
+    }
+    if since.aliases > 0 {
+        causes.push(counted(since.aliases, "alias imported", "aliases imported"));
+    }
+    if since.rule_sets > 0 {
+        causes.push("rules changed".to_owned());
+    }
+    let (before, now) = (i128::from(before.all.events), i128::from(now.all.events));
+    if now > before {
+        causes.push(counted(now - before, "new event", "new events"));
+    }
+    if now < before {
+        causes.push(counted(before - now, "event fewer", "events fewer"));
+    }
+    causes
+}
