@@ -1,6 +1,6 @@
 -- tokenbook ledger, schema version 1.
 --
--- Facts are appended: triggers refuse UPDATE and DELETE on every table but the derived daily sums.
+-- Facts are appended: triggers refuse UPDATE and DELETE on every table but the derived ones: sums and lists of ids.
 -- The triggers are a guard rail; the proof is the hash chain in `entry`, which `tokenbook verify` recomputes.
 -- Instants are nanoseconds since 1970-01-01T00:00:00Z, days are days since 1970-01-01 in the ledger's time zone.
 
@@ -226,6 +226,13 @@ CREATE TABLE seal (
     digest BLOB    NOT NULL CHECK (length(digest) = 32),
     PRIMARY KEY (what, span)
 ) STRICT, WITHOUT ROWID;
+
+-- Derived from the events: hashes of ids with their days, so that an id counts once, whatever the day. bucket: the upper 17
+-- of the 46 bits of a hash; ids: its list, in the form that docs/SCHEMA.md describes. Revisions have no id of their own.
+CREATE TABLE id_bucket (
+    bucket INTEGER PRIMARY KEY CHECK (bucket BETWEEN 0 AND 131071),
+    ids    BLOB    NOT NULL CHECK (length(ids) >= 3)
+) STRICT;
 
 -- rate: nano-units of the currency per million of the meter's unit; NULL ends the key.
 -- provider is empty for any provider. The same key and start again, with a higher id, replaces.

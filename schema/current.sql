@@ -75,6 +75,11 @@ CREATE TABLE event_meter (
     PRIMARY KEY (key, meter)
 ) STRICT, WITHOUT ROWID;
 
+CREATE TABLE id_bucket (
+    bucket INTEGER PRIMARY KEY CHECK (bucket BETWEEN 0 AND 131071),
+    ids    BLOB    NOT NULL CHECK (length(ids) >= 3)
+) STRICT;
+
 CREATE TABLE import (
     id          INTEGER PRIMARY KEY,
     entry       INTEGER NOT NULL UNIQUE REFERENCES entry (seq),

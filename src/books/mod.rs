@@ -35,7 +35,6 @@ use crate::domain::key::KeyHash;
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::connection::{Access, Ledger};
 use crate::ledger::quarantine::OpenLine;
-use crate::ledger::transaction::Write;
 use crate::ledger::{LedgerError, Settings, chain};
 use crate::report::ReportError;
 use crate::report::roi::RoiError;
@@ -243,6 +242,6 @@ impl Books {
 
     /// Makes the daily sums anew from the events. Returns the number of sums.
     pub fn rebuild(&self, observer: &dyn Observer) -> Result<u64, LedgerError> {
-        self.kept_in(observer, |waiting| self.ledger.mend(waiting), Write::rebuild)
+        self.kept_in(observer, |waiting| self.ledger.mend(waiting), |write| write.rebuild(self.key_hash))
     }
 }

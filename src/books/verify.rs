@@ -3,13 +3,13 @@
 use crate::books::watching::watched;
 use crate::books::{Books, Observer, Stage};
 use crate::domain::calendar::Day;
-use crate::domain::key::HASH_BITS;
 use crate::domain::period::{Month, Period};
+use crate::ledger::ids::{IdsProof, Strays};
 use crate::ledger::transaction::{Readers, Snapshot};
 use crate::ledger::verify::{DayProof, Finding, Proved};
 use crate::ledger::watch::Watch;
 use crate::ledger::{LedgerError, chain};
-use crate::text::problem::listed;
+use crate::text::problem::{counted, listed};
 use rayon::prelude::*;
 use std::path::Path;
 use std::sync::Arc;
@@ -85,9 +85,9 @@ impl Books {
         let revisions = proofs.iter().map(|day| day.revisions).sum();
         let mut findings: Vec<Finding> = proofs.iter().flat_map(|day| day.findings.iter().cloned()).collect();
         watch.begin(Stage::Ids, sealed);
-        if let (Some(first), Some(last)) = (days.first(), days.last()) {
-            findings.extend(repeated_ids(&readers, (*first, *last), events)?);
-        }
+        let mut strays = Strays::default();
+        proofs.iter_mut().for_each(|day| strays.extend(std::mem::take(&mut day.strays)));
+        findings.extend(wrong_ids(&readers, days_of_events, &strays, events)?);
         watch.begin(Stage::Sums, None);
         findings.extend(snapshot.stray_sums(days_of_events)?);
         findings.extend(snapshot.stray_links()?);
@@ -161,16 +161,25 @@ impl Books {
     }
 }
 
-/// Ids under more than one day, a part of the hashes a task: parts of a few million events at the most.
-fn repeated_ids(readers: &Readers, days: (Day, Day), events: u64) -> Result<Vec<Finding>, LedgerError> {
+/// Ids that stand twice and lists that are not those of the events, a part of the hashes a task: of a few million events
+/// at the most.
+fn wrong_ids(
+    readers: &Readers,
+    days: Option<(Day, Day)>,
+    strays: &Strays,
+    events: u64,
+) -> Result<Vec<Finding>, LedgerError> {
     let parts = i64::try_from(events / 2_000_000 + 1).unwrap_or(1).max(4);
-    let step = (1_i64 << HASH_BITS) / parts;
-    let look = |part: i64| {
-        let last = if part + 1 == parts { (1_i64 << HASH_BITS) - 1 } else { (part + 1) * step - 1 };
-        readers.read(|reader| reader.repeated_ids(part * step, last, days))
-    };
-    let found: Vec<Vec<Finding>> = (0..parts).into_par_iter().map(look).collect::<Result<_, LedgerError>>()?;
-    Ok(found.into_iter().flatten().collect())
+    let prove = |buckets| readers.read(|reader| reader.prove_ids(&buckets, days, strays));
+    let proofs: Vec<IdsProof> =
+        Snapshot::parts_of_ids(parts).into_par_iter().map(prove).collect::<Result<_, LedgerError>>()?;
+    let wrong: u64 = proofs.iter().map(|proof| proof.wrong_lists).sum();
+    let mut findings: Vec<Finding> = proofs.into_iter().flat_map(|proof| proof.findings).collect();
+    if wrong > 0 {
+        let lists = counted(wrong, "list of ids is", "lists of ids are");
+        findings.push(format!("{lists} not what the events say (tokenbook rebuild makes them anew)"));
+    }
+    Ok(findings)
 }
 
 fn missing_anchor(heads: &[(u64, [u8; 32])], anchor: Anchor) -> Option<Finding> {

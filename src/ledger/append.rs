@@ -3,7 +3,10 @@
 //! A row whose key is taken is compared with the row that has it: the same id and content is a duplicate, the same id
 //! with other content a conflict, another id a true collision that takes the next free key of its half of the day. Nothing
 //! is ever deleted, so a walk from an event's key to the first free one, in each half, meets it if it is there.
+//!
+//! That walk stays within a day. An id on another day is always a conflict, so those are found in bulk before the commit.
 
+mod distant;
 mod grow;
 mod seal;
 
@@ -16,10 +19,11 @@ use crate::domain::meter::Meter;
 use crate::domain::quantities::{Quantities, QuantityOverflow};
 use crate::domain::usage::UsageLine;
 use crate::ledger::conflict::{AtKey, Conflict, Stored, Why};
+use crate::ledger::days::Days;
 use crate::ledger::dictionary::{self, Numbers};
+use crate::ledger::ids::IdLists;
 use crate::ledger::insert::{Classed, Inserter};
 use crate::ledger::known::{Batches, Known};
-use crate::ledger::neighbours::Neighbours;
 use crate::ledger::payload::BatchSeal;
 use crate::ledger::quarantine;
 use crate::ledger::recount;
@@ -30,7 +34,7 @@ use crate::ledger::transaction::Write;
 use crate::ledger::watch::Watch;
 use crate::ledger::{Ledger, LedgerError, Result, seals, stored};
 use rusqlite::{Connection, Statement};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeFrom;
 use std::sync::Arc;
@@ -69,7 +73,10 @@ pub struct Appender<'w> {
     classes: Vec<Class>,
     /// Classes that the summariser has not been told.
     untold: Vec<NewClass>,
-    neighbours: Neighbours<'w>,
+    days: Days<'w>,
+    ids: IdLists<'w>,
+    /// New events whose conflict with one of another day is noted.
+    distant: FxHashSet<EventKey>,
     stored: Stored<'w>,
     known: Known<'w>,
     /// Whether most of the last run of rows were there already.
@@ -128,7 +135,6 @@ struct DaySoFar<'b> {
     /// The halves that had events before these.
     halves: &'static [Half],
     placed: PlacedDay,
-    fresh: Vec<&'b Row>,
     /// New for certain, and written together.
     unwritten: Vec<Classed<'b>>,
 }
@@ -169,7 +175,9 @@ impl<'w> Appender<'w> {
             classes: Vec::new(),
             untold: Vec::new(),
             found_before: false,
-            neighbours: Neighbours::new(connection)?,
+            days: Days::new(connection)?,
+            ids: IdLists::new(connection)?,
+            distant: FxHashSet::default(),
             stored: Stored::new(connection, source)?,
             known: Known::new(write.ledger())?,
             mostly_known: false,
@@ -246,7 +254,7 @@ impl<'w> Appender<'w> {
             events,
             digest: batch_digest(&self.source_name, &seals),
         });
-        Ok(())
+        if self.ids.add(&summary.ids) { self.write_ids(&Watch::default()) } else { Ok(()) }
     }
 
     /// How many names have numbers.
@@ -278,6 +286,7 @@ impl<'w> Appender<'w> {
 
     /// What became of the events; an error if any conflicted. Days on which records have grown are read again, watched.
     pub fn finish(mut self, watch: &Watch) -> Result<Appended> {
+        self.write_ids(watch)?;
         let lines = [self.months, self.grown_months].map(|mut months| months.take());
         let of_lines = lines.iter().flatten().map(|line| line.key.day);
         let changed = of_lines.chain(self.grown.keys().copied()).map(|day| day.month().code()).collect();
@@ -293,33 +302,32 @@ impl<'w> Appender<'w> {
     /// Places the rows of one day, the first of which is at a place of the batch.
     fn place_day(&mut self, batch_id: i64, batch: &Batch, rows: &[Row], first: u32) -> Result<Option<PlacedDay>> {
         let Some(day) = rows.first().map(|row| row.key.day()) else { return Ok(None) };
-        self.neighbours.begin(day)?;
+        self.days.begin(day)?;
         if self.mostly_known {
             let large = self.batches > 1 || batch.len() >= LARGE_BATCH;
             let expected = if large { Batches::More } else { Batches::Unknown };
-            self.known.prepare(day, self.neighbours.events(day), rows.len(), expected)?;
+            self.known.prepare(day, self.days.events(day), rows.len(), expected)?;
         }
         let mut so_far = DaySoFar {
-            half: self.neighbours.half_for(day, rows.len()),
-            halves: self.neighbours.halves(day),
+            half: self.days.half_for(day, rows.len()),
+            halves: self.days.halves(day),
             placed: PlacedDay {
                 day,
                 rows: Vec::with_capacity(rows.len()),
                 revisions: Vec::new(),
-                first: self.neighbours.events(day) == 0,
+                first: self.days.events(day) == 0,
                 displaced: false,
             },
-            fresh: Vec::with_capacity(rows.len()),
             unwritten: Vec::with_capacity(rows.len()),
         };
         let mut places = first..;
         for run in rows.chunks(RUN) {
             self.place_run(batch_id, batch, run, &mut places, &mut so_far)?;
         }
-        let DaySoFar { half, placed, fresh, unwritten, .. } = so_far;
+        let DaySoFar { half, placed, unwritten, .. } = so_far;
         self.insert.write(batch_id, batch, half, &unwritten)?;
-        self.look_at_neighbours(batch, &placed, &fresh)?;
-        Ok((!fresh.is_empty() || placed.displaced).then_some(placed))
+        self.days.appended(day, placed.rows.iter().map(|(_, key)| *key));
+        Ok((!placed.rows.is_empty() || placed.displaced).then_some(placed))
     }
 
     /// Places some rows of a day. If most of those before were there already, all of these are looked for at once.
@@ -355,7 +363,6 @@ impl<'w> Appender<'w> {
                 Placed::Fresh(key) => {
                     so_far.placed.displaced |= key != own;
                     so_far.placed.rows.push((place, key));
-                    so_far.fresh.push(row);
                     if !self.waiting.is_empty()
                         && let Some(lines) = self.waiting.remove(batch.id(row))
                     {
@@ -385,7 +392,7 @@ impl<'w> Appender<'w> {
     /// Whether no event can have a hash on its day, in either half: none of this batch up to here, none before it.
     fn is_new(&self, key: EventKey) -> bool {
         key.half() == Half::Main && self.insert.is_beyond_table(key)
-            || self.insert.is_beyond_batch(key) && self.neighbours.lacks(key)
+            || self.insert.is_beyond_batch(key) && self.days.lacks(key)
     }
 
     /// The number of a row's class, and what that tells of its prompt.
@@ -475,18 +482,6 @@ impl<'w> Appender<'w> {
             && self.conflicts.len() < CONFLICT_LIMIT
         {
             self.conflicts.push(self.stored.describe(batch, row, *class, &self.numbers, (other, why))?);
-        }
-        Ok(())
-    }
-
-    /// An id is unique in the whole ledger: the days before and after a new event's must not have it.
-    fn look_at_neighbours(&mut self, batch: &Batch, placed: &PlacedDay, fresh: &[&Row]) -> Result<()> {
-        let suspects = self.neighbours.suspects(placed.day, fresh)?;
-        self.neighbours.appended(placed.day, placed.rows.iter().map(|(_, key)| *key));
-        for (row, near) in suspects {
-            if let Some(other) = self.stored.find(row.key.on(near), batch.id(row))? {
-                self.conflict(batch, row, other, Why::Otherwise)?;
-            }
         }
         Ok(())
     }

@@ -3,14 +3,14 @@
 use crate::domain::batch::{Batch, Class, Row};
 use crate::domain::calendar::Day;
 use crate::domain::event::PromptSize;
-use crate::domain::key::{EventKey, Half};
+use crate::domain::key::EventKey;
 use crate::domain::meter::Meter;
 use crate::domain::quantities::Quantities;
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::dictionary::Numbers;
 use crate::ledger::revision::History;
 use crate::ledger::scan::{self, METER_COLUMNS};
-use crate::ledger::{LedgerError, Result, sums};
+use crate::ledger::{LedgerError, Result, fits, sums};
 use rusqlite::{Connection, OptionalExtension, Statement};
 use rustc_hash::FxHashMap;
 use std::fmt;
@@ -75,6 +75,7 @@ const SOURCE_OF: &str = "SELECT source FROM event_class WHERE id = ?1";
 const WHERE_FROM: &str = "SELECT c.model, c.tier, c.tag_set, c.prompt, e.input, e.cache_read, e.cache_write, \
     e.cache_write_1h, e.output, e.reasoning, e.at FROM usage_event e \
     JOIN event_class c ON c.id = e.class WHERE e.key = ?1";
+const ID_AND_LINE: &str = "SELECT id, line FROM usage_event WHERE key = ?1";
 const FILE_OF: &str = "SELECT i.file FROM batch b JOIN import i ON i.id = b.import WHERE b.id = ?1";
 
 /// What a key leads to, for an event that looks for its place.
@@ -194,35 +195,6 @@ impl<'w> Stored<'w> {
         Ok(())
     }
 
-    /// The event of this source and an id on the day of a key, if it is there.
-    pub(super) fn find(&mut self, key: EventKey, id: &str) -> Result<Option<EventKey>> {
-        for half in Half::BOTH {
-            if let Some(key) = self.find_from(key.in_half(half), id)? {
-                return Ok(Some(key));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Walks from a key to the event of this source and an id.
-    fn find_from(&mut self, start: EventKey, id: &str) -> Result<Option<EventKey>> {
-        let mut key = start;
-        loop {
-            let mut rows = self.at_key.query([key.number()])?;
-            let Some(found) = rows.next()? else { return Ok(None) };
-            let same = found.get_ref(0)?.as_bytes().is_ok_and(|stored| stored == id.as_bytes());
-            let class = scan::integer(found, 1)?;
-            drop(rows);
-            if same && self.source_of(class)? == self.source {
-                return Ok(Some(key));
-            }
-            key = key.next_in_half();
-            if key == start {
-                return Ok(None);
-            }
-        }
-    }
-
     fn event(&mut self, key: EventKey) -> Result<Whole> {
         let mut statement = self.connection.prepare_cached(WHERE_FROM)?;
         let mut rows = statement.query([key.number()])?;
@@ -252,37 +224,44 @@ impl<'w> Stored<'w> {
         numbers: &Numbers,
         (other, why): (EventKey, Why),
     ) -> Result<Conflict> {
-        let mut stored = self.event(other)?;
-        let history = History::read(self.connection, other, batch.id(row))?;
-        stored.quantities = history.now()?;
         let (model, tier, tags) = numbers.of_class(class)?;
+        let quantities = batch.quantities(row);
+        let new = Whole { model: model.0, tier: tier.0, tag_set: tags.0, quantities, at: row.at };
+        self.differing(row.line, batch.id(row), &new, (other, why))
+    }
+
+    /// Says how an event that this import has brought differs from another one of its id.
+    pub(super) fn describe_stored(&mut self, new: EventKey, other: EventKey) -> Result<Conflict> {
+        let place = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        let (id, line): (String, i64) = self.connection.query_row(ID_AND_LINE, [new.number()], place)?;
+        let whole = self.event(new)?;
+        self.differing(fits(line, "a line")?, &id, &whole, (other, Why::Otherwise))
+    }
+
+    fn differing(&mut self, line: u64, id: &str, new: &Whole, (other, why): (EventKey, Why)) -> Result<Conflict> {
+        let mut stored = self.event(other)?;
+        let history = History::read(self.connection, other, id)?;
+        stored.quantities = history.now()?;
         let mut differences = Vec::new();
         let mut note = |field, stored: String, new: String| {
             if stored != new {
                 differences.push(Difference { field, stored, new });
             }
         };
-        note("timestamp", stored.at.to_string(), row.at.to_string());
+        note("timestamp", stored.at.to_string(), new.at.to_string());
         for (field, sql, stored, new) in [
-            ("model", "SELECT provider || ' ' || name FROM model WHERE id = ?1", stored.model, model.0),
-            ("service_tier", "SELECT name FROM service_tier WHERE id = ?1", stored.tier, tier.0),
-            ("tags", "SELECT tags FROM tag_set WHERE id = ?1", stored.tag_set, tags.0),
+            ("model", "SELECT provider || ' ' || name FROM model WHERE id = ?1", stored.model, new.model),
+            ("service_tier", "SELECT name FROM service_tier WHERE id = ?1", stored.tier, new.tier),
+            ("tags", "SELECT tags FROM tag_set WHERE id = ?1", stored.tag_set, new.tag_set),
         ] {
             note(field, self.name(sql, stored)?, self.name(sql, new)?);
         }
-        let quantities = batch.quantities(row);
         let shown = |quantity: Option<i64>| quantity.map_or_else(|| "not reported".to_owned(), |q| q.to_string());
         for meter in Meter::ALL {
-            note(meter.field(), shown(stored.quantities.get(meter)), shown(quantities.get(meter)));
+            note(meter.field(), shown(stored.quantities.get(meter)), shown(new.quantities.get(meter)));
         }
         let stored = history.places().map(|(batch, line)| Ok(Place { file: self.file_of(batch)?, line }));
-        Ok(Conflict {
-            line: row.line,
-            id: batch.id(row).to_owned(),
-            why,
-            stored: stored.collect::<Result<_>>()?,
-            differences,
-        })
+        Ok(Conflict { line, id: id.to_owned(), why, stored: stored.collect::<Result<_>>()?, differences })
     }
 
     fn file_of(&self, batch: i64) -> Result<Option<String>> {

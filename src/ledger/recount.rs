@@ -2,7 +2,7 @@
 
 use crate::domain::calendar::{Day, DayFinder};
 use crate::domain::event::Band;
-use crate::domain::key::EventKey;
+use crate::domain::key::{EventKey, KeyHash};
 use crate::domain::period::Month;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::usage::{Tally, UsageKey, UsageLine, UsageSums};
@@ -196,9 +196,10 @@ fn records(connection: &Connection) -> Option<u64> {
 const TABLES: [&str; 4] = ["usage_daily", "usage_daily_meter", "usage_monthly", "usage_monthly_meter"];
 
 impl Write<'_> {
-    /// Makes the daily and monthly sums anew from the events. Returns the number of daily sums.
-    pub fn rebuild(&self) -> Result<u64> {
+    /// Makes the daily and monthly sums and the lists of ids anew from the events. Returns the number of daily sums.
+    pub fn rebuild(&self, key_hash: KeyHash) -> Result<u64> {
         let connection = self.connection();
+        self.rebuild_ids(key_hash)?;
         for table in TABLES {
             connection.execute(&format!("DELETE FROM {table}"), [])?;
         }

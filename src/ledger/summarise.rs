@@ -10,6 +10,7 @@ use crate::domain::event::{Band, PromptSize};
 use crate::domain::key::EventKey;
 use crate::domain::quantities::Quantities;
 use crate::domain::usage::{Tally, UsageKey, UsageLine};
+use crate::ledger::ids::DatedHash;
 use crate::ledger::{LedgerError, Result, stored};
 use std::sync::Arc;
 
@@ -70,6 +71,8 @@ pub(super) struct NewClass {
 pub struct Summary {
     pub(super) id: i64,
     pub(super) days: Vec<SummedDay>,
+    /// The ids of its new events, sorted.
+    pub(super) ids: Vec<DatedHash>,
 }
 
 /// A day's part of a batch.
@@ -143,7 +146,7 @@ impl Summariser {
         let mut tally = std::mem::take(&mut self.tally);
         let days = placed.days.iter().map(|day| self.day(&placed.batch, day, &mut tally)).collect::<Result<_>>()?;
         self.tally = tally;
-        Ok(Summary { id: placed.id, days })
+        Ok(Summary { id: placed.id, days, ids: ids(placed)? })
     }
 
     fn day(&self, batch: &Batch, placed: &PlacedDay, tally: &mut Tally<(u32, Band)>) -> Result<SummedDay> {
@@ -175,6 +178,18 @@ impl Summariser {
     fn class(&self, place: u32) -> Result<&NewClass> {
         usize::try_from(place).ok().and_then(|place| self.classes.get(place)).ok_or_else(missing)
     }
+}
+
+/// The hashes of the ids of new events, which may stand under other keys than their own, and their days.
+fn ids(placed: &PlacedBatch) -> Result<Vec<DatedHash>> {
+    let mut ids = Vec::with_capacity(placed.days.iter().map(|day| day.rows.len()).sum());
+    for (place, _) in placed.days.iter().flat_map(|day| &day.rows) {
+        let row = usize::try_from(*place).ok().and_then(|place| placed.batch.rows().get(place)).ok_or_else(missing)?;
+        ids.push(DatedHash::of(row.key));
+    }
+    // The rows of each day are sorted already, which this sort makes use of.
+    ids.sort();
+    Ok(ids)
 }
 
 fn missing() -> LedgerError {

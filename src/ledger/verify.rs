@@ -3,7 +3,7 @@
 use crate::domain::calendar::Day;
 use crate::domain::canonical::EventParts;
 use crate::domain::event::QUANTITY_LIMIT;
-use crate::domain::key::{EventKey, Half, KeyHash, SourceHasher};
+use crate::domain::key::{EventKey, KeyHash, SourceHasher};
 use crate::domain::meter::Meter;
 use crate::domain::period::Period;
 use crate::domain::tags::TagSet;
@@ -11,9 +11,10 @@ use crate::domain::usage::{Tally, UsageLine};
 use crate::ledger::append::batch_digest;
 use crate::ledger::class::Classes;
 use crate::ledger::facts::{self, Expected};
+use crate::ledger::ids::Strays;
 use crate::ledger::imports::ImportRow;
 use crate::ledger::recount;
-use crate::ledger::revision::{Grown, Parts, REVISION};
+use crate::ledger::revision::{Grown, Parts, REVISION, USAGE};
 use crate::ledger::scan::{Columns, StoredEvent};
 use crate::ledger::summarise::{DayHasher, DaySeal};
 use crate::ledger::sums::{self, Grain, Months};
@@ -35,6 +36,8 @@ pub struct DayProof {
     pub events: u64,
     /// Revisions.
     pub revisions: u64,
+    /// Those whose ids their keys do not have.
+    pub strays: Strays,
     /// What is wrong with them.
     pub findings: Vec<Finding>,
 }
@@ -98,7 +101,7 @@ impl Snapshot<'_> {
         let end = day.next().map(|next| self.ledger().settings().calendar.start_of(next));
         let mut hashers: BTreeMap<i64, DayHasher> = BTreeMap::new();
         let (mut tally, mut findings) = (Tally::new(), Vec::new());
-        let (mut events, mut revisions, mut displaced) = (0, 0, Vec::new());
+        let (mut events, mut revisions, mut displaced, mut strays) = (0, 0, Vec::new(), Strays::default());
         let Prover { classes, payers, forms, sources } = prover;
         let mut sources = sources.clone();
         let (first, last) = EventKey::range_of(day);
@@ -106,6 +109,10 @@ impl Snapshot<'_> {
         self.events(classes, first, last, Columns::All, |event| {
             events += 1;
             revisions += u64::from(event.class.kind == REVISION);
+            let has_id = event.class.kind == USAGE;
+            if !has_id {
+                strays.without_id(event.key);
+            }
             if event.at < start || end.is_some_and(|end| event.at >= end) {
                 findings.push(format!("event {:?} at {} stands under {day}", event.id, event.at));
             }
@@ -126,6 +133,9 @@ impl Snapshot<'_> {
                     let hash = hasher.hash(&event.id);
                     if hash != event.key.hash() {
                         displaced.push((hash, event.key));
+                        if has_id {
+                            strays.displaced(event.key, hash);
+                        }
                     }
                 }
             }
@@ -140,7 +150,7 @@ impl Snapshot<'_> {
         let mut month = Months::default();
         lines.iter().try_for_each(|line| month.count(self.ledger(), payers, line))?;
         let seals = hashers.into_iter().map(|(batch, hasher)| (batch, hasher.seal(day))).collect();
-        Ok(DayProof { seals, month, events, revisions, findings })
+        Ok(DayProof { seals, month, events, revisions, strays, findings })
     }
 
     /// An event that did not get its own key must be met on the way from it: every key in between is taken.
@@ -259,53 +269,6 @@ impl Snapshot<'_> {
         let stored: Vec<(i64, String, String)> = rows.collect::<rusqlite::Result<_>>()?;
         let known = Meter::ALL.map(|m| (i64::from(m.code()), m.name().to_owned(), m.unit().name().to_owned()));
         Ok(if stored == known { Vec::new() } else { vec!["the table of meters is not that of its version".to_owned()] })
-    }
-
-    /// Ids that stand under more than one day, or in both halves of one, among keys whose hash is in a part of their range.
-    ///
-    /// Within a half, keys are sorted by hash, so a part of the hashes is a few rows of each day.
-    pub fn repeated_ids(&self, first_hash: i64, last_hash: i64, days: (Day, Day)) -> Result<Vec<Finding>> {
-        let mut statement =
-            self.connection().prepare_cached("SELECT key FROM usage_event WHERE key BETWEEN ?1 AND ?2")?;
-        let mut found: Vec<(i64, EventKey)> = Vec::new();
-        let mut day = Some(days.0);
-        while let Some(today) = day {
-            let known = found.len();
-            for half in Half::BOTH {
-                let range = [first_hash, last_hash].map(|hash| EventKey::new(today, hash).in_half(half).number());
-                let mut rows = statement.query(range)?;
-                while let Some(row) = rows.next()? {
-                    let key: i64 = row.get(0)?;
-                    found.extend(EventKey::from_number(key).map(|key| (key.hash(), key)));
-                }
-            }
-            self.watch().add(u64::try_from(found.len() - known).unwrap_or(0));
-            day = today.next().filter(|next| *next <= days.1);
-        }
-        found.sort_unstable();
-        let mut findings = Vec::new();
-        for alike in found.chunk_by(|(hash, _), (other, _)| hash == other) {
-            for (place, (_, one)) in alike.iter().enumerate() {
-                for (_, other) in alike.iter().skip(place + 1) {
-                    findings.extend(self.same_id(*one, *other)?);
-                }
-            }
-        }
-        Ok(findings)
-    }
-
-    fn same_id(&self, one: EventKey, other: EventKey) -> Result<Option<Finding>> {
-        let sql = "SELECT e.id, i.source FROM usage_event e JOIN batch b ON b.id = e.batch JOIN import i ON i.id = b.import WHERE e.key = ?1";
-        let read = |key: EventKey| {
-            self.connection()
-                .query_row(sql, [key.number()], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))
-        };
-        let (one_id, other_id) = (read(one)?, read(other)?);
-        let finding = || match (one.day(), other.day()) {
-            (one, other) if one == other => format!("event {:?} stands under {one} twice", one_id.0),
-            (one, other) => format!("event {:?} stands under {one} and under {other}", one_id.0),
-        };
-        Ok((one_id == other_id).then(finding))
     }
 
     /// Reads the chain and makes every payload again from the tables; the batches that these hold are compared with what the

@@ -60,7 +60,8 @@ fn bucket(output: u32) -> String {
 }
 
 /// The tables that are derived and may be made anew.
-const DERIVED: [&str; 5] = ["usage_daily", "usage_daily_meter", "usage_monthly", "usage_monthly_meter", "seal"];
+const DERIVED: [&str; 6] =
+    ["usage_daily", "usage_daily_meter", "usage_monthly", "usage_monthly_meter", "seal", "id_bucket"];
 
 fn tables(database: &Connection) -> Outcome<Vec<String>> {
     let mut statement = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")?;
@@ -176,7 +177,7 @@ fn a_cut_chain_is_seen_by_a_head_that_was_kept() -> Outcome {
     for head in ["before.head", "kept.head"] {
         desk.run(&["verify", "--head", head])?.ends(0)?;
     }
-    let cut = "DELETE FROM usage_event; DELETE FROM usage_daily; DELETE FROM usage_monthly; DELETE FROM batch; DELETE FROM import; DELETE FROM entry WHERE seq = 3; DELETE FROM event_class; DELETE FROM tag_set; DELETE FROM seal WHERE what < 1";
+    let cut = "DELETE FROM usage_event; DELETE FROM usage_daily; DELETE FROM usage_monthly; DELETE FROM id_bucket; DELETE FROM batch; DELETE FROM import; DELETE FROM entry WHERE seq = 3; DELETE FROM event_class; DELETE FROM tag_set; DELETE FROM seal WHERE what < 1";
     let copy = tampered(&desk, cut)?;
     copy.run(&["verify"])?.ends(0)?;
     copy.run(&["verify", "--head", text(&desk.path("before.head"))?])?.ends(0)?;

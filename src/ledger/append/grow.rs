@@ -88,7 +88,7 @@ impl Appender<'_> {
         }
         self.insert_rare(&part, row, key, prompt)?;
         revision::link(self.connection, key, original)?;
-        self.neighbours.appended(key.day(), std::iter::once(key));
+        self.days.appended(key.day(), std::iter::once(key));
         self.outcome.revisions += 1;
         self.outcome.resolved.extend(self.waiting.remove(id).unwrap_or_default());
         Ok(key)
@@ -246,6 +246,25 @@ mod tests {
         }
         assert_eq!(after(&imports, band)?, -1, "three requests of 130 tokens together tell no size");
         assert_eq!(after(&imports, "SELECT input * 100 + request * 10 + events FROM usage_monthly")?, 13_031);
+        Ok(())
+    }
+
+    #[test]
+    fn an_id_on_distant_days_is_a_conflict_within_a_batch_and_across_two() -> Outcome {
+        for days in [1, 2, 40, 400] {
+            let (first, other) = ((0, 7, "e", 1, 1), (days, 7, "e", 1, 1));
+            let together: &[Batch] = &[batch(&[first, other])?];
+            let apart: &[Batch] = &[batch(&[first])?, batch(&[other])?];
+            let again: &[Batch] = &[batch(&[other])?, batch(&[first])?];
+            for batches in [together, apart, again] {
+                let refused = after(&[batches], "SELECT 1").err().map(|error| error.to_string());
+                let expected = "1 event has an id that is in the ledger with other content";
+                assert_eq!(refused.as_deref(), Some(expected), "{days}");
+            }
+            // Another id of the same hash is another event.
+            let alike = batch(&[first, (days, 7, "f", 1, 1)])?;
+            assert_eq!(after(&[&[alike]], "SELECT count(*) FROM usage_event")?, 2);
+        }
         Ok(())
     }
 }

@@ -34,7 +34,7 @@ impl Appender<'_> {
             }
             Ok(())
         };
-        if keys.len().saturating_mul(SCAN_FACTOR) < self.neighbours.events(day) {
+        if keys.len().saturating_mul(SCAN_FACTOR) < self.days.events(day) {
             for key in keys {
                 scan::events(ledger, &forms.classes, *key, *key, Columns::All, &mut add)?;
             }
