@@ -1,15 +1,27 @@
 //! A file as chunks of whole lines, numbered, of bounded size.
 //!
 //! A chunk ends at a line end, so chunks can be parsed by any thread in any order. A line longer than [`LINE_LIMIT`] is
-//! skipped without being held in memory and reported as bad.
+//! skipped without being held in memory and reported as bad, wherever in the file it stands. The reader counts the bytes
+//! and lines of the stream; whoever reads the chunks compares its own count with that [`Tally`] at the end.
 
 use memchr::{memchr, memchr_iter, memrchr};
 use std::io::{self, Read};
 
-/// The longest line, in bytes.
-pub const LINE_LIMIT: usize = 1 << 20;
-/// How much text a chunk holds, but for a last long line.
+/// The longest line, in bytes without its line end: a session's log may hold pasted images.
+pub const LINE_LIMIT: usize = 64 << 20;
+/// How much text a chunk holds, but for a long line.
 pub const CHUNK_SIZE: usize = 1 << 20;
+/// How much must be read of a line, at most, to see that it is too long: the limit, `\r`, and one byte more.
+const FULL: usize = LINE_LIMIT + 2;
+
+/// How much of a stream was read, or accounted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// Lines; of a document, records.
+    pub lines: u64,
+    /// Bytes, line ends and a byte-order mark included.
+    pub bytes: u64,
+}
 
 /// Some lines of a file.
 #[derive(Debug, PartialEq, Eq)]
@@ -18,10 +30,12 @@ pub struct Chunk {
     pub first_line: u64,
     /// Whole lines; the file's last may lack its line end.
     pub text: Vec<u8>,
-    /// The line, before this chunk's text, that was too long to keep.
+    /// The line that was too long to keep. Such a chunk has no text.
     pub too_long: Option<u64>,
     /// The numbers of the lines, where they do not follow each other.
     pub numbers: Vec<u64>,
+    /// How many bytes of the stream the chunk stands for.
+    pub bytes: u64,
 }
 
 /// Reads a stream as chunks.
@@ -34,6 +48,10 @@ pub struct Chunks<R> {
     filled: usize,
     next_line: u64,
     ended: bool,
+    /// How many bytes the stream gave.
+    read: u64,
+    /// How many bytes of a byte-order mark the first chunk stands for.
+    mark: u64,
     /// The room of chunks that were parsed.
     spare: Vec<Vec<u8>>,
 }
@@ -42,12 +60,19 @@ impl<R: Read> Chunks<R> {
     /// The chunks of a stream; a byte-order mark at its start is taken off.
     pub fn new(mut reader: R) -> io::Result<Self> {
         let mut buffer = Vec::with_capacity(CHUNK_SIZE);
-        reader.by_ref().take(3).read_to_end(&mut buffer)?;
+        let read = length(reader.by_ref().take(3).read_to_end(&mut buffer)?);
+        let mut mark = 0;
         if buffer == b"\xef\xbb\xbf" {
+            mark = read;
             buffer.clear();
         }
         let filled = buffer.len();
-        Ok(Self { reader, buffer, filled, next_line: 1, ended: false, spare: Vec::new() })
+        Ok(Self { reader, buffer, filled, next_line: 1, ended: false, read, mark, spare: Vec::new() })
+    }
+
+    /// What the stream has given so far: bytes, and the lines that were made of them.
+    pub const fn tally(&self) -> Tally {
+        Tally { lines: self.next_line - 1, bytes: self.read }
     }
 
     /// The stream, for what it knows of itself.
@@ -60,10 +85,15 @@ impl<R: Read> Chunks<R> {
         &self.reader
     }
 
-    /// The beginning of the stream: a chunk's worth, read and not yet taken.
-    pub fn head(&mut self) -> io::Result<&[u8]> {
-        self.fill()?;
+    /// The beginning of the stream, read and not yet taken: at least so many bytes, where there are as many.
+    pub fn head(&mut self, at_least: usize) -> io::Result<&[u8]> {
+        self.fill(at_least.max(CHUNK_SIZE))?;
         Ok(self.rest())
+    }
+
+    /// Whether the stream has no more than what [`head`](Self::head) shows.
+    pub const fn is_read(&self) -> bool {
+        self.ended
     }
 
     /// The stream, and what was read of it and not yet taken.
@@ -72,21 +102,18 @@ impl<R: Read> Chunks<R> {
         (self.reader, self.buffer)
     }
 
-    fn rest(&self) -> &[u8] {
+    /// What was read of the stream and not yet taken.
+    pub fn rest(&self) -> &[u8] {
         self.buffer.get(..self.filled).unwrap_or(&[])
     }
 
     /// The next chunk; `None` at the end.
     pub fn next_chunk(&mut self) -> io::Result<Option<Chunk>> {
-        self.fill()?;
-        let rest = self.rest();
-        if rest.is_empty() {
+        self.fill(CHUNK_SIZE)?;
+        if self.filled == 0 {
             return Ok(None);
         }
-        if !self.ended && memchr(b'\n', rest).is_none() {
-            return self.skip_line().map(Some);
-        }
-        let end = if self.ended { rest.len() } else { memrchr(b'\n', rest).map_or(0, |at| at + 1) };
+        let Some(end) = self.line_end()? else { return self.skip_line().map(Some) };
         let mut next = self.spare.pop().unwrap_or_default();
         let after = &self.buffer[end..self.filled];
         if next.len() < after.len() {
@@ -98,23 +125,51 @@ impl<R: Read> Chunks<R> {
         text.truncate(end);
         let first_line = self.next_line;
         self.next_line += count_lines(&text);
-        Ok(Some(Chunk { first_line, text, too_long: None, numbers: Vec::new() }))
+        let bytes = length(end) + std::mem::take(&mut self.mark);
+        Ok(Some(Chunk { first_line, text, too_long: None, numbers: Vec::new(), bytes }))
+    }
+
+    /// Where the last whole line of the rest ends, reading on until there is one; `None` where the first is too long.
+    fn line_end(&mut self) -> io::Result<Option<usize>> {
+        let mut looked = 0;
+        loop {
+            let new = self.buffer.get(looked..self.filled).unwrap_or(&[]);
+            let last = if self.ended { Some(self.filled) } else { memrchr(b'\n', new).map(|at| looked + at + 1) };
+            if let Some(end) = last {
+                // Only a line that had to be read for longer than a chunk can be too long.
+                let first = memchr(b'\n', self.rest()).unwrap_or(self.filled);
+                let line = self.buffer.get(..first).unwrap_or(&[]);
+                let fits = line.strip_suffix(b"\r").unwrap_or(line).len() <= LINE_LIMIT;
+                return Ok(fits.then_some(end));
+            }
+            if self.filled >= FULL {
+                return Ok(None);
+            }
+            looked = self.filled;
+            self.fill((self.filled + CHUNK_SIZE).min(FULL))?;
+        }
     }
 
     /// Takes the room of a chunk that was parsed, for one to come: fresh memory costs more than reading into it.
     pub fn give_back(&mut self, chunk: Chunk) {
-        self.spare.push(chunk.text);
+        // The room of a long line is not kept.
+        if chunk.text.capacity() <= 2 * CHUNK_SIZE {
+            self.spare.push(chunk.text);
+        }
     }
 
-    /// Reads until the rest is a chunk's worth, or the stream ends.
-    fn fill(&mut self) -> io::Result<()> {
-        if self.buffer.len() < CHUNK_SIZE && !self.ended {
-            self.buffer.resize(CHUNK_SIZE, 0);
+    /// Reads until the rest is so many bytes, or the stream ends.
+    fn fill(&mut self, wanted: usize) -> io::Result<()> {
+        if self.buffer.len() < wanted && !self.ended {
+            self.buffer.resize(wanted, 0);
         }
-        while self.filled < CHUNK_SIZE && !self.ended {
-            match self.reader.read(&mut self.buffer[self.filled..CHUNK_SIZE]) {
+        while self.filled < wanted && !self.ended {
+            match self.reader.read(&mut self.buffer[self.filled..wanted]) {
                 Ok(0) => self.ended = true,
-                Ok(read) => self.filled += read,
+                Ok(read) => {
+                    self.filled += read;
+                    self.read += length(read);
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
@@ -122,25 +177,32 @@ impl<R: Read> Chunks<R> {
         Ok(())
     }
 
-    /// Drops the rest and all up to the next line end.
+    /// Drops the first line of the rest, and all up to its line end.
     fn skip_line(&mut self) -> io::Result<Chunk> {
         let line = self.next_line;
         self.next_line += 1;
+        let mut bytes = std::mem::take(&mut self.mark);
         loop {
-            self.filled = 0;
-            self.fill()?;
             if let Some(end) = memchr(b'\n', self.rest()) {
+                bytes += length(end + 1);
                 self.buffer.copy_within(end + 1..self.filled, 0);
                 self.filled -= end + 1;
                 break;
             }
-            if self.ended {
-                self.filled = 0;
+            bytes += length(self.filled);
+            self.filled = 0;
+            self.fill(CHUNK_SIZE)?;
+            if self.filled == 0 {
                 break;
             }
         }
-        Ok(Chunk { first_line: self.next_line, text: Vec::new(), too_long: Some(line), numbers: Vec::new() })
+        Ok(Chunk { first_line: line, text: Vec::new(), too_long: Some(line), numbers: Vec::new(), bytes })
     }
+}
+
+fn length(bytes: usize) -> u64 {
+    // No stream has 2^64 bytes.
+    u64::try_from(bytes).unwrap_or(u64::MAX)
 }
 
 fn count_lines(text: &[u8]) -> u64 {
@@ -176,10 +238,13 @@ mod tests {
     fn read(text: &[u8]) -> Vec<(u64, usize)> {
         let mut found = Vec::new();
         let Ok(mut chunks) = Chunks::new(text) else { return found };
+        let mut bytes = 0;
         while let Ok(Some(chunk)) = chunks.next_chunk() {
+            bytes += chunk.bytes;
             found.extend(chunk.too_long.map(|line| (line, usize::MAX)));
             found.extend(lines(&chunk).map(|(number, line)| (number, line.len())));
         }
+        assert_eq!((bytes, chunks.tally()), (length(text.len()), Tally { lines: length(found.len()), bytes }));
         found
     }
 
@@ -194,10 +259,29 @@ mod tests {
     }
 
     #[test]
-    fn an_endless_line_is_skipped_and_counted() {
-        let mut text = b"a\n".to_vec();
-        text.extend(vec![b'x'; 5 * CHUNK_SIZE]);
-        text.extend(b"\nb\n");
-        assert_eq!(read(&text), [(1, 1), (2, usize::MAX), (3, 1)]);
+    fn a_line_is_too_long_by_its_own_length_alone() {
+        const TOO_LONG: usize = usize::MAX;
+        for end in ["\n", "\r\n", ""] {
+            for (length, says) in [
+                (LINE_LIMIT - 1, LINE_LIMIT - 1),
+                (LINE_LIMIT, LINE_LIMIT),
+                (LINE_LIMIT + 1, TOO_LONG),
+                (LINE_LIMIT + 2, TOO_LONG),
+            ] {
+                let long = [&vec![b'x'; length][..], end.as_bytes()].concat();
+                for before in ["", "a\n"] {
+                    let text = [before.as_bytes(), &long, if end.is_empty() { b"" } else { b"b\n" }].concat();
+                    let mut expected = vec![];
+                    expected.extend((!before.is_empty()).then_some((1, 1)));
+                    expected.push((length_of(&expected) + 1, says));
+                    expected.extend((!end.is_empty()).then_some((length_of(&expected) + 1, 1)));
+                    assert_eq!(read(&text), expected, "{length} bytes and {end:?} after {before:?}");
+                }
+            }
+        }
+    }
+
+    fn length_of(lines: &[(u64, usize)]) -> u64 {
+        length(lines.len())
     }
 }

@@ -4,14 +4,14 @@
 //! begins at. Nothing is judged here but the structure around records: a record is a span of text between brackets that
 //! match, and whether it is JSON is for its reader to say.
 
-use crate::import::chunk::{CHUNK_SIZE, Chunk, Chunks};
-use crate::import::format::{Format, How, recognised};
+use crate::import::chunk::{CHUNK_SIZE, Chunk, Chunks, LINE_LIMIT, Tally};
+use crate::import::format::{Format, How, known, recognised};
 use crate::import::head::Head;
 use crate::import::pages::{Pages, PagesRead, followed_around};
 use std::io::{self, Read};
 
-/// The longest record of a document, in bytes.
-const RECORD_LIMIT: usize = 16 << 20;
+/// The longest record of a document, in bytes: as long as a line may be.
+const RECORD_LIMIT: usize = LINE_LIMIT;
 /// How much of a page, before and behind its records, is looked at for whether others follow.
 const AROUND: usize = 4_096;
 /// How many records a chunk holds at most.
@@ -26,23 +26,39 @@ pub enum Pieces<R> {
 }
 
 impl<R: Read> Pieces<R> {
-    /// Looks at the beginning of a file, for its format if that is not named, and for how its records stand in it.
-    pub fn of(mut chunks: Chunks<R>, named: Option<&'static Format>) -> io::Result<(Self, Option<&'static Format>)> {
-        let head = chunks.head()?;
-        let text = match std::str::from_utf8(head) {
-            Ok(text) => text,
-            Err(error) => std::str::from_utf8(&head[..error.valid_up_to()]).unwrap_or(""),
-        };
-        if text.trim_start().is_empty() {
-            return Ok((Self::Lines(chunks), named));
-        }
-        let head = Head::of(text);
-        let format = named.or_else(|| recognised(&head));
-        match format {
-            Some(format) if head.is_json() && head.spread && !matches!(format.how, How::Own(_)) => {
-                Ok((Self::Document(Document::new(chunks, format.pages)), Some(format)))
+    /// Looks at the beginning of a file, for its format if that is not named, and for how its records stand in it. As
+    /// much of it is looked at as its first records take, up to the longest line there may be.
+    pub fn of(mut chunks: Chunks<R>, named: Option<&'static Format>) -> io::Result<(Self, Looked)> {
+        let mut wanted = CHUNK_SIZE;
+        let looked = loop {
+            let length = chunks.head(wanted)?.len();
+            let all = chunks.is_read() || length >= LINE_LIMIT;
+            let looked = match std::str::from_utf8(chunks.rest()) {
+                Ok(text) => Looked::at(text, named, all),
+                Err(error) => {
+                    let valid = chunks.rest().get(..error.valid_up_to()).unwrap_or_default();
+                    // A character that is cut becomes whole when more is read; what is wrong stays wrong.
+                    Looked::at(std::str::from_utf8(valid).unwrap_or(""), named, all || error.error_len().is_some())
+                }
+            };
+            match looked {
+                Some(looked) => break looked,
+                None => wanted = length.saturating_mul(2),
             }
-            _ => Ok((Self::Lines(chunks), format)),
+        };
+        match looked.format {
+            Some(format) if looked.is_document(format) => {
+                Ok((Self::Document(Document::new(chunks, format.pages)), looked))
+            }
+            _ => Ok((Self::Lines(chunks), looked)),
+        }
+    }
+
+    /// What the stream has given, and the lines or records that were made of it.
+    pub const fn tally(&self) -> Tally {
+        match self {
+            Self::Lines(chunks) => chunks.tally(),
+            Self::Document(document) => document.tally(),
         }
     }
 
@@ -86,9 +102,90 @@ impl<R: Read> Pieces<R> {
     }
 }
 
+/// What the beginning of a file shows.
+#[derive(Clone, Copy, Default)]
+pub struct Looked {
+    /// The format, where something was there to look at.
+    pub format: Option<&'static Format>,
+    /// Whether it is JSON.
+    pub json: bool,
+    /// Whether its first value is an array, or goes on beyond its first line.
+    spread: bool,
+    /// Whether it is a list of records on a line that is longer than a chunk.
+    long_list: bool,
+}
+
+impl Looked {
+    /// Whether the records of a file of the format must be found by their brackets. A long page on one line streams so.
+    const fn is_document(&self, format: &Format) -> bool {
+        (self.spread || self.long_list && !format.pages.is_empty()) && !matches!(format.how, How::Own(_))
+    }
+
+    /// What a text shows, which is the whole file or all that may be looked at if `all` says so; `None` if more is needed.
+    fn at(text: &str, named: Option<&'static Format>, all: bool) -> Option<Self> {
+        let text = text.trim_start();
+        let head = Head::of(text);
+        if text.is_empty() || !head.is_json() {
+            let whole_line = text.contains('\n');
+            let format = if text.is_empty() { named } else { named.or_else(|| recognised(&head)) };
+            return (all || whole_line).then_some(Self { format, json: false, spread: false, long_list: false });
+        }
+        let line = text.find('\n').unwrap_or(text.len());
+        let whole = head.end.is_some();
+        if !whole && !all && !(text.len() >= CHUNK_SIZE && head.begins_list()) {
+            return None;
+        }
+        let on_one_line = head.end.is_some_and(|end| end <= line) || !whole && line == text.len();
+        let spread = text.starts_with('[') || !on_one_line;
+        let looked = Self { format: named, json: true, spread, long_list: line >= CHUNK_SIZE && head.begins_list() };
+        if named.is_some() {
+            return Some(looked);
+        }
+        let rest = head.end.and_then(|end| text.get(end..)).unwrap_or("");
+        let format = match known(&head) {
+            Some(format) => Some(format),
+            None if spread => later_values(rest),
+            None => later_lines(rest, all),
+        };
+        match format {
+            Some(format) => Some(Self { format: Some(format), ..looked }),
+            None => all.then(|| Self { format: recognised(&head), ..looked }),
+        }
+    }
+}
+
+/// The format of the first line that has one, where the first of all has none: a request that failed tells little.
+fn later_lines(rest: &str, all: bool) -> Option<&'static Format> {
+    let end = if all { rest.len() } else { memchr::memrchr(b'\n', rest.as_bytes()).unwrap_or(0) };
+    let lines = rest.get(..end).unwrap_or("").lines();
+    lines.filter(|line| line.trim_start().starts_with('{')).find_map(|line| known(&Head::of(line)))
+}
+
+/// The same of values that are spread over lines.
+fn later_values(mut rest: &str) -> Option<&'static Format> {
+    loop {
+        rest = rest.trim_start().strip_prefix(',').unwrap_or(rest).trim_start();
+        if !rest.starts_with(['{', '[']) {
+            return None;
+        }
+        let head = Head::of(rest);
+        let end = head.end?;
+        if let Some(format) = known(&head) {
+            return Some(format);
+        }
+        rest = rest.get(end..)?;
+    }
+}
+
 /// Finds the records of a document.
 pub struct Document<R> {
     reader: R,
+    /// How many bytes the stream gave, how many were taken, and how many of these are of chunks that were handed on.
+    read: u64,
+    taken: u64,
+    handed: u64,
+    /// How many records were handed on.
+    records: u64,
     buffer: Vec<u8>,
     at: usize,
     line: u64,
@@ -122,9 +219,16 @@ enum Ended {
 
 impl<R: Read> Document<R> {
     fn new(chunks: Chunks<R>, pages: &'static [&'static str]) -> Self {
+        let read = chunks.tally().bytes;
         let (reader, buffer) = chunks.into_parts();
+        // A byte-order mark was taken before.
+        let taken = read.saturating_sub(u64::try_from(buffer.len()).unwrap_or(0));
         Self {
             reader,
+            read,
+            taken,
+            handed: 0,
+            records: 0,
             buffer,
             at: 0,
             line: 1,
@@ -141,7 +245,8 @@ impl<R: Read> Document<R> {
             self.buffer.clear();
             self.at = 0;
             let wanted = u64::try_from(CHUNK_SIZE).map_err(io::Error::other)?;
-            self.reader.by_ref().take(wanted).read_to_end(&mut self.buffer)?;
+            let read = self.reader.by_ref().take(wanted).read_to_end(&mut self.buffer)?;
+            self.read += u64::try_from(read).map_err(io::Error::other)?;
         }
         Ok(self.buffer.get(self.at).copied())
     }
@@ -149,6 +254,7 @@ impl<R: Read> Document<R> {
     fn take(&mut self) -> io::Result<Option<u8>> {
         let byte = self.peek()?;
         self.at += usize::from(byte.is_some());
+        self.taken += u64::from(byte.is_some());
         self.line += u64::from(byte == Some(b'\n'));
         Ok(byte)
     }
@@ -161,7 +267,15 @@ impl<R: Read> Document<R> {
             text.push(b'\n');
         }
         let Some(first_line) = numbers.first().copied() else { return Ok(None) };
-        Ok(Some(Chunk { first_line, text, too_long: None, numbers }))
+        let bytes = self.taken - self.handed;
+        self.handed = self.taken;
+        self.records += u64::try_from(numbers.len()).map_err(io::Error::other)?;
+        Ok(Some(Chunk { first_line, text, too_long: None, numbers, bytes }))
+    }
+
+    /// What the stream has given, but for what stands behind the last record, and the records that were made of it.
+    const fn tally(&self) -> Tally {
+        Tally { lines: self.records, bytes: self.read - (self.taken - self.handed) }
     }
 
     /// Adds the next record's text and returns the line it begins at.
@@ -241,7 +355,7 @@ impl<R: Read> Document<R> {
                 _ => byte,
             });
             if at - start > RECORD_LIMIT {
-                return Err(damaged("a record of more than 16 MiB begins here", begins));
+                return Err(damaged("a record of more than 64 MiB begins here", begins));
             }
             match byte {
                 _ if escaped => escaped = false,

@@ -173,8 +173,12 @@ pub fn stored(stored: &str) -> Option<&'static Format> {
     FORMATS.iter().find(|format| format.stored == stored)
 }
 
-/// The format of a file that begins so. What nobody knows is taken for one of our own, whose readers say what is wrong.
+/// The format of a file that begins so, or of a record within it.
+pub fn known(head: &Head) -> Option<&'static Format> {
+    FORMATS.iter().find(|format| (format.recognises)(head))
+}
+
+/// The same. What nobody knows is taken for one of our own, whose readers say what is wrong.
 pub fn recognised(head: &Head) -> Option<&'static Format> {
-    let found = FORMATS.iter().find(|format| (format.recognises)(head));
-    found.or_else(|| named(if head.is_json() { jsonl::FORMAT.name } else { csv::FORMAT.name }))
+    known(head).or_else(|| named(if head.is_json() { jsonl::FORMAT.name } else { csv::FORMAT.name }))
 }

@@ -58,6 +58,10 @@ impl RecordReader for Gathering {
         if lines.len() >= LINES {
             return Err(Problem::line("the file has more than 4,000,000 lines of usage", "one session a file"));
         }
+        if lines.contains_key(&line) {
+            // Their order says what they mean, and threads bring them in any.
+            return Err(Problem::line("the line holds several records", "a record a line, as the tool writes its log"));
+        }
         lines.insert(line, kept);
         Ok(())
     }

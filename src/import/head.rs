@@ -1,7 +1,9 @@
 //! What a file begins with, by which formats are told apart: the columns of a CSV, or the names in a first JSON value.
 //!
-//! The value may be cut, since only the beginning of a file is looked at; what is wrong with it is said by the reader.
+//! The value may be cut, since only the beginning of a file is looked at; whether that is enough is for
+//! [`document`](crate::import::document) to say, and what is wrong with it for the reader.
 
+use crate::import::format::FORMATS;
 use crate::text::csv_line;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -21,20 +23,21 @@ pub struct Head {
     /// Names within the first value, arrays passed over (`data.results.model`), and the text of those that are one.
     paths: BTreeMap<String, String>,
     json: bool,
-    /// Whether the first value is an array, or goes on beyond its first line.
-    pub spread: bool,
+    /// Where the first value ends; `None` where the text ends before it.
+    pub end: Option<usize>,
+    /// How many whole objects stand in an array that is the value, or in one of its own arrays.
+    listed: usize,
 }
 
 impl Head {
     /// The beginning of a text.
     pub fn of(text: &str) -> Self {
         let text = text.trim_start();
-        let mut head = Self { columns: Vec::new(), paths: BTreeMap::new(), json: false, spread: false };
+        let mut head = Self { columns: Vec::new(), paths: BTreeMap::new(), json: false, end: None, listed: 0 };
         if text.starts_with(['{', '[']) {
             head.json = true;
-            let end = Shape { bytes: text.as_bytes(), at: 0, paths: &mut head.paths }.value();
-            let line = text.find('\n').unwrap_or(text.len());
-            head.spread = text.starts_with('[') || end.is_none_or(|end| end > line);
+            let shape = Shape { bytes: text.as_bytes(), at: 0, paths: &mut head.paths, listed: &mut head.listed };
+            head.end = shape.value();
         } else {
             let mut names = Vec::new();
             let line = text.lines().next().unwrap_or("");
@@ -48,6 +51,11 @@ impl Head {
     /// Whether it is JSON.
     pub const fn is_json(&self) -> bool {
         self.json
+    }
+
+    /// Whether the first value is a list of records, or a page that holds one, and at least one record is whole.
+    pub const fn begins_list(&self) -> bool {
+        self.listed > 0
     }
 
     /// Whether the first value has a name at a path.
@@ -79,6 +87,7 @@ struct Shape<'a> {
     bytes: &'a [u8],
     at: usize,
     paths: &'a mut BTreeMap<String, String>,
+    listed: &'a mut usize,
 }
 
 impl Shape<'_> {
@@ -102,6 +111,7 @@ impl Shape<'_> {
                         path.truncate(length);
                     }
                     key = None;
+                    *self.listed += usize::from(byte == b'}' && is_list(&open, &path));
                     if open.is_empty() {
                         return Some(self.at);
                     }
@@ -162,6 +172,15 @@ impl Shape<'_> {
     }
 }
 
+/// Whether open containers are an array of records, by itself or in a page.
+fn is_list(open: &[(bool, usize)], path: &str) -> bool {
+    match open {
+        [(false, _)] => true,
+        [(true, _), (false, _)] => FORMATS.iter().any(|format| format.pages.contains(&path)),
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,13 +190,17 @@ mod tests {
         let head = Head::of(
             " {\"object\":\"page\",\n\"data\":[{\"start\":1,\"results\":[{\"model\":null,\"x\":{\"y\":\"a\\\"b\"}},",
         );
-        assert!(head.is_json() && head.spread);
+        assert!(head.is_json() && head.end.is_none() && !head.begins_list());
         assert_eq!(head.text("object"), "page");
         assert!(head.has("data.results.model") && head.has("data.results.x.y") && head.has("data.start"));
         assert_eq!(head.text("data.results.model"), "null");
         assert!(!head.has("model"));
-        assert!(!Head::of("{\"a\":{\"b\":2}}\n{}").spread);
-        assert!(Head::of("[{\"a\":1}]").spread && Head::of("[{\"a\":1}]").has("a"));
+        assert_eq!(Head::of("{\"a\":{\"b\":2}}\n{}").end, Some(13));
+        assert!(Head::of("[{\"a\":1},").begins_list() && Head::of("[{\"a\":1}]").has("a"));
+        assert!(Head::of("{\"data\":[{\"a\":{}},{").begins_list());
+        for none in ["{\"data\":[{\"a\":{}", "{\"messages\":[{\"a\":1},", "[", "[[{}],", "{\"a\":{\"data\":[{}],"] {
+            assert!(!Head::of(none).begins_list(), "{none}");
+        }
         assert!(Head::of("a,\"b\"\n1,2").columns(&["b", "a"]));
     }
 }

@@ -8,9 +8,9 @@ use crate::domain::calendar::{Calendar, DayFinder};
 use crate::domain::key::{KeyHash, SourceHasher};
 use crate::domain::timestamp::Timestamp;
 use crate::import::batches::{BATCH_EVENTS, Limits, Waiting, Whole};
-use crate::import::chunk::{Chunk, Chunks, LINE_LIMIT, lines};
+use crate::import::chunk::{CHUNK_SIZE, Chunk, Chunks, LINE_LIMIT, Tally, lines};
 use crate::import::consumer::{Consumer, Demand, Offered};
-use crate::import::document::Pieces;
+use crate::import::document::{Looked, Pieces};
 use crate::import::format::{Beginning, Format, RecordReader, Redacted, recognised};
 use crate::import::head::Head;
 use crate::import::input::{FileDigest, Source};
@@ -118,14 +118,14 @@ pub fn parse(
     context: &Context,
     consumer: &mut impl Consumer,
 ) -> Result<Parsed, ParseError> {
-    let (mut chunks, format) = Pieces::of(Chunks::new(source)?, format)?;
+    let (mut chunks, looked) = Pieces::of(Chunks::new(source)?, format)?;
     let pool = Mutex::new(Vec::new());
     let mut gathered = Gathered::default();
     let (format, reader) = loop {
         let Some(mut chunk) = chunks.next_chunk()? else {
             return Err(ParseError::File(no_events()));
         };
-        if let Some(begun) = begin(&mut chunk, format, &context.reading, &mut gathered).map_err(ParseError::File)? {
+        if let Some(begun) = begin(&mut chunk, &looked, &context.reading, &mut gathered).map_err(ParseError::File)? {
             check_tail(Some(&chunk), begun.1.as_ref(), context)?;
             gathered.add(parse_chunk(&chunk, begun.1.as_ref(), context, &pool), context)?;
             break begun;
@@ -170,6 +170,7 @@ pub fn parse(
     gathered.whole.push_back(gathered.waiting.take_all());
     gathered.deliver(consumer, 0)?;
     let pages = chunks.pages().max(reader.pages());
+    gathered.check_all_read(chunks.tally())?;
     let digest = chunks.into_inner().finish()?;
     if gathered.counts.lines == gathered.counts.header + gathered.counts.blank {
         return Err(ParseError::File(no_events()));
@@ -188,23 +189,31 @@ type Begun = (&'static Format, Box<dyn RecordReader>);
 /// Finds the first line that is not blank, and with it the format. A header is taken off the chunk.
 fn begin(
     chunk: &mut Chunk,
-    format: Option<&'static Format>,
+    looked: &Looked,
     reading: &Reading,
     gathered: &mut Gathered,
 ) -> Result<Option<Begun>, Problem> {
+    if let Some(number) = chunk.too_long {
+        // Each record of JSON stands for itself; without its header a table cannot be read.
+        let format = looked.format.filter(|_| looked.json).ok_or_else(|| too_long().at(number))?;
+        return Ok(Some((format, format.begin("{}", reading)?.reader)));
+    }
     let found = lines(chunk)
         .find(|(_, line)| !line.iter().all(u8::is_ascii_whitespace))
         .map(|(number, line)| (number, line.to_vec()));
     let Some((number, first)) = found else {
-        gathered.counts.lines += count(lines(chunk).count());
-        gathered.counts.blank += count(lines(chunk).count());
+        let blank = count(lines(chunk).count());
+        gathered.counts.lines += blank;
+        gathered.counts.blank += blank;
+        gathered.account(Tally { lines: blank, bytes: chunk.bytes });
         return Ok(None);
     };
     if first.starts_with(&[0xff, 0xfe]) || first.starts_with(&[0xfe, 0xff]) {
         return Err(Problem::line("the file is UTF-16", "UTF-8").at(number));
     }
     let first = line_text(&first).map_err(|problem| problem.at(number))?;
-    let format = format
+    let format = looked
+        .format
         .or_else(|| recognised(&Head::of(first)))
         .ok_or_else(|| Problem::line("no known format", "--format NAME").at(number))?;
     let Beginning { reader, header, ignored } = format.begin(first, reading).map_err(|problem| problem.at(number))?;
@@ -214,11 +223,17 @@ fn begin(
         gathered.counts.lines += before + 1;
         gathered.counts.blank += before;
         gathered.counts.header += 1;
+        // The bytes of these lines are among those of the chunk, which is read next.
+        gathered.account(Tally { lines: before + 1, bytes: 0 });
         let end = memchr::memchr_iter(b'\n', &chunk.text).nth(usize::try_from(before).unwrap_or(usize::MAX));
         chunk.text.drain(..end.map_or(chunk.text.len(), |end| end + 1));
         chunk.first_line = number + 1;
     }
     Ok(Some((format, reader)))
+}
+
+fn too_long() -> Problem {
+    Problem::line(format!("the line is longer than {} MiB", LINE_LIMIT >> 20), "a shorter line")
 }
 
 /// What is wrong with a file without a line that could be an event.
@@ -234,11 +249,12 @@ fn count(lines: usize) -> u64 {
 
 fn read_window(chunks: &mut Pieces<Source>, width: usize) -> io::Result<Vec<Chunk>> {
     let mut window = Vec::with_capacity(width);
-    while window.len() < width {
-        match chunks.next_chunk()? {
-            Some(chunk) => window.push(chunk),
-            None => break,
-        }
+    let mut room = width.saturating_mul(CHUNK_SIZE);
+    // Chunks of long lines are larger than others: fewer of them are held at once.
+    while window.len() < width && room > 0 {
+        let Some(chunk) = chunks.next_chunk()? else { break };
+        room = room.saturating_sub(chunk.text.len());
+        window.push(chunk);
     }
     Ok(window)
 }
@@ -265,6 +281,8 @@ fn check_tail(last: Option<&Chunk>, reader: &dyn RecordReader, context: &Context
 struct Output {
     /// Its events, sorted.
     parts: Vec<Batch>,
+    /// The lines that were looked at, and their bytes.
+    read: Tally,
     counts: LineCounts,
     bad: Vec<BadLine>,
     bad_by_field: BTreeMap<String, u64>,
@@ -301,14 +319,16 @@ fn end(reader: &dyn RecordReader, context: &Context, pool: &Mutex<Vec<Tools>>) -
 fn parse_chunk(chunk: &Chunk, reader: &dyn RecordReader, context: &Context, pool: &Mutex<Vec<Tools>>) -> Output {
     let mut tools = borrow_tools(context, pool);
     let mut output = Output::default();
+    output.read.bytes = chunk.bytes;
     if let Some(line) = chunk.too_long {
+        output.read.lines += 1;
         output.counts.lines += 1;
-        let problem = Problem::line(format!("the line is longer than {LINE_LIMIT} bytes"), "a shorter line");
-        output.refuse(problem.at(line), Redacted { kept: String::new(), id: None, timestamp: None }, context);
+        output.refuse(too_long().at(line), Redacted::default(), context);
     }
     let clean = is_clean(&chunk.text);
     let mut sink = Sink::new(&context.constants, &mut tools);
     for (number, bytes) in lines(chunk) {
+        output.read.lines += 1;
         output.counts.lines += 1;
         if bytes.iter().all(u8::is_ascii_whitespace) {
             output.counts.blank += 1;
@@ -393,6 +413,8 @@ struct Gathered {
     /// The most events that became whole at once.
     most: usize,
     records: Records,
+    /// The lines that were looked at, and their bytes.
+    read: Tally,
     counts: LineCounts,
     bad: Vec<BadLine>,
     bad_by_field: BTreeMap<String, u64>,
@@ -400,7 +422,25 @@ struct Gathered {
 }
 
 impl Gathered {
+    fn account(&mut self, read: Tally) {
+        self.read.lines += read.lines;
+        self.read.bytes += read.bytes;
+    }
+
+    /// Refuses a file of which some line was not looked at. No input should be able to bring that about: a line that
+    /// is lost without a word is usage that nobody pays for.
+    fn check_all_read(&self, whole: Tally) -> Result<(), ParseError> {
+        if self.read == whole {
+            return Ok(());
+        }
+        let Tally { lines, bytes } = self.read;
+        let what = format!("{bytes} bytes in {lines} lines were looked at");
+        let expected = format!("all {} bytes in {} lines: please report this as a bug", whole.bytes, whole.lines);
+        Err(ParseError::File(Problem::line(what, expected)))
+    }
+
     fn add(&mut self, output: Output, context: &Context) -> Result<(), ParseError> {
+        self.account(output.read);
         self.waiting.add(output.parts);
         self.counts.lines += output.counts.lines;
         let late = output.late.min(self.counts.blank);

@@ -44,7 +44,8 @@ impl<R: Read> WholeLines<R> {
             let end = self.held.get(begun..).and_then(|new| memrchr(b'\n', new));
             self.whole = match end {
                 Some(end) => begun + end + 1,
-                None if self.held.len() > LINE_LIMIT => self.held.len(),
+                // With a line end in two bytes it would be too long as well.
+                None if self.held.len() > LINE_LIMIT + 2 => self.held.len(),
                 None => 0,
             };
         }
