@@ -9,12 +9,10 @@ use tokenbook::books::import::{ImportError, ImportOptions};
 use tokenbook::books::record::RecordError;
 use tokenbook::books::verify::Depth;
 use tokenbook::books::{Act, Books, Silent};
-use tokenbook::domain::event::{EventId, Model, PromptSize, ServiceTier, UsageEvent};
+use tokenbook::domain::event::{EventId, EventUsage, Model, UsageEvent};
 use tokenbook::domain::key::KeyHash;
 use tokenbook::domain::meter::Meter;
 use tokenbook::domain::name::Name;
-use tokenbook::domain::quantities::Quantities;
-use tokenbook::domain::tags::TagSet;
 use tokenbook::domain::timestamp::Timestamp;
 use tokenbook::import::input::Input;
 use tokenbook::ledger::LedgerError;
@@ -98,17 +96,9 @@ fn an_id_on_several_distant_days_is_a_conflict_on_each() -> Outcome {
 }
 
 fn recorded(id: &str, at: &str) -> Outcome<UsageEvent> {
-    let mut quantities = Quantities::NONE;
-    quantities.set(Meter::Input, 1);
-    Ok(UsageEvent {
-        id: EventId::new(id)?,
-        at: Timestamp::parse(at)?,
-        model: Model { provider: None, name: Name::new("m")? },
-        tier: ServiceTier::new("")?,
-        tags: TagSet::default(),
-        prompt: PromptSize::Exact,
-        quantities,
-    })
+    let model = Model { provider: None, name: Name::new("m")? };
+    let usage = EventUsage::request([(Meter::Input, 1)])?;
+    Ok(UsageEvent::new(EventId::new(id)?, Timestamp::parse(at)?, model, usage))
 }
 
 #[test]
@@ -144,7 +134,7 @@ fn whatever_the_order_an_id_counts_once() -> Outcome {
             let source = usize::from(dice.below(4) == 0);
             let (mut now, mut right, mut text) = (model.clone(), true, format!("{HEADER}\n"));
             let mut fresh = 0;
-            for _ in 0..1 + dice.below(if file % 5 == 0 { 60 } else { 12 }) {
+            for _ in 0..=dice.below(if file % 5 == 0 { 60 } else { 12 }) {
                 let id = dice.below(150);
                 let known = now.get(&(source, id)).copied();
                 let day = match known {

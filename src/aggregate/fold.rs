@@ -55,8 +55,9 @@ pub fn fold<T: Send, E: From<LedgerError> + From<AggregateError> + Send>(
     each: impl Fn(&mut T, RatedLine, &Dictionary) -> Result<(), E> + Sync,
 ) -> Result<Vec<(T, Dictionary)>, E> {
     let work = Work::new(rating, basis, period, snapshot.payers()?);
-    if basis == Basis::Events {
-        snapshot.watch().begin(Stage::Events, snapshot.events_within(period));
+    let events = snapshot.events_within(period);
+    if basis == Basis::Events && events != Some(0) {
+        snapshot.watch().begin(Stage::Events, events);
     }
     let readers = snapshot.readers();
     let helped = Mutex::new(Vec::new());

@@ -86,7 +86,9 @@ impl Books {
         let mut findings: Vec<Finding> = proofs.iter().flat_map(|day| day.findings.iter().cloned()).collect();
         watch.begin(Stage::Ids, sealed);
         let mut strays = Strays::default();
-        proofs.iter_mut().for_each(|day| strays.extend(std::mem::take(&mut day.strays)));
+        for day in &mut proofs {
+            strays.extend(std::mem::take(&mut day.strays));
+        }
         findings.extend(wrong_ids(&readers, days_of_events, &strays, events)?);
         watch.begin(Stage::Sums, None);
         findings.extend(snapshot.stray_sums(days_of_events)?);

@@ -132,7 +132,7 @@ impl Looked {
         }
         let line = text.find('\n').unwrap_or(text.len());
         let whole = head.end.is_some();
-        if !whole && !all && !(text.len() >= CHUNK_SIZE && head.begins_list()) {
+        if !(whole || all || text.len() >= CHUNK_SIZE && head.begins_list()) {
             return None;
         }
         let on_one_line = head.end.is_some_and(|end| end <= line) || !whole && line == text.len();

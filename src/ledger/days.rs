@@ -23,7 +23,7 @@ const FILTER_BYTES: usize = 32 << 20;
 pub(super) struct Days<'w> {
     connection: &'w Connection,
     any: Statement<'w>,
-    days: FxHashMap<Day, Known>,
+    known: FxHashMap<Day, Known>,
     /// The days with events in their late half.
     late: FxHashSet<Day>,
 }
@@ -39,20 +39,20 @@ enum Known {
 impl<'w> Days<'w> {
     pub(super) fn new(connection: &'w Connection) -> Result<Self> {
         let any = connection.prepare(ANY)?;
-        Ok(Self { connection, any, days: FxHashMap::default(), late: FxHashSet::default() })
+        Ok(Self { connection, any, known: FxHashMap::default(), late: FxHashSet::default() })
     }
 
     /// Looks at how many events a day has, before any are added to it.
     pub(super) fn begin(&mut self, day: Day) -> Result<()> {
         self.forget_far_from(day);
-        if self.days.contains_key(&day) {
+        if self.known.contains_key(&day) {
             return Ok(());
         }
         let events: i64 = self.connection.query_row(EVENTS_OF_DAY, [day.number()], |row| row.get(0))?;
         let events = usize::try_from(events).unwrap_or(0);
         // Of an empty day all hashes are known from the start.
         let known = if events == 0 { Known::Hashes(HashFilter::default()) } else { Known::Events(events) };
-        self.days.insert(day, known);
+        self.known.insert(day, known);
         let (first, last) = EventKey::range_of_half(day, Half::Late);
         if events > 0 && self.any.exists([first.number(), last.number()])? {
             self.late.insert(day);
@@ -63,10 +63,10 @@ impl<'w> Days<'w> {
     /// Once filters take much memory, those of days that are not near are given up.
     fn forget_far_from(&mut self, day: Day) {
         let bytes = |known: &Known| if let Known::Hashes(filter) = known { filter.bytes() } else { 0 };
-        if self.days.values().map(bytes).sum::<usize>() < FILTER_BYTES {
+        if self.known.values().map(bytes).sum::<usize>() < FILTER_BYTES {
             return;
         }
-        for (other, known) in &mut self.days {
+        for (other, known) in &mut self.known {
             if let Known::Hashes(filter) = known
                 && other.number().abs_diff(day.number()) > 2
                 && filter.len() > 0
@@ -78,7 +78,7 @@ impl<'w> Days<'w> {
 
     /// How many events a day has that was begun.
     pub(super) fn events(&self, day: Day) -> usize {
-        match self.days.get(&day) {
+        match self.known.get(&day) {
             Some(Known::Events(events)) => *events,
             Some(Known::Hashes(filter)) => filter.len(),
             None => 0,
@@ -101,7 +101,7 @@ impl<'w> Days<'w> {
 
     /// Whether a hash is certainly on no event of a day that was appended before this batch.
     pub(super) fn lacks(&self, key: EventKey) -> bool {
-        matches!(self.days.get(&key.day()), Some(Known::Hashes(filter)) if !filter.may_hold(key.hash()))
+        matches!(self.known.get(&key.day()), Some(Known::Hashes(filter)) if !filter.may_hold(key.hash()))
     }
 
     /// Counts new events of a day.
@@ -109,7 +109,7 @@ impl<'w> Days<'w> {
         if keys.clone().any(|key| key.half() == Half::Late) {
             self.late.insert(day);
         }
-        match self.days.get_mut(&day) {
+        match self.known.get_mut(&day) {
             Some(Known::Hashes(filter)) => filter.extend(keys.map(EventKey::hash)),
             Some(Known::Events(events)) => *events += keys.len(),
             None => {}

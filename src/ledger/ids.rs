@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn the_form_is_frozen() -> Result<(), &'static str> {
         let bucket = 5 << REST_BITS;
-        let ids = [(bucket, 20_727), (bucket, 20_727), (bucket | 1, 20_726), (bucket | 1_000, 20_730)];
+        let ids = [(bucket, 20_727), (bucket, 20_727), (bucket | 1, 20_726), (bucket + 1_000, 20_730)];
         let ids = ids.into_iter().map(|(hash, day)| id(hash, day)).collect::<Option<Vec<_>>>().ok_or("a day")?;
         // 4,291 days after the first, 5 days; places 1, 1, 5 and 5,004.
         let (list, read) = round(5, &ids);
