@@ -71,20 +71,7 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
     if inputs.contains(&Input::Stdin) {
         return Err(Failure::new(Exit::Usage, "--usage - is standard input, expected files, which the manifest names"));
     }
-    let files = inputs.iter().filter_map(|input| if let Input::File(path) = input { Some(path.clone()) } else { None });
-    let month_end = MonthEnd {
-        month,
-        usage: files.collect(),
-        prices: arguments.prices.clone(),
-        jumps: prices::jumps(arguments.accept_jumps),
-        aliases: arguments.aliases.clone(),
-        rules: arguments.rules.clone(),
-        departments: arguments.departments.clone(),
-        roi: arguments.roi.clone(),
-        offers: arguments.offers.clone(),
-        out: arguments.out.clone(),
-        import: arguments.import.to_import(Run::Real, session)?,
-    };
+    let month_end = asked(arguments, month, &inputs, session)?;
     if let Some(earlier) = &earlier {
         earlier.expect_month(&month_end.out, month)?;
     }
@@ -136,6 +123,29 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
         session.warn(format!("warning: the ledger holds no usage of {month}: every report of it is empty"))?;
     }
     Ok(if reports.is_clean() { exit } else { exit.worse(Exit::Incomplete) })
+}
+
+/// What the month end is made from.
+fn asked(
+    arguments: &Arguments,
+    month: Month,
+    inputs: &[Input],
+    session: &mut Session<'_, '_>,
+) -> Result<MonthEnd, Failure> {
+    let files = inputs.iter().filter_map(|input| if let Input::File(path) = input { Some(path.clone()) } else { None });
+    Ok(MonthEnd {
+        month,
+        usage: files.collect(),
+        prices: arguments.prices.clone(),
+        jumps: prices::jumps(arguments.accept_jumps),
+        aliases: arguments.aliases.clone(),
+        rules: arguments.rules.clone(),
+        departments: arguments.departments.clone(),
+        roi: arguments.roi.clone(),
+        offers: arguments.offers.clone(),
+        out: arguments.out.clone(),
+        import: arguments.import.to_import(Run::Real, session)?,
+    })
 }
 
 /// Refuses a run whose other inputs cannot be read, before anything is imported.

@@ -65,8 +65,7 @@ pub(crate) fn prices() -> Vec<Case> {
             .shown(format!("usage of m-2026, price {row}"))
     };
     let list = format!("{PRICE}m,input,USD,1,2026-01-01\n");
-    let (dearer, free) = (list.replace("USD,1", "USD,2"), list.replace("USD,1", "USD,0"));
-    let typo = list.replace("USD,1", "USD,1000");
+    let free = list.replace("USD,1", "USD,0");
     let alias = "alias,model,valid_from\nm-2026,m,2026-10-01\n";
     let aliased = "tokenbook prices import p.csv; tokenbook aliases import a.csv; tokenbook import u.csv; \
                    tokenbook report chargeback --period 2026-10 --strict";
@@ -98,14 +97,6 @@ pub(crate) fn prices() -> Vec<Case> {
             0,
             "free: contract any provider m input standard costs nothing from 2026-01-01T00:00:00Z on",
         ),
-        script(
-            117,
-            &[("p.csv", &list), ("q.csv", &typo)],
-            "tokenbook prices import p.csv; tokenbook prices import q.csv",
-            3,
-            "q.csv:2: price: m input from 2026-01-01T00:00:00Z is 1 per million in the ledger and 1000 here",
-        )
-        .leaves(After::Verifies),
         unpriced(
             119,
             "m-2026,,input,,EUR,1,2026-01-01",
@@ -118,6 +109,22 @@ pub(crate) fn prices() -> Vec<Case> {
             0,
             "p.csv: 0 prices added, 0 replaced, 1 unchanged",
         ),
+    ]
+}
+
+/// Prices that take the place of others.
+pub(crate) fn replaced_prices() -> Vec<Case> {
+    let list = format!("{PRICE}m,input,USD,1,2026-01-01\n");
+    let (dearer, typo) = (list.replace("USD,1", "USD,2"), list.replace("USD,1", "USD,1000"));
+    vec![
+        script(
+            117,
+            &[("p.csv", &list), ("q.csv", &typo)],
+            "tokenbook prices import p.csv; tokenbook prices import q.csv",
+            3,
+            "q.csv:2: price: m input from 2026-01-01T00:00:00Z is 1 per million in the ledger and 1000 here",
+        )
+        .leaves(After::Verifies),
         script(
             123,
             &[("p.csv", &list), ("q.csv", &dearer)],

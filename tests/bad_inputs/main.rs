@@ -39,6 +39,7 @@ fn table() -> Outcome<Vec<Row>> {
     cases.extend(files::paths());
     cases.extend(books::again());
     cases.extend(books::prices());
+    cases.extend(books::replaced_prices());
     cases.extend(books::settings());
     let mut rows: Vec<Row> = cases.into_iter().map(Row::Case).collect();
     rows.extend(books::elsewhere());

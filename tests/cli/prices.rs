@@ -1,6 +1,7 @@
 //! `tokenbook prices`: import, list and check.
 
 use crate::desk::{Desk, Outcome, fixture, rows, text};
+use std::fmt::Write;
 
 #[test]
 fn the_public_prices_are_read_and_listed_as_they_were() -> Outcome {
@@ -82,9 +83,7 @@ fn of_three_months() -> Outcome<Desk> {
         let model = ["m", "n", "alias-of-m"][number % 7 % 3];
         let tier = if number % 5 == 0 { "batch" } else { "" };
         let input = 100_000 + number * 2_000;
-        usage.push_str(&format!(
-            "e{number},2026-{month:02}-{day:02}T{hour:02}:30:00Z,{model},Legal,{input},{number},{tier}\n"
-        ));
+        writeln!(usage, "e{number},2026-{month:02}-{day:02}T{hour:02}:30:00Z,{model},Legal,{input},{number},{tier}")?;
     }
     desk.write("u.csv", usage)?;
     desk.write("a.csv", "alias,model,valid_from\nalias-of-m,m,2026-01-01\n")?;

@@ -1,6 +1,7 @@
 //! `report --recompute`: every figure comes from the events, so that no sum of the ledger has a say.
 
 use crate::desk::{Desk, HEADER, Outcome, fixture, text};
+use std::fmt::Write;
 use tokenbook::report::REPORTS;
 
 /// Every dimension alone, which covers reading by month, by day and by line.
@@ -25,10 +26,11 @@ fn of_three_months() -> Outcome<Desk> {
     for (number, month) in ["08", "09", "10", "09", "10", "09"].into_iter().enumerate() {
         for (department, model) in [("Legal", "m"), ("Sales", "m"), ("Sales", "unpriced")] {
             let input = 400_000 + number * 1_000;
-            lines.push_str(&format!(
-                "{department}-{model}-{number},2026-{month}-{:02}T10:00:00Z,{model},{department},{input},500,4,t{number}\n",
+            writeln!(
+                lines,
+                "{department}-{model}-{number},2026-{month}-{:02}T10:00:00Z,{model},{department},{input},500,4,t{number}",
                 number + 12
-            ));
+            )?;
         }
     }
     desk.write("u.csv", lines)?;
