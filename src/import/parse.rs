@@ -3,9 +3,11 @@
 //! A window of chunks is read, parsed by all threads, and gathered in the order of the file; events go on in
 //! [`batches`](crate::import::batches) sorted by key. Memory does not grow with the file.
 
+mod piece;
+
 use crate::domain::batch::{Batch, BatchFull, Records};
-use crate::domain::calendar::{Calendar, DayFinder};
-use crate::domain::key::{KeyHash, SourceHasher};
+use crate::domain::calendar::Calendar;
+use crate::domain::key::KeyHash;
 use crate::domain::timestamp::Timestamp;
 use crate::import::batches::{BATCH_EVENTS, Limits, Waiting, Whole};
 use crate::import::chunk::{CHUNK_SIZE, Chunk, Chunks, LINE_LIMIT, Tally, lines};
@@ -14,11 +16,11 @@ use crate::import::document::{Looked, Pieces};
 use crate::import::format::{Beginning, Format, RecordReader, Redacted, recognised};
 use crate::import::head::Head;
 use crate::import::input::{FileDigest, Source};
-use crate::import::intern::NameCache;
 use crate::import::pages::Pages;
 use crate::import::reading::Reading;
-use crate::import::sink::{Constants, Sink, Tools};
+use crate::import::sink::Constants;
 use crate::text::problem::{Problem, visible};
+use piece::{Output, end, line_text, parse_chunk};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::sync::{Mutex, PoisonError};
@@ -274,133 +276,6 @@ fn check_tail(last: Option<&Chunk>, reader: &dyn RecordReader, context: &Context
         "a line end (--last-line-complete says it is whole, --tail leaves it)",
     );
     Err(ParseError::File(problem.at(number)))
-}
-
-/// What came out of one chunk.
-#[derive(Default)]
-struct Output {
-    /// Its events, sorted.
-    parts: Vec<Batch>,
-    /// The lines that were looked at, and their bytes.
-    read: Tally,
-    counts: LineCounts,
-    bad: Vec<BadLine>,
-    bad_by_field: BTreeMap<String, u64>,
-    ignored: BTreeSet<String>,
-    /// Events of lines that were counted as blank.
-    late: u64,
-}
-
-fn borrow_tools(context: &Context, pool: &Mutex<Vec<Tools>>) -> Tools {
-    let borrowed = pool.lock().unwrap_or_else(PoisonError::into_inner).pop();
-    borrowed.unwrap_or_else(|| Tools {
-        cache: NameCache::default(),
-        days: DayFinder::new(context.calendar),
-        hasher: SourceHasher::new(context.key_hash, &context.source),
-        batch: Batch::new(),
-    })
-}
-
-/// What only the end of the file could tell. Its events stand on lines that were taken for blank before.
-fn end(reader: &dyn RecordReader, context: &Context, pool: &Mutex<Vec<Tools>>) -> Output {
-    let mut tools = borrow_tools(context, pool);
-    let mut output = Output::default();
-    let mut sink = Sink::new(&context.constants, &mut tools);
-    if let Err(problem) = reader.end(&mut sink) {
-        sink.truncate(0);
-        output.counts.lines += 1;
-        output.refuse(problem, Redacted::default(), context);
-    }
-    output.keep(sink, context);
-    output.late = count(output.parts.iter().map(Batch::len).sum());
-    output
-}
-
-fn parse_chunk(chunk: &Chunk, reader: &dyn RecordReader, context: &Context, pool: &Mutex<Vec<Tools>>) -> Output {
-    let mut tools = borrow_tools(context, pool);
-    let mut output = Output::default();
-    output.read.bytes = chunk.bytes;
-    if let Some(line) = chunk.too_long {
-        output.read.lines += 1;
-        output.counts.lines += 1;
-        output.refuse(too_long().at(line), Redacted::default(), context);
-    }
-    let clean = is_clean(&chunk.text);
-    let mut sink = Sink::new(&context.constants, &mut tools);
-    for (number, bytes) in lines(chunk) {
-        output.read.lines += 1;
-        output.counts.lines += 1;
-        if bytes.iter().all(u8::is_ascii_whitespace) {
-            output.counts.blank += 1;
-            continue;
-        }
-        // A clean chunk was looked at as a whole.
-        let text = if clean { utf8(bytes) } else { line_text(bytes) };
-        let before = sink.len();
-        let read = text.and_then(|text| reader.read(number, text, &mut sink, &mut output.ignored));
-        // A record may be several events, which count as so many lines, or none.
-        match count(sink.len() - before) {
-            0 => output.counts.blank += u64::from(read.is_ok()),
-            events if read.is_ok() => output.counts.lines += events - 1,
-            _ => sink.truncate(before),
-        }
-        if let Err(problem) = read {
-            let redacted = match std::str::from_utf8(bytes) {
-                Ok(text) => reader.redact(text, &context.constants.names),
-                Err(_) => Redacted { kept: String::new(), id: None, timestamp: None },
-            };
-            output.refuse(problem.at(number), redacted, context);
-        }
-    }
-    output.keep(sink, context);
-    pool.lock().unwrap_or_else(PoisonError::into_inner).push(tools);
-    output
-}
-
-/// Whether a chunk holds no control characters but tabs and line ends. A carriage return must stand before a line feed.
-fn is_clean(text: &[u8]) -> bool {
-    let is_bad = |byte: u8| byte < 0x20 && !matches!(byte, b'\n' | b'\t' | b'\r');
-    // Blocks of one length, each folded into one byte, are what compilers turn into vector instructions.
-    let (blocks, rest) = text.as_chunks::<64>();
-    let bad = |block: &[u8; 64]| block.iter().fold(0, |bad, byte| bad | u8::from(is_bad(*byte))) != 0;
-    !blocks.iter().any(bad)
-        && !rest.iter().any(|byte| is_bad(*byte))
-        && memchr::memchr_iter(b'\r', text).all(|at| text.get(at + 1) == Some(&b'\n'))
-}
-
-/// A line's text: UTF-8 without control characters other than a tab.
-fn line_text(bytes: &[u8]) -> Result<&str, Problem> {
-    let text = utf8(bytes)?;
-    match bytes.iter().find(|b| **b < 0x20 && **b != b'\t') {
-        None => Ok(text),
-        Some(b'\r') => Err(Problem::line("a carriage return inside the line", "lines ended by LF or CRLF")),
-        Some(_) => Err(Problem::line("a control character", "text without control characters")),
-    }
-}
-
-fn utf8(bytes: &[u8]) -> Result<&str, Problem> {
-    std::str::from_utf8(bytes).map_err(|error| {
-        let what = format!("bytes that are not UTF-8 at column {}", error.valid_up_to() + 1);
-        Problem::line(what, "UTF-8 text (iconv -f latin1 -t utf-8 converts Latin-1)")
-    })
-}
-
-impl Output {
-    /// Keeps the events of a chunk, sorted: this thread has them near it.
-    fn keep(&mut self, sink: Sink<'_>, context: &Context) {
-        match sink.sorted() {
-            Ok(parts) => self.parts = parts,
-            Err(error) => self.refuse(Problem::line(error.to_string(), "shorter ids"), Redacted::default(), context),
-        }
-    }
-
-    fn refuse(&mut self, problem: Problem, redacted: Redacted, context: &Context) {
-        self.counts.bad += 1;
-        *self.bad_by_field.entry(problem.field.clone().unwrap_or_else(|| "(line)".to_owned())).or_default() += 1;
-        if self.bad.len() < context.keep_bad {
-            self.bad.push(BadLine { problem, redacted });
-        }
-    }
 }
 
 #[derive(Default)]
