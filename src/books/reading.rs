@@ -52,9 +52,10 @@ impl Reading<'_> {
             }
         }
         let mut names = self.snapshot.dictionary()?;
-        let (rated, counted) = self.of_days(request.period, request, &mut names)?;
+        // First, so that an observer hears of the period itself last.
         let before = before.map(|period| self.of_days(period, request, &mut names)).transpose()?;
         let before = before.map(|(before, _)| before).filter(|before| !before.is_empty());
+        let (rated, counted) = self.of_days(request.period, request, &mut names)?;
         Ok(Read { rated, before, names, counted })
     }
 
