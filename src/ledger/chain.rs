@@ -121,7 +121,7 @@ pub struct Entry {
     pub actor: String,
     /// What it records, in the encoding of [`payload`](crate::ledger::payload).
     pub payload: Vec<u8>,
-    /// The digest over all seals after it, in the form of [`seals`](crate::ledger::seals).
+    /// The digest over all seals after it.
     pub state: [u8; 32],
     /// The hash of the entry before; zeros for the first.
     pub prev: [u8; 32],
