@@ -16,7 +16,7 @@ use tokenbook::text::problem::Problem;
 /// Import usage files: CSV or JSONL, plain, gzip or zstd; each file whole or not at all
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Files, directories of files, or - for standard input
+    /// Files, directories with all below them, or - for standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     #[command(flatten)]
@@ -44,16 +44,22 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
     let books = session.open()?;
     // Each file then meets what those before it would have brought.
     let rehearsal = if arguments.dry_run { Some(session.progress(|progress| books.rehearse(progress))?) } else { None };
+    if arguments.files.iter().any(|path| path.is_dir()) {
+        session.tell(format!("{} to read", files_of(inputs.len())))?;
+    }
     let (mut exit, mut errors, mut pages) = (Exit::Done, String::new(), PagesSeen::default());
+    let mut total = Total::default();
     for input in &inputs {
         warn_misnamed(input, session)?;
         let result = one(&books, input, &options, session);
         note_errors(arguments.usage.errors.as_deref(), &result, &mut errors);
         if arguments.allow_empty && is_empty(&result) {
             session.tell(format!("{}: {NO_EVENTS}", input.name()))?;
+            total.empty += 1;
             continue;
         }
         pages.note(result.as_ref().ok());
+        total.note(result.as_ref().ok());
         exit = exit.worse(report(result, &options, session)?);
         if exit == Exit::Interrupted {
             break;
@@ -61,9 +67,58 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
     }
     finish(arguments.usage.errors.as_deref(), &errors, &pages, session)?;
     drop(rehearsal);
+    if inputs.len() > 1 {
+        session.tell(total)?;
+    }
     let head = books.head()?;
     session.tell(format!("ledger head: {} {head}", head.seq))?;
     Ok(exit)
+}
+
+fn files_of(files: usize) -> String {
+    counted(u64::try_from(files).unwrap_or(u64::MAX), "file", "files")
+}
+
+/// What became of all files of one command.
+#[derive(Debug, Default)]
+struct Total {
+    imported: usize,
+    empty: usize,
+    rejected: usize,
+    accepted: u64,
+    duplicates: u64,
+    quarantined: u64,
+}
+
+impl Total {
+    /// Notes what became of a file; none where it was rejected.
+    fn note(&mut self, outcome: Option<&ImportOutcome>) {
+        let Some(outcome) = outcome else {
+            self.rejected += 1;
+            return;
+        };
+        self.imported += 1;
+        self.accepted = self.accepted.saturating_add(outcome.accepted);
+        self.duplicates = self.duplicates.saturating_add(outcome.duplicates);
+        self.quarantined = self.quarantined.saturating_add(outcome.quarantined);
+    }
+}
+
+impl std::fmt::Display for Total {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { imported, empty, rejected, accepted, duplicates, quarantined } = self;
+        let (accepted, quarantined) = (grouped(*accepted), grouped(*quarantined));
+        let duplicates = counted(*duplicates, "duplicate", "duplicates");
+        let files = files_of(imported + empty + rejected);
+        write!(f, "{files}: {accepted} accepted + {duplicates} + {quarantined} quarantined")?;
+        if *empty > 0 {
+            write!(f, "; {} without events", files_of(*empty))?;
+        }
+        if *rejected > 0 {
+            write!(f, "; {} rejected", files_of(*rejected))?;
+        }
+        Ok(())
+    }
 }
 
 /// Refuses what cannot be meant.

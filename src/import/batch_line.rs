@@ -8,6 +8,7 @@
 //! 2026-11-25. What a batch used is billed at another price than the same request by itself.
 
 use crate::domain::timestamp::Timestamp;
+use crate::import::head::Head;
 use crate::import::reading::instant;
 use crate::import::record::Record;
 use crate::text::problem::Problem;
@@ -41,6 +42,18 @@ impl<'a> BatchLine<'a> {
         }
         Ok(None)
     }
+}
+
+/// The format of a batch's results in which no request succeeded: it tells how they are framed, which is all there is.
+pub fn failed_batch(head: &Head) -> Option<&'static str> {
+    if head.has("custom_id") && (head.has("response") || head.has("error")) {
+        return Some("openai-chat");
+    }
+    if head.has("modelInput") && head.has("error") {
+        return Some("bedrock-converse");
+    }
+    let of_vertex = head.has("request") && head.has("processed_time");
+    (of_vertex || head.has("key") && head.has("error")).then_some("gemini")
 }
 
 /// All that a line of Gemini's results has.

@@ -4,10 +4,12 @@
 //! begins at. Nothing is judged here but the structure around records: a record is a span of text between brackets that
 //! match, and whether it is JSON is for its reader to say.
 
+use crate::import::batch_line::failed_batch;
 use crate::import::chunk::{CHUNK_SIZE, Chunk, Chunks, LINE_LIMIT, Tally};
-use crate::import::format::{Format, How, known, recognised};
+use crate::import::format::{self, Format, How, known, recognised};
 use crate::import::head::Head;
 use crate::import::pages::{Pages, PagesRead, followed_around};
+use crate::import::shapes;
 use std::io::{self, Read};
 
 /// The longest record of a document, in bytes: as long as a line may be.
@@ -109,6 +111,8 @@ pub struct Looked {
     pub format: Option<&'static Format>,
     /// Whether it is JSON.
     pub json: bool,
+    /// What its records are, where no format reads the usage that they hold.
+    pub unread: Option<&'static str>,
     /// Whether its first value is an array, or goes on beyond its first line.
     spread: bool,
     /// Whether it is a list of records on a line that is longer than a chunk.
@@ -128,7 +132,7 @@ impl Looked {
         if text.is_empty() || !head.is_json() {
             let whole_line = text.contains('\n');
             let format = if text.is_empty() { named } else { named.or_else(|| recognised(&head)) };
-            return (all || whole_line).then_some(Self { format, json: false, spread: false, long_list: false });
+            return (all || whole_line).then_some(Self { format, json: false, ..Self::default() });
         }
         let line = text.find('\n').unwrap_or(text.len());
         let whole = head.end.is_some();
@@ -137,7 +141,13 @@ impl Looked {
         }
         let on_one_line = head.end.is_some_and(|end| end <= line) || !whole && line == text.len();
         let spread = text.starts_with('[') || !on_one_line;
-        let looked = Self { format: named, json: true, spread, long_list: line >= CHUNK_SIZE && head.begins_list() };
+        let looked = Self {
+            format: named,
+            json: true,
+            spread,
+            long_list: line >= CHUNK_SIZE && head.begins_list(),
+            unread: None,
+        };
         if named.is_some() {
             return Some(looked);
         }
@@ -149,7 +159,12 @@ impl Looked {
         };
         match format {
             Some(format) => Some(Self { format: Some(format), ..looked }),
-            None => all.then(|| Self { format: recognised(&head), ..looked }),
+            None if !all => None,
+            None => {
+                let failed = failed_batch(&head).and_then(format::named);
+                let (format, unread) = (failed.or_else(|| recognised(&head)), shapes::unread(text));
+                Some(Self { format, unread: unread.filter(|_| !head.has("event_id")), ..looked })
+            }
         }
     }
 }

@@ -23,7 +23,7 @@ pub struct Event<'a> {
     /// Who served it; empty where not told.
     pub provider: Cow<'a, str>,
     /// Who served it by what its id looks like, where neither the record nor the user says it; empty where it tells nothing.
-    pub implied: &'static str,
+    pub implied: Cow<'a, str>,
     /// The model.
     pub model: Cow<'a, str>,
     /// The tier; empty for standard.
@@ -45,7 +45,7 @@ impl<'a> Event<'a> {
             id: id.into(),
             at,
             provider: Cow::Borrowed(""),
-            implied: "",
+            implied: Cow::Borrowed(""),
             model: model.into(),
             tier: Cow::Borrowed(""),
             tags: Tags::default(),
@@ -179,7 +179,7 @@ impl<'s, 'c> Events<'s, 'c> {
             id: &event.id,
             at: event.at,
             provider: &event.provider,
-            implied: event.implied,
+            implied: &event.implied,
             model: &event.model,
             tier: &event.tier,
             tags: &event.tags.0,

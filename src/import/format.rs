@@ -8,7 +8,7 @@ use crate::import::pages::Pages;
 use crate::import::reading::Reading;
 use crate::import::record::Record;
 use crate::import::sink::Sink;
-use crate::import::{csv, jsonl, vendor};
+use crate::import::{csv, jsonl, shapes, vendor};
 use crate::text::problem::Problem;
 use std::collections::BTreeSet;
 
@@ -84,6 +84,11 @@ pub trait RecordReader: Send + Sync {
     /// more than of a good line.
     fn redact(&self, text: &str, names: &SharedNames) -> Redacted;
 
+    /// What a line that gave no event is, where it holds usage in a shape that is not read.
+    fn unread(&self, text: &str) -> Option<&'static str> {
+        shapes::unread(text)
+    }
+
     /// What was read of pages.
     fn pages(&self) -> Pages {
         Pages::None
@@ -142,6 +147,7 @@ pub const FORMATS: &[Format] = &[
     of::litellm::FORMAT,
     of::helicone::FORMAT,
     of::langfuse::FORMAT,
+    of::vercel_gateway::FORMAT,
     of::openrouter::FORMAT,
     of::openrouter_daily::FORMAT,
     of::bedrock_logs::FORMAT,

@@ -4,8 +4,10 @@
 
 use crate::import::events::Events;
 use crate::import::format::{Format, RecordReader, Redacted};
+use crate::import::formats::codex_cli;
 use crate::import::intern::SharedNames;
 use crate::import::record::Record;
+use crate::import::shapes;
 use crate::import::sink::Sink;
 use crate::import::vendor::redacted;
 use crate::text::problem::Problem;
@@ -69,6 +71,11 @@ impl RecordReader for Gathering {
     fn end(&self, sink: &mut Sink<'_>) -> Result<(), Problem> {
         let lines = std::mem::take(&mut *self.kept.lock().unwrap_or_else(PoisonError::into_inner));
         (self.finish)(&lines, &mut Pushing(sink))
+    }
+
+    fn unread(&self, text: &str) -> Option<&'static str> {
+        // A session of Codex counts anew what a fork repeats, and has no records but its own.
+        if self.format.name == codex_cli::FORMAT.name { shapes::unread(text) } else { shapes::unread_or_counts(text) }
     }
 
     fn redact(&self, text: &str, _names: &SharedNames) -> Redacted {

@@ -35,9 +35,9 @@ pub enum InputError {
     /// A pipe, device or socket.
     #[error("{0}: is not a regular file, expected a file, a directory, or - for standard input")]
     NotRegular(String),
-    /// A directory without files.
-    #[error("{0}: holds no files, expected at least one that is not hidden")]
-    NoFiles(String),
+    /// A directory without files, and what it has instead.
+    #[error("{0}: {1}, expected at least one file that is not hidden")]
+    NoFiles(String, &'static str),
     /// The ledger itself.
     #[error("{0}: is the ledger itself, expected a usage file")]
     Ledger(String),
@@ -72,7 +72,8 @@ fn escape_control(c: char) -> Vec<char> {
     if c.is_control() { c.escape_default().collect() } else { vec![c] }
 }
 
-/// Turns the paths of a command into inputs: directories into their files, sorted, hidden ones left out, each file once.
+/// Turns the paths of a command into inputs: directories into all files below them, sorted by path, hidden files and
+/// folders left out, each file once.
 pub fn expand(paths: &[PathBuf], follow: bool, ledger: &Path) -> Result<Vec<Input>, InputError> {
     let ledger = std::fs::metadata(ledger).ok().and_then(|metadata| identity(&metadata));
     let mut seen = BTreeSet::new();
@@ -109,18 +110,68 @@ fn files(path: &Path, follow: bool) -> Result<Vec<PathBuf>, InputError> {
     if !metadata.is_dir() {
         return Err(InputError::NotRegular(path.display().to_string()));
     }
-    let mut files = Vec::new();
-    let entries = std::fs::read_dir(path).map_err(|error| InputError::io(path, error))?;
-    for entry in entries {
-        let entry = entry.map_err(|error| InputError::io(path, error))?;
-        let kind = entry.file_type().map_err(|error| InputError::io(path, error))?;
-        let hidden = entry.file_name().to_string_lossy().starts_with('.');
-        if kind.is_file() && !hidden {
-            files.push(entry.path());
+    let mut walk = Walk { follow, files: Vec::new(), seen: BTreeSet::new(), hidden: false };
+    let mut folders = vec![path.to_owned()];
+    while let Some(folder) = folders.pop() {
+        walk.folder(&folder, &mut folders)?;
+    }
+    walk.files.sort();
+    if walk.files.is_empty() {
+        Err(InputError::NoFiles(path.display().to_string(), walk.instead()))
+    } else {
+        Ok(walk.files)
+    }
+}
+
+/// A walk over a directory and all below it.
+struct Walk {
+    follow: bool,
+    files: Vec<PathBuf>,
+    /// Folders that were entered: a link may lead back to one.
+    seen: BTreeSet<(u64, u64)>,
+    /// Whether something hidden was left out.
+    hidden: bool,
+}
+
+impl Walk {
+    /// Notes the files of a folder, and the folders within it.
+    fn folder(&mut self, folder: &Path, folders: &mut Vec<PathBuf>) -> Result<(), InputError> {
+        let metadata = std::fs::metadata(folder).map_err(|error| InputError::io(folder, error))?;
+        if identity(&metadata).is_some_and(|identity| !self.seen.insert(identity)) {
+            return Ok(());
+        }
+        for entry in std::fs::read_dir(folder).map_err(|error| InputError::io(folder, error))? {
+            let entry = entry.map_err(|error| InputError::io(folder, error))?;
+            if entry.file_name().to_string_lossy().starts_with('.') {
+                self.hidden = true;
+                continue;
+            }
+            let path = entry.path();
+            let mut kind = entry.file_type().map_err(|error| InputError::io(&path, error))?;
+            if kind.is_symlink() {
+                if !self.follow {
+                    return Err(InputError::Link(path.display().to_string()));
+                }
+                kind = std::fs::metadata(&path).map_err(|error| InputError::io(&path, error))?.file_type();
+            }
+            if kind.is_file() {
+                self.files.push(path);
+            } else if kind.is_dir() {
+                folders.push(path);
+            }
+        }
+        Ok(())
+    }
+
+    /// What there is where no files are.
+    fn instead(&self) -> &'static str {
+        match (self.seen.len() > 1, self.hidden) {
+            (true, true) => "contains only subfolders and hidden files",
+            (true, false) => "contains only empty subfolders",
+            (false, true) => "contains only hidden files",
+            (false, false) => "is an empty folder",
         }
     }
-    files.sort();
-    if files.is_empty() { Err(InputError::NoFiles(path.display().to_string())) } else { Ok(files) }
 }
 
 #[cfg(unix)]

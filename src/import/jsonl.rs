@@ -4,7 +4,7 @@
 //! has one spelling; `null` is "not reported"; texts are not numbers. Values of unknown fields are skipped unread.
 
 use crate::domain::meter::Meter;
-use crate::import::field::{Field, Fields, meant};
+use crate::import::field::{Field, Fields, REQUIRED, meant};
 use crate::import::format::{Beginning, Format, How, RecordReader, Redacted};
 use crate::import::intern::SharedNames;
 use crate::import::json::{FIELD_LIMIT, Object, check_depth, kind, no_repetition, number, object, text};
@@ -22,7 +22,8 @@ pub const FORMAT: Format = Format {
     summary: "tokenbook JSONL: the fields of the CSV as one object a line; tags also in an object \"tags\"",
     example: r#"{"event_id":"r1","timestamp":"2026-10-05T09:12:04Z","model":"gpt-5.4","department":"Legal","input_tokens":850,"output_tokens":42}"#,
     // Whatever else begins like JSON comes here last, to be told what is wrong with it.
-    recognises: |head| head.has("event_id") && !head.has("body"),
+    // Other people's records may have an `event_id` too.
+    recognises: |head| REQUIRED.iter().all(|name| head.has(name)) && !head.has("body"),
     how: How::Own(begin),
     ..Format::PLAIN
 };

@@ -29,6 +29,7 @@ pub mod plain;
 pub mod preview;
 pub mod reading;
 pub mod record;
+pub mod shapes;
 pub mod sink;
 pub mod vendor;
 pub mod whole_lines;

@@ -175,7 +175,7 @@ pub fn parse(
     gathered.check_all_read(chunks.tally())?;
     let digest = chunks.into_inner().finish()?;
     if gathered.counts.lines == gathered.counts.header + gathered.counts.blank {
-        return Err(ParseError::File(no_events()));
+        return Err(ParseError::File(gathered.unread.map_or_else(no_events, unread)));
     }
     let parsed = gathered.into_parsed(format.stored, digest, context.keep_bad);
     Ok(Parsed { pages, ..parsed })
@@ -214,6 +214,9 @@ fn begin(
         return Err(Problem::line("the file is UTF-16", "UTF-8").at(number));
     }
     let first = line_text(&first).map_err(|problem| problem.at(number))?;
+    if let Some(what) = looked.unread {
+        return Err(unread(what));
+    }
     let format = looked
         .format
         .or_else(|| recognised(&Head::of(first)))
@@ -243,6 +246,11 @@ pub const NO_EVENTS: &str = "the file holds no events";
 
 fn no_events() -> Problem {
     Problem::line(NO_EVENTS, "at least one")
+}
+
+/// What is wrong with a file whose records hold usage that is not read.
+fn unread(what: &str) -> Problem {
+    Problem::line(format!("the file holds {what}, which no format reads"), "a format of `tokenbook formats`, or --map")
 }
 
 fn count(lines: usize) -> u64 {
@@ -294,6 +302,7 @@ struct Gathered {
     bad: Vec<BadLine>,
     bad_by_field: BTreeMap<String, u64>,
     ignored: BTreeSet<String>,
+    unread: Option<&'static str>,
 }
 
 impl Gathered {
@@ -316,6 +325,7 @@ impl Gathered {
 
     fn add(&mut self, output: Output, context: &Context) -> Result<(), ParseError> {
         self.account(output.read);
+        self.unread = self.unread.or(output.unread);
         self.waiting.add(output.parts);
         self.counts.lines += output.counts.lines;
         let late = output.late.min(self.counts.blank);

@@ -92,7 +92,13 @@ pub(crate) fn paths() -> Vec<Case> {
             106,
             "mkdir empty; tokenbook import empty",
             3,
-            "empty: holds no files, expected at least one that is not hidden",
+            "empty: is an empty folder, expected at least one file that is not hidden",
+        ),
+        say(
+            106,
+            "mkdir -p d/e/.f; touch d/.g d/e/.f/u.csv; tokenbook import d",
+            3,
+            "d: contains only subfolders and hidden files, expected at least one file that is not hidden",
         ),
         script(107, &[u, bad, last], "tokenbook import u.csv v.csv w.csv", 3, "v.csv:1: ")
             .leaves(After::Holds)

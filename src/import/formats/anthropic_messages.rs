@@ -45,7 +45,7 @@ pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>)
     let usage = body.usage("usage")?;
     let (own, tier_told) = (body.body.clone(), body.tier_told);
     let mut event = body.event(own.text("id")?, None, own.text("model")?)?;
-    event.implied = served_by(&event.id, &event.model);
+    event.implied = Cow::Borrowed(served_by(&event.id, &event.model));
     event.tier = match event.tier {
         // Batches in a geography cost more, too.
         told if told == BATCH => placed(told, geography(&usage)?),

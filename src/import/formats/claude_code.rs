@@ -1,4 +1,4 @@
-//! Claude Code's session logs (`~/.claude/projects/*/*.jsonl`).
+//! Claude Code's session logs (`~/.claude/projects/*/*.jsonl`, and those of sub-agents in folders below).
 //!
 //! No page documents them; as <https://github.com/ryoppippi/ccusage> reads them, read 2026-11-23. A line of type
 //! `assistant` has the usage of a message as the Messages API reports it. A message is written again while it streams,
@@ -17,6 +17,7 @@ use crate::import::gathered::{Gathering, Pushing};
 use crate::import::reading::instant;
 use crate::import::record::{Record, Value};
 use crate::text::problem::Problem;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Session logs.
@@ -101,7 +102,7 @@ fn push(begun: &Record<'_>, record: &Record<'_>, line: u64, pushing: &mut Pushin
     let at = instant(begun, "timestamp")?.ok_or_else(|| begun.wrong("timestamp", "is missing", "a time"))?;
     let usage = record.object("usage")?.ok_or_else(|| record.wrong("usage", "is missing", "the usage"))?;
     let mut event = Event::request(record.needed("id")?, at, record.needed("model")?);
-    event.implied = served_by(&event.id, &event.model);
+    event.implied = Cow::Borrowed(served_by(&event.id, &event.model));
     event.tier = tier(&usage)?;
     event.tags.add("cwd", begun.text("cwd")?);
     event.tags.add("git_branch", begun.text("gitBranch")?);

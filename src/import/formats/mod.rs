@@ -25,4 +25,5 @@ pub mod openai_usage;
 pub mod openrouter;
 pub mod openrouter_daily;
 pub mod otlp;
+pub mod vercel_gateway;
 pub mod vertex_logs;

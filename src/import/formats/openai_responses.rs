@@ -2,7 +2,8 @@
 //!
 //! <https://platform.openai.com/docs/api-reference/responses/object> (`OpenAPI` 2.3.0), read 2026-11-23. `input_tokens`
 //! includes cached, written, audio and image tokens, `output_tokens` includes reasoning; `total_tokens` is their sum.
-//! Realtime tells which of the cached tokens are audio. The id is `id`, the time `created_at` in seconds. Searches are
+//! Realtime (<https://platform.openai.com/docs/api-reference/realtime-server-events>, read 2026-11-29) tells which of the
+//! cached tokens are audio; of its events, which all have an `event_id`, those without usage are passed over. The id is `id`, the time `created_at` in seconds. Searches are
 //! `tool_usage.web_search.num_requests`, or else the items `web_search_call` of the output. Images that a tool made
 //! (`tool_usage.image_gen`) are beside the usage, and an event of the tool's own model: `id#image`. Images and
 //! transcriptions have no id: they need an envelope. Not told: containers of the code interpreter, which several
@@ -37,6 +38,14 @@ pub const FORMAT: Format = Format {
 /// Reads one body.
 pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>) -> Result<(), Problem> {
     let Some(mut body) = Body::of(record, reading)? else { return Ok(()) };
+    // A realtime session tells of much; what a response used is in `response.done`.
+    if body.body.has("event_id") && body.body.has("type") && !body.body.has("usage") {
+        let done = body.body.text("type")?.as_deref() == Some("response.done");
+        let used = body.body.object("response")?.is_some_and(|response| response.has("usage"));
+        if !done && !used {
+            return Ok(());
+        }
+    }
     if let Some(response) = body.body.object("response")? {
         body.body = response;
     }

@@ -5,16 +5,19 @@
 //! `prompt_tokens`, `completion_tokens` and `gen_ai.system`, and some leave cached tokens out, which a prompt smaller than
 //! them shows, or `--prompt-tokens without-cache` says. Pydantic AI names parts of both in `gen_ai.usage.details.*`
 //! (<https://github.com/pydantic/pydantic-ai>, `usage.py`, read 2026-11-25), where cached audio is part of what was cached
-//! and of audio. The tier is that of the response (`openai.response.service_tier`). Only spans of calls to a model are usage (`chat`,
+//! and of audio. The AI SDK (<https://ai-sdk.dev/docs/ai-sdk-core/telemetry>, read 2026-11-29) has cached tokens in
+//! `ai.usage.cachedInputTokens` and the endpoint in the provider's name; its outer spans, without `gen_ai.usage`, repeat
+//! the inner ones. The tier is that of the response (`openai.response.service_tier`). Only spans of calls to a model are usage (`chat`,
 //! `text_completion`, `generate_content`, `embeddings`): spans of agents repeat the sums of those within them. A span
 //! without token counts is none. The id is trace and span, the time the span's start.
 
 use crate::domain::meter::Meter;
 use crate::domain::timestamp::Timestamp;
-use crate::import::events::{Event, Events, Meters, Tags, lowered, provider};
+use crate::import::events::{Event, Events, Meters, Tags, lowered};
 use crate::import::format::{Format, How, Kept};
 use crate::import::reading::{PromptTokens, Reading, epoch_in};
 use crate::import::record::Record;
+use crate::price::catalog::providers;
 use crate::text::problem::Problem;
 use std::borrow::Cow;
 
@@ -35,8 +38,14 @@ pub const FORMAT: Format = Format {
 /// What calls to a model are named.
 const CALLS: [&str; 4] = ["chat", "text_completion", "generate_content", "embeddings"];
 /// Providers by the names of the conventions, and by those of price lists.
-const PROVIDERS: [(&str, &str); 10] = [
+const PROVIDERS: [(&str, &str); 16] = [
     ("aws.bedrock", "bedrock"),
+    ("google.vertex", "vertex_ai"),
+    ("google_genai", "google"),
+    ("mistralai", "mistral"),
+    ("moonshot_ai", "moonshotai"),
+    ("vertex", "vertex_ai"),
+    ("vertexai", "vertex_ai"),
     ("azure.ai.openai", "azure"),
     ("az.ai.openai", "azure"),
     ("azure.ai.inference", "azure_ai"),
@@ -66,8 +75,10 @@ const PAYERS: [(&str, &str); 12] = [
 /// The tier of a response, by its present name and an older one.
 const TIER: [&str; 2] = ["openai.response.service_tier", "gen_ai.openai.response.service_tier"];
 /// Parts of a prompt and of an answer, by the names that the conventions and senders have for them.
-const READ: [&str; 3] = [
+const READ: [&str; 5] = [
     "gen_ai.usage.cache_read.input_tokens",
+    "gen_ai.usage.input_tokens.cached",
+    "ai.usage.cachedInputTokens",
     "gen_ai.usage.cache_read_input_tokens",
     "gen_ai.usage.details.cache_read_tokens",
 ];
@@ -153,15 +164,30 @@ fn span(
     let id = format!("{}/{}", span.needed("traceId")?, span.needed("spanId")?);
     let mut event = Event::request(id, at, model);
     let theirs = own.text(&["gen_ai.provider.name", "gen_ai.system"])?.unwrap_or_default();
-    event.provider = PROVIDERS
-        .iter()
-        .find(|(name, _)| *name == theirs)
-        .map_or_else(|| provider(&theirs), |(_, ours)| Cow::Borrowed(ours));
+    // A library names what it called as it likes: who gives --provider knows better.
+    event.implied = served_by(&theirs);
     event.tags = tags(&own, resource)?;
     let tier = own.text(&TIER)?.filter(|tier| !matches!(tier.as_ref(), "default" | "auto" | "standard"));
     event.tier = Cow::Owned(lowered(&tier.unwrap_or_default()));
     meters(&own, (input, output), reading, &mut event.meters)?;
     events.push(&event)
+}
+
+/// Our name of a provider. The AI SDK adds the endpoint (`openai.responses`), others write the name in capitals; what is
+/// not known either way stays as it is.
+fn served_by(theirs: &str) -> Cow<'static, str> {
+    let lower = theirs.to_ascii_lowercase();
+    let mut name = lower.as_str();
+    loop {
+        if let Some((_, ours)) = PROVIDERS.iter().find(|(known, _)| *known == name) {
+            return Cow::Borrowed(ours);
+        }
+        if let (ours, true) = providers::ours(name) {
+            return Cow::Owned(ours.to_owned());
+        }
+        let Some((shorter, _)) = name.rsplit_once('.') else { return Cow::Owned(theirs.to_owned()) };
+        name = shorter;
+    }
 }
 
 /// The meters of a call, each part by the names that senders have for it.
@@ -203,4 +229,39 @@ fn tags<'a>(own: &Attributes<'a>, resource: Option<&Attributes<'a>>) -> Result<T
         tags.add(key, resource.map_or(Ok(None), |resource| resource.text(&[attribute]))?);
     }
     Ok(tags)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_provider_has_one_name_however_a_library_writes_it() {
+        let cases = [
+            ("OpenAI", "openai"),
+            ("openai.responses", "openai"),
+            ("openai.chat", "openai"),
+            ("anthropic.messages", "anthropic"),
+            ("google.generative-ai", "google"),
+            ("google.vertex.chat", "vertex_ai"),
+            ("vertex.anthropic.messages", "vertex_ai"),
+            ("gcp.vertex_ai", "vertex_ai"),
+            ("gcp.gemini", "google"),
+            ("aws.bedrock", "bedrock"),
+            ("amazon-bedrock", "bedrock"),
+            ("azure.ai.openai", "azure"),
+            ("azure.ai.inference", "azure_ai"),
+            ("azure-openai.chat", "azure"),
+            ("azure.responses", "azure"),
+            ("mistral.chat", "mistral"),
+            ("mistral_ai", "mistral"),
+            ("xai.chat", "xai"),
+            ("Acme.Chat", "Acme.Chat"),
+            ("ibm.watsonx.ai", "ibm.watsonx.ai"),
+            ("", ""),
+        ];
+        for (theirs, ours) in cases {
+            assert_eq!(served_by(theirs), ours, "{theirs}");
+        }
+    }
 }

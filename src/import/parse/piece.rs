@@ -23,6 +23,8 @@ pub(super) struct Output {
     pub(super) bad: Vec<BadLine>,
     pub(super) bad_by_field: BTreeMap<String, u64>,
     pub(super) ignored: BTreeSet<String>,
+    /// Of records that gave no event: what the first is that holds usage of another shape.
+    pub(super) unread: Option<&'static str>,
     /// Events of lines that were counted as blank.
     pub(super) late: u64,
 }
@@ -82,7 +84,14 @@ pub(super) fn parse_chunk(
         let read = text.and_then(|text| reader.read(number, text, &mut sink, &mut output.ignored));
         // A record may be several events, which count as so many lines, or none.
         match count(sink.len() - before) {
-            0 => output.counts.blank += u64::from(read.is_ok()),
+            0 if read.is_ok() => {
+                output.counts.blank += 1;
+                // Matters only where the whole file has no event.
+                if before == 0 && output.unread.is_none() {
+                    output.unread = std::str::from_utf8(bytes).ok().and_then(|text| reader.unread(text));
+                }
+            }
+            0 => {}
             events if read.is_ok() => output.counts.lines += events - 1,
             _ => sink.truncate(before),
         }

@@ -1,0 +1,61 @@
+//! Records that hold usage in a shape that no format reads, by the names that only they have.
+//!
+//! Asked of records that gave no event: a file of such records must not pass for one without usage. A name within a text
+//! has its quotes escaped, so no prompt that quotes such a record is taken for one.
+
+use memchr::memmem;
+
+/// What records are, and the names that all must be in one.
+const SHAPES: [(&str, &[&str]); 6] = [
+    ("Langfuse traces", &["\"observations\"", "\"htmlPath\""]),
+    ("Langfuse traces", &["\"observations\"", "\"trace\""]),
+    ("sessions of Qwen Code", &["\"sessionId\"", "\"usageMetadata\""]),
+    ("OpenInference spans", &["\"llm.token_count."]),
+    ("OpenInference spans", &["\"openinference.span.kind\""]),
+    ("spans of older OpenLLMetry versions", &["\"llm.usage."]),
+];
+/// What counts of tokens are named at their end.
+const COUNTS: [&str; 3] = ["okens\"", "okenCount\"", "okens_count\""];
+
+/// What a record is that holds usage which no format reads.
+pub fn unread(record: &str) -> Option<&'static str> {
+    let has = |name: &&str| memmem::find(record.as_bytes(), name.as_bytes()).is_some();
+    SHAPES.iter().find(|(_, names)| names.iter().all(has)).map(|(what, _)| *what)
+}
+
+/// The same, or counts of tokens above 0: asked where a format takes any record of a session for its own.
+pub fn unread_or_counts(record: &str) -> Option<&'static str> {
+    unread(record)
+        .or_else(|| COUNTS.iter().any(|name| counts(record, name)).then_some("counts of tokens in another shape"))
+}
+
+fn counts(record: &str, name: &str) -> bool {
+    memmem::find_iter(record.as_bytes(), name.as_bytes()).any(|at| {
+        let value = record.get(at + name.len()..).unwrap_or("").trim_start();
+        let value = value.strip_prefix(':').map(str::trim_start);
+        value.is_some_and(|value| value.starts_with(|digit: char| matches!(digit, '1'..='9')))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_known_by_its_names_and_not_by_what_a_text_quotes() {
+        let cases = [
+            (r#"{"id":"t","sessionId":"s","htmlPath":"/t","observations":["o"]}"#, Some("Langfuse traces")),
+            (r#"{"trace":{"id":"t"},"observations":[]}"#, Some("Langfuse traces")),
+            (r#"{"sessionId":"s","type":"assistant","usageMetadata":{}}"#, Some("sessions of Qwen Code")),
+            (r#"{"key":"llm.token_count.prompt","value":{"intValue":"5"}}"#, Some("OpenInference spans")),
+            (r#"{"sessionId":"s","text":"{\"usageMetadata\":{\"totalTokens\":5}}"}"#, None),
+            (r#"{"sessionId":"s","totalTokens": 0,"tokens":[]}"#, None),
+        ];
+        for (record, expected) in cases {
+            assert_eq!((unread(record), unread_or_counts(record)), (expected, expected), "{record}");
+        }
+        for counts in [r#"{"totalTokens": 12}"#, r#"{"a":{"input_tokens":7}}"#, r#"{"promptTokenCount":1}"#] {
+            assert_eq!((unread(counts), unread_or_counts(counts)), (None, Some("counts of tokens in another shape")));
+        }
+    }
+}
