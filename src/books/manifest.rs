@@ -15,6 +15,7 @@ use crate::ledger::{LedgerError, chain};
 use crate::sheet::Heading;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::io::ErrorKind;
 use std::path::Path;
 
 /// The file's name.
@@ -156,10 +157,20 @@ struct EarlierFile {
 
 impl Earlier {
     /// Reads the manifest of a folder, or the one that a run left behind which did not end. A file of this name that is no
-    /// manifest of ours is somebody else's.
-    pub fn of(folder: &Path) -> Option<Self> {
-        let read = |name| serde_json::from_slice(&std::fs::read(folder.join(name)).ok()?).ok();
-        read(NAME).or_else(|| read(SUPERSEDED))
+    /// manifest of ours is somebody else's; one that cannot be read may be ours, and is an error.
+    pub fn of(folder: &Path) -> Result<Option<Self>, BooksError> {
+        let read = |name| {
+            let path = folder.join(name);
+            match std::fs::read(&path) {
+                Ok(bytes) => Ok(serde_json::from_slice(&bytes).ok()),
+                Err(error) if is_absent(error.kind()) => Ok(None),
+                Err(error) => Err(BooksError::io(&path, error)),
+            }
+        };
+        Ok(match read(NAME)? {
+            Some(earlier) => Some(earlier),
+            None => read(SUPERSEDED)?,
+        })
     }
 
     /// Refuses to replace the reports of another month.
@@ -172,6 +183,11 @@ impl Earlier {
         same(folder, "the currency", &self.currency, currency)?;
         same(folder, "the time zone", &self.time_zone, time_zone)
     }
+}
+
+/// Whether no file of a name is there: nothing, or a folder, which is refused where it is in the way.
+const fn is_absent(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory)
 }
 
 fn same(folder: &Path, what: &'static str, there: &str, asked: &str) -> Result<(), BooksError> {
@@ -194,7 +210,7 @@ pub(super) fn write_set(
         path.parent().filter(|parent| *parent != folder.path()).map_or(Ok(()), output::refuse_link)?;
         output::refuse_irregular(&path)?;
     }
-    let earlier = Earlier::of(folder.path());
+    let earlier = Earlier::of(folder.path())?;
     if folder.path().join(NAME).exists() {
         folder.rename(NAME, SUPERSEDED)?;
         folder.settle()?;
@@ -363,7 +379,7 @@ mod tests {
                 assert_ne!(is_whole(desk.path())?, Some(false), "step {step}: {:?}", failing.steps());
                 // The next run knows what was there, and ends as if nothing had happened.
                 if !before.is_empty() && failing.steps().iter().all(|step| step != "name manifest.json") {
-                    assert_eq!(Earlier::of(desk.path()).map(|earlier| earlier.period).as_deref(), Some(before));
+                    assert_eq!(Earlier::of(desk.path())?.map(|earlier| earlier.period).as_deref(), Some(before));
                 }
                 written(Watched::default(), desk.path(), "3")?;
                 assert_eq!(is_whole(desk.path())?, Some(true));
@@ -372,6 +388,19 @@ mod tests {
                 names.sort();
                 assert_eq!(names, ["a.csv", "departments", NAME].map(PathBuf::from), "step {step}");
             }
+        }
+        Ok(())
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_manifest_that_cannot_be_read_is_an_error_and_not_none() -> Outcome {
+        for name in [NAME, SUPERSEDED] {
+            let desk = tempfile::tempdir()?;
+            assert_eq!(Earlier::of(desk.path())?, None);
+            // A link to itself cannot be read, not even by the superuser.
+            std::os::unix::fs::symlink(name, desk.path().join(name))?;
+            assert!(Earlier::of(desk.path()).is_err(), "{name}");
         }
         Ok(())
     }

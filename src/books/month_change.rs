@@ -3,10 +3,8 @@
 //! The manifest in the folder says what was reported and at which entry of the ledger. What was recorded after that
 //! entry is listed as the cause; nothing is said of how much of the difference each cause made.
 
-use crate::books::BooksError;
 use crate::books::manifest::Earlier;
 use crate::ledger::since::Since;
-use crate::ledger::transaction::Snapshot;
 use crate::sheet::{Cell, Sheet};
 use crate::text::problem::{counted, listed};
 use serde::{Deserialize, Serialize};
@@ -24,8 +22,8 @@ pub struct Totals {
 /// What was used, and what it costs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owed {
-    /// Events; parts of events count as none.
-    pub events: i64,
+    /// Events; `None` where there are parts of events.
+    pub events: Option<i64>,
     /// The amount with all its decimals; empty where nothing has a price.
     pub amount_exact: String,
     /// The amount as the reports round it.
@@ -42,8 +40,8 @@ impl Totals {
             };
             let text = |name: &str| cell(name).map(Cell::plain).unwrap_or_default();
             let events = match cell("events") {
-                Some(Cell::Count(events)) => i64::try_from(*events).unwrap_or(i64::MAX),
-                _ => 0,
+                Some(Cell::Count(events)) => i64::try_from(*events).ok(),
+                _ => None,
             };
             Owed { events, amount_exact: text("amount_exact"), amount: text("amount") }
         };
@@ -69,19 +67,11 @@ pub struct MonthChange {
 }
 
 impl MonthChange {
-    /// The change since the reports of an earlier manifest; `None` where every department owes the same.
-    pub(super) fn since(
-        earlier: Option<&Earlier>,
-        now: Totals,
-        snapshot: &Snapshot<'_>,
-    ) -> Result<Option<Self>, BooksError> {
-        let Some((earlier, before)) = earlier.and_then(|earlier| Some((earlier, earlier.totals.clone()?))) else {
-            return Ok(None);
-        };
-        if before == now {
-            return Ok(None);
-        }
-        let recorded = snapshot.since(earlier.ledger_entry, &earlier.ledger_head)?;
+    /// The change since the reports of an earlier manifest, with what the ledger recorded after these; `None` where every
+    /// department owes the same.
+    pub(super) fn since(earlier: Option<&Earlier>, recorded: Option<Since>, now: Totals) -> Option<Self> {
+        let earlier = earlier?;
+        let before = earlier.totals.clone().filter(|before| *before != now)?;
         let mut causes = match recorded {
             Some(since) => recorded_causes(since, &before, &now),
             None => {
@@ -96,7 +86,7 @@ impl MonthChange {
         if causes.is_empty() {
             causes.push("no entry of the ledger explains it: run `tokenbook verify`".to_owned());
         }
-        Ok(Some(Self { entry: earlier.ledger_entry, before, now, causes }))
+        Some(Self { entry: earlier.ledger_entry, before, now, causes })
     }
 
     /// The departments that owe another amount, or have another number of events, than before.
@@ -127,12 +117,30 @@ fn recorded_causes(since: Since, before: &Totals, now: &Totals) -> Vec<String> {
     if since.rule_sets > 0 {
         causes.push("rules changed".to_owned());
     }
-    let (before, now) = (i128::from(before.all.events), i128::from(now.all.events));
-    if now > before {
-        causes.push(counted(now - before, "new event", "new events"));
-    }
-    if now < before {
-        causes.push(counted(before - now, "event fewer", "events fewer"));
+    match (before.all.events.map(i128::from), now.all.events.map(i128::from)) {
+        (Some(before), Some(now)) if now > before => causes.push(counted(now - before, "new event", "new events")),
+        (Some(before), Some(now)) if now < before => causes.push(counted(before - now, "event fewer", "events fewer")),
+        _ => {}
     }
     causes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn totals(events: Option<i64>) -> Totals {
+        let all = Owed { events, amount_exact: "1".to_owned(), amount: "1.00".to_owned() };
+        Totals { all, departments: BTreeMap::new() }
+    }
+
+    #[test]
+    fn a_number_of_events_that_is_not_known_is_no_cause() {
+        let causes = |before, now| recorded_causes(Since::default(), &totals(before), &totals(now));
+        assert_eq!(causes(Some(3), Some(5)), ["2 new events"]);
+        assert_eq!(causes(Some(5), Some(4)), ["1 event fewer"]);
+        for (before, now) in [(None, Some(5)), (Some(5), None), (None, None), (Some(5), Some(5))] {
+            assert_eq!(causes(before, now), Vec::<String>::new(), "{before:?} {now:?}");
+        }
+    }
 }

@@ -16,6 +16,7 @@ use crate::domain::period::Month;
 use crate::ledger::LedgerError;
 use crate::ledger::departments::DepartmentsAppended;
 use crate::ledger::prices::PricesAppended;
+use crate::ledger::since::Since;
 use crate::ledger::watch::Watch;
 use crate::render::json::Document;
 use crate::report::by::Dimension;
@@ -166,13 +167,15 @@ impl Books {
     ) -> Result<Reports, BooksError> {
         let period = inputs.month.period();
         let request = Request { now: Some(act.now), basis: Basis::Sums, ..Request::of(period) };
-        let (statement, entry, (before, after)) = self.proved(&request, inputs.month, observer)?;
+        let earlier = Earlier::of(&inputs.out)?;
+        let Proved { statement, entry, outside, since } =
+            self.proved(&request, inputs.month, earlier.as_ref(), observer)?;
         let (roi, savings) = statement.with_files(inputs)?;
         let mut reports = Reports {
             summary: statement.report("summary", &[])?,
             unpriced: statement.report("unpriced", &[])?,
             coverage: coverage(&statement, period)?,
-            outside: Outside { before, after },
+            outside,
             files: 0,
             entry,
             change: None,
@@ -182,8 +185,8 @@ impl Books {
         };
         let by_department = reports.statement.report("chargeback", &[Dimension::Department])?;
         let detail = reports.statement.report("chargeback", &DETAIL)?;
-        let (earlier, totals) = (Earlier::of(&inputs.out), Totals::of(&by_department));
-        reports.change = MonthChange::since(earlier.as_ref(), totals.clone(), &self.ledger.snapshot()?)?;
+        let totals = Totals::of(&by_department);
+        reports.change = MonthChange::since(earlier.as_ref(), since, totals.clone());
         let outputs = outputs(&reports, &by_department, &detail, savings.as_ref())?;
         let files = watched(observer, |watch| input_files(inputs, imported, watch))?;
         // Everything is made: only now is anything written, and then to the end, as half of the files would be no month.
@@ -198,26 +201,33 @@ impl Books {
         Ok(reports)
     }
 
-    /// Proves what a month is billed from, and makes its statement of the same state. With it the number of the newest
-    /// entry, and the events before and after the month.
+    /// Proves what a month is billed from, and reads all that its reports say from the same state.
     fn proved(
         &self,
         request: &Request,
         month: Month,
+        earlier: Option<&Earlier>,
         observer: &dyn Observer,
-    ) -> Result<(Statement, u64, (i64, i64)), BooksError> {
+    ) -> Result<Proved, BooksError> {
         watched(observer, |watch| {
             let snapshot = self.snapshot_for_all()?.watched(watch)?;
             self.prove_month(&snapshot, month)?;
-            let statement = self.statement_on(&snapshot, request)?;
-            Ok((statement, snapshot.head().seq, snapshot.events_outside(month.period())?))
+            let since =
+                earlier.map(|earlier| snapshot.since(earlier.ledger_entry, &earlier.ledger_head)).transpose()?;
+            let (before, after) = snapshot.events_outside(month.period())?;
+            Ok(Proved {
+                statement: self.statement_on(&snapshot, request)?,
+                entry: snapshot.head().seq,
+                outside: Outside { before, after },
+                since: since.flatten(),
+            })
         })
     }
 
     /// Refuses benefits and offers that cannot be read, and files and other reports that the reports would replace,
     /// before anything is imported.
     pub fn check_inputs(&self, inputs: &MonthEnd) -> Result<(), BooksError> {
-        if let Some(earlier) = Earlier::of(&inputs.out) {
+        if let Some(earlier) = Earlier::of(&inputs.out)? {
             let settings = self.settings();
             earlier.expect_month(&inputs.out, inputs.month)?;
             earlier.expect_settings(&inputs.out, settings.currency.code(), settings.calendar.zone_name())?;
@@ -239,6 +249,16 @@ impl Books {
         }
         Ok(())
     }
+}
+
+/// A month that was proved, all of one state.
+struct Proved {
+    statement: Statement,
+    /// The number of the newest entry.
+    entry: u64,
+    outside: Outside,
+    /// What was recorded after the reports that the folder holds.
+    since: Option<Since>,
 }
 
 /// The return on investment, and the savings by offer and by department.

@@ -178,8 +178,8 @@ fn wrong_ids(
     let wrong: u64 = proofs.iter().map(|proof| proof.wrong_lists).sum();
     let mut findings: Vec<Finding> = proofs.into_iter().flat_map(|proof| proof.findings).collect();
     if wrong > 0 {
-        let lists = counted(wrong, "list of ids is", "lists of ids are");
-        findings.push(format!("{lists} not what the events say (tokenbook rebuild makes them anew)"));
+        let lists = counted(wrong, "list of ids differs", "lists of ids differ");
+        findings.push(format!("{lists} from the events (run `tokenbook rebuild`)"));
     }
     Ok(findings)
 }

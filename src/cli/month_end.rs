@@ -65,7 +65,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let month = Month::parse(&arguments.month)
         .map_err(|error| Failure::new(Exit::Usage, format!("{:?} {error}, expected YYYY-MM", arguments.month)))?;
-    let earlier = Earlier::of(&arguments.out);
+    let earlier = Earlier::of(&arguments.out)?;
     let inputs = expand(&arguments.usage, arguments.follow, &session.ledger)
         .map_err(|error| Failure::from(ImportError::Input(error)))?;
     if inputs.contains(&Input::Stdin) {

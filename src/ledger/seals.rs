@@ -1,7 +1,7 @@
 //! Seals: digests of what reports read, and the state of the ledger, which every entry of the chain holds.
 //!
-//! Sums, prices and names can be changed in the file by whoever can write it. A report that read such a change would bill
-//! it, though no entry records it. So each kind of fact, the sums of each month and the tag sets have a digest, and the
+//! Anyone who can write the file can change sums, prices and names in it. A report that read such a change would bill it,
+//! though no entry records it. So each kind of fact, the sums of each month and the tag sets have a digest, and the
 //! digest over all of these stands in the newest entry of the chain. What reads facts, sums or names for an amount makes
 //! their digest again and compares. That is a trip-wire for the state as it is now; the proof of how it came about is
 //! `verify`, which makes sums again from the events.
@@ -179,8 +179,7 @@ fn form(line: &UsageLine, names: &Dictionary) -> Result<Vec<u8>> {
 /// An error if the seals are not those that the newest entry holds. Whatever appends looks at this first, since it seals
 /// what it adds to: a change that nobody recorded must not be sealed along with it.
 pub(super) fn guard(connection: &Connection) -> Result<()> {
-    let state = chain::state(connection)?;
-    if state.is_none_or(|state| state == root(&all(connection).unwrap_or_default())) { Ok(()) } else { Err(altered()) }
+    if chain::state(connection)? == Some(root(&all(connection)?)) { Ok(()) } else { Err(altered()) }
 }
 
 fn altered() -> LedgerError {

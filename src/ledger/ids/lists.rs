@@ -147,3 +147,59 @@ impl Write<'_> {
         lists.write(self.watch()).map(|_| ())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::calendar::Day;
+    use crate::ledger::schema;
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::error::Error;
+
+    /// The lists after ids were written in so many goes, and the hashes that were found on several days.
+    fn after(
+        ids: &[DatedHash],
+        goes: usize,
+    ) -> std::result::Result<(Vec<(i64, Vec<u8>)>, BTreeSet<i64>), Box<dyn Error>> {
+        let connection = Connection::open_in_memory()?;
+        schema::create(&connection)?;
+        let mut lists = IdLists::new(&connection)?;
+        let mut suspects = BTreeSet::new();
+        for part in ids.chunks(ids.len().div_ceil(goes)) {
+            lists.add(part);
+            let found = lists.write(&Watch::default())?;
+            suspects.extend(found.iter().flatten().map(|key| key.hash()));
+        }
+        let mut statement = connection.prepare("SELECT bucket, ids FROM id_bucket ORDER BY bucket")?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok((rows.collect::<rusqlite::Result<_>>()?, suspects))
+    }
+
+    #[test]
+    fn the_lists_do_not_depend_on_how_often_they_are_written() -> std::result::Result<(), Box<dyn Error>> {
+        // Few hashes in few buckets, so that many stand on several days.
+        let mut seed = 20_261_129_u64;
+        let mut below = |most: u64| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            i64::try_from((seed >> 33) % most)
+        };
+        let mut ids = Vec::new();
+        for _ in 0..3_000 {
+            let (bucket, rest, day) = (below(40)?, below(60)?, below(25)?);
+            let day = Day::from_number(20_700 + day).ok_or("no such day")?;
+            ids.push(DatedHash::of(EventKey::new(day, bucket << super::super::REST_BITS | rest)));
+        }
+        let mut days: BTreeMap<i64, BTreeSet<u64>> = BTreeMap::new();
+        for id in &ids {
+            days.entry(id.hash()).or_default().insert(id.day());
+        }
+        let expected: BTreeSet<i64> = days.iter().filter(|(_, days)| days.len() > 1).map(|(hash, _)| *hash).collect();
+        assert!(expected.len() > 100 && expected.len() < days.len(), "{} of {}", expected.len(), days.len());
+        let (whole, found) = after(&ids, 1)?;
+        assert_eq!(found, expected);
+        for goes in [2, 3, 7, 100, ids.len()] {
+            assert_eq!(after(&ids, goes)?, (whole.clone(), expected.clone()), "{goes}");
+        }
+        Ok(())
+    }
+}
