@@ -61,7 +61,7 @@ CREATE TABLE tag_set (
     payer INTEGER NOT NULL REFERENCES tag_set (id)
 ) STRICT;
 
--- One file that brought events: lines = header + blank + accepted + duplicates + quarantined.
+-- One file that was read and is not the very same as one before: lines = header + blank + accepted + duplicates + quarantined.
 CREATE TABLE import (
     id          INTEGER PRIMARY KEY,
     entry       INTEGER NOT NULL UNIQUE REFERENCES entry (seq),
@@ -82,6 +82,22 @@ CREATE TABLE import (
     CHECK (lines = header + blank + accepted + duplicates + quarantined)
 ) STRICT;
 
+-- What of an import was there already, by the import that had brought it: events that were duplicates of its events, and
+-- lines that it had set aside alike. Should that import be retracted, this file must come in again.
+CREATE TABLE import_overlap (
+    import  INTEGER NOT NULL REFERENCES import (id),
+    earlier INTEGER NOT NULL REFERENCES import (id),
+    events  INTEGER NOT NULL CHECK (events >= 0),
+    lines   INTEGER NOT NULL CHECK (lines >= 0),
+    PRIMARY KEY (import, earlier),
+    CHECK (earlier < import AND events + lines > 0)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX import_overlap_by_earlier ON import_overlap (earlier);
+
+CREATE TRIGGER import_overlap_refuses_update BEFORE UPDATE ON import_overlap BEGIN SELECT RAISE(ABORT, 'import_overlap is append-only'); END;
+CREATE TRIGGER import_overlap_refuses_delete BEFORE DELETE ON import_overlap BEGIN SELECT RAISE(ABORT, 'import_overlap is append-only'); END;
+
 -- Events appended together, sorted by key. posting_period is NULL where each event posts to its own month.
 CREATE TABLE batch (
     id             INTEGER PRIMARY KEY,
@@ -90,6 +106,8 @@ CREATE TABLE batch (
     events         INTEGER NOT NULL CHECK (events >= 1),
     digest         BLOB    NOT NULL CHECK (length(digest) = 32)
 ) STRICT;
+
+CREATE INDEX batch_by_import ON batch (import);
 
 -- What many events have in common: who issued them, who used what, at which tier.
 -- kind: 0 usage, 1 correction, 2 revision of a record that grew.
@@ -318,7 +336,7 @@ CREATE TABLE department (
     UNIQUE (entry, name)
 ) STRICT;
 
--- One cost report of a provider that brought something: lines = its rows + duplicates.
+-- One cost report of a provider that was read and is not the very same as one before: lines = its rows + duplicates.
 CREATE TABLE cost_import (
     id         INTEGER PRIMARY KEY,
     entry      INTEGER NOT NULL UNIQUE REFERENCES entry (seq),
@@ -380,15 +398,46 @@ CREATE TABLE quarantine (
     kept     TEXT    NOT NULL
 ) STRICT;
 
--- What became of a quarantined line. outcome: 1 its event was imported, 2 discarded with a reason.
+-- What became of a quarantined line; of several entries the last one holds. outcome: 1 its event was imported, 2 discarded
+-- with a reason, 3 open again since that event was retracted, 4 retracted with the import that set it aside.
 CREATE TABLE quarantine_outcome (
-    quarantine INTEGER PRIMARY KEY REFERENCES quarantine (id),
+    quarantine INTEGER NOT NULL REFERENCES quarantine (id),
     entry      INTEGER NOT NULL REFERENCES entry (seq),
-    outcome    INTEGER NOT NULL CHECK (outcome IN (1, 2)),
-    reason     TEXT    NOT NULL
+    outcome    INTEGER NOT NULL CHECK (outcome BETWEEN 1 AND 4),
+    reason     TEXT    NOT NULL,
+    PRIMARY KEY (quarantine, entry)
+) STRICT, WITHOUT ROWID;
+
+-- What was taken back: an import of usage or of costs, all of it (whole = 1) or some events. Its rows stay, and nothing
+-- counts them. The import can be made again.
+CREATE TABLE retraction (
+    id          INTEGER PRIMARY KEY,
+    entry       INTEGER NOT NULL UNIQUE REFERENCES entry (seq),
+    import      INTEGER REFERENCES import (id),
+    cost_import INTEGER REFERENCES cost_import (id),
+    whole       INTEGER NOT NULL CHECK (whole IN (0, 1)),
+    reason      TEXT    NOT NULL CHECK (reason <> ''),
+    CHECK ((import IS NULL) <> (cost_import IS NULL) AND (whole = 1 OR import IS NOT NULL))
 ) STRICT;
 
--- The same facts with names instead of numbers, for any SQLite tool. A revision has what was added to its event only.
+CREATE INDEX retraction_by_import ON retraction (import);
+
+-- Events taken back one by one: those that were named, and revisions of other imports that tell what was added to a state
+-- that was taken back.
+CREATE TABLE retracted_event (
+    key        INTEGER PRIMARY KEY,
+    retraction INTEGER NOT NULL REFERENCES retraction (id)
+) STRICT;
+
+CREATE INDEX retracted_event_by_retraction ON retracted_event (retraction);
+
+CREATE TRIGGER retraction_refuses_update BEFORE UPDATE ON retraction BEGIN SELECT RAISE(ABORT, 'retraction is append-only'); END;
+CREATE TRIGGER retraction_refuses_delete BEFORE DELETE ON retraction BEGIN SELECT RAISE(ABORT, 'retraction is append-only'); END;
+CREATE TRIGGER retracted_event_refuses_update BEFORE UPDATE ON retracted_event BEGIN SELECT RAISE(ABORT, 'retracted_event is append-only'); END;
+CREATE TRIGGER retracted_event_refuses_delete BEFORE DELETE ON retracted_event BEGIN SELECT RAISE(ABORT, 'retracted_event is append-only'); END;
+
+-- The same facts with names instead of numbers, for any SQLite tool, without what was retracted. A revision has what was
+-- added to its event only.
 CREATE VIEW usage AS
 SELECT e.id                                   AS event_id,
        CASE c.kind WHEN 0 THEN 'usage' WHEN 1 THEN 'correction' ELSE 'revision' END AS kind,
@@ -421,7 +470,9 @@ JOIN import i ON i.id = b.import
 JOIN source s ON s.id = c.source
 JOIN model m ON m.id = c.model
 JOIN service_tier t ON t.id = c.tier
-JOIN tag_set g ON g.id = c.tag_set;
+JOIN tag_set g ON g.id = c.tag_set
+WHERE NOT EXISTS (SELECT 1 FROM retraction r WHERE r.import = b.import AND r.whole = 1)
+  AND NOT EXISTS (SELECT 1 FROM retracted_event x WHERE x.key = e.key);
 
 CREATE VIEW usage_by_day AS
 SELECT date(d.day * 86400, 'unixepoch')       AS day,

@@ -100,6 +100,15 @@ CREATE TABLE import (
     CHECK (lines = header + blank + accepted + duplicates + quarantined)
 ) STRICT;
 
+CREATE TABLE import_overlap (
+    import  INTEGER NOT NULL REFERENCES import (id),
+    earlier INTEGER NOT NULL REFERENCES import (id),
+    events  INTEGER NOT NULL CHECK (events >= 0),
+    lines   INTEGER NOT NULL CHECK (lines >= 0),
+    PRIMARY KEY (import, earlier),
+    CHECK (earlier < import AND events + lines > 0)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE ledger (
     id          INTEGER PRIMARY KEY CHECK (id = 1),
     currency    TEXT    NOT NULL CHECK (length(currency) = 3),
@@ -174,10 +183,26 @@ CREATE TABLE quarantine (
 ) STRICT;
 
 CREATE TABLE quarantine_outcome (
-    quarantine INTEGER PRIMARY KEY REFERENCES quarantine (id),
+    quarantine INTEGER NOT NULL REFERENCES quarantine (id),
     entry      INTEGER NOT NULL REFERENCES entry (seq),
-    outcome    INTEGER NOT NULL CHECK (outcome IN (1, 2)),
-    reason     TEXT    NOT NULL
+    outcome    INTEGER NOT NULL CHECK (outcome BETWEEN 1 AND 4),
+    reason     TEXT    NOT NULL,
+    PRIMARY KEY (quarantine, entry)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE retracted_event (
+    key        INTEGER PRIMARY KEY,
+    retraction INTEGER NOT NULL REFERENCES retraction (id)
+) STRICT;
+
+CREATE TABLE retraction (
+    id          INTEGER PRIMARY KEY,
+    entry       INTEGER NOT NULL UNIQUE REFERENCES entry (seq),
+    import      INTEGER REFERENCES import (id),
+    cost_import INTEGER REFERENCES cost_import (id),
+    whole       INTEGER NOT NULL CHECK (whole IN (0, 1)),
+    reason      TEXT    NOT NULL CHECK (reason <> ''),
+    CHECK ((import IS NULL) <> (cost_import IS NULL) AND (whole = 1 OR import IS NOT NULL))
 ) STRICT;
 
 CREATE TABLE rule (
@@ -321,6 +346,14 @@ CREATE TABLE usage_monthly_meter (
     PRIMARY KEY (month, posting_period, source, tag_set, model, tier, band, meter)
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX batch_by_import ON batch (import);
+
+CREATE INDEX import_overlap_by_earlier ON import_overlap (earlier);
+
+CREATE INDEX retracted_event_by_retraction ON retracted_event (retraction);
+
+CREATE INDEX retraction_by_import ON retraction (import);
+
 CREATE VIEW price_in_force AS
 SELECT book, provider, model, service_tier, meter, prompt_above, currency, nanos_per_million,
        strftime('%Y-%m-%dT%H:%M:%SZ', valid_from / 1000000000, 'unixepoch') AS valid_from,
@@ -371,7 +404,9 @@ JOIN import i ON i.id = b.import
 JOIN source s ON s.id = c.source
 JOIN model m ON m.id = c.model
 JOIN service_tier t ON t.id = c.tier
-JOIN tag_set g ON g.id = c.tag_set;
+JOIN tag_set g ON g.id = c.tag_set
+WHERE NOT EXISTS (SELECT 1 FROM retraction r WHERE r.import = b.import AND r.whole = 1)
+  AND NOT EXISTS (SELECT 1 FROM retracted_event x WHERE x.key = e.key);
 
 CREATE VIEW usage_by_day AS
 SELECT date(d.day * 86400, 'unixepoch')       AS day,
@@ -431,6 +466,10 @@ CREATE TRIGGER event_meter_refuses_delete BEFORE DELETE ON event_meter BEGIN SEL
 
 CREATE TRIGGER event_meter_refuses_update BEFORE UPDATE ON event_meter BEGIN SELECT RAISE(ABORT, 'event_meter is append-only'); END;
 
+CREATE TRIGGER import_overlap_refuses_delete BEFORE DELETE ON import_overlap BEGIN SELECT RAISE(ABORT, 'import_overlap is append-only'); END;
+
+CREATE TRIGGER import_overlap_refuses_update BEFORE UPDATE ON import_overlap BEGIN SELECT RAISE(ABORT, 'import_overlap is append-only'); END;
+
 CREATE TRIGGER import_refuses_delete BEFORE DELETE ON import BEGIN SELECT RAISE(ABORT, 'import is append-only'); END;
 
 CREATE TRIGGER import_refuses_update BEFORE UPDATE ON import BEGIN SELECT RAISE(ABORT, 'import is append-only'); END;
@@ -466,6 +505,14 @@ CREATE TRIGGER quarantine_outcome_refuses_update BEFORE UPDATE ON quarantine_out
 CREATE TRIGGER quarantine_refuses_delete BEFORE DELETE ON quarantine BEGIN SELECT RAISE(ABORT, 'quarantine is append-only'); END;
 
 CREATE TRIGGER quarantine_refuses_update BEFORE UPDATE ON quarantine BEGIN SELECT RAISE(ABORT, 'quarantine is append-only'); END;
+
+CREATE TRIGGER retracted_event_refuses_delete BEFORE DELETE ON retracted_event BEGIN SELECT RAISE(ABORT, 'retracted_event is append-only'); END;
+
+CREATE TRIGGER retracted_event_refuses_update BEFORE UPDATE ON retracted_event BEGIN SELECT RAISE(ABORT, 'retracted_event is append-only'); END;
+
+CREATE TRIGGER retraction_refuses_delete BEFORE DELETE ON retraction BEGIN SELECT RAISE(ABORT, 'retraction is append-only'); END;
+
+CREATE TRIGGER retraction_refuses_update BEFORE UPDATE ON retraction BEGIN SELECT RAISE(ABORT, 'retraction is append-only'); END;
 
 CREATE TRIGGER rule_condition_refuses_delete BEFORE DELETE ON rule_condition BEGIN SELECT RAISE(ABORT, 'rule_condition is append-only'); END;
 

@@ -119,8 +119,13 @@ fn every_cost_report_is_imported_once_and_is_no_usage() -> Outcome {
             let (head, costs) = (desk.head()?, desk.count("SELECT count(*) FROM provider_cost")?);
             desk.write("twin", [std::fs::read(&file)?, b"\n".to_vec()].concat())?;
             let again = format!("{costs} costs = 0 added + 0 revised + {costs} duplicates");
-            desk.run(&["costs", "import", "twin"])?.ends(0)?.says(&again)?;
+            desk.run(&["costs", "import", text(&file)?])?.ends(0)?.says(&again)?;
             assert_eq!((desk.head()?, desk.events()?), (head, 0), "nothing new, nothing appended");
+            for _ in 0..2 {
+                desk.run(&["costs", "import", "twin"])?.ends(0)?.says(&again)?;
+                assert_eq!(desk.count("SELECT count(*) FROM provider_cost")?, costs);
+                assert_eq!(desk.count("SELECT count(*) FROM cost_import")?, 2, "that it was read, once");
+            }
             desk.run(&["verify", "--deep"])?.ends(0)?;
             // The same file is no usage, whoever asks.
             assert_ne!(desk.run(&["import", text(&file)?])?.code, Some(0));

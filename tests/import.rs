@@ -33,9 +33,13 @@ fn a_file_imported_twice_is_imported_once() -> Outcome {
     // A twin of another name and another date is the same file; one more blank line makes it another.
     desk.write("twin.csv", usage(0, 100))?;
     desk.run(&["import", "twin.csv"])?.ends(0)?.says(again)?;
+    assert_eq!((desk.head()?, desk.chargeback()?), (head, report.clone()));
     desk.write("longer.csv", usage(0, 100) + "\n")?;
     desk.run(&["import", "longer.csv"])?.ends(0)?.says("1 blank + 0 accepted + 100 duplicates + 0 quarantined\n")?;
-    assert_eq!((desk.head()?, desk.chargeback()?), (head, report));
+    // That it was read stands in the chain, once.
+    let head = desk.head()?;
+    desk.run(&["import", "longer.csv"])?.ends(0)?.says("(the very same file was imported before)")?;
+    assert_eq!((desk.head()?, desk.chargeback()?, desk.events()?), (head, report, 100));
     Ok(())
 }
 

@@ -201,6 +201,7 @@ fn a_key_is_asked_for_and_another_key_is_a_conflict() -> Outcome {
         left_nothing(&desk, &ran.ends(0)?.says("3 duplicates")?)?;
     }
     desk.write("other", "fedcba9876543210")?;
+    desk.write("again", format!("{text}\n\n"))?;
     let ran = desk.run(&["import", "--hash-tag", "user", "--hash-key-file", "other", "again"])?;
     left_nothing(&desk, &ran.ends(5)?)
 }

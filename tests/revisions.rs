@@ -439,6 +439,6 @@ fn an_older_state_is_told_and_one_that_is_neither_is_refused() -> Outcome {
     let says = "has more of some counts and less of others than the ledger (new.jsonl:1, then more.jsonl:1)";
     desk.run(&["import", "mixed.jsonl"])?.ends(5)?.says(says)?.says("input_tokens is 21 in the ledger and 10 here")?;
     desk.run(&["import", "twice.jsonl"])?.ends(5)?.says("is twice in the file with other counts")?;
-    desk.run(&["verify"])?.ends(0)?.says("verified: 3 entries, 2 batches, 2 events and 1 revision\n")?;
+    desk.run(&["verify"])?.ends(0)?.says("verified: 4 entries, 2 batches, 2 events and 1 revision\n")?;
     Ok(())
 }

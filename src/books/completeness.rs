@@ -25,6 +25,8 @@ pub struct Caveats {
     pub unallocated_events: i64,
     /// Quarantined lines that may belong to the period.
     pub quarantined_lines: usize,
+    /// Files that may lack events of the period since something was retracted, and were not imported again.
+    pub to_import_again: BTreeSet<String>,
     /// Departments with usage that the registry does not have, where there is one.
     pub unregistered: BTreeSet<String>,
     /// Departments with usage in a month in which the registry says they do not pay.
@@ -37,8 +39,9 @@ pub struct Caveats {
 
 impl Caveats {
     /// Whether there is nothing to solve or waive. A month that is not over is no fault, nor what a vendor does not tell.
-    pub const fn is_clean(&self) -> bool {
-        self.unpriced_events == 0 && self.unallocated_events == 0 && self.quarantined_lines == 0
+    pub fn is_clean(&self) -> bool {
+        let counts = [self.unpriced_events, self.unallocated_events];
+        counts == [0, 0] && self.quarantined_lines == 0 && self.to_import_again.is_empty()
     }
 
     /// Those of numbers that nobody pays by: who pays is no matter.
@@ -62,15 +65,18 @@ impl Caveats {
             let lines = listed(self.quarantined_lines, "quarantined line is", "quarantined lines are");
             sentences.push(format!("{lines} not in the numbers"));
         }
+        if !self.to_import_again.is_empty() {
+            let files = listed(self.to_import_again.len(), "file is", "files are");
+            let again = "to be imported again, since lines of it were duplicates of what was retracted";
+            sentences.push(format!("{files} {again}: {}", named(&self.to_import_again)));
+        }
         for (departments, what) in [
             (&self.unregistered, "not in the registry of departments"),
             (&self.inactive, "not active in the month of their usage, by the registry of departments"),
         ] {
             if !departments.is_empty() {
-                let names: Vec<String> = departments.iter().take(NAMED).map(|name| excerpt(name)).collect();
-                let more = if departments.len() > NAMED { ", …" } else { "" };
                 let number = listed(departments.len(), "department is", "departments are");
-                sentences.push(format!("{number} {what}: {}{more}", names.join(", ")));
+                sentences.push(format!("{number} {what}: {}", named(departments)));
             }
         }
         let untold = self.untold.iter().map(|(format, what)| format!("records of {format} do not tell {what}"));
@@ -82,8 +88,14 @@ impl Caveats {
     }
 }
 
-/// How many departments a caveat names.
+/// How many departments or files a caveat names.
 const NAMED: usize = 8;
+
+fn named(names: &BTreeSet<String>) -> String {
+    let more = if names.len() > NAMED { ", …" } else { "" };
+    let names: Vec<String> = names.iter().take(NAMED).map(|name| excerpt(name)).collect();
+    format!("{}{more}", names.join(", "))
+}
 
 /// What the ledger knows beside usage and prices.
 #[derive(Debug, Clone, Copy)]
@@ -94,6 +106,8 @@ pub struct Known<'a> {
     pub registry: &'a Registry,
     /// The formats of the period's imports, as they are kept with them.
     pub formats: &'a BTreeSet<String>,
+    /// The files that are to be imported again.
+    pub to_repeat: &'a BTreeSet<String>,
 }
 
 /// What caveats say of usage, counted line by line.
@@ -161,6 +175,7 @@ pub fn caveats(counted: &ByDepartment, known: Known<'_>, request: &Request, cale
         unregistered,
         inactive,
         quarantined_lines: known.open.iter().filter(touches).count(),
+        to_import_again: known.to_repeat.clone(),
         untold: known
             .formats
             .iter()

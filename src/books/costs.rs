@@ -102,7 +102,7 @@ impl Books {
     ) -> Result<(CostsAppended, chain::Head), LedgerError> {
         let write = self.ledger.write(|| observer.waiting())?;
         let appended = write.append_costs(facts, costs, act.now, act.actor)?;
-        if appended.added > 0 || !appended.revised.is_empty() {
+        if appended.recorded {
             write.commit()?;
             self.ledger.checkpoint()?;
         } else {

@@ -148,7 +148,9 @@ impl Books {
         let snapshot = self.ledger.snapshot()?;
         let found = snapshot.find(id, source, self.key_hash)?;
         if found.is_empty() {
-            return Err(BooksError::NoEvent(id.to_owned()));
+            let id = id.to_owned();
+            let by: Vec<i64> = snapshot.retractions_of(&id, source, self.key_hash)?.into_iter().collect();
+            return Err(if by.is_empty() { BooksError::NoEvent(id) } else { BooksError::Retracted { id, by } });
         }
         let subject = Subject::of(&snapshot)?;
         found.iter().map(|event| subject.explained(id, event)).collect()

@@ -24,13 +24,12 @@ use crate::import::parse::{self, Context, OnBad, ParseError, Parsed};
 use crate::import::sink::Constants;
 use crate::ledger::append::{Appended, Appender};
 use crate::ledger::conflict::Conflict;
-use crate::ledger::imports::ImportRow;
-use crate::ledger::quarantine::Held;
+use crate::ledger::imports::{ImportRow, Standing};
 use crate::ledger::summarise::PlacedBatch;
 use crate::ledger::transaction::Write;
 use crate::ledger::{LedgerError, chain};
 use crate::text::problem::{Problem, counted, listed};
-use kept::{facts, held};
+use kept::{NewLines, facts, held, is_to_be_recorded};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
 
@@ -57,6 +56,8 @@ pub struct ImportOutcome {
     pub duplicates: u64,
     /// Of those, older states of records that the ledger has more of.
     pub older: u64,
+    /// New events that were retracted before, and count again.
+    pub returned: u64,
     /// Lines set aside.
     pub quarantined: u64,
     /// What was read of a vendor's pages.
@@ -311,18 +312,19 @@ impl Books {
             }
             other => ImportError::Ledger(other),
         })?;
-        let (held, open) = self.new_lines(&parsed, options, context).map_err(ImportError::Ledger)?;
+        let NewLines { held, open, known } = self.new_lines(&parsed, options, context).map_err(ImportError::Ledger)?;
         let (write, appended) = match appended {
             Some((write, appended)) => (Some(write), appended),
-            None if held.is_empty() => (None, Appended::default()),
+            None if parsed.bad.is_empty() => (None, Appended::default()),
             None => (Some(self.ledger.write(|| {}).map_err(ImportError::Ledger)?), Appended::default()),
         };
+        let appended = appended.knowing(known);
         let facts = facts(file, options, &parsed);
         let parsed_digest = parsed.digest;
         let doubts = self.doubts(file, options, context)?;
         if let Some(write) = write
             && (options.run == Run::Real || self.ledger.is_rehearsing())
-            && (appended.accepted > 0 || !held.is_empty())
+            && is_to_be_recorded(&write, &facts, &appended, (&held, parsed.digest.left)).map_err(ImportError::Ledger)?
         {
             write.record_import(&facts, &appended, &held, act.now, act.actor).map_err(ImportError::Ledger)?;
             write.commit().map_err(ImportError::Ledger)?;
@@ -339,6 +341,7 @@ impl Books {
             revisions: appended.revisions,
             duplicates: appended.duplicates,
             older: appended.older,
+            returned: appended.returned,
             quarantined: parsed.counts.bad,
             pages: parsed.pages,
             left: parsed_digest.left,
@@ -353,26 +356,22 @@ impl Books {
         })
     }
 
-    /// The bad lines that are not in the quarantine yet, and how many of all wait for a decision.
-    fn new_lines(
-        &self,
-        parsed: &Parsed,
-        options: &ImportOptions,
-        context: &Context,
-    ) -> Result<(Vec<Held>, u64), LedgerError> {
+    /// The bad lines that are not in the quarantine yet, how many of all wait for a decision, and which imports had the others.
+    fn new_lines(&self, parsed: &Parsed, options: &ImportOptions, context: &Context) -> Result<NewLines, LedgerError> {
+        let mut lines = NewLines::default();
         if parsed.bad.is_empty() {
-            return Ok((Vec::new(), 0));
+            return Ok(lines);
         }
         let known = self.ledger.known_lines(&options.source)?;
-        let (mut new, mut open) = (Vec::new(), 0);
         for line in parsed.bad.iter().map(|bad| held(bad, context)) {
-            let state = known.is_open(&line);
-            open += u64::from(state.unwrap_or(true));
-            if state.is_none() {
-                new.push(line);
+            let state = known.get(&line);
+            lines.open += u64::from(state.is_none_or(|state| state.is_open));
+            match state {
+                Some(state) => *lines.known.entry(state.import).or_default() += 1,
+                None => lines.held.push(line),
             }
         }
-        Ok((new, open))
+        Ok(lines)
     }
 
     fn context(&self, options: &ImportOptions, now: Timestamp) -> Context {
@@ -407,7 +406,7 @@ impl Books {
         let Input::File(path) = input else { return Ok(None) };
         let Ok(metadata) = std::fs::metadata(path) else { return Ok(None) };
         let snapshot = self.ledger.snapshot().map_err(ImportError::Ledger)?;
-        let candidates = snapshot.imports_of_size(metadata.len()).map_err(ImportError::Ledger)?;
+        let candidates = snapshot.imports_of_size(metadata.len(), Standing::Whole).map_err(ImportError::Ledger)?;
         let alike = |import: &ImportRow| {
             let format = options.format.and_then(named).is_none_or(|format| format.stored == import.format);
             let bad = import.quarantined == 0 || options.quarantine != Quarantine::Refuse;
@@ -433,6 +432,7 @@ impl Books {
             revisions: 0,
             duplicates: count(import.accepted) + count(import.duplicates),
             older: 0,
+            returned: 0,
             quarantined: count(import.quarantined),
             pages: Pages::None,
             left: 0,
@@ -449,7 +449,7 @@ impl Books {
 
     /// Another source that has brought a file of this digest.
     fn other_source(&self, options: &ImportOptions, file: &FileDigest) -> Result<Option<String>, LedgerError> {
-        let imports = self.ledger.snapshot()?.imports_of_size(file.bytes)?;
+        let imports = self.ledger.snapshot()?.imports_of_size(file.bytes, Standing::Counted)?;
         let other = imports.into_iter().find(|import| import.digest == file.digest && import.source != options.source);
         Ok(other.map(|import| import.source))
     }

@@ -24,6 +24,7 @@ pub mod prices;
 mod reading;
 pub mod record;
 pub mod reports;
+pub mod retract;
 pub mod rules;
 pub mod savings;
 pub mod unserved;
@@ -146,6 +147,14 @@ pub enum BooksError {
     /// No event has an id.
     #[error("no event has the id {0:?}")]
     NoEvent(String),
+    /// The events of an id were taken back.
+    #[error("the event with the id {id:?} was retracted, by {}", entries_of(.by))]
+    Retracted {
+        /// The id.
+        id: String,
+        /// The entries that took them back.
+        by: Vec<i64>,
+    },
     /// A file could not be written or read.
     #[error("{path}: {error}")]
     Io {
@@ -154,6 +163,11 @@ pub enum BooksError {
         /// What the system says.
         error: std::io::Error,
     },
+}
+
+fn entries_of(entries: &[i64]) -> String {
+    let entries: Vec<String> = entries.iter().map(|entry| format!("entry {entry}")).collect();
+    entries.join(" and ")
 }
 
 impl BooksError {

@@ -114,6 +114,9 @@ fn recorded_causes(since: Since, before: &Totals, now: &Totals) -> Vec<String> {
     if since.aliases > 0 {
         causes.push(counted(since.aliases, "alias imported", "aliases imported"));
     }
+    if since.retractions > 0 {
+        causes.push(counted(since.retractions, "retraction", "retractions"));
+    }
     if since.rule_sets > 0 {
         causes.push("rules changed".to_owned());
     }

@@ -25,7 +25,7 @@ use crate::report::savings::{By, Offers};
 use crate::sheet::{Cell, Sheet};
 use crate::text::problem::Problem;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// What a month end is made from.
@@ -393,6 +393,7 @@ struct SummaryFile<'a> {
     unpriced_events: i64,
     unallocated_events: i64,
     quarantined_lines: usize,
+    files_to_import_again: &'a BTreeSet<String>,
     sources: Vec<SourceCoverage<'a>>,
     events_outside_the_month: Outside,
     summary: Document<'a>,
@@ -427,6 +428,7 @@ fn summary_file(reports: &Reports) -> Result<Vec<u8>, BooksError> {
         unpriced_events: caveats.unpriced_events,
         unallocated_events: caveats.unallocated_events,
         quarantined_lines: caveats.quarantined_lines,
+        files_to_import_again: &caveats.to_import_again,
         sources,
         events_outside_the_month: reports.outside,
         summary: Document(&reports.summary),

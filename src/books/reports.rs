@@ -147,6 +147,7 @@ impl Books {
     pub(super) fn statement_on(&self, snapshot: &Snapshot<'_>, request: &Request) -> Result<Statement, BooksError> {
         snapshot.watch().begin(Stage::Usage, None);
         snapshot.prove_settings()?;
+        snapshot.prove_retractions()?;
         let settings = self.settings();
         let (rows, aliases) = (snapshot.prices()?, snapshot.aliases()?);
         let books = books(&rows, &aliases);
@@ -164,6 +165,7 @@ impl Books {
             open: &snapshot.quarantine()?,
             registry: &snapshot.registry()?,
             formats: &snapshot.formats_of(request.period)?,
+            to_repeat: &snapshot.files_to_repeat(request.period)?,
         };
         let caveats = completeness::caveats(&counted, known, request, settings.calendar);
         let heading = Heading {

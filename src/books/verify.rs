@@ -43,6 +43,8 @@ pub struct Verification {
     pub events: u64,
     /// Revisions: what later states of records that grow have added.
     pub revisions: u64,
+    /// Events that were taken back, which stay and do not count.
+    pub retracted: u64,
     /// The head.
     pub head: chain::Head,
     /// What is wrong; empty when all is as it was made.
@@ -83,12 +85,10 @@ impl Books {
         let mut proofs = self.prove_days(snapshot, &days)?;
         let events = proofs.iter().map(|day| day.events).sum();
         let revisions = proofs.iter().map(|day| day.revisions).sum();
+        let retracted = proofs.iter().map(|day| day.retracted).sum();
         let mut findings: Vec<Finding> = proofs.iter().flat_map(|day| day.findings.iter().cloned()).collect();
         watch.begin(Stage::Ids, sealed);
-        let mut strays = Strays::default();
-        for day in &mut proofs {
-            strays.extend(std::mem::take(&mut day.strays));
-        }
+        let strays = Strays::of_all(proofs.iter_mut().map(|day| std::mem::take(&mut day.strays)));
         findings.extend(wrong_ids(&readers, days_of_events, &strays, events)?);
         watch.begin(Stage::Sums, None);
         findings.extend(snapshot.stray_sums(days_of_events)?);
@@ -109,6 +109,7 @@ impl Books {
             batches: proof.batches,
             events,
             revisions,
+            retracted,
             head: snapshot.head().clone(),
             findings,
         })

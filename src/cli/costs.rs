@@ -2,10 +2,11 @@
 
 use super::Session;
 use crate::cli::failure::{Exit, Failure};
-use crate::cli::options::{counted, grouped};
+use crate::cli::options::{OutputOptions, counted, grouped, reason_of};
 use std::path::PathBuf;
 use tokenbook::books::costs::{CostOptions, CostOutcome};
 use tokenbook::books::import::{DEFAULT_SOURCE, ImportError};
+use tokenbook::books::retract::CostsTaken;
 use tokenbook::domain::calendar::Calendar;
 use tokenbook::domain::name::Name;
 use tokenbook::import::costs::{COST_FORMATS, named};
@@ -23,6 +24,23 @@ pub struct Arguments {
 enum Command {
     /// Import cost reports of providers: each file whole or not at all, kept apart from usage
     Import(ImportArguments),
+    /// List the imports of costs: when, by whom, which file, and what became of its lines
+    List {
+        #[command(flatten)]
+        output: OutputOptions,
+    },
+    /// Take a wrong import of costs back: what it replaced holds again
+    Retract {
+        /// The entry of the import, as `costs list` shows it
+        #[arg(value_name = "ENTRY")]
+        entry: i64,
+        /// Why; it is kept in the ledger's chain
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// Say what would be taken back, and change nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -50,7 +68,42 @@ fn format_names() -> clap::builder::PossibleValuesParser {
 }
 
 pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
-    let Command::Import(arguments) = &arguments.command;
+    match &arguments.command {
+        Command::Import(arguments) => import(arguments, session),
+        Command::List { output } => {
+            let sheet = session.read()?.cost_import_list()?;
+            output.put(&sheet, session)?;
+            Ok(Exit::Done)
+        }
+        Command::Retract { entry, reason, dry_run } => retract(*entry, reason, *dry_run, session),
+    }
+}
+
+fn retract(entry: i64, reason: &str, dry_run: bool, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
+    let reason = reason_of(reason, "the import is retracted")?;
+    let (taken, head, what) = if dry_run {
+        (session.read()?.plan_costs_retraction(entry)?, None, "would be retracted")
+    } else {
+        let books = session.open()?;
+        let act = session.act();
+        let retracted = session.progress(|progress| books.retract_costs(entry, reason, act, progress))?;
+        (retracted.taken, Some(retracted.head), "retracted")
+    };
+    let CostsTaken { file, lines, again, .. } = &taken;
+    session.say(format!("{what}: {} of {file} (entry {entry})", counted(*lines, "cost", "costs")))?;
+    if !again.is_empty() {
+        session.warn("import these files again: some of their costs may have been duplicates of what was retracted")?;
+        for (entry, file) in again {
+            session.warn(format!("  entry {entry}: {file}"))?;
+        }
+    }
+    if let Some(head) = head {
+        session.tell(format!("ledger head: {} {head}", head.seq))?;
+    }
+    Ok(if again.is_empty() { Exit::Done } else { Exit::Incomplete })
+}
+
+fn import(arguments: &ImportArguments, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let options = options(arguments)?;
     let inputs = expand(&arguments.files, arguments.follow, &session.ledger)
         .map_err(|error| Failure::from(ImportError::Input(error)))?;

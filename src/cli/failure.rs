@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use tokenbook::aggregate::AggregateError;
 use tokenbook::books::BooksError;
 use tokenbook::books::import::{ImportError, LISTED};
+use tokenbook::books::retract::Refused;
 use tokenbook::domain::secret::redacted;
 use tokenbook::import::input::InputError;
 use tokenbook::import::parse::NO_EVENTS;
@@ -249,6 +250,27 @@ impl From<ImportError> for Failure {
     }
 }
 
+impl From<Refused> for Failure {
+    fn from(error: Refused) -> Self {
+        let hint = match error {
+            Refused::Ledger(error) => return error.into(),
+            Refused::NoEntry(_) => "`tokenbook imports list` and `tokenbook costs list` show the entries of imports",
+            Refused::OtherKind { found: "import", .. } => {
+                "an import of usage is taken back by `tokenbook imports retract`"
+            }
+            Refused::OtherKind { found: "cost", .. } => "an import of costs is taken back by `tokenbook costs retract`",
+            Refused::OtherKind { .. } => {
+                "only imports of usage and of costs can be retracted; what follows replaces the rest"
+            }
+            Refused::Already { .. } => "importing the file again undoes a retraction",
+            Refused::NoEvent { .. } => {
+                "ids count letter by letter; `tokenbook explain ID` shows which file brought one"
+            }
+        };
+        Self::new(Exit::Usage, error).hint(hint)
+    }
+}
+
 impl From<BooksError> for Failure {
     fn from(error: BooksError) -> Self {
         match error {
@@ -273,6 +295,8 @@ impl From<BooksError> for Failure {
             BooksError::NoEvent(_) => Self::new(Exit::Usage, error).hint(
                 "ids count letter by letter; --source names who issued it, and without it all are looked through",
             ),
+            BooksError::Retracted { .. } => Self::new(Exit::Usage, error)
+                .hint("what is retracted stays in the ledger and does not count; import the right file"),
             BooksError::Savings(_) => Self::new(Exit::Usage, error),
             BooksError::Io { .. } => Self::new(Exit::Storage, error),
             BooksError::Aggregate(AggregateError::Overflow(_) | AggregateError::Amount(_))

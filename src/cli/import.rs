@@ -338,6 +338,10 @@ fn counts(outcome: &ImportOutcome, options: &ImportOptions) -> String {
         1 => "1 of them has grown since it was imported".to_owned(),
         more => format!("{} of them have grown since they were imported", grouped(more)),
     }));
+    if outcome.returned > 0 {
+        let events = counted(outcome.returned, "event was", "events were");
+        notes.push(format!("{events} retracted before, and count again"));
+    }
     if outcome.left > 0 {
         notes.push(format!("a last line of {} is not whole yet, and was left", counted(outcome.left, "byte", "bytes")));
     }

@@ -12,13 +12,15 @@ use tokenbook::books::import::{
 use tokenbook::domain::calendar::Calendar;
 use tokenbook::domain::hashed_tags::{HashKey, HashedTags};
 use tokenbook::domain::name::Name;
-use tokenbook::domain::tags::{IgnoredTagError, IgnoredTags, Tag};
+use tokenbook::domain::secret::looks_secret;
+use tokenbook::domain::tags::{IgnoredTagError, IgnoredTags, Tag, TagKey};
 use tokenbook::domain::timestamp::Timestamp;
 use tokenbook::import::column_map::ColumnMap;
 use tokenbook::import::input::Input;
 use tokenbook::import::reading::{PromptTokens, Reading};
 use tokenbook::render::{self, RENDERERS, Renderer};
 use tokenbook::sheet::Sheet;
+use tokenbook::text::problem::nearest;
 
 pub use tokenbook::text::problem::{counted, grouped};
 
@@ -116,12 +118,7 @@ impl UsageOptions {
     pub fn to_import(&self, run: Run, session: &Session<'_, '_>) -> Result<ImportOptions, Failure> {
         let source = Name::new(&self.source)
             .map_err(|error| Failure::new(Exit::Usage, format!("--source {:?} {error}", self.source)))?;
-        let tag = |text: &String| {
-            let error = |error| {
-                Failure::new(Exit::Usage, format!("--tag {text:?}: {error}")).hint("such as --tag department=research")
-            };
-            Tag::parse(text).map_err(error)
-        };
+        let tag = |text: &String| tag_of(text, "such as --tag department=research");
         Ok(ImportOptions {
             source: source.to_string(),
             format: self.format()?,
@@ -332,4 +329,28 @@ pub fn refuse_ledger(path: &Path, ledger: &Path) -> Result<(), Failure> {
         }
         _ => Ok(()),
     }
+}
+
+/// A tag as somebody types it. A key that is nearly one of those that say who pays is a slip: it would be another tag, and
+/// nobody would pay by it.
+pub fn tag_of(text: &str, hint: &str) -> Result<Tag, Failure> {
+    let wrong = |error: &dyn std::fmt::Display| Failure::new(Exit::Usage, format!("--tag {text:?}: {error}"));
+    let tag = Tag::parse(text).map_err(|error| wrong(&error).hint(hint))?;
+    let key = tag.key.as_str();
+    match nearest(key, TagKey::OWN_FIELDS).filter(|known| *known != key) {
+        Some(known) => Err(wrong(&format!("the key {key:?} is not {known:?}, expected that or another word"))
+            .hint(format!("write --tag {known}=…; a tag that is really called so can come with the events"))),
+        None => Ok(tag),
+    }
+}
+
+/// A reason that is kept in the chain: said, and no secret. `what` is what it is the reason of.
+pub fn reason_of<'r>(reason: &'r str, what: &str) -> Result<&'r str, Failure> {
+    if reason.trim().is_empty() {
+        return Err(Failure::new(Exit::Usage, format!("--reason is empty, expected why {what}")));
+    }
+    if looks_secret(reason) {
+        return Err(Failure::new(Exit::Usage, "--reason holds a secret key, which the ledger would keep for ever"));
+    }
+    Ok(reason)
 }

@@ -1,9 +1,9 @@
 //! `tokenbook quarantine`: look at the lines that were set aside, and decide on them.
 
 use super::Session;
+use super::options::reason_of;
 use crate::cli::failure::{Exit, Failure};
 use tokenbook::domain::calendar::Day;
-use tokenbook::domain::secret::looks_secret;
 use tokenbook::text::problem::listed;
 
 /// Lines that were set aside: list them, or discard them with a reason
@@ -35,15 +35,7 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
     match &arguments.command {
         Command::List => list(session),
         Command::Discard { numbers, all, reason } => {
-            if reason.trim().is_empty() {
-                return Err(Failure::new(Exit::Usage, "--reason is empty, expected why the lines are given up"));
-            }
-            if looks_secret(reason) {
-                return Err(Failure::new(
-                    Exit::Usage,
-                    "--reason holds a secret key, which the ledger would keep for ever",
-                ));
-            }
+            let reason = reason_of(reason, "the lines are given up")?;
             discard(if *all { None } else { Some(numbers) }, reason, session)
         }
     }

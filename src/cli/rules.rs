@@ -1,7 +1,7 @@
 //! `tokenbook rules`: import rules that find who pays, list them, and try them on usage.
 
 use super::Session;
-use super::options::{OutputOptions, counted};
+use super::options::{OutputOptions, counted, tag_of};
 use crate::cli::failure::{Exit, Failure};
 use std::path::{Path, PathBuf};
 use tokenbook::books::rules::{Change, RulesImported, Sample, Shown, spelled};
@@ -202,9 +202,7 @@ fn name(option: &str, text: &str) -> Result<Name, Failure> {
 
 fn tag_set(tags: &[String]) -> Result<TagSet, Failure> {
     let tag = |text: &String| {
-        let Tag { key, value } = Tag::parse(text).map_err(|error| {
-            Failure::new(Exit::Usage, format!("--tag {text:?}: {error}")).hint("such as --tag team=search")
-        })?;
+        let Tag { key, value } = tag_of(text, "such as --tag team=search")?;
         Ok((key, value))
     };
     tags.iter().map(tag).collect()

@@ -1,7 +1,7 @@
 //! `tokenbook verify`: prove that the ledger says what was put into it.
 
 use super::Session;
-use super::options::counted;
+use super::options::{counted, grouped};
 use crate::cli::failure::{Exit, Failure};
 use std::path::{Path, PathBuf};
 use tokenbook::books::verify::{Anchor, Depth, Verification};
@@ -41,12 +41,15 @@ const MOST: usize = 100;
 
 /// What was verified, in a line.
 pub fn line(word: &str, verification: &Verification) -> String {
-    let Verification { entries, batches, events, revisions, .. } = verification;
+    let Verification { entries, batches, events, revisions, retracted, .. } = verification;
     let entries = counted(*entries, "entry", "entries");
     let batches = counted(*batches, "batch", "batches");
     let mut events = counted(events - revisions, "event", "events");
     if *revisions > 0 {
         events = format!("{events} and {}", counted(*revisions, "revision", "revisions"));
+    }
+    if *retracted > 0 {
+        events = format!("{events} ({} of them retracted)", grouped(*retracted));
     }
     format!("{word}: {entries}, {batches}, {events}")
 }

@@ -45,6 +45,8 @@ pub struct ProviderCosts {
     /// Who charges, and the source: of these, reports were imported beside lines of the same days that they did not have,
     /// and both are in force. The same costs in another grouping count twice.
     pub beside: BTreeSet<(Name, String)>,
+    /// Files of reports that may lack lines since something was retracted, and were not imported again.
+    pub to_import_again: BTreeSet<String>,
 }
 
 impl ProviderCost {

@@ -8,6 +8,7 @@
 
 mod distant;
 mod grow;
+mod outcome;
 mod seal;
 
 use crate::domain::batch::{Batch, Class, NameCounts, Names, Row};
@@ -27,6 +28,7 @@ use crate::ledger::known::{Batches, Known};
 use crate::ledger::payload::BatchSeal;
 use crate::ledger::quarantine;
 use crate::ledger::recount;
+use crate::ledger::retraction::Retracted;
 use crate::ledger::scan::METER_COLUMNS;
 use crate::ledger::summarise::{DaySeal, NewClass, PlacedBatch, PlacedDay, Summariser, Summary, SummedDay};
 use crate::ledger::sums::{Adder, Grain, Months};
@@ -38,6 +40,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeFrom;
 use std::sync::Arc;
+
+pub use outcome::Appended;
 
 const INSERT_METER: &str = "INSERT INTO event_meter (key, meter, quantity) VALUES (?1, ?2, ?3)";
 const NEXT_BATCH: &str = "SELECT coalesce(max(id), 0) + 1 FROM batch";
@@ -79,6 +83,8 @@ pub struct Appender<'w> {
     distant: FxHashSet<EventKey>,
     stored: Stored<'w>,
     known: Known<'w>,
+    /// What was taken back: as if it had never come.
+    retracted: Arc<Retracted>,
     /// Whether most of the last run of rows were there already.
     mostly_known: bool,
     /// How many batches have come.
@@ -96,28 +102,9 @@ pub struct Appender<'w> {
     grown_by: Vec<UsageLine>,
     /// The older states that this file has of records, by the keys of these.
     older: FxHashMap<EventKey, Quantities>,
+    /// How many events were duplicates of those of each batch.
+    repeated: FxHashMap<i64, i64>,
     forms: Option<seal::Forms>,
-}
-
-/// What became of a file's events.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Appended {
-    /// Events that are new, revisions among them.
-    pub accepted: u64,
-    /// Revisions: records that were there and say more now.
-    pub revisions: u64,
-    /// Events that were there with the same content.
-    pub duplicates: u64,
-    /// Of those, states of records that the ledger has more of, which it had not seen.
-    pub older: u64,
-    /// The first day of the new events.
-    pub first_day: Option<Day>,
-    /// The last day of the new events.
-    pub last_day: Option<Day>,
-    /// Quarantined lines whose events were among them.
-    pub(super) resolved: Vec<i64>,
-    /// The batches that were appended.
-    pub(super) seals: Vec<BatchSeal>,
 }
 
 /// What became of one row.
@@ -158,6 +145,7 @@ impl<'w> Appender<'w> {
         write.leave_out_checks(true)?;
         let source = dictionary::source(connection, source_name)?;
         let thresholds = crate::ledger::prices::thresholds(connection)?;
+        let retracted = write.ledger().retracted()?;
         Ok(Self {
             connection,
             ledger: write.ledger(),
@@ -175,11 +163,12 @@ impl<'w> Appender<'w> {
             classes: Vec::new(),
             untold: Vec::new(),
             found_before: false,
-            days: Days::new(connection)?,
-            ids: IdLists::new(connection)?,
+            days: Days::new(connection, &retracted)?,
+            ids: IdLists::new(connection, write.ledger().path())?,
             distant: FxHashSet::default(),
-            stored: Stored::new(connection, source)?,
-            known: Known::new(write.ledger())?,
+            stored: Stored::new(connection, source, &retracted)?,
+            known: Known::new(write.ledger(), &retracted)?,
+            retracted,
             mostly_known: false,
             batches: 0,
             waiting: quarantine::waiting(connection, source_name)?,
@@ -189,6 +178,7 @@ impl<'w> Appender<'w> {
             grown: BTreeMap::new(),
             grown_by: Vec::new(),
             older: FxHashMap::default(),
+            repeated: FxHashMap::default(),
             forms: None,
         })
     }
@@ -254,7 +244,7 @@ impl<'w> Appender<'w> {
             events,
             digest: batch_digest(&self.source_name, &seals),
         });
-        if self.ids.add(&summary.ids) { self.write_ids(&Watch::default()) } else { Ok(()) }
+        self.ids.add(&summary.ids)
     }
 
     /// How many names have numbers.
@@ -287,6 +277,7 @@ impl<'w> Appender<'w> {
     /// What became of the events; an error if any conflicted. Days on which records have grown are read again, watched.
     pub fn finish(mut self, watch: &Watch) -> Result<Appended> {
         self.write_ids(watch)?;
+        self.note_overlaps()?;
         let lines = [self.months, self.grown_months].map(|mut months| months.take());
         let of_lines = lines.iter().flatten().map(|line| line.key.day);
         let changed = of_lines.chain(self.grown.keys().copied()).map(|day| day.month().code()).collect();
@@ -343,13 +334,15 @@ impl<'w> Appender<'w> {
         let same = if self.mostly_known { self.same(batch, run, halves)? } else { Vec::new() };
         let before = self.outcome.duplicates;
         for ((number, row), place) in run.iter().enumerate().zip(places) {
-            if same.get(number) == Some(&true) {
+            if let Some(Some(batch)) = same.get(number) {
                 self.outcome.duplicates += 1;
+                *self.repeated.entry(*batch).or_default() += 1;
                 continue;
             }
             let class = self.class_of(row)?;
             let own = row.key.in_half(half);
             let found = if self.is_new(own) {
+                self.stored.begin_row();
                 self.insert.promise(own);
                 so_far.unwritten.push((row, class.0));
                 Placed::Fresh(own)
@@ -369,6 +362,7 @@ impl<'w> Appender<'w> {
                         self.outcome.resolved.extend(lines);
                     }
                     self.insert_rare(batch, row, key, class.1)?;
+                    self.outcome.returned += u64::from(self.stored.has_passed_retracted());
                 }
                 Placed::Duplicate => self.outcome.duplicates += 1,
                 Placed::Revision(key) => {
@@ -383,8 +377,8 @@ impl<'w> Appender<'w> {
         Ok(())
     }
 
-    /// Which rows of a run are in the ledger, the same.
-    fn same(&mut self, batch: &Batch, run: &[Row], halves: &[Half]) -> Result<Vec<bool>> {
+    /// The batches of the rows of a run that are in the ledger, the same.
+    fn same(&mut self, batch: &Batch, run: &[Row], halves: &[Half]) -> Result<Vec<Option<i64>>> {
         let rows = run.iter().map(|row| Ok((row, self.class_of(row)?))).collect::<Result<Vec<_>>>()?;
         self.known.same(batch, &rows, halves)
     }
@@ -412,6 +406,7 @@ impl<'w> Appender<'w> {
         class: (i64, PromptSize),
         (own, halves): (EventKey, &[Half]),
     ) -> Result<Placed> {
+        self.stored.begin_row();
         let other = own.half().other();
         if halves.contains(&other) {
             let (at, key) = self.walk(own.in_half(other), batch, row, class)?;
@@ -460,7 +455,11 @@ impl<'w> Appender<'w> {
         class: (i64, PromptSize),
         (at, key): (AtKey, EventKey),
     ) -> Result<Placed> {
-        if at == AtKey::Same { Ok(Placed::Duplicate) } else { self.differing(batch_id, batch, row, class, key) }
+        if at == AtKey::Same {
+            *self.repeated.entry(self.stored.batch_met()).or_default() += 1;
+            return Ok(Placed::Duplicate);
+        }
+        self.differing(batch_id, batch, row, class, key)
     }
 
     /// Writes the meters that have no column.

@@ -34,6 +34,8 @@ pub enum Kind {
     Cost,
     /// A map of columns was kept under a name.
     Map,
+    /// An import, or some of its events, was taken back.
+    Retract,
 }
 
 impl Kind {
@@ -48,6 +50,7 @@ impl Kind {
             Self::Department => 19,
             Self::Cost => 20,
             Self::Map => 21,
+            Self::Retract => 24,
         }
     }
 
@@ -63,6 +66,7 @@ impl Kind {
             Self::Department => "department",
             Self::Cost => "cost",
             Self::Map => "map",
+            Self::Retract => "retract",
         }
     }
 
@@ -78,6 +82,7 @@ impl Kind {
             19 => Some(Self::Department),
             20 => Some(Self::Cost),
             21 => Some(Self::Map),
+            24 => Some(Self::Retract),
             _ => None,
         }
     }

@@ -8,12 +8,14 @@ use crate::domain::meter::Meter;
 use crate::domain::quantities::Quantities;
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::dictionary::Numbers;
+use crate::ledger::retraction::Retracted;
 use crate::ledger::revision::History;
 use crate::ledger::scan::{self, METER_COLUMNS};
 use crate::ledger::{LedgerError, Result, fits, sums};
 use rusqlite::{Connection, OptionalExtension, Statement};
 use rustc_hash::FxHashMap;
 use std::fmt;
+use std::sync::Arc;
 
 /// An id that is in the ledger with other content.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,7 +69,7 @@ impl fmt::Display for Difference {
     }
 }
 
-const AT_KEY: &str = "SELECT id, class, input, cache_read, cache_write, cache_write_1h, output, reasoning, at \
+const AT_KEY: &str = "SELECT id, class, input, cache_read, cache_write, cache_write_1h, output, reasoning, at, batch \
     FROM usage_event WHERE key = ?1";
 const METERS_AT_KEY: &str = "SELECT meter, quantity FROM event_meter WHERE key = ?1 ORDER BY meter";
 const HAS_METERS: &str = "SELECT EXISTS (SELECT 1 FROM event_meter WHERE key BETWEEN ?1 AND ?2)";
@@ -83,7 +85,7 @@ const FILE_OF: &str = "SELECT i.file FROM batch b JOIN import i ON i.id = b.impo
 pub(super) enum AtKey {
     /// Nothing: the place is free.
     Nothing,
-    /// An event with another id.
+    /// An event with another id, or one that was taken back.
     Another,
     /// The same event.
     Same,
@@ -106,18 +108,36 @@ pub(super) struct Stored<'w> {
     at_key: Statement<'w>,
     meters_at_key: Statement<'w>,
     source: i64,
+    retracted: Arc<Retracted>,
     /// The source of each class met.
     sources: FxHashMap<i64, i64>,
     /// Days whose events are known to have rare meters, or to have none.
     rare_days: FxHashMap<Day, bool>,
     own: Vec<i64>,
+    /// The batch of the row compared last.
+    batch_met: i64,
+    /// Whether a row with the id, that was taken back, was passed on the way of the row that looks for its place.
+    passed_retracted: bool,
 }
 
 impl<'w> Stored<'w> {
-    pub(super) fn new(connection: &'w Connection, source: i64) -> Result<Self> {
+    pub(super) fn new(connection: &'w Connection, source: i64, retracted: &Arc<Retracted>) -> Result<Self> {
         let (at_key, meters_at_key) = (connection.prepare(AT_KEY)?, connection.prepare(METERS_AT_KEY)?);
         let (sources, rare_days) = (FxHashMap::default(), FxHashMap::default());
-        Ok(Self { connection, at_key, meters_at_key, source, sources, rare_days, own: Vec::new() })
+        let (retracted, own) = (Arc::clone(retracted), Vec::new());
+        let (batch_met, passed_retracted) = (0, false);
+        Ok(Self {
+            connection,
+            at_key,
+            meters_at_key,
+            source,
+            retracted,
+            sources,
+            rare_days,
+            own,
+            batch_met,
+            passed_retracted,
+        })
     }
 
     /// Tells that a batch is this import's own.
@@ -128,6 +148,21 @@ impl<'w> Stored<'w> {
     /// Whether a batch is this import's own.
     pub(super) fn is_own(&self, batch: i64) -> bool {
         self.own.contains(&batch)
+    }
+
+    /// Tells that another row looks for its place.
+    pub(super) const fn begin_row(&mut self) {
+        self.passed_retracted = false;
+    }
+
+    /// The batch of the row that was found.
+    pub(super) const fn batch_met(&self) -> i64 {
+        self.batch_met
+    }
+
+    /// Whether the row passed one of its id that was taken back.
+    pub(super) const fn has_passed_retracted(&self) -> bool {
+        self.passed_retracted
     }
 
     /// Tells that an event with rare meters was added to a day.
@@ -147,6 +182,11 @@ impl<'w> Stored<'w> {
         let Some(found) = rows.next()? else { return Ok(AtKey::Nothing) };
         let same_id = found.get_ref(0)?.as_bytes().is_ok_and(|stored| stored == batch.id(row).as_bytes());
         if !same_id {
+            return Ok(AtKey::Another);
+        }
+        self.batch_met = scan::integer(found, 3 + METER_COLUMNS)?;
+        if self.retracted.has(key, self.batch_met) {
+            self.passed_retracted = true;
             return Ok(AtKey::Another);
         }
         let found_class = scan::integer(found, 1)?;
@@ -240,7 +280,7 @@ impl<'w> Stored<'w> {
 
     fn differing(&mut self, line: u64, id: &str, new: &Whole, (other, why): (EventKey, Why)) -> Result<Conflict> {
         let mut stored = self.event(other)?;
-        let history = History::read(self.connection, other, id)?;
+        let history = History::read(self.connection, &self.retracted, other, id)?;
         stored.quantities = history.now()?;
         let mut differences = Vec::new();
         let mut note = |field, stored: String, new: String| {

@@ -10,13 +10,14 @@
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::chain::Signed;
 use crate::ledger::gather::Gatherer;
+use crate::ledger::retraction::Remembered;
 use crate::ledger::settings::{self, Settings};
 use crate::ledger::transaction::patiently;
 use crate::ledger::{LedgerError, Result, chain, payload, schema};
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fs::{File, Metadata};
 use std::io::{ErrorKind, Read};
@@ -41,6 +42,8 @@ pub struct Ledger {
     settings: Settings,
     /// Whether all that is written is undone in the end, by [`Ledger::rehearse`].
     pub(super) rehearsing: Cell<bool>,
+    /// What was taken back, with the seal it was compared with.
+    pub(super) retracted: RefCell<Option<Remembered>>,
     _open: OpenFile,
 }
 
@@ -109,7 +112,15 @@ impl Ledger {
         })?;
         let settings = settings::read(&connection)?;
         let gatherer = Gatherer::of(&connection)?;
-        Ok(Self { connection, gatherer, path, settings, rehearsing: Cell::new(false), _open: open })
+        Ok(Self {
+            connection,
+            gatherer,
+            path,
+            settings,
+            rehearsing: Cell::new(false),
+            retracted: RefCell::default(),
+            _open: open,
+        })
     }
 
     /// Opens the same file once more for reading: for another thread.

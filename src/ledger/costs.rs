@@ -27,6 +27,8 @@ pub struct CostsAppended {
     /// Lines of the same providers and days that were there and that the report does not have: they stay. Another
     /// grouping of the same costs would count twice.
     pub beside: u64,
+    /// Whether there is an entry of it: it brought something, or is not the very same as a report before.
+    pub recorded: bool,
 }
 
 /// An import of costs as it is kept.
@@ -49,17 +51,20 @@ const INSERT: &str = "INSERT INTO provider_cost (id, import, line, key, provider
     amount, rounded_to) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
 const NEXT_COST: &str = "SELECT coalesce(max(id), 0) + 1 FROM provider_cost";
 const OF_SOURCE: &str = "SELECT c.import, c.line, c.key, c.provider, c.item, c.model, c.from_at, c.until_at, c.currency, \
-    c.amount, c.rounded_to FROM provider_cost c JOIN cost_import i ON i.id = c.import WHERE i.source = ?1 ORDER BY c.id";
+    c.amount, c.rounded_to FROM provider_cost c JOIN cost_import i ON i.id = c.import WHERE i.source = ?1 \
+    AND NOT EXISTS (SELECT 1 FROM retraction r WHERE r.cost_import = i.id) ORDER BY c.id";
 const OF_SPAN: &str = "SELECT c.import, c.line, c.key, c.provider, c.item, c.model, c.from_at, c.until_at, c.currency, \
     c.amount, c.rounded_to, s.name, i.beside FROM provider_cost c JOIN cost_import i ON i.id = c.import \
-    JOIN source s ON s.id = i.source WHERE c.from_at >= ?1 AND c.from_at < ?2 ORDER BY c.id";
+    JOIN source s ON s.id = i.source WHERE c.from_at >= ?1 AND c.from_at < ?2 \
+    AND NOT EXISTS (SELECT 1 FROM retraction r WHERE r.cost_import = i.id) ORDER BY c.id";
 const ALL: &str = "SELECT import, line, key, provider, item, model, from_at, until_at, currency, amount, rounded_to, id \
     FROM provider_cost ORDER BY id";
 const IMPORTS: &str = "SELECT i.id, s.name, i.file, i.format, i.options, i.digest, i.bytes, i.lines, i.empty, \
     i.duplicates, i.beside, i.entry FROM cost_import i JOIN source s ON s.id = i.source ORDER BY i.id";
 
 impl Write<'_> {
-    /// Appends the lines of a report that are new or have another amount. Nothing is appended where there are none.
+    /// Appends the lines of a report that are new or have another amount. Nothing is appended where there are none and the
+    /// very same report was read before.
     pub fn append_costs(
         &self,
         facts: &FileFacts,
@@ -86,7 +91,7 @@ impl Write<'_> {
             }
             new.push((ids.next().ok_or(QuantityOverflow)?, cost));
         }
-        if new.is_empty() {
+        if new.is_empty() && (outcome.duplicates == 0 || has_whole(connection, source, facts)?) {
             return Ok(outcome);
         }
         let is_beside = |cost: &&ProviderCost| {
@@ -107,8 +112,19 @@ impl Write<'_> {
             insert_import(connection, entry, source, &import)?;
             new.iter().try_for_each(|(id, cost)| insert(connection, *id, import.id, cost))
         })?;
+        outcome.recorded = true;
         Ok(outcome)
     }
+}
+
+const WHOLE: &str = "SELECT EXISTS (SELECT 1 FROM cost_import i WHERE i.source = ?1 AND i.digest = ?2 AND i.format = ?3 \
+    AND i.options = ?4 AND NOT EXISTS (SELECT 1 FROM retraction r JOIN cost_import o ON o.id = r.cost_import \
+    WHERE r.entry > i.entry AND o.source = i.source))";
+
+/// Whether an import of the very same report, read in the same way, has brought all of it.
+fn has_whole(connection: &Connection, source: i64, facts: &FileFacts) -> Result<bool> {
+    let values = (source, &facts.digest[..], &facts.format, &facts.options);
+    Ok(connection.query_row(WHOLE, values, |row| row.get(0))?)
 }
 
 /// Whether two lines of one key say the same.
@@ -176,11 +192,72 @@ fn of_source(connection: &Connection, source: i64) -> Result<BTreeMap<String, Pr
     Ok(costs)
 }
 
+/// Reports `i` that had lines of a report `a` which was retracted by `r`, of some time, and were not imported again.
+const TO_REPEAT: &str = "SELECT DISTINCT i.file FROM retraction r JOIN cost_import a ON a.id = r.cost_import \
+    JOIN cost_import i ON i.source = a.source AND i.entry > a.entry AND i.entry < r.entry AND i.duplicates > 0 \
+    WHERE (i.digest, i.format, i.options) <> (a.digest, a.format, a.options) \
+    AND EXISTS (SELECT 1 FROM provider_cost c WHERE c.import = a.id AND c.from_at >= ?1 AND c.from_at < ?2) \
+    AND NOT EXISTS (SELECT 1 FROM retraction w WHERE w.cost_import = i.id) \
+    AND NOT EXISTS (SELECT 1 FROM cost_import j WHERE j.source = i.source AND j.entry > r.entry \
+    AND (j.digest = i.digest OR j.file = i.file AND j.lines >= i.lines AND i.file <> '-') \
+    AND NOT EXISTS (SELECT 1 FROM retraction w WHERE w.cost_import = j.id))";
+
+/// An import of costs, with who made it and when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CostImportMade {
+    /// Its entry of the chain.
+    pub entry: i64,
+    /// When it was made.
+    pub at: Timestamp,
+    /// Who made it.
+    pub actor: String,
+    /// Whose report it is.
+    pub source: String,
+    /// The file.
+    pub file: String,
+    /// The format's name.
+    pub format: String,
+    /// Lines of cost.
+    pub lines: i64,
+    /// Lines that were there alike.
+    pub duplicates: i64,
+    /// The entry that took it back.
+    pub retracted: Option<i64>,
+}
+
+const MADE: &str = "SELECT i.entry, e.at, e.actor, s.name, i.file, i.format, i.lines, i.duplicates, r.entry \
+    FROM cost_import i JOIN entry e ON e.seq = i.entry JOIN source s ON s.id = i.source \
+    LEFT JOIN retraction r ON r.cost_import = i.id ORDER BY i.id";
+
 impl Snapshot<'_> {
-    /// The lines in force, as they were appended, whose span begins at one instant or later, and before another; by source
+    /// Every import of costs, in the order they were made.
+    pub fn cost_imports_made(&self) -> Result<Vec<CostImportMade>> {
+        let mut statement = self.connection().prepare(MADE)?;
+        let mut rows = statement.query([])?;
+        let mut imports = Vec::new();
+        while let Some(row) = rows.next()? {
+            imports.push(CostImportMade {
+                entry: row.get(0)?,
+                at: chain::instant(row.get(1)?)?,
+                actor: row.get(2)?,
+                source: row.get(3)?,
+                file: row.get(4)?,
+                format: row.get(5)?,
+                lines: row.get(6)?,
+                duplicates: row.get(7)?,
+                retracted: row.get(8)?,
+            });
+        }
+        Ok(imports)
+    }
+}
+
+impl Snapshot<'_> {
+    /// The lines in force, as they were appended and not taken back, whose span begins at one instant or later, and before another; by source
     /// and key.
     pub fn provider_costs(&self, from: Timestamp, until: Timestamp) -> Result<ProviderCosts> {
         self.prove_facts(Kind::Cost, &payloads(self.connection())?)?;
+        self.prove_retractions()?;
         let mut statement = self.connection().prepare(OF_SPAN)?;
         let mut rows = statement.query([from.nanos(), until.nanos()])?;
         let mut costs: BTreeMap<(String, String), (Brought, ProviderCost)> = BTreeMap::new();
@@ -190,7 +267,10 @@ impl Snapshot<'_> {
             costs.insert((row.get(11)?, cost.key.clone()), (brought, cost));
         }
         let beside = beside(costs.iter().map(|((source, _), (brought, cost))| (source.as_str(), *brought, cost)));
-        Ok(ProviderCosts { lines: costs.into_values().map(|(_, cost)| cost).collect(), beside })
+        let mut statement = self.connection().prepare(TO_REPEAT)?;
+        let files = statement.query_map([from.nanos(), until.nanos()], |row| row.get(0))?;
+        let to_import_again = files.collect::<rusqlite::Result<_>>()?;
+        Ok(ProviderCosts { lines: costs.into_values().map(|(_, cost)| cost).collect(), beside, to_import_again })
     }
 }
 

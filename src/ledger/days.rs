@@ -7,10 +7,12 @@ use crate::domain::calendar::Day;
 use crate::domain::key::{EventKey, Half};
 use crate::ledger::Result;
 use crate::ledger::hash_filter::HashFilter;
+use crate::ledger::retraction::Retracted;
 use rusqlite::{Connection, Statement};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 const EVENTS_OF_DAY: &str = "SELECT coalesce(sum(events), 0) FROM usage_daily WHERE day = ?1";
+const ROWS_OF_DAY: &str = "SELECT count(*) FROM usage_event WHERE key BETWEEN ?1 AND ?2";
 const ANY: &str = "SELECT 1 FROM usage_event WHERE key BETWEEN ?1 AND ?2";
 
 /// An event goes to the late half of a day that has more than so many for each that comes with it: few of them fall on
@@ -23,6 +25,8 @@ const FILTER_BYTES: usize = 32 << 20;
 pub(super) struct Days<'w> {
     connection: &'w Connection,
     any: Statement<'w>,
+    /// Whether rows stand that no sum counts.
+    retracted: bool,
     known: FxHashMap<Day, Known>,
     /// The days with events in their late half.
     late: FxHashSet<Day>,
@@ -37,9 +41,10 @@ enum Known {
 }
 
 impl<'w> Days<'w> {
-    pub(super) fn new(connection: &'w Connection) -> Result<Self> {
+    pub(super) fn new(connection: &'w Connection, retracted: &Retracted) -> Result<Self> {
         let any = connection.prepare(ANY)?;
-        Ok(Self { connection, any, known: FxHashMap::default(), late: FxHashSet::default() })
+        let (known, late) = (FxHashMap::default(), FxHashSet::default());
+        Ok(Self { connection, any, retracted: !retracted.is_empty(), known, late })
     }
 
     /// Looks at how many events a day has, before any are added to it.
@@ -48,7 +53,13 @@ impl<'w> Days<'w> {
         if self.known.contains_key(&day) {
             return Ok(());
         }
-        let events: i64 = self.connection.query_row(EVENTS_OF_DAY, [day.number()], |row| row.get(0))?;
+        let (first, last) = EventKey::range_of(day);
+        // Rows that were taken back are in no sum, and stand there all the same.
+        let events: i64 = if self.retracted {
+            self.connection.query_row(ROWS_OF_DAY, [first.number(), last.number()], |row| row.get(0))?
+        } else {
+            self.connection.query_row(EVENTS_OF_DAY, [day.number()], |row| row.get(0))?
+        };
         let events = usize::try_from(events).unwrap_or(0);
         // Of an empty day all hashes are known from the start.
         let known = if events == 0 { Known::Hashes(HashFilter::default()) } else { Known::Events(events) };

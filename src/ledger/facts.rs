@@ -7,7 +7,8 @@
 use crate::ledger::chain::{Entry, Kind};
 use crate::ledger::verify::Finding;
 use crate::ledger::{
-    Result, aliases, costs, departments, imports, maps, payload, prices, quarantine, rules, schema, settings,
+    Result, aliases, costs, departments, imports, maps, payload, prices, quarantine, retraction, rules, schema,
+    settings,
 };
 use crate::text::problem::counted;
 use rusqlite::Connection;
@@ -72,11 +73,11 @@ impl Fact {
 }
 
 /// Every kind of entry that this version makes.
-pub(super) const FACTS: [Fact; 9] = [
+pub(super) const FACTS: [Fact; 10] = [
     Fact { kind: Kind::Genesis, tables: &["ledger"], payloads: settings::payloads },
     Fact {
         kind: Kind::Import,
-        tables: &["import", "batch", "quarantine", "quarantine_outcome"],
+        tables: &["import", "import_overlap", "batch", "quarantine", "quarantine_outcome"],
         payloads: imports::payloads,
     },
     Fact {
@@ -94,6 +95,11 @@ pub(super) const FACTS: [Fact; 9] = [
     Fact { kind: Kind::Department, tables: &["department"], payloads: departments::payloads },
     Fact { kind: Kind::Cost, tables: &["cost_import", "provider_cost"], payloads: costs::payloads },
     Fact { kind: Kind::Map, tables: &["column_map"], payloads: maps::payloads },
+    Fact {
+        kind: Kind::Retract,
+        tables: &["retraction", "retracted_event", "quarantine_outcome"],
+        payloads: retraction::payloads,
+    },
 ];
 
 /// Names that events are spelled with: the digests of the events prove each name that an event uses.

@@ -8,10 +8,12 @@ use crate::domain::quantities::Quantities;
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::Result;
 use crate::ledger::class::Class;
+use crate::ledger::retraction::Retracted;
 use crate::ledger::revision;
 pub use crate::ledger::revision::State;
 use crate::ledger::scan::Columns;
 use crate::ledger::transaction::Snapshot;
+use std::collections::BTreeSet;
 
 /// An event with where it came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,36 +39,63 @@ pub struct FoundEvent {
 }
 
 const ID: &str = "SELECT id FROM usage_event WHERE key = ?1";
+const RETRACTED_BY: &str = "SELECT r.entry FROM usage_event e JOIN event_class c ON c.id = e.class \
+    JOIN batch b ON b.id = e.batch JOIN retraction r ON r.import = b.import AND r.whole = 1 \
+    OR r.id = (SELECT x.retraction FROM retracted_event x WHERE x.key = e.key) WHERE e.key = ?1 AND c.source = ?2";
 const FILE: &str = "SELECT i.file, i.format FROM batch b JOIN import i ON i.id = b.import WHERE b.id = ?1";
 
 impl Snapshot<'_> {
     /// The events of an id, of one source or of all, in the order of their sources and days.
     pub fn find(&self, id: &str, source: Option<&str>, key_hash: KeyHash) -> Result<Vec<FoundEvent>> {
-        let Some((first, last)) = self.days_of_events()? else { return Ok(Vec::new()) };
-        let sources = self.dictionary_of_payers()?.sources;
-        let mut sources: Vec<(String, i64)> = sources.into_iter().map(|(number, name)| (name, number)).collect();
-        sources.retain(|(name, _)| source.is_none_or(|source| source == name));
-        sources.sort_unstable();
         let mut found = Vec::new();
-        for (name, number) in sources {
-            let hash = key_hash.hash(&name, id);
-            for day in Period::between(first, last).days() {
-                for half in Half::BOTH {
-                    for key in self.keys_of(id, EventKey::new(day, hash).in_half(half))? {
-                        found.extend(
-                            self.at(key)?
-                                .filter(|event| event.class.source == number)
-                                .map(|event| FoundEvent { source: name.clone(), ..event }),
-                        );
-                    }
-                }
+        for (name, number) in self.sources_of(source)? {
+            for key in self.keys_of(id, &name, key_hash)? {
+                let event = self.at(key)?.filter(|event| event.class.source == number);
+                found.extend(event.map(|event| FoundEvent { source: name.clone(), ..event }));
             }
         }
         Ok(found)
     }
 
+    /// The retractions of events of an id, of one source or of all, by their entries.
+    pub fn retractions_of(&self, id: &str, source: Option<&str>, key_hash: KeyHash) -> Result<BTreeSet<i64>> {
+        let mut statement = self.connection().prepare_cached(RETRACTED_BY)?;
+        let mut entries = BTreeSet::new();
+        for (name, number) in self.sources_of(source)? {
+            for key in self.keys_of(id, &name, key_hash)? {
+                let mut rows = statement.query([key.number(), number])?;
+                while let Some(row) = rows.next()? {
+                    entries.insert(row.get(0)?);
+                }
+            }
+        }
+        Ok(entries)
+    }
+
+    /// The sources with their numbers, or the one of a name, in the order of their names.
+    fn sources_of(&self, source: Option<&str>) -> Result<Vec<(String, i64)>> {
+        let sources = self.dictionary_of_payers()?.sources;
+        let mut sources: Vec<(String, i64)> = sources.into_iter().map(|(number, name)| (name, number)).collect();
+        sources.retain(|(name, _)| source.is_none_or(|source| source == name));
+        sources.sort_unstable();
+        Ok(sources)
+    }
+
+    /// The keys that hold an id of a source, on any day, whether or not they count. Other sources may be among them.
+    pub(super) fn keys_of(&self, id: &str, source: &str, key_hash: KeyHash) -> Result<Vec<EventKey>> {
+        let Some((first, last)) = self.days_of_events()? else { return Ok(Vec::new()) };
+        let hash = key_hash.hash(source, id);
+        let mut keys = Vec::new();
+        for day in Period::between(first, last).days() {
+            for half in Half::BOTH {
+                keys.extend(self.keys_from(id, EventKey::new(day, hash).in_half(half))?);
+            }
+        }
+        Ok(keys)
+    }
+
     /// The keys that hold an id, from its own on: where that was taken, it got the next free one of its half.
-    fn keys_of(&self, id: &str, own: EventKey) -> Result<Vec<EventKey>> {
+    fn keys_from(&self, id: &str, own: EventKey) -> Result<Vec<EventKey>> {
         let mut statement = self.connection().prepare_cached(ID)?;
         let (mut key, mut keys) = (own, Vec::new());
         loop {
@@ -106,7 +135,8 @@ impl Snapshot<'_> {
             let file = self.connection().query_row(FILE, [event.batch], |row| Ok((row.get(0)?, row.get(1)?)));
             (found.file, found.format) = file?;
             found.line = event.line;
-            found.states = revision::states(self.connection(), event.key, &event.id)?;
+            let retracted = Retracted::between(self.connection(), key, key)?;
+            found.states = revision::states(self.connection(), &retracted, event.key, &event.id)?;
             Ok(())
         })?;
         Ok(found)

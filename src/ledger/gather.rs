@@ -14,9 +14,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// The arguments of `gather` for what amounts depend on.
 pub(super) const USAGE: &str = "key, class, input, cache_read, cache_write, cache_write_1h, output, reasoning, at";
-/// Its arguments for everything but the place an event came from.
-pub(super) const CONTENT: &str =
-    "key, class, input, cache_read, cache_write, cache_write_1h, output, reasoning, at, id";
 /// Its arguments for everything.
 pub(super) const ALL: &str =
     "key, class, input, cache_read, cache_write, cache_write_1h, output, reasoning, at, id, batch, line";

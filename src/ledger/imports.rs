@@ -5,7 +5,7 @@ use crate::domain::timestamp::Timestamp;
 use crate::ledger::append::Appended;
 use crate::ledger::chain::{Kind, Signed};
 use crate::ledger::facts::Payloads;
-use crate::ledger::payload::BatchSeal;
+use crate::ledger::payload::{BatchSeal, Overlap};
 use crate::ledger::quarantine::{self, Held};
 use crate::ledger::transaction::{Snapshot, Write};
 use crate::ledger::{Result, chain, dictionary, payload, stored, sums};
@@ -77,6 +77,7 @@ const INSERT: &str = "INSERT INTO import (id, entry, source, file, format, optio
     accepted, duplicates, quarantined, first_day, last_day) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
 const INSERT_BATCH: &str = "INSERT INTO batch (id, import, posting_period, events, digest) VALUES (?1, ?2, ?3, ?4, ?5)";
+const INSERT_OVERLAP: &str = "INSERT INTO import_overlap (import, earlier, events, lines) VALUES (?1, ?2, ?3, ?4)";
 
 impl Write<'_> {
     /// Records an import whose events were appended: its row, its batches, the lines set aside, and its entry.
@@ -115,12 +116,15 @@ impl Write<'_> {
                 (held_from.saturating_add_unsigned(u64::try_from(place).unwrap_or(u64::MAX)), line)
             })
         };
-        let payload = payload::import(&row, &appended.seals, numbered(), resolved);
+        let payload = payload::import(&row, &appended.seals, numbered(), resolved, &appended.overlaps);
         chain::append(connection, Kind::Import, Signed { now, actor }, &payload, |entry| {
             insert(connection, &row, entry)?;
             for BatchSeal { id, posting_period, events, digest } in &appended.seals {
                 let values = (id, row.id, posting_period, events, &digest[..]);
                 connection.prepare_cached(INSERT_BATCH)?.execute(values)?;
+            }
+            for (earlier, Overlap { events, lines }) in &appended.overlaps {
+                connection.prepare_cached(INSERT_OVERLAP)?.execute((row.id, earlier, events, lines))?;
             }
             quarantine::hold(connection, row.id, numbered())?;
             quarantine::resolve(connection, entry, resolved)
@@ -175,20 +179,72 @@ fn import_row(row: &Row<'_>) -> Result<ImportRow> {
     })
 }
 
+/// Where an import was not taken back.
+const STANDS: &str = "NOT EXISTS (SELECT 1 FROM retraction r WHERE r.import = i.id AND r.whole = 1)";
+/// Where all of an import's file is in the ledger: nothing of its source was taken back since. Some of that may have been in
+/// this file too, and a duplicate then.
+const WHOLE: &str = "NOT EXISTS (SELECT 1 FROM retraction r JOIN import other ON other.id = r.import \
+    WHERE r.entry > i.entry AND other.source = i.source)";
+
+/// Which imports of a size are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Those that were not taken back.
+    Counted,
+    /// Those of files that the ledger has all of.
+    Whole,
+}
+
+fn of_size(connection: &Connection, bytes: u64, standing: Standing) -> Result<Vec<ImportRow>> {
+    let standing = match standing {
+        Standing::Counted => STANDS,
+        Standing::Whole => WHOLE,
+    };
+    let sql = format!("{COLUMNS} WHERE i.bytes = ?1 AND {standing} ORDER BY i.id");
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut rows = statement.query([stored(bytes)?])?;
+    let mut imports = Vec::new();
+    while let Some(row) = rows.next()? {
+        imports.push(import_row(row)?);
+    }
+    Ok(imports)
+}
+
 impl Snapshot<'_> {
     /// The imports of files of a size: one of them may be of the same file.
-    pub fn imports_of_size(&self, bytes: u64) -> Result<Vec<ImportRow>> {
-        let mut statement = self.connection().prepare_cached(&format!("{COLUMNS} WHERE i.bytes = ?1 ORDER BY i.id"))?;
-        let mut rows = statement.query([stored(bytes)?])?;
-        let mut imports = Vec::new();
-        while let Some(row) = rows.next()? {
-            imports.push(import_row(row)?);
-        }
-        Ok(imports)
+    pub fn imports_of_size(&self, bytes: u64, standing: Standing) -> Result<Vec<ImportRow>> {
+        of_size(self.connection(), bytes, standing)
     }
 }
 
-const MADE: &str = "SELECT seq, at, actor FROM entry WHERE seq = ?1";
+impl Write<'_> {
+    /// Whether an import of the very same file, read in the same way, has brought all of it.
+    pub fn has_whole(&self, facts: &FileFacts) -> Result<bool> {
+        let imports = of_size(self.connection(), facts.bytes, Standing::Whole)?;
+        Ok(imports.iter().any(|import| {
+            (&import.digest, &import.source, &import.format, &import.options)
+                == (&facts.digest, &facts.source, &facts.format, &facts.options)
+        }))
+    }
+
+    /// Whether an import of as many lines of a file of this name, read in the same way, has brought all of them: the file has
+    /// another line at its end, which is not whole yet.
+    pub fn has_lines(&self, facts: &FileFacts) -> Result<bool> {
+        let sql = format!("{COLUMNS} WHERE s.name = ?1 AND i.file = ?2 AND i.lines = ?3 AND {WHOLE}");
+        let mut statement = self.connection().prepare_cached(&sql)?;
+        let mut rows = statement.query((&facts.source, &facts.file, stored(facts.lines)?))?;
+        while let Some(row) = rows.next()? {
+            let import = import_row(row)?;
+            if (&import.format, &import.options) == (&facts.format, &facts.options) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+const MADE: &str = "SELECT e.at, e.actor, r.entry, r.whole FROM entry e \
+    LEFT JOIN retraction r ON r.import = ?2 WHERE e.seq = ?1 ORDER BY r.entry";
 
 /// An import, with who made it and when.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -201,6 +257,10 @@ pub struct ImportMade {
     pub at: Timestamp,
     /// Who made it.
     pub actor: String,
+    /// The entries that took some of its events back.
+    pub retracted_in_part: Vec<i64>,
+    /// The entry that took it back.
+    pub retracted: Option<i64>,
 }
 
 impl Snapshot<'_> {
@@ -208,8 +268,18 @@ impl Snapshot<'_> {
     pub fn imports_made(&self) -> Result<Vec<ImportMade>> {
         let mut statement = self.connection().prepare_cached(MADE)?;
         let mut made = |(row, entry): (ImportRow, i64)| {
-            let (at, actor): (i64, String) = statement.query_row([entry], |of| Ok((of.get(1)?, of.get(2)?)))?;
-            Ok(ImportMade { row, entry, at: chain::instant(at)?, actor })
+            let mut of = statement.query([entry, row.id])?;
+            let (mut at, mut actor) = (0, String::new());
+            let (mut retracted_in_part, mut retracted) = (Vec::new(), None);
+            while let Some(of) = of.next()? {
+                (at, actor) = (of.get(0)?, of.get(1)?);
+                match of.get::<_, Option<i64>>(2)? {
+                    Some(by) if of.get::<_, Option<bool>>(3)? == Some(true) => retracted = Some(by),
+                    Some(by) => retracted_in_part.push(by),
+                    None => {}
+                }
+            }
+            Ok(ImportMade { row, entry, at: chain::instant(at)?, actor, retracted_in_part, retracted })
         };
         all(self.connection())?.into_iter().map(&mut made).collect()
     }
@@ -239,7 +309,8 @@ impl ImportRow {
     }
 }
 
-const FORMATS: &str = "SELECT DISTINCT format FROM import WHERE accepted > 0 AND first_day <= ?2 AND last_day >= ?1";
+const FORMATS: &str = "SELECT DISTINCT format FROM import WHERE accepted > 0 AND first_day <= ?2 AND last_day >= ?1 \
+    AND NOT EXISTS (SELECT 1 FROM retraction r WHERE r.import = import.id AND r.whole = 1)";
 
 impl Snapshot<'_> {
     /// The formats of imports that may have brought events of a period, in the order of their names.
@@ -248,6 +319,35 @@ impl Snapshot<'_> {
         let days = [period.first().number(), period.last().number()];
         let formats = statement.query_map(days, |row| row.get(0))?;
         Ok(formats.collect::<rusqlite::Result<_>>()?)
+    }
+}
+
+/// What must come in again since an import `a` was retracted by `r`: files `i` of which it had brought a part, and those
+/// whose states of records were told as what was added to its own. Not the file of `a` itself.
+///
+/// The very same file again is enough, and so is a later state of a log that grows: as long at least, under its name.
+const TO_REPEAT: &str = "WITH repeat (import, earlier, retraction, of_events) AS ( \
+    SELECT o.import, o.earlier, r.entry, o.events > 0 FROM retraction r JOIN import_overlap o ON o.earlier = r.import \
+    WHERE r.whole = 1 \
+    UNION SELECT b.import, r.import, r.entry, 1 FROM retraction r JOIN retracted_event x ON x.retraction = r.id \
+    JOIN usage_event e ON e.key = x.key JOIN batch b ON b.id = e.batch WHERE b.import <> r.import) \
+    SELECT DISTINCT i.file FROM repeat p JOIN import i ON i.id = p.import JOIN import a ON a.id = p.earlier \
+    WHERE i.entry < p.retraction AND (i.digest, i.format, i.options) <> (a.digest, a.format, a.options) \
+    AND (p.of_events AND a.first_day <= ?2 AND a.last_day >= ?1 OR EXISTS (SELECT 1 FROM quarantine q \
+    WHERE q.import = a.id AND coalesce(q.day, ?1) BETWEEN ?1 AND ?2)) \
+    AND NOT EXISTS (SELECT 1 FROM retraction w WHERE w.import = i.id AND w.whole = 1) \
+    AND NOT EXISTS (SELECT 1 FROM import j WHERE j.source = i.source AND j.entry > p.retraction \
+    AND (j.digest = i.digest OR j.file = i.file AND j.lines >= i.lines AND i.file NOT IN ('-', '(recorded)')) \
+    AND NOT EXISTS (SELECT 1 FROM retraction w WHERE w.import = j.id AND w.whole = 1))";
+
+impl Snapshot<'_> {
+    /// The files that may lack events of a period, since those were duplicates of what was retracted later, and that were not
+    /// imported again.
+    pub fn files_to_repeat(&self, period: Period) -> Result<BTreeSet<String>> {
+        let mut statement = self.connection().prepare_cached(TO_REPEAT)?;
+        let days = [period.first().number(), period.last().number()];
+        let files = statement.query_map(days, |row| row.get(0))?;
+        Ok(files.collect::<rusqlite::Result<_>>()?)
     }
 }
 
@@ -277,15 +377,39 @@ pub(super) fn batches(connection: &Connection) -> Result<BTreeMap<i64, Vec<Batch
     Ok(batches)
 }
 
+const OVERLAPPING: &str = "SELECT import FROM import_overlap WHERE earlier = ?1";
+
+/// The imports of files of which an import had brought a part.
+pub(super) fn overlapping(connection: &Connection, earlier: i64) -> Result<BTreeSet<i64>> {
+    let mut statement = connection.prepare(OVERLAPPING)?;
+    let imports = statement.query_map([earlier], |row| row.get(0))?;
+    Ok(imports.collect::<rusqlite::Result<_>>()?)
+}
+
+const OVERLAPS: &str = "SELECT import, earlier, events, lines FROM import_overlap";
+
+fn overlaps(connection: &Connection) -> Result<BTreeMap<i64, BTreeMap<i64, Overlap>>> {
+    let mut statement = connection.prepare(OVERLAPS)?;
+    let mut rows = statement.query([])?;
+    let mut overlaps: BTreeMap<i64, BTreeMap<i64, Overlap>> = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let overlap = Overlap { events: row.get(2)?, lines: row.get(3)? };
+        overlaps.entry(row.get(0)?).or_default().insert(row.get(1)?, overlap);
+    }
+    Ok(overlaps)
+}
+
 /// The payloads of all imports by their entries, made from the tables: the file, its batches as they are sealed, the lines
-/// it set aside, and those it brought at last.
+/// it set aside, those it brought at last, and what of it was there.
 pub(super) fn payloads(connection: &Connection) -> Result<Payloads> {
     let (mut batches, mut held) = (batches(connection)?, quarantine::held(connection)?);
+    let mut overlaps = overlaps(connection)?;
     let mut imported = quarantine::imported(connection)?;
     let mut payloads = Payloads::default();
     for (import, entry) in all(connection)? {
         let batches = batches.remove(&import.id).unwrap_or_default();
         let held = held.remove(&import.id).unwrap_or_default();
+        let overlaps = overlaps.remove(&import.id).unwrap_or_default();
         let resolved = imported.remove(&entry).unwrap_or(Some(Vec::new()));
         let Some(resolved) = resolved else {
             payloads.stray(format!("a quarantined line that {} brought has another reason", import.file));
@@ -295,10 +419,10 @@ pub(super) fn payloads(connection: &Connection) -> Result<Payloads> {
             payloads.stray(format!("{} brought {} events, and its batches hold others", import.file, import.accepted));
         }
         let held = held.iter().map(|(id, line)| (*id, line));
-        payloads.insert(entry, payload::import(&import, &batches, held, &resolved));
+        payloads.insert(entry, payload::import(&import, &batches, held, &resolved, &overlaps));
     }
-    for import in batches.keys().chain(held.keys()).collect::<BTreeSet<_>>() {
-        payloads.stray(format!("batches or quarantined lines name import {import}, which does not exist"));
+    for import in batches.keys().chain(held.keys()).chain(overlaps.keys()).collect::<BTreeSet<_>>() {
+        payloads.stray(format!("batches, quarantined lines or overlaps name import {import}, which does not exist"));
     }
     for entry in imported.keys() {
         payloads.stray(format!("entry {entry} brought quarantined lines and is no import"));

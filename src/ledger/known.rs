@@ -9,14 +9,16 @@
 use crate::domain::batch::{Batch, Row};
 use crate::domain::calendar::Day;
 use crate::domain::event::PromptSize;
-use crate::domain::key::{EventKey, Half};
+use crate::domain::key::{EventKey, HASH_BITS, Half};
 use crate::domain::quantities::Frequent;
 use crate::ledger::gather::{self, Gathered, RawEvent};
+use crate::ledger::retraction::Retracted;
 use crate::ledger::scan::{self, METER_COLUMNS, Pieces};
 use crate::ledger::{Ledger, LedgerError, Result};
 use rusqlite::{Statement, params_from_iter};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 /// Keys of one statement: more bring little.
@@ -41,8 +43,9 @@ pub(super) struct Known<'w> {
     by_keys: Statement<'w>,
     by_range: Statement<'w>,
     rare_keys: Statement<'w>,
+    retracted: Arc<Retracted>,
     seed: u64,
-    days: FxHashMap<Day, Vec<Fingerprint>>,
+    days: FxHashMap<Day, DayKnown>,
     /// How many events the days in memory have.
     held: usize,
     scratch: Vec<u8>,
@@ -55,28 +58,62 @@ pub(super) enum Batches {
     Unknown,
 }
 
-/// A key, and 128 bits of what its event is. Events with rare meters have none.
+/// The events of a day, but those with rare meters.
+#[derive(Debug, Default)]
+struct DayKnown {
+    /// In the order of their keys.
+    fingerprints: Vec<Fingerprint>,
+    /// The batches they came with.
+    batches: Vec<i64>,
+}
+
+/// Where an event stands on its day, the place of its batch among the day's, and 128 bits of what it is.
 #[derive(Debug, Clone, Copy)]
 struct Fingerprint {
-    key: i64,
+    place: u64,
     bits: [u64; 2],
 }
 
+/// The bits of a key below its day, and those left beside them: so many batches of a day are told apart.
+const PLACE_BITS: u32 = HASH_BITS + 1;
+const BATCH_BITS: u32 = u64::BITS - PLACE_BITS;
+
+impl Fingerprint {
+    fn of(key: i64, batch: usize, bits: [u64; 2]) -> Option<Self> {
+        let batch = u64::try_from(batch).ok().filter(|batch| *batch < 1 << BATCH_BITS)?;
+        Some(Self { place: place_of(key) << BATCH_BITS | batch, bits })
+    }
+
+    const fn place(&self) -> u64 {
+        self.place >> BATCH_BITS
+    }
+
+    fn batch(&self) -> usize {
+        usize::try_from(self.place & ((1 << BATCH_BITS) - 1)).unwrap_or(usize::MAX)
+    }
+}
+
+/// A key without its day.
+const fn place_of(key: i64) -> u64 {
+    key.cast_unsigned() & ((1 << PLACE_BITS) - 1)
+}
+
 impl<'w> Known<'w> {
-    pub(super) fn new(ledger: &'w Ledger) -> Result<Self> {
+    pub(super) fn new(ledger: &'w Ledger, retracted: &Arc<Retracted>) -> Result<Self> {
         let connection = &ledger.connection;
         let keys: Vec<String> = (1..=KEYS).map(|number| format!("(?{number})")).collect();
         let by_keys = format!(
             "SELECT gather({}) FROM (VALUES {}) k CROSS JOIN usage_event e ON e.key = k.column1",
-            gather::CONTENT,
+            gather::ALL,
             keys.join(", ")
         );
-        let by_range = format!("SELECT gather({}) {}", gather::CONTENT, scan::FROM);
+        let by_range = format!("SELECT gather({}) {}", gather::ALL, scan::FROM);
         Ok(Self {
             ledger,
             by_keys: connection.prepare(&by_keys)?,
             by_range: connection.prepare(&by_range)?,
             rare_keys: connection.prepare(RARE_KEYS)?,
+            retracted: Arc::clone(retracted),
             seed: RandomState::new().build_hasher().finish(),
             days: FxHashMap::default(),
             held: 0,
@@ -100,26 +137,26 @@ impl<'w> Known<'w> {
             self.days.clear();
             self.held = 0;
         }
-        let fingerprints = self.read(day, events)?;
-        self.held += fingerprints.len();
-        self.days.insert(day, fingerprints);
+        let known = self.read(day, events)?;
+        self.held += known.fingerprints.len();
+        self.days.insert(day, known);
         Ok(())
     }
 
     /// Which rows of a day, sorted by key, are in the ledger under their own keys of some halves with the same id and
-    /// content.
-    pub(super) fn same(&mut self, batch: &Batch, rows: &[ClassedRow<'_>], halves: &[Half]) -> Result<Vec<bool>> {
-        let mut same = vec![false; rows.len()];
+    /// content: the batch that has each.
+    pub(super) fn same(&mut self, batch: &Batch, rows: &[ClassedRow<'_>], halves: &[Half]) -> Result<Vec<Option<i64>>> {
+        let mut same = vec![None; rows.len()];
         for half in halves {
             let missed: Vec<ClassedRow<'_>> =
-                same.iter().zip(rows).filter(|(same, _)| !**same).map(|(_, row)| *row).collect();
+                same.iter().zip(rows).filter(|(same, _)| same.is_none()).map(|(_, row)| *row).collect();
             let found = self.same_in(*half, batch, &missed)?;
-            same.iter_mut().filter(|same| !**same).zip(found).for_each(|(same, found)| *same = found);
+            same.iter_mut().filter(|same| same.is_none()).zip(found).for_each(|(same, found)| *same = found);
         }
         Ok(same)
     }
 
-    fn same_in(&mut self, half: Half, batch: &Batch, rows: &[ClassedRow<'_>]) -> Result<Vec<bool>> {
+    fn same_in(&mut self, half: Half, batch: &Batch, rows: &[ClassedRow<'_>]) -> Result<Vec<Option<i64>>> {
         let (Some((first, _)), Some((last, _))) = (rows.first(), rows.last()) else { return Ok(Vec::new()) };
         if self.days.contains_key(&first.key.day()) {
             return Ok(self.same_fingerprints(half, batch, first.key.day(), rows));
@@ -136,49 +173,59 @@ impl<'w> Known<'w> {
                 let key = row.key.in_half(half).number();
                 while found.next_if(|raw| raw.key < key).is_some() {}
                 let there = found.peek().filter(|raw| raw.key == key && !rare.contains(&raw.key));
-                same.push(there.is_some_and(|raw| is_same(&gathered, raw, batch, row, *class)));
+                let there = there.filter(|raw| !self.retracted.has(row.key.in_half(half), raw.batch));
+                let there = there.filter(|raw| is_same(&gathered, raw, batch, row, *class));
+                same.push(there.map(|raw| raw.batch));
             }
             self.ledger.gatherer.give_back(gathered);
         }
         Ok(same)
     }
 
-    fn same_fingerprints(&mut self, half: Half, batch: &Batch, day: Day, rows: &[ClassedRow<'_>]) -> Vec<bool> {
+    fn same_fingerprints(&mut self, half: Half, batch: &Batch, day: Day, rows: &[ClassedRow<'_>]) -> Vec<Option<i64>> {
         let Self { days, seed, scratch, .. } = self;
-        let start = rows.first().map_or(0, |(row, _)| row.key.in_half(half).number());
-        let known = days.get(&day).map(Vec::as_slice).unwrap_or_default();
-        let place = known.partition_point(|known| known.key < start);
-        let mut known = known.get(place..).unwrap_or(&[]).iter().peekable();
-        let is_there = |(row, class): &ClassedRow<'_>| {
-            let key = row.key.in_half(half).number();
-            while known.next_if(|known| known.key < key).is_some() {}
-            let there = known.peek().filter(|known| known.key == key);
-            there.is_some_and(|there| {
-                let after = scan::after_midnight(day, row.at);
-                of_columns(batch, row, class.1).is_some_and(|frequent| {
-                    there.bits == fingerprint(*seed, scratch, class.0, after, &frequent, batch.id(row).as_bytes())
-                })
-            })
+        let Some(DayKnown { fingerprints, batches }) = days.get(&day) else { return vec![None; rows.len()] };
+        let start = rows.first().map_or(0, |(row, _)| place_of(row.key.in_half(half).number()));
+        let first = fingerprints.partition_point(|known| known.place() < start);
+        let mut known = fingerprints.get(first..).unwrap_or(&[]).iter().peekable();
+        let batch_of = |(row, class): &ClassedRow<'_>| {
+            let place = place_of(row.key.in_half(half).number());
+            while known.next_if(|known| known.place() < place).is_some() {}
+            let there = known.peek().filter(|known| known.place() == place)?;
+            let after = scan::after_midnight(day, row.at);
+            let frequent = of_columns(batch, row, class.1)?;
+            let bits = fingerprint(*seed, scratch, class.0, after, &frequent, batch.id(row).as_bytes());
+            batches.get(there.batch()).filter(|_| there.bits == bits).copied()
         };
-        rows.iter().map(is_there).collect()
+        rows.iter().map(batch_of).collect()
     }
 
-    fn read(&mut self, day: Day, events: usize) -> Result<Vec<Fingerprint>> {
+    fn read(&mut self, day: Day, events: usize) -> Result<DayKnown> {
         let (first, last) = EventKey::range_of(day);
         let rare = self.with_rare_meters(first, last)?;
-        let mut fingerprints = Vec::with_capacity(events);
+        let mut known = DayKnown { fingerprints: Vec::with_capacity(events), batches: Vec::new() };
+        let mut places: FxHashMap<i64, usize> = FxHashMap::default();
         let mut pieces = Pieces::of(first, last);
         while let Some(piece) = pieces.next() {
             let gathered = self.ledger.gatherer.run(&mut self.by_range, piece)?;
-            for raw in gathered.rows().iter().filter(|raw| !rare.contains(&raw.key)) {
+            let taken = |raw: &&RawEvent| {
+                let key = EventKey::from_number(raw.key);
+                key.is_some_and(|key| self.retracted.has(key, raw.batch))
+            };
+            for raw in gathered.rows().iter().filter(|raw| !rare.contains(&raw.key) && !taken(raw)) {
                 let (id, scratch) = (gathered.id(raw), &mut self.scratch);
                 let bits = fingerprint(self.seed, scratch, raw.class, raw.after_midnight, &raw.frequent, id);
-                fingerprints.push(Fingerprint { key: raw.key, bits });
+                let place = *places.entry(raw.batch).or_insert_with(|| {
+                    known.batches.push(raw.batch);
+                    known.batches.len() - 1
+                });
+                // Of a day with more batches, the events of the last are looked up one by one.
+                known.fingerprints.extend(Fingerprint::of(raw.key, place, bits));
             }
             pieces.passed(piece, &gathered);
             self.ledger.gatherer.give_back(gathered);
         }
-        Ok(fingerprints)
+        Ok(known)
     }
 
     /// The keys of events with rare meters between two keys of a day.

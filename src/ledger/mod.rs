@@ -28,6 +28,7 @@ pub mod payload;
 pub mod prices;
 pub mod quarantine;
 pub mod recount;
+pub mod retraction;
 mod revision;
 pub mod rules;
 pub mod scan;

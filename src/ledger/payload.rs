@@ -11,6 +11,7 @@ use crate::ledger::prices::StoredPrice;
 use crate::ledger::quarantine::Held;
 use crate::ledger::rules::{StoredRuleSet, precedence_code};
 use crate::ledger::settings::Settings;
+use std::collections::BTreeMap;
 
 /// The making of a ledger.
 pub(super) fn genesis(settings: &Settings, schema: u32) -> Vec<u8> {
@@ -39,12 +40,23 @@ pub struct BatchSeal {
     pub digest: [u8; 32],
 }
 
-/// An import: the file, its lines, its batches, the lines set aside under their numbers, and earlier such lines it resolves.
+/// What of an import an earlier one had brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Overlap {
+    /// Events that were duplicates of its events.
+    pub events: i64,
+    /// Lines that it had set aside alike.
+    pub lines: i64,
+}
+
+/// An import: the file, its lines, its batches, the lines set aside under their numbers, earlier such lines it resolves, and
+/// what of it each earlier import had brought.
 pub(super) fn import<'h>(
     import: &ImportRow,
     batches: &[BatchSeal],
     held: impl ExactSizeIterator<Item = (i64, &'h Held)>,
     resolved: &[i64],
+    overlaps: &BTreeMap<i64, Overlap>,
 ) -> Vec<u8> {
     let mut encoder = Encoder::new();
     encoder.i64(import.id).text(&import.source).text(&import.file).text(&import.format).text(&import.options);
@@ -61,6 +73,13 @@ pub(super) fn import<'h>(
     for id in resolved {
         encoder.i64(*id);
     }
+    let mut hasher = blake3::Hasher::new_derive_key("tokenbook 2026 overlaps of an import");
+    for (earlier, Overlap { events, lines }) in overlaps {
+        for number in [earlier, events, lines] {
+            hasher.update(&number.to_be_bytes());
+        }
+    }
+    encoder.count(overlaps.len()).blob(hasher.finalize().as_bytes());
     encoder.into_bytes()
 }
 

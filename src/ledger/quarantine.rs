@@ -9,7 +9,7 @@ use crate::ledger::{Result, chain, payload};
 use crate::text::problem::counted;
 use rusqlite::Connection;
 use rustc_hash::FxHashMap;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A line to be set aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,18 +47,56 @@ pub struct OpenLine {
     pub last_day: Option<i64>,
 }
 
-const KNOWN: &str = "SELECT q.field, q.what, q.event_id, q.kept, \
-    NOT EXISTS (SELECT 1 FROM quarantine_outcome o WHERE o.quarantine = q.id) \
-    FROM quarantine q JOIN import i ON i.id = q.import JOIN source s ON s.id = i.source WHERE s.name = ?1 AND q.event_id <> ''";
+/// What became of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Its event was imported.
+    Imported,
+    /// It was given up.
+    Discarded,
+    /// Its event was taken back, so that it waits again.
+    OpenAgain,
+    /// The import that set it aside was taken back.
+    Retracted,
+}
 
-/// Lines a source has in the quarantine already, and whether they are open: a file that grew brings them again.
+impl Outcome {
+    const fn code(self) -> i64 {
+        match self {
+            Self::Imported => 1,
+            Self::Discarded => 2,
+            Self::OpenAgain => 3,
+            Self::Retracted => 4,
+        }
+    }
+}
+
+/// Whether a line `q` waits for a decision: there is none, or the last one opened it again.
+const IS_OPEN: &str = "3 = coalesce((SELECT o.outcome FROM quarantine_outcome o WHERE o.quarantine = q.id \
+    ORDER BY o.entry DESC LIMIT 1), 3)";
+
+const KNOWN: &str = "SELECT q.field, q.what, q.event_id, q.kept, {IS_OPEN}, q.import \
+    FROM quarantine q JOIN import i ON i.id = q.import JOIN source s ON s.id = i.source \
+    WHERE s.name = ?1 AND q.event_id <> '' \
+    AND NOT EXISTS (SELECT 1 FROM retraction r WHERE r.import = i.id AND r.whole = 1)";
+
+/// Lines a source has in the quarantine already, and whether they are open: a file that grew brings them again. Those of
+/// imports that were taken back are as if they had never come.
 #[derive(Debug, Default)]
-pub struct KnownLines(FxHashMap<[u8; 32], bool>);
+pub struct KnownLines(FxHashMap<[u8; 32], KnownLine>);
+
+/// A line that a source has in the quarantine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KnownLine {
+    /// Whether it waits for a decision.
+    pub is_open: bool,
+    /// The number of the import it came with.
+    pub import: i64,
+}
 
 impl KnownLines {
-    /// `None` for a line that is new, or has no id to know it by: two such lines may look alike and be two events. Else
-    /// whether it is open.
-    pub fn is_open(&self, line: &Held) -> Option<bool> {
+    /// `None` for a line that is new, or has no id to know it by: two such lines may look alike and be two events.
+    pub fn get(&self, line: &Held) -> Option<KnownLine> {
         self.0.get(&likeness(&line.field, &line.what, &line.event_id, &line.kept)).copied()
     }
 }
@@ -72,12 +110,13 @@ fn likeness(field: &str, what: &str, event_id: &str, kept: &str) -> [u8; 32] {
 impl crate::ledger::Ledger {
     /// The lines of a source that are or were in the quarantine.
     pub fn known_lines(&self, source: &str) -> Result<KnownLines> {
-        let mut statement = self.connection.prepare_cached(KNOWN)?;
+        let mut statement = self.connection.prepare_cached(&KNOWN.replace("{IS_OPEN}", IS_OPEN))?;
         let mut rows = statement.query([source])?;
         let mut known = KnownLines::default();
         while let Some(row) = rows.next()? {
             let text = |column| row.get::<_, String>(column);
-            known.0.insert(likeness(&text(0)?, &text(1)?, &text(2)?, &text(3)?), row.get(4)?);
+            let line = KnownLine { is_open: row.get(4)?, import: row.get(5)? };
+            known.0.insert(likeness(&text(0)?, &text(1)?, &text(2)?, &text(3)?), line);
         }
         Ok(known)
     }
@@ -107,12 +146,11 @@ pub(super) fn hold<'h>(
 }
 
 const WAITING: &str = "SELECT q.event_id, q.id FROM quarantine q JOIN import i ON i.id = q.import \
-    JOIN source s ON s.id = i.source WHERE s.name = ?1 AND q.event_id <> '' \
-    AND NOT EXISTS (SELECT 1 FROM quarantine_outcome o WHERE o.quarantine = q.id) ORDER BY q.id";
+    JOIN source s ON s.id = i.source WHERE s.name = ?1 AND q.event_id <> '' AND {IS_OPEN} ORDER BY q.id";
 
 /// The open lines of a source by the ids of their events: those that come now are decided.
 pub(super) fn waiting(connection: &Connection, source: &str) -> Result<FxHashMap<String, Vec<i64>>> {
-    let mut statement = connection.prepare_cached(WAITING)?;
+    let mut statement = connection.prepare_cached(&WAITING.replace("{IS_OPEN}", IS_OPEN))?;
     let mut rows = statement.query([source])?;
     let mut waiting: FxHashMap<String, Vec<i64>> = FxHashMap::default();
     while let Some(row) = rows.next()? {
@@ -126,16 +164,26 @@ const IMPORTED: &str = "imported";
 const OUTCOME: &str = "INSERT INTO quarantine_outcome (quarantine, entry, outcome, reason) VALUES (?1, ?2, ?3, ?4)";
 
 pub(super) fn resolve(connection: &Connection, entry: i64, ids: &[i64]) -> Result<()> {
+    decide(connection, entry, ids, (Outcome::Imported, IMPORTED))
+}
+
+/// Notes what an entry decided on lines.
+pub(super) fn decide(
+    connection: &Connection,
+    entry: i64,
+    ids: &[i64],
+    (outcome, reason): (Outcome, &str),
+) -> Result<()> {
     let mut statement = connection.prepare_cached(OUTCOME)?;
     for id in ids {
-        statement.execute((id, entry, 1, IMPORTED))?;
+        statement.execute((id, entry, outcome.code(), reason))?;
     }
     Ok(())
 }
 
 const OPEN: &str = "SELECT q.id, i.file, q.line, q.field, q.what, q.expected, q.event_id, q.day, q.kept, \
     coalesce(q.day, i.first_day), coalesce(q.day, i.last_day), i.id FROM quarantine q JOIN import i ON i.id = q.import \
-    WHERE NOT EXISTS (SELECT 1 FROM quarantine_outcome o WHERE o.quarantine = q.id) ORDER BY q.id";
+    WHERE {IS_OPEN} ORDER BY q.id";
 
 impl Snapshot<'_> {
     /// The lines that wait for a decision.
@@ -145,7 +193,7 @@ impl Snapshot<'_> {
 }
 
 fn open(connection: &Connection) -> Result<Vec<OpenLine>> {
-    let mut statement = connection.prepare_cached(OPEN)?;
+    let mut statement = connection.prepare_cached(&OPEN.replace("{IS_OPEN}", IS_OPEN))?;
     let rows = statement.query_map([], |row| {
         let held = Held {
             line: row.get(2)?,
@@ -162,6 +210,40 @@ fn open(connection: &Connection) -> Result<Vec<OpenLine>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
+const OPEN_OF: &str = "SELECT q.id FROM quarantine q WHERE q.import = ?1 AND {IS_OPEN} ORDER BY q.id";
+
+/// The lines that an import set aside and that wait for a decision.
+pub(super) fn open_of(connection: &Connection, import: i64) -> Result<Vec<i64>> {
+    let mut statement = connection.prepare_cached(&OPEN_OF.replace("{IS_OPEN}", IS_OPEN))?;
+    Ok(statement.query_map([import], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
+}
+
+const LAST_IMPORTED: &str = "SELECT q.id, o.entry, q.event_id, q.import FROM quarantine q \
+    JOIN quarantine_outcome o ON o.quarantine = q.id WHERE o.outcome = 1 \
+    AND o.entry = (SELECT max(p.entry) FROM quarantine_outcome p WHERE p.quarantine = q.id) \
+    AND NOT EXISTS (SELECT 1 FROM retraction r WHERE r.import = q.import AND r.whole = 1) ORDER BY q.id";
+
+/// The lines whose events are taken back, so that they wait again: those that an import brought, by its number and entry, all
+/// of whose events are taken back, and those that some entries brought under some ids. Not those that it set aside itself.
+pub(super) fn to_open_again(
+    connection: &Connection,
+    whole: Option<(i64, i64)>,
+    entries: &BTreeSet<i64>,
+    ids: &BTreeSet<&str>,
+) -> Result<Vec<i64>> {
+    let mut statement = connection.prepare_cached(LAST_IMPORTED)?;
+    let mut rows = statement.query([])?;
+    let mut lines = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (line, entry, id, import): (i64, i64, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+        let (of_whole, own) = whole.map_or((false, false), |whole| (whole.1 == entry, whole.0 == import));
+        if !own && (of_whole || entries.contains(&entry) && ids.contains(id.as_str())) {
+            lines.push(line);
+        }
+    }
+    Ok(lines)
+}
+
 impl Write<'_> {
     /// Gives open lines up, for a reason: those of the numbers, or all. Returns the numbers given up.
     pub fn discard(&self, ids: Option<&[i64]>, reason: &str, now: Timestamp, actor: &str) -> Result<Vec<i64>> {
@@ -174,9 +256,7 @@ impl Write<'_> {
         }
         let payload = payload::discard(&chosen, reason);
         chain::append(connection, Kind::Discard, Signed { now, actor }, &payload, |entry| {
-            let mut statement = connection.prepare_cached(OUTCOME)?;
-            chosen.iter().try_for_each(|id| statement.execute((id, entry, 2, reason)).map(|_| ()))?;
-            Ok(())
+            decide(connection, entry, &chosen, (Outcome::Discarded, reason))
         })?;
         Ok(chosen)
     }
@@ -209,9 +289,9 @@ const OUTCOMES: &str =
     "SELECT entry, quarantine, reason FROM quarantine_outcome WHERE outcome = ?1 ORDER BY entry, quarantine";
 
 /// The lines that entries decided on in one way, each with the reason.
-fn outcomes(connection: &Connection, outcome: i64) -> Result<BTreeMap<i64, Vec<(i64, String)>>> {
-    let mut statement = connection.prepare(OUTCOMES)?;
-    let mut rows = statement.query([outcome])?;
+pub(super) fn outcomes(connection: &Connection, outcome: Outcome) -> Result<BTreeMap<i64, Vec<(i64, String)>>> {
+    let mut statement = connection.prepare_cached(OUTCOMES)?;
+    let mut rows = statement.query([outcome.code()])?;
     let mut decided: BTreeMap<i64, Vec<(i64, String)>> = BTreeMap::new();
     while let Some(row) = rows.next()? {
         decided.entry(row.get(0)?).or_default().push((row.get(1)?, row.get(2)?));
@@ -223,15 +303,15 @@ fn outcomes(connection: &Connection, outcome: i64) -> Result<BTreeMap<i64, Vec<(
 pub(super) fn imported(connection: &Connection) -> Result<BTreeMap<i64, Option<Vec<i64>>>> {
     let line = |(id, reason): (i64, String)| (reason == IMPORTED).then_some(id);
     let of_entry = |(entry, lines): (i64, Vec<(i64, String)>)| (entry, lines.into_iter().map(line).collect());
-    Ok(outcomes(connection, 1)?.into_iter().map(of_entry).collect())
+    Ok(outcomes(connection, Outcome::Imported)?.into_iter().map(of_entry).collect())
 }
 
-const UNKNOWN_OUTCOMES: &str = "SELECT count(*) FROM quarantine_outcome WHERE outcome NOT IN (1, 2)";
+const UNKNOWN_OUTCOMES: &str = "SELECT count(*) FROM quarantine_outcome WHERE outcome NOT BETWEEN 1 AND 4";
 
 /// The payloads of all discards by their entries, made from the table.
 pub(super) fn payloads(connection: &Connection) -> Result<Payloads> {
     let mut payloads = Payloads::default();
-    for (entry, lines) in outcomes(connection, 2)? {
+    for (entry, lines) in outcomes(connection, Outcome::Discarded)? {
         let reason = lines.first().map_or("", |(_, reason)| reason.as_str());
         if lines.iter().any(|(_, other)| other != reason) {
             payloads.stray(format!("entry {entry} discards quarantined lines for different reasons"));

@@ -68,6 +68,10 @@ const FORGET_DAY: [&str; 2] = [
     "DELETE FROM usage_daily WHERE day = ?1 AND model = ?2",
     "DELETE FROM usage_daily_meter WHERE day = ?1 AND model = ?2",
 ];
+const FORGET_ALL_OF_DAY: [&str; 2] =
+    ["DELETE FROM usage_daily WHERE day = ?1", "DELETE FROM usage_daily_meter WHERE day = ?1"];
+const FORGET_ALL_OF_MONTH: [&str; 2] =
+    ["DELETE FROM usage_monthly WHERE month = ?1", "DELETE FROM usage_monthly_meter WHERE month = ?1"];
 const FORGET_MONTH: [&str; 2] = [
     "DELETE FROM usage_monthly WHERE month = ?1 AND model = ?2",
     "DELETE FROM usage_monthly_meter WHERE month = ?1 AND model = ?2",
@@ -94,10 +98,7 @@ pub(super) fn renew(
     }
     // Sums of months are made of those of days: what was changed in these must not come into those.
     for (month, models) in &months {
-        if of_days(connection, ledger, &payers, (*month, models))? != of_month(connection, ledger, (*month, models))? {
-            let what = format!("the daily sums of {month} are not those that its monthly sums are of");
-            return Err(LedgerError::Corrupt(what));
-        }
+        guard_days(connection, ledger, &payers, (*month, Some(models)))?;
     }
     watch.begin(Stage::Events, events_of_days(connection, days.keys()).ok());
     for (day, models) in days {
@@ -110,36 +111,79 @@ pub(super) fn renew(
     }
     for (month, models) in months {
         forget(connection, FORGET_MONTH, month.code(), &models)?;
-        let lines = of_days(connection, ledger, &payers, (month, &models))?;
+        let lines = of_days(connection, ledger, &payers, (month, Some(&models)))?;
         lines.iter().try_for_each(|line| monthly.add(line))?;
     }
     Ok(())
 }
 
-/// The sums of some models of a month, made of those of its days.
+/// An error if the daily sums of some models of a month are not those that its monthly sums are of.
+fn guard_days(
+    connection: &Connection,
+    ledger: &Ledger,
+    payers: &FxHashMap<i64, i64>,
+    of: (Month, Option<&BTreeSet<i64>>),
+) -> Result<()> {
+    if of_days(connection, ledger, payers, of)? == of_month(connection, ledger, of)? {
+        return Ok(());
+    }
+    Err(LedgerError::Corrupt(format!("the daily sums of {} are not those that its monthly sums are of", of.0)))
+}
+
+/// Exchanges the sums of some days, and makes those of their months anew from the days.
+pub(super) fn exchange<'l>(
+    connection: &Connection,
+    ledger: &Ledger,
+    days: impl Iterator<Item = (Day, &'l [UsageLine])> + Clone,
+) -> Result<()> {
+    let payers = dictionary::payers(connection)?;
+    let (mut daily, mut monthly) = (Adder::new(connection, Grain::Day)?, Adder::new(connection, Grain::Month)?);
+    let months: BTreeSet<Month> = days.clone().map(|(day, _)| day.month()).collect();
+    for month in &months {
+        guard_days(connection, ledger, &payers, (*month, None))?;
+    }
+    for (day, lines) in days {
+        FORGET_ALL_OF_DAY.iter().try_for_each(|sql| connection.execute(sql, [day.number()]).map(|_| ()))?;
+        lines.iter().try_for_each(|line| daily.add(line))?;
+    }
+    for month in months {
+        FORGET_ALL_OF_MONTH.iter().try_for_each(|sql| connection.execute(sql, [month.code()]).map(|_| ()))?;
+        let lines = of_days(connection, ledger, &payers, (month, None))?;
+        lines.iter().try_for_each(|line| monthly.add(line))?;
+    }
+    Ok(())
+}
+
+/// An error if the sums of a day are not these, which were made of its events.
+pub(super) fn guard_day(connection: &Connection, ledger: &Ledger, day: Day, lines: &[UsageLine]) -> Result<()> {
+    let same = sums::lines(connection, ledger, Grain::Day, (day, day))? == lines;
+    if same { Ok(()) } else { Err(not_of_its_events(day)) }
+}
+
+/// The sums of some models of a month, or of all, made of those of its days.
 fn of_days(
     connection: &Connection,
     ledger: &Ledger,
     payers: &FxHashMap<i64, i64>,
-    (month, models): (Month, &BTreeSet<i64>),
+    (month, models): (Month, Option<&BTreeSet<i64>>),
 ) -> Result<Vec<UsageLine>> {
     let mut of_month = Months::default();
     for line in sums::lines(connection, ledger, Grain::Day, (month.first(), month.last()))? {
-        if models.contains(&line.key.model) {
+        if models.is_none_or(|models| models.contains(&line.key.model)) {
             of_month.count(ledger, payers, &line)?;
         }
     }
     Ok(of_month.take())
 }
 
-/// The sums of some models of a month, as they stand.
+/// The sums of some models of a month, or of all, as they stand.
 fn of_month(
     connection: &Connection,
     ledger: &Ledger,
-    (month, models): (Month, &BTreeSet<i64>),
+    (month, models): (Month, Option<&BTreeSet<i64>>),
 ) -> Result<Vec<UsageLine>> {
     let mut lines = sums::lines(connection, ledger, Grain::Month, (month.first(), month.first()))?;
-    lines.retain(|line| models.contains(&line.key.model));
+    lines.retain(|line| models.is_none_or(|models| models.contains(&line.key.model)));
     Ok(lines)
 }
 
@@ -175,7 +219,11 @@ fn same_but_for_bands<'l>(day: Day, now: &[UsageLine], before: impl Iterator<Ite
     if old.take() == new.take() {
         return Ok(());
     }
-    Err(LedgerError::Corrupt(format!("the events of {day} are not those that its sums were made of")))
+    Err(not_of_its_events(day))
+}
+
+fn not_of_its_events(day: Day) -> LedgerError {
+    LedgerError::Corrupt(format!("the events of {day} are not those that its sums were made of"))
 }
 
 fn forget(connection: &Connection, tables: [&str; 2], span: i64, models: &BTreeSet<i64>) -> Result<()> {

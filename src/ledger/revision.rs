@@ -4,12 +4,14 @@
 //! counts nothing by itself: usage is read as records, each once and with all its parts, and what is known of a prompt is
 //! what the last part says of the whole. So amounts do not depend on how many states of a record were imported.
 
+use crate::domain::calendar::Day;
 use crate::domain::event::{Band, PromptSize};
 use crate::domain::key::EventKey;
 use crate::domain::quantities::Quantities;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::usage::Tally;
 use crate::ledger::class::{Class, Classes};
+use crate::ledger::retraction::Retracted;
 use crate::ledger::scan::{self, METER_COLUMNS, StoredEvent};
 use crate::ledger::verify::Finding;
 use crate::ledger::{LedgerError, Result, sums};
@@ -27,10 +29,11 @@ const PART: &str = "SELECT e.class, c.source, c.tag_set, c.model, c.tier, c.kind
     FROM usage_event e JOIN event_class c ON c.id = e.class WHERE e.key = ?1";
 const METERS_OF_PART: &str = "SELECT meter, quantity FROM event_meter WHERE key = ?1";
 // CROSS: from the few links to their events, never the other way.
-const LINKS: &str = "SELECT l.key, l.original FROM event_link l CROSS JOIN usage_event e ON e.key = l.key \
+const LINKS: &str = "SELECT l.key, l.original, e.batch FROM event_link l CROSS JOIN usage_event e ON e.key = l.key \
     CROSS JOIN event_class c ON c.id = e.class WHERE l.key BETWEEN ?1 AND ?2 AND c.kind = 2";
 const TAKEN: &str = "SELECT i.file, i.id, n.at FROM batch b JOIN import i ON i.id = b.import \
     JOIN entry n ON n.seq = i.entry WHERE b.id = ?1";
+const BATCH: &str = "SELECT batch FROM usage_event WHERE key = ?1";
 const ADD_LINK: &str = "INSERT INTO event_link (key, original) VALUES (?1, ?2)";
 
 /// What the parts of a record must have in common, as numbers.
@@ -114,7 +117,12 @@ pub struct State {
 }
 
 /// The states of the record that begins at a key, in the order they were taken.
-pub(super) fn states(connection: &Connection, original: EventKey, id: &str) -> Result<Vec<State>> {
+pub(super) fn states(
+    connection: &Connection,
+    retracted: &Retracted,
+    original: EventKey,
+    id: &str,
+) -> Result<Vec<State>> {
     let mut statement = connection.prepare_cached(TAKEN)?;
     let mut state = |part: Part| {
         let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
@@ -123,7 +131,7 @@ pub(super) fn states(connection: &Connection, original: EventKey, id: &str) -> R
         let taken = Timestamp::from_nanos(at).ok_or_else(wrong)?;
         Ok(State { file, line: part.line, import, taken, added: part.quantities })
     };
-    History::read(connection, original, id)?.0.into_iter().map(&mut state).collect()
+    History::read(connection, retracted, original, id)?.0.into_iter().map(&mut state).collect()
 }
 
 /// What the ledger has of a record: its parts in the order they were appended.
@@ -148,13 +156,13 @@ impl History {
     /// The history of the record that begins at a key.
     ///
     /// Each part took the first free key after its original, and nothing is deleted: a walk meets them in their order.
-    pub(super) fn read(connection: &Connection, original: EventKey, id: &str) -> Result<Self> {
+    pub(super) fn read(connection: &Connection, retracted: &Retracted, original: EventKey, id: &str) -> Result<Self> {
         let (mut parts, mut key): (Vec<Part>, _) = (Vec::new(), original);
         while let Some(part) = part(connection, key)? {
             let first = parts.first();
             let later =
                 |first: &Part| part.id == id && part.kind == REVISION && part.payer.source == first.payer.source;
-            if first.is_none_or(later) {
+            if first.is_none_or(later) && !retracted.has(key, part.batch) {
                 parts.push(part);
             }
             key = key.next_in_half();
@@ -227,14 +235,22 @@ impl<'k> Grown<'k> {
         Self { connection, of: FxHashMap::default(), revisions: FxHashSet::default() }
     }
 
-    /// Those of the days of two keys and between.
-    pub(super) fn between(connection: &'k Connection, first: EventKey, last: EventKey) -> Result<Self> {
+    /// Those of the days of two keys and between, of the rows that count.
+    pub(super) fn between(
+        connection: &'k Connection,
+        retracted: &Retracted,
+        first: EventKey,
+        last: EventKey,
+    ) -> Result<Self> {
         let mut grown = Self::none(connection);
         let days = [EventKey::range_of(first.day()).0.number(), EventKey::range_of(last.day()).1.number()];
         let mut statement = connection.prepare_cached(LINKS)?;
         let mut rows = statement.query(days)?;
         while let Some(row) = rows.next()? {
             let (revision, original) = (key_of(row.get(0)?)?, key_of(row.get(1)?)?);
+            if retracted.has(revision, row.get(2)?) {
+                continue;
+            }
             grown.of.entry(original).or_default().push(revision);
             grown.revisions.insert(revision);
         }
@@ -247,6 +263,24 @@ impl<'k> Grown<'k> {
     /// Whether there are none.
     pub(super) fn is_empty(&self) -> bool {
         self.of.is_empty()
+    }
+
+    /// The revisions after a state that is to be taken back: they tell what was added to that state.
+    pub(super) fn after_states(&self, is_taken: impl Fn(EventKey, i64) -> bool) -> Result<Vec<EventKey>> {
+        let mut statement = self.connection.prepare_cached(BATCH)?;
+        let mut after = Vec::new();
+        for (original, revisions) in &self.of {
+            let mut taken = false;
+            for key in std::iter::once(original).chain(revisions) {
+                let batch = statement.query_row([key.number()], |row| row.get(0))?;
+                let is_taken = is_taken(*key, batch);
+                if taken && !is_taken {
+                    after.push(*key);
+                }
+                taken |= is_taken;
+            }
+        }
+        Ok(after)
     }
 
     /// Whether an event is a part of one of them, or claims to be.
@@ -268,16 +302,48 @@ impl<'k> Grown<'k> {
         }
         Ok(true)
     }
+}
 
-    /// Counts an event as its whole record; a revision is counted with its original.
+/// What counts of the rows of a day.
+pub(super) struct Live<'k> {
+    retracted: Retracted,
+    grown: Grown<'k>,
+}
+
+impl<'k> Live<'k> {
+    /// All but what was taken back.
+    pub(super) fn of_day(connection: &'k Connection, retracted: Retracted, day: Day) -> Result<Self> {
+        let (first, last) = EventKey::range_of(day);
+        let grown = Grown::between(connection, &retracted, first, last)?;
+        Ok(Self { retracted, grown })
+    }
+
+    /// The records that have grown.
+    pub(super) fn grown(&self) -> &Grown<'k> {
+        &self.grown
+    }
+
+    /// Whether a row counts, be it as a part of a record.
+    pub(super) fn has(&self, event: &StoredEvent<'_>) -> bool {
+        !self.retracted.has(event.key, event.batch)
+    }
+
+    /// Counts an event as its whole record; a revision is counted with its original, and nothing that was taken back.
     pub(super) fn tally<'c>(
         &self,
         classes: &'c Classes,
         event: &StoredEvent<'c>,
         tally: &mut Tally<(i64, Band)>,
     ) -> Result<()> {
+        if !self.has(event) {
+            return Ok(());
+        }
+        if !self.grown.has(event) {
+            let band = event.class.band(&event.quantities)?;
+            return Ok(tally.add((event.class.number, band), event.at, &event.quantities)?);
+        }
         let mut record = event.clone();
-        if self.complete(classes, &mut record)? {
+        if self.grown.complete(classes, &mut record)? {
             let band = record.class.band(&record.quantities)?;
             tally.add((record.class.number, band), record.at, &record.quantities)?;
         }

@@ -8,6 +8,7 @@ use crate::domain::quantities::{Frequent, Quantities};
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::class::{Class, Classes};
 use crate::ledger::gather::{self, Gathered, RawEvent};
+use crate::ledger::retraction::Retracted;
 use crate::ledger::revision::Grown;
 use crate::ledger::transaction::Snapshot;
 use crate::ledger::watch::Watch;
@@ -20,7 +21,7 @@ use rusqlite::{Row, Rows, Statement};
 pub struct StoredEvent<'c> {
     /// The key.
     pub key: EventKey,
-    /// The batch it came with.
+    /// The batch it came with; 0 when not read.
     pub batch: i64,
     /// What it has in common with others.
     pub class: &'c Class,
@@ -37,7 +38,7 @@ pub struct StoredEvent<'c> {
 /// How much of an event is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Columns {
-    /// What amounts depend on; the batch is not read. A record that has grown is one event with all its revisions.
+    /// What amounts depend on, without what was taken back. A record that has grown is one event with all its revisions.
     Usage,
     /// Everything, event by event as it was appended.
     All,
@@ -73,12 +74,19 @@ pub(super) fn events<'c>(
     mut each: impl FnMut(&StoredEvent<'c>) -> Result<()>,
 ) -> Result<()> {
     let connection = &ledger.connection;
-    let wanted = if columns == Columns::All { gather::ALL } else { gather::USAGE };
+    // What was taken back is no usage.
+    let retracted = match columns {
+        Columns::Usage => Retracted::between(connection, first, last)?,
+        Columns::All => Retracted::default(),
+    };
+    let wanted = if columns == Columns::All || !retracted.is_empty() { gather::ALL } else { gather::USAGE };
     let mut statement = connection.prepare_cached(&format!("SELECT gather({wanted}) {FROM}"))?;
     let mut meters = connection.prepare_cached(METERS)?;
     let mut rare = RareMeters::start(&mut meters, [first.number(), last.number()])?;
-    let grown =
-        if columns == Columns::Usage { Grown::between(connection, first, last)? } else { Grown::none(connection) };
+    let grown = match columns {
+        Columns::Usage => Grown::between(connection, &retracted, first, last)?,
+        Columns::All => Grown::none(connection),
+    };
     // The room of one id is used for all.
     let mut id = String::new();
     let mut pieces = Pieces::of(first, last);
@@ -89,7 +97,8 @@ pub(super) fn events<'c>(
         for row in gathered.rows() {
             let mut event = read(classes, row, gathered.id(row), id)?;
             rare.add_to(&mut event)?;
-            if grown.is_empty() || grown.complete(classes, &mut event)? {
+            let counts = !retracted.has(event.key, event.batch);
+            if counts && (grown.is_empty() || grown.complete(classes, &mut event)?) {
                 each(&event)?;
                 told += 1;
             }

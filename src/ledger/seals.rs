@@ -39,7 +39,8 @@ impl What {
 }
 
 /// The kinds of facts that amounts depend on. Imports are proved by the sums they make.
-const SEALED: [Kind; 6] = [Kind::Genesis, Kind::Price, Kind::Rule, Kind::Alias, Kind::Department, Kind::Cost];
+const SEALED: [Kind; 7] =
+    [Kind::Genesis, Kind::Price, Kind::Rule, Kind::Alias, Kind::Department, Kind::Cost, Kind::Retract];
 
 type Digest = [u8; 32];
 /// The seals of a state, by what they are of and the span.
@@ -186,6 +187,11 @@ fn altered() -> LedgerError {
     LedgerError::Corrupt("the digests of what it holds are not those of the newest entry".to_owned())
 }
 
+/// The seal of the facts of a kind; none where there is no entry of it.
+pub(super) fn of_facts(connection: &Connection, kind: Kind) -> Result<Option<Digest>> {
+    Ok(all(connection)?.get(&(What::Facts(kind).code(), 0)).copied())
+}
+
 /// An error if the facts of a kind are others than those that were appended, before more are.
 pub(super) fn guard_facts(connection: &Connection, kind: Kind) -> Result<()> {
     if kind == Kind::Genesis {
@@ -193,7 +199,7 @@ pub(super) fn guard_facts(connection: &Connection, kind: Kind) -> Result<()> {
         return Ok(());
     }
     let Some(digest) = facts(connection, kind)? else { return Ok(()) };
-    let sealed = all(connection)?.get(&(What::Facts(kind).code(), 0)).copied();
+    let sealed = of_facts(connection, kind)?;
     let same = sealed.map_or(!chain::has(connection, kind)?, |sealed| sealed == digest);
     if same { Ok(()) } else { Err(changed(&format!("rows of kind {}", kind.name()))) }
 }
@@ -302,8 +308,17 @@ impl Snapshot<'_> {
 
     /// An error if the settings are others than those that the ledger was made with.
     pub fn prove_settings(&self) -> Result<()> {
-        let fact = FACTS.iter().find(|fact| fact.kind() == Kind::Genesis);
-        fact.map_or(Ok(()), |fact| self.prove_facts(Kind::Genesis, &fact.payloads(self.connection())?))
+        self.prove_kind(Kind::Genesis)
+    }
+
+    /// An error if something else counts as taken back than what was.
+    pub fn prove_retractions(&self) -> Result<()> {
+        self.prove_kind(Kind::Retract)
+    }
+
+    fn prove_kind(&self, kind: Kind) -> Result<()> {
+        let fact = FACTS.iter().find(|fact| fact.kind() == kind);
+        fact.map_or(Ok(()), |fact| self.prove_facts(kind, &fact.payloads(self.connection())?))
     }
 
     /// An error if the tag sets are others than those that imports brought.

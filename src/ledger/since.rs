@@ -16,11 +16,14 @@ pub struct Since {
     pub aliases: i64,
     /// Sets of rules.
     pub rule_sets: i64,
+    /// Retractions of usage.
+    pub retractions: i64,
 }
 
 const HASH: &str = "SELECT hash FROM entry WHERE seq = ?1";
 const ALIASES: &str = "SELECT count(*) FROM model_alias WHERE entry > ?1";
 const RULE_SETS: &str = "SELECT count(*) FROM rule_set WHERE entry > ?1";
+const RETRACTIONS: &str = "SELECT count(*) FROM retraction WHERE import IS NOT NULL AND entry > ?1";
 
 impl Snapshot<'_> {
     /// What was recorded after an entry, given by its number and its hash in hexadecimal. `None` where the chain has no
@@ -32,7 +35,12 @@ impl Snapshot<'_> {
             return Ok(None);
         }
         let count = |sql: &str| connection.query_row(sql, [seq], |row| row.get(0));
-        let mut since = Since { aliases: count(ALIASES)?, rule_sets: count(RULE_SETS)?, ..Since::default() };
+        let mut since = Since {
+            aliases: count(ALIASES)?,
+            rule_sets: count(RULE_SETS)?,
+            retractions: count(RETRACTIONS)?,
+            ..Since::default()
+        };
         let mut known = BTreeSet::new();
         for (price, entry) in prices::all(connection)? {
             let is_new = known.insert((price.row.key, price.row.valid_from));

@@ -14,7 +14,8 @@ use crate::ledger::facts::{self, Expected};
 use crate::ledger::ids::Strays;
 use crate::ledger::imports::ImportRow;
 use crate::ledger::recount;
-use crate::ledger::revision::{Grown, Parts, REVISION, USAGE};
+use crate::ledger::retraction::Retracted;
+use crate::ledger::revision::{Grown, Live, Parts, REVISION, USAGE};
 use crate::ledger::scan::{Columns, StoredEvent};
 use crate::ledger::summarise::{DayHasher, DaySeal};
 use crate::ledger::sums::{self, Grain, Months};
@@ -36,6 +37,8 @@ pub struct DayProof {
     pub events: u64,
     /// Revisions.
     pub revisions: u64,
+    /// Events that were taken back.
+    pub retracted: u64,
     /// Those whose ids their keys do not have.
     pub strays: Strays,
     /// What is wrong with them.
@@ -101,11 +104,15 @@ impl Snapshot<'_> {
         let end = day.next().map(|next| self.ledger().settings().calendar.start_of(next));
         let mut hashers: BTreeMap<i64, DayHasher> = BTreeMap::new();
         let (mut tally, mut findings) = (Tally::new(), Vec::new());
-        let (mut events, mut revisions, mut displaced, mut strays) = (0, 0, Vec::new(), Strays::default());
+        let (mut events, mut revisions, mut retracted_events) = (0, 0, 0);
+        let (mut displaced, mut strays) = (Vec::new(), Strays::default());
         let Prover { classes, payers, forms, sources } = prover;
         let mut sources = sources.clone();
         let (first, last) = EventKey::range_of(day);
-        let (grown, mut parts_seen) = (Grown::between(self.connection(), first, last)?, Parts::default());
+        let retracted = Retracted::between(self.connection(), first, last)?;
+        // Rows that were taken back are proved like all others, and count in no sum.
+        let linked = Grown::between(self.connection(), &Retracted::default(), first, last)?;
+        let (live, mut parts_seen) = (Live::of_day(self.connection(), retracted, day)?, Parts::default());
         self.events(classes, first, last, Columns::All, |event| {
             events += 1;
             revisions += u64::from(event.class.kind == REVISION);
@@ -118,12 +125,11 @@ impl Snapshot<'_> {
             }
             findings.extend(impossible(event));
             hashers.entry(event.batch).or_insert_with(DayHasher::new).add(parts(event, forms)?, &event.quantities);
-            if grown.has(event) {
+            retracted_events += u64::from(!live.has(event));
+            if linked.has(event) {
                 parts_seen.note(event);
-                grown.tally(classes, event, &mut tally)?;
-            } else {
-                tally.add((event.class.number, event.class.band(&event.quantities)?), event.at, &event.quantities)?;
             }
+            live.tally(classes, event, &mut tally)?;
             match sources.get_mut(&event.batch) {
                 None => findings.push(format!("event {:?} names a batch that is not there", event.id)),
                 Some((source, _)) if *source != event.class.source => {
@@ -144,13 +150,13 @@ impl Snapshot<'_> {
         for (hash, key) in displaced {
             findings.extend(self.unreachable(EventKey::new(day, hash).in_half(key.half()), key)?);
         }
-        findings.extend(parts_seen.findings(&grown));
+        findings.extend(parts_seen.findings(&linked));
         let lines = recount::lines_of_day(tally, classes, day, start)?;
         findings.extend(self.compare_daily(day, &lines)?);
         let mut month = Months::default();
         lines.iter().try_for_each(|line| month.count(self.ledger(), payers, line))?;
         let seals = hashers.into_iter().map(|(batch, hasher)| (batch, hasher.seal(day))).collect();
-        Ok(DayProof { seals, month, events, revisions, strays, findings })
+        Ok(DayProof { seals, month, events, revisions, retracted: retracted_events, strays, findings })
     }
 
     /// An event that did not get its own key must be met on the way from it: every key in between is taken.

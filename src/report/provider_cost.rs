@@ -14,7 +14,7 @@ use crate::report::by::Dimension;
 use crate::report::group::Totals;
 use crate::report::{Inputs, ReportError};
 use crate::sheet::{Cell, Column, Sheet};
-use crate::text::problem::listed;
+use crate::text::problem::{excerpt, listed};
 use std::collections::BTreeMap;
 
 /// How finely the two are compared.
@@ -87,6 +87,12 @@ pub fn sheet(
     columns.push(Column::text("currency"));
     let mut heading = inputs.heading.clone();
     heading.caveats.extend(coverage(&costs.lines, inputs.period, calendar));
+    heading.caveats.extend(costs.to_import_again.iter().map(|file| {
+        format!(
+            "the report {} is to be imported again, since costs of it were duplicates of what was retracted",
+            excerpt(file)
+        )
+    }));
     heading.caveats.extend(costs.beside.iter().map(|(provider, source)| {
         format!(
             "costs of {provider} (source {source}) were imported beside others of the same days that the later report does \

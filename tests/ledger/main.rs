@@ -33,6 +33,9 @@ fn furnished() -> Outcome<Desk> {
     desk.run(&["import", "a.csv"])?.ends(0)?;
     desk.run(&["import", "b.csv", "--quarantine"])?.ends(4)?;
     desk.run(&["quarantine", "discard", "1", "--reason", "a test"])?.ends(0)?;
+    // A file of which all was there.
+    desk.write("part.csv", usage(80, 5))?;
+    desk.run(&["import", "part.csv"])?.ends(0)?;
     desk.run(&["aliases", "import", "aliases.csv"])?.ends(0)?;
     desk.write("d.csv", "department,cost_centre,active_from\nLegal,1,2026-01-01\nEngineering,,\n")?;
     desk.run(&["departments", "import", "d.csv"])?.ends(0)?;
@@ -46,6 +49,32 @@ fn furnished() -> Outcome<Desk> {
         desk.run(&["import", "bucket.jsonl"])?.ends(0)?;
     }
     desk.run(&["costs", "import", text(&fixture("costs/anthropic-costs/costs-page.json"))?])?.ends(0)?;
+    // A file with an event too many, and one that is wrong altogether; a line that waits for one of its events, and a line
+    // of its own.
+    desk.write(
+        "few.csv",
+        format!("{HEADER}\nw1,2026-10-06T10:00:00Z,m,Legal,1,1\nw2,2026-10-06T11:00:00Z,m,Legal,1,1\n"),
+    )?;
+    desk.write("waits.csv", format!("{HEADER}\nw4,bad,m,Legal,1,1\n"))?;
+    desk.write(
+        "wrong.csv",
+        format!(
+            "{HEADER}\nw3,2026-10-07T10:00:00Z,m,Legal,9,9\nw4,2026-10-08T10:00:00Z,m,Legal,9,9\nw5,bad,m,Legal,1,1\n"
+        ),
+    )?;
+    desk.run(&["import", "few.csv"])?.ends(0)?;
+    desk.run(&["import", "waits.csv", "--quarantine"])?.ends(4)?;
+    desk.run(&["import", "wrong.csv", "--quarantine"])?.ends(4)?;
+    let retract = |file: &str, more: &[&str]| {
+        let entry = desk.count(&format!("SELECT entry FROM import WHERE file LIKE '%{file}'"))?.to_string();
+        desk.run(&[&["imports", "retract", &entry, "--reason", "a test"], more].concat())
+    };
+    retract("few.csv", &["--id", "w2"])?.ends(0)?;
+    retract("wrong.csv", &[])?.ends(4)?;
+    let twice = text(&fixture("costs/openai-costs/costs-page.json"))?.to_owned();
+    desk.run(&["costs", "import", &twice])?.ends(0)?;
+    let entry = desk.count("SELECT max(entry) FROM cost_import")?.to_string();
+    desk.run(&["costs", "retract", &entry, "--reason", "a test"])?.ends(0)?;
     desk.run(&["maps", "keep", "columns", text(&fixture("formats/mapped/map.toml"))?])?.ends(0)?;
     desk.run(&["verify", "--deep"])?.ends(0)?;
     Ok(desk)

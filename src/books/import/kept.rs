@@ -4,8 +4,12 @@ use super::ImportOptions;
 use crate::domain::secret::looks_secret;
 use crate::domain::timestamp::Timestamp;
 use crate::import::parse::{BadLine, Context, Parsed};
+use crate::ledger::LedgerError;
+use crate::ledger::append::Appended;
 use crate::ledger::imports::FileFacts;
 use crate::ledger::quarantine::Held;
+use crate::ledger::transaction::Write;
+use std::collections::BTreeMap;
 
 /// A line that was set aside, as the quarantine holds it.
 pub(super) fn held(bad: &BadLine, context: &Context) -> Held {
@@ -20,6 +24,35 @@ pub(super) fn held(bad: &BadLine, context: &Context) -> Held {
         day: at.map(|at| i64::from(context.calendar.day_of(at).number())),
         kept: bad.redacted.kept.clone(),
     }
+}
+
+/// The bad lines of a file.
+#[derive(Debug, Default)]
+pub(super) struct NewLines {
+    /// Those that are not in the quarantine yet.
+    pub(super) held: Vec<Held>,
+    /// How many of all wait for a decision.
+    pub(super) open: u64,
+    /// How many each import had set aside before.
+    pub(super) known: BTreeMap<i64, i64>,
+}
+
+/// Whether an import is recorded: if it brought something, or if it is the first of a file all of which was there. Should the
+/// imports that brought that be retracted, this file is known to be one that must come in again.
+pub(super) fn is_to_be_recorded(
+    write: &Write<'_>,
+    facts: &FileFacts,
+    appended: &Appended,
+    (held, left): (&[Held], u64),
+) -> Result<bool, LedgerError> {
+    if appended.accepted > 0 || !held.is_empty() {
+        return Ok(true);
+    }
+    if appended.overlaps.is_empty() || write.has_whole(facts)? {
+        return Ok(false);
+    }
+    // A log that is still written is another file with each byte of its last line.
+    Ok(left == 0 || !write.has_lines(facts)?)
 }
 
 /// What an import tells of its file.

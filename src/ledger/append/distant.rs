@@ -65,9 +65,10 @@ impl Appender<'_> {
                 if integer(row, 0)? != next.number() {
                     return Ok(());
                 }
-                // A revision has the id of its record.
-                if integer(row, 3)? == 0 {
-                    let own = self.stored.is_own(integer(row, 4)?);
+                // A revision has the id of its record, and what was taken back has none.
+                let batch = integer(row, 4)?;
+                if integer(row, 3)? == 0 && !self.retracted.has(next, batch) {
+                    let own = self.stored.is_own(batch);
                     let found = Found { own, line: integer(row, 5)?, key: next };
                     by_id.entry((integer(row, 2)?, row.get(1)?)).or_default().push(found);
                 }

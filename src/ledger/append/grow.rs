@@ -27,19 +27,23 @@ impl Appender<'_> {
     ) -> Result<Placed> {
         let mut why = Why::Otherwise;
         if batch.records == Records::Growing {
-            let history = History::read(self.connection, original, batch.id(row))?;
+            let history = History::read(self.connection, &self.retracted, original, batch.id(row))?;
             let state = batch.quantities(row);
             let standing = history.standing(self.payer_of(row)?, &state)?;
             let twice = history.is_of(|batch| self.stored.is_own(batch))
                 || self.older.get(&original).is_some_and(|other| *other != state);
             why = match standing {
-                Standing::Known => return Ok(Placed::Duplicate),
+                Standing::Known => {
+                    self.note_repeated(&history);
+                    return Ok(Placed::Duplicate);
+                }
                 Standing::Other => Why::Otherwise,
                 _ if twice => Why::Twice,
                 Standing::Mixed => Why::MoreAndLess,
                 Standing::Less => {
                     self.older.insert(original, state);
                     self.outcome.older += 1;
+                    self.note_repeated(&history);
                     return Ok(Placed::Duplicate);
                 }
                 Standing::More(added) => {

@@ -1,4 +1,7 @@
-//! Adding new ids to their lists, in bulk: each bucket is read and written once for some million events.
+//! Adding new ids to their lists, in bulk: each bucket is read and written once, however many ids come.
+//!
+//! Ids wait as they come, in sorted runs. Where there are many, the runs go to a file without a name beside the ledger, and
+//! are merged from there: rewriting every list for every few million ids would cost more than the events themselves.
 
 use super::{DatedHash, decode, encode};
 use crate::domain::key::{EventKey, KeyHash, SourceHasher};
@@ -7,13 +10,21 @@ use crate::ledger::watch::Watch;
 use crate::ledger::{LedgerError, Result};
 use rusqlite::{Connection, OptionalExtension, Row, Statement};
 use rustc_hash::FxHashMap;
+use std::fs::File;
+use std::io::{BufWriter, Read, Seek, SeekFrom, Write as _};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 
 const ANY: &str = "SELECT EXISTS (SELECT 1 FROM id_bucket)";
 const LIST: &str = "SELECT ids FROM id_bucket WHERE bucket = ?1";
 const PUT: &str = "INSERT OR REPLACE INTO id_bucket (bucket, ids) VALUES (?1, ?2)";
 
 /// So many new ids wait in memory, eight bytes each.
-const WAIT: usize = 1 << 23;
+const ROOM: usize = 1 << 23;
+/// So many ids of a run in the file are read at a time.
+const WINDOW: u64 = 1 << 11;
+/// Bytes of an id in the file.
+const BYTES: u64 = 8;
 
 /// Adds ids to their lists.
 pub(in crate::ledger) struct IdLists<'w> {
@@ -21,9 +32,28 @@ pub(in crate::ledger) struct IdLists<'w> {
     put: Statement<'w>,
     /// Whether all lists are empty.
     empty: bool,
-    /// New ids that are not in their lists: sorted runs, one after the other.
-    waiting: Vec<DatedHash>,
+    folder: PathBuf,
+    room: usize,
+    /// New ids that are not in their lists, each run sorted.
+    runs: Vec<Vec<DatedHash>>,
+    held: usize,
+    /// Runs that memory had no room for.
+    spilled: Option<Spilled>,
     merged: Merged,
+}
+
+/// Runs in a file without a name: the bytes of each.
+struct Spilled {
+    file: File,
+    runs: Vec<Range<u64>>,
+}
+
+/// A run that is read from its start to its end.
+struct Cursor {
+    window: Vec<DatedHash>,
+    at: usize,
+    /// What of it is in the file.
+    rest: Range<u64>,
 }
 
 /// The list of one bucket with its new ids.
@@ -38,33 +68,86 @@ struct Merged {
 pub(in crate::ledger) type Suspect = Vec<EventKey>;
 
 impl<'w> IdLists<'w> {
-    pub(in crate::ledger) fn new(connection: &'w Connection) -> Result<Self> {
+    /// Lists of the ledger at a path.
+    pub(in crate::ledger) fn new(connection: &'w Connection, ledger: &Path) -> Result<Self> {
         let any: bool = connection.query_row(ANY, [], |row| row.get(0))?;
         let (list, put) = (connection.prepare(LIST)?, connection.prepare(PUT)?);
-        Ok(Self { list, put, empty: !any, waiting: Vec::new(), merged: Merged::default() })
+        let folder = ledger.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        Ok(Self {
+            list,
+            put,
+            empty: !any,
+            folder: folder.to_owned(),
+            room: ROOM,
+            runs: Vec::new(),
+            held: 0,
+            spilled: None,
+            merged: Merged::default(),
+        })
     }
 
-    /// Takes the ids of new events, sorted. Returns whether so many wait that they should be written.
-    pub(in crate::ledger) fn add(&mut self, ids: &[DatedHash]) -> bool {
-        self.waiting.extend_from_slice(ids);
-        self.waiting.len() >= WAIT
+    /// Takes the ids of new events, sorted.
+    pub(in crate::ledger) fn add(&mut self, ids: &[DatedHash]) -> Result<()> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        self.runs.push(ids.to_vec());
+        self.held += ids.len();
+        if self.held < self.room {
+            return Ok(());
+        }
+        let spilled = self.spill();
+        spilled.map_err(|error| LedgerError::Io { path: self.folder.clone(), error })
+    }
+
+    /// Moves the runs in memory to the file.
+    fn spill(&mut self) -> std::io::Result<()> {
+        let mut spilled = match self.spilled.take() {
+            Some(spilled) => spilled,
+            None => Spilled { file: tempfile::tempfile_in(&self.folder)?, runs: Vec::new() },
+        };
+        let mut end = spilled.runs.last().map_or(0, |run| run.end);
+        let mut file = BufWriter::new(&mut spilled.file);
+        file.seek(SeekFrom::Start(end))?;
+        for run in self.runs.drain(..) {
+            for id in &run {
+                file.write_all(&id.0.to_le_bytes())?;
+            }
+            let start = end;
+            end += BYTES * u64::try_from(run.len()).unwrap_or(u64::MAX);
+            spilled.runs.push(start..end);
+        }
+        file.flush()?;
+        drop(file);
+        self.held = 0;
+        self.spilled = Some(spilled);
+        Ok(())
     }
 
     /// Writes the ids that wait. Returns the hashes among them that have events on several days.
     pub(in crate::ledger) fn write(&mut self, watch: &Watch) -> Result<Vec<Suspect>> {
-        let mut waiting = std::mem::take(&mut self.waiting);
-        // This sort finds sorted runs and merges them.
-        waiting.sort();
-        let mut suspects = Vec::new();
-        for (number, ids) in waiting.chunk_by(|one, other| one.bucket() == other.bucket()).enumerate() {
+        let folder = self.folder.clone();
+        let io = |error| LedgerError::Io { path: folder.clone(), error };
+        let mut spilled = self.spilled.take();
+        let mut cursors: Vec<Cursor> = self.runs.drain(..).map(|window| Cursor { window, at: 0, rest: 0..0 }).collect();
+        self.held = 0;
+        for run in spilled.as_mut().map(|spilled| std::mem::take(&mut spilled.runs)).into_iter().flatten() {
+            cursors.push(Cursor { window: Vec::new(), at: 0, rest: run });
+        }
+        let mut file = spilled.map(|spilled| spilled.file);
+        cursors.iter_mut().try_for_each(|cursor| cursor.fill(&mut file)).map_err(io)?;
+        let (mut suspects, mut ids) = (Vec::new(), Vec::new());
+        for number in 0_u32.. {
+            let Some(bucket) = cursors.iter().filter_map(Cursor::peek).map(DatedHash::bucket).min() else { break };
             if number.is_multiple_of(1_024) {
                 watch.check()?;
             }
-            self.write_bucket(ids, &mut suspects)?;
+            ids.clear();
+            cursors.iter_mut().try_for_each(|cursor| cursor.take(bucket, &mut file, &mut ids)).map_err(io)?;
+            ids.sort_unstable();
+            self.write_bucket(&ids, &mut suspects)?;
         }
-        self.empty &= waiting.is_empty();
-        waiting.clear();
-        self.waiting = waiting;
+        self.empty &= ids.is_empty();
         Ok(suspects)
     }
 
@@ -85,6 +168,39 @@ impl<'w> IdLists<'w> {
         note_suspects(all, ids, suspects);
         encode(all, list);
         self.put.execute((bucket, &*list))?;
+        Ok(())
+    }
+}
+
+impl Cursor {
+    fn peek(&self) -> Option<DatedHash> {
+        self.window.get(self.at).copied()
+    }
+
+    /// Takes the ids of a bucket, which are the next if there are any.
+    fn take(&mut self, bucket: i64, file: &mut Option<File>, ids: &mut Vec<DatedHash>) -> std::io::Result<()> {
+        while let Some(id) = self.peek().filter(|id| id.bucket() == bucket) {
+            ids.push(id);
+            self.at += 1;
+            if self.at == self.window.len() {
+                self.fill(file)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the next ids from the file, where those before are taken.
+    fn fill(&mut self, file: &mut Option<File>) -> std::io::Result<()> {
+        if let Some(file) = file.as_mut().filter(|_| self.at == self.window.len() && !self.rest.is_empty()) {
+            let end = self.rest.end.min(self.rest.start + BYTES * WINDOW);
+            let mut bytes = vec![0; usize::try_from(end - self.rest.start).unwrap_or(0)];
+            file.seek(SeekFrom::Start(self.rest.start))?;
+            file.read_exact(&mut bytes)?;
+            self.rest.start = end;
+            self.at = 0;
+            self.window.clear();
+            self.window.extend(bytes.as_chunks().0.iter().map(|id| DatedHash(u64::from_le_bytes(*id))));
+        }
         Ok(())
     }
 }
@@ -115,6 +231,9 @@ fn note_suspects(all: &[DatedHash], new: &[DatedHash], suspects: &mut Vec<Suspec
     }
 }
 
+/// So many ids of a ledger that is rebuilt make a run.
+const RUN: usize = 1 << 18;
+
 const FORGET: &str = "DELETE FROM id_bucket";
 const SOURCES: &str = "SELECT id, name FROM source";
 const EVENTS: &str = "SELECT e.key, e.id, c.source FROM usage_event e JOIN event_class c ON c.id = e.class \
@@ -129,9 +248,10 @@ impl Write<'_> {
         let hasher = |row: &Row<'_>| Ok((row.get(0)?, SourceHasher::new(key_hash, &row.get::<_, String>(1)?)));
         let mut hashers: FxHashMap<i64, SourceHasher> =
             sources.query_map([], hasher)?.collect::<rusqlite::Result<_>>()?;
-        let mut lists = IdLists::new(connection)?;
+        let mut lists = IdLists::new(connection, self.ledger().path())?;
         let mut statement = connection.prepare(EVENTS)?;
         let mut rows = statement.query([])?;
+        let mut run = Vec::with_capacity(RUN);
         while let Some(row) = rows.next()? {
             let (key, source): (i64, i64) = (row.get(0)?, row.get(2)?);
             let missing = || LedgerError::Corrupt("a key is out of range".to_owned());
@@ -140,10 +260,15 @@ impl Write<'_> {
             let hasher = hashers
                 .get_mut(&source)
                 .ok_or_else(|| LedgerError::Corrupt(format!("event {id:?} is of a source that is not there")))?;
-            if lists.add(&[DatedHash::of(EventKey::new(day, hasher.hash(id)))]) {
-                lists.write(self.watch())?;
+            run.push(DatedHash::of(EventKey::new(day, hasher.hash(id))));
+            if run.len() == RUN {
+                run.sort_unstable();
+                lists.add(&run)?;
+                run.clear();
             }
         }
+        run.sort_unstable();
+        lists.add(&run)?;
         lists.write(self.watch()).map(|_| ())
     }
 }
@@ -156,27 +281,33 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
     use std::error::Error;
 
-    /// The lists after ids were written in so many goes, and the hashes that were found on several days.
-    fn after(
-        ids: &[DatedHash],
-        goes: usize,
-    ) -> std::result::Result<(Vec<(i64, Vec<u8>)>, BTreeSet<i64>), Box<dyn Error>> {
-        let connection = Connection::open_in_memory()?;
+    /// The lists by their buckets, and the hashes that were found on several days.
+    type Written = (Vec<(i64, Vec<u8>)>, BTreeSet<i64>);
+
+    /// What is there after ids were written in so many goes, each of some runs, of which memory has room for so many.
+    fn after(ids: &[DatedHash], goes: usize, room: usize) -> std::result::Result<Written, Box<dyn Error>> {
+        let (connection, folder) = (Connection::open_in_memory()?, tempfile::tempdir()?);
         schema::create(&connection)?;
-        let mut lists = IdLists::new(&connection)?;
+        let mut lists = IdLists::new(&connection, &folder.path().join("l.db"))?;
+        lists.room = room;
         let mut suspects = BTreeSet::new();
         for part in ids.chunks(ids.len().div_ceil(goes)) {
-            lists.add(part);
+            for run in part.chunks(97) {
+                let mut run = run.to_vec();
+                run.sort_unstable();
+                lists.add(&run)?;
+            }
             let found = lists.write(&Watch::default())?;
             suspects.extend(found.iter().flatten().map(|key| key.hash()));
         }
+        assert_eq!(std::fs::read_dir(folder.path())?.count(), 0, "the file has no name");
         let mut statement = connection.prepare("SELECT bucket, ids FROM id_bucket ORDER BY bucket")?;
         let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok((rows.collect::<rusqlite::Result<_>>()?, suspects))
     }
 
     #[test]
-    fn the_lists_do_not_depend_on_how_often_they_are_written() -> std::result::Result<(), Box<dyn Error>> {
+    fn the_lists_do_not_depend_on_how_often_they_are_written_or_on_room() -> std::result::Result<(), Box<dyn Error>> {
         // Few hashes in few buckets, so that many stand on several days.
         let mut seed = 20_261_129_u64;
         let mut below = |most: u64| {
@@ -195,10 +326,12 @@ mod tests {
         }
         let expected: BTreeSet<i64> = days.iter().filter(|(_, days)| days.len() > 1).map(|(hash, _)| *hash).collect();
         assert!(expected.len() > 100 && expected.len() < days.len(), "{} of {}", expected.len(), days.len());
-        let (whole, found) = after(&ids, 1)?;
+        let (whole, found) = after(&ids, 1, ROOM)?;
         assert_eq!(found, expected);
-        for goes in [2, 3, 7, 100, ids.len()] {
-            assert_eq!(after(&ids, goes)?, (whole.clone(), expected.clone()), "{goes}");
+        for goes in [1, 2, 3, 7, 100, ids.len()] {
+            for room in [1, 97, 98, 500, 100_000] {
+                assert_eq!(after(&ids, goes, room)?, (whole.clone(), expected.clone()), "{goes} {room}");
+            }
         }
         Ok(())
     }

@@ -4,36 +4,54 @@ use super::{BUCKET_BITS, DatedHash, REST_BITS, encode};
 use crate::domain::calendar::Day;
 use crate::domain::key::{EventKey, Half};
 use crate::ledger::Result;
+use crate::ledger::retraction::Retracted;
 use crate::ledger::transaction::Snapshot;
 use crate::ledger::verify::Finding;
-use rustc_hash::FxHashMap;
+use rustc_hash::FxHashSet;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 const KEYS: &str = "SELECT key FROM usage_event WHERE key BETWEEN ?1 AND ?2";
 const LISTS: &str = "SELECT bucket, ids FROM id_bucket WHERE bucket BETWEEN ?1 AND ?2 ORDER BY bucket";
-const ID_AND_SOURCE: &str = "SELECT e.id, i.source FROM usage_event e JOIN batch b ON b.id = e.batch \
+const ID_AND_SOURCE: &str = "SELECT e.id, i.source, e.batch FROM usage_event e JOIN batch b ON b.id = e.batch \
     JOIN import i ON i.id = b.import WHERE e.key = ?1";
 
 /// Events whose key does not have the hash of their id, with that hash: other ids took their keys. None for revisions,
 /// which have no id of their own.
 #[derive(Debug, Default)]
-pub struct Strays(FxHashMap<EventKey, Option<i64>>);
+pub struct Strays {
+    keys: FxHashSet<EventKey>,
+    /// Those with an id of their own, by its hash.
+    by_hash: Vec<(i64, EventKey)>,
+}
 
 impl Strays {
     /// Notes the hash of an event's id.
     pub(in crate::ledger) fn displaced(&mut self, key: EventKey, hash: i64) {
-        self.0.insert(key, Some(hash));
+        self.keys.insert(key);
+        self.by_hash.push((hash, key));
     }
 
     /// Notes that an event has no id of its own.
     pub(in crate::ledger) fn without_id(&mut self, key: EventKey) {
-        self.0.insert(key, None);
+        self.keys.insert(key);
     }
 
-    /// Takes those of other days.
-    pub fn extend(&mut self, others: Self) {
-        self.0.extend(others.0);
+    /// Those of several days.
+    pub fn of_all(days: impl Iterator<Item = Self>) -> Self {
+        let mut all = Self::default();
+        for day in days {
+            all.keys.extend(day.keys);
+            all.by_hash.extend(day.by_hash);
+        }
+        all.by_hash.sort_unstable();
+        all
+    }
+
+    /// Those whose ids have hashes from one to another.
+    fn with_hashes(&self, first: i64, last: i64) -> &[(i64, EventKey)] {
+        let place = |end: i64| self.by_hash.partition_point(|(hash, _)| *hash < end);
+        self.by_hash.get(place(first)..place(last + 1)).unwrap_or_default()
     }
 }
 
@@ -60,9 +78,10 @@ impl Snapshot<'_> {
         let mut found = self.dated_hashes(buckets, days, strays)?;
         found.sort_unstable();
         let mut proof = IdsProof { wrong_lists: self.wrong_lists(buckets, &found)?, findings: Vec::new() };
+        let retracted = Retracted::all(self.connection())?;
         for alike in found.chunk_by(|(one, _), (other, _)| one.hash() == other.hash()) {
             if alike.len() > 1 {
-                proof.findings.extend(self.repeated(alike)?);
+                proof.findings.extend(self.repeated(alike, &retracted)?);
             }
         }
         Ok(proof)
@@ -85,7 +104,7 @@ impl Snapshot<'_> {
                 let mut rows = statement.query(range)?;
                 while let Some(row) = rows.next()? {
                     read += 1;
-                    let own = EventKey::from_number(row.get(0)?).filter(|key| !strays.0.contains_key(key));
+                    let own = EventKey::from_number(row.get(0)?).filter(|key| !strays.keys.contains(key));
                     found.extend(own.map(|key| (DatedHash::of(key), key)));
                 }
             }
@@ -93,11 +112,8 @@ impl Snapshot<'_> {
             self.watch().add(read);
             day = today.next().filter(|next| days.is_some_and(|(_, last)| *next <= last));
         }
-        for (key, hash) in &strays.0 {
-            if let Some(hash) = hash.filter(|hash| (first_hash..=last_hash).contains(hash)) {
-                found.push((DatedHash::of(EventKey::new(key.day(), hash)), *key));
-            }
-        }
+        let of_part = strays.with_hashes(first_hash, last_hash).iter();
+        found.extend(of_part.map(|(hash, key)| (DatedHash::of(EventKey::new(key.day(), *hash)), *key)));
         Ok(found)
     }
 
@@ -129,13 +145,15 @@ impl Snapshot<'_> {
     }
 
     /// Ids that several of these events have, which have one hash.
-    fn repeated(&self, alike: &[(DatedHash, EventKey)]) -> Result<Vec<Finding>> {
+    fn repeated(&self, alike: &[(DatedHash, EventKey)], retracted: &Retracted) -> Result<Vec<Finding>> {
         let mut statement = self.connection().prepare_cached(ID_AND_SOURCE)?;
         let mut days: BTreeMap<(String, i64), Vec<Day>> = BTreeMap::new();
         for (_, key) in alike {
             let mut rows = statement.query([key.number()])?;
             // An event without a batch is a finding of its day.
-            if let Some(row) = rows.next()? {
+            if let Some(row) = rows.next()?
+                && !retracted.has(*key, row.get(2)?)
+            {
                 days.entry((row.get(0)?, row.get(1)?)).or_default().push(key.day());
             }
         }

@@ -48,11 +48,17 @@ class Tokenbook(Engine):
         month = self.setting.month
         return {
             Work.AGAIN: lambda: self._import(month.usage, 0, month.events),
-            Work.AGAIN_SHUFFLED: lambda: self._import(month.shuffled_jsonl, 0, month.events),
+            Work.AGAIN_SHUFFLED: self._again_shuffled,
             Work.RECOMPUTE: lambda: self._chargeback(RECOMPUTE, "department"),
             Work.VERIFY: lambda: Reading(self._tokenbook(*VERIFY)),
             Work.VERIFY_DEEP: lambda: Reading(self._tokenbook(*VERIFY_DEEP)),
         }
+
+    def _again_shuffled(self) -> Reading:
+        # A file that was imported before is not read again: a blank line more makes it another.
+        with self.setting.month.shuffled_jsonl.open("ab") as usage:
+            usage.write(b"\n")
+        return self._import(self.setting.month.shuffled_jsonl, 0, self.setting.month.events)
 
     def _import(self, usage: Path, accepted: int, duplicates: int) -> Reading:
         measured = self._tokenbook("import", str(usage))

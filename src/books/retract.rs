@@ -1,0 +1,104 @@
+//! Taking an import back: all of it, or some of its events.
+
+use crate::books::watching::watched;
+use crate::books::{Act, Books, Observer, Stage};
+use crate::ledger::connection::{Access, Ledger};
+use crate::ledger::retraction::{Chosen, DayPlan, Plan};
+use crate::ledger::transaction::Snapshot;
+use crate::ledger::watch::Watch;
+use crate::ledger::{LedgerError, chain};
+use rayon::prelude::*;
+use std::sync::Arc;
+
+pub use crate::ledger::retraction::{CostsTaken, Refused};
+
+/// What is taken back, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retraction<'a> {
+    /// The entry of the import.
+    pub entry: i64,
+    /// The ids of the events; `None` for all of the import.
+    pub ids: Option<&'a [String]>,
+    /// Why; it is kept in the chain.
+    pub reason: &'a str,
+}
+
+/// What was taken back.
+#[derive(Debug)]
+pub struct Retracted<T> {
+    /// It, and what it entails.
+    pub taken: T,
+    /// The last entry of the chain afterwards.
+    pub head: chain::Head,
+}
+
+impl Books {
+    /// What [`Books::retract`] would do. Nothing is changed.
+    pub fn plan_retraction(&self, retraction: Retraction<'_>, observer: &dyn Observer) -> Result<Plan, Refused> {
+        watched(observer, |watch| self.plan(self.snapshot_for_all()?, retraction, watch))
+    }
+
+    /// Takes an import back, or some of its events: they stay in the file and in the chain, and nothing counts them from
+    /// now on. The same file can be imported again.
+    pub fn retract(
+        &self,
+        retraction: Retraction<'_>,
+        act: Act<'_>,
+        observer: &dyn Observer,
+    ) -> Result<Retracted<Plan>, Refused> {
+        watched(observer, |watch| {
+            // The days are read while others write. If one did, they are read again while none can.
+            let plan = self.plan(self.snapshot_for_all()?, retraction, watch)?;
+            let write = self.ledger.write(|| observer.waiting())?;
+            let plan = match write.retract(&plan, retraction.reason, act.now, act.actor) {
+                Ok(()) => plan,
+                Err(LedgerError::Changed) => {
+                    // Nobody can write meanwhile, so readers may be opened one by one.
+                    let reader = Ledger::open(self.path(), Access::Read)?;
+                    let plan = self.plan(reader.snapshot()?, retraction, watch)?;
+                    write.retract(&plan, retraction.reason, act.now, act.actor)?;
+                    plan
+                }
+                Err(error) => return Err(error.into()),
+            };
+            if observer.stop() {
+                return Err(LedgerError::Stopped.into());
+            }
+            write.commit()?;
+            self.ledger.checkpoint()?;
+            Ok(Retracted { taken: plan, head: self.head()? })
+        })
+    }
+
+    fn plan(&self, snapshot: Snapshot<'_>, retraction: Retraction<'_>, watch: &Arc<Watch>) -> Result<Plan, Refused> {
+        let snapshot = snapshot.watched(watch)?;
+        let chosen = retraction.ids.map_or(Chosen::All, Chosen::Ids);
+        let taking = snapshot.taking(retraction.entry, chosen, self.key_hash)?;
+        watch.begin(Stage::Events, None);
+        let readers = snapshot.readers();
+        let of_day = |day| readers.read(|reader| reader.retraction_of_day(day, &taking));
+        let days: Vec<DayPlan> = taking.days()?.into_par_iter().map(of_day).collect::<Result<_, LedgerError>>()?;
+        Ok(snapshot.retraction(taking, days)?)
+    }
+
+    /// What [`Books::retract_costs`] would do. Nothing is changed.
+    pub fn plan_costs_retraction(&self, entry: i64) -> Result<CostsTaken, Refused> {
+        self.ledger.snapshot()?.taking_costs(entry)
+    }
+
+    /// Takes an import of costs back.
+    pub fn retract_costs(
+        &self,
+        entry: i64,
+        reason: &str,
+        act: Act<'_>,
+        observer: &dyn Observer,
+    ) -> Result<Retracted<CostsTaken>, Refused> {
+        let write = self.ledger.write(|| observer.waiting())?;
+        let taken = write.taking_costs(entry)?;
+        write.retract_costs(&taken, reason, act.now, act.actor)?;
+        write.commit()?;
+        self.ledger.checkpoint()?;
+        Ok(Retracted { taken, head: self.head()? })
+    }
+}
