@@ -2,9 +2,7 @@
 //!
 //! A key of `expected.toml` that nobody checks is an error, so a new figure cannot be forgotten.
 
-mod desk;
-
-use desk::{Desk, Outcome, fixture, rows, text};
+use crate::desk::{Desk, Outcome, fixture, rows, text};
 use rust_decimal::Decimal;
 use rust_decimal::RoundingStrategy::MidpointNearestEven;
 use std::collections::BTreeMap;

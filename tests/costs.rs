@@ -4,9 +4,7 @@
 //! `fixtures/costs/NAME/` is laid out as `fixtures/formats/NAME/` is: files `costs*`, their lines in
 //! `costs*.expected.csv`, and `refused.txt`. `UPDATE_GOLDEN=1` writes the expected lines anew.
 
-mod desk;
-
-use desk::{Desk, Outcome, fixture, rows, text};
+use crate::desk::{Desk, Outcome, fixture, rows, text};
 use std::path::{Path, PathBuf};
 use tokenbook::domain::provider_cost::ProviderCost;
 use tokenbook::domain::timestamp::Timestamp;
@@ -227,8 +225,8 @@ fn the_comparison_says_what_each_side_tells_and_no_more() -> Outcome {
 #[test]
 fn who_pays_is_no_matter_of_what_providers_charge() -> Outcome {
     let desk = Desk::new()?;
-    desk.write("usage.csv", format!("{}\na,2026-10-01T10:00:00Z,m,,1,0\n", desk::HEADER))?;
-    desk.write("prices.csv", desk::PRICES)?;
+    desk.write("usage.csv", format!("{}\na,2026-10-01T10:00:00Z,m,,1,0\n", crate::desk::HEADER))?;
+    desk.write("prices.csv", crate::desk::PRICES)?;
     desk.run(&["prices", "import", "prices.csv"])?.ends(0)?;
     desk.run(&["import", "usage.csv"])?.ends(0)?;
     let report = |name: &str| desk.run(&["report", name, "--period", "2026-10", "--strict"]);
@@ -254,7 +252,11 @@ fn a_bad_line_refuses_the_whole_report() -> Outcome {
     for (file, text, what) in [
         ("what.jsonl", "{\"a\":1}\n", "is no cost report that is known"),
         ("what.csv", "a,b\n1,2\n", "is no cost report that is known"),
-        ("own.csv", &format!("{}\n", desk::HEADER), "is usage in the format csv, which `tokenbook import` takes"),
+        (
+            "own.csv",
+            &format!("{}\n", crate::desk::HEADER),
+            "is usage in the format csv, which `tokenbook import` takes",
+        ),
         (
             "body.json",
             tokenbook::import::formats::openai_chat::FORMAT.example,

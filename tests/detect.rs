@@ -1,8 +1,6 @@
 //! What a file is taken for: by whole records, by more than the first, and never for empty while it holds usage.
 
-mod desk;
-
-use desk::{Desk, Outcome};
+use crate::desk::{Desk, Outcome};
 
 /// Records that no format reads, and what is said of them.
 const UNREAD: [(&str, &str, &str); 6] = [
@@ -110,11 +108,11 @@ fn a_directory_is_read_with_all_below_it() -> Outcome {
 #[test]
 fn a_link_below_a_directory_is_refused_or_followed_once() -> Outcome {
     let desk = Desk::new()?;
-    desk.write("d/u.csv", desk::usage(0, 3))?;
+    desk.write("d/u.csv", crate::desk::usage(0, 3))?;
     std::os::unix::fs::symlink("..", desk.path("d/up"))?;
     desk.run(&["import", "d"])?.ends(3)?.says("d/up: is a symbolic link")?;
     std::fs::remove_file(desk.path("d/up"))?;
-    desk.write("elsewhere/v.csv", desk::usage(3, 2))?;
+    desk.write("elsewhere/v.csv", crate::desk::usage(3, 2))?;
     std::os::unix::fs::symlink("../elsewhere", desk.path("d/to"))?;
     std::os::unix::fs::symlink(".", desk.path("d/self"))?;
     desk.run(&["import", "d", "--follow"])?.ends(0)?.says("2 files: 5 accepted")?;
@@ -181,14 +179,14 @@ fn an_event_of_a_realtime_session_is_no_event_of_ours() -> Outcome {
     // A record of ours that lacks a field is still told which, and does not hide those behind it.
     desk.write("ours.jsonl", "{\"event_id\":\"a\",\"timestamp\":\"2026-10-01T08:30:00Z\",\"input_tokens\":5}\n")?;
     desk.run(&["import", "ours.jsonl"])?.ends(3)?.says("ours.jsonl:1: model: ")?;
-    desk.write("u.csv", desk::usage(0, 1))?;
+    desk.write("u.csv", crate::desk::usage(0, 1))?;
     desk.run(&["import", "u.csv"])?.ends(0)?.says("1 accepted")?;
     Ok(())
 }
 
 #[test]
 fn a_provider_that_is_given_wins_over_what_a_span_says() -> Outcome {
-    let spans = desk::text(&desk::fixture("formats/otlp/usage-ai-sdk.jsonl"))?.to_owned();
+    let spans = crate::desk::text(&crate::desk::fixture("formats/otlp/usage-ai-sdk.jsonl"))?.to_owned();
     for (option, expected) in [(&[][..], "anthropic,openai"), (&["--provider", "azure"], "azure")] {
         let desk = Desk::new()?;
         desk.run(&[&["import", &spans], option].concat())?.ends(0)?.says("3 accepted")?;

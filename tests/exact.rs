@@ -4,9 +4,7 @@
 //! fractions. The engine must agree digit for digit: from daily sums and from events, with any number of threads, for
 //! any order of files, whether prices came before usage or after it.
 
-mod desk;
-
-use desk::{Desk, Outcome, rows, text};
+use crate::desk::{Desk, Outcome, rows, text};
 use num_bigint::BigInt;
 use num_rational::BigRational;
 use proptest::prelude::*;
@@ -443,9 +441,9 @@ fn the_number_of_threads_cannot_be_seen() -> Outcome {
     let month = |threads: &str, reversed: bool| -> Outcome<(Vec<String>, Desk)> {
         let desk = Desk::with(&["--time-zone", "America/New_York"])?;
         let run = |arguments: &[&str]| -> Outcome<String> {
-            Ok(desk::Ran::of(desk.command(arguments).env("RAYON_NUM_THREADS", threads).output()?)?.ends(0)?.out)
+            Ok(crate::desk::Ran::of(desk.command(arguments).env("RAYON_NUM_THREADS", threads).output()?)?.ends(0)?.out)
         };
-        let usage = desk::fixture("month/usage");
+        let usage = crate::desk::fixture("month/usage");
         let mut files = Vec::new();
         for entry in std::fs::read_dir(&usage)? {
             files.push(entry?.path());
@@ -457,7 +455,7 @@ fn the_number_of_threads_cannot_be_seen() -> Outcome {
         for file in &files {
             run(&["import", text(file)?])?;
         }
-        run(&["prices", "import", text(&desk::fixture("month/prices.csv"))?])?;
+        run(&["prices", "import", text(&crate::desk::fixture("month/prices.csv"))?])?;
         let mut reports = Vec::new();
         for by in
             ["department", "department,project,environment,provider,model,meter", "day,tag.user,model", "tag.user"]
@@ -479,8 +477,8 @@ fn the_number_of_threads_cannot_be_seen() -> Outcome {
 #[test]
 fn parts_of_the_month_add_up_at_every_level() -> Outcome {
     let desk = Desk::with(&["--time-zone", "America/New_York"])?;
-    desk.run(&["prices", "import", text(&desk::fixture("month/prices.csv"))?])?.ends(0)?;
-    desk.run(&["import", text(&desk::fixture("month/usage"))?])?.ends(0)?;
+    desk.run(&["prices", "import", text(&crate::desk::fixture("month/prices.csv"))?])?.ends(0)?;
+    desk.run(&["import", text(&crate::desk::fixture("month/usage"))?])?.ends(0)?;
     let levels = [
         "department",
         "department,project",

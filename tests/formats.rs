@@ -7,9 +7,7 @@
 //! the folder. `UPDATE_GOLDEN=1` writes
 //! the expected events anew.
 
-mod desk;
-
-use desk::{Desk, Outcome, fixture, rows, text};
+use crate::desk::{Desk, Outcome, fixture, rows, text};
 use std::collections::BTreeSet;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
@@ -482,7 +480,7 @@ fn a_prompt_with_its_cached_tokens_and_one_without_are_told_apart() -> Outcome {
 #[test]
 fn a_map_that_is_no_toml_at_all_is_told_once() -> Outcome {
     let desk = Desk::new()?;
-    desk.write("u.csv", desk::usage(0, 50))?;
+    desk.write("u.csv", crate::desk::usage(0, 50))?;
     desk.write("u.jsonl", "{\"a\":1}\n{\"b\":2}\n\n")?;
     for (map, lines) in [("u.csv", 51), ("u.jsonl", 2)] {
         let err = desk.run(&["import", "u.csv", "--map", map])?.ends(2)?.err;

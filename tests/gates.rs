@@ -4,9 +4,7 @@
 //! what one refuses the other refuses, and what both take is one event. Names of every odd kind go in by every other way
 //! there is, and after each every report and `verify` must still work.
 
-mod desk;
-
-use desk::Outcome;
+use crate::desk::Outcome;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use std::collections::BTreeMap;

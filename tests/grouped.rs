@@ -1,9 +1,7 @@
 //! What is kept for one report alone, groups or the lines that lack a price, gives the report that all lines give: with
 //! prices that change inside days, usage priced in part, shares of several payers and tags of users, by every thread.
 
-mod desk;
-
-use desk::{Desk, Outcome, fixture, text};
+use crate::desk::{Desk, Outcome, fixture, text};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use tokenbook::books::reports::{Basis, Request};
@@ -121,7 +119,7 @@ fn the_number_of_threads_cannot_be_seen_where_events_are_shared() -> Outcome {
             ] {
                 let report = ["report", name, "--period", period, "--format", "json"];
                 let mut command = desk.command(&[&report[..], options].concat());
-                reports.push(desk::Ran::of(command.env("RAYON_NUM_THREADS", threads).output()?)?.ends(0)?.out);
+                reports.push(crate::desk::Ran::of(command.env("RAYON_NUM_THREADS", threads).output()?)?.ends(0)?.out);
             }
         }
         Ok(reports)

@@ -1,8 +1,6 @@
 //! An id counts once for its source, whatever the day: in one file, in several, by CSV and by `record`.
 
-mod desk;
-
-use desk::{Desk, Dice, HEADER, Outcome};
+use crate::desk::{Desk, Dice, HEADER, Outcome};
 use std::collections::HashMap;
 use std::fmt::Write;
 use tokenbook::books::import::{ImportError, ImportOptions};

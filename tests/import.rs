@@ -1,8 +1,6 @@
 //! Importing twice is importing once; an id is one event; every line is accounted for; nothing is half imported.
 
-mod desk;
-
-use desk::{Desk, HEADER, Outcome, PRICES, event, fixture, rows, text, usage};
+use crate::desk::{Desk, HEADER, Outcome, PRICES, event, fixture, rows, text, usage};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use tokenbook::books::import::{ImportError, ImportOptions};
@@ -353,7 +351,7 @@ fn standard_input_is_a_file_like_any_other() -> Outcome {
     let desk = Desk::new()?;
     let text = usage(0, 100);
     desk.pipe(&["import", "-"], text.as_bytes())?.ends(0)?.says("-: 101 lines = 1 header + 0 blank + 100 accepted")?;
-    desk.pipe(&["import", "-"], &desk::gzip(text.as_bytes())?)?.ends(0)?.says("0 accepted + 100 duplicates")?;
+    desk.pipe(&["import", "-"], &crate::desk::gzip(text.as_bytes())?)?.ends(0)?.says("0 accepted + 100 duplicates")?;
     desk.pipe(&["import", "-"], b"")?.ends(3)?.says("-: the file holds no events")?;
     Ok(())
 }

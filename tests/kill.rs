@@ -1,10 +1,7 @@
 //! An import that is killed, interrupted, or out of room is there whole or not at all, and can be run again. What else
 //! takes long leaves no trace when it is interrupted.
-#![cfg(unix)]
 
-mod desk;
-
-use desk::{Desk, Dice, Outcome, PRICES, Ran, text, usage};
+use crate::desk::{Desk, Dice, Outcome, PRICES, Ran, text, usage};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};

@@ -1,9 +1,7 @@
 //! Events that are there already are looked for many at a time, which must find what comparing them one by one would:
 //! the same events are duplicates, and an event that differs in anything is never taken for the same.
 
-mod desk;
-
-use desk::{Desk, Dice, Outcome};
+use crate::desk::{Desk, Dice, Outcome};
 
 const FIELDS: &str = "event_id,timestamp,model,department,tag.team,service_tier,input_tokens,cache_read_tokens,\
                       output_tokens,requests,web_searches";

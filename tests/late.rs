@@ -1,9 +1,7 @@
 //! Events that come a few at a time to days with many: they stand in a half of the day of their own, and everything holds
 //! across both halves that holds within one.
 
-mod desk;
-
-use desk::{Desk, Dice, HEADER, Outcome, PRICES, event, usage};
+use crate::desk::{Desk, Dice, HEADER, Outcome, PRICES, event, usage};
 use tokenbook::books::import::{ImportError, ImportOptions, ImportOutcome};
 use tokenbook::books::verify::Depth;
 use tokenbook::books::{Act, Books, Silent};

@@ -2,9 +2,7 @@
 //!
 //! The counts of the product are compared with a count of line ends that knows nothing of it.
 
-mod desk;
-
-use desk::{Desk, Outcome};
+use crate::desk::{Desk, Outcome};
 use std::io::{Cursor, Write};
 use std::sync::{Arc, OnceLock};
 use tokenbook::domain::timestamp::Timestamp;

@@ -1,8 +1,6 @@
 //! What is hashed is nowhere else: a value under `--hash-tag` is not in the ledger, however it comes in.
 
-mod desk;
-
-use desk::{Desk, HEADER, Outcome, PRICES, Ran, fixture};
+use crate::desk::{Desk, HEADER, Outcome, PRICES, Ran, fixture};
 use std::fs;
 
 const KEY: &str = "0123456789abcdef-key";
@@ -144,7 +142,7 @@ fn ids_that_are_made_of_the_value_are_hashed() -> Outcome {
             let text = fs::read_to_string(&path)?;
             let expected = fs::read_to_string(path.with_extension("expected.csv")).unwrap_or_default();
             let users: Vec<String> =
-                desk::rows(&expected)?.into_iter().filter_map(|row| row.get("tag.user").cloned()).collect();
+                crate::desk::rows(&expected)?.into_iter().filter_map(|row| row.get("tag.user").cloned()).collect();
             let Some(user) = users.into_iter().find(|user| user.len() > 2) else { continue };
             let desk = Desk::new()?;
             desk.write(&name, text.replace(&user, NAME))?;

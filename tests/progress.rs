@@ -1,9 +1,7 @@
 //! Long work tells how far it is: what is told is what is done, on a terminal only, and whoever stops it finds everything
 //! as it was.
 
-mod desk;
-
-use desk::{Desk, Outcome, PRICES, Ran, usage};
+use crate::desk::{Desk, Outcome, PRICES, Ran, usage};
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};

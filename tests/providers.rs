@@ -1,9 +1,7 @@
 //! Who served usage whose records do not name a provider: what an id tells, what the user says, and what is said where
 //! nobody tells.
 
-mod desk;
-
-use desk::{Desk, Outcome, rows};
+use crate::desk::{Desk, Outcome, rows};
 
 /// Ids as the vendor's API and two clouds issue them, and one of nobody we know.
 const IDS: [(&str, &str, &str); 5] = [

@@ -2,10 +2,9 @@
 
 #[path = "../examples/compare_usages/comparison/mod.rs"]
 mod comparison;
-mod desk;
 
+use crate::desk::{Outcome, fixture};
 use comparison::{AT, Asked};
-use desk::{Outcome, fixture};
 use tokenbook::domain::timestamp::Timestamp;
 
 /// Compares a fixture: whether nothing is different, and what is told.

@@ -1,9 +1,7 @@
 //! Records that grow, against a model of a few lines: whatever states come in whatever order, a record counts once, as
 //! the largest state that was taken, or the file is refused and nothing of it counts.
 
-mod desk;
-
-use desk::{Desk, Dice, Outcome};
+use crate::desk::{Desk, Dice, Outcome};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use tokenbook::books::import::{ImportError, ImportOptions, ImportOutcome};

@@ -4,9 +4,7 @@
 //! The oracle is a second matching, written from the rules' description alone: it shares no code with tokenbook but the
 //! reading of the file.
 
-mod desk;
-
-use desk::{Desk, Dice, Outcome, fixture, rows, text};
+use crate::desk::{Desk, Dice, Outcome, fixture, rows, text};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -336,7 +334,7 @@ fn nothing_is_lost_at_any_level_by_any_way_of_computing() -> Outcome {
     let report = |period: &str, by: &str, more: &[&str], threads: &str| -> Outcome<String> {
         let arguments = ["report", "chargeback", "--format", "csv", "--period", period, "--by", by];
         let arguments = [&arguments[..], more].concat();
-        let ran = desk::Ran::of(desk.command(&arguments).env("RAYON_NUM_THREADS", threads).output()?)?;
+        let ran = crate::desk::Ran::of(desk.command(&arguments).env("RAYON_NUM_THREADS", threads).output()?)?;
         Ok(ran.ends(0)?.out)
     };
     let without = sums(&report("2026-10", "department", &[], "2")?)?;
@@ -378,7 +376,7 @@ fn nothing_is_lost_at_any_level_by_any_way_of_computing() -> Outcome {
 #[test]
 fn a_set_of_rules_holds_until_the_next_one_starts() -> Outcome {
     let desk = Desk::with(&["--time-zone", "America/New_York"])?;
-    desk.write("prices.csv", desk::PRICES)?;
+    desk.write("prices.csv", crate::desk::PRICES)?;
     // Midnight in New York is 04:00 UTC: the first two are of 14 October, the last of the 15th.
     desk.write(
         "u.jsonl",

@@ -3,9 +3,7 @@
 //! Every form of secret goes in by every way there is, in ids, fields and tags. Afterwards its text is nowhere: not in
 //! what the command prints, not in the file of faults, and not in the bytes of the ledger.
 
-mod desk;
-
-use desk::{Desk, Outcome, Ran, fixture};
+use crate::desk::{Desk, Outcome, Ran, fixture};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -255,7 +253,7 @@ fn no_list_brings_a_secret() -> Outcome {
 #[test]
 fn neither_rules_in_toml_nor_maps_nor_options_bring_a_secret() -> Outcome {
     let desk = Desk::new()?;
-    desk.write("u.csv", desk::usage(0, 1))?;
+    desk.write("u.csv", crate::desk::usage(0, 1))?;
     for (secret, _) in SECRETS {
         let text = json!(secret);
         let map = "[fields]\nevent_id = \"i\"\ntimestamp = \"t\"\ninput_tokens = \"p\"\n";

@@ -2,9 +2,7 @@
 //!
 //! The oracle goes event by event, from the description of rules and prices alone, and shares no code with tokenbook.
 
-mod desk;
-
-use desk::{Desk, Dice, Outcome, rows};
+use crate::desk::{Desk, Dice, Outcome, rows};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 

@@ -1,6 +1,6 @@
 //! Usage that looks odd and is right: read, and what is odd about it said.
 
-use crate::case::{Case, case, record};
+use super::case::{Case, case, record};
 use crate::desk::{Desk, HEADER, Outcome, rows};
 use std::fmt::Write;
 

@@ -1,6 +1,6 @@
 //! What only several commands show: events that come again, usage and prices that do not meet, and settings.
 
-use crate::case::{After, Case, Row, script};
+use super::case::{After, Case, Row, script};
 use crate::desk::HEADER;
 
 const PRICE: &str = "model,meter,currency,price,valid_from\n";

@@ -1,6 +1,6 @@
 //! Files that are no usage files: damaged archives, pipes, links, and paths that hold anything.
 
-use crate::case::{After, Case, case, script};
+use super::case::{After, Case, case, script};
 use crate::desk::{Desk, HEADER, Outcome, gzip, usage};
 
 /// A zstd frame of one raw block that asks for a window of 2 GiB.

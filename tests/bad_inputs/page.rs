@@ -1,7 +1,7 @@
 //! The page of errors: every row of the table, as it ran.
 
-use crate::case::{Case, Row};
-use crate::catalogue::{CATALOGUE, PARTS};
+use super::case::{Case, Row};
+use super::catalogue::{CATALOGUE, PARTS};
 use crate::desk::{Outcome, Ran};
 
 /// How much of an input and of a message is shown, in characters.
@@ -11,7 +11,7 @@ const MESSAGE_SHOWN: usize = 260;
 const OPENING: &str = "# Errors
 
 What tokenbook says about every kind of bad input that its tests know, and about what looks bad and is not. Made by
-`UPDATE_GOLDEN=1 cargo test --test bad_inputs` from the table in `tests/bad_inputs`, where each row is run; do not edit.
+`UPDATE_GOLDEN=1 cargo test --test suite bad_inputs` from the table in `tests/bad_inputs`, where each row is run; do not edit.
 
 Inputs are shortened. In a CSV the header is `event_id,timestamp,model,department,input_tokens,output_tokens`, and the line
 stands below it; a `.jsonl` has an object a line. What is said comes with all other bad lines of the file, and ends with

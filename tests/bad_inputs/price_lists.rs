@@ -1,6 +1,6 @@
 //! Price lists that are wrong, and usage that no price is in force for.
 
-use crate::case::{Case, script};
+use super::case::{Case, script};
 use crate::desk::{Desk, HEADER, Outcome, PRICES, rows};
 
 const COLUMNS: &str = "model,meter,currency,price,per,prompt_above,valid_from";

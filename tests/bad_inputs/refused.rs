@@ -1,6 +1,6 @@
 //! Usage that is refused: by the line, with what was expected, and without a trace.
 
-use crate::case::{Case, both, csv, json, record, whole};
+use super::case::{Case, both, csv, json, record, whole};
 use crate::desk::HEADER;
 
 pub(crate) fn bytes_and_framing() -> Vec<Case> {

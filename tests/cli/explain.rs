@@ -1,7 +1,7 @@
 //! `tokenbook explain`: one event, from its record to its amount.
 
+use super::golden;
 use crate::desk::{Desk, HEADER, Outcome, PRICES, fixture, text};
-use crate::golden;
 
 fn ruled() -> Outcome<Desk> {
     let desk = Desk::new()?;

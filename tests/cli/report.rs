@@ -1,7 +1,7 @@
 //! `tokenbook report`: every report in every format, against the files of `fixtures/reports`.
 
+use super::golden;
 use crate::desk::{Desk, HEADER, Outcome, fixture, rows, text, usage};
-use crate::golden;
 
 const FORMATS: [&str; 4] = ["table", "csv", "json", "markdown"];
 

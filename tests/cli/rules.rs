@@ -1,8 +1,8 @@
 //! `tokenbook rules`, `departments` and `explain` on the usage of `fixtures/rules`. The amounts were worked out by hand
 //! from the files, with fractions.
 
+use super::golden;
 use crate::desk::{Desk, Outcome, fixture, rows, text};
-use crate::golden;
 
 fn path(name: &str) -> Outcome<String> {
     Ok(text(&fixture("rules").join(name))?.to_owned())

@@ -1,7 +1,6 @@
 //! A desk to test at: a folder of its own, in it a ledger, and the real command.
 //!
 //! Nothing here judges; a test says what it expects.
-#![allow(dead_code, reason = "every test file uses a part of it")]
 
 use std::error::Error;
 use std::path::{Path, PathBuf};

@@ -5,8 +5,8 @@
 //! made that way, on a copy. A change that `verify` does not find must be listed as harmless, with a reason, and then
 //! every report of the copy must be that of the ledger.
 
+use super::furnished;
 use crate::desk::{Desk, Outcome};
-use crate::furnished;
 use rayon::prelude::*;
 use rusqlite::Connection;
 use rusqlite::types::Value;
@@ -238,7 +238,7 @@ fn go_on(path: &Path, [usage_too, prices_too]: [bool; 2]) -> Outcome {
     let books = Books::open(path)?;
     let act = Act { now: Timestamp::parse("2026-12-01T00:00:00Z")?, actor: "tester" };
     let file = path.with_file_name("later.csv");
-    std::fs::write(&file, format!("{}\nnew-1,2026-10-09T12:00:00Z,m,Legal,100,100\n", crate::HEADER))?;
+    std::fs::write(&file, format!("{}\nnew-1,2026-10-09T12:00:00Z,m,Legal,100,100\n", super::HEADER))?;
     let prices = "model,meter,currency,price,valid_from,prompt_above\nm,input,USD,5,2026-01-01,1000\n";
     // Each may be refused; what matters is what is billed afterwards.
     if usage_too {
@@ -274,7 +274,7 @@ fn verify_finds_every_change_to_every_table() -> Outcome {
     desk.database()?.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
     let (database, original) = (desk.database()?, desk.read("tokenbook.db")?);
     let mut all = Vec::new();
-    for table in crate::tables(&database)? {
+    for table in super::tables(&database)? {
         all.extend(cases(&database, &table)?);
     }
     all.iter_mut().step_by(5).for_each(|case| case.is_gone_on_from = true);
@@ -299,7 +299,7 @@ fn verify_finds_every_change_to_every_table() -> Outcome {
             Became::Refused => {}
         }
     }
-    for table in crate::tables(&database)? {
+    for table in super::tables(&database)? {
         assert!(found.get(table.as_str()).is_some_and(|found| *found > 5), "{table}: {found:?}");
     }
     let report = desk.chargeback()?;

@@ -1,7 +1,7 @@
 //! What `verify` must find: every kind of change to every table, made past the triggers.
 
+use super::furnished;
 use crate::desk::{Desk, Outcome};
-use crate::furnished;
 
 /// Changes a copy of the ledger past its triggers, which are put back afterwards.
 pub(crate) fn tampered(desk: &Desk, statements: &str) -> Outcome<Desk> {
@@ -206,7 +206,7 @@ fn a_month_end_proves_what_it_bills() -> Outcome {
     let desk = furnished()?;
     let month_end: &[&str] = &["month-end", "2026-10", "--usage", "a.csv", "--prices", "prices.csv", "--out", "out"];
     let inputs =
-        |desk: &Desk| desk.write("a.csv", crate::usage(0, 90)).and_then(|_| desk.write("prices.csv", crate::PRICES));
+        |desk: &Desk| desk.write("a.csv", super::usage(0, 90)).and_then(|_| desk.write("prices.csv", super::PRICES));
     // Quarantined lines of this ledger are open: it is incomplete, and says so.
     inputs(&desk)?;
     desk.run(month_end)?.ends(4)?;

@@ -3,10 +3,8 @@
 //! grow, lines that are set aside.
 
 mod commands;
-#[path = "../desk/mod.rs"]
-mod desk;
 
-use desk::{Desk, Dice, Outcome, PRICES};
+use crate::desk::{Desk, Dice, Outcome, PRICES};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use tokenbook::books::import::{ImportError, ImportOptions, Quarantine};

@@ -9,16 +9,14 @@ mod accepted;
 mod books;
 mod case;
 mod catalogue;
-#[path = "../desk/mod.rs"]
-mod desk;
 mod files;
 mod page;
 mod price_lists;
 mod refused;
 
+use crate::desk::{Desk, Outcome, Ran, gzip};
 use case::{After, Case, Packed, Row};
 use catalogue::CATALOGUE;
-use desk::{Desk, Outcome, Ran, gzip};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Stdio};

@@ -1,9 +1,6 @@
 //! The commands as their users meet them: one file a command, as in `src/cli`. What an import or a ledger must hold is
 //! tested beside this folder; here it is what is printed, written and returned.
 
-#[path = "../desk/mod.rs"]
-mod desk;
-
 mod aliases;
 mod departments;
 mod explain;
@@ -19,7 +16,7 @@ mod report;
 mod rules;
 mod verify;
 
-use desk::{Desk, Outcome, fixture};
+use crate::desk::{Desk, Outcome, fixture};
 
 /// Compares a text with a file of `fixtures/reports`; `UPDATE_GOLDEN=1` writes the file, and the difference is read.
 fn golden(name: &str, found: &str) -> Outcome {

@@ -3,9 +3,6 @@
 //! The files under `fixtures/catalogs` are invented, in the form of the catalogues; each has the price list, the list of
 //! prices set aside and the account that must come of it. `UPDATE_GOLDEN=1` writes them, and the difference is read.
 
-#[path = "../desk/mod.rs"]
-mod desk;
-
 mod decimals;
 mod diff;
 mod golden;

@@ -1,14 +1,12 @@
 //! The ledger as a file: what it refuses, what `verify` finds, what a copy is.
 
 mod beside;
-#[path = "../desk/mod.rs"]
-mod desk;
 mod generated;
 #[cfg(unix)]
 mod names;
 mod tampering;
 
-use desk::{Desk, Dice, HEADER, Outcome, PRICES, Ran, fixture, text, usage};
+use crate::desk::{Desk, Dice, HEADER, Outcome, PRICES, Ran, fixture, text, usage};
 use rusqlite::Connection;
 use std::fmt::Write;
 use std::path::Path;

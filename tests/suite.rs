@@ -1,0 +1,34 @@
+//! Every test that is not a unit's: one program, since linking one takes as long as compiling it.
+
+mod arbitrary_bytes;
+mod bad_inputs;
+mod bands;
+mod cases;
+mod catalogs;
+mod cli;
+mod costs;
+mod desk;
+mod detect;
+mod exact;
+mod formats;
+mod gates;
+mod grouped;
+mod ids;
+mod import;
+#[cfg(unix)]
+mod kill;
+mod known;
+mod late;
+mod ledger;
+mod lines;
+mod privacy;
+mod progress;
+mod providers;
+mod record;
+mod recorded;
+mod retract;
+mod revisions;
+mod rules;
+mod secrets;
+mod shares;
+mod tidy;
