@@ -331,12 +331,14 @@ fn one_bad_file_does_not_keep_the_others_out() -> Outcome {
     desk.write("in/b.csv", "event_id\n")?;
     desk.write("in/c.csv", usage(10, 10))?;
     desk.write("in/.hidden.csv", "rubbish")?;
+    desk.write("in/.folder/b.csv", "rubbish")?;
     desk.write("in/deeper/d.csv", "rubbish")?;
     desk.run(&["import", "in"])?
         .ends(3)?
         .says("in/a.csv: 11 lines")?
         .says("in/c.csv: 11 lines")?
-        .says("in/b.csv:1: ")?;
+        .says("in/b.csv:1: ")?
+        .says("note: 2 hidden files or folders are left out: name one to have it read")?;
     assert_eq!(desk.events()?, 20);
     // A conflict beside a refusal: the refusal is the code.
     desk.write("in/d.csv", usage(0, 1).replace(",m,", ",n,"))?;

@@ -253,9 +253,4 @@ impl Books {
         self.ledger.checkpoint()?;
         Ok(discarded)
     }
-
-    /// Makes the daily sums anew from the events. Returns the number of sums.
-    pub fn rebuild(&self, observer: &dyn Observer) -> Result<u64, LedgerError> {
-        self.kept_in(observer, |waiting| self.ledger.mend(waiting), |write| write.rebuild(self.key_hash))
-    }
 }

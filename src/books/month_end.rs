@@ -12,7 +12,7 @@ use crate::books::rules::RulesImported;
 use crate::books::watching::watched;
 use crate::books::{Act, Books, BooksError, Observer, Stage};
 use crate::domain::currency::Currency;
-use crate::domain::period::Month;
+use crate::domain::period::{Month, Period};
 use crate::ledger::LedgerError;
 use crate::ledger::departments::DepartmentsAppended;
 use crate::ledger::prices::PricesAppended;
@@ -211,7 +211,8 @@ impl Books {
     ) -> Result<Proved, BooksError> {
         watched(observer, |watch| {
             let snapshot = self.snapshot_for_all()?.watched(watch)?;
-            self.prove_month(&snapshot, month)?;
+            // The month before is what this one is compared with.
+            self.prove_months(&snapshot, Period::between(month.previous().first(), month.last()))?;
             let since =
                 earlier.map(|earlier| snapshot.since(earlier.ledger_entry, &earlier.ledger_head)).transpose()?;
             let (before, after) = snapshot.events_outside(month.period())?;

@@ -2,7 +2,6 @@
 
 use crate::books::watching::watched;
 use crate::books::{Act, Books, Observer, Stage};
-use crate::ledger::connection::{Access, Ledger};
 use crate::ledger::retraction::{Chosen, DayPlan, Plan};
 use crate::ledger::transaction::Snapshot;
 use crate::ledger::watch::Watch;
@@ -54,7 +53,7 @@ impl Books {
                 Ok(()) => plan,
                 Err(LedgerError::Changed) => {
                     // Nobody can write meanwhile, so readers may be opened one by one.
-                    let reader = Ledger::open(self.path(), Access::Read)?;
+                    let reader = self.ledger.reader()?;
                     let plan = self.plan(reader.snapshot()?, retraction, watch)?;
                     write.retract(&plan, retraction.reason, act.now, act.actor)?;
                     plan

@@ -3,7 +3,7 @@
 use crate::books::watching::watched;
 use crate::books::{Books, Observer, Stage};
 use crate::domain::calendar::Day;
-use crate::domain::period::{Month, Period};
+use crate::domain::period::Period;
 use crate::ledger::ids::{IdsProof, Strays};
 use crate::ledger::transaction::{Readers, Snapshot};
 use crate::ledger::verify::{DayProof, Finding, Proved};
@@ -127,10 +127,9 @@ impl Books {
         Ok(proofs.into_iter().flatten().collect())
     }
 
-    /// Proves what a month is billed from: every event of the imports that touch it, its sums, and every fact. An error
-    /// says what differs.
-    pub(super) fn prove_month(&self, snapshot: &Snapshot<'_>, month: Month) -> Result<(), LedgerError> {
-        let period = month.period();
+    /// Proves what whole months are billed from: every event of the imports that touch them, their sums, and every fact. An
+    /// error says what differs.
+    pub(super) fn prove_months(&self, snapshot: &Snapshot<'_>, period: Period) -> Result<(), LedgerError> {
         let span = snapshot.span_of_imports(period)?;
         let days = span.map_or_else(Vec::new, |span| span.whole_months().days().collect());
         snapshot.watch().begin(Stage::Events, span.and_then(|span| snapshot.events_within(span.whole_months())));
@@ -143,6 +142,25 @@ impl Books {
             return Err(LedgerError::Corrupt(format!("{first}{others}")));
         }
         snapshot.prove_period(period, &mut proofs)
+    }
+
+    /// Makes what is derived anew from the events, once these are proved: what nobody imported must not come into the sums.
+    /// Returns the number of sums.
+    pub fn rebuild(&self, observer: &dyn Observer) -> Result<u64, LedgerError> {
+        let begin = |waiting: &dyn Fn()| self.ledger.mend(waiting);
+        self.kept_in(observer, begin, |write| {
+            // Nobody can write meanwhile, so all readers see what this transaction began with.
+            let reader = self.ledger.reader()?;
+            let snapshot = reader.snapshot()?;
+            let days = snapshot.days_of_events()?;
+            let days: Vec<Day> =
+                days.map_or_else(Vec::new, |(first, last)| Period::between(first, last).days().collect());
+            let proofs = self.prove_days(&snapshot, &days)?;
+            match snapshot.prove_chain(&proofs, Proved::All)?.findings.first() {
+                Some(finding) => Err(LedgerError::Corrupt(format!("{finding}: nothing is made anew from that"))),
+                None => write.rebuild(self.key_hash),
+            }
+        })
     }
 
     /// Copies the ledger to a new file, which appears only when the copy verifies.

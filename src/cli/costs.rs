@@ -2,7 +2,7 @@
 
 use super::Session;
 use crate::cli::failure::{Exit, Failure};
-use crate::cli::options::{OutputOptions, counted, grouped, reason_of};
+use crate::cli::options::{OutputOptions, counted, files_of_paths, grouped, reason_of};
 use std::path::PathBuf;
 use tokenbook::books::costs::{CostOptions, CostOutcome};
 use tokenbook::books::import::{DEFAULT_SOURCE, ImportError};
@@ -10,7 +10,6 @@ use tokenbook::books::retract::CostsTaken;
 use tokenbook::domain::calendar::Calendar;
 use tokenbook::domain::name::Name;
 use tokenbook::import::costs::{COST_FORMATS, named};
-use tokenbook::import::input::expand;
 use tokenbook::import::reading::Reading;
 
 /// Costs: import what providers say they charge, which `report provider-cost` compares with the computed cost
@@ -105,8 +104,7 @@ fn retract(entry: i64, reason: &str, dry_run: bool, session: &mut Session<'_, '_
 
 fn import(arguments: &ImportArguments, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let options = options(arguments)?;
-    let inputs = expand(&arguments.files, arguments.follow, &session.ledger)
-        .map_err(|error| Failure::from(ImportError::Input(error)))?;
+    let inputs = files_of_paths(&arguments.files, arguments.follow, session)?;
     let books = session.open()?;
     let mut exit = Exit::Done;
     for input in &inputs {

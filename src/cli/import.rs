@@ -1,6 +1,6 @@
 //! `tokenbook import`: read usage files into the ledger.
 
-use super::options::{UsageOptions, counted, grouped};
+use super::options::{UsageOptions, counted, files_of_paths, grouped};
 use super::{Session, StandardInput};
 use crate::cli::failure::{Exit, Failure};
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use tokenbook::books::Books;
 use tokenbook::books::import::{ImportError, ImportOptions, ImportOutcome, Run};
 use tokenbook::import::format::{How, stored};
-use tokenbook::import::input::{Input, expand, misnamed};
+use tokenbook::import::input::{Input, misnamed};
 use tokenbook::import::pages::Pages;
 use tokenbook::import::parse::NO_EVENTS;
 use tokenbook::text::problem::Problem;
@@ -38,8 +38,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let run = if arguments.dry_run { Run::Dry } else { Run::Real };
     let options = ImportOptions { expect_rows: arguments.expect_rows, ..arguments.usage.to_import(run, session)? };
-    let inputs = expand(&arguments.files, arguments.follow, &session.ledger)
-        .map_err(|error| Failure::from(ImportError::Input(error)))?;
+    let inputs = files_of_paths(&arguments.files, arguments.follow, session)?;
     check(arguments, &inputs, session)?;
     let books = session.open()?;
     // Each file then meets what those before it would have brought.

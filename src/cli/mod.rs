@@ -33,7 +33,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use tokenbook::books::{Act, Books};
-use tokenbook::domain::secret::redacted;
+use tokenbook::domain::secret::{looks_secret, redacted};
 use tokenbook::domain::timestamp::Timestamp;
 
 /// The books for your LLM tokens: an append-only ledger of usage, exact prices, and reports that add up.
@@ -213,6 +213,9 @@ pub fn run(arguments: &[OsString], invocation: &Invocation, streams: &mut Stream
 }
 
 fn dispatch(command: Command, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
+    if looks_secret(&session.actor) {
+        return Err(Failure::new(Exit::Usage, "--actor holds a secret key, which the ledger would keep for ever"));
+    }
     match command {
         Command::Init(arguments) => init::run(&arguments, session),
         Command::Import(arguments) => import::run(&arguments, session),

@@ -1,18 +1,18 @@
 //! `tokenbook month-end`: the whole run, from files to files.
 
 use super::Session;
-use super::options::{UsageOptions, counted, grouped};
+use super::options::{UsageOptions, counted, files_of_paths, grouped};
 use super::{aliases, departments, import, init, prices, rules};
 use crate::cli::failure::{Exit, Failure};
 use std::path::{Path, PathBuf};
 use tokenbook::books::Books;
-use tokenbook::books::import::{ImportError, Run};
+use tokenbook::books::import::Run;
 use tokenbook::books::manifest::Earlier;
 use tokenbook::books::month_change::{MonthChange, Owed};
 use tokenbook::books::month_end::{MonthEnd, Reports};
 use tokenbook::books::output::make_folders;
 use tokenbook::domain::period::Month;
-use tokenbook::import::input::{Input, expand};
+use tokenbook::import::input::Input;
 use tokenbook::sheet::{Cell, Sheet};
 use tokenbook::text::problem::{excerpt, listed};
 
@@ -66,8 +66,7 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
     let month = Month::parse(&arguments.month)
         .map_err(|error| Failure::new(Exit::Usage, format!("{:?} {error}, expected YYYY-MM", arguments.month)))?;
     let earlier = Earlier::of(&arguments.out)?;
-    let inputs = expand(&arguments.usage, arguments.follow, &session.ledger)
-        .map_err(|error| Failure::from(ImportError::Input(error)))?;
+    let inputs = files_of_paths(&arguments.usage, arguments.follow, session)?;
     if inputs.contains(&Input::Stdin) {
         return Err(Failure::new(Exit::Usage, "--usage - is standard input, expected files, which the manifest names"));
     }

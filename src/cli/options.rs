@@ -3,11 +3,11 @@
 use crate::cli::Session;
 use crate::cli::failure::{Exit, Failure};
 use clap::builder::PossibleValuesParser;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokenbook::books::departments::Unregistered;
 use tokenbook::books::import::{
-    DEFAULT_SOURCE, ImportOptions, LISTED, LastLine, QUARANTINE_LIMIT, Quarantine, Run, UnknownFields,
+    DEFAULT_SOURCE, ImportError, ImportOptions, LISTED, LastLine, QUARANTINE_LIMIT, Quarantine, Run, UnknownFields,
 };
 use tokenbook::domain::calendar::Calendar;
 use tokenbook::domain::hashed_tags::{HashKey, HashedTags};
@@ -17,10 +17,11 @@ use tokenbook::domain::tags::{IgnoredTagError, IgnoredTags, Tag, TagKey};
 use tokenbook::domain::timestamp::Timestamp;
 use tokenbook::import::column_map::ColumnMap;
 use tokenbook::import::input::Input;
+use tokenbook::import::paths::{Expanded, expand};
 use tokenbook::import::reading::{PromptTokens, Reading};
 use tokenbook::render::{self, RENDERERS, Renderer};
 use tokenbook::sheet::Sheet;
-use tokenbook::text::problem::nearest;
+use tokenbook::text::problem::{listed, nearest};
 
 pub use tokenbook::text::problem::{counted, grouped};
 
@@ -329,6 +330,21 @@ pub fn refuse_ledger(path: &Path, ledger: &Path) -> Result<(), Failure> {
         }
         _ => Ok(()),
     }
+}
+
+/// The files that paths mean. What a directory has that is left out is told.
+pub fn files_of_paths(paths: &[PathBuf], follow: bool, session: &mut Session<'_, '_>) -> Result<Vec<Input>, Failure> {
+    let expanded = expand(paths, follow, &session.ledger).map_err(|error| Failure::from(ImportError::Input(error)))?;
+    let Expanded { inputs, hidden, special } = expanded;
+    if hidden > 0 {
+        let entries = listed(hidden, "hidden file or folder is", "hidden files or folders are");
+        session.warn(format!("note: {entries} left out: name one to have it read"))?;
+    }
+    if special > 0 {
+        let entries = listed(special, "pipe, socket or device is", "pipes, sockets or devices are");
+        session.warn(format!("note: {entries} left out"))?;
+    }
+    Ok(inputs)
 }
 
 /// A tag as somebody types it. A key that is nearly one of those that say who pays is a slip: it would be another tag, and

@@ -4,9 +4,9 @@
 //! says exactly which bytes it read. Decompression is bounded: a small file cannot become an endless one.
 
 use crate::import::consumer::Demand;
+use crate::import::paths::identity;
 use crate::import::whole_lines::WholeLines;
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
 use std::fs::{File, Metadata};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -44,7 +44,7 @@ pub enum InputError {
 }
 
 impl InputError {
-    fn io(path: &Path, error: io::Error) -> Self {
+    pub(super) fn io(path: &Path, error: io::Error) -> Self {
         Self::Io { path: path.display().to_string(), error }
     }
 }
@@ -70,120 +70,6 @@ impl Input {
 
 fn escape_control(c: char) -> Vec<char> {
     if c.is_control() { c.escape_default().collect() } else { vec![c] }
-}
-
-/// Turns the paths of a command into inputs: directories into all files below them, sorted by path, hidden files and
-/// folders left out, each file once.
-pub fn expand(paths: &[PathBuf], follow: bool, ledger: &Path) -> Result<Vec<Input>, InputError> {
-    let ledger = std::fs::metadata(ledger).ok().and_then(|metadata| identity(&metadata));
-    let mut seen = BTreeSet::new();
-    let mut inputs = Vec::new();
-    for path in paths {
-        if path.as_os_str() == "-" {
-            inputs.push(Input::Stdin);
-            continue;
-        }
-        for file in files(path, follow)? {
-            let metadata = std::fs::metadata(&file).map_err(|error| InputError::io(&file, error))?;
-            let identity = identity(&metadata);
-            if identity.is_some() && identity == ledger {
-                return Err(InputError::Ledger(file.display().to_string()));
-            }
-            if identity.is_none_or(|identity| seen.insert(identity)) {
-                inputs.push(Input::File(file));
-            }
-        }
-    }
-    Ok(inputs)
-}
-
-fn files(path: &Path, follow: bool) -> Result<Vec<PathBuf>, InputError> {
-    let metadata = std::fs::symlink_metadata(path).map_err(|error| InputError::io(path, error))?;
-    let metadata = match metadata.is_symlink() {
-        true if !follow => return Err(InputError::Link(path.display().to_string())),
-        true => std::fs::metadata(path).map_err(|error| InputError::io(path, error))?,
-        false => metadata,
-    };
-    if metadata.is_file() {
-        return Ok(vec![path.to_owned()]);
-    }
-    if !metadata.is_dir() {
-        return Err(InputError::NotRegular(path.display().to_string()));
-    }
-    let mut walk = Walk { follow, files: Vec::new(), seen: BTreeSet::new(), hidden: false };
-    let mut folders = vec![path.to_owned()];
-    while let Some(folder) = folders.pop() {
-        walk.folder(&folder, &mut folders)?;
-    }
-    walk.files.sort();
-    if walk.files.is_empty() {
-        Err(InputError::NoFiles(path.display().to_string(), walk.instead()))
-    } else {
-        Ok(walk.files)
-    }
-}
-
-/// A walk over a directory and all below it.
-struct Walk {
-    follow: bool,
-    files: Vec<PathBuf>,
-    /// Folders that were entered: a link may lead back to one.
-    seen: BTreeSet<(u64, u64)>,
-    /// Whether something hidden was left out.
-    hidden: bool,
-}
-
-impl Walk {
-    /// Notes the files of a folder, and the folders within it.
-    fn folder(&mut self, folder: &Path, folders: &mut Vec<PathBuf>) -> Result<(), InputError> {
-        let metadata = std::fs::metadata(folder).map_err(|error| InputError::io(folder, error))?;
-        if identity(&metadata).is_some_and(|identity| !self.seen.insert(identity)) {
-            return Ok(());
-        }
-        for entry in std::fs::read_dir(folder).map_err(|error| InputError::io(folder, error))? {
-            let entry = entry.map_err(|error| InputError::io(folder, error))?;
-            if entry.file_name().to_string_lossy().starts_with('.') {
-                self.hidden = true;
-                continue;
-            }
-            let path = entry.path();
-            let mut kind = entry.file_type().map_err(|error| InputError::io(&path, error))?;
-            if kind.is_symlink() {
-                if !self.follow {
-                    return Err(InputError::Link(path.display().to_string()));
-                }
-                kind = std::fs::metadata(&path).map_err(|error| InputError::io(&path, error))?.file_type();
-            }
-            if kind.is_file() {
-                self.files.push(path);
-            } else if kind.is_dir() {
-                folders.push(path);
-            }
-        }
-        Ok(())
-    }
-
-    /// What there is where no files are.
-    fn instead(&self) -> &'static str {
-        match (self.seen.len() > 1, self.hidden) {
-            (true, true) => "contains only subfolders and hidden files",
-            (true, false) => "contains only empty subfolders",
-            (false, true) => "contains only hidden files",
-            (false, false) => "is an empty folder",
-        }
-    }
-}
-
-#[cfg(unix)]
-#[expect(clippy::unnecessary_wraps, reason = "other systems have no such identity")]
-fn identity(metadata: &Metadata) -> Option<(u64, u64)> {
-    use std::os::unix::fs::MetadataExt;
-    Some((metadata.dev(), metadata.ino()))
-}
-
-#[cfg(not(unix))]
-fn identity(_metadata: &Metadata) -> Option<(u64, u64)> {
-    None
 }
 
 /// What was read so far, as it stands in the file.

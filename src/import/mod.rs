@@ -25,6 +25,7 @@ pub mod json;
 pub mod jsonl;
 pub mod pages;
 pub mod parse;
+pub mod paths;
 pub mod plain;
 pub mod preview;
 pub mod reading;

@@ -1,6 +1,6 @@
 //! What was taken back: the rows of an import, or some of its events, stay where they are, and nothing counts them.
 //!
-//! [`Retracted`] is the one place that tells whether a row counts. Whatever reads events asks it: sums, proofs, comparison
+//! `Retracted` is the one place that tells whether a row counts. Whatever reads events asks it: sums, proofs, comparison
 //! with what is there already, records that grow. Digests of batches hold all rows, as those never change.
 
 mod plan;

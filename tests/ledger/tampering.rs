@@ -231,3 +231,41 @@ fn a_month_end_proves_what_it_bills() -> Outcome {
     }
     Ok(())
 }
+
+#[test]
+fn a_month_end_proves_the_month_it_is_compared_with() -> Outcome {
+    let desk = furnished()?;
+    let month_end: &[&str] = &["month-end", "2026-11", "--usage", "n.csv", "--prices", "prices.csv", "--out", "out"];
+    let inputs = |desk: &Desk| {
+        desk.write("prices.csv", super::PRICES)?;
+        desk.write("n.csv", format!("{}\nn1,2026-11-05T10:00:00Z,m,Legal,1,1\n", super::HEADER))
+    };
+    inputs(&desk)?;
+    desk.run(month_end)?.ends(4)?;
+    // What the days add up to stays, so that no seal of October differs.
+    let ends = "SELECT min(day) FROM usage_daily UNION SELECT max(day) FROM usage_daily WHERE day < 20758";
+    let moved = format!(
+        "UPDATE usage_daily SET output = output + iif(day = (SELECT min(day) FROM usage_daily), 1, -1) WHERE day IN ({ends})"
+    );
+    let copy = tampered(&desk, &moved)?;
+    inputs(&copy)?;
+    copy.run(month_end)?.ends(7)?.says("the daily sums of 2026-10-")?;
+    Ok(())
+}
+
+#[test]
+fn nothing_is_rebuilt_from_events_that_nobody_imported() -> Outcome {
+    let desk = furnished()?;
+    for change in [
+        "UPDATE usage_event SET input = input + 1 WHERE key = (SELECT min(key) FROM usage_event)",
+        "UPDATE usage_event SET class = 1 + (class = 1) WHERE key = (SELECT min(key) FROM usage_event)",
+        "UPDATE event_meter SET quantity = quantity + 1",
+        "DELETE FROM retraction",
+    ] {
+        let copy = tampered(&desk, change)?;
+        let before = copy.count("SELECT sum(input) FROM usage_daily")?;
+        copy.run(&["rebuild"])?.ends(7)?.says("nothing is made anew from that")?;
+        assert_eq!(copy.count("SELECT sum(input) FROM usage_daily")?, before, "{change}");
+    }
+    Ok(())
+}
