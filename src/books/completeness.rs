@@ -66,8 +66,8 @@ impl Caveats {
             sentences.push(format!("{lines} not in the numbers"));
         }
         if !self.to_import_again.is_empty() {
-            let files = listed(self.to_import_again.len(), "file is", "files are");
-            let again = "to be imported again, since lines of it were duplicates of what was retracted";
+            let files = listed(self.to_import_again.len(), "file has", "files have");
+            let again = "to be imported again, since some lines were duplicates of what was retracted";
             sentences.push(format!("{files} {again}: {}", named(&self.to_import_again)));
         }
         for (departments, what) in [

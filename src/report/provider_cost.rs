@@ -89,7 +89,7 @@ pub fn sheet(
     heading.caveats.extend(coverage(&costs.lines, inputs.period, calendar));
     heading.caveats.extend(costs.to_import_again.iter().map(|file| {
         format!(
-            "the report {} is to be imported again, since costs of it were duplicates of what was retracted",
+            "the report {} has to be imported again, since some costs were duplicates of what was retracted",
             excerpt(file)
         )
     }));

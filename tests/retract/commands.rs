@@ -57,7 +57,7 @@ fn a_month_is_not_whole_until_the_files_have_come_in_again() -> Outcome {
     let said = desk.run(&retract)?.ends(4)?.says(named)?;
     assert!(!said.err.contains("other.csv"), "{said:?}");
     let strict = ["report", "chargeback", "--period", "2026-10", "--strict"];
-    let caveat = "1 file is to be imported again, since lines of it were duplicates of what was retracted: \"log.csv\"";
+    let caveat = "1 file has to be imported again, since some lines were duplicates of what was retracted: \"log.csv\"";
     desk.run(&strict)?.ends(4)?.says(caveat)?;
     let month = ["month-end", "2026-10", "--usage", "other.csv", "--prices", "prices.csv", "--out", "month"];
     desk.run(&month)?.ends(4)?.says(caveat)?;
