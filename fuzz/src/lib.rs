@@ -12,7 +12,8 @@ use tokenbook::domain::timestamp::Timestamp;
 use tokenbook::import::format::{Format, named};
 use tokenbook::import::input::Source;
 use tokenbook::import::intern::SharedNames;
-use tokenbook::import::parse::{Demand, OnBad, ParseError, parse};
+use tokenbook::import::consumer::Demand;
+use tokenbook::import::parse::{OnBad, ParseError, parse};
 use tokenbook::import::reading::{PromptTokens, Reading};
 use tokenbook::import::sink::Constants;
 use tokenbook::import::{Context, LineCounts};
@@ -61,11 +62,11 @@ pub fn read(bytes: &[u8], format: Option<&str>, reading: Reading) -> Option<Acco
     };
     let mut batches = Vec::new();
     let source = Source::of_reader(Cursor::new(bytes.to_vec())).ok()?;
-    let deliver = |batch: Batch| {
+    let mut deliver = |batch: Batch| {
         batches.push(batch);
         Demand::More
     };
-    let parsed = match parse(source, format, &context, deliver, |_| Demand::More) {
+    let parsed = match parse(source, format, &context, &mut deliver) {
         Ok(parsed) => parsed,
         Err(ParseError::Stopped) => panic!("nobody asked to stop"),
         Err(error) => {
