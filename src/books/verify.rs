@@ -144,20 +144,21 @@ impl Books {
         snapshot.prove_period(period, &mut proofs)
     }
 
-    /// Makes what is derived anew from the events, once these are proved: what nobody imported must not come into the sums.
-    /// Returns the number of sums.
+    /// Rebuilds the sums and the lists of ids from the events. It proves the events first and refuses forged ones. Returns the
+    /// number of sums.
     pub fn rebuild(&self, observer: &dyn Observer) -> Result<u64, LedgerError> {
         let begin = |waiting: &dyn Fn()| self.ledger.mend(waiting);
         self.kept_in(observer, begin, |write| {
             // Nobody can write meanwhile, so all readers see what this transaction began with.
             let reader = self.ledger.reader()?;
-            let snapshot = reader.snapshot()?;
+            let snapshot = reader.snapshot()?.watched(write.shared_watch())?;
+            snapshot.watch().begin(Stage::Events, snapshot.events_sealed());
             let days = snapshot.days_of_events()?;
             let days: Vec<Day> =
                 days.map_or_else(Vec::new, |(first, last)| Period::between(first, last).days().collect());
             let proofs = self.prove_days(&snapshot, &days)?;
             match snapshot.prove_chain(&proofs, Proved::All)?.findings.first() {
-                Some(finding) => Err(LedgerError::Corrupt(format!("{finding}: nothing is made anew from that"))),
+                Some(finding) => Err(LedgerError::Corrupt(format!("{finding}: nothing was rebuilt"))),
                 None => write.rebuild(self.key_hash),
             }
         })

@@ -332,7 +332,7 @@ pub fn refuse_ledger(path: &Path, ledger: &Path) -> Result<(), Failure> {
     }
 }
 
-/// The files that paths mean. What a directory has that is left out is told.
+/// The files below these paths. A note on standard error says how many entries of a directory were left out.
 pub fn files_of_paths(paths: &[PathBuf], follow: bool, session: &mut Session<'_, '_>) -> Result<Vec<Input>, Failure> {
     let expanded = expand(paths, follow, &session.ledger).map_err(|error| Failure::from(ImportError::Input(error)))?;
     let Expanded { inputs, hidden, special } = expanded;

@@ -102,7 +102,7 @@ pub struct Appender<'w> {
     grown_by: Vec<UsageLine>,
     /// The older states that this file has of records, by the keys of these.
     older: FxHashMap<EventKey, Quantities>,
-    /// How many events were duplicates of those of each batch.
+    /// For each earlier batch, how many events of this file it already had.
     repeated: FxHashMap<i64, i64>,
     forms: Option<seal::Forms>,
 }

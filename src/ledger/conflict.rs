@@ -150,7 +150,7 @@ impl<'w> Stored<'w> {
         self.own.contains(&batch)
     }
 
-    /// Tells that another row looks for its place.
+    /// Starts the search for the place of another row.
     pub(super) const fn begin_row(&mut self) {
         self.passed_retracted = false;
     }

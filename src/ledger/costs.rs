@@ -253,7 +253,7 @@ impl Snapshot<'_> {
 }
 
 impl Snapshot<'_> {
-    /// The lines in force, as they were appended and not taken back, whose span begins at one instant or later, and before another; by source
+    /// The lines in force, without retracted ones, whose span begins at one instant or later, and before another; by source
     /// and key.
     pub fn provider_costs(&self, from: Timestamp, until: Timestamp) -> Result<ProviderCosts> {
         self.prove_facts(Kind::Cost, &payloads(self.connection())?)?;

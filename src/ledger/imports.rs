@@ -191,7 +191,7 @@ const WHOLE: &str = "NOT EXISTS (SELECT 1 FROM retraction r JOIN import other ON
 pub enum Standing {
     /// Those that were not taken back.
     Counted,
-    /// Those of files that the ledger has all of.
+    /// Imports since which nothing of their source was retracted: the ledger still has the whole file.
     Whole,
 }
 
@@ -322,10 +322,10 @@ impl Snapshot<'_> {
     }
 }
 
-/// What must come in again since an import `a` was retracted by `r`: files `i` of which it had brought a part, and those
-/// whose states of records were told as what was added to its own. Not the file of `a` itself.
+/// The files that must be imported again. `a` is a retracted import. `i` is a later import that needs it: `a` had brought some
+/// of its lines, or its records continue records of `a`. The file of `a` itself is not listed.
 ///
-/// The very same file again is enough, and so is a later state of a log that grows: as long at least, under its name.
+/// A later import `j` settles a file if it has the same bytes, or the same name and at least as many lines.
 const TO_REPEAT: &str = "WITH repeat (import, earlier, retraction, of_events) AS ( \
     SELECT o.import, o.earlier, r.entry, o.events > 0 FROM retraction r JOIN import_overlap o ON o.earlier = r.import \
     WHERE r.whole = 1 \

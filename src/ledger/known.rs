@@ -74,7 +74,7 @@ struct Fingerprint {
     bits: [u64; 2],
 }
 
-/// The bits of a key below its day, and those left beside them: so many batches of a day are told apart.
+/// A fingerprint packs two numbers into 64 bits: the key without its day, and the index of the batch among those of the day.
 const PLACE_BITS: u32 = HASH_BITS + 1;
 const BATCH_BITS: u32 = u64::BITS - PLACE_BITS;
 

@@ -80,8 +80,8 @@ const KNOWN: &str = "SELECT q.field, q.what, q.event_id, q.kept, {IS_OPEN}, q.im
     WHERE s.name = ?1 AND q.event_id <> '' \
     AND NOT EXISTS (SELECT 1 FROM retraction r WHERE r.import = i.id AND r.whole = 1)";
 
-/// Lines a source has in the quarantine already, and whether they are open: a file that grew brings them again. Those of
-/// imports that were taken back are as if they had never come.
+/// The quarantined lines of a source, by their content. A file that grew brings them again. Lines of retracted imports are not
+/// among them.
 #[derive(Debug, Default)]
 pub struct KnownLines(FxHashMap<[u8; 32], KnownLine>);
 

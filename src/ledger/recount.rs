@@ -130,7 +130,7 @@ fn guard_days(
     Err(LedgerError::Corrupt(format!("the daily sums of {} are not those that its monthly sums are of", of.0)))
 }
 
-/// Exchanges the sums of some days, and makes those of their months anew from the days.
+/// Replaces the sums of some days, then sums up their months again.
 pub(super) fn exchange<'l>(
     connection: &Connection,
     ledger: &Ledger,

@@ -332,6 +332,11 @@ impl<'a> Write<'a> {
         write
     }
 
+    /// The watch itself, for readers that work for this transaction.
+    pub const fn shared_watch(&self) -> &Arc<Watch> {
+        &self.watch
+    }
+
     /// Where it tells how far it has come.
     pub fn watch(&self) -> &Watch {
         &self.watch

@@ -264,7 +264,7 @@ fn nothing_is_rebuilt_from_events_that_nobody_imported() -> Outcome {
     ] {
         let copy = tampered(&desk, change)?;
         let before = copy.count("SELECT sum(input) FROM usage_daily")?;
-        copy.run(&["rebuild"])?.ends(7)?.says("nothing is made anew from that")?;
+        copy.run(&["rebuild"])?.ends(7)?.says("nothing was rebuilt")?;
         assert_eq!(copy.count("SELECT sum(input) FROM usage_daily")?, before, "{change}");
     }
     Ok(())

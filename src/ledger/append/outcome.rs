@@ -59,7 +59,7 @@ impl Appender<'_> {
         Ok(())
     }
 
-    /// Notes that a state of a record is known by what is there of it.
+    /// Counts a duplicate state of a record for every batch that holds a part of that record.
     pub(super) fn note_repeated(&mut self, history: &History) {
         for (batch, _) in history.places() {
             *self.repeated.entry(batch).or_default() += 1;

@@ -284,7 +284,7 @@ mod tests {
     /// The lists by their buckets, and the hashes that were found on several days.
     type Written = (Vec<(i64, Vec<u8>)>, BTreeSet<i64>);
 
-    /// What is there after ids were written in so many goes, each of some runs, of which memory has room for so many.
+    /// Writes the ids in `goes` parts, spilling to the file after `room` ids, and reads the lists back.
     fn after(ids: &[DatedHash], goes: usize, room: usize) -> std::result::Result<Written, Box<dyn Error>> {
         let (connection, folder) = (Connection::open_in_memory()?, tempfile::tempdir()?);
         schema::create(&connection)?;

@@ -37,7 +37,7 @@ impl Strays {
         self.keys.insert(key);
     }
 
-    /// Those of several days.
+    /// Joins the events of several days.
     pub fn of_all(days: impl Iterator<Item = Self>) -> Self {
         let mut all = Self::default();
         for day in days {
