@@ -235,8 +235,15 @@ CREATE TABLE usage_monthly_meter (
     PRIMARY KEY (month, posting_period, source, tag_set, model, tier, band, meter)
 ) STRICT, WITHOUT ROWID;
 
+-- Derived: for each day the sum of a hash of each of its sums, in eight numbers of 64 bits that wrap around; kept where sums
+-- of days are written.
+CREATE TABLE day_seal (
+    day    INTEGER PRIMARY KEY,
+    digest BLOB    NOT NULL CHECK (length(digest) = 64)
+) STRICT;
+
 -- Derived: digests of what reports read, so that a report sees whether it is what the newest entry's state says.
--- what: 0 the sums of a month (span: the month); -1 the tag sets (span: the last one's number); else a kind of entry whose
+-- what: 0 the sums of a month and the seals of its days (span: the month); -1 the tag sets (span: the last one's number); else a kind of entry whose
 -- facts amounts depend on (span: 0).
 CREATE TABLE seal (
     what   INTEGER NOT NULL,

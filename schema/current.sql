@@ -28,6 +28,11 @@ CREATE TABLE cost_import (
     beside     INTEGER NOT NULL CHECK (beside >= 0)
 ) STRICT;
 
+CREATE TABLE day_seal (
+    day    INTEGER PRIMARY KEY,
+    digest BLOB    NOT NULL CHECK (length(digest) = 64)
+) STRICT;
+
 CREATE TABLE department (
     id          INTEGER PRIMARY KEY,
     entry       INTEGER NOT NULL REFERENCES entry (seq),

@@ -3,8 +3,8 @@
 //! A day is work for one thread, which has a reader, prices and an accumulator of its own. Which thread takes which day
 //! depends on chance, so an accumulator may depend on what it got and not on the order.
 //!
-//! Whatever is read is added up by month and payer beside it, and compared with the seals of the months at the end. So
-//! where a period has a part of a month, the sums of its other days are read too, and count nowhere else.
+//! Each day's sums are compared with the day's seal, and its events with its sums; the seals of the days, at the end, with
+//! those of their months.
 
 use crate::aggregate::attributed::Attribution;
 use crate::aggregate::from_events::{self, Threads};
@@ -16,12 +16,10 @@ use crate::domain::period::Period;
 use crate::domain::usage::{Dictionary, UsageLine};
 use crate::ledger::LedgerError;
 use crate::ledger::class::Classes;
-use crate::ledger::sums::Months;
 use crate::ledger::transaction::Snapshot;
 use crate::ledger::watch::Stage;
 use crate::price::Book;
 use crate::rating::RatedLine;
-use rustc_hash::FxHashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -54,7 +52,7 @@ pub fn fold<T: Send, E: From<LedgerError> + From<AggregateError> + Send>(
     start: impl Fn() -> T + Sync,
     each: impl Fn(&mut T, RatedLine, &Dictionary) -> Result<(), E> + Sync,
 ) -> Result<Vec<(T, Dictionary)>, E> {
-    let work = Work::new(rating, basis, period, snapshot.payers()?);
+    let work = Work::new(rating, basis, period);
     let events = snapshot.events_within(period);
     if basis == Basis::Events && events != Some(0) {
         snapshot.watch().begin(Stage::Events, events);
@@ -75,13 +73,8 @@ pub fn fold<T: Send, E: From<LedgerError> + From<AggregateError> + Send>(
         work.run(snapshot, &start, &each)
     });
     let helped = helped.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let found: Vec<(T, Months, Dictionary)> = std::iter::once(own).chain(helped).collect::<Result<_, E>>()?;
-    let (mut months, mut kept) = (Months::default(), Vec::with_capacity(found.len()));
-    for (total, of_thread, names) in found {
-        months.merge(of_thread)?;
-        kept.push((total, names));
-    }
-    snapshot.prove_months(period, &months.take(), rating.names)?;
+    let kept = std::iter::once(own).chain(helped).collect::<Result<_, E>>()?;
+    snapshot.prove_months(period, &snapshot.monthly_usage(period)?, rating.names)?;
     Ok(kept)
 }
 
@@ -89,10 +82,7 @@ pub fn fold<T: Send, E: From<LedgerError> + From<AggregateError> + Send>(
 struct Work<'a> {
     rating: &'a Rating<'a>,
     basis: Basis,
-    period: Period,
-    /// The days of the months that the period touches.
     days: Vec<Day>,
-    payers: FxHashMap<i64, i64>,
     next: AtomicUsize,
     /// Which threads read a day's events: all, where there are fewer days than threads.
     threads: Threads,
@@ -102,11 +92,11 @@ struct Work<'a> {
 }
 
 impl<'a> Work<'a> {
-    fn new(rating: &'a Rating<'a>, basis: Basis, period: Period, payers: FxHashMap<i64, i64>) -> Self {
-        let days = period.whole_months().days().collect();
-        let threads = if period.days().count() < rayon::current_num_threads() { Threads::All } else { Threads::One };
+    fn new(rating: &'a Rating<'a>, basis: Basis, period: Period) -> Self {
+        let days: Vec<Day> = period.days().collect();
+        let threads = if days.len() < rayon::current_num_threads() { Threads::All } else { Threads::One };
         let (classes, is_counting) = (Mutex::new(None), AtomicBool::new(false));
-        Self { rating, basis, period, days, payers, next: AtomicUsize::new(0), threads, classes, is_counting }
+        Self { rating, basis, days, next: AtomicUsize::new(0), threads, classes, is_counting }
     }
 
     fn is_over(&self) -> bool {
@@ -118,24 +108,19 @@ impl<'a> Work<'a> {
         snapshot: &Snapshot<'_>,
         start: impl Fn() -> T,
         each: impl Fn(&mut T, RatedLine, &Dictionary) -> Result<(), E>,
-    ) -> Result<(T, Months, Dictionary), E> {
+    ) -> Result<(T, Dictionary), E> {
         let Rating { book, names, rules, .. } = self.rating;
         let mut rater = LineRater::new(book, names, snapshot.ledger().settings().currency);
         let mut attribution = Attribution::new(rules, names);
-        let (mut total, mut months) = (start(), Months::default());
+        let mut total = start();
         while let Some(day) = self.days.get(self.next.fetch_add(1, Ordering::Relaxed)) {
             let each = |line, names: &Dictionary| each(&mut total, line, names);
-            let done = if self.period.contains(*day) {
-                self.day(snapshot, *day, &mut rater, &mut attribution, &mut months, each)
-            } else {
-                snapshot.each_daily_line(*day, |line| Ok(months.count(snapshot.ledger(), &self.payers, &line)?))
-            };
-            if let Err(error) = done {
+            if let Err(error) = self.day(snapshot, *day, &mut rater, &mut attribution, each) {
                 self.next.store(self.days.len(), Ordering::Relaxed);
                 return Err(error);
             }
         }
-        Ok((total, months, attribution.into_names()))
+        Ok((total, attribution.into_names()))
     }
 
     fn day<E: From<LedgerError> + From<AggregateError>>(
@@ -144,7 +129,6 @@ impl<'a> Work<'a> {
         day: Day,
         rater: &mut LineRater<'_>,
         attribution: &mut Attribution<'_>,
-        months: &mut Months,
         mut each: impl FnMut(RatedLine, &Dictionary) -> Result<(), E>,
     ) -> Result<(), E> {
         let changes = &self.rating.changes;
@@ -152,7 +136,6 @@ impl<'a> Work<'a> {
         let mut events = 0_i64;
         let rate = |line: UsageLine| {
             events = events.saturating_add(line.events);
-            months.count(snapshot.ledger(), &self.payers, &line)?;
             rater.rated(line).map_or(Ok(()), |line| attribution.give(line, &mut each))
         };
         match self.basis {

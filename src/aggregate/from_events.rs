@@ -1,9 +1,10 @@
-//! Usage from the events themselves: exact, and independent of the daily sums.
+//! Usage from the events themselves: exact, and compared with the daily sums.
 
 use crate::aggregate::{AggregateError, DayChanges, PriceChanges, priced_at};
 use crate::domain::calendar::Day;
 use crate::domain::key::EventKey;
-use crate::domain::usage::{Tally, UsageLine, UsageSums};
+use crate::domain::usage::{Tally, UsageKey, UsageLine, UsageSums};
+use crate::ledger::LedgerError;
 use crate::ledger::class::Classes;
 use crate::ledger::scan::Columns;
 use crate::ledger::transaction::Snapshot;
@@ -21,7 +22,7 @@ pub enum Threads {
     All,
 }
 
-/// The usage of a day's events of some models, in the order of its keys.
+/// The usage of a day's events of some models, in the order of its keys. An error if it is not that of the day's sums.
 pub fn of_day(
     snapshot: &Snapshot<'_>,
     day: Day,
@@ -37,7 +38,31 @@ pub fn of_day(
     for sums in parts {
         total.merge(sums)?;
     }
-    Ok(total.take())
+    let lines = total.take();
+    same_as_sums(snapshot, day, &lines, of_models)?;
+    Ok(lines)
+}
+
+/// An error if the usage of a day's events is not that of its sums, at whatever instants it is priced.
+fn same_as_sums(
+    snapshot: &Snapshot<'_>,
+    day: Day,
+    lines: &[UsageLine],
+    of_models: impl Fn(i64) -> bool,
+) -> Result<(), AggregateError> {
+    let (mut of_events, mut of_day) = (UsageSums::new(), UsageSums::new());
+    let start = snapshot.ledger().settings().calendar.start_of(day);
+    for line in lines {
+        of_events.add_to(UsageKey { priced_at: start, ..line.key }, line)?;
+    }
+    snapshot.each_daily_line(day, |line| {
+        let counts = of_models(line.key.model);
+        if counts { of_day.add(line).map_err(AggregateError::from) } else { Ok(()) }
+    })?;
+    if of_events.take() == of_day.take() {
+        return Ok(());
+    }
+    Err(LedgerError::Corrupt(format!("the events of {day} are not those that its sums were made of")).into())
 }
 
 /// The part of a day's keys between two.

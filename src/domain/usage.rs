@@ -48,9 +48,9 @@ pub struct UsageLine {
 
 impl UsageLine {
     /// Adds what another line says.
-    fn add(&mut self, line: &Self) -> Result<(), QuantityOverflow> {
-        self.events += line.events;
-        self.active += line.active;
+    pub fn add(&mut self, line: &Self) -> Result<(), QuantityOverflow> {
+        self.events = self.events.checked_add(line.events).ok_or(QuantityOverflow)?;
+        self.active = self.active.checked_add(line.active).ok_or(QuantityOverflow)?;
         self.first_at = self.first_at.min(line.first_at);
         self.last_at = self.last_at.max(line.last_at);
         self.quantities.add(&line.quantities)

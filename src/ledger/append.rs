@@ -282,6 +282,7 @@ impl<'w> Appender<'w> {
         let of_lines = lines.iter().flatten().map(|line| line.key.day);
         let changed = of_lines.chain(self.grown.keys().copied()).map(|day| day.month().code()).collect();
         seals::guard_months(self.connection, self.ledger, &changed)?;
+        self.daily.finish()?;
         let mut monthly = Adder::new(self.connection, Grain::Month)?;
         lines.iter().flatten().try_for_each(|line| monthly.add(line))?;
         recount::renew(self.connection, (self.ledger, watch), &self.grown, &self.grown_by)?;

@@ -12,6 +12,7 @@ pub mod class;
 pub mod conflict;
 pub mod connection;
 pub mod costs;
+mod day_seals;
 mod days;
 pub mod departments;
 pub mod dictionary;

@@ -68,8 +68,11 @@ const FORGET_DAY: [&str; 2] = [
     "DELETE FROM usage_daily WHERE day = ?1 AND model = ?2",
     "DELETE FROM usage_daily_meter WHERE day = ?1 AND model = ?2",
 ];
-const FORGET_ALL_OF_DAY: [&str; 2] =
-    ["DELETE FROM usage_daily WHERE day = ?1", "DELETE FROM usage_daily_meter WHERE day = ?1"];
+const FORGET_ALL_OF_DAY: [&str; 3] = [
+    "DELETE FROM usage_daily WHERE day = ?1",
+    "DELETE FROM usage_daily_meter WHERE day = ?1",
+    "DELETE FROM day_seal WHERE day = ?1",
+];
 const FORGET_ALL_OF_MONTH: [&str; 2] =
     ["DELETE FROM usage_monthly WHERE month = ?1", "DELETE FROM usage_monthly_meter WHERE month = ?1"];
 const FORGET_MONTH: [&str; 2] = [
@@ -107,8 +110,10 @@ pub(super) fn renew(
         let added = grown.iter().filter(|line| line.key.day == *day);
         same_but_for_bands(*day, &lines, stored.iter().chain(added))?;
         forget(connection, FORGET_DAY, i64::from(day.number()), models)?;
+        daily.forget(&stored);
         lines.iter().try_for_each(|line| daily.add(line))?;
     }
+    daily.finish()?;
     for (month, models) in months {
         forget(connection, FORGET_MONTH, month.code(), &models)?;
         let lines = of_days(connection, ledger, &payers, (month, Some(&models)))?;
@@ -146,6 +151,7 @@ pub(super) fn exchange<'l>(
         FORGET_ALL_OF_DAY.iter().try_for_each(|sql| connection.execute(sql, [day.number()]).map(|_| ()))?;
         lines.iter().try_for_each(|line| daily.add(line))?;
     }
+    daily.finish()?;
     for month in months {
         FORGET_ALL_OF_MONTH.iter().try_for_each(|sql| connection.execute(sql, [month.code()]).map(|_| ()))?;
         let lines = of_days(connection, ledger, &payers, (month, None))?;
@@ -241,7 +247,7 @@ fn records(connection: &Connection) -> Option<u64> {
     u64::try_from(connection.query_row(RECORDS, [], |row| row.get(0)).unwrap_or(-1_i64)).ok()
 }
 
-const TABLES: [&str; 4] = ["usage_daily", "usage_daily_meter", "usage_monthly", "usage_monthly_meter"];
+const TABLES: [&str; 5] = ["usage_daily", "usage_daily_meter", "day_seal", "usage_monthly", "usage_monthly_meter"];
 
 impl Write<'_> {
     /// Makes the daily and monthly sums and the lists of ids anew from the events. Returns the number of daily sums.
@@ -283,6 +289,7 @@ impl Write<'_> {
                 let stored = stored_lines(connection, self.ledger(), today, models)?;
                 same_but_for_bands(today, &lines, stored.iter())?;
                 forget(connection, FORGET_DAY, i64::from(today.number()), models)?;
+                daily.forget(&stored);
             }
             for line in lines {
                 daily.add(&line)?;
@@ -291,6 +298,7 @@ impl Write<'_> {
             }
             day = today.next().filter(|next| *next <= last);
         }
+        daily.finish()?;
         let lines = months.take();
         lines.iter().try_for_each(|line| monthly.add(line))?;
         let changed = lines.iter().map(|line| line.key.day.month().code()).collect();

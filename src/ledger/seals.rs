@@ -6,14 +6,16 @@
 //! their digest again and compares. That is a trip-wire for the state as it is now; the proof of how it came about is
 //! `verify`, which makes sums again from the events.
 
+use crate::domain::calendar::Day;
 use crate::domain::canonical::{self, Encoder};
-use crate::domain::period::Period;
+use crate::domain::period::{Month, Period};
 use crate::domain::usage::{Dictionary, UsageLine};
 use crate::ledger::chain::{self, Kind};
+use crate::ledger::day_seals::HashSum;
 use crate::ledger::facts::{FACTS, Payloads};
 use crate::ledger::sums::{self, Grain};
 use crate::ledger::transaction::{Snapshot, Write};
-use crate::ledger::{Ledger, LedgerError, Result, dictionary};
+use crate::ledger::{Ledger, LedgerError, Result, day_seals, dictionary};
 use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -142,29 +144,52 @@ fn tag_sets_since(connection: &Connection, last: i64, digest: Digest) -> Result<
     Ok(newest.map(|newest| (newest, digest)))
 }
 
-/// The digests of months, each over its sums by payer, with names for numbers. Lines are of months.
-fn digests_of_months(lines: &[UsageLine], names: &Dictionary) -> Result<BTreeMap<i64, Digest>> {
-    let mut by_month: BTreeMap<i64, Vec<Vec<u8>>> = BTreeMap::new();
+/// The digests of months, each over its sums by payer, with names for numbers, and the seals of its days. Lines are of
+/// months.
+fn digests_of_months(
+    lines: &[UsageLine],
+    names: &Dictionary,
+    days: &BTreeMap<Day, HashSum>,
+) -> Result<BTreeMap<i64, Digest>> {
+    let mut by_month: BTreeMap<i64, (Vec<Vec<u8>>, Encoder)> = BTreeMap::new();
     for line in lines {
-        by_month.entry(line.key.day.month().code()).or_default().push(form(line, names)?);
+        by_month.entry(line.key.day.month().code()).or_default().0.push(form(line, names)?);
     }
-    let digest = |(month, mut forms): (i64, Vec<Vec<u8>>)| {
-        // Numbers are of one file; names are not.
+    for (day, seal) in days {
+        let (_, of_days) = by_month.entry(day.month().code()).or_default();
+        of_days.i64(i64::from(day.number())).raw(&seal.bytes());
+    }
+    let digest = |(month, (mut forms, days)): (i64, (Vec<Vec<u8>>, Encoder))| {
         forms.sort_unstable();
         let mut encoder = Encoder::new();
         encoder.i64(month).count(forms.len());
         for form in &forms {
             encoder.blob(form);
         }
+        encoder.blob(days.as_bytes());
         (month, derived("tokenbook 2026 sums of a month", encoder.as_bytes()))
     };
     Ok(by_month.into_iter().map(digest).collect())
+}
+
+/// The digests of the months that a period touches, as the tables are.
+fn months_as_stored(
+    connection: &Connection,
+    ledger: &Ledger,
+    period: Period,
+    names: &Dictionary,
+) -> Result<BTreeMap<i64, Digest>> {
+    let months = period.whole_months();
+    let lines = sums::lines(connection, ledger, Grain::Month, (months.first(), months.last()))?;
+    digests_of_months(&lines, names, &day_seals::of_period(connection, months)?)
 }
 
 fn form(line: &UsageLine, names: &Dictionary) -> Result<Vec<u8>> {
     let missing = |what: &str| LedgerError::Corrupt(format!("a sum names a {what} that does not exist"));
     let key = &line.key;
     let mut encoder = Encoder::new();
+    // The seals of days hold the numbers only.
+    encoder.i64(key.source).i64(key.model).i64(key.tier);
     encoder.text(names.sources.get(&key.source).ok_or_else(|| missing("source"))?);
     encoder.raw(&canonical::tags(names.tags(key.tag_set).ok_or_else(|| missing("payer"))?));
     encoder.raw(&canonical::model(names.models.get(&key.model).ok_or_else(|| missing("model"))?));
@@ -208,22 +233,24 @@ pub(super) fn guard_facts(connection: &Connection, kind: Kind) -> Result<()> {
 pub(super) fn guard_months(connection: &Connection, ledger: &Ledger, months: &BTreeSet<i64>) -> Result<()> {
     let (seals, names) = (all(connection)?, dictionary::of_payers(connection)?);
     for month in months {
-        let first = Grain::Month.first_day(*month)?;
-        let lines = sums::lines(connection, ledger, Grain::Month, (first, first))?;
-        if digests_of_months(&lines, &names)?.get(month) != seals.get(&(What::Month.code(), *month)) {
-            return Err(changed(&format!("sums of usage of {}", first.month())));
+        let of_month = month_of(*month)?;
+        let found = months_as_stored(connection, ledger, of_month.period(), &names)?;
+        if found.get(month) != seals.get(&(What::Month.code(), *month)) {
+            return Err(changed(&format!("sums of usage of {of_month}")));
         }
     }
     Ok(())
+}
+
+fn month_of(code: i64) -> Result<Month> {
+    Month::from_code(code).ok_or_else(|| LedgerError::Corrupt(format!("the month {code} is out of range")))
 }
 
 /// Seals the sums of months that have changed.
 pub(super) fn seal_months(connection: &Connection, ledger: &Ledger, months: &BTreeSet<i64>) -> Result<()> {
     let names = dictionary::of_payers(connection)?;
     for month in months {
-        let first = Grain::Month.first_day(*month)?;
-        let lines = sums::lines(connection, ledger, Grain::Month, (first, first))?;
-        match digests_of_months(&lines, &names)?.get(month) {
+        match months_as_stored(connection, ledger, month_of(*month)?.period(), &names)?.get(month) {
             Some(digest) => set(connection, What::Month, *month, digest)?,
             None => {
                 connection.prepare_cached(FORGET)?.execute((What::Month.code(), month))?;
@@ -237,7 +264,8 @@ pub(super) fn seal_months(connection: &Connection, ledger: &Ledger, months: &BTr
 fn computed(connection: &Connection, ledger: &Ledger) -> Result<Seals> {
     let mut seals = Seals::new();
     let names = dictionary::of_payers(connection)?;
-    for (month, digest) in digests_of_months(&sums::all_months(connection, ledger)?, &names)? {
+    let days = day_seals::of_period(connection, Period::between(Day::FIRST, Day::LAST))?;
+    for (month, digest) in digests_of_months(&sums::all_months(connection, ledger)?, &names, &days)? {
         seals.insert((What::Month.code(), month), digest);
     }
     if let Some((last, digest)) = tag_sets_since(connection, 0, [0; 32])? {
@@ -331,7 +359,8 @@ impl Snapshot<'_> {
     /// An error if the sums of a period's months are others than those that imports made. Lines are sums by month and payer:
     /// all of them.
     pub fn prove_months(&self, period: Period, lines: &[UsageLine], names: &Dictionary) -> Result<()> {
-        let found = digests_of_months(lines, names)?;
+        let days = day_seals::of_period(self.connection(), period.whole_months())?;
+        let found = digests_of_months(lines, names, &days)?;
         let (first, last) = (period.first().month().code(), period.last().month().code());
         let sealed = self.seals()?.range((What::Month.code(), first)..=(What::Month.code(), last));
         let sealed: BTreeMap<i64, Digest> = sealed.map(|((_, month), digest)| (*month, *digest)).collect();
@@ -339,14 +368,13 @@ impl Snapshot<'_> {
             return Ok(());
         }
         let differs = |month: &&i64| found.get(month) != sealed.get(month);
-        let month =
-            found.keys().chain(sealed.keys()).find(differs).and_then(|month| Grain::Month.first_day(*month).ok());
-        let month = month.map_or_else(String::new, |first| format!(" of {}", first.month()));
+        let month = found.keys().chain(sealed.keys()).find(differs).and_then(|month| Month::from_code(*month));
+        let month = month.map_or_else(String::new, |month| format!(" of {month}"));
         Err(changed(&format!("sums of usage{month}")))
     }
 }
 
-fn changed(what: &str) -> LedgerError {
+pub(super) fn changed(what: &str) -> LedgerError {
     LedgerError::Corrupt(format!(
         "the {what} were changed: they are not those that the newest entry of the chain records"
     ))

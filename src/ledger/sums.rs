@@ -10,11 +10,12 @@ use crate::domain::period::{Month, Period};
 use crate::domain::quantities::{Frequent, Quantities, QuantityOverflow};
 use crate::domain::timestamp::Timestamp;
 use crate::domain::usage::{UsageKey, UsageLine, UsageSums};
+use crate::ledger::day_seals::{HashSum, RowHasher};
 use crate::ledger::transaction::Snapshot;
-use crate::ledger::{Ledger, LedgerError, Result, chain, fits};
+use crate::ledger::{Ledger, LedgerError, Result, chain, day_seals, fits, seals};
 use rusqlite::{CachedStatement, Connection, Row, Rows, Statement};
 use rustc_hash::FxHashMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The span a sum is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,47 +63,65 @@ const LINES: usize = 16;
 /// The columns of a sum.
 const COLUMNS: usize = 18;
 
-/// Adds sums to a table.
+/// Adds sums to a table, and keeps the seals of days.
 pub(super) struct Adder<'w> {
+    connection: &'w Connection,
     grain: Grain,
-    add: Statement<'w>,
+    find: Statement<'w>,
     add_new: Statement<'w>,
-    grow: Statement<'w>,
-    add_meter: Statement<'w>,
+    add_many: Statement<'w>,
+    replace: Statement<'w>,
+    find_rare: Statement<'w>,
+    put_rare: Statement<'w>,
+    hasher: RowHasher,
+    /// What the seals of days are to be changed by.
+    changes: BTreeMap<Day, HashSum>,
 }
 
 impl<'w> Adder<'w> {
     pub(super) fn new(connection: &'w Connection, grain: Grain) -> Result<Self> {
         let (table, column) = (grain.table(), grain.column());
-        let meters = ["input", "cache_read", "cache_write", "cache_write_1h", "output", "reasoning", "request"];
-        let sums =
-            meters.map(|meter| format!("{meter} = coalesce({meter} + excluded.{meter}, {meter}, excluded.{meter})"));
-        let into = format!(
-            "INSERT INTO {table} ({column}, posting_period, source, tag_set, model, tier, band, events, active, first_at, \
-             last_at, {}) VALUES ",
-            meters.join(", ")
-        );
+        let key = format!("{column}, posting_period, source, tag_set, model, tier, band");
+        let amounts = [
+            "events",
+            "active",
+            "first_at",
+            "last_at",
+            "input",
+            "cache_read",
+            "cache_write",
+            "cache_write_1h",
+            "output",
+            "reasoning",
+            "request",
+        ];
+        let into = format!("INSERT INTO {table} ({key}, {}) VALUES ", amounts.join(", "));
         let values = format!("({})", ["?"; COLUMNS].join(", "));
-        let add = format!(
-            "{into} {values} ON CONFLICT DO UPDATE SET events = events + excluded.events, \
-             active = active + excluded.active, first_at = min(first_at, excluded.first_at), \
-             last_at = max(last_at, excluded.last_at), {}",
-            sums.join(", ")
+        let is_it = format!(
+            "WHERE {column} = ?1 AND posting_period = ?2 AND source = ?3 AND tag_set = ?4 AND model = ?5 AND tier = ?6 \
+             AND band = ?7"
         );
-        let add_new = format!("{into} {}", vec![values.as_str(); LINES].join(", "));
-        let more = |(place, meter)| format!("{meter} = coalesce({meter} + ?{place}, {meter}, ?{place})");
-        let grow = format!(
-            "UPDATE {table} SET events = events + ?8, active = active + ?9, first_at = min(first_at, ?10), \
-             last_at = max(last_at, ?11), {} WHERE {column} = ?1 AND posting_period = ?2 AND source = ?3 \
-             AND tag_set = ?4 AND model = ?5 AND tier = ?6 AND band = ?7",
-            (12..).zip(meters).map(more).collect::<Vec<_>>().join(", ")
+        let sets = (8..).zip(amounts).map(|(place, amount)| format!("{amount} = ?{place}")).collect::<Vec<_>>();
+        let find = format!("SELECT {} FROM {table} {is_it}", amounts.join(", "));
+        let add_many = format!("{into} {}", vec![values.as_str(); LINES].join(", "));
+        let replace = format!("UPDATE {table} SET {} {is_it}", sets.join(", "));
+        let find_rare = format!("SELECT quantity FROM {table}_meter {is_it} AND meter = ?8");
+        let put_rare = format!(
+            "INSERT INTO {table}_meter ({key}, meter, quantity) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) \
+             ON CONFLICT DO UPDATE SET quantity = excluded.quantity"
         );
-        let add_meter = format!(
-            "INSERT INTO {table}_meter ({column}, posting_period, source, tag_set, model, tier, band, meter, quantity) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO UPDATE SET quantity = quantity + excluded.quantity"
-        );
-        let [add, add_new, grow, add_meter] = [add, add_new, grow, add_meter].map(|sql| connection.prepare(&sql));
-        Ok(Self { grain, add: add?, add_new: add_new?, grow: grow?, add_meter: add_meter? })
+        Ok(Self {
+            connection,
+            grain,
+            find: connection.prepare(&find)?,
+            add_new: connection.prepare(&format!("{into} {values}"))?,
+            add_many: connection.prepare(&add_many)?,
+            replace: connection.prepare(&replace)?,
+            find_rare: connection.prepare(&find_rare)?,
+            put_rare: connection.prepare(&put_rare)?,
+            hasher: RowHasher::new(),
+            changes: BTreeMap::new(),
+        })
     }
 
     /// Adds lines in the order of their keys, to a span that has none yet: without a look for what is there, and many to a
@@ -112,35 +131,103 @@ impl<'w> Adder<'w> {
         let rest = chunks.remainder();
         for chunk in chunks {
             for (number, line) in chunk.iter().enumerate() {
-                bind(&mut self.add_new, number * COLUMNS, self.grain, line)?;
+                bind(&mut self.add_many, number * COLUMNS, self.grain, line)?;
             }
-            self.add_new.raw_execute()?;
-            chunk.iter().try_for_each(|line| self.add_rare(line))?;
+            self.add_many.raw_execute()?;
+            for line in chunk {
+                self.count(line);
+                self.add_rare(line)?;
+            }
         }
         rest.iter().try_for_each(|line| self.add(line))
     }
 
-    /// Adds a line; one without events of its own, of records that grew, to the sum that has them. A sum beyond 64 bits
-    /// would be a REAL, which the STRICT table refuses.
+    /// Adds a line; one without events of its own, of records that grew, to the sum that has them.
     pub(super) fn add(&mut self, line: &UsageLine) -> Result<()> {
-        let statement = if line.events == 0 { &mut self.grow } else { &mut self.add };
-        bind(statement, 0, self.grain, line)?;
-        if statement.raw_execute().map_err(too_large)? == 0 {
-            let what = "a record that grew is in no sum (tokenbook rebuild makes them anew)";
-            return Err(LedgerError::Corrupt(what.to_owned()));
+        match self.found(line)? {
+            Some(mut sum) => {
+                self.discount(&sum);
+                sum.add(line)?;
+                bind(&mut self.replace, 0, self.grain, &sum)?;
+                self.replace.raw_execute()?;
+                self.count(&sum);
+            }
+            None if line.events == 0 => {
+                let what = "a record that grew is in no sum (tokenbook rebuild makes them anew)";
+                return Err(LedgerError::Corrupt(what.to_owned()));
+            }
+            None => {
+                bind(&mut self.add_new, 0, self.grain, line)?;
+                self.add_new.raw_execute()?;
+                self.count(line);
+            }
         }
         self.add_rare(line)
     }
 
+    /// Adds to the sums of the rare meters, each of which is a row of its own.
     fn add_rare(&mut self, line: &UsageLine) -> Result<()> {
         let head = head(self.grain, &line.key);
         for (meter, quantity) in line.quantities.rare() {
-            for (parameter, value) in (1_usize..).zip(head.iter().chain(&[i64::from(meter.code()), *quantity])) {
-                self.add_meter.raw_bind_parameter(parameter, value)?;
+            for (parameter, value) in (1_usize..).zip(head.into_iter().chain([i64::from(meter.code())])) {
+                self.find_rare.raw_bind_parameter(parameter, value)?;
+                self.put_rare.raw_bind_parameter(parameter, value)?;
             }
-            self.add_meter.raw_execute().map_err(too_large)?;
+            let before: Option<i64> = self.find_rare.raw_query().next()?.map(|row| row.get(0)).transpose()?;
+            let after = before.unwrap_or(0).checked_add(*quantity).ok_or(QuantityOverflow)?;
+            self.put_rare.raw_bind_parameter(9, after)?;
+            self.put_rare.raw_execute()?;
+            if self.grain == Grain::Day {
+                let seal = self.changes.entry(line.key.day).or_default();
+                if let Some(before) = before {
+                    seal.take(&self.hasher.rare(&line.key, *meter, before));
+                }
+                seal.add(&self.hasher.rare(&line.key, *meter, after));
+            }
         }
         Ok(())
+    }
+
+    /// The sum that a line is to be added to, without its rare meters.
+    fn found(&mut self, line: &UsageLine) -> Result<Option<UsageLine>> {
+        for (parameter, value) in (1_usize..).zip(head(self.grain, &line.key)) {
+            self.find.raw_bind_parameter(parameter, value)?;
+        }
+        let mut rows = self.find.raw_query();
+        let Some(row) = rows.next()? else { return Ok(None) };
+        Ok(Some(UsageLine {
+            key: line.key,
+            events: row.get(0)?,
+            active: row.get(1)?,
+            first_at: chain::instant(row.get(2)?)?,
+            last_at: chain::instant(row.get(3)?)?,
+            quantities: Quantities::from_frequent(frequent(row, 4)?),
+        }))
+    }
+
+    fn count(&mut self, line: &UsageLine) {
+        if self.grain == Grain::Day {
+            self.changes.entry(line.key.day).or_default().add(&self.hasher.row(line));
+        }
+    }
+
+    fn discount(&mut self, line: &UsageLine) {
+        if self.grain == Grain::Day {
+            self.changes.entry(line.key.day).or_default().take(&self.hasher.row(line));
+        }
+    }
+
+    /// Takes lines of days out of the seals: whoever removes their rows says so here.
+    pub(super) fn forget(&mut self, lines: &[UsageLine]) {
+        for line in lines {
+            let gone = self.hasher.line(line);
+            self.changes.entry(line.key.day).or_default().take(&gone);
+        }
+    }
+
+    /// Writes the seals of the days that have changed.
+    pub(super) fn finish(self) -> Result<()> {
+        self.changes.iter().try_for_each(|(day, change)| day_seals::change(self.connection, *day, change))
     }
 }
 
@@ -196,31 +283,39 @@ impl Months {
     }
 }
 
-/// A sum of whole numbers that is none any more has left 64 bits.
-fn too_large(error: rusqlite::Error) -> LedgerError {
-    match error.sqlite_error() {
-        Some(code) if code.extended_code == rusqlite::ffi::SQLITE_CONSTRAINT_DATATYPE => QuantityOverflow.into(),
-        _ => error.into(),
-    }
-}
-
 const OUTSIDE: &str = "SELECT coalesce(sum(events) FILTER (WHERE day < ?1), 0), \
     coalesce(sum(events) FILTER (WHERE day > ?2), 0) FROM usage_daily WHERE day < ?1 OR day > ?2";
 const DAYS: &str = "SELECT min(day), max(day) FROM usage_daily";
 
 impl Snapshot<'_> {
-    /// The sums of a period's days, in the order of their keys. Each line is priced at the start of its day.
+    /// The sums of a period's days, day by day, each day's in the order of their numbers.
     pub fn daily_usage(&self, period: Period) -> Result<Vec<UsageLine>> {
-        lines(self.connection(), self.ledger(), Grain::Day, (period.first(), period.last()))
+        let mut lines = Vec::new();
+        for day in period.days() {
+            self.each_daily_line(day, |line| {
+                lines.push(line);
+                Ok::<_, LedgerError>(())
+            })?;
+        }
+        Ok(lines)
     }
 
-    /// Hands over the sums of a day, one by one, in the order of their numbers.
+    /// Hands over the sums of a day, one by one, in the order of their numbers, each priced at the start of the day. An error
+    /// at the end if they are not those that the day's seal is of.
     pub fn each_daily_line<E: From<LedgerError>>(
         &self,
         day: Day,
-        each: impl FnMut(UsageLine) -> std::result::Result<(), E>,
+        mut each: impl FnMut(UsageLine) -> std::result::Result<(), E>,
     ) -> std::result::Result<(), E> {
-        each_line(self.connection(), self.ledger(), Grain::Day, (day, day), each)
+        let (mut hasher, mut seal) = (RowHasher::new(), HashSum::default());
+        each_line(self.connection(), self.ledger(), Grain::Day, (day, day), |line| {
+            seal.add(&hasher.line(&line));
+            each(line)
+        })?;
+        if day_seals::of_day(self.connection(), day)? == seal {
+            return Ok(());
+        }
+        Err(seals::changed(&format!("sums of usage of {day}")).into())
     }
 
     /// The sums of the months a period touches, by payer. Each line is of the first day of its month, and priced there.

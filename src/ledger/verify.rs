@@ -20,7 +20,7 @@ use crate::ledger::scan::{Columns, StoredEvent};
 use crate::ledger::summarise::{DayHasher, DaySeal};
 use crate::ledger::sums::{self, Grain, Months};
 use crate::ledger::transaction::Snapshot;
-use crate::ledger::{LedgerError, Result, chain, dictionary, imports};
+use crate::ledger::{LedgerError, Result, chain, day_seals, dictionary, imports};
 use crate::text::problem::counted;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
@@ -59,6 +59,7 @@ const SOURCE_NAMES: &str =
 
 const DAILY_DAYS: &str =
     "SELECT day, posting_period FROM usage_daily UNION SELECT day, posting_period FROM usage_daily_meter";
+const SEALED_DAYS: &str = "SELECT day FROM day_seal";
 const ORPHANS: &str = "SELECT count(*) FROM usage_daily_meter m WHERE NOT EXISTS (SELECT 1 FROM usage_daily d \
     WHERE d.day = m.day AND d.posting_period = m.posting_period AND d.source = m.source AND d.tag_set = m.tag_set \
     AND d.model = m.model AND d.tier = m.tier AND d.band = m.band)";
@@ -178,10 +179,14 @@ impl Snapshot<'_> {
 
     fn compare_daily(&self, day: Day, computed: &[UsageLine]) -> Result<Option<Finding>> {
         let stored = sums::lines(self.connection(), self.ledger(), Grain::Day, (day, day))?;
-        if stored == computed {
+        let what = if stored != computed {
+            format!("daily sums of {day} are not those of its events")
+        } else if day_seals::of_lines(computed) != day_seals::of_day(self.connection(), day)? {
+            format!("seal of {day} is not that of its sums")
+        } else {
             return Ok(None);
-        }
-        Ok(Some(format!("the daily sums of {day} are not those of its events (tokenbook rebuild makes them anew)")))
+        };
+        Ok(Some(format!("the {what} (tokenbook rebuild makes them anew)")))
     }
 
     /// Daily sums that no day's events answer for: of days without any, posted to another month than their own, or rare
@@ -202,6 +207,14 @@ impl Snapshot<'_> {
             if day.month().code() != posted {
                 findings.push(format!("daily sums of {day} are posted to {posted}"));
             }
+        }
+        let mut statement = self.connection().prepare(SEALED_DAYS)?;
+        let sealed = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()?;
+        let has_events = |number: &i64| {
+            days.is_some_and(|(first, last)| (i64::from(first.number())..=i64::from(last.number())).contains(number))
+        };
+        for number in sealed.iter().filter(|number| !has_events(number)) {
+            findings.push(format!("day {number} has a seal and no events"));
         }
         let orphans: i64 = self.connection().query_row(ORPHANS, [], |row| row.get(0))?;
         if orphans > 0 {

@@ -120,8 +120,43 @@ fn others(value: &Value, column: &Column) -> Vec<Value> {
     others
 }
 
+/// Changes that leave every total as it is: two rows exchange what a column holds, or one gives the other a part of it.
+fn exchanges(table: &str, columns: &[Column], rows: &[Vec<Value>]) -> Vec<Case> {
+    let (width, mut cases) = (columns.len(), Vec::new());
+    let is = |from: usize| {
+        let each =
+            columns.iter().enumerate().map(|(place, column)| format!("{} IS ?{}", column.name, from + place + 1));
+        format!("({})", each.collect::<Vec<_>>().join(" AND "))
+    };
+    let (one, other) = (is(0), is(width));
+    let pairs = rows.iter().zip(rows.iter().skip(1).chain(rows.first())).filter(|(a, b)| a != b);
+    for (a, b) in pairs {
+        let mut values = a.clone();
+        values.extend(b.iter().cloned());
+        for (place, Column { name, .. }) in columns.iter().enumerate().filter(|(place, _)| a[*place] != b[*place]) {
+            let exchange = format!(
+                "UPDATE {table} SET {name} = iif({one}, ?{}, ?{}) WHERE {one} OR {other}",
+                width + place + 1,
+                place + 1
+            );
+            let mut sets = vec![exchange];
+            if matches!((&a[place], &b[place]), (Value::Integer(_), Value::Integer(_))) {
+                sets.push(format!("UPDATE {table} SET {name} = {name} + iif({one}, 1, -1) WHERE {one} OR {other}"));
+            }
+            cases.extend(sets.into_iter().map(|sql| Case {
+                table: table.to_owned(),
+                what: "exchange".to_owned(),
+                sql,
+                values: values.clone(),
+                is_gone_on_from: false,
+            }));
+        }
+    }
+    cases
+}
+
 /// All changes to a table: each of some rows removed, added under other keys, entries and parents, and changed in each
-/// column.
+/// column, alone or with another row.
 fn cases(database: &Connection, table: &str) -> Outcome<Vec<Case>> {
     let columns = columns(database, table)?;
     let rows = rows(database, table, columns.len())?;
@@ -137,6 +172,7 @@ fn cases(database: &Connection, table: &str) -> Outcome<Vec<Case>> {
         is_gone_on_from: false,
     };
     let mut cases = vec![case("delete", format!("DELETE FROM {table}"), Vec::new())];
+    cases.extend(exchanges(table, &columns, &rows));
     for row in rows {
         cases.push(case("delete", format!("DELETE FROM {table} WHERE {by_row}"), row.clone()));
         let insert = format!("INSERT INTO {table} VALUES ({places})");

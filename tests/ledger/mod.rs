@@ -4,6 +4,7 @@ mod beside;
 mod generated;
 #[cfg(unix)]
 mod names;
+mod spread;
 mod tampering;
 
 use crate::desk::{Desk, Dice, HEADER, Outcome, PRICES, Ran, fixture, text, usage};
@@ -87,8 +88,8 @@ fn bucket(output: u32) -> String {
 }
 
 /// The tables that are derived and may be made anew.
-const DERIVED: [&str; 6] =
-    ["usage_daily", "usage_daily_meter", "usage_monthly", "usage_monthly_meter", "seal", "id_bucket"];
+const DERIVED: [&str; 7] =
+    ["usage_daily", "usage_daily_meter", "usage_monthly", "usage_monthly_meter", "day_seal", "seal", "id_bucket"];
 
 fn tables(database: &Connection) -> Outcome<Vec<String>> {
     let mut statement = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")?;
@@ -204,7 +205,7 @@ fn a_cut_chain_is_seen_by_a_head_that_was_kept() -> Outcome {
     for head in ["before.head", "kept.head"] {
         desk.run(&["verify", "--head", head])?.ends(0)?;
     }
-    let cut = "DELETE FROM usage_event; DELETE FROM usage_daily; DELETE FROM usage_monthly; DELETE FROM id_bucket; DELETE FROM batch; DELETE FROM import; DELETE FROM entry WHERE seq = 3; DELETE FROM event_class; DELETE FROM tag_set; DELETE FROM seal WHERE what < 1";
+    let cut = "DELETE FROM usage_event; DELETE FROM usage_daily; DELETE FROM usage_monthly; DELETE FROM day_seal; DELETE FROM id_bucket; DELETE FROM batch; DELETE FROM import; DELETE FROM entry WHERE seq = 3; DELETE FROM event_class; DELETE FROM tag_set; DELETE FROM seal WHERE what < 1";
     let copy = tampered(&desk, cut)?;
     copy.run(&["verify"])?.ends(0)?;
     copy.run(&["verify", "--head", text(&desk.path("before.head"))?])?.ends(0)?;

@@ -1,0 +1,112 @@
+//! What leaves every total of a month as it was: usage that is moved between its days, between tags, or between events.
+
+use super::tampering::tampered;
+use super::{HEADER, PRICES, usage};
+use crate::desk::{Desk, Outcome};
+
+/// Usage of October with a price that changes inside the month, and inside a day.
+fn october() -> Outcome<Desk> {
+    let desk = Desk::new()?;
+    desk.write("prices.csv", format!("{PRICES}m,output,USD,30,2026-10-16T12:00:00Z\n"))?;
+    desk.write("a.csv", usage(0, 90))?;
+    desk.write(
+        "b.csv",
+        format!(
+            "{HEADER},tag.team\nx,2026-10-20T10:00:00Z,m,Legal,50,50,red\ny,2026-10-20T11:00:00Z,m,Legal,50,50,blue\n"
+        ),
+    )?;
+    for command in [&["prices", "import", "prices.csv"][..], &["import", "a.csv"], &["import", "b.csv"]] {
+        desk.run(command)?.ends(0)?;
+    }
+    Ok(desk)
+}
+
+const BY: [&[&str]; 5] = [
+    &["--period", "2026-10"],
+    &["--period", "2026-10", "--by", "department,tag.team"],
+    &["--period", "2026-10-01..2026-10-31", "--by", "model"],
+    &["--period", "2026-10", "--recompute"],
+    &["--period", "2026-Q4", "--recompute", "--by", "department,meter"],
+];
+
+fn chargeback(desk: &Desk, more: &[&str]) -> Outcome<crate::desk::Ran> {
+    desk.run(&[&["report", "chargeback", "--format", "csv"], more].concat())
+}
+
+/// Every report of the copy is that of the ledger, or is refused; the one at a place is refused.
+fn is_refused(desk: &Desk, statements: &str, at: usize) -> Outcome {
+    let copy = tampered(desk, statements)?;
+    for (place, by) in BY.iter().enumerate() {
+        let (before, after) = (chargeback(desk, by)?, chargeback(&copy, by)?);
+        match after.code {
+            Some(7) => assert_eq!(after.out, "", "{statements}"),
+            code => assert_eq!((code, &after.out), (before.code, &before.out), "{statements}: {by:?}"),
+        }
+        assert!(place != at || after.code == Some(7), "{statements}: {by:?}: {after:?}");
+    }
+    copy.run(&["verify"])?.ends(7)?;
+    Ok(())
+}
+
+#[test]
+fn usage_moved_between_days_is_not_billed() -> Outcome {
+    let desk = october()?;
+    let days = "(SELECT min(day) FROM usage_daily), (SELECT max(day) FROM usage_daily)";
+    let one = "day = (SELECT min(day) FROM usage_daily)";
+    for change in [
+        format!("UPDATE usage_daily SET output = output + iif({one}, 400, -400) WHERE day IN ({days})"),
+        format!("UPDATE usage_daily SET input = input + iif({one}, -5, 5) WHERE day IN ({days})"),
+        format!("UPDATE usage_daily SET day = day + 20 WHERE {one}"),
+    ] {
+        is_refused(&desk, &change, 0)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn usage_moved_between_tags_of_one_payer_is_not_billed() -> Outcome {
+    let desk = october()?;
+    let (red, blue) =
+        ("(SELECT id FROM tag_set WHERE tags LIKE '%red%')", "(SELECT id FROM tag_set WHERE tags LIKE '%blue%')");
+    let moved = format!(
+        "UPDATE usage_daily SET output = output + iif(tag_set = {red}, 20, -20) WHERE tag_set IN ({red}, {blue})"
+    );
+    is_refused(&desk, &moved, 1)
+}
+
+#[test]
+fn events_that_are_not_those_of_their_sums_are_not_billed() -> Outcome {
+    let desk = october()?;
+    let cases = [
+        "UPDATE usage_event SET output = output + 100 WHERE id = 'x'",
+        "UPDATE usage_event SET class = (SELECT max(class) FROM usage_event) WHERE id = 'x'",
+        "DELETE FROM usage_event WHERE id = 'x'",
+        "UPDATE usage_event SET output = output + iif(id = 'x', 9, -9) WHERE id IN ('x', 'req_000001')",
+    ];
+    cases.into_iter().try_for_each(|change| is_refused(&desk, change, 3))?;
+    // On the day on which the price changes, its events are read by every report.
+    let on_that_day = "UPDATE usage_event SET output = output + 100 WHERE key >> 47 = (SELECT day FROM usage_daily WHERE date(day * 86400, 'unixepoch') = '2026-10-16' LIMIT 1)";
+    is_refused(&desk, on_that_day, 0)
+}
+
+#[test]
+fn a_change_is_not_sealed_with_what_is_appended_later() -> Outcome {
+    let desk = october()?;
+    let one = "day = (SELECT min(day) FROM usage_daily)";
+    let days = "(SELECT min(day) FROM usage_daily), (SELECT max(day) FROM usage_daily)";
+    let copy =
+        tampered(&desk, &format!("UPDATE usage_daily SET output = output + iif({one}, 7, -7) WHERE day IN ({days})"))?;
+    // To the very sums that were changed, to their days, and a price that makes their bands anew.
+    copy.write("more.csv", usage(90, 62))?;
+    copy.write("later.csv", "model,meter,currency,price,valid_from,prompt_above\nm,input,USD,5,2026-01-01,1000\n")?;
+    copy.run(&["import", "more.csv"])?;
+    chargeback(&copy, BY[0])?.ends(7)?;
+    copy.run(&["prices", "import", "later.csv"])?;
+    chargeback(&copy, BY[0])?.ends(7)?;
+    let entry = copy.count("SELECT min(entry) FROM import")?.to_string();
+    copy.run(&["imports", "retract", &entry, "--reason", "a test"])?;
+    chargeback(&copy, BY[0])?.ends(7)?;
+    let verified = copy.run(&["verify"])?.ends(7)?;
+    assert!(verified.err.contains("2026-10-"), "{verified:?}");
+    Ok(())
+}
