@@ -243,8 +243,9 @@ CREATE TABLE day_seal (
 ) STRICT;
 
 -- Derived: digests of what reports read, so that a report sees whether it is what the newest entry's state says.
--- what: 0 the sums of a month and the seals of its days (span: the month); -1 the tag sets (span: the last one's number); else a kind of entry whose
--- facts amounts depend on (span: 0).
+-- what: 0 the sums of a month, -1 the seals of its days (span: the month); below those a table that only grows (span: its last
+-- number): -2 tag_set, -3 source, -4 model, -5 service_tier, -6 import, -7 import_overlap, -8 quarantine,
+-- -9 quarantine_outcome; else a kind of entry whose facts amounts depend on (span: 0).
 CREATE TABLE seal (
     what   INTEGER NOT NULL,
     span   INTEGER NOT NULL,
@@ -252,11 +253,17 @@ CREATE TABLE seal (
     PRIMARY KEY (what, span)
 ) STRICT, WITHOUT ROWID;
 
--- Derived from the events: hashes of ids with their days, so that an id counts once, whatever the day. bucket: the upper 17
+-- Derived from the events: hashes of ids with their days, so that an id counts once, whatever the day: of all but those in id_run. bucket: the upper 17
 -- of the 46 bits of a hash; ids: its list, in the form that docs/SCHEMA.md describes. Revisions have no id of their own.
 CREATE TABLE id_bucket (
     bucket INTEGER PRIMARY KEY CHECK (bucket BETWEEN 0 AND 131071),
     ids    BLOB    NOT NULL CHECK (length(ids) >= 3)
+) STRICT;
+
+-- Derived like id_bucket: the ids of small imports, a list each, until they are many and are written to their buckets.
+CREATE TABLE id_run (
+    id  INTEGER PRIMARY KEY,
+    ids BLOB    NOT NULL CHECK (length(ids) >= 3)
 ) STRICT;
 
 -- rate: nano-units of the currency per million of the meter's unit; NULL ends the key.
@@ -414,6 +421,8 @@ CREATE TABLE quarantine_outcome (
     reason     TEXT    NOT NULL,
     PRIMARY KEY (quarantine, entry)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX quarantine_outcome_by_entry ON quarantine_outcome (entry);
 
 -- What was taken back: an import of usage or of costs, all of it (whole = 1) or some events. Its rows stay, and nothing
 -- counts them. The import can be made again.

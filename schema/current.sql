@@ -85,6 +85,11 @@ CREATE TABLE id_bucket (
     ids    BLOB    NOT NULL CHECK (length(ids) >= 3)
 ) STRICT;
 
+CREATE TABLE id_run (
+    id  INTEGER PRIMARY KEY,
+    ids BLOB    NOT NULL CHECK (length(ids) >= 3)
+) STRICT;
+
 CREATE TABLE import (
     id          INTEGER PRIMARY KEY,
     entry       INTEGER NOT NULL UNIQUE REFERENCES entry (seq),
@@ -354,6 +359,8 @@ CREATE TABLE usage_monthly_meter (
 CREATE INDEX batch_by_import ON batch (import);
 
 CREATE INDEX import_overlap_by_earlier ON import_overlap (earlier);
+
+CREATE INDEX quarantine_outcome_by_entry ON quarantine_outcome (entry);
 
 CREATE INDEX retracted_event_by_retraction ON retracted_event (retraction);
 

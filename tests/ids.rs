@@ -1,6 +1,7 @@
 //! An id counts once for its source, whatever the day: in one file, in several, by CSV and by `record`.
 
 use crate::desk::{Desk, Dice, HEADER, Outcome};
+use crate::ledger::tampering::tampered;
 use std::collections::HashMap;
 use std::fmt::Write;
 use tokenbook::books::import::{ImportError, ImportOptions};
@@ -25,7 +26,7 @@ const APART: [(u32, &str); 6] = [
     (400, "2024-06-27T10:00:00Z"),
 ];
 const FIRST: &str = "2025-08-01T10:00:00Z";
-const TABLE: &str = "SELECT bucket, ids FROM id_bucket ORDER BY bucket";
+const TABLE: &str = "SELECT bucket, ids FROM id_bucket UNION ALL SELECT -id, ids FROM id_run ORDER BY 1";
 
 fn line(id: &str, at: &str) -> String {
     format!("{id},{at},m,Legal,1,1\n")
@@ -144,6 +145,10 @@ fn whatever_the_order_an_id_counts_once() -> Outcome {
                 let (year, month, day) = (2024 + day / 336, 1 + day / 28 % 12, 1 + day % 28);
                 text += &line(&format!("e{id}"), &format!("{year}-{month:02}-{day:02}T10:00:00Z"));
             }
+            // From then on ids stand in buckets and wait in runs.
+            if file % 8 == 3 {
+                books.rebuild(&Silent)?;
+            }
             let path = desk.write("u.csv", &text)?;
             let options = ImportOptions { source: sources[source].to_owned(), ..ImportOptions::plain() };
             match books.import(&Input::File(path), &options, act()?, &Silent) {
@@ -162,9 +167,9 @@ fn whatever_the_order_an_id_counts_once() -> Outcome {
         }
         let verified = books.verify(Depth::WithIntegrity, None, &Silent)?;
         assert_eq!((verified.findings, verified.events), (Vec::new(), u64::try_from(model.len())?), "seed {seed}");
-        let ids = table(&desk)?;
         books.rebuild(&Silent)?;
-        assert_eq!(table(&desk)?, ids, "seed {seed}");
+        let verified = books.verify(Depth::WithIntegrity, None, &Silent)?;
+        assert_eq!(verified.findings, Vec::<String>::new(), "seed {seed}");
     }
     assert!(accepted > 40 && refused > 20, "{accepted} accepted, {refused} refused");
     Ok(())
@@ -179,6 +184,21 @@ fn verify_finds_every_change_of_the_lists_and_rebuild_mends_it() -> Outcome {
     }
     desk.write("a.csv", lines)?;
     desk.run(&["import", "a.csv"])?.ends(0)?;
+    // Few ids wait in one list; those of a ledger that is made anew are in their buckets.
+    for change in [
+        "UPDATE id_run SET ids = CAST(ids || x'00' AS BLOB)",
+        "UPDATE id_run SET ids = substr(ids, 1, length(ids) - 1)",
+        "UPDATE id_run SET ids = CAST(unhex('01') || substr(ids, 2) AS BLOB)",
+        "DELETE FROM id_run",
+        "INSERT INTO id_run (ids) SELECT ids FROM id_run",
+    ] {
+        let copy = tampered(&desk, change)?;
+        copy.run(&["verify"])?.ends(7)?.says("from the events (run `tokenbook rebuild`)")?;
+        copy.run(&["rebuild"])?.ends(0)?;
+        copy.run(&["verify"])?.ends(0)?;
+        assert_eq!(copy.count("SELECT count(*) FROM id_run")?, 0);
+    }
+    desk.run(&["rebuild"])?.ends(0)?;
     let ids = table(&desk)?;
     let some = "(SELECT min(bucket) FROM id_bucket WHERE length(ids) > 9)";
     let changes = [
@@ -224,7 +244,8 @@ fn records_that_grow_have_one_place() -> Outcome {
     let ids = table(&desk)?;
     assert_eq!(ids.len(), 1);
     desk.run(&["rebuild"])?.ends(0)?;
-    assert_eq!(table(&desk)?, ids);
+    assert_eq!(table(&desk)?.len(), 1);
+    desk.run(&["verify"])?.ends(0)?;
     Ok(())
 }
 

@@ -74,7 +74,7 @@ pub fn fold<T: Send, E: From<LedgerError> + From<AggregateError> + Send>(
     });
     let helped = helped.into_inner().unwrap_or_else(PoisonError::into_inner);
     let kept = std::iter::once(own).chain(helped).collect::<Result<_, E>>()?;
-    snapshot.prove_months(period, &snapshot.monthly_usage(period)?, rating.names)?;
+    snapshot.prove_days(period)?;
     Ok(kept)
 }
 
@@ -142,6 +142,9 @@ impl<'a> Work<'a> {
             Basis::Sums => from_daily::of_day(snapshot, day, changes, classes, rate)?,
             Basis::Events => {
                 let lines = from_events::of_day(snapshot, day, changes, &*classes()?, self.threads, |_| true)?;
+                let start = snapshot.ledger().settings().calendar.start_of(day);
+                let whole = from_events::of_whole_day(&lines, start).map_err(AggregateError::from)?;
+                snapshot.prove_sums_of_day(day, &whole)?;
                 lines.into_iter().try_for_each(rate)?;
             }
         }

@@ -20,11 +20,15 @@ pub fn of_day<E: From<LedgerError> + From<AggregateError>>(
     let calendar = snapshot.ledger().settings().calendar;
     let start = calendar.start_of(day);
     let end = day.next().map_or(start, |next| calendar.start_of(next));
-    let mut inside = DayChanges::default();
+    let (mut inside, mut changed) = (DayChanges::default(), Vec::new());
     snapshot.each_daily_line(day, |line| {
         let model = line.key.model;
         let changes = inside.entry(model).or_insert_with(|| changes.within(model, start, end));
-        if changes.is_empty() { each(line) } else { Ok(()) }
+        if changes.is_empty() {
+            return each(line);
+        }
+        changed.push(line);
+        Ok(())
     })?;
     inside.retain(|_, changes| !changes.is_empty());
     if inside.is_empty() {
@@ -32,5 +36,9 @@ pub fn of_day<E: From<LedgerError> + From<AggregateError>>(
     }
     let of_changed = |model| inside.contains_key(&model);
     let lines = from_events::of_day(snapshot, day, changes, &*classes()?, Threads::One, of_changed)?;
+    changed.sort_unstable_by_key(|line| line.key);
+    if *from_events::of_whole_day(&lines, start).map_err(AggregateError::from)? != changed[..] {
+        return Err(LedgerError::events_of_other_sums(day).into());
+    }
     lines.into_iter().try_for_each(each)
 }

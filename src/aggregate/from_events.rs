@@ -1,14 +1,16 @@
-//! Usage from the events themselves: exact, and compared with the daily sums.
+//! Usage from the events themselves: exact.
 
 use crate::aggregate::{AggregateError, DayChanges, PriceChanges, priced_at};
 use crate::domain::calendar::Day;
 use crate::domain::key::EventKey;
+use crate::domain::quantities::QuantityOverflow;
+use crate::domain::timestamp::Timestamp;
 use crate::domain::usage::{Tally, UsageKey, UsageLine, UsageSums};
-use crate::ledger::LedgerError;
 use crate::ledger::class::Classes;
 use crate::ledger::scan::Columns;
 use crate::ledger::transaction::Snapshot;
 use rayon::prelude::*;
+use std::borrow::Cow;
 
 /// Parts each half of a day's keys is split into, so that a period of few days has work for every thread.
 const PARTS_OF_DAY: i64 = 4;
@@ -22,7 +24,7 @@ pub enum Threads {
     All,
 }
 
-/// The usage of a day's events of some models, in the order of its keys. An error if it is not that of the day's sums.
+/// The usage of a day's events of some models, in the order of its keys. Whoever asks compares it with the day's sums.
 pub fn of_day(
     snapshot: &Snapshot<'_>,
     day: Day,
@@ -38,31 +40,19 @@ pub fn of_day(
     for sums in parts {
         total.merge(sums)?;
     }
-    let lines = total.take();
-    same_as_sums(snapshot, day, &lines, of_models)?;
-    Ok(lines)
+    Ok(total.take())
 }
 
-/// An error if the usage of a day's events is not that of its sums, at whatever instants it is priced.
-fn same_as_sums(
-    snapshot: &Snapshot<'_>,
-    day: Day,
-    lines: &[UsageLine],
-    of_models: impl Fn(i64) -> bool,
-) -> Result<(), AggregateError> {
-    let (mut of_events, mut of_day) = (UsageSums::new(), UsageSums::new());
-    let start = snapshot.ledger().settings().calendar.start_of(day);
+/// The usage of a day as its sums have it: whatever the instants at which its parts are priced.
+pub(super) fn of_whole_day(lines: &[UsageLine], start: Timestamp) -> Result<Cow<'_, [UsageLine]>, QuantityOverflow> {
+    if lines.iter().all(|line| line.key.priced_at == start) {
+        return Ok(Cow::Borrowed(lines));
+    }
+    let mut whole = UsageSums::new();
     for line in lines {
-        of_events.add_to(UsageKey { priced_at: start, ..line.key }, line)?;
+        whole.add_to(UsageKey { priced_at: start, ..line.key }, line)?;
     }
-    snapshot.each_daily_line(day, |line| {
-        let counts = of_models(line.key.model);
-        if counts { of_day.add(line).map_err(AggregateError::from) } else { Ok(()) }
-    })?;
-    if of_events.take() == of_day.take() {
-        return Ok(());
-    }
-    Err(LedgerError::Corrupt(format!("the events of {day} are not those that its sums were made of")).into())
+    Ok(Cow::Owned(whole.take()))
 }
 
 /// The part of a day's keys between two.

@@ -239,7 +239,7 @@ fn tried_on(
         }
     }
     let nothing = TagSet::new();
-    snapshot.prove_months(period, &snapshot.monthly_usage(period)?, &names)?;
+    snapshot.prove_days(period)?;
     for line in snapshot.daily_usage(period)? {
         let key = &line.key;
         let tags = names.tags(key.tag_set).unwrap_or(&nothing);

@@ -6,11 +6,10 @@
 //! covers those of its days.
 
 use crate::domain::calendar::Day;
-use crate::domain::canonical::Encoder;
 use crate::domain::meter::Meter;
 use crate::domain::period::Period;
 use crate::domain::usage::{UsageKey, UsageLine};
-use crate::ledger::{LedgerError, Result, sums};
+use crate::ledger::{LedgerError, Result, leb128, sums};
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 
@@ -23,16 +22,17 @@ const BYTES: usize = LANES * 8;
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct HashSum([u64; LANES]);
 
-/// Counts sums of days into seals.
+/// Hashes the rows of daily sums.
 #[derive(Debug)]
 pub(super) struct RowHasher {
     hasher: blake3::Hasher,
-    encoder: Encoder,
+    /// Numbers of seven bits a byte: a row is mostly one block of the hash.
+    form: Vec<u8>,
 }
 
 impl RowHasher {
     pub(super) fn new() -> Self {
-        Self { hasher: blake3::Hasher::new_derive_key("tokenbook 2026 sum of a day"), encoder: Encoder::new() }
+        Self { hasher: blake3::Hasher::new_derive_key("tokenbook 2026 sum of a day"), form: Vec::new() }
     }
 
     /// The hashes of a sum: of its row, and of each of its rare meters, which are rows of their own.
@@ -46,30 +46,24 @@ impl RowHasher {
 
     /// The hash of a sum's row, without its rare meters.
     pub(super) fn row(&mut self, line: &UsageLine) -> HashSum {
-        self.key(0, &line.key);
-        self.encoder.i64(line.events).i64(line.active).i64(line.first_at.nanos()).i64(line.last_at.nanos());
-        for word in line.quantities.frequent().words() {
-            self.encoder.i64(word);
-        }
-        self.hash()
+        let counts = [line.events, line.active, line.first_at.nanos(), line.last_at.nanos()];
+        self.hash(0, &line.key, counts.into_iter().chain(line.quantities.frequent().words()))
     }
 
     /// The hash of a rare meter of a sum.
     pub(super) fn rare(&mut self, key: &UsageKey, meter: Meter, quantity: i64) -> HashSum {
-        self.key(1, key);
-        self.encoder.u8(meter.code()).i64(quantity);
-        self.hash()
+        self.hash(1, key, [i64::from(meter.code()), quantity].into_iter())
     }
 
-    fn key(&mut self, what: u8, key: &UsageKey) {
-        self.encoder.clear();
-        self.encoder.u8(what).i64(i64::from(key.day.number())).i64(key.source).i64(key.tag_set);
-        self.encoder.i64(key.model).i64(key.tier).i64(key.band.code());
-    }
-
-    fn hash(&mut self) -> HashSum {
+    fn hash(&mut self, what: i64, key: &UsageKey, values: impl Iterator<Item = i64>) -> HashSum {
+        let &UsageKey { day, source, tag_set, model, tier, band, .. } = key;
+        let place = [what, i64::from(day.number()), source, tag_set, model, tier, band.code()];
+        self.form.clear();
+        for number in place.into_iter().chain(values) {
+            leb128(&mut self.form, number.cast_unsigned());
+        }
         let mut bytes = [0; BYTES];
-        self.hasher.reset().update(self.encoder.as_bytes()).finalize_xof().fill(&mut bytes);
+        self.hasher.reset().update(&self.form).finalize_xof().fill(&mut bytes);
         HashSum::of(&bytes)
     }
 }
@@ -103,7 +97,9 @@ impl HashSum {
 /// The seal that a day with these sums has.
 pub(super) fn of_lines(lines: &[UsageLine]) -> HashSum {
     let (mut hasher, mut seal) = (RowHasher::new(), HashSum::default());
-    lines.iter().for_each(|line| seal.add(&hasher.line(line)));
+    for line in lines {
+        seal.add(&hasher.line(line));
+    }
     seal
 }
 
@@ -148,4 +144,58 @@ pub(super) fn change(connection: &Connection, day: Day, by: &HashSum) -> Result<
     }
     connection.prepare_cached(SET)?.execute((day.number(), seal.bytes()))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::event::Band;
+    use crate::domain::quantities::Quantities;
+    use crate::domain::timestamp::Timestamp;
+    use crate::ledger::chain;
+
+    fn sum(output: i64) -> Option<UsageLine> {
+        let day = Day::from_number(20_727)?;
+        let at = Timestamp::from_nanos(1_790_816_400_000_000_000)?;
+        let mut quantities = Quantities::NONE;
+        quantities.set(Meter::CacheRead, 7);
+        quantities.set(Meter::Output, output);
+        quantities.set(Meter::Request, 5);
+        let key = UsageKey { day, priced_at: at, source: 1, tag_set: 300, model: 2, tier: 1, band: Band::Unknown };
+        let last_at = Timestamp::from_nanos(1_790_816_400_000_000_001)?;
+        Some(UsageLine { key, events: 5, active: 4, first_at: at, last_at, quantities })
+    }
+
+    #[test]
+    fn the_form_is_frozen() -> std::result::Result<(), &'static str> {
+        // Made with Python's blake3 from docs/SCHEMA.md.
+        let row = "36a98eb6f8ef57239fdde3f12c28105110b53d9377dcf53aa889b45459fee87e\
+                   91767ceca494d243b2601a7dbb27eb95bd2796949e12f4e009f68f5d637c237d";
+        let rare = "8b64b249bee0495524f3df4a397da6a975b9896fc412062dd1519ba8c211121c\
+                    786e03e462f6e22f79e57e17f38ffb961eaa68204e7f0f43f257e6cc5e90bfe6";
+        let (mut hasher, line) = (RowHasher::new(), sum(9).ok_or("a sum")?);
+        assert_eq!(chain::hex(&hasher.row(&line).bytes()), row, "every ledger holds seals like this");
+        assert_eq!(
+            chain::hex(&hasher.rare(&line.key, Meter::WebSearch, 4).bytes()),
+            rare,
+            "every ledger holds seals like this"
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn a_seal_does_not_depend_on_the_way_to_its_rows() -> std::result::Result<(), &'static str> {
+        let (one, other, both) = (sum(9).ok_or("a sum")?, sum(1).ok_or("a sum")?, sum(10).ok_or("a sum")?);
+        let mut hasher = RowHasher::new();
+        let mut seal = of_lines(&[one.clone(), other.clone()]);
+        assert_eq!(seal, of_lines(&[other.clone(), one.clone()]));
+        seal.take(&hasher.line(&one));
+        assert_eq!(seal, of_lines(std::slice::from_ref(&other)));
+        seal.take(&hasher.line(&other));
+        assert!(seal.is_of_nothing());
+        seal.add(&hasher.line(&both));
+        assert_eq!(seal, of_lines(std::slice::from_ref(&both)));
+        assert_ne!(seal, of_lines(&[one, other]));
+        Ok(())
+    }
 }

@@ -7,6 +7,7 @@ use crate::domain::event::{Model, ServiceTier};
 use crate::domain::name::{Name, TagValue};
 use crate::domain::tags::{TagKey, TagSet};
 use crate::domain::usage::Dictionary;
+use crate::ledger::logs::Log;
 use crate::ledger::transaction::Snapshot;
 use crate::ledger::{LedgerError, Result, departments};
 use rusqlite::{Connection, OptionalExtension, Params};
@@ -24,17 +25,14 @@ const SOURCES: &str = "SELECT id, name FROM source";
 impl Snapshot<'_> {
     /// Every name of the ledger, of the tag sets as imports brought them.
     pub fn dictionary(&self) -> Result<Dictionary> {
-        self.prove_tag_sets()?;
+        self.prove_logs(&[Log::TagSets])?;
+        self.prove_logs(&Log::NAMES)?;
         all(self.connection())
     }
 
-    /// The payer of each tag set, as numbers.
-    pub fn payers(&self) -> Result<FxHashMap<i64, i64>> {
-        payers(self.connection())
-    }
-
-    /// Every name of the ledger, but of the tag sets only those of payers.
+    /// Every name of the ledger, but of the tag sets only those of payers: the seals of months hold these by name.
     pub fn dictionary_of_payers(&self) -> Result<Dictionary> {
+        self.prove_logs(&Log::NAMES)?;
         of_payers(self.connection())
     }
 }

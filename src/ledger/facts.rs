@@ -111,8 +111,16 @@ const EVENTS: [&str; 3] = ["usage_event", "event_meter", "event_link"];
 
 /// Tables made from the events, which `verify` compares with them.
 #[cfg(test)]
-const DERIVED: [&str; 7] =
-    ["usage_daily", "usage_daily_meter", "usage_monthly", "usage_monthly_meter", "day_seal", "seal", "id_bucket"];
+const DERIVED: [&str; 8] = [
+    "usage_daily",
+    "usage_daily_meter",
+    "usage_monthly",
+    "usage_monthly_meter",
+    "day_seal",
+    "seal",
+    "id_bucket",
+    "id_run",
+];
 
 /// What the tables say that each entry records, by entry and kind.
 pub(super) struct Expected(BTreeMap<(i64, u8), Vec<u8>>);

@@ -1,16 +1,19 @@
 //! The ids of the whole ledger, by their hashes: an id is unique for its source, whatever its day.
 //!
 //! Events are keyed by day, so an id on another day has another key. The table `id_bucket` has the hash and the day of
-//! each event. Its rows are buckets of hashes: sorted lists, which take about five bytes an id. The table is derived from
-//! the events. An equal hash is only a suspicion, so the ids are compared.
+//! each event. Its rows are buckets of hashes: sorted lists, which take about five bytes an id. What small imports bring
+//! waits in `id_run`, a list an import, until there are many. Both tables are derived from the events. An equal hash is
+//! only a suspicion, so the ids are compared.
 //!
 //! A revision has the id and day of its record. It has no place of its own here.
 
 mod lists;
 mod proof;
+mod runs;
 
 use crate::domain::calendar::Day;
 use crate::domain::key::{EventKey, HASH_BITS};
+use crate::ledger::leb128;
 pub(super) use lists::IdLists;
 pub use proof::{IdsProof, Strays};
 
@@ -47,55 +50,47 @@ impl DatedHash {
         self.hash() >> REST_BITS
     }
 
-    /// The hash within its bucket.
-    const fn rest(self) -> u64 {
-        self.0 >> DAY_BITS & ((1 << REST_BITS) - 1)
+    /// So many of the lower bits of the hash.
+    const fn rest(self, bits: u32) -> u64 {
+        self.0 >> DAY_BITS & ((1 << bits) - 1)
     }
 }
 
-/// Writes the list of a bucket: the first day after the first of the calendar, the number of days from it to the last, then
-/// for each id the step from the one before in `rest * days + day after the first`. All are numbers of seven bits a byte,
-/// low ones first.
-fn encode(ids: &[DatedHash], list: &mut Vec<u8>) {
+/// Writes a list of ids, which are sorted and alike but for so many bits of their hashes: the first day after the first of
+/// the calendar, the number of days from it to the last, then for each id the step from the one before in
+/// `rest * days + day after the first`. All are numbers of seven bits a byte, low ones first.
+fn encode(ids: &[DatedHash], rest_bits: u32, list: &mut Vec<u8>) {
     list.clear();
     let days = || ids.iter().map(|id| id.day());
     let (Some(first), Some(last)) = (days().min(), days().max()) else { return };
     let span = last - first + 1;
-    put(list, first.saturating_sub(u64::from(Day::FIRST.number())));
-    put(list, span);
+    leb128(list, first.saturating_sub(u64::from(Day::FIRST.number())));
+    leb128(list, span);
     let mut before = 0;
     for id in ids {
-        let place = id.rest() * span + (id.day() - first);
-        put(list, place.wrapping_sub(before));
+        let place = id.rest(rest_bits) * span + (id.day() - first);
+        leb128(list, place.wrapping_sub(before));
         before = place;
     }
 }
 
-fn put(list: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        list.push(number.to_le_bytes()[0] | 0x80);
-        number >>= 7;
-    }
-    list.push(number.to_le_bytes()[0]);
-}
-
-/// Reads the list of a bucket; `None` where it is none.
-fn decode(bucket: i64, mut list: &[u8], ids: &mut Vec<DatedHash>) -> Option<()> {
+/// Reads a list of ids whose hashes have these upper bits, and so many others; `None` where it is none.
+fn decode((upper, rest_bits): (i64, u32), mut list: &[u8], ids: &mut Vec<DatedHash>) -> Option<()> {
     ids.clear();
     let first = take(&mut list)?.checked_add(u64::from(Day::FIRST.number()))?;
     let span = take(&mut list)?;
     if span == 0 || first.checked_add(span)? > u64::from(Day::LAST.number()) + 1 {
         return None;
     }
-    let bucket = u64::try_from(bucket).ok()?;
+    let upper = u64::try_from(upper).ok()?;
     let mut place = 0_u64;
     while !list.is_empty() {
         place = place.checked_add(take(&mut list)?)?;
         let (rest, day) = (place / span, first + place % span);
-        if rest >> REST_BITS != 0 {
+        if rest >> rest_bits != 0 {
             return None;
         }
-        ids.push(DatedHash((bucket << REST_BITS | rest) << DAY_BITS | day));
+        ids.push(DatedHash((upper << rest_bits | rest) << DAY_BITS | day));
     }
     Some(())
 }
@@ -123,8 +118,8 @@ mod tests {
 
     fn round(bucket: i64, ids: &[DatedHash]) -> (Vec<u8>, Option<Vec<DatedHash>>) {
         let (mut list, mut read) = (Vec::new(), Vec::new());
-        encode(ids, &mut list);
-        let done = decode(bucket, &list, &mut read);
+        encode(ids, REST_BITS, &mut list);
+        let done = decode((bucket, REST_BITS), &list, &mut read);
         (list, done.map(|()| read))
     }
 
@@ -156,7 +151,7 @@ mod tests {
                 // A part of a list is no list, or another one.
                 for cut in 0..list.len() {
                     let mut part = Vec::new();
-                    let done = decode(bucket, list.get(..cut).unwrap_or_default(), &mut part);
+                    let done = decode((bucket, REST_BITS), list.get(..cut).unwrap_or_default(), &mut part);
                     assert!(done.is_none() || part.len() < ids.len());
                 }
             }
@@ -171,7 +166,7 @@ mod tests {
             &[0, 0xFF, 0xFF, 0x7F],
             &[0, 1, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F],
         ] {
-            assert_eq!(decode(0, wrong, &mut read), None, "{wrong:?}");
+            assert_eq!(decode((0, REST_BITS), wrong, &mut read), None, "{wrong:?}");
         }
         Ok(())
     }

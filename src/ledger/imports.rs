@@ -5,10 +5,11 @@ use crate::domain::timestamp::Timestamp;
 use crate::ledger::append::Appended;
 use crate::ledger::chain::{Kind, Signed};
 use crate::ledger::facts::Payloads;
+use crate::ledger::logs::Log;
 use crate::ledger::payload::{BatchSeal, Overlap};
 use crate::ledger::quarantine::{self, Held};
 use crate::ledger::transaction::{Snapshot, Write};
-use crate::ledger::{Result, chain, dictionary, payload, stored, sums};
+use crate::ledger::{Result, chain, dictionary, payload, seals, stored, sums};
 use rusqlite::{Connection, Row};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -213,7 +214,11 @@ fn of_size(connection: &Connection, bytes: u64, standing: Standing) -> Result<Ve
 impl Snapshot<'_> {
     /// The imports of files of a size: one of them may be of the same file.
     pub fn imports_of_size(&self, bytes: u64, standing: Standing) -> Result<Vec<ImportRow>> {
-        of_size(self.connection(), bytes, standing)
+        let imports = of_size(self.connection(), bytes, standing)?;
+        if !imports.is_empty() {
+            self.prove_logs(&[Log::Imports])?;
+        }
+        Ok(imports)
     }
 }
 
@@ -221,10 +226,14 @@ impl Write<'_> {
     /// Whether an import of the very same file, read in the same way, has brought all of it.
     pub fn has_whole(&self, facts: &FileFacts) -> Result<bool> {
         let imports = of_size(self.connection(), facts.bytes, Standing::Whole)?;
-        Ok(imports.iter().any(|import| {
+        let has_whole = imports.iter().any(|import| {
             (&import.digest, &import.source, &import.format, &import.options)
                 == (&facts.digest, &facts.source, &facts.format, &facts.options)
-        }))
+        });
+        if has_whole {
+            seals::guard_logs(self.connection(), &[Log::Imports])?;
+        }
+        Ok(has_whole)
     }
 
     /// Whether an import of as many lines of a file of this name, read in the same way, has brought all of them: the file has
@@ -236,6 +245,7 @@ impl Write<'_> {
         while let Some(row) = rows.next()? {
             let import = import_row(row)?;
             if (&import.format, &import.options) == (&facts.format, &facts.options) {
+                seals::guard_logs(self.connection(), &[Log::Imports])?;
                 return Ok(true);
             }
         }
@@ -266,6 +276,8 @@ pub struct ImportMade {
 impl Snapshot<'_> {
     /// Every import, in the order they were made.
     pub fn imports_made(&self) -> Result<Vec<ImportMade>> {
+        self.prove_logs(&[Log::Imports])?;
+        self.prove_retractions()?;
         let mut statement = self.connection().prepare_cached(MADE)?;
         let mut made = |(row, entry): (ImportRow, i64)| {
             let mut of = statement.query([entry, row.id])?;
@@ -315,6 +327,7 @@ const FORMATS: &str = "SELECT DISTINCT format FROM import WHERE accepted > 0 AND
 impl Snapshot<'_> {
     /// The formats of imports that may have brought events of a period, in the order of their names.
     pub fn formats_of(&self, period: Period) -> Result<BTreeSet<String>> {
+        self.prove_logs(&[Log::Imports])?;
         let mut statement = self.connection().prepare_cached(FORMATS)?;
         let days = [period.first().number(), period.last().number()];
         let formats = statement.query_map(days, |row| row.get(0))?;
@@ -344,6 +357,7 @@ impl Snapshot<'_> {
     /// The files that may lack events of a period, since those were duplicates of what was retracted later, and that were not
     /// imported again.
     pub fn files_to_repeat(&self, period: Period) -> Result<BTreeSet<String>> {
+        self.prove_logs(&[Log::Imports, Log::Overlaps, Log::Quarantine])?;
         let mut statement = self.connection().prepare_cached(TO_REPEAT)?;
         let days = [period.first().number(), period.last().number()];
         let files = statement.query_map(days, |row| row.get(0))?;

@@ -4,6 +4,7 @@
 //! the file from its first to its last row. One statement a function, its text in a constant above it.
 #![deny(clippy::indexing_slicing, clippy::as_conversions)]
 
+mod adder;
 pub mod aliases;
 pub mod append;
 pub mod backup;
@@ -24,7 +25,8 @@ pub mod ids;
 pub mod imports;
 mod insert;
 mod known;
-pub mod maps;
+pub mod logs;
+mod maps;
 pub mod payload;
 pub mod prices;
 pub mod quarantine;
@@ -43,6 +45,7 @@ pub mod transaction;
 pub mod verify;
 pub mod watch;
 
+use crate::domain::calendar::Day;
 use crate::domain::quantities::QuantityOverflow;
 use crate::text::problem::listed;
 use std::path::PathBuf;
@@ -140,9 +143,25 @@ impl From<rusqlite::Error> for LedgerError {
 /// A result with a ledger's error.
 pub type Result<T> = std::result::Result<T, LedgerError>;
 
+impl LedgerError {
+    /// The events of a day were changed, or its sums were.
+    pub(crate) fn events_of_other_sums(day: Day) -> Self {
+        Self::Corrupt(format!("the events of {day} are not those that its sums were made of"))
+    }
+}
+
 /// A number of the file that must fit the type it stands for.
 fn fits<T: TryFrom<i64>>(value: i64, what: &str) -> Result<T> {
     T::try_from(value).map_err(|_| LedgerError::Corrupt(format!("{what} {value} is out of range")))
+}
+
+/// Appends a number with seven bits a byte, low ones first, and the top bit set on all but the last byte.
+fn leb128(bytes: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        bytes.push(number.to_le_bytes()[0] | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number.to_le_bytes()[0]);
 }
 
 /// A count for the file.

@@ -4,8 +4,9 @@ use crate::domain::canonical::Encoder;
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::chain::{Kind, Signed};
 use crate::ledger::facts::Payloads;
+use crate::ledger::logs::Log;
 use crate::ledger::transaction::{Snapshot, Write};
-use crate::ledger::{Result, chain, payload};
+use crate::ledger::{Result, chain, payload, seals};
 use crate::text::problem::counted;
 use rusqlite::Connection;
 use rustc_hash::FxHashMap;
@@ -118,6 +119,9 @@ impl crate::ledger::Ledger {
             let line = KnownLine { is_open: row.get(4)?, import: row.get(5)? };
             known.0.insert(likeness(&text(0)?, &text(1)?, &text(2)?, &text(3)?), line);
         }
+        if !known.0.is_empty() {
+            seals::guard_logs(&self.connection, &LOGS)?;
+        }
         Ok(known)
     }
 }
@@ -156,6 +160,9 @@ pub(super) fn waiting(connection: &Connection, source: &str) -> Result<FxHashMap
     while let Some(row) = rows.next()? {
         waiting.entry(row.get(0)?).or_default().push(row.get(1)?);
     }
+    if !waiting.is_empty() {
+        seals::guard_logs(connection, &LOGS)?;
+    }
     Ok(waiting)
 }
 
@@ -185,9 +192,13 @@ const OPEN: &str = "SELECT q.id, i.file, q.line, q.field, q.what, q.expected, q.
     coalesce(q.day, i.first_day), coalesce(q.day, i.last_day), i.id FROM quarantine q JOIN import i ON i.id = q.import \
     WHERE {IS_OPEN} ORDER BY q.id";
 
+/// What tells which lines wait.
+const LOGS: [Log; 3] = [Log::Imports, Log::Quarantine, Log::Outcomes];
+
 impl Snapshot<'_> {
     /// The lines that wait for a decision.
     pub fn quarantine(&self) -> Result<Vec<OpenLine>> {
+        self.prove_logs(&LOGS)?;
         open(self.connection())
     }
 }
@@ -248,6 +259,7 @@ impl Write<'_> {
     /// Gives open lines up, for a reason: those of the numbers, or all. Returns the numbers given up.
     pub fn discard(&self, ids: Option<&[i64]>, reason: &str, now: Timestamp, actor: &str) -> Result<Vec<i64>> {
         let connection = self.connection();
+        seals::guard_logs(connection, &LOGS)?;
         let open = open(connection)?;
         let chosen: Vec<i64> =
             open.iter().map(|line| line.id).filter(|id| ids.is_none_or(|ids| ids.contains(id))).collect();

@@ -6,9 +6,10 @@ use crate::domain::key::{EventKey, KeyHash};
 use crate::domain::period::Month;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::usage::{Tally, UsageKey, UsageLine, UsageSums};
+use crate::ledger::adder::Adder;
 use crate::ledger::class::Classes;
 use crate::ledger::scan::{self, Columns};
-use crate::ledger::sums::{self, Adder, Grain, Months};
+use crate::ledger::sums::{self, Grain, Months};
 use crate::ledger::transaction::Write;
 use crate::ledger::watch::{Stage, Watch};
 use crate::ledger::{Ledger, LedgerError, Result, dictionary, fits, seals};
@@ -163,7 +164,7 @@ pub(super) fn exchange<'l>(
 /// An error if the sums of a day are not these, which were made of its events.
 pub(super) fn guard_day(connection: &Connection, ledger: &Ledger, day: Day, lines: &[UsageLine]) -> Result<()> {
     let same = sums::lines(connection, ledger, Grain::Day, (day, day))? == lines;
-    if same { Ok(()) } else { Err(not_of_its_events(day)) }
+    if same { Ok(()) } else { Err(LedgerError::events_of_other_sums(day)) }
 }
 
 /// The sums of some models of a month, or of all, made of those of its days.
@@ -225,11 +226,7 @@ fn same_but_for_bands<'l>(day: Day, now: &[UsageLine], before: impl Iterator<Ite
     if old.take() == new.take() {
         return Ok(());
     }
-    Err(not_of_its_events(day))
-}
-
-fn not_of_its_events(day: Day) -> LedgerError {
-    LedgerError::Corrupt(format!("the events of {day} are not those that its sums were made of"))
+    Err(LedgerError::events_of_other_sums(day))
 }
 
 fn forget(connection: &Connection, tables: [&str; 2], span: i64, models: &BTreeSet<i64>) -> Result<()> {

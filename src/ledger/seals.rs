@@ -11,8 +11,8 @@ use crate::domain::canonical::{self, Encoder};
 use crate::domain::period::{Month, Period};
 use crate::domain::usage::{Dictionary, UsageLine};
 use crate::ledger::chain::{self, Kind};
-use crate::ledger::day_seals::HashSum;
 use crate::ledger::facts::{FACTS, Payloads};
+use crate::ledger::logs::{Extent, Log};
 use crate::ledger::sums::{self, Grain};
 use crate::ledger::transaction::{Snapshot, Write};
 use crate::ledger::{Ledger, LedgerError, Result, day_seals, dictionary};
@@ -24,8 +24,10 @@ use std::collections::{BTreeMap, BTreeSet};
 enum What {
     /// The sums of a month; the span is the month.
     Month,
-    /// The tag sets; the span is the last one's number.
-    TagSets,
+    /// The seals of the days of a month; the span is the month.
+    Days,
+    /// A table that only grows; the span is its last number.
+    Log(Log),
     /// The facts that entries of a kind record; the span is 0.
     Facts(Kind),
 }
@@ -34,13 +36,14 @@ impl What {
     fn code(self) -> i64 {
         match self {
             Self::Month => 0,
-            Self::TagSets => -1,
+            Self::Days => -1,
+            Self::Log(log) => log.code(),
             Self::Facts(kind) => i64::from(kind.code()),
         }
     }
 }
 
-/// The kinds of facts that amounts depend on. Imports are proved by the sums they make.
+/// The kinds of facts that amounts depend on.
 const SEALED: [Kind; 7] =
     [Kind::Genesis, Kind::Price, Kind::Rule, Kind::Alias, Kind::Department, Kind::Cost, Kind::Retract];
 
@@ -91,13 +94,18 @@ pub(super) fn state_after(connection: &Connection, kind: Kind) -> Result<Digest>
     if let Some(digest) = facts(connection, kind)? {
         set(connection, What::Facts(kind), 0, &digest)?;
     }
-    let seals = all(connection)?;
-    let (last, digest) = tag_sets_of(&seals);
-    if let Some((newest, digest)) = tag_sets_since(connection, last, digest)? {
-        connection.prepare_cached(FORGET)?.execute((What::TagSets.code(), last))?;
-        set(connection, What::TagSets, newest, &digest)?;
+    let mut seals = all(connection)?;
+    for log in Log::ALL {
+        let sealed = extent(&seals, log);
+        let now = sealed.with_newer(connection, log)?;
+        if now != sealed {
+            connection.prepare_cached(FORGET)?.execute((log.code(), sealed.last))?;
+            set(connection, What::Log(log), now.last, &now.digest)?;
+            seals.remove(&(log.code(), sealed.last));
+            seals.insert((log.code(), now.last), now.digest);
+        }
     }
-    Ok(root(&all(connection)?))
+    Ok(root(&seals))
 }
 
 /// The digest of the facts of a kind, where amounts depend on them.
@@ -119,77 +127,71 @@ fn digest_of_facts(payloads: &Payloads) -> Result<Digest> {
     Ok(*hasher.finalize().as_bytes())
 }
 
-/// The last tag set that is sealed, and the digest up to it.
-fn tag_sets_of(seals: &Seals) -> (i64, Digest) {
-    let of_tag_sets = seals.iter().find(|((what, _), _)| *what == What::TagSets.code());
-    of_tag_sets.map_or((0, [0; 32]), |((_, last), digest)| (*last, *digest))
+/// How far a log is sealed.
+fn extent(seals: &Seals, log: Log) -> Extent {
+    let sealed = seals.iter().find(|((what, _), _)| *what == log.code());
+    sealed.map_or(Extent::NONE, |((_, last), digest)| Extent { last: *last, digest: *digest })
 }
 
-const TAG_SETS: &str = "SELECT id, tags, payer FROM tag_set WHERE id > ?1 ORDER BY id";
-
-/// The digest of the tag sets, from one up to a number on, with the newest number. `None` where there are no newer ones.
-fn tag_sets_since(connection: &Connection, last: i64, digest: Digest) -> Result<Option<(i64, Digest)>> {
-    let mut statement = connection.prepare_cached(TAG_SETS)?;
-    let mut rows = statement.query([last])?;
-    let mut newest = None;
-    let mut digest = digest;
-    let mut encoder = Encoder::new();
-    while let Some(row) = rows.next()? {
-        let id: i64 = row.get(0)?;
-        encoder.clear();
-        encoder.raw(&digest).i64(id).text(row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?).i64(row.get(2)?);
-        digest = *blake3::hash(encoder.as_bytes()).as_bytes();
-        newest = Some(id);
-    }
-    Ok(newest.map(|newest| (newest, digest)))
+/// An error if the rows of a log are others than those that were appended.
+fn prove_log(connection: &Connection, seals: &Seals, log: Log) -> Result<()> {
+    let same = Extent::NONE.with_newer(connection, log)? == extent(seals, log);
+    if same { Ok(()) } else { Err(changed(log.name())) }
 }
 
-/// The digests of months, each over its sums by payer, with names for numbers, and the seals of its days. Lines are of
-/// months.
-fn digests_of_months(
-    lines: &[UsageLine],
-    names: &Dictionary,
-    days: &BTreeMap<Day, HashSum>,
-) -> Result<BTreeMap<i64, Digest>> {
-    let mut by_month: BTreeMap<i64, (Vec<Vec<u8>>, Encoder)> = BTreeMap::new();
+/// An error if the rows of logs are others than those that were appended, before something is decided by them.
+pub(super) fn guard_logs(connection: &Connection, logs: &[Log]) -> Result<()> {
+    let seals = all(connection)?;
+    logs.iter().try_for_each(|log| prove_log(connection, &seals, *log))
+}
+
+/// The seals of months, each over its sums by payer, with names for numbers. Lines are of months.
+fn of_sums(lines: &[UsageLine], names: &Dictionary) -> Result<Seals> {
+    let mut by_month: BTreeMap<i64, Vec<Vec<u8>>> = BTreeMap::new();
     for line in lines {
-        by_month.entry(line.key.day.month().code()).or_default().0.push(form(line, names)?);
+        by_month.entry(line.key.day.month().code()).or_default().push(form(line, names)?);
     }
-    for (day, seal) in days {
-        let (_, of_days) = by_month.entry(day.month().code()).or_default();
-        of_days.i64(i64::from(day.number())).raw(&seal.bytes());
-    }
-    let digest = |(month, (mut forms, days)): (i64, (Vec<Vec<u8>>, Encoder))| {
+    let seal = |(month, mut forms): (i64, Vec<Vec<u8>>)| {
+        // Numbers are of one file; names are not.
         forms.sort_unstable();
         let mut encoder = Encoder::new();
         encoder.i64(month).count(forms.len());
         for form in &forms {
             encoder.blob(form);
         }
-        encoder.blob(days.as_bytes());
-        (month, derived("tokenbook 2026 sums of a month", encoder.as_bytes()))
+        ((What::Month.code(), month), derived("tokenbook 2026 sums of a month", encoder.as_bytes()))
     };
-    Ok(by_month.into_iter().map(digest).collect())
+    Ok(by_month.into_iter().map(seal).collect())
 }
 
-/// The digests of the months that a period touches, as the tables are.
-fn months_as_stored(
-    connection: &Connection,
-    ledger: &Ledger,
-    period: Period,
-    names: &Dictionary,
-) -> Result<BTreeMap<i64, Digest>> {
-    let months = period.whole_months();
-    let lines = sums::lines(connection, ledger, Grain::Month, (months.first(), months.last()))?;
-    digests_of_months(&lines, names, &day_seals::of_period(connection, months)?)
+/// The seals of months over those of their days.
+fn of_days(connection: &Connection, period: Period) -> Result<Seals> {
+    let mut by_month: BTreeMap<i64, Encoder> = BTreeMap::new();
+    for (day, seal) in day_seals::of_period(connection, period)? {
+        let days = by_month.entry(day.month().code()).or_default();
+        days.i64(i64::from(day.number())).raw(&seal.bytes());
+    }
+    let seal = |(month, days): (i64, Encoder)| {
+        ((What::Days.code(), month), derived("tokenbook 2026 days of a month", days.as_bytes()))
+    };
+    Ok(by_month.into_iter().map(seal).collect())
 }
+
+/// Both, as the tables are.
+fn of_month(connection: &Connection, ledger: &Ledger, month: Month, names: &Dictionary) -> Result<Seals> {
+    let lines = sums::lines(connection, ledger, Grain::Month, (month.first(), month.first()))?;
+    let mut seals = of_sums(&lines, names)?;
+    seals.extend(of_days(connection, month.period())?);
+    Ok(seals)
+}
+
+/// What is sealed of each month.
+const OF_MONTHS: [What; 2] = [What::Month, What::Days];
 
 fn form(line: &UsageLine, names: &Dictionary) -> Result<Vec<u8>> {
     let missing = |what: &str| LedgerError::Corrupt(format!("a sum names a {what} that does not exist"));
     let key = &line.key;
     let mut encoder = Encoder::new();
-    // The seals of days hold the numbers only.
-    encoder.i64(key.source).i64(key.model).i64(key.tier);
     encoder.text(names.sources.get(&key.source).ok_or_else(|| missing("source"))?);
     encoder.raw(&canonical::tags(names.tags(key.tag_set).ok_or_else(|| missing("payer"))?));
     encoder.raw(&canonical::model(names.models.get(&key.model).ok_or_else(|| missing("model"))?));
@@ -232,11 +234,12 @@ pub(super) fn guard_facts(connection: &Connection, kind: Kind) -> Result<()> {
 /// An error if the sums of months are others than those that imports made, before more is added to them.
 pub(super) fn guard_months(connection: &Connection, ledger: &Ledger, months: &BTreeSet<i64>) -> Result<()> {
     let (seals, names) = (all(connection)?, dictionary::of_payers(connection)?);
-    for month in months {
-        let of_month = month_of(*month)?;
-        let found = months_as_stored(connection, ledger, of_month.period(), &names)?;
-        if found.get(month) != seals.get(&(What::Month.code(), *month)) {
-            return Err(changed(&format!("sums of usage of {of_month}")));
+    for code in months {
+        let month = month_of(*code)?;
+        let found = of_month(connection, ledger, month, &names)?;
+        let same = |what: What| found.get(&(what.code(), *code)) == seals.get(&(what.code(), *code));
+        if !OF_MONTHS.into_iter().all(same) {
+            return Err(changed(&format!("sums of usage of {month}")));
         }
     }
     Ok(())
@@ -249,11 +252,14 @@ fn month_of(code: i64) -> Result<Month> {
 /// Seals the sums of months that have changed.
 pub(super) fn seal_months(connection: &Connection, ledger: &Ledger, months: &BTreeSet<i64>) -> Result<()> {
     let names = dictionary::of_payers(connection)?;
-    for month in months {
-        match months_as_stored(connection, ledger, month_of(*month)?.period(), &names)?.get(month) {
-            Some(digest) => set(connection, What::Month, *month, digest)?,
-            None => {
-                connection.prepare_cached(FORGET)?.execute((What::Month.code(), month))?;
+    for code in months {
+        let found = of_month(connection, ledger, month_of(*code)?, &names)?;
+        for what in OF_MONTHS {
+            match found.get(&(what.code(), *code)) {
+                Some(digest) => set(connection, what, *code, digest)?,
+                None => {
+                    connection.prepare_cached(FORGET)?.execute((what.code(), code))?;
+                }
             }
         }
     }
@@ -262,14 +268,14 @@ pub(super) fn seal_months(connection: &Connection, ledger: &Ledger, months: &BTr
 
 /// The seals as they should be, made from everything that they are of.
 fn computed(connection: &Connection, ledger: &Ledger) -> Result<Seals> {
-    let mut seals = Seals::new();
-    let names = dictionary::of_payers(connection)?;
-    let days = day_seals::of_period(connection, Period::between(Day::FIRST, Day::LAST))?;
-    for (month, digest) in digests_of_months(&sums::all_months(connection, ledger)?, &names, &days)? {
-        seals.insert((What::Month.code(), month), digest);
-    }
-    if let Some((last, digest)) = tag_sets_since(connection, 0, [0; 32])? {
-        seals.insert((What::TagSets.code(), last), digest);
+    let mut seals = of_sums(&sums::all_months(connection, ledger)?, &dictionary::of_payers(connection)?)?;
+    seals.extend(of_days(connection, Period::between(Day::FIRST, Day::LAST))?);
+    for log in Log::ALL {
+        let Extent { last, digest } = Extent::NONE.with_newer(connection, log)?;
+        // A log without rows has no seal.
+        if last != 0 {
+            seals.insert((log.code(), last), digest);
+        }
     }
     for kind in SEALED {
         // A kind without an entry was never sealed.
@@ -349,26 +355,35 @@ impl Snapshot<'_> {
         fact.map_or(Ok(()), |fact| self.prove_facts(kind, &fact.payloads(self.connection())?))
     }
 
-    /// An error if the tag sets are others than those that imports brought.
-    pub(super) fn prove_tag_sets(&self) -> Result<()> {
-        let (last, digest) = tag_sets_of(self.seals()?);
-        let found = tag_sets_since(self.connection(), 0, [0; 32])?.unwrap_or((0, [0; 32]));
-        if found == (last, digest) { Ok(()) } else { Err(changed("tag sets")) }
+    /// An error if the rows of logs are others than those that were appended.
+    pub(super) fn prove_logs(&self, logs: &[Log]) -> Result<()> {
+        let seals = self.seals()?;
+        logs.iter().try_for_each(|log| prove_log(self.connection(), seals, *log))
     }
 
     /// An error if the sums of a period's months are others than those that imports made. Lines are sums by month and payer:
     /// all of them.
     pub fn prove_months(&self, period: Period, lines: &[UsageLine], names: &Dictionary) -> Result<()> {
-        let days = day_seals::of_period(self.connection(), period.whole_months())?;
-        let found = digests_of_months(lines, names, &days)?;
+        self.prove_spans(What::Month, period, &of_sums(lines, names)?)
+    }
+
+    /// An error if the seals of a period's days are others than those that imports made.
+    pub fn prove_days(&self, period: Period) -> Result<()> {
+        self.prove_spans(What::Days, period, &of_days(self.connection(), period.whole_months())?)
+    }
+
+    fn prove_spans(&self, what: What, period: Period, found: &Seals) -> Result<()> {
         let (first, last) = (period.first().month().code(), period.last().month().code());
-        let sealed = self.seals()?.range((What::Month.code(), first)..=(What::Month.code(), last));
-        let sealed: BTreeMap<i64, Digest> = sealed.map(|((_, month), digest)| (*month, *digest)).collect();
-        if found == sealed {
+        let sealed: Seals = self
+            .seals()?
+            .range((what.code(), first)..=(what.code(), last))
+            .map(|(key, digest)| (*key, *digest))
+            .collect();
+        if *found == sealed {
             return Ok(());
         }
-        let differs = |month: &&i64| found.get(month) != sealed.get(month);
-        let month = found.keys().chain(sealed.keys()).find(differs).and_then(|month| Month::from_code(*month));
+        let differs = |key: &&(i64, i64)| found.get(key) != sealed.get(key);
+        let month = found.keys().chain(sealed.keys()).find(differs).and_then(|(_, month)| Month::from_code(*month));
         let month = month.map_or_else(String::new, |month| format!(" of {month}"));
         Err(changed(&format!("sums of usage{month}")))
     }

@@ -232,7 +232,8 @@ impl Snapshot<'_> {
         days.iter_mut().try_for_each(|day| computed.merge(std::mem::take(&mut day.month)))?;
         let lines = computed.take();
         let of_period: Vec<UsageLine> = lines.into_iter().filter(|line| period.contains(line.key.day)).collect();
-        self.prove_months(period, &of_period, &dictionary::of_payers(self.connection())?)
+        self.prove_months(period, &of_period, &dictionary::of_payers(self.connection())?)?;
+        self.prove_days(period)
     }
 
     /// Monthly sums that are not those of the days, and payers that are not those of their tag sets.

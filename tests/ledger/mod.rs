@@ -5,7 +5,7 @@ mod generated;
 #[cfg(unix)]
 mod names;
 mod spread;
-mod tampering;
+pub(crate) mod tampering;
 
 use crate::desk::{Desk, Dice, HEADER, Outcome, PRICES, Ran, fixture, text, usage};
 use rusqlite::Connection;
@@ -48,6 +48,8 @@ fn furnished() -> Outcome<Desk> {
         desk.run(&["import", "bucket.jsonl"])?.ends(0)?;
     }
     desk.run(&["costs", "import", text(&fixture("costs/anthropic-costs/costs-page.json"))?])?.ends(0)?;
+    // The ids up to here are in their buckets, those that follow wait in runs.
+    desk.run(&["rebuild"])?.ends(0)?;
     // A file with an event too many, and one that is wrong altogether; a line that waits for one of its events, and a line
     // of its own.
     desk.write(
@@ -88,8 +90,16 @@ fn bucket(output: u32) -> String {
 }
 
 /// The tables that are derived and may be made anew.
-const DERIVED: [&str; 7] =
-    ["usage_daily", "usage_daily_meter", "usage_monthly", "usage_monthly_meter", "day_seal", "seal", "id_bucket"];
+const DERIVED: [&str; 8] = [
+    "usage_daily",
+    "usage_daily_meter",
+    "usage_monthly",
+    "usage_monthly_meter",
+    "day_seal",
+    "seal",
+    "id_bucket",
+    "id_run",
+];
 
 fn tables(database: &Connection) -> Outcome<Vec<String>> {
     let mut statement = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")?;
@@ -205,7 +215,7 @@ fn a_cut_chain_is_seen_by_a_head_that_was_kept() -> Outcome {
     for head in ["before.head", "kept.head"] {
         desk.run(&["verify", "--head", head])?.ends(0)?;
     }
-    let cut = "DELETE FROM usage_event; DELETE FROM usage_daily; DELETE FROM usage_monthly; DELETE FROM day_seal; DELETE FROM id_bucket; DELETE FROM batch; DELETE FROM import; DELETE FROM entry WHERE seq = 3; DELETE FROM event_class; DELETE FROM tag_set; DELETE FROM seal WHERE what < 1";
+    let cut = "DELETE FROM usage_event; DELETE FROM usage_daily; DELETE FROM usage_monthly; DELETE FROM day_seal; DELETE FROM id_bucket; DELETE FROM id_run; DELETE FROM batch; DELETE FROM import; DELETE FROM entry WHERE seq = 3; DELETE FROM event_class; DELETE FROM tag_set; DELETE FROM model; DELETE FROM source; DELETE FROM service_tier; DELETE FROM seal WHERE what < 1";
     let copy = tampered(&desk, cut)?;
     copy.run(&["verify"])?.ends(0)?;
     copy.run(&["verify", "--head", text(&desk.path("before.head"))?])?.ends(0)?;

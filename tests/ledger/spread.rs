@@ -56,7 +56,7 @@ fn usage_moved_between_days_is_not_billed() -> Outcome {
     for change in [
         format!("UPDATE usage_daily SET output = output + iif({one}, 400, -400) WHERE day IN ({days})"),
         format!("UPDATE usage_daily SET input = input + iif({one}, -5, 5) WHERE day IN ({days})"),
-        format!("UPDATE usage_daily SET day = day + 20 WHERE {one}"),
+        format!("UPDATE usage_daily SET day = day + 31 WHERE {one}"),
     ] {
         is_refused(&desk, &change, 0)?;
     }

@@ -269,3 +269,34 @@ fn nothing_is_rebuilt_from_events_that_nobody_imported() -> Outcome {
     }
     Ok(())
 }
+
+#[test]
+fn lists_that_nobody_wrote_are_not_believed() -> Outcome {
+    let desk = furnished()?;
+    let waiting: &[&str] = &["quarantine", "list"];
+    let cases: [(&str, &[&str]); 9] = [
+        ("UPDATE quarantine SET day = NULL, event_id = '' WHERE id = 2", waiting),
+        ("DELETE FROM quarantine WHERE id = 2", waiting),
+        ("UPDATE quarantine_outcome SET outcome = 3 WHERE quarantine = 1", waiting),
+        ("INSERT INTO quarantine_outcome SELECT 2, max(seq), 2, 'a test' FROM entry", waiting),
+        ("UPDATE import SET file = 'other.csv' WHERE id = 1", &["imports", "list"]),
+        ("UPDATE import_overlap SET events = 0, lines = 1", &["report", "chargeback", "--period", "2026-10"]),
+        ("UPDATE quarantine SET day = 20758 WHERE id = 2", &["report", "summary", "--period", "2026-10"]),
+        ("UPDATE model SET name = 'n' WHERE name = 'm'", &["report", "chargeback", "--period", "2026-10"]),
+        ("UPDATE quarantine SET what = 'nothing' WHERE id = 2", &["quarantine", "discard", "2", "--reason", "a test"]),
+    ];
+    for (change, command) in cases {
+        let copy = tampered(&desk, change)?;
+        let ran = copy.run(command)?;
+        assert!(ran.code == Some(7) && ran.out.is_empty(), "{change}: {ran:?}");
+        assert!(desk.run(command)?.code != Some(7), "{command:?}");
+    }
+    // A file that was never imported looks as if it had been: it would be left out, and nobody would hear of it.
+    let new = format!("{}\nq1,2026-10-09T10:00:00Z,m,Legal,5,5\n", super::HEADER);
+    let digest = blake3::hash(new.as_bytes()).to_hex();
+    let forged = format!("UPDATE import SET digest = unhex('{digest}'), bytes = {} WHERE id = 1", new.len());
+    let copy = tampered(&desk, &forged)?;
+    copy.write("new.csv", new)?;
+    copy.run(&["import", "new.csv"])?.ends(7)?.says("the imports were changed")?;
+    Ok(())
+}

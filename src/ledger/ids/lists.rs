@@ -1,9 +1,13 @@
 //! Adding new ids to their lists, in bulk: each bucket is read and written once, however many ids come.
 //!
+//! Few ids are not worth that: they become a run (`runs.rs`), and are written to their buckets with the runs before them
+//! once there are many.
+//!
 //! Ids wait as they come, in sorted runs. Where there are many, the runs go to a file without a name beside the ledger, and
 //! are merged from there: rewriting every list for every few million ids would cost more than the events themselves.
 
-use super::{DatedHash, decode, encode};
+use super::runs::{self, Run};
+use super::{DatedHash, REST_BITS, decode, encode};
 use crate::domain::key::{EventKey, KeyHash, SourceHasher};
 use crate::ledger::transaction::Write;
 use crate::ledger::watch::Watch;
@@ -28,12 +32,15 @@ const BYTES: u64 = 8;
 
 /// Adds ids to their lists.
 pub(in crate::ledger) struct IdLists<'w> {
+    connection: &'w Connection,
     list: Statement<'w>,
     put: Statement<'w>,
     /// Whether all lists are empty.
     empty: bool,
     folder: PathBuf,
     room: usize,
+    /// So many ids may wait in runs of the ledger.
+    most: usize,
     /// New ids that are not in their lists, each run sorted.
     runs: Vec<Vec<DatedHash>>,
     held: usize,
@@ -74,11 +81,13 @@ impl<'w> IdLists<'w> {
         let (list, put) = (connection.prepare(LIST)?, connection.prepare(PUT)?);
         let folder = ledger.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         Ok(Self {
+            connection,
             list,
             put,
             empty: !any,
             folder: folder.to_owned(),
             room: ROOM,
+            most: runs::MOST,
             runs: Vec::new(),
             held: 0,
             spilled: None,
@@ -126,9 +135,44 @@ impl<'w> IdLists<'w> {
 
     /// Writes the ids that wait. Returns the hashes among them that have events on several days.
     pub(in crate::ledger) fn write(&mut self, watch: &Watch) -> Result<Vec<Suspect>> {
+        let waiting = runs::all(self.connection)?;
+        let ids = waiting.iter().map(|run| run.ids.len()).sum::<usize>().saturating_add(self.held);
+        if self.spilled.is_none() && ids <= self.most {
+            self.write_run(waiting)
+        } else {
+            self.write_buckets(waiting, watch)
+        }
+    }
+
+    /// Writes new ids to the runs.
+    fn write_run(&mut self, runs: Vec<Run>) -> Result<Vec<Suspect>> {
+        let mut new: Vec<DatedHash> = self.runs.drain(..).flatten().collect();
+        self.held = 0;
+        // Each batch's are sorted, which this sort makes use of.
+        new.sort();
+        let mut alike = new.clone();
+        for run in &runs {
+            like(&new, &run.ids, &mut alike);
+        }
+        for of_bucket in new.chunk_by(|one, other| one.bucket() == other.bucket()) {
+            let Some(bucket) = of_bucket.first().map(|id| id.bucket()) else { continue };
+            self.read_bucket(bucket)?;
+            like(of_bucket, &self.merged.before, &mut alike);
+        }
+        alike.sort_unstable();
+        let mut suspects = Vec::new();
+        note_suspects(&alike, &new, &mut suspects);
+        runs::add(self.connection, runs, &new)?;
+        Ok(suspects)
+    }
+
+    /// Writes new ids and those of all runs to their buckets.
+    fn write_buckets(&mut self, waiting: Vec<Run>, watch: &Watch) -> Result<Vec<Suspect>> {
         let folder = self.folder.clone();
         let io = |error| LedgerError::Io { path: folder.clone(), error };
         let mut spilled = self.spilled.take();
+        self.runs.extend(waiting.into_iter().map(|run| run.ids));
+        runs::forget(self.connection)?;
         let mut cursors: Vec<Cursor> = self.runs.drain(..).map(|window| Cursor { window, at: 0, rest: 0..0 }).collect();
         self.held = 0;
         for run in spilled.as_mut().map(|spilled| std::mem::take(&mut spilled.runs)).into_iter().flatten() {
@@ -153,22 +197,30 @@ impl<'w> IdLists<'w> {
 
     fn write_bucket(&mut self, ids: &[DatedHash], suspects: &mut Vec<Suspect>) -> Result<()> {
         let Some(bucket) = ids.first().map(|id| id.bucket()) else { return Ok(()) };
+        self.read_bucket(bucket)?;
         let Merged { before, all, list } = &mut self.merged;
-        before.clear();
-        if !self.empty {
-            let wrong = || {
-                LedgerError::Corrupt(format!("list {bucket} of the ids is damaged (tokenbook rebuild makes it anew)"))
-            };
-            let read = |row: &Row<'_>| Ok(decode(bucket, row.get_ref(0)?.as_blob()?, before));
-            if let Some(read) = self.list.query_row([bucket], read).optional()? {
-                read.ok_or_else(wrong)?;
-            }
-        }
         merge(before, ids, all);
         note_suspects(all, ids, suspects);
-        encode(all, list);
+        encode(all, REST_BITS, list);
         self.put.execute((bucket, &*list))?;
         Ok(())
+    }
+
+    /// Reads the list of a bucket, which may be empty.
+    fn read_bucket(&mut self, bucket: i64) -> Result<()> {
+        let before = &mut self.merged.before;
+        before.clear();
+        if self.empty {
+            return Ok(());
+        }
+        let read = |row: &Row<'_>| Ok(decode((bucket, REST_BITS), row.get_ref(0)?.as_blob()?, before));
+        match self.list.query_row([bucket], read).optional()? {
+            Some(None) => {
+                let what = format!("list {bucket} of the ids is damaged (tokenbook rebuild makes it anew)");
+                Err(LedgerError::Corrupt(what))
+            }
+            Some(Some(())) | None => Ok(()),
+        }
     }
 }
 
@@ -202,6 +254,17 @@ impl Cursor {
             self.window.extend(bytes.as_chunks().0.iter().map(|id| DatedHash(u64::from_le_bytes(*id))));
         }
         Ok(())
+    }
+}
+
+/// Adds to a list the known ids that have a hash of new ones. Both are sorted.
+fn like(new: &[DatedHash], known: &[DatedHash], list: &mut Vec<DatedHash>) {
+    let mut new = new.iter().map(|id| id.hash()).peekable();
+    for id in known {
+        while new.next_if(|hash| *hash < id.hash()).is_some() {}
+        if new.peek() == Some(&id.hash()) {
+            list.push(*id);
+        }
     }
 }
 
@@ -244,11 +307,13 @@ impl Write<'_> {
     pub(in crate::ledger) fn rebuild_ids(&self, key_hash: KeyHash) -> Result<()> {
         let connection = self.connection();
         connection.execute(FORGET, [])?;
+        runs::forget(connection)?;
         let mut sources = connection.prepare(SOURCES)?;
         let hasher = |row: &Row<'_>| Ok((row.get(0)?, SourceHasher::new(key_hash, &row.get::<_, String>(1)?)));
         let mut hashers: FxHashMap<i64, SourceHasher> =
             sources.query_map([], hasher)?.collect::<rusqlite::Result<_>>()?;
         let mut lists = IdLists::new(connection, self.ledger().path())?;
+        lists.most = 0;
         let mut statement = connection.prepare(EVENTS)?;
         let mut rows = statement.query([])?;
         let mut run = Vec::with_capacity(RUN);
@@ -284,12 +349,17 @@ mod tests {
     /// The lists by their buckets, and the hashes that were found on several days.
     type Written = (Vec<(i64, Vec<u8>)>, BTreeSet<i64>);
 
-    /// Writes the ids in `goes` parts, spilling to the file after `room` ids, and reads the lists back.
-    fn after(ids: &[DatedHash], goes: usize, room: usize) -> std::result::Result<Written, Box<dyn Error>> {
+    /// Writes the ids in `goes` parts, spilling to the file after `room` ids and to their buckets after `most`, and reads the
+    /// lists back. Those that wait at the end are written to their buckets.
+    fn after(
+        ids: &[DatedHash],
+        goes: usize,
+        (room, most): (usize, usize),
+    ) -> std::result::Result<Written, Box<dyn Error>> {
         let (connection, folder) = (Connection::open_in_memory()?, tempfile::tempdir()?);
         schema::create(&connection)?;
         let mut lists = IdLists::new(&connection, &folder.path().join("l.db"))?;
-        lists.room = room;
+        (lists.room, lists.most) = (room, most);
         let mut suspects = BTreeSet::new();
         for part in ids.chunks(ids.len().div_ceil(goes)) {
             for run in part.chunks(97) {
@@ -300,6 +370,9 @@ mod tests {
             let found = lists.write(&Watch::default())?;
             suspects.extend(found.iter().flatten().map(|key| key.hash()));
         }
+        let runs = runs::all(&connection)?;
+        assert!(runs.iter().map(|run| run.ids.len()).sum::<usize>() <= most && runs.len() < 14, "few runs wait");
+        lists.write_buckets(runs, &Watch::default())?;
         assert_eq!(std::fs::read_dir(folder.path())?.count(), 0, "the file has no name");
         let mut statement = connection.prepare("SELECT bucket, ids FROM id_bucket ORDER BY bucket")?;
         let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -326,11 +399,14 @@ mod tests {
         }
         let expected: BTreeSet<i64> = days.iter().filter(|(_, days)| days.len() > 1).map(|(hash, _)| *hash).collect();
         assert!(expected.len() > 100 && expected.len() < days.len(), "{} of {}", expected.len(), days.len());
-        let (whole, found) = after(&ids, 1, ROOM)?;
+        let (whole, found) = after(&ids, 1, (ROOM, 0))?;
         assert_eq!(found, expected);
         for goes in [1, 2, 3, 7, 100, ids.len()] {
             for room in [1, 97, 98, 500, 100_000] {
-                assert_eq!(after(&ids, goes, room)?, (whole.clone(), expected.clone()), "{goes} {room}");
+                for most in [0, 1, 96, 1_000, 5_000] {
+                    let written = after(&ids, goes, (room, most))?;
+                    assert_eq!(written, (whole.clone(), expected.clone()), "{goes} {room} {most}");
+                }
             }
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! Proof that the lists hold the ids of the events, and that each id stands once. A part of the buckets is one task's.
 
-use super::{BUCKET_BITS, DatedHash, REST_BITS, encode};
+use super::{BUCKET_BITS, DatedHash, REST_BITS, encode, runs};
 use crate::domain::calendar::Day;
 use crate::domain::key::{EventKey, Half};
 use crate::ledger::Result;
@@ -119,14 +119,40 @@ impl Snapshot<'_> {
 
     /// How many lists are not those of these events, which are sorted.
     fn wrong_lists(&self, buckets: &Range<i64>, found: &[(DatedHash, EventKey)]) -> Result<u64> {
+        let (mut wrong, mut waiting) = (0, Vec::new());
+        for run in runs::read(self.connection())? {
+            match run {
+                Some(run) => waiting.extend(run.ids.into_iter().filter(|id| buckets.contains(&id.bucket()))),
+                // One task of all tells.
+                None => wrong += u64::from(buckets.start == 0),
+            }
+        }
+        waiting.sort_unstable();
+        let mut waiting = waiting.into_iter().peekable();
+        // An id stands in a run or in its bucket.
+        let mut listed = Vec::with_capacity(found.len());
+        for (id, _) in found {
+            while waiting.next_if(|waiting| waiting < id).is_some() {
+                wrong += 1;
+            }
+            if waiting.next_if_eq(id).is_none() {
+                listed.push(*id);
+            }
+        }
+        wrong += u64::try_from(waiting.count()).unwrap_or(u64::MAX);
+        Ok(wrong + self.wrong_buckets(buckets, &listed)?)
+    }
+
+    /// How many buckets do not hold these ids.
+    fn wrong_buckets(&self, buckets: &Range<i64>, ids: &[DatedHash]) -> Result<u64> {
         // What stands before the first bucket or after the last is wrong, too.
         let first = if buckets.start == 0 { i64::MIN } else { buckets.start };
         let last = if buckets.end == 1 << BUCKET_BITS { i64::MAX } else { buckets.end - 1 };
         let mut statement = self.connection().prepare_cached(LISTS)?;
         let mut rows = statement.query([first, last])?;
-        let (mut wrong, mut ids, mut list) = (0, Vec::new(), Vec::new());
-        let mut expected = found.chunk_by(|(one, _), (other, _)| one.bucket() == other.bucket()).peekable();
-        let bucket_of = |chunk: &&[(DatedHash, EventKey)]| chunk.first().map_or(0, |(id, _)| id.bucket());
+        let (mut wrong, mut list) = (0, Vec::new());
+        let mut expected = ids.chunk_by(|one, other| one.bucket() == other.bucket()).peekable();
+        let bucket_of = |chunk: &&[DatedHash]| chunk.first().map_or(0, |id| id.bucket());
         while let Some(row) = rows.next()? {
             let bucket: i64 = row.get(0)?;
             while expected.next_if(|chunk| bucket_of(chunk) < bucket).is_some() {
@@ -136,9 +162,7 @@ impl Snapshot<'_> {
                 wrong += 1;
                 continue;
             };
-            ids.clear();
-            ids.extend(chunk.iter().map(|(id, _)| *id));
-            encode(&ids, &mut list);
+            encode(chunk, REST_BITS, &mut list);
             wrong += u64::from(row.get_ref(1)?.as_blob().ok() != Some(&list));
         }
         Ok(wrong + u64::try_from(expected.count()).unwrap_or(u64::MAX))

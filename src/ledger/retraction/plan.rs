@@ -9,6 +9,7 @@ use crate::domain::usage::{Tally, UsageLine};
 use crate::ledger::chain::{self, Kind};
 use crate::ledger::class::Classes;
 use crate::ledger::imports::{ImportMade, ImportRow};
+use crate::ledger::logs::Log;
 use crate::ledger::revision::{Live, USAGE};
 use crate::ledger::scan::Columns;
 use crate::ledger::transaction::Snapshot;
@@ -156,6 +157,7 @@ impl Snapshot<'_> {
     /// Looks an import up of which something is to be taken back, by its entry.
     pub fn taking(&self, entry: i64, chosen: Chosen<'_>, key_hash: KeyHash) -> std::result::Result<Taking, Refused> {
         expect_kind(self.connection(), entry, Kind::Import)?;
+        self.prove_logs(&[Log::Overlaps, Log::Quarantine, Log::Outcomes])?;
         let found = self.imports_made()?.into_iter().find(|made| made.entry == entry);
         let made = found.ok_or(Refused::NoEntry(entry))?;
         if let Some(by) = made.retracted {
