@@ -267,3 +267,22 @@ fn a_load_with_the_file_alone_finds_an_id_of_another_day() -> Outcome {
     desk.run(&["verify"])?.ends(0)?;
     Ok(())
 }
+
+#[test]
+fn a_bucket_is_the_same_however_its_seconds_are_written() -> Outcome {
+    let desk = Desk::new()?;
+    let result = r#"{"object":"organization.usage.completions.result","input_tokens":1000,"output_tokens":5,"num_model_requests":5,"model":"m","batch":false}"#;
+    for (number, (start, end)) in
+        [("1791158400", "1791162000"), ("1791158400.0", "1791162000"), ("1791158400", "1791162000.000")]
+            .into_iter()
+            .enumerate()
+    {
+        let bucket =
+            format!("{{\"object\":\"bucket\",\"start_time\":{start},\"end_time\":{end},\"results\":[{result}]}}\n");
+        desk.write("bucket.jsonl", bucket)?;
+        let says = if number == 0 { " 1 accepted" } else { " 0 accepted + 1 duplicate " };
+        desk.run(&["import", "bucket.jsonl"])?.ends(0)?.says(says)?;
+    }
+    assert_eq!(desk.events()?, 1);
+    Ok(())
+}

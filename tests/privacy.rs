@@ -223,3 +223,21 @@ fn a_month_end_hashes_too() -> Outcome {
     assert_eq!(desk.count("SELECT count(*) FROM import WHERE options = 'hash-tag user'")?, 1);
     Ok(())
 }
+
+#[test]
+fn a_tag_is_hashed_however_it_is_cased_and_a_mistyped_one_is_told() -> Outcome {
+    let desk = Desk::new()?;
+    desk.write("u.csv", format!("{HEADER},tag.User,tag.team\nx,2026-10-05T10:00:00Z,m,Legal,1,,{NAME},red\n"))?;
+    hashing(&desk, &["u.csv"])?.ends(0)?;
+    let key = desk.path("hash.key");
+    let arguments = ["import", "--hash-tag", "usr", "--hash-key-file", crate::desk::text(&key)?, "u2.csv"];
+    desk.write("hash.key", "0123456789abcdef0123456789abcdef")?;
+    desk.write("u2.csv", format!("{HEADER},tag.user,tag.team\ny,2026-10-05T10:00:00Z,m,Legal,1,,somebody,red\n"))?;
+    desk.run(&arguments)?
+        .ends(0)?
+        .says("u2.csv: no event has the tag usr, whose values were to be hashed (kept as they came: team, user)")?;
+    // What is left out is left out however it is cased, too.
+    desk.write("i.csv", format!("{HEADER},tag.User\nz,2026-10-05T10:00:00Z,m,Legal,1,,{NAME}\n"))?;
+    let ran = desk.run(&["import", "--ignore-tag", "user", "i.csv"])?.ends(0)?;
+    left_nothing(&desk, &ran)
+}

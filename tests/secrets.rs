@@ -438,3 +438,29 @@ fn who_acts_is_no_secret() -> Outcome {
     assert_eq!(desk.head()?, head);
     Ok(())
 }
+
+#[test]
+fn no_name_of_a_file_brings_a_secret() -> Outcome {
+    let desk = Desk::new()?;
+    let rules = "rule,key,value,department\na,model,m,Legal\n";
+    for (number, (secret, _)) in SECRETS.iter().enumerate() {
+        if secret.contains(['/', '\n', '"']) {
+            continue;
+        }
+        for name in [format!("./{secret}.csv"), format!("./usage_{secret}")] {
+            desk.write(&name, crate::desk::usage(number * 10, 2))?;
+            let ran = desk.run(&["import", &name])?.says("(secret)").map_err(|error| format!("{secret}: {error}"))?;
+            left_nothing(&desk, &ran).map_err(|error| format!("{name}: {error}"))?;
+            desk.write(&name, "event_id,timestamp,model,input_tokens\nx,y,z,1\n")?;
+            left_nothing(&desk, &desk.run(&["import", &name])?.ends(3)?).map_err(|error| format!("{name}: {error}"))?;
+        }
+        desk.write("rules", rules)?;
+        std::fs::rename(desk.path("rules"), desk.path(&format!("{secret}.csv")))?;
+        let day = format!("2026-10-{:02}", number % 28 + 1);
+        let ran = desk.run(&["rules", "import", &format!("./{secret}.csv"), "--valid-from", &day])?;
+        assert!(ran.code == Some(0), "{secret}: {ran:?}");
+        left_nothing(&desk, &ran)?;
+    }
+    assert!(desk.count("SELECT count(*) FROM import WHERE file LIKE '%(secret)%'")? > 20);
+    Ok(())
+}

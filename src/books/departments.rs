@@ -6,7 +6,9 @@ use crate::books::rules::{self, heading_of, of_snapshot};
 use crate::books::{Act, Books, BooksError, Observer};
 use crate::domain::calendar::Day;
 use crate::domain::department::{Department, Registry};
+use crate::domain::hashed_tags::HashedTags;
 use crate::domain::name::{TagValue, similar_names};
+use crate::domain::tags::{TagKey, TagSet};
 use crate::import::parse::Context;
 use crate::ledger::LedgerError;
 use crate::ledger::departments::DepartmentsAppended;
@@ -23,13 +25,35 @@ pub enum Unregistered {
     Refuse,
 }
 
-/// What an import of usage says about its departments.
+/// Tags of which hashes were to be kept, and that no event has.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct NotHashed {
+    /// Those tags.
+    pub missing: Vec<String>,
+    /// The tags that the events do have, beside who pays, kept as they came.
+    pub kept: BTreeSet<String>,
+}
+
+/// What an import of usage says about its departments and tags.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Doubts {
+    /// Whether some tag was to be hashed in vain.
+    pub not_hashed: NotHashed,
     /// Names, of the import and of the ledger, that differ only in case, spacing or look.
     pub similar: Vec<(String, String)>,
     /// Names of the import that are not in the registry, where there is one.
     pub unregistered: Vec<Problem>,
+}
+
+fn not_hashed(hashed: &HashedTags, tag_sets: &[TagSet]) -> NotHashed {
+    let met: BTreeSet<&str> = tag_sets.iter().flat_map(TagSet::iter).map(|(key, _)| key).collect();
+    let is_met = |key: &&TagKey| met.iter().any(|met| met.eq_ignore_ascii_case(key.as_str()));
+    let missing: Vec<String> = hashed.keys().filter(|key| !is_met(key)).map(ToString::to_string).collect();
+    if missing.is_empty() || tag_sets.is_empty() {
+        return NotHashed::default();
+    }
+    let is_kept = |key: &&str| !TagKey::OWN_FIELDS.contains(key) && !hashed.has(key);
+    NotHashed { missing, kept: met.into_iter().filter(is_kept).map(str::to_owned).collect() }
 }
 
 impl Books {
@@ -91,12 +115,13 @@ impl Books {
         })
     }
 
-    /// What there is to say about the departments of a file, or that it is refused for them.
+    /// What there is to say about the departments and tags of a file, or that it is refused for them.
     pub(super) fn doubts(&self, file: &str, options: &ImportOptions, context: &Context) -> Result<Doubts, ImportError> {
         let names = context.constants.names.lock();
         let new: BTreeSet<String> =
             names.tag_sets.iter().filter_map(|tags| tags.department().map(str::to_owned)).collect();
-        let doubts = self.doubts_of(&new).map_err(ImportError::Ledger)?;
+        let mut doubts = self.doubts_of(&new).map_err(ImportError::Ledger)?;
+        doubts.not_hashed = not_hashed(&options.hashed, &names.tag_sets);
         if options.unregistered == Unregistered::Refuse && !doubts.unregistered.is_empty() {
             return Err(ImportError::Unregistered { file: file.to_owned(), problems: doubts.unregistered });
         }
@@ -110,6 +135,6 @@ impl Books {
         }
         let (known, registry) = (self.ledger.departments()?, self.ledger.registry()?);
         let unregistered = names.iter().filter_map(|name| unregistered(name, &registry)).collect();
-        Ok(Doubts { similar: similar_names(&known, names), unregistered })
+        Ok(Doubts { not_hashed: NotHashed::default(), similar: similar_names(&known, names), unregistered })
     }
 }

@@ -12,6 +12,7 @@ use crate::domain::event::Model;
 use crate::domain::name::{NONE, TagValue, UNALLOCATED, similar_names};
 use crate::domain::period::Period;
 use crate::domain::rule::{Payer, Precedence, Rule, RuleSet, Share};
+use crate::domain::secret;
 use crate::domain::tags::TagSet;
 use crate::ledger::LedgerError;
 use crate::ledger::rules::StoredRuleSet;
@@ -137,7 +138,7 @@ impl Books {
         }
         let replaces = in_force.is_some_and(|(start, _)| start == valid_from);
         let change = if replaces { Change::Replaced } else { Change::Added };
-        write.append_rules(file, valid_from, set, act.now, act.actor)?;
+        write.append_rules(&secret::redacted(file), valid_from, set, act.now, act.actor)?;
         write.commit()?;
         self.ledger.checkpoint()?;
         Ok(change)

@@ -6,6 +6,7 @@ use crate::cli::failure::{Exit, Failure};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use tokenbook::books::Books;
+use tokenbook::books::departments::NotHashed;
 use tokenbook::books::import::{ImportError, ImportOptions, ImportOutcome, Run};
 use tokenbook::import::format::{How, stored};
 use tokenbook::import::input::{Input, misnamed};
@@ -267,6 +268,7 @@ pub fn report(
         ))?;
     }
     session.warn_alike(&outcome.doubts.similar)?;
+    warn_not_hashed(&outcome, session)?;
     if outcome.older > 0 {
         session.warn(format!(
             "{}: older states: {} (the ledger keeps what it has of them, which is more; a correction downwards is not taken)",
@@ -280,6 +282,21 @@ pub fn report(
     tell_unserved(&outcome, session)?;
     session.tell(counts(&outcome, options))?;
     Ok(if outcome.open > 0 { Exit::Incomplete } else { Exit::Done })
+}
+
+/// Warns of tags that were to be hashed and that no event has: a mistyped key would keep the values of another in the clear.
+fn warn_not_hashed(outcome: &ImportOutcome, session: &mut Session<'_, '_>) -> Result<(), Failure> {
+    let NotHashed { missing, kept } = &outcome.doubts.not_hashed;
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let kept = kept.iter().map(String::as_str).collect::<Vec<_>>();
+    let kept = if kept.is_empty() { "none".to_owned() } else { kept.join(", ") };
+    session.warn(format!(
+        "warning: {}: no event has the tag {}, whose values were to be hashed (kept as they came: {kept})",
+        outcome.file,
+        missing.join(", ")
+    ))
 }
 
 /// Tells which prices hold for usage without a provider.

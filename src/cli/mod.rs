@@ -160,7 +160,7 @@ impl Session<'_, '_> {
         if self.quiet {
             return Ok(());
         }
-        self.say(line)?;
+        self.say(redacted(&line.to_string()))?;
         Ok(self.streams.out.flush()?)
     }
 
@@ -177,7 +177,7 @@ impl Session<'_, '_> {
     /// Prints a message beside the results, behind those that came before it.
     fn warn(&mut self, line: impl std::fmt::Display) -> Result<(), Failure> {
         self.streams.out.flush()?;
-        Ok(writeln!(self.streams.err, "{line}")?)
+        Ok(writeln!(self.streams.err, "{}", redacted(&line.to_string()))?)
     }
 }
 

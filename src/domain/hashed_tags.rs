@@ -81,10 +81,15 @@ impl HashedTags {
         self.keys.iter()
     }
 
+    /// Whether a tag is hashed, however its letters are cased: `User` is one that was meant by `user`.
+    pub fn has(&self, tag: &str) -> bool {
+        self.keys.iter().any(|key| key.as_str().eq_ignore_ascii_case(tag))
+    }
+
     /// The hash that is kept in place of a tag's value; `None` for a tag that is kept as it is. Two spellings of one
     /// value have one hash, and the same value under two tags has two.
     pub fn value(&self, tag: &str, value: &str) -> Option<TagValue> {
-        let key = self.with.as_ref().filter(|_| self.keys.contains(tag))?;
+        let key = self.with.as_ref().filter(|_| self.has(tag))?;
         Some(TagValue::own(format!("{HASH_MARK}{}", key.hash(tag, &composed(value)))))
     }
 
@@ -92,9 +97,7 @@ impl HashedTags {
     /// are made for the buckets of vendors.
     pub fn id<'a, K: AsRef<str>, V: AsRef<str>>(&self, id: &'a str, tags: &[(K, V)]) -> Cow<'a, str> {
         let Some(key) = self.with.as_ref().filter(|_| !self.keys.is_empty()) else { return Cow::Borrowed(id) };
-        let tells = |(tag, value): &(K, V)| {
-            self.keys.contains(tag.as_ref()) && (is_digest(id) || holds_word(id, value.as_ref()))
-        };
+        let tells = |(tag, value): &(K, V)| self.has(tag.as_ref()) && (is_digest(id) || holds_word(id, value.as_ref()));
         // No tag has an empty key.
         if tags.iter().any(tells) { Cow::Owned(format!("{HASH_MARK}{}", key.hash("", id))) } else { Cow::Borrowed(id) }
     }

@@ -167,10 +167,14 @@ fn at(text: &str, start: usize) -> Option<Range<usize>> {
     Some(start..start + length)
 }
 
-/// The places at which a word begins.
+/// The places at which a word begins: behind what is no letter or digit, and behind the code of such a one in a URL (`%3D`).
 fn starts(text: &str) -> impl Iterator<Item = usize> {
-    let ends = text.bytes().enumerate().filter(|(_, byte)| !byte.is_ascii_alphanumeric());
-    std::iter::once(0).chain(ends.map(|(end, _)| end + 1))
+    let bytes = text.as_bytes();
+    let ends = bytes.iter().enumerate().filter(|(_, byte)| !byte.is_ascii_alphanumeric());
+    std::iter::once(0).chain(ends.flat_map(|(end, byte)| {
+        let code = bytes.get(end + 1..end + 3).filter(|code| *byte == b'%' && code.iter().all(u8::is_ascii_hexdigit));
+        [Some(end + 1), code.map(|_| end + 3)].into_iter().flatten()
+    }))
 }
 
 /// The first secret in a text. Behind a dash or an underscore a word with dashes is one only if a long part of it has no
@@ -290,7 +294,8 @@ mod tests {
     #[test]
     fn a_secret_is_found_where_a_word_begins() {
         let secret = "sk-live-0123456789abcdef0123";
-        for (before, after) in [("", ""), ("Bearer ", ""), ("\"", "\""), ("é", " x"), ("key=", "&b=c"), ("a\n", "\n")]
+        for (before, after) in
+            [("", ""), ("Bearer ", ""), ("\"", "\""), ("é", " x"), ("key=", "&b=c"), ("key%3D", "%26b"), ("a\n", "\n")]
         {
             let text = format!("{before}{secret}{after}");
             assert_eq!(find(&text), Some(before.len()..before.len() + secret.len()), "{text}");

@@ -124,9 +124,9 @@ impl IgnoredTags {
         Ok(())
     }
 
-    /// Whether a key is left out.
+    /// Whether a key is left out, however its letters are cased.
     pub fn contains(&self, key: &str) -> bool {
-        self.0.contains(key)
+        self.0.iter().any(|ignored| ignored.as_str().eq_ignore_ascii_case(key))
     }
 
     /// The keys, sorted.

@@ -3,6 +3,7 @@
 //! Compression is told by content, not by name. What was read is hashed as it stands in the file, so that an import
 //! says exactly which bytes it read. Decompression is bounded: a small file cannot become an endless one.
 
+use crate::domain::secret;
 use crate::import::consumer::Demand;
 use crate::import::paths::identity;
 use crate::import::whole_lines::WholeLines;
@@ -59,11 +60,14 @@ pub enum Input {
 }
 
 impl Input {
-    /// The name in messages and in the ledger: control characters escaped, as a path may hold anything.
+    /// The name in messages and in the ledger: control characters escaped, and secrets left out, as a path may hold anything.
     pub fn name(&self) -> String {
         match self {
             Self::Stdin => "-".to_owned(),
-            Self::File(path) => path.to_string_lossy().chars().flat_map(escape_control).collect(),
+            Self::File(path) => {
+                let name: String = path.to_string_lossy().chars().flat_map(escape_control).collect();
+                secret::redacted(&name).into_owned()
+            }
         }
     }
 }

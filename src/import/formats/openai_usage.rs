@@ -37,7 +37,7 @@ pub const FORMAT: Format = Format {
     how: How::Records(read),
 };
 
-/// A bucket's span, and the texts of its ends as they stand.
+/// A bucket's span, and the texts of its ends, in whole seconds where they are such: `1790816400.0` is the same bucket.
 struct Span<'a> {
     at: Timestamp,
     from: Cow<'a, str>,
@@ -48,11 +48,7 @@ struct Span<'a> {
 pub fn read(record: &Record<'_>, _reading: &Reading, events: &mut Events<'_, '_>) -> Result<(), Problem> {
     let at =
         epoch(record, "start_time")?.ok_or_else(|| record.wrong("start_time", "is missing", "seconds since 1970"))?;
-    let span = Span {
-        at,
-        from: record.scalar("start_time")?.unwrap_or_default(),
-        to: record.scalar("end_time")?.unwrap_or_default(),
-    };
+    let span = Span { at, from: second(record, "start_time")?, to: second(record, "end_time")? };
     if record.is_table() {
         // An organisation that used nothing in a bucket has its times only.
         let used =
@@ -61,6 +57,15 @@ pub fn read(record: &Record<'_>, _reading: &Reading, events: &mut Events<'_, '_>
     }
     let results = record.list("results")?.unwrap_or_default();
     results.iter().try_for_each(|one| result(one, &span, events))
+}
+
+fn second<'a>(record: &Record<'a>, name: &str) -> Result<Cow<'a, str>, Problem> {
+    const NANOS: i64 = 1_000_000_000;
+    let whole = epoch(record, name).ok().flatten().map(Timestamp::nanos).filter(|nanos| nanos % NANOS == 0);
+    match whole {
+        Some(nanos) => Ok(Cow::Owned((nanos / NANOS).to_string())),
+        None => Ok(record.scalar(name)?.unwrap_or_default()),
+    }
 }
 
 /// The endpoint a result is of.
