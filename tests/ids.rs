@@ -286,3 +286,32 @@ fn a_bucket_is_the_same_however_its_seconds_are_written() -> Outcome {
     assert_eq!(desk.events()?, 1);
     Ok(())
 }
+
+#[test]
+fn an_hour_after_its_day_is_told_of() -> Outcome {
+    let result = r#"{"object":"organization.usage.completions.result","input_tokens":1000,"output_tokens":5,"num_model_requests":5,"model":"m","batch":false}"#;
+    let bucket = |start: u64, width: u64| {
+        let end = start + width;
+        format!("{{\"object\":\"bucket\",\"start_time\":{start},\"end_time\":{end},\"results\":[{result}]}}\n")
+    };
+    let (day, hour, later) =
+        (bucket(1_791_158_400, 86_400), bucket(1_791_165_600, 3_600), bucket(1_791_244_800, 3_600));
+    for [first, second] in [[&day, &hour], [&hour, &day]] {
+        let desk = Desk::new()?;
+        desk.write("a.jsonl", first)?;
+        desk.write("b.jsonl", second)?;
+        desk.write("c.jsonl", &later)?;
+        desk.run(&["import", "a.jsonl"])?.ends(0)?;
+        let ran = desk.run(&["import", "c.jsonl"])?.ends(0)?;
+        assert!(!ran.err.contains("both count"), "{ran:?}");
+        let says = "b.jsonl: the usage of openai-usage/completions|from=17911";
+        desk.run(&["import", "b.jsonl"])?.ends(0)?.says(says)?.says("both count")?;
+        // What was retracted counts no more.
+        let entry = desk.count("SELECT entry FROM import WHERE file LIKE '%a.jsonl'")?.to_string();
+        desk.run(&["imports", "retract", &entry, "--reason", "a test"])?;
+        desk.write("d.jsonl", format!("{second}\n"))?;
+        let ran = desk.run(&["import", "d.jsonl"])?.ends(0)?;
+        assert!(!ran.err.contains("both count"), "{ran:?}");
+    }
+    Ok(())
+}

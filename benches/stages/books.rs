@@ -92,6 +92,7 @@ pub(crate) fn context() -> Context {
             fill: Vec::new(),
             provider: String::new(),
             latest: latest_from(now),
+            buckets: std::sync::Mutex::default(),
         },
         calendar: settings.calendar,
         key_hash: KeyHash::FULL,

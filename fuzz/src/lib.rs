@@ -51,6 +51,7 @@ pub fn read(bytes: &[u8], format: Option<&str>, reading: Reading) -> Option<Acco
             fill: Vec::new(),
             provider: String::new(),
             latest: now(),
+            buckets: std::sync::Mutex::default(),
         },
         calendar: Calendar::of_zone("America/New_York").expect("a zone"),
         key_hash: KeyHash::FULL,

@@ -9,12 +9,14 @@ use crate::domain::department::{Department, Registry};
 use crate::domain::hashed_tags::HashedTags;
 use crate::domain::name::{TagValue, similar_names};
 use crate::domain::tags::{TagKey, TagSet};
+use crate::import::buckets;
 use crate::import::parse::Context;
 use crate::ledger::LedgerError;
 use crate::ledger::departments::DepartmentsAppended;
 use crate::sheet::{Cell, Column, Sheet};
 use crate::text::problem::Problem;
 use std::collections::BTreeSet;
+use std::sync::PoisonError;
 
 /// What becomes of a file whose departments are not in the registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +39,8 @@ pub struct NotHashed {
 /// What an import of usage says about its departments and tags.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Doubts {
+    /// A vendor's sum of the file, and one of the ledger that holds its usage as well: both count.
+    pub overlapping: Option<(String, String)>,
     /// Whether some tag was to be hashed in vain.
     pub not_hashed: NotHashed,
     /// Names, of the import and of the ledger, that differ only in case, spacing or look.
@@ -121,11 +125,24 @@ impl Books {
         let new: BTreeSet<String> =
             names.tag_sets.iter().filter_map(|tags| tags.department().map(str::to_owned)).collect();
         let mut doubts = self.doubts_of(&new).map_err(ImportError::Ledger)?;
+        doubts.overlapping = self.overlapping(context).map_err(ImportError::Ledger)?;
         doubts.not_hashed = not_hashed(&options.hashed, &names.tag_sets);
         if options.unregistered == Unregistered::Refuse && !doubts.unregistered.is_empty() {
             return Err(ImportError::Unregistered { file: file.to_owned(), problems: doubts.unregistered });
         }
         Ok(doubts)
+    }
+
+    /// The first bucket of an import whose usage another one of the ledger holds, over a longer or shorter span.
+    fn overlapping(&self, context: &Context) -> Result<Option<(String, String)>, LedgerError> {
+        let met = context.constants.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let others = met.iter().flat_map(|id| buckets::overlapping(id));
+        let dated = others.map(|(other, start)| (other, context.calendar.day_of(start)));
+        let Some(other) = self.ledger.first_that_counts(&context.source, self.key_hash, dated)? else {
+            return Ok(None);
+        };
+        let own = met.iter().find(|id| buckets::overlapping(id).iter().any(|(id, _)| *id == other));
+        Ok(own.map(|own| (own.clone(), other)))
     }
 
     /// What there is to say about departments that usage names.
@@ -135,6 +152,6 @@ impl Books {
         }
         let (known, registry) = (self.ledger.departments()?, self.ledger.registry()?);
         let unregistered = names.iter().filter_map(|name| unregistered(name, &registry)).collect();
-        Ok(Doubts { not_hashed: NotHashed::default(), similar: similar_names(&known, names), unregistered })
+        Ok(Doubts { similar: similar_names(&known, names), unregistered, ..Doubts::default() })
     }
 }

@@ -385,6 +385,7 @@ impl Books {
                 fill: options.fill(),
                 provider: options.provider.clone(),
                 latest: parse::latest_from(now),
+                buckets: std::sync::Mutex::default(),
             },
             calendar: self.settings().calendar,
             key_hash: self.key_hash,

@@ -98,6 +98,7 @@ impl Books {
             fill: Vec::new(),
             provider: String::new(),
             latest: latest_from(act.now),
+            buckets: std::sync::Mutex::default(),
         };
         let batch = self.batch_of(source, &constants, events)?;
         let names = &*constants.names.lock();

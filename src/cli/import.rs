@@ -268,6 +268,13 @@ pub fn report(
         ))?;
     }
     session.warn_alike(&outcome.doubts.similar)?;
+    if let Some((id, other)) = &outcome.doubts.overlapping {
+        session.warn(format!(
+            "warning: {}: the usage of {id} is in {other} as well, which the ledger has: both count (`tokenbook imports \
+             retract` takes one of the imports back)",
+            outcome.file
+        ))?;
+    }
     warn_not_hashed(&outcome, session)?;
     if outcome.older > 0 {
         session.warn(format!(

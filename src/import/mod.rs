@@ -6,6 +6,7 @@
 
 pub mod batch_line;
 pub mod batches;
+pub mod buckets;
 pub mod chunk;
 pub mod column_map;
 pub mod consumer;

@@ -37,6 +37,7 @@ pub fn preview(
             fill: Vec::new(),
             provider: String::new(),
             latest: parse::latest_from(now),
+            buckets: std::sync::Mutex::default(),
         },
         calendar: Calendar::UTC,
         key_hash: KeyHash::FULL,

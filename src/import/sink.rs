@@ -12,6 +12,7 @@ use crate::import::field::{Fields, bad_quantity};
 use crate::import::intern::{ClassTexts, NameCache, SharedNames};
 use crate::text::problem::Problem;
 use std::borrow::Cow;
+use std::sync::{Mutex, PoisonError};
 
 /// An event as a format found it: times are instants, names are still texts.
 #[derive(Debug)]
@@ -49,6 +50,20 @@ pub struct Constants {
     pub provider: String,
     /// The latest instant an event may have: a day from now.
     pub latest: Timestamp,
+    /// The ids of vendors' sums that were met: the first ones.
+    pub buckets: Mutex<Vec<String>>,
+}
+
+/// So many ids of vendors' sums are kept.
+const BUCKETS: usize = 100_000;
+
+impl Constants {
+    fn met_bucket(&self, id: &str) {
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        if buckets.len() < BUCKETS {
+            buckets.push(id.to_owned());
+        }
+    }
 }
 
 /// One thread's tools, kept from chunk to chunk.
@@ -143,6 +158,9 @@ impl<'a> Sink<'a> {
         let prompt = usage.prompt();
         let texts = ClassTexts { provider, model: draft.model, tier: draft.tier, tags: draft.tags, prompt };
         let class = self.tools.cache.class(&self.constants.names, &texts, &self.constants.fill)?;
+        if draft.span == Span::Bucket {
+            self.constants.met_bucket(&id);
+        }
         self.keep(line, (&id, draft.at), class, &usage)
     }
 

@@ -6,13 +6,14 @@ use crate::domain::key::{EventKey, Half, KeyHash};
 use crate::domain::period::Period;
 use crate::domain::quantities::Quantities;
 use crate::domain::timestamp::Timestamp;
-use crate::ledger::Result;
 use crate::ledger::class::Class;
 use crate::ledger::retraction::Retracted;
 use crate::ledger::revision;
 pub use crate::ledger::revision::State;
 use crate::ledger::scan::Columns;
 use crate::ledger::transaction::Snapshot;
+use crate::ledger::{Ledger, Result};
+use rusqlite::{Connection, Row};
 use std::collections::BTreeSet;
 
 /// An event with where it came from.
@@ -43,6 +44,52 @@ const RETRACTED_BY: &str = "SELECT r.entry FROM usage_event e JOIN event_class c
     JOIN batch b ON b.id = e.batch JOIN retraction r ON r.import = b.import AND r.whole = 1 \
     OR r.id = (SELECT x.retraction FROM retracted_event x WHERE x.key = e.key) WHERE e.key = ?1 AND c.source = ?2";
 const FILE: &str = "SELECT i.file, i.format FROM batch b JOIN import i ON i.id = b.import WHERE b.id = ?1";
+
+/// The keys that hold an id, from its own on: where that was taken, it got the next free one of its half.
+fn keys_from(connection: &Connection, id: &str, own: EventKey) -> Result<Vec<EventKey>> {
+    let mut statement = connection.prepare_cached(ID)?;
+    let (mut key, mut keys) = (own, Vec::new());
+    loop {
+        let mut rows = statement.query([key.number()])?;
+        let Some(row) = rows.next()? else { return Ok(keys) };
+        if row.get_ref(0)?.as_str().is_ok_and(|stored| stored == id) {
+            keys.push(key);
+        }
+        key = key.next_in_half();
+        if key == own {
+            return Ok(keys);
+        }
+    }
+}
+
+const BATCH_AND_SOURCE: &str = "SELECT e.batch, s.name FROM usage_event e JOIN event_class c ON c.id = e.class \
+    JOIN source s ON s.id = c.source WHERE e.key = ?1";
+
+impl Ledger {
+    /// The first of some ids, each with its day, of which an event of a source counts.
+    pub fn first_that_counts(
+        &self,
+        source: &str,
+        key_hash: KeyHash,
+        ids: impl Iterator<Item = (String, Day)>,
+    ) -> Result<Option<String>> {
+        let retracted = self.retracted()?;
+        let mut statement = self.connection.prepare_cached(BATCH_AND_SOURCE)?;
+        for (id, day) in ids {
+            let own = EventKey::new(day, key_hash.hash(source, &id));
+            for half in Half::BOTH {
+                for key in keys_from(&self.connection, &id, own.in_half(half))? {
+                    let row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+                    let (batch, name): (i64, String) = statement.query_row([key.number()], row)?;
+                    if name == source && !retracted.has(key, batch) {
+                        return Ok(Some(id));
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+}
 
 impl Snapshot<'_> {
     /// The events of an id, of one source or of all, in the order of their sources and days.
@@ -96,19 +143,7 @@ impl Snapshot<'_> {
 
     /// The keys that hold an id, from its own on: where that was taken, it got the next free one of its half.
     fn keys_from(&self, id: &str, own: EventKey) -> Result<Vec<EventKey>> {
-        let mut statement = self.connection().prepare_cached(ID)?;
-        let (mut key, mut keys) = (own, Vec::new());
-        loop {
-            let mut rows = statement.query([key.number()])?;
-            let Some(row) = rows.next()? else { return Ok(keys) };
-            if row.get_ref(0)?.as_str().is_ok_and(|stored| stored == id) {
-                keys.push(key);
-            }
-            key = key.next_in_half();
-            if key == own {
-                return Ok(keys);
-            }
-        }
+        keys_from(self.connection(), id, own)
     }
 
     fn at(&self, key: EventKey) -> Result<Option<FoundEvent>> {

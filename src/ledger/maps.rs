@@ -4,7 +4,7 @@
 use crate::domain::canonical::Encoder;
 use crate::domain::name::Name;
 use crate::domain::timestamp::Timestamp;
-use crate::ledger::chain::Signed;
+use crate::ledger::chain::{Kind, Signed};
 use crate::ledger::facts::Payloads;
 use crate::ledger::transaction::{Snapshot, Write};
 use crate::ledger::{Result, chain};
@@ -25,7 +25,7 @@ impl Write<'_> {
         }
         let id: i64 = connection.query_row(NEXT, [], |row| row.get(0))?;
         let payload = payload(id, name.as_str(), map);
-        chain::append(connection, chain::Kind::Map, Signed { now, actor }, &payload, |entry| {
+        chain::append(connection, Kind::Map, Signed { now, actor }, &payload, |entry| {
             connection.execute(INSERT, (id, entry, name.as_str(), map))?;
             Ok(())
         })?;
@@ -36,6 +36,7 @@ impl Write<'_> {
 impl Snapshot<'_> {
     /// The maps in force by their names, with the instants at which they were kept.
     pub fn kept_maps(&self) -> Result<BTreeMap<String, (String, Timestamp)>> {
+        self.prove_kind(Kind::Map)?;
         let mut statement = self.connection().prepare(KEPT)?;
         let mut rows = statement.query([])?;
         let mut maps = BTreeMap::new();
@@ -47,6 +48,7 @@ impl Snapshot<'_> {
 
     /// The maps in force by their names.
     pub fn maps(&self) -> Result<BTreeMap<String, String>> {
+        self.prove_kind(Kind::Map)?;
         in_force(self.connection())
     }
 }

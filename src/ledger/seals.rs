@@ -43,9 +43,9 @@ impl What {
     }
 }
 
-/// The kinds of facts that amounts depend on.
-const SEALED: [Kind; 7] =
-    [Kind::Genesis, Kind::Price, Kind::Rule, Kind::Alias, Kind::Department, Kind::Cost, Kind::Retract];
+/// The kinds of facts that amounts depend on, or how usage is read.
+const SEALED: [Kind; 8] =
+    [Kind::Genesis, Kind::Price, Kind::Rule, Kind::Alias, Kind::Department, Kind::Cost, Kind::Map, Kind::Retract];
 
 type Digest = [u8; 32];
 /// The seals of a state, by what they are of and the span.
@@ -329,7 +329,7 @@ impl Snapshot<'_> {
         Ok(self.seals.get_or_init(|| seals))
     }
 
-    /// An error if the facts of a kind are others than those that were appended.
+    /// An error if the facts of a kind, with these payloads, are others than those that were appended.
     pub(super) fn prove_facts(&self, kind: Kind, payloads: &Payloads) -> Result<()> {
         let sealed = self.seals()?.get(&(What::Facts(kind).code(), 0)).copied();
         let found = digest_of_facts(payloads)?;
@@ -350,7 +350,8 @@ impl Snapshot<'_> {
         self.prove_kind(Kind::Retract)
     }
 
-    fn prove_kind(&self, kind: Kind) -> Result<()> {
+    /// An error if the facts of a kind are others than those that were appended.
+    pub(super) fn prove_kind(&self, kind: Kind) -> Result<()> {
         let fact = FACTS.iter().find(|fact| fact.kind() == kind);
         fact.map_or(Ok(()), |fact| self.prove_facts(kind, &fact.payloads(self.connection())?))
     }

@@ -274,12 +274,13 @@ fn nothing_is_rebuilt_from_events_that_nobody_imported() -> Outcome {
 fn lists_that_nobody_wrote_are_not_believed() -> Outcome {
     let desk = furnished()?;
     let waiting: &[&str] = &["quarantine", "list"];
-    let cases: [(&str, &[&str]); 9] = [
+    let cases: [(&str, &[&str]); 10] = [
         ("UPDATE quarantine SET day = NULL, event_id = '' WHERE id = 2", waiting),
         ("DELETE FROM quarantine WHERE id = 2", waiting),
         ("UPDATE quarantine_outcome SET outcome = 3 WHERE quarantine = 1", waiting),
         ("INSERT INTO quarantine_outcome SELECT 2, max(seq), 2, 'a test' FROM entry", waiting),
         ("UPDATE import SET file = 'other.csv' WHERE id = 1", &["imports", "list"]),
+        ("UPDATE column_map SET map = map || ' '", &["maps", "list"]),
         ("UPDATE import_overlap SET events = 0, lines = 1", &["report", "chargeback", "--period", "2026-10"]),
         ("UPDATE quarantine SET day = 20758 WHERE id = 2", &["report", "summary", "--period", "2026-10"]),
         ("UPDATE model SET name = 'n' WHERE name = 'm'", &["report", "chargeback", "--period", "2026-10"]),

@@ -1,0 +1,105 @@
+//! Sums of a vendor over an hour or a day, told by their natural keys: whether two of them hold the same usage.
+//!
+//! A vendor gives the same usage by the minute, the hour and the day. Each bucket is an event with an id of its own, so a
+//! file by the hour after one by the day would count everything twice.
+
+use crate::domain::timestamp::Timestamp;
+
+const MINUTE: i64 = 60_000_000_000;
+const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
+/// The widths that vendors give.
+const WIDTHS: [i64; 3] = [MINUTE, HOUR, DAY];
+
+/// A bucket's natural key: what stands before its span, the span, and what stands behind.
+struct Key<'k> {
+    before: &'k str,
+    from: Timestamp,
+    width: i64,
+    behind: &'k str,
+    spelling: Spelling,
+}
+
+/// How a key spells instants.
+#[derive(Clone, Copy)]
+enum Spelling {
+    Seconds,
+    Rfc3339,
+}
+
+impl Spelling {
+    fn read(text: &str) -> Option<(Timestamp, Self)> {
+        if text.bytes().all(|byte| byte.is_ascii_digit()) {
+            let nanos = text.parse::<i64>().ok()?.checked_mul(1_000_000_000)?;
+            return Some((Timestamp::from_nanos(nanos)?, Self::Seconds));
+        }
+        Some((Timestamp::parse(text).ok()?, Self::Rfc3339))
+    }
+
+    fn write(self, at: Timestamp) -> String {
+        match self {
+            Self::Seconds => (at.nanos() / 1_000_000_000).to_string(),
+            Self::Rfc3339 => at.to_string(),
+        }
+    }
+}
+
+impl<'k> Key<'k> {
+    fn of(id: &'k str) -> Option<Self> {
+        let (before, rest) = id.split_once("|from=")?;
+        let (from, rest) = rest.split_once("|to=")?;
+        let (to, behind) = rest.split_at(rest.find('|').unwrap_or(rest.len()));
+        let ((from, spelling), (to, _)) = (Spelling::read(from)?, Spelling::read(to)?);
+        let width = to.nanos().checked_sub(from.nanos()).filter(|width| *width > 0)?;
+        Some(Self { before, from, width, behind, spelling })
+    }
+
+    /// The id of the same sum over another span.
+    fn over(&self, from: i64, width: i64) -> Option<(String, Timestamp)> {
+        let (from, to) = (Timestamp::from_nanos(from)?, Timestamp::from_nanos(from.checked_add(width)?)?);
+        let Self { before, behind, spelling, .. } = self;
+        Some((format!("{before}|from={}|to={}{behind}", spelling.write(from), spelling.write(to)), from))
+    }
+}
+
+/// The ids of buckets that would hold usage of a bucket, with their starts: those it lies within, and the hours of a day.
+pub fn overlapping(id: &str) -> Vec<(String, Timestamp)> {
+    let Some(key) = Key::of(id) else { return Vec::new() };
+    let from = key.from.nanos();
+    let wider = WIDTHS.into_iter().filter(|width| *width > key.width);
+    let around = wider.filter_map(|width| key.over(from - from.rem_euclid(width), width));
+    let hours = if key.width == DAY { 24 } else { 0 };
+    around.chain((0..hours).filter_map(|hour| key.over(from + hour * HOUR, HOUR))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(id: &str) -> Vec<String> {
+        overlapping(id).into_iter().map(|(id, _)| id).collect()
+    }
+
+    #[test]
+    fn an_hour_lies_within_a_day_and_a_day_has_hours() {
+        let hour = "openai-usage/completions|from=1791162000|to=1791165600|model=m|batch=false";
+        let day = "openai-usage/completions|from=1791158400|to=1791244800|model=m|batch=false";
+        assert_eq!(ids(hour), [day]);
+        assert!(ids(day).len() == 24 && ids(day).iter().any(|id| id == hour), "{:?}", ids(day));
+        let minute = "k|from=2026-10-05T01:30:00Z|to=2026-10-05T01:31:00Z";
+        let around = [
+            "k|from=2026-10-05T01:00:00Z|to=2026-10-05T02:00:00Z",
+            "k|from=2026-10-05T00:00:00Z|to=2026-10-06T00:00:00Z",
+        ];
+        assert_eq!(ids(minute), around);
+    }
+
+    #[test]
+    fn what_is_no_bucket_has_none() {
+        for id in
+            ["", "e", "k|from=1|to=2", "k|from=x|to=y", "k|from=1791162000", "k|from=1791165600|to=1791162000|a=b"]
+        {
+            assert_eq!(ids(id), Vec::<String>::new(), "{id}");
+        }
+    }
+}
