@@ -245,7 +245,7 @@ CREATE TABLE day_seal (
 -- Derived: digests of what reports read, so that a report sees whether it is what the newest entry's state says.
 -- what: 0 the sums of a month, -1 the seals of its days (span: the month); below those a table that only grows (span: its last
 -- number): -2 tag_set, -3 source, -4 model, -5 service_tier, -6 import, -7 import_overlap, -8 quarantine,
--- -9 quarantine_outcome; else a kind of entry whose facts amounts depend on (span: 0).
+-- -9 quarantine_outcome, -10 batch; else a kind of entry whose facts amounts depend on (span: 0).
 CREATE TABLE seal (
     what   INTEGER NOT NULL,
     span   INTEGER NOT NULL,

@@ -6,7 +6,7 @@ use crate::domain::timestamp::Timestamp;
 use crate::ledger::chain::{Kind, Signed};
 use crate::ledger::facts::Payloads;
 use crate::ledger::transaction::{Snapshot, Write};
-use crate::ledger::{LedgerError, Result, chain, payload, prices, stored};
+use crate::ledger::{LedgerError, Result, chain, payload, prices, seals, stored};
 use crate::price::alias::{AliasKey, AliasRow};
 use crate::price::alias_list::ListedAlias;
 use rusqlite::{Connection, Row};
@@ -41,6 +41,7 @@ impl Write<'_> {
     /// Appends the aliases that are not there yet. A name that stands for a model with thresholds is summed anew by them.
     pub fn append_aliases(&self, aliases: &[ListedAlias], now: Timestamp, actor: &str) -> Result<AliasesAppended> {
         let connection = self.connection();
+        seals::guard_facts(connection, Kind::Alias)?;
         let mut in_force: BTreeMap<(AliasKey, Timestamp), AliasRow> = BTreeMap::new();
         for (stored, _) in all(connection)? {
             in_force.insert((stored.row.key.clone(), stored.row.valid_from), stored.row);

@@ -11,7 +11,7 @@ use crate::ledger::chain::{Kind, Signed};
 use crate::ledger::facts::Payloads;
 use crate::ledger::imports::FileFacts;
 use crate::ledger::transaction::{Snapshot, Write};
-use crate::ledger::{LedgerError, Result, chain, dictionary, fits, stored};
+use crate::ledger::{LedgerError, Result, chain, dictionary, fits, seals, stored};
 use rusqlite::{Connection, Row};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -73,6 +73,7 @@ impl Write<'_> {
         actor: &str,
     ) -> Result<CostsAppended> {
         let connection = self.connection();
+        seals::guard_facts(connection, Kind::Cost)?;
         let source = dictionary::source(connection, &facts.source)?;
         let mut known = of_source(connection, source)?;
         let first: i64 = connection.query_row(NEXT_COST, [], |row| row.get(0))?;
@@ -232,6 +233,8 @@ const MADE: &str = "SELECT i.entry, e.at, e.actor, s.name, i.file, i.format, i.l
 impl Snapshot<'_> {
     /// Every import of costs, in the order they were made.
     pub fn cost_imports_made(&self) -> Result<Vec<CostImportMade>> {
+        self.prove_kind(Kind::Cost)?;
+        self.prove_retractions()?;
         let mut statement = self.connection().prepare(MADE)?;
         let mut rows = statement.query([])?;
         let mut imports = Vec::new();

@@ -8,7 +8,7 @@ use crate::domain::timestamp::Timestamp;
 use crate::ledger::chain::{Kind, Signed};
 use crate::ledger::facts::Payloads;
 use crate::ledger::transaction::{Snapshot, Write};
-use crate::ledger::{Ledger, LedgerError, Result, chain, payload, stored, sums};
+use crate::ledger::{Ledger, LedgerError, Result, chain, payload, seals, stored, sums};
 use rusqlite::{Connection, Row};
 use std::collections::BTreeMap;
 
@@ -46,6 +46,7 @@ impl Write<'_> {
         actor: &str,
     ) -> Result<DepartmentsAppended> {
         let connection = self.connection();
+        seals::guard_facts(connection, Kind::Department)?;
         let known = self.registry()?;
         let mut outcome = DepartmentsAppended::default();
         let first: i64 = connection.query_row(NEXT, [], |row| row.get(0))?;

@@ -276,7 +276,8 @@ pub struct ImportMade {
 impl Snapshot<'_> {
     /// Every import, in the order they were made.
     pub fn imports_made(&self) -> Result<Vec<ImportMade>> {
-        self.prove_logs(&[Log::Imports])?;
+        self.prove_logs(&[Log::Imports, Log::Batches])?;
+        self.prove_logs(&Log::NAMES)?;
         self.prove_retractions()?;
         let mut statement = self.connection().prepare_cached(MADE)?;
         let mut made = |(row, entry): (ImportRow, i64)| {

@@ -13,6 +13,7 @@ pub(super) enum Log {
     Models,
     Tiers,
     Imports,
+    Batches,
     Overlaps,
     Quarantine,
     Outcomes,
@@ -22,12 +23,13 @@ impl Log {
     /// The names of everything but tags.
     pub(super) const NAMES: [Self; 3] = [Self::Sources, Self::Models, Self::Tiers];
 
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::TagSets,
         Self::Sources,
         Self::Models,
         Self::Tiers,
         Self::Imports,
+        Self::Batches,
         Self::Overlaps,
         Self::Quarantine,
         Self::Outcomes,
@@ -44,6 +46,7 @@ impl Log {
             Self::Overlaps => -7,
             Self::Quarantine => -8,
             Self::Outcomes => -9,
+            Self::Batches => -10,
         }
     }
 
@@ -55,6 +58,7 @@ impl Log {
             Self::Models => "names of models",
             Self::Tiers => "names of service tiers",
             Self::Imports => "imports",
+            Self::Batches => "batches of imports",
             Self::Overlaps => "notes of what files had in common",
             Self::Quarantine => "quarantined lines",
             Self::Outcomes => "decisions on quarantined lines",
@@ -72,6 +76,7 @@ impl Log {
                 "SELECT id, entry, source, file, format, options, digest, bytes, lines, header, blank, accepted, duplicates, \
                  quarantined, first_day, last_day FROM import WHERE id > ?1 ORDER BY id"
             }
+            Self::Batches => "SELECT id, import, posting_period, events, digest FROM batch WHERE id > ?1 ORDER BY id",
             Self::Overlaps => {
                 "SELECT import, earlier, events, lines FROM import_overlap WHERE import > ?1 ORDER BY import, earlier"
             }

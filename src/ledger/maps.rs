@@ -7,7 +7,7 @@ use crate::domain::timestamp::Timestamp;
 use crate::ledger::chain::{Kind, Signed};
 use crate::ledger::facts::Payloads;
 use crate::ledger::transaction::{Snapshot, Write};
-use crate::ledger::{Result, chain};
+use crate::ledger::{Result, chain, seals};
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 
@@ -20,6 +20,7 @@ impl Write<'_> {
     /// Keeps a map under a name; `false` where it is there alike already, and nothing is appended.
     pub fn keep_map(&self, name: &Name, map: &str, now: Timestamp, actor: &str) -> Result<bool> {
         let connection = self.connection();
+        seals::guard_facts(connection, Kind::Map)?;
         if in_force(connection)?.get(name.as_str()).is_some_and(|kept| kept == map) {
             return Ok(false);
         }

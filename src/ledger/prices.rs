@@ -9,7 +9,7 @@ use crate::domain::timestamp::Timestamp;
 use crate::ledger::chain::{Kind, Signed};
 use crate::ledger::facts::Payloads;
 use crate::ledger::transaction::{Snapshot, Write};
-use crate::ledger::{LedgerError, Result, aliases, chain, payload, stored, sums};
+use crate::ledger::{LedgerError, Result, aliases, chain, payload, seals, stored, sums};
 use crate::price::read::ListedPrice;
 use crate::price::{PriceKey, PriceRow, alias};
 use rusqlite::{Connection, Row};
@@ -53,6 +53,7 @@ impl Write<'_> {
     /// Appends the prices that are not there yet. Where one brings a new threshold, its model's sums are cut anew.
     pub fn append_prices(&self, prices: &[ListedPrice], now: Timestamp, actor: &str) -> Result<PricesAppended> {
         let connection = self.connection();
+        seals::guard_facts(connection, Kind::Price)?;
         let mut in_force: BTreeMap<(PriceKey, Timestamp), PriceRow> = BTreeMap::new();
         for (stored, _) in all(connection)? {
             in_force.insert((stored.row.key.clone(), stored.row.valid_from), stored.row);

@@ -7,7 +7,7 @@ use crate::domain::timestamp::Timestamp;
 use crate::ledger::chain::{Kind, Signed};
 use crate::ledger::facts::Payloads;
 use crate::ledger::transaction::{Snapshot, Write};
-use crate::ledger::{LedgerError, Result, chain, fits, payload, stored, sums};
+use crate::ledger::{LedgerError, Result, chain, fits, payload, seals, stored, sums};
 use rusqlite::{Connection, Row};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -53,6 +53,7 @@ impl Write<'_> {
 
     /// Every set of rules, as this transaction sees them, in the order of their import.
     pub fn rule_sets(&self) -> Result<Vec<StoredRuleSet>> {
+        seals::guard_facts(self.connection(), Kind::Rule)?;
         Ok(all(self.connection())?.into_iter().map(|(set, _)| set).collect())
     }
 }

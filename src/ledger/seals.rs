@@ -206,8 +206,16 @@ fn form(line: &UsageLine, names: &Dictionary) -> Result<Vec<u8>> {
 
 /// An error if the seals are not those that the newest entry holds. Whatever appends looks at this first, since it seals
 /// what it adds to: a change that nobody recorded must not be sealed along with it.
+///
+/// The settings are compared as well: the zone decides which day an event is of.
 pub(super) fn guard(connection: &Connection) -> Result<()> {
-    if chain::state(connection)? == Some(root(&all(connection)?)) { Ok(()) } else { Err(altered()) }
+    let seals = all(connection)?;
+    if chain::state(connection)? != Some(root(&seals)) {
+        return Err(altered());
+    }
+    let settings = facts(connection, Kind::Genesis)?;
+    let same = settings.as_ref() == seals.get(&(What::Facts(Kind::Genesis).code(), 0));
+    if same { Ok(()) } else { Err(changed("settings")) }
 }
 
 fn altered() -> LedgerError {

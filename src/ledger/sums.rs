@@ -202,7 +202,7 @@ fn each_line<E: From<LedgerError>>(
     );
     let sums = format!(
         "SELECT {place}, events, active, first_at, last_at, input, cache_read, cache_write, cache_write_1h, output, \
-         reasoning, request FROM {table} {spans}"
+         reasoning, request, posting_period FROM {table} {spans}"
     );
     let rare = format!("SELECT {place}, meter, quantity FROM {table}_meter {spans}, meter");
     let mut sums = prepared(connection, &sums)?;
@@ -256,6 +256,9 @@ impl Lines<'_> {
             }
         };
         self.span = Some((number, day, priced_at));
+        if row.get::<_, i64>(17)? != day.month().code() {
+            return Err(LedgerError::Corrupt(format!("sums of {day} are posted to another month than their own")));
+        }
         let band =
             Band::from_code(band).ok_or_else(|| LedgerError::Corrupt("a prompt band is out of range".to_owned()))?;
         let mut line = UsageLine {

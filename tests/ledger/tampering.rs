@@ -301,3 +301,59 @@ fn lists_that_nobody_wrote_are_not_believed() -> Outcome {
     copy.run(&["import", "new.csv"])?.ends(7)?.says("the imports were changed")?;
     Ok(())
 }
+
+#[test]
+fn what_is_changed_only_while_something_is_appended_is_not_believed() -> Outcome {
+    let desk = furnished()?;
+    desk.write("new.csv", format!("{}\nn1,2026-10-09T10:00:00Z,m,Legal,5,5\n", super::HEADER))?;
+    desk.write("again.csv", super::usage(0, 4))?;
+    desk.write("more.csv", "model,meter,currency,price,valid_from\nnew,input,USD,5,2026-01-01\n")?;
+    desk.write("x.csv", "alias,provider,model,valid_from\nnew,,m,2026-01-01\n")?;
+    let cases: [(&str, &[&str]); 8] = [
+        ("UPDATE ledger SET time_zone = 'Asia/Tokyo'", &["import", "new.csv"]),
+        ("UPDATE ledger SET book = 'other'", &["prices", "import", "more.csv"]),
+        // They look as if they were there already.
+        (
+            "INSERT INTO price SELECT 99, entry, 1, book, provider, 'new', tier, meter, 0, currency, 5000000000, valid_from FROM price WHERE id = 1",
+            &["prices", "import", "more.csv"],
+        ),
+        (
+            "INSERT INTO model_alias SELECT 99, entry, 1, '', 'new', 'm', min(valid_from) FROM model_alias",
+            &["aliases", "import", "x.csv"],
+        ),
+        ("UPDATE rule SET name = name || 'x'", &["rules", "end", "--from", "2026-11-01"]),
+        ("UPDATE batch SET import = 2 WHERE import = 1", &["import", "again.csv"]),
+        (
+            "UPDATE usage_daily SET posting_period = 202611",
+            &["report", "chargeback", "--period", "2026-10-01..2026-10-05"],
+        ),
+        ("UPDATE usage_monthly SET posting_period = 202611", &["import", "new.csv"]),
+    ];
+    for (change, command) in cases {
+        let copy = tampered(&desk, change)?;
+        for name in ["new.csv", "again.csv", "more.csv", "x.csv"] {
+            copy.write(name, desk.read(name)?)?;
+        }
+        let (head, ran) = (copy.head()?, copy.run(command)?);
+        assert!(ran.code == Some(7) && !ran.out.contains("accepted"), "{change}: {ran:?}");
+        assert_eq!(copy.head()?, head, "{change}");
+    }
+    Ok(())
+}
+
+#[test]
+fn events_that_were_moved_to_another_import_are_not_left_behind() -> Outcome {
+    let desk = furnished()?;
+    let entry = desk.count("SELECT min(entry) FROM import")?.to_string();
+    for change in [
+        "UPDATE batch SET import = 2 WHERE import = 1",
+        "UPDATE usage_event SET batch = 77 WHERE key = (SELECT min(key) FROM usage_event)",
+        "UPDATE usage_event SET batch = (SELECT max(id) FROM batch) WHERE key = (SELECT min(key) FROM usage_event)",
+    ] {
+        let copy = tampered(&desk, change)?;
+        let ran = copy.run(&["imports", "retract", &entry, "--reason", "a test"])?;
+        assert!(ran.code == Some(7) && ran.out.is_empty(), "{change}: {ran:?}");
+        assert_eq!(copy.head()?, desk.head()?, "{change}");
+    }
+    Ok(())
+}

@@ -2,9 +2,10 @@
 
 use super::Appender;
 use crate::domain::calendar::Day;
-use crate::ledger::Result;
+use crate::ledger::logs::Log;
 use crate::ledger::payload::{BatchSeal, Overlap};
 use crate::ledger::revision::History;
+use crate::ledger::{Result, seals};
 use rusqlite::OptionalExtension;
 use std::collections::BTreeMap;
 
@@ -49,6 +50,9 @@ impl Appended {
 impl Appender<'_> {
     /// Says which imports had brought what was there already.
     pub(super) fn note_overlaps(&mut self) -> Result<()> {
+        if !self.repeated.is_empty() {
+            seals::guard_logs(self.connection, &[Log::Batches])?;
+        }
         let mut statement = self.connection.prepare(IMPORT_OF)?;
         for (batch, events) in &self.repeated {
             // What the file itself has twice is no overlap: its import has no row yet.

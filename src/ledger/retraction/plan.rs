@@ -105,6 +105,8 @@ pub struct DayPlan {
     pub(super) sums: Vec<UsageLine>,
     events: u64,
     revisions: u64,
+    /// Rows of the batches that are taken back, whether or not they count.
+    own: u64,
     /// Events that are taken back one by one: each with its batch and its id.
     singles: Vec<(EventKey, i64, String)>,
 }
@@ -205,8 +207,9 @@ impl Snapshot<'_> {
         let later = before.grown().after_states(|key, batch| named.has(key, batch))?;
         let after = Live::of_day(connection, named.and(&[], &later), day)?;
         let (mut with, mut rest) = (Tally::new(), Tally::new());
-        let (mut events, mut revisions, mut singles) = (0, 0, Vec::new());
+        let (mut events, mut revisions, mut own, mut singles) = (0, 0, 0, Vec::new());
         self.events(classes, first, last, Columns::All, |event| {
+            own += u64::from(taking.batches.contains(&event.batch));
             before.tally(classes, event, &mut with)?;
             after.tally(classes, event, &mut rest)?;
             if before.has(event) && !after.has(event) {
@@ -222,16 +225,21 @@ impl Snapshot<'_> {
             Ok(())
         })?;
         if events + revisions == 0 {
-            return Ok(DayPlan { day, sums: Vec::new(), events, revisions, singles });
+            return Ok(DayPlan { day, sums: Vec::new(), events, revisions, own, singles });
         }
         let start = self.ledger().settings().calendar.start_of(day);
         let [with, sums] = [with, rest].map(|tally| recount::lines_of_day(tally, classes, day, start));
         recount::guard_day(connection, self.ledger(), day, &with?)?;
-        Ok(DayPlan { day, sums: sums?, events, revisions, singles })
+        Ok(DayPlan { day, sums: sums?, events, revisions, own, singles })
     }
 
     /// The whole of a retraction, with what its days change.
     pub fn retraction(&self, taking: Taking, days: Vec<DayPlan>) -> Result<Plan> {
+        // What was moved to another import would stay, and come in again with the file.
+        if taking.all && Ok(sum(&days, |day| day.own)) != u64::try_from(taking.made.row.accepted) {
+            let what = format!("the events of {} are not as many as its entry records", taking.made.row.file);
+            return Err(LedgerError::Corrupt(what));
+        }
         let changed: Vec<DayPlan> = days.into_iter().filter(|day| day.events + day.revisions > 0).collect();
         let (events, revisions) = (sum(&changed, |day| day.events), sum(&changed, |day| day.revisions));
         let singles: Vec<&(EventKey, i64, String)> = changed.iter().flat_map(|day| &day.singles).collect();
