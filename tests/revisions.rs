@@ -440,3 +440,27 @@ fn an_older_state_is_told_and_one_that_is_neither_is_refused() -> Outcome {
     desk.run(&["verify"])?.ends(0)?.says("verified: 4 entries, 2 batches, 2 events and 1 revision\n")?;
     Ok(())
 }
+
+#[test]
+fn a_state_is_not_compared_with_an_event_that_nobody_imported() -> Outcome {
+    let desk = Desk::new()?;
+    let bucket = |output: u32| {
+        let result = format!(
+            r#"{{"object":"organization.usage.completions.result","input_tokens":1000,"output_tokens":{output},"num_model_requests":5,"model":"m","batch":false}}"#
+        );
+        format!("{{\"object\":\"bucket\",\"start_time\":1791158400,\"end_time\":1791162000,\"results\":[{result}]}}\n")
+    };
+    desk.write("one.jsonl", bucket(1_000))?;
+    desk.write("two.jsonl", bucket(1_500))?;
+    desk.run(&["import", "one.jsonl"])?.ends(0)?;
+    // Less, so that too much would be added; more, so that what was added would be an older state.
+    for output in [1, 2_000] {
+        let copy = crate::ledger::tampering::tampered(&desk, &format!("UPDATE usage_event SET output = {output}"))?;
+        copy.write("two.jsonl", desk.read("two.jsonl")?)?;
+        copy.run(&["import", "two.jsonl"])?.ends(7)?.says("are not those that its sums were made of")?;
+        assert_eq!(copy.head()?, desk.head()?);
+    }
+    desk.run(&["import", "two.jsonl"])?.ends(0)?;
+    assert_eq!(desk.count("SELECT output FROM usage_daily")?, 1_500);
+    Ok(())
+}

@@ -101,6 +101,8 @@ pub struct Appender<'w> {
     grown: BTreeMap<Day, BTreeSet<i64>>,
     /// What those have grown by.
     grown_by: Vec<UsageLine>,
+    /// The days of events that were compared with another state of theirs.
+    compared: BTreeSet<Day>,
     /// The older states that this file has of records, by the keys of these.
     older: FxHashMap<EventKey, Quantities>,
     /// For each earlier batch, how many events of this file it already had.
@@ -177,6 +179,7 @@ impl<'w> Appender<'w> {
             outcome: Appended::default(),
             conflicts: Vec::new(),
             grown: BTreeMap::new(),
+            compared: BTreeSet::new(),
             grown_by: Vec::new(),
             older: FxHashMap::default(),
             repeated: FxHashMap::default(),
@@ -287,6 +290,7 @@ impl<'w> Appender<'w> {
         let mut monthly = Adder::new(self.connection, Grain::Month)?;
         lines.iter().flatten().try_for_each(|line| monthly.add(line))?;
         recount::renew(self.connection, (self.ledger, watch), &self.grown, &self.grown_by)?;
+        recount::guard_events(self.connection, (self.ledger, watch), &self.compared)?;
         seals::seal_months(self.connection, self.ledger, &changed)?;
         self.outcome.resolved.sort_unstable();
         if self.conflicts.is_empty() { Ok(self.outcome) } else { Err(LedgerError::Conflicts(self.conflicts)) }
@@ -461,6 +465,7 @@ impl<'w> Appender<'w> {
             *self.repeated.entry(self.stored.batch_met()).or_default() += 1;
             return Ok(Placed::Duplicate);
         }
+        self.compared.insert(key.day());
         self.differing(batch_id, batch, row, class, key)
     }
 
