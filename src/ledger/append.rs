@@ -20,6 +20,7 @@ use crate::domain::meter::Meter;
 use crate::domain::quantities::{Quantities, QuantityOverflow};
 use crate::domain::usage::UsageLine;
 use crate::ledger::adder::Adder;
+use crate::ledger::chain::Kind;
 use crate::ledger::conflict::{AtKey, Conflict, Stored, Why};
 use crate::ledger::days::Days;
 use crate::ledger::dictionary::{self, Numbers};
@@ -147,6 +148,8 @@ impl<'w> Appender<'w> {
         let connection = write.connection();
         write.leave_out_checks(true)?;
         let source = dictionary::source(connection, source_name)?;
+        // They cut the sums into bands.
+        seals::guard_facts(connection, Kind::Price)?;
         let thresholds = crate::ledger::prices::thresholds(connection)?;
         let retracted = write.ledger().retracted()?;
         Ok(Self {

@@ -309,7 +309,8 @@ fn what_is_changed_only_while_something_is_appended_is_not_believed() -> Outcome
     desk.write("again.csv", super::usage(0, 4))?;
     desk.write("more.csv", "model,meter,currency,price,valid_from\nnew,input,USD,5,2026-01-01\n")?;
     desk.write("x.csv", "alias,provider,model,valid_from\nnew,,m,2026-01-01\n")?;
-    let cases: [(&str, &[&str]); 8] = [
+    let cases: [(&str, &[&str]); 9] = [
+        ("UPDATE price SET prompt_above = 10 WHERE id = 1", &["import", "new.csv"]),
         ("UPDATE ledger SET time_zone = 'Asia/Tokyo'", &["import", "new.csv"]),
         ("UPDATE ledger SET book = 'other'", &["prices", "import", "more.csv"]),
         // They look as if they were there already.

@@ -208,9 +208,9 @@ mod tests {
         let settings = Settings::new(Currency::USD, Calendar::UTC, Name::new("contract")?);
         let ledger = Ledger::create(&folder.path().join("l.db"), &settings, now, "test")?;
         let write = ledger.write(|| {})?;
-        let price = "INSERT INTO price (entry, line, book, provider, model, tier, meter, prompt_above, currency, rate, \
-                     valid_from) VALUES (1, 1, 'contract', '', 'm', 'standard', 0, 100, 'USD', 1, 0)";
-        write.connection().execute(price, [])?;
+        let list = b"model,meter,currency,price,valid_from,prompt_above\nm,input,USD,1,2026-01-01,100\n";
+        let prices = crate::price::read::price_list(list, &Name::new("contract")?, Calendar::UTC);
+        write.append_prices(&prices.map_err(|problems| format!("{problems:?}"))?, now, "test")?;
         for batches in imports {
             let mut appender = Appender::new(&write, "default")?;
             let mut summariser = appender.summariser();
