@@ -3,8 +3,8 @@
 //! A day is work for one thread, which has a reader, prices and an accumulator of its own. Which thread takes which day
 //! depends on chance, so an accumulator may depend on what it got and not on the order.
 //!
-//! Each day's sums are compared with the day's seal, and its events with its sums; the seals of the days, at the end, with
-//! those of their months.
+//! A thread that reads a day compares its sums, or its events, with the day's seal. At the end the seals of all days are
+//! compared with the seals of their months.
 
 use crate::aggregate::attributed::Attribution;
 use crate::aggregate::from_events::{self, Threads};

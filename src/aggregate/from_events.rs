@@ -24,7 +24,8 @@ pub enum Threads {
     All,
 }
 
-/// The usage of a day's events of some models, in the order of its keys. Whoever asks compares it with the day's sums.
+/// The usage of a day's events of some models, in the order of its keys. The caller must compare it with the
+/// day's sums.
 pub fn of_day(
     snapshot: &Snapshot<'_>,
     day: Day,

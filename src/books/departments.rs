@@ -135,7 +135,9 @@ impl Books {
 
     /// The first bucket of an import whose usage another one of the ledger holds, over a longer or shorter span.
     fn overlapping(&self, context: &Context) -> Result<Option<(String, String)>, LedgerError> {
-        let met = context.constants.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut met = context.constants.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        // Threads met them in any order, and the same file is told the same.
+        met.sort_unstable();
         let others = met.iter().flat_map(|id| buckets::overlapping(id));
         let dated = others.map(|(other, start)| (other, context.calendar.day_of(start)));
         let Some(other) = self.ledger.first_that_counts(&context.source, self.key_hash, dated)? else {

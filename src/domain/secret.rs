@@ -301,6 +301,10 @@ mod tests {
             assert_eq!(find(&text), Some(before.len()..before.len() + secret.len()), "{text}");
             assert_eq!(redacted(&text), format!("{before}{REDACTED}{after}"));
         }
+        for code in 0..=255_u8 {
+            let [upper, lower] = [format!("a%{code:02X}{secret}"), format!("a%{code:02x}{secret}")];
+            assert!(looks_secret(&upper) && looks_secret(&lower), "{upper}");
+        }
         for before in ["batch-", "key_", "a-b-"] {
             assert!(looks_secret(&format!("{before}{secret}")), "{before}");
         }

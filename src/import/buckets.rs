@@ -95,6 +95,28 @@ mod tests {
     }
 
     #[test]
+    fn of_two_that_overlap_each_finds_the_other() {
+        let spelled = [Spelling::Seconds, Spelling::Rfc3339];
+        for (spelling, behind) in spelled.into_iter().flat_map(|spelling| ["", "|model=m"].map(|end| (spelling, end))) {
+            // Three days, and all of their hours.
+            let first = 1_791_158_400_000_000_000;
+            let spans =
+                (0..3).map(|day| (first + day * DAY, DAY)).chain((0..72).map(|hour| (first + hour * HOUR, HOUR)));
+            let spans: Vec<(i64, i64)> = spans.collect();
+            let id = |(from, width): (i64, i64)| {
+                let before = "vendor-usage/completions";
+                let key = Key { before, from: Timestamp::from_nanos(from)?, width, behind, spelling };
+                key.over(from, width).map(|(id, _)| id)
+            };
+            for (one, other) in spans.iter().flat_map(|one| spans.iter().map(move |other| (*one, *other))) {
+                let overlap = one != other && one.0 < other.0 + other.1 && other.0 < one.0 + one.1;
+                let (one, other) = (id(one).unwrap_or_default(), id(other).unwrap_or_default());
+                assert_eq!(ids(&one).contains(&other), overlap, "{one} {other}");
+            }
+        }
+    }
+
+    #[test]
     fn what_is_no_bucket_has_none() {
         for id in
             ["", "e", "k|from=1|to=2", "k|from=x|to=y", "k|from=1791162000", "k|from=1791165600|to=1791162000|a=b"]

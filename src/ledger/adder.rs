@@ -1,4 +1,4 @@
-//! Adding to sums: what an import brings, and what is made anew. The seals of days go with the sums of days.
+//! Adds to the sums by day and by month. When a sum by day changes, the seal of its day changes in the same step.
 
 use crate::domain::calendar::Day;
 use crate::domain::quantities::{Quantities, QuantityOverflow};
@@ -75,8 +75,8 @@ impl<'w> Adder<'w> {
         })
     }
 
-    /// Adds lines in the order of their keys, to a span that has none yet: without a look for what is there, and many to a
-    /// statement.
+    /// Adds lines to a span that has none yet. The lines are in the order of their keys. Nothing is looked up, and one statement
+    /// inserts many lines.
     pub(super) fn add_to_none(&mut self, lines: &[UsageLine]) -> Result<()> {
         let chunks = lines.chunks_exact(LINES);
         let rest = chunks.remainder();
@@ -168,7 +168,7 @@ impl<'w> Adder<'w> {
         }
     }
 
-    /// Takes lines of days out of the seals: whoever removes their rows says so here.
+    /// Takes lines out of the seals of their days. The caller removes the rows.
     pub(super) fn forget(&mut self, lines: &[UsageLine]) {
         for line in lines {
             let gone = self.hasher.line(line);

@@ -2,8 +2,8 @@
 //!
 //! A day may have tens of thousands of sums, and an import of a few events touches a few. A sum of hashes is kept
 //! without a look at the others: what a row was is taken from it, what the row became is added. So a row that was
-//! changed, added or removed by anyone else leaves a difference, however much is appended later. The seal of the month
-//! covers those of its days.
+//! changed, added or removed by anyone else leaves a difference, however much is appended later. The
+//! seals of a month's days have a seal themselves.
 
 use crate::domain::calendar::Day;
 use crate::domain::meter::Meter;
@@ -13,7 +13,7 @@ use crate::ledger::{LedgerError, Result, leb128, sums};
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 
-/// So many numbers of 64 bits: whoever looks for other rows with the same sum has 512 bits to meet.
+/// The numbers of a seal, 64 bits each. Other rows with the same sum must agree in all 512 bits.
 const LANES: usize = 8;
 /// The bytes of a seal.
 const BYTES: usize = LANES * 8;

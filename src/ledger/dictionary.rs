@@ -30,7 +30,8 @@ impl Snapshot<'_> {
         all(self.connection())
     }
 
-    /// Every name of the ledger, but of the tag sets only those of payers: the seals of months hold these by name.
+    /// Every name of the ledger, except tag sets that are no payer's. The payers are not proved here, since the seals of months
+    /// hold their names.
     pub fn dictionary_of_payers(&self) -> Result<Dictionary> {
         self.prove_logs(&Log::NAMES)?;
         of_payers(self.connection())

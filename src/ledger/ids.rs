@@ -1,8 +1,8 @@
 //! The ids of the whole ledger, by their hashes: an id is unique for its source, whatever its day.
 //!
 //! Events are keyed by day, so an id on another day has another key. The table `id_bucket` has the hash and the day of
-//! each event. Its rows are buckets of hashes: sorted lists, which take about five bytes an id. What small imports bring
-//! waits in `id_run`, a list an import, until there are many. Both tables are derived from the events. An equal hash is
+//! each event. Its rows are buckets of hashes: sorted lists, which take about five bytes an id. The ids of small
+//! imports wait in `id_run`, in a few lists, until there are many. Both tables are derived from the events. An equal hash is
 //! only a suspicion, so the ids are compared.
 //!
 //! A revision has the id and day of its record. It has no place of its own here.

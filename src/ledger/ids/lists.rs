@@ -166,7 +166,7 @@ impl<'w> IdLists<'w> {
         Ok(suspects)
     }
 
-    /// Writes new ids and those of all runs to their buckets.
+    /// Writes the new ids to their buckets, and also all ids that wait in runs.
     fn write_buckets(&mut self, waiting: Vec<Run>, watch: &Watch) -> Result<Vec<Suspect>> {
         let folder = self.folder.clone();
         let io = |error| LedgerError::Io { path: folder.clone(), error };
