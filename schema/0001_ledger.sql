@@ -109,6 +109,18 @@ CREATE TABLE batch (
 
 CREATE INDEX batch_by_import ON batch (import);
 
+-- The days of a batch: how many of its events stand under each, and the digest over these. Its own digest is over them.
+CREATE TABLE batch_day (
+    batch  INTEGER NOT NULL REFERENCES batch (id),
+    day    INTEGER NOT NULL,
+    events INTEGER NOT NULL CHECK (events >= 1),
+    digest BLOB    NOT NULL CHECK (length(digest) = 32),
+    PRIMARY KEY (batch, day)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER batch_day_refuses_update BEFORE UPDATE ON batch_day BEGIN SELECT RAISE(ABORT, 'batch_day is append-only'); END;
+CREATE TRIGGER batch_day_refuses_delete BEFORE DELETE ON batch_day BEGIN SELECT RAISE(ABORT, 'batch_day is append-only'); END;
+
 -- What many events have in common: who issued them, who used what, at which tier.
 -- kind: 0 usage, 1 correction, 2 revision of a record that grew.
 -- prompt: 0 one request, whose size is the sum of its prompt meters; 1 several requests, each at most that sum.

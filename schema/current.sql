@@ -6,6 +6,14 @@ CREATE TABLE batch (
     digest         BLOB    NOT NULL CHECK (length(digest) = 32)
 ) STRICT;
 
+CREATE TABLE batch_day (
+    batch  INTEGER NOT NULL REFERENCES batch (id),
+    day    INTEGER NOT NULL,
+    events INTEGER NOT NULL CHECK (events >= 1),
+    digest BLOB    NOT NULL CHECK (length(digest) = 32),
+    PRIMARY KEY (batch, day)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE column_map (
     id    INTEGER PRIMARY KEY,
     entry INTEGER NOT NULL UNIQUE REFERENCES entry (seq),
@@ -445,6 +453,10 @@ JOIN source s ON s.id = d.source
 JOIN model m ON m.id = d.model
 JOIN service_tier t ON t.id = d.tier
 JOIN tag_set g ON g.id = d.tag_set;
+
+CREATE TRIGGER batch_day_refuses_delete BEFORE DELETE ON batch_day BEGIN SELECT RAISE(ABORT, 'batch_day is append-only'); END;
+
+CREATE TRIGGER batch_day_refuses_update BEFORE UPDATE ON batch_day BEGIN SELECT RAISE(ABORT, 'batch_day is append-only'); END;
 
 CREATE TRIGGER batch_refuses_delete BEFORE DELETE ON batch BEGIN SELECT RAISE(ABORT, 'batch is append-only'); END;
 

@@ -6,8 +6,8 @@ use crate::books::{self, EVENTS};
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use std::sync::Arc;
-use tokenbook::aggregate::from_events::Threads;
-use tokenbook::aggregate::{AggregateError, PriceChanges, from_daily, from_events};
+use tokenbook::aggregate::from_events::Reading;
+use tokenbook::aggregate::{AggregateError, Events, PriceChanges, from_daily, from_events};
 use tokenbook::books::Silent;
 use tokenbook::books::reports::Request;
 use tokenbook::ledger::connection::{Access, Ledger};
@@ -37,18 +37,18 @@ fn measure(bencher: Bencher<'_, '_>, from: From) {
     let ledger = books::ready(Ledger::open(&folder.path().join("ledger.db"), Access::Read));
     let snapshot = books::ready(ledger.snapshot());
     let changes = PriceChanges::new(statement.books.values().collect(), &statement.names);
-    let classes = || snapshot.classes().map(Arc::new);
+    let events = || Events::of(&snapshot, statement.period).map(Arc::new);
     bencher.counter(ItemsCount::new(EVENTS)).bench_local(|| {
         let mut lines = Vec::new();
         for day in statement.period.days() {
             match from {
-                From::Daily => books::ready(from_daily::of_day(&snapshot, day, &changes, classes, |line| {
+                From::Daily => books::ready(from_daily::of_day(&snapshot, day, &changes, events, |line| {
                     lines.push(line);
                     Ok::<_, AggregateError>(())
                 })),
                 From::Events => {
-                    let classes = books::ready(classes());
-                    let day = from_events::of_day(&snapshot, day, &changes, &classes, Threads::All, |_| true);
+                    let Events { classes, .. } = &*books::ready(events());
+                    let day = from_events::of_day(&snapshot, day, &changes, classes, Reading::ByAll, |_| true);
                     lines.extend(books::ready(day));
                 }
             }

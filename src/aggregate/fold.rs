@@ -7,15 +7,14 @@
 //! compared with the seals of their months.
 
 use crate::aggregate::attributed::Attribution;
-use crate::aggregate::from_events::{self, Threads};
+use crate::aggregate::from_events::{self, Reading};
 use crate::aggregate::rated::LineRater;
-use crate::aggregate::{AggregateError, PriceChanges, from_daily};
+use crate::aggregate::{AggregateError, Events, PriceChanges, from_daily};
 use crate::attribute::Rules;
 use crate::domain::calendar::Day;
 use crate::domain::period::Period;
 use crate::domain::usage::{Dictionary, UsageLine};
 use crate::ledger::LedgerError;
-use crate::ledger::class::Classes;
 use crate::ledger::transaction::Snapshot;
 use crate::ledger::watch::Stage;
 use crate::price::Book;
@@ -82,21 +81,22 @@ pub fn fold<T: Send, E: From<LedgerError> + From<AggregateError> + Send>(
 struct Work<'a> {
     rating: &'a Rating<'a>,
     basis: Basis,
+    period: Period,
     days: Vec<Day>,
     next: AtomicUsize,
-    /// Which threads read a day's events: all, where there are fewer days than threads.
-    threads: Threads,
+    /// How a day's events are read where their sums are compared: by all threads, where there are fewer days than those.
+    reading: Reading<'static>,
     /// Read when events are.
-    classes: Mutex<Option<Arc<Classes>>>,
+    events: Mutex<Option<Arc<Events>>>,
     is_counting: AtomicBool,
 }
 
 impl<'a> Work<'a> {
     fn new(rating: &'a Rating<'a>, basis: Basis, period: Period) -> Self {
         let days: Vec<Day> = period.days().collect();
-        let threads = if days.len() < rayon::current_num_threads() { Threads::All } else { Threads::One };
-        let (classes, is_counting) = (Mutex::new(None), AtomicBool::new(false));
-        Self { rating, basis, days, next: AtomicUsize::new(0), threads, classes, is_counting }
+        let reading = if days.len() < rayon::current_num_threads() { Reading::ByAll } else { Reading::ByOne };
+        let (events, is_counting) = (Mutex::new(None), AtomicBool::new(false));
+        Self { rating, basis, period, days, next: AtomicUsize::new(0), reading, events, is_counting }
     }
 
     fn is_over(&self) -> bool {
@@ -132,17 +132,21 @@ impl<'a> Work<'a> {
         mut each: impl FnMut(RatedLine, &Dictionary) -> Result<(), E>,
     ) -> Result<(), E> {
         let changes = &self.rating.changes;
-        let classes = || self.classes(snapshot);
         let mut events = 0_i64;
         let rate = |line: UsageLine| {
             events = events.saturating_add(line.events);
             rater.rated(line).map_or(Ok(()), |line| attribution.give(line, &mut each))
         };
         match self.basis {
-            Basis::Sums => from_daily::of_day(snapshot, day, changes, classes, rate)?,
+            Basis::Sums => from_daily::of_day(snapshot, day, changes, || self.events(snapshot), rate)?,
             Basis::Events => {
-                let lines = from_events::of_day(snapshot, day, changes, &*classes()?, self.threads, |_| true)?;
-                let start = snapshot.ledger().settings().calendar.start_of(day);
+                let calendar = snapshot.ledger().settings().calendar;
+                let start = calendar.start_of(day);
+                let end = day.next().map_or(start, |next| calendar.start_of(next));
+                let Events { classes, sealed } = &*self.events(snapshot)?;
+                // Where a price changes, sums do not tell what was used before it.
+                let reading = if changes.any_within(start, end) { Reading::Proved(sealed) } else { self.reading };
+                let lines = from_events::of_day(snapshot, day, changes, classes, reading, |_| true)?;
                 let whole = from_events::of_whole_day(&lines, start).map_err(AggregateError::from)?;
                 snapshot.prove_sums_of_day(day, &whole)?;
                 lines.into_iter().try_for_each(rate)?;
@@ -153,18 +157,19 @@ impl<'a> Work<'a> {
                 snapshot.watch().begin(Stage::Unpriced, Some(0));
             }
             snapshot.watch().expect(u64::try_from(events).unwrap_or(0));
-            for line in rater.counted(snapshot, day, changes, &*classes()?, self.threads)? {
+            let Events { classes, sealed } = &*self.events(snapshot)?;
+            for line in rater.counted(snapshot, day, changes, (classes, Reading::Proved(sealed)))? {
                 attribution.give(line, &mut each)?;
             }
         }
         attribution.divide_shared(each)
     }
 
-    fn classes(&self, snapshot: &Snapshot<'_>) -> Result<Arc<Classes>, LedgerError> {
-        let mut classes = self.classes.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*classes {
+    fn events(&self, snapshot: &Snapshot<'_>) -> Result<Arc<Events>, LedgerError> {
+        let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*events {
             Some(known) => Ok(Arc::clone(known)),
-            None => Ok(Arc::clone(classes.insert(Arc::new(snapshot.classes()?)))),
+            None => Ok(Arc::clone(events.insert(Arc::new(Events::of(snapshot, self.period)?)))),
         }
     }
 }

@@ -1,11 +1,10 @@
 //! Usage from the daily sums. Where a price changes inside a day, that day's events of that model are read instead.
 
-use crate::aggregate::from_events::{self, Threads};
-use crate::aggregate::{AggregateError, DayChanges, PriceChanges};
+use crate::aggregate::from_events::{self, Reading};
+use crate::aggregate::{AggregateError, DayChanges, Events, PriceChanges};
 use crate::domain::calendar::Day;
 use crate::domain::usage::UsageLine;
 use crate::ledger::LedgerError;
-use crate::ledger::class::Classes;
 use crate::ledger::transaction::Snapshot;
 use std::sync::Arc;
 
@@ -14,7 +13,7 @@ pub fn of_day<E: From<LedgerError> + From<AggregateError>>(
     snapshot: &Snapshot<'_>,
     day: Day,
     changes: &PriceChanges<'_>,
-    classes: impl FnOnce() -> Result<Arc<Classes>, LedgerError>,
+    events: impl FnOnce() -> Result<Arc<Events>, LedgerError>,
     mut each: impl FnMut(UsageLine) -> Result<(), E>,
 ) -> Result<(), E> {
     let calendar = snapshot.ledger().settings().calendar;
@@ -35,7 +34,8 @@ pub fn of_day<E: From<LedgerError> + From<AggregateError>>(
         return Ok(());
     }
     let of_changed = |model| inside.contains_key(&model);
-    let lines = from_events::of_day(snapshot, day, changes, &*classes()?, Threads::One, of_changed)?;
+    let Events { classes, sealed } = &*events()?;
+    let lines = from_events::of_day(snapshot, day, changes, classes, Reading::Proved(sealed), of_changed)?;
     changed.sort_unstable_by_key(|line| line.key);
     if *from_events::of_whole_day(&lines, start).map_err(AggregateError::from)? != changed[..] {
         return Err(LedgerError::events_of_other_sums(day).into());

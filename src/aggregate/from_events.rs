@@ -6,8 +6,10 @@ use crate::domain::key::EventKey;
 use crate::domain::quantities::QuantityOverflow;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::usage::{Tally, UsageKey, UsageLine, UsageSums};
+use crate::ledger::LedgerError;
+use crate::ledger::batch_days::Sealed;
 use crate::ledger::class::Classes;
-use crate::ledger::scan::Columns;
+use crate::ledger::scan::{Columns, StoredEvent};
 use crate::ledger::transaction::Snapshot;
 use rayon::prelude::*;
 use std::borrow::Cow;
@@ -15,26 +17,27 @@ use std::borrow::Cow;
 /// Parts each half of a day's keys is split into, so that a period of few days has work for every thread.
 const PARTS_OF_DAY: i64 = 4;
 
-/// Which threads read a day's events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Threads {
-    /// The one that asks, on its own reader.
-    One,
-    /// All of them, each a part, on readers of their own.
-    All,
+/// How a day's events are read.
+#[derive(Debug, Clone, Copy)]
+pub enum Reading<'a> {
+    /// As they stand, by the thread that asks, on its own reader. The caller must compare their sums with the day's.
+    ByOne,
+    /// The same by all threads, each a part, on readers of their own.
+    ByAll,
+    /// By the thread that asks, event by event as the chain records them: where more matters than their sums.
+    Proved(&'a Sealed),
 }
 
-/// The usage of a day's events of some models, in the order of its keys. The caller must compare it with the
-/// day's sums.
+/// The usage of a day's events of some models, in the order of its keys.
 pub fn of_day(
     snapshot: &Snapshot<'_>,
     day: Day,
     changes: &PriceChanges<'_>,
     classes: &Classes,
-    threads: Threads,
+    reading: Reading<'_>,
     of_models: impl Fn(i64) -> bool + Sync + Send,
 ) -> Result<Vec<UsageLine>, AggregateError> {
-    let parts = visit(snapshot, day, threads, UsageSums::new, |sums: &mut UsageSums, part, reader| {
+    let parts = visit(snapshot, day, reading, UsageSums::new, |sums: &mut UsageSums, part, reader| {
         add_part(reader, part, classes, changes, &of_models, sums)
     })?;
     let mut total = UsageSums::new();
@@ -58,44 +61,59 @@ pub(super) fn of_whole_day(lines: &[UsageLine], start: Timestamp) -> Result<Cow<
 
 /// The part of a day's keys between two.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Part {
+pub(super) struct Part<'a> {
     pub(super) day: Day,
-    pub(super) first: EventKey,
-    pub(super) last: EventKey,
+    first: EventKey,
+    last: EventKey,
+    /// What proves them, where that is asked for: then they are the whole day.
+    sealed: Option<&'a Sealed>,
+}
+
+impl Part<'_> {
+    /// Hands over what amounts depend on of its events.
+    pub(super) fn events<'c>(
+        self,
+        reader: &Snapshot<'_>,
+        classes: &'c Classes,
+        each: impl FnMut(&StoredEvent<'c>) -> Result<(), LedgerError>,
+    ) -> Result<(), LedgerError> {
+        match self.sealed {
+            Some(sealed) => reader.sealed_events(classes, self.day, sealed, each),
+            None => reader.events(classes, self.first, self.last, Columns::Usage, each),
+        }
+    }
 }
 
 /// Runs over the events of a day, each part with a reader and an accumulator of its own.
 pub(super) fn visit<T: Send>(
     snapshot: &Snapshot<'_>,
     day: Day,
-    threads: Threads,
+    reading: Reading<'_>,
     start: impl Fn() -> T + Sync + Send,
-    each: impl Fn(&mut T, Part, &Snapshot<'_>) -> Result<(), AggregateError> + Sync + Send,
+    each: impl Fn(&mut T, Part<'_>, &Snapshot<'_>) -> Result<(), AggregateError> + Sync + Send,
 ) -> Result<Vec<T>, AggregateError> {
-    let run = |part: Part, snapshot: &Snapshot<'_>| {
+    let run = |part: Part<'_>, snapshot: &Snapshot<'_>| {
         let mut accumulator = start();
         each(&mut accumulator, part, snapshot)?;
         Ok(accumulator)
     };
-    match threads {
-        Threads::One => {
-            let (first, last) = EventKey::range_of(day);
-            Ok(vec![run(Part { day, first, last }, snapshot)?])
-        }
-        Threads::All => {
+    let sealed = match reading {
+        Reading::ByAll => {
             let readers = snapshot.readers();
-            parts(day).into_par_iter().map(|part| readers.read(|snapshot| run(part, snapshot))).collect()
+            let part = |(first, last)| Part { day, first, last, sealed: None };
+            let parts: Vec<Part<'_>> = EventKey::parts_of(day, PARTS_OF_DAY).map(part).collect();
+            return parts.into_par_iter().map(|part| readers.read(|snapshot| run(part, snapshot))).collect();
         }
-    }
-}
-
-fn parts(day: Day) -> Vec<Part> {
-    EventKey::parts_of(day, PARTS_OF_DAY).map(|(first, last)| Part { day, first, last }).collect()
+        Reading::ByOne => None,
+        Reading::Proved(sealed) => Some(sealed),
+    };
+    let (first, last) = EventKey::range_of(day);
+    Ok(vec![run(Part { day, first, last, sealed }, snapshot)?])
 }
 
 fn add_part(
     reader: &Snapshot<'_>,
-    part: Part,
+    part: Part<'_>,
     classes: &Classes,
     changes: &PriceChanges<'_>,
     of_models: impl Fn(i64) -> bool,
@@ -106,7 +124,7 @@ fn add_part(
     let end = part.day.next().map_or(start, |next| calendar.start_of(next));
     let mut inside = DayChanges::default();
     let mut tally = Tally::new();
-    reader.events(classes, part.first, part.last, Columns::Usage, |event| {
+    part.events(reader, classes, |event| {
         let model = event.class.model;
         if !of_models(model) {
             return Ok(());

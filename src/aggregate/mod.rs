@@ -12,11 +12,15 @@ pub mod from_monthly;
 pub mod rated;
 
 use crate::domain::calendar::Day;
+use crate::domain::period::Period;
 use crate::domain::quantities::QuantityOverflow;
 use crate::domain::ratio;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::usage::{Dictionary, UsageLine};
 use crate::ledger::LedgerError;
+use crate::ledger::batch_days::Sealed;
+use crate::ledger::class::Classes;
+use crate::ledger::transaction::Snapshot;
 use crate::price::Book;
 use rustc_hash::FxHashMap;
 
@@ -32,6 +36,24 @@ pub enum AggregateError {
     /// An amount left its range.
     #[error(transparent)]
     Amount(#[from] ratio::Overflow),
+}
+
+/// What events are read with.
+#[derive(Debug)]
+pub struct Events {
+    /// What they have in common.
+    pub classes: Classes,
+    /// What proves them.
+    pub sealed: Sealed,
+}
+
+impl Events {
+    /// For the days of a period.
+    pub fn of(snapshot: &Snapshot<'_>, period: Period) -> Result<Self, LedgerError> {
+        let classes = snapshot.classes()?;
+        let sealed = snapshot.sealed(period, &classes)?;
+        Ok(Self { classes, sealed })
+    }
 }
 
 /// At which instants inside a day prices of a model change, over all the books that matter.
@@ -60,6 +82,11 @@ impl<'a> PriceChanges<'a> {
         changes.sort_unstable();
         changes.dedup();
         changes
+    }
+
+    /// Whether some price changes strictly between two instants, of any model.
+    fn any_within(&self, after: Timestamp, before: Timestamp) -> bool {
+        self.names.models.keys().any(|model| !self.within(*model, after, before).is_empty())
     }
 
     /// Whether no price of the lines' models changes between the instant at which a line is priced and the end of the

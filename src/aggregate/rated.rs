@@ -1,6 +1,6 @@
 //! From usage to rated lines: charges, and how many events of a line have something unpriced.
 
-use crate::aggregate::from_events::{Threads, visit};
+use crate::aggregate::from_events::{Reading, visit};
 use crate::aggregate::{AggregateError, DayChanges, PriceChanges, priced_at};
 use crate::domain::calendar::Day;
 use crate::domain::currency::Currency;
@@ -8,7 +8,6 @@ use crate::domain::meter::Meter;
 use crate::domain::usage::{Dictionary, UsageKey, UsageLine};
 use crate::ledger::LedgerError;
 use crate::ledger::class::Classes;
-use crate::ledger::scan::Columns;
 use crate::ledger::transaction::Snapshot;
 use crate::price::Book;
 use crate::rating::rate::Rater;
@@ -66,15 +65,14 @@ impl<'a> LineRater<'a> {
         snapshot: &Snapshot<'_>,
         day: Day,
         changes: &PriceChanges<'_>,
-        classes: &Classes,
-        threads: Threads,
+        (classes, reading): (&Classes, Reading<'_>),
     ) -> Result<Vec<RatedLine>, AggregateError> {
         let (mut lines, mut partly) = (Vec::with_capacity(self.waiting.len()), Partly::default());
         for (line, meters) in self.waiting.drain(..) {
             partly.insert(line.usage.key, meters);
             lines.push(line);
         }
-        let counts = count(snapshot, day, &partly, changes, classes, threads)?;
+        let counts = count(snapshot, day, &partly, changes, (classes, reading))?;
         for line in &mut lines {
             // Something unpriced was summed, so some event has it.
             let events = counts.get(&line.usage.key).copied();
@@ -119,15 +117,14 @@ fn count(
     day: Day,
     partly: &Partly,
     changes: &PriceChanges<'_>,
-    classes: &Classes,
-    threads: Threads,
+    (classes, reading): (&Classes, Reading<'_>),
 ) -> Result<Counts, AggregateError> {
     let calendar = snapshot.ledger().settings().calendar;
     let start = calendar.start_of(day);
     let end = day.next().map_or(start, |next| calendar.start_of(next));
-    let counted = visit(snapshot, day, threads, Counts::default, |counts, part, reader| {
+    let counted = visit(snapshot, day, reading, Counts::default, |counts, part, reader| {
         let mut inside = DayChanges::default();
-        reader.events(classes, part.first, part.last, Columns::Usage, |event| {
+        part.events(reader, classes, |event| {
             let model = event.class.model;
             inside.entry(model).or_insert_with(|| changes.within(model, start, end));
             let priced_at = priced_at(&inside, model, start, event.at);

@@ -10,7 +10,6 @@ use crate::books::watching::watched;
 use crate::books::{Act, Books, BooksError, Observer, Stage};
 use crate::domain::calendar::Day;
 use crate::domain::event::Band;
-use crate::domain::key::EventKey;
 use crate::domain::meter::Unit;
 use crate::domain::money::Amount;
 use crate::domain::period::{Month, Period};
@@ -18,7 +17,7 @@ use crate::domain::quantities::QuantityOverflow;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::usage::{Dictionary, Tally, UsageKey, UsageLine, UsageSums};
 use crate::ledger::LedgerError;
-use crate::ledger::scan::{Columns, StoredEvent};
+use crate::ledger::scan::StoredEvent;
 use crate::ledger::transaction::Snapshot;
 use crate::ledger::watch::Watch;
 use crate::price::alias::AliasRow;
@@ -212,13 +211,14 @@ fn sums(
     names: &Dictionary,
 ) -> Result<[Vec<UsageLine>; 2], BooksError> {
     let mut summed = states.each_ref().map(|state| Summed::at(state, names));
-    let (first, _) = EventKey::range_of(period.first());
-    let (_, last) = EventKey::range_of(period.last());
     let classes = snapshot.classes()?;
+    let sealed = snapshot.sealed(period, &classes)?;
     snapshot.watch().begin(Stage::Events, snapshot.events_within(period));
-    snapshot.events(&classes, first, last, Columns::Usage, |event| {
-        summed.iter_mut().try_for_each(|summed| summed.add(event, period.first()))
-    })?;
+    for day in period.days() {
+        snapshot.sealed_events(&classes, day, &sealed, |event| {
+            summed.iter_mut().try_for_each(|summed| summed.add(event, period.first()))
+        })?;
+    }
     let [before, after] = summed;
     Ok([before.lines()?, after.lines()?])
 }

@@ -6,7 +6,7 @@ use crate::domain::calendar::Day;
 use crate::domain::period::Period;
 use crate::ledger::ids::{IdsProof, Strays};
 use crate::ledger::transaction::{Readers, Snapshot};
-use crate::ledger::verify::{DayProof, Finding, Proved};
+use crate::ledger::verify::{DayProof, Finding};
 use crate::ledger::watch::Watch;
 use crate::ledger::{LedgerError, chain};
 use crate::text::problem::{counted, listed};
@@ -97,7 +97,7 @@ impl Books {
         findings.extend(snapshot.changed_months(&mut proofs)?);
         findings.extend(snapshot.changed_meters()?);
         findings.extend(snapshot.changed_seals()?);
-        let proof = snapshot.prove_chain(&proofs, Proved::All)?;
+        let proof = snapshot.prove_chain(&proofs, None)?;
         findings.extend(proof.findings);
         findings.extend(anchor.and_then(|anchor| missing_anchor(&proof.heads, anchor)));
         if depth == Depth::WithIntegrity {
@@ -127,15 +127,14 @@ impl Books {
         Ok(proofs.into_iter().flatten().collect())
     }
 
-    /// Proves what whole months are billed from: every event of the imports that touch them, their sums, and every fact. An
-    /// error says what differs.
+    /// Proves what whole months are billed from: every event of theirs, their sums, and every fact. An error says what differs.
     pub(super) fn prove_months(&self, snapshot: &Snapshot<'_>, period: Period) -> Result<(), LedgerError> {
-        let span = snapshot.span_of_imports(period)?;
-        let days = span.map_or_else(Vec::new, |span| span.whole_months().days().collect());
-        snapshot.watch().begin(Stage::Events, span.and_then(|span| snapshot.events_within(span.whole_months())));
+        let period = period.whole_months();
+        let days: Vec<Day> = period.days().collect();
+        snapshot.watch().begin(Stage::Events, snapshot.events_within(period));
         let mut proofs = self.prove_days(snapshot, &days)?;
         let mut findings: Vec<Finding> = proofs.iter().flat_map(|day| day.findings.iter().cloned()).collect();
-        findings.extend(snapshot.prove_chain(&proofs, Proved::Touching(period))?.findings);
+        findings.extend(snapshot.prove_chain(&proofs, Some(period))?.findings);
         if let Some(first) = findings.first() {
             let more = findings.len() - 1;
             let others = if more == 0 { String::new() } else { format!(", and {}", listed(more, "other", "others")) };
@@ -157,7 +156,7 @@ impl Books {
             let days: Vec<Day> =
                 days.map_or_else(Vec::new, |(first, last)| Period::between(first, last).days().collect());
             let proofs = self.prove_days(&snapshot, &days)?;
-            match snapshot.prove_chain(&proofs, Proved::All)?.findings.first() {
+            match snapshot.prove_chain(&proofs, None)?.findings.first() {
                 Some(finding) => Err(LedgerError::Corrupt(format!("{finding}: nothing was rebuilt"))),
                 None => write.rebuild(self.key_hash),
             }

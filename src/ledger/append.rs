@@ -13,7 +13,7 @@ mod seal;
 
 use crate::domain::batch::{Batch, Class, NameCounts, Names, Row};
 use crate::domain::calendar::{Calendar, Day};
-use crate::domain::canonical::{self, Encoder};
+use crate::domain::canonical;
 use crate::domain::event::PromptSize;
 use crate::domain::key::{EventKey, Half};
 use crate::domain::meter::Meter;
@@ -32,11 +32,11 @@ use crate::ledger::quarantine;
 use crate::ledger::recount;
 use crate::ledger::retraction::Retracted;
 use crate::ledger::scan::METER_COLUMNS;
-use crate::ledger::summarise::{DaySeal, NewClass, PlacedBatch, PlacedDay, Summariser, Summary, SummedDay};
+use crate::ledger::summarise::{NewClass, PlacedBatch, PlacedDay, Summariser, Summary, SummedDay};
 use crate::ledger::sums::{Grain, Months};
 use crate::ledger::transaction::Write;
 use crate::ledger::watch::Watch;
-use crate::ledger::{Ledger, LedgerError, Result, seals, stored};
+use crate::ledger::{Ledger, LedgerError, Result, batch_days, seals, stored};
 use rusqlite::{Connection, Statement};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::{BTreeMap, BTreeSet};
@@ -128,18 +128,6 @@ struct DaySoFar<'b> {
     placed: PlacedDay,
     /// New for certain, and written together.
     unwritten: Vec<Classed<'b>>,
-}
-
-/// The digest of a batch over the digests of its days.
-pub(super) fn batch_digest(source: &str, days: &[DaySeal]) -> [u8; 32] {
-    let mut encoder = Encoder::new();
-    encoder.text(source).count(days.len());
-    for day in days {
-        encoder.i64(i64::from(day.day.number())).u64(day.events).blob(&day.digest);
-    }
-    let mut hasher = blake3::Hasher::new_derive_key("tokenbook 2026 batch of events");
-    hasher.update(encoder.as_bytes());
-    *hasher.finalize().as_bytes()
 }
 
 impl<'w> Appender<'w> {
@@ -249,7 +237,8 @@ impl<'w> Appender<'w> {
             id: summary.id,
             posting_period: None,
             events,
-            digest: batch_digest(&self.source_name, &seals),
+            digest: batch_days::batch_digest(&self.source_name, &seals),
+            days: seals,
         });
         self.ids.add(&summary.ids)
     }

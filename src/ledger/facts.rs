@@ -77,7 +77,7 @@ pub(super) const FACTS: [Fact; 10] = [
     Fact { kind: Kind::Genesis, tables: &["ledger"], payloads: settings::payloads },
     Fact {
         kind: Kind::Import,
-        tables: &["import", "import_overlap", "batch", "quarantine", "quarantine_outcome"],
+        tables: &["import", "import_overlap", "batch", "batch_day", "quarantine", "quarantine_outcome"],
         payloads: imports::payloads,
     },
     Fact {

@@ -14,7 +14,8 @@ use crate::ledger::scan::Columns;
 use crate::ledger::transaction::Snapshot;
 use crate::ledger::{Ledger, Result};
 use rusqlite::{Connection, Row};
-use std::collections::BTreeSet;
+use rustc_hash::FxHashSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// An event with where it came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +63,7 @@ fn keys_from(connection: &Connection, id: &str, own: EventKey) -> Result<Vec<Eve
     }
 }
 
+const BATCH: &str = "SELECT batch FROM usage_event WHERE key = ?1";
 const BATCH_AND_SOURCE: &str = "SELECT e.batch, s.name FROM usage_event e JOIN event_class c ON c.id = e.class \
     JOIN source s ON s.id = c.source WHERE e.key = ?1";
 
@@ -96,12 +98,27 @@ impl Snapshot<'_> {
     pub fn find(&self, id: &str, source: Option<&str>, key_hash: KeyHash) -> Result<Vec<FoundEvent>> {
         let mut found = Vec::new();
         for (name, number) in self.sources_of(source)? {
-            for key in self.keys_of(id, &name, key_hash)? {
+            let keys = self.keys_of(id, &name, key_hash)?;
+            self.prove_states(&keys)?;
+            for key in keys {
                 let event = self.at(key)?.filter(|event| event.class.source == number);
                 found.extend(event.map(|event| FoundEvent { source: name.clone(), ..event }));
             }
         }
         Ok(found)
+    }
+
+    /// An error if what the batches of some events brought of their days is not what stands there now.
+    fn prove_states(&self, keys: &[EventKey]) -> Result<()> {
+        let mut batch_of = self.connection().prepare_cached(BATCH)?;
+        let mut by_day: BTreeMap<Day, FxHashSet<i64>> = BTreeMap::new();
+        for key in keys {
+            by_day.entry(key.day()).or_default().insert(batch_of.query_row([key.number()], |row| row.get(0))?);
+        }
+        let (Some(first), Some(last)) = (by_day.keys().next(), by_day.keys().next_back()) else { return Ok(()) };
+        let classes = self.classes()?;
+        let sealed = self.sealed(Period::between(*first, *last), &classes)?;
+        by_day.iter().try_for_each(|(day, batches)| self.prove_batches_of_day(&classes, *day, &sealed, batches))
     }
 
     /// The retractions of events of an id, of one source or of all, by their entries.

@@ -9,7 +9,7 @@ use crate::ledger::logs::Log;
 use crate::ledger::payload::{BatchSeal, Overlap};
 use crate::ledger::quarantine::{self, Held};
 use crate::ledger::transaction::{Snapshot, Write};
-use crate::ledger::{Result, chain, dictionary, payload, seals, stored, sums};
+use crate::ledger::{Result, batch_days, chain, dictionary, payload, seals, stored};
 use rusqlite::{Connection, Row};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -120,9 +120,10 @@ impl Write<'_> {
         let payload = payload::import(&row, &appended.seals, numbered(), resolved, &appended.overlaps);
         chain::append(connection, Kind::Import, Signed { now, actor }, &payload, |entry| {
             insert(connection, &row, entry)?;
-            for BatchSeal { id, posting_period, events, digest } in &appended.seals {
+            for BatchSeal { id, posting_period, events, digest, days } in &appended.seals {
                 let values = (id, row.id, posting_period, events, &digest[..]);
                 connection.prepare_cached(INSERT_BATCH)?.execute(values)?;
+                batch_days::insert(connection, *id, days)?;
             }
             for (earlier, Overlap { events, lines }) in &appended.overlaps {
                 connection.prepare_cached(INSERT_OVERLAP)?.execute((row.id, earlier, events, lines))?;
@@ -298,30 +299,6 @@ impl Snapshot<'_> {
     }
 }
 
-const SPAN: &str =
-    "SELECT min(first_day), max(last_day) FROM import WHERE accepted > 0 AND first_day <= ?2 AND last_day >= ?1";
-
-impl Snapshot<'_> {
-    /// The days of all events that came with events of a period: to prove a batch takes all of its days.
-    pub fn span_of_imports(&self, period: Period) -> Result<Option<Period>> {
-        let days = [period.first().number(), period.last().number()];
-        let span: (Option<i64>, Option<i64>) =
-            self.connection().query_row(SPAN, days, |row| Ok((row.get(0)?, row.get(1)?)))?;
-        match span {
-            (Some(first), Some(last)) => Ok(Some(Period::between(sums::day(first)?, sums::day(last)?))),
-            _ => Ok(None),
-        }
-    }
-}
-
-impl ImportRow {
-    /// Whether it may have brought events of a period.
-    pub(super) fn touches(&self, period: Period) -> bool {
-        let (first, last) = (i64::from(period.first().number()), i64::from(period.last().number()));
-        self.first_day.is_some_and(|day| day <= last) && self.last_day.is_some_and(|day| day >= first)
-    }
-}
-
 const FORMATS: &str = "SELECT DISTINCT format FROM import WHERE accepted > 0 AND first_day <= ?2 AND last_day >= ?1 \
     AND NOT EXISTS (SELECT 1 FROM retraction r WHERE r.import = import.id AND r.whole = 1)";
 
@@ -379,17 +356,23 @@ pub(super) fn all(connection: &Connection) -> Result<Vec<(ImportRow, i64)>> {
 
 const BATCHES: &str = "SELECT import, id, posting_period, events, digest FROM batch ORDER BY import, id";
 
-/// The batches of every import.
-pub(super) fn batches(connection: &Connection) -> Result<BTreeMap<i64, Vec<BatchSeal>>> {
+/// Batches by their imports.
+type Batches = BTreeMap<i64, Vec<BatchSeal>>;
+
+/// The batches of every import, and the batches that days name and that are not there.
+pub(super) fn batches(connection: &Connection) -> Result<(Batches, BTreeSet<i64>)> {
+    let mut days = batch_days::by_batch(connection)?;
     let mut statement = connection.prepare(BATCHES)?;
     let mut rows = statement.query([])?;
-    let mut batches: BTreeMap<i64, Vec<BatchSeal>> = BTreeMap::new();
+    let mut batches = Batches::new();
     while let Some(row) = rows.next()? {
         let digest = chain::digest(&row.get::<_, Vec<u8>>(4)?)?;
-        let seal = BatchSeal { id: row.get(1)?, posting_period: row.get(2)?, events: row.get(3)?, digest };
+        let id = row.get(1)?;
+        let days = days.remove(&id).unwrap_or_default();
+        let seal = BatchSeal { id, posting_period: row.get(2)?, events: row.get(3)?, digest, days };
         batches.entry(row.get(0)?).or_default().push(seal);
     }
-    Ok(batches)
+    Ok((batches, days.into_keys().collect()))
 }
 
 const OVERLAPPING: &str = "SELECT import FROM import_overlap WHERE earlier = ?1";
@@ -417,7 +400,7 @@ fn overlaps(connection: &Connection) -> Result<BTreeMap<i64, BTreeMap<i64, Overl
 /// The payloads of all imports by their entries, made from the tables: the file, its batches as they are sealed, the lines
 /// it set aside, those it brought at last, and what of it was there.
 pub(super) fn payloads(connection: &Connection) -> Result<Payloads> {
-    let (mut batches, mut held) = (batches(connection)?, quarantine::held(connection)?);
+    let ((mut batches, strays), mut held) = (batches(connection)?, quarantine::held(connection)?);
     let mut overlaps = overlaps(connection)?;
     let mut imported = quarantine::imported(connection)?;
     let mut payloads = Payloads::default();
@@ -433,11 +416,18 @@ pub(super) fn payloads(connection: &Connection) -> Result<Payloads> {
         if batches.iter().map(|batch| i128::from(batch.events)).sum::<i128>() != i128::from(import.accepted) {
             payloads.stray(format!("{} brought {} events, and its batches hold others", import.file, import.accepted));
         }
+        for batch in batches.iter().filter(|batch| !batch.is_of_its_days(&import.source)) {
+            let what = format!("the days of batch {} of {} are not those that its digest is of", batch.id, import.file);
+            payloads.stray(what);
+        }
         let held = held.iter().map(|(id, line)| (*id, line));
         payloads.insert(entry, payload::import(&import, &batches, held, &resolved, &overlaps));
     }
     for import in batches.keys().chain(held.keys()).chain(overlaps.keys()).collect::<BTreeSet<_>>() {
         payloads.stray(format!("batches, quarantined lines or overlaps name import {import}, which does not exist"));
+    }
+    for batch in strays {
+        payloads.stray(format!("days name batch {batch}, which does not exist"));
     }
     for entry in imported.keys() {
         payloads.stray(format!("entry {entry} brought quarantined lines and is no import"));

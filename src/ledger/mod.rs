@@ -8,6 +8,7 @@ mod adder;
 pub mod aliases;
 pub mod append;
 pub mod backup;
+pub mod batch_days;
 pub mod chain;
 pub mod class;
 pub mod conflict;
@@ -144,6 +145,11 @@ impl From<rusqlite::Error> for LedgerError {
 pub type Result<T> = std::result::Result<T, LedgerError>;
 
 impl LedgerError {
+    /// A day has other events than its batches brought.
+    fn events_changed(day: Day) -> Self {
+        Self::Corrupt(format!("the events of {day} were changed: they are not those that its imports brought"))
+    }
+
     /// The events of a day were changed, or its sums were.
     pub(crate) fn events_of_other_sums(day: Day) -> Self {
         Self::Corrupt(format!("the events of {day} are not those that its sums were made of"))

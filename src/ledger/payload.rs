@@ -5,12 +5,14 @@ use crate::domain::name::{Name, TagValue};
 use crate::domain::rate::Rate;
 use crate::domain::rule::{Condition, Share};
 use crate::ledger::aliases::StoredAlias;
+use crate::ledger::batch_days;
 use crate::ledger::departments::StoredDepartment;
 use crate::ledger::imports::ImportRow;
 use crate::ledger::prices::StoredPrice;
 use crate::ledger::quarantine::Held;
 use crate::ledger::rules::{StoredRuleSet, precedence_code};
 use crate::ledger::settings::Settings;
+use crate::ledger::summarise::DaySeal;
 use std::collections::BTreeMap;
 
 /// The making of a ledger.
@@ -38,6 +40,16 @@ pub struct BatchSeal {
     pub events: i64,
     /// BLAKE3 over the digests of its days.
     pub digest: [u8; 32],
+    /// Its days.
+    pub(super) days: Vec<DaySeal>,
+}
+
+impl BatchSeal {
+    /// Whether its digest and events are those of its days.
+    pub(super) fn is_of_its_days(&self, source: &str) -> bool {
+        let events: u64 = self.days.iter().map(|day| day.events).fold(0, u64::saturating_add);
+        u64::try_from(self.events) == Ok(events) && self.digest == batch_days::batch_digest(source, &self.days)
+    }
 }
 
 /// What of an import an earlier one had brought.

@@ -66,11 +66,36 @@ impl Snapshot<'_> {
 }
 
 pub(super) fn events<'c>(
-    (ledger, watch): (&Ledger, &Watch),
+    ledger: (&Ledger, &Watch),
     classes: &'c Classes,
     first: EventKey,
     last: EventKey,
     columns: Columns,
+    each: impl FnMut(&StoredEvent<'c>) -> Result<()>,
+) -> Result<()> {
+    run(ledger, classes, [first, last], columns, None, each)
+}
+
+/// What sees each event as it was appended, before it is told whether that counts.
+type Seeing<'s> = &'s mut dyn FnMut(&StoredEvent<'_>) -> Result<()>;
+
+/// Reads usage, and shows every event as it was appended first.
+pub(super) fn usage_seen<'c>(
+    ledger: (&Ledger, &Watch),
+    classes: &'c Classes,
+    range: [EventKey; 2],
+    see: Seeing<'_>,
+    each: impl FnMut(&StoredEvent<'c>) -> Result<()>,
+) -> Result<()> {
+    run(ledger, classes, range, Columns::Usage, Some(see), each)
+}
+
+fn run<'c>(
+    (ledger, watch): (&Ledger, &Watch),
+    classes: &'c Classes,
+    [first, last]: [EventKey; 2],
+    columns: Columns,
+    mut see: Option<Seeing<'_>>,
     mut each: impl FnMut(&StoredEvent<'c>) -> Result<()>,
 ) -> Result<()> {
     let connection = &ledger.connection;
@@ -79,7 +104,8 @@ pub(super) fn events<'c>(
         Columns::Usage => Retracted::between(connection, first, last)?,
         Columns::All => Retracted::default(),
     };
-    let wanted = if columns == Columns::All || !retracted.is_empty() { gather::ALL } else { gather::USAGE };
+    let is_all = columns == Columns::All || see.is_some() || !retracted.is_empty();
+    let wanted = if is_all { gather::ALL } else { gather::USAGE };
     let mut statement = connection.prepare_cached(&format!("SELECT gather({wanted}) {FROM}"))?;
     let mut meters = connection.prepare_cached(METERS)?;
     let mut rare = RareMeters::start(&mut meters, [first.number(), last.number()])?;
@@ -97,6 +123,9 @@ pub(super) fn events<'c>(
         for row in gathered.rows() {
             let mut event = read(classes, row, gathered.id(row), id)?;
             rare.add_to(&mut event)?;
+            if let Some(see) = &mut see {
+                see(&event)?;
+            }
             let counts = !retracted.has(event.key, event.batch);
             if counts && (grown.is_empty() || grown.complete(classes, &mut event)?) {
                 each(&event)?;

@@ -87,7 +87,7 @@ pub(super) struct SummedDay {
 }
 
 /// A day's part of a batch as its digest holds it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct DaySeal {
     pub(super) day: Day,
     pub(super) events: u64,

@@ -8,11 +8,9 @@ use crate::domain::meter::Meter;
 use crate::domain::period::Period;
 use crate::domain::tags::TagSet;
 use crate::domain::usage::{Tally, UsageLine};
-use crate::ledger::append::batch_digest;
 use crate::ledger::class::Classes;
 use crate::ledger::facts::{self, Expected};
 use crate::ledger::ids::Strays;
-use crate::ledger::imports::ImportRow;
 use crate::ledger::recount;
 use crate::ledger::retraction::Retracted;
 use crate::ledger::revision::{Grown, Live, Parts, REVISION, USAGE};
@@ -20,7 +18,7 @@ use crate::ledger::scan::{Columns, StoredEvent};
 use crate::ledger::summarise::{DayHasher, DaySeal};
 use crate::ledger::sums::{self, Grain, Months};
 use crate::ledger::transaction::Snapshot;
-use crate::ledger::{LedgerError, Result, chain, day_seals, dictionary, imports};
+use crate::ledger::{LedgerError, Result, batch_days, chain, day_seals, dictionary};
 use crate::text::problem::counted;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
@@ -291,12 +289,12 @@ impl Snapshot<'_> {
         Ok(if stored == known { Vec::new() } else { vec!["the table of meters is not that of its version".to_owned()] })
     }
 
-    /// Reads the chain and makes every payload again from the tables; the batches that these hold are compared with what the
-    /// days proved.
-    pub fn prove_chain(&self, days: &[DayProof], proved: Proved) -> Result<ChainProof> {
+    /// Reads the chain and makes every payload again from the tables. What batches hold of the days is compared with what these
+    /// proved: all days, or those of a period.
+    pub fn prove_chain(&self, days: &[DayProof], period: Option<Period>) -> Result<ChainProof> {
         let connection = self.connection();
         let mut proof = ChainProof { findings: facts::broken_tables(connection)?, ..ChainProof::default() };
-        self.prove_batches(days, proved, &mut proof)?;
+        self.prove_batches(days, period, &mut proof)?;
         let mut expected = Expected::read(connection, &mut proof.findings)?;
         let (mut prev, mut seq, mut at) = ([0; 32], 0, None);
         chain::entries(connection, |entry| {
@@ -317,38 +315,25 @@ impl Snapshot<'_> {
         Ok(proof)
     }
 
-    /// Compares batches with the events that name them: of all imports, or of those that touch a period.
-    fn prove_batches(&self, days: &[DayProof], proved: Proved, proof: &mut ChainProof) -> Result<()> {
-        let mut by_batch: BTreeMap<i64, Vec<DaySeal>> = BTreeMap::new();
+    /// Compares the days of batches with the events that name them: all days, or those of a period.
+    fn prove_batches(&self, days: &[DayProof], period: Option<Period>, proof: &mut ChainProof) -> Result<()> {
+        let mut found: BTreeMap<(i64, Day), &DaySeal> = BTreeMap::new();
         for (batch, seal) in days.iter().flat_map(|day| &day.seals) {
-            let seal = DaySeal { day: seal.day, events: seal.events, digest: seal.digest };
-            by_batch.entry(*batch).or_default().push(seal);
+            found.insert((*batch, seal.day), seal);
         }
-        let mut batches = imports::batches(self.connection())?;
-        let is_proved = |import: &ImportRow| match proved {
-            Proved::All => true,
-            Proved::Touching(period) => import.touches(period),
-        };
-        for (import, _) in imports::all(self.connection())?.into_iter().filter(|(import, _)| is_proved(import)) {
-            for stored in batches.remove(&import.id).unwrap_or_default() {
-                let days = by_batch.remove(&stored.id).unwrap_or_default();
-                let events = i64::try_from(days.iter().map(|day| day.events).sum::<u64>()).unwrap_or(i64::MAX);
-                if (stored.events, stored.digest) != (events, batch_digest(&import.source, &days)) {
-                    let (id, file) = (stored.id, &import.file);
-                    proof.findings.push(format!("batch {id} of {file} does not hold the events it was sealed with"));
+        for (batch, days) in batch_days::by_batch(self.connection())? {
+            let mut is_met = false;
+            for sealed in days.into_iter().filter(|sealed| period.is_none_or(|period| period.contains(sealed.day))) {
+                is_met = true;
+                if found.remove(&(batch, sealed.day)) != Some(&sealed) {
+                    let day = sealed.day;
+                    proof.findings.push(format!("batch {batch} does not hold the events of {day} it was sealed with"));
                 }
-                proof.batches += 1;
             }
+            proof.batches += u64::from(is_met);
         }
-        for (batch, days) in by_batch {
-            // Imports that do not touch a period have events on other days of its months only.
-            let is_stray = |day: &DaySeal| match proved {
-                Proved::All => true,
-                Proved::Touching(period) => period.contains(day.day),
-            };
-            if days.iter().any(is_stray) {
-                proof.findings.push(format!("events name batch {batch}, which did not bring them"));
-            }
+        for (batch, day) in found.into_keys() {
+            proof.findings.push(format!("events of {day} name batch {batch}, which did not bring them"));
         }
         Ok(())
     }
@@ -388,15 +373,6 @@ pub(super) fn parts<'a>(event: &'a StoredEvent<'_>, forms: &'a FxHashMap<i64, Ve
         at: event.at,
         class: forms.get(&event.class.number).ok_or_else(missing)?,
     })
-}
-
-/// Which imports' events were proved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Proved {
-    /// Those of all.
-    All,
-    /// Those of the imports that may have brought events of a period.
-    Touching(Period),
 }
 
 /// What the chain proves.

@@ -215,7 +215,7 @@ fn a_cut_chain_is_seen_by_a_head_that_was_kept() -> Outcome {
     for head in ["before.head", "kept.head"] {
         desk.run(&["verify", "--head", head])?.ends(0)?;
     }
-    let cut = "DELETE FROM usage_event; DELETE FROM usage_daily; DELETE FROM usage_monthly; DELETE FROM day_seal; DELETE FROM id_bucket; DELETE FROM id_run; DELETE FROM batch; DELETE FROM import; DELETE FROM entry WHERE seq = 3; DELETE FROM event_class; DELETE FROM tag_set; DELETE FROM model; DELETE FROM source; DELETE FROM service_tier; DELETE FROM seal WHERE what < 1";
+    let cut = "DELETE FROM usage_event; DELETE FROM usage_daily; DELETE FROM usage_monthly; DELETE FROM day_seal; DELETE FROM id_bucket; DELETE FROM id_run; DELETE FROM batch_day; DELETE FROM batch; DELETE FROM import; DELETE FROM entry WHERE seq = 3; DELETE FROM event_class; DELETE FROM tag_set; DELETE FROM model; DELETE FROM source; DELETE FROM service_tier; DELETE FROM seal WHERE what < 1";
     let copy = tampered(&desk, cut)?;
     copy.run(&["verify"])?.ends(0)?;
     copy.run(&["verify", "--head", text(&desk.path("before.head"))?])?.ends(0)?;

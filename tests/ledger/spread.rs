@@ -110,3 +110,75 @@ fn a_change_is_not_sealed_with_what_is_appended_later() -> Outcome {
     assert!(verified.err.contains("2026-10-"), "{verified:?}");
     Ok(())
 }
+
+#[test]
+fn usage_moved_across_a_change_of_price_is_not_billed() -> Outcome {
+    let desk = october()?;
+    let rows = "p,2026-10-16T10:00:00Z,m,Legal,50,10\nq,2026-10-16T14:00:00Z,m,Legal,50,90\n";
+    desk.write("c.csv", format!("{HEADER}\n{rows}"))?;
+    desk.run(&["import", "c.csv"])?.ends(0)?;
+    // The sums of the day stay, and so do the number of events and their ids.
+    for moved in [
+        "UPDATE usage_event SET output = 100 - output WHERE id IN ('p', 'q')",
+        "UPDATE usage_event SET at = at + iif(id = 'p', 14400000, -14400000) WHERE id IN ('p', 'q')",
+        "UPDATE usage_event SET input = input + iif(id = 'p', 7, -7) WHERE id IN ('p', 'q')",
+    ] {
+        is_refused(&desk, moved, 0)?;
+        is_refused(&desk, moved, 2)?;
+        is_refused(&desk, moved, 3)?;
+        is_refused(&desk, moved, 4)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn events_without_a_price_are_not_counted_wrong() -> Outcome {
+    let desk = october()?;
+    // No price of `cache_read`: how many events have some is told, beside the tokens.
+    let rows = "r,2026-10-20T10:00:00Z,m,Legal,50,50,8\ns,2026-10-20T11:00:00Z,m,Legal,50,50,0\n";
+    desk.write("c.csv", format!("{HEADER},cache_read_tokens\n{rows}"))?;
+    desk.run(&["import", "c.csv"])?.ends(0)?;
+    chargeback(&desk, BY[0])?.ends(0)?;
+    is_refused(&desk, "UPDATE usage_event SET cache_read = 4 WHERE id IN ('r', 's')", 0)
+}
+
+#[test]
+fn an_event_is_explained_as_it_came_or_not_at_all() -> Outcome {
+    let desk = october()?;
+    let explain = |desk: &Desk, id: &str| desk.run(&["explain", id]);
+    explain(&desk, "x")?.ends(0)?;
+    for change in [
+        "UPDATE usage_event SET output = output + iif(id = 'x', 9, -9) WHERE id IN ('x', 'y')",
+        "UPDATE usage_event SET line = line + 1 WHERE id = 'x'",
+        "UPDATE usage_event SET at = at + 1 WHERE id = 'x'",
+        "UPDATE usage_event SET batch = 1 WHERE id = 'x'",
+        "UPDATE usage_event SET batch = 1 WHERE id IN ('x', 'y')",
+        "UPDATE usage_event SET class = (SELECT class FROM usage_event WHERE id = 'y') WHERE id = 'x'",
+        "UPDATE event_class SET prompt = 1 - prompt",
+        "UPDATE batch_day SET digest = zeroblob(32)",
+        "DELETE FROM batch_day",
+        "INSERT INTO batch_day SELECT 77, day, events, digest FROM batch_day LIMIT 1",
+        "UPDATE batch_day SET day = day + 400 WHERE batch = 2",
+    ] {
+        let ran = explain(&tampered(&desk, change)?, "x")?;
+        assert_eq!((ran.code, ran.out.as_str()), (Some(7), ""), "{change}: {ran:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_month_end_is_not_stopped_by_another_year() -> Outcome {
+    let desk = october()?;
+    desk.write("old.csv", format!("{HEADER}\nold,2026-03-10T10:00:00Z,m,Legal,50,10\n"))?;
+    desk.run(&["import", "old.csv"])?.ends(0)?;
+    let month = ["month-end", "2026-10", "--usage", "b.csv", "--prices", "prices.csv", "--out", "out"];
+    for (change, code) in [("old", 0), ("x", 7)] {
+        let copy = tampered(&desk, &format!("UPDATE usage_event SET output = output + 1 WHERE id = '{change}'"))?;
+        for file in ["b.csv", "prices.csv"] {
+            std::fs::copy(desk.path(file), copy.path(file))?;
+        }
+        copy.run(&month)?.ends(code)?;
+        copy.run(&["verify"])?.ends(7)?;
+    }
+    Ok(())
+}
