@@ -25,32 +25,32 @@ CREATE TABLE entry (
     payload BLOB    NOT NULL,
     state   BLOB    NOT NULL CHECK (length(state) = 32),
     prev    BLOB    NOT NULL CHECK (length(prev) = 32),
-    hash    BLOB    NOT NULL UNIQUE CHECK (length(hash) = 32)
+    hash    BLOB    NOT NULL CHECK (length(hash) = 32)
 ) STRICT;
 
--- Names, each kept once.
+-- Names, each kept once. Tag sets and classes, which may be many, have an index. No other table has one: SQLite believes an
+-- index, whatever the rows are.
 CREATE TABLE source (
     id   INTEGER PRIMARY KEY,
-    name TEXT    NOT NULL UNIQUE CHECK (name <> '')
+    name TEXT    NOT NULL CHECK (name <> '')
 ) STRICT;
 
 CREATE TABLE meter (
     code INTEGER PRIMARY KEY CHECK (code BETWEEN 0 AND 254),
-    name TEXT    NOT NULL UNIQUE,
+    name TEXT    NOT NULL,
     unit TEXT    NOT NULL
 ) STRICT;
 
 CREATE TABLE service_tier (
     id   INTEGER PRIMARY KEY,
-    name TEXT    NOT NULL UNIQUE CHECK (name <> '')
+    name TEXT    NOT NULL CHECK (name <> '')
 ) STRICT;
 
 -- provider is empty where the source did not tell it.
 CREATE TABLE model (
     id       INTEGER PRIMARY KEY,
     provider TEXT    NOT NULL,
-    name     TEXT    NOT NULL CHECK (name <> ''),
-    UNIQUE (name, provider)
+    name     TEXT    NOT NULL CHECK (name <> '')
 ) STRICT;
 
 -- tags is a JSON object of texts, keys sorted. payer is the tag set with nothing but its department, project and
@@ -64,7 +64,7 @@ CREATE TABLE tag_set (
 -- One file that was read and is not the very same as one before: lines = header + blank + accepted + duplicates + quarantined.
 CREATE TABLE import (
     id          INTEGER PRIMARY KEY,
-    entry       INTEGER NOT NULL UNIQUE REFERENCES entry (seq),
+    entry       INTEGER NOT NULL REFERENCES entry (seq),
     source      INTEGER NOT NULL REFERENCES source (id),
     file        TEXT    NOT NULL,
     format      TEXT    NOT NULL,
@@ -93,8 +93,6 @@ CREATE TABLE import_overlap (
     CHECK (earlier < import AND events + lines > 0)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX import_overlap_by_earlier ON import_overlap (earlier);
-
 CREATE TRIGGER import_overlap_refuses_update BEFORE UPDATE ON import_overlap BEGIN SELECT RAISE(ABORT, 'import_overlap is append-only'); END;
 CREATE TRIGGER import_overlap_refuses_delete BEFORE DELETE ON import_overlap BEGIN SELECT RAISE(ABORT, 'import_overlap is append-only'); END;
 
@@ -106,8 +104,6 @@ CREATE TABLE batch (
     events         INTEGER NOT NULL CHECK (events >= 1),
     digest         BLOB    NOT NULL CHECK (length(digest) = 32)
 ) STRICT;
-
-CREATE INDEX batch_by_import ON batch (import);
 
 -- The days of a batch: how many of its events stand under each, and the digest over these. Its own digest is over them.
 CREATE TABLE batch_day (
@@ -313,7 +309,7 @@ CREATE TRIGGER model_alias_refuses_delete BEFORE DELETE ON model_alias BEGIN SEL
 -- entry with the same start replaces; a set of no rules, of no file, ends those before.
 CREATE TABLE rule_set (
     id         INTEGER PRIMARY KEY,
-    entry      INTEGER NOT NULL UNIQUE REFERENCES entry (seq),
+    entry      INTEGER NOT NULL REFERENCES entry (seq),
     file       TEXT    NOT NULL,
     valid_from INTEGER NOT NULL
 ) STRICT;
@@ -324,8 +320,7 @@ CREATE TABLE rule (
     rule_set   INTEGER NOT NULL REFERENCES rule_set (id),
     line       INTEGER NOT NULL CHECK (line >= 1),
     name       TEXT    NOT NULL CHECK (name <> ''),
-    precedence INTEGER NOT NULL CHECK (precedence IN (0, 1)),
-    UNIQUE (rule_set, name)
+    precedence INTEGER NOT NULL CHECK (precedence IN (0, 1))
 ) STRICT;
 
 -- All conditions of a rule must hold. subject: model, provider, source, department, project, environment or tag.KEY.
@@ -358,14 +353,13 @@ CREATE TABLE department (
     owner       TEXT,
     account     TEXT,
     active_from INTEGER,
-    active_to   INTEGER,
-    UNIQUE (entry, name)
+    active_to   INTEGER
 ) STRICT;
 
 -- One cost report of a provider that was read and is not the very same as one before: lines = its rows + duplicates.
 CREATE TABLE cost_import (
     id         INTEGER PRIMARY KEY,
-    entry      INTEGER NOT NULL UNIQUE REFERENCES entry (seq),
+    entry      INTEGER NOT NULL REFERENCES entry (seq),
     source     INTEGER NOT NULL REFERENCES source (id),
     file       TEXT    NOT NULL,
     format     TEXT    NOT NULL,
@@ -403,7 +397,7 @@ CREATE TRIGGER provider_cost_refuses_delete BEFORE DELETE ON provider_cost BEGIN
 -- Maps of columns kept under a name. The same name again, with a higher id, replaces.
 CREATE TABLE column_map (
     id    INTEGER PRIMARY KEY,
-    entry INTEGER NOT NULL UNIQUE REFERENCES entry (seq),
+    entry INTEGER NOT NULL REFERENCES entry (seq),
     name  TEXT    NOT NULL CHECK (name <> ''),
     map   TEXT    NOT NULL CHECK (map <> '')
 ) STRICT;
@@ -431,16 +425,14 @@ CREATE TABLE quarantine_outcome (
     entry      INTEGER NOT NULL REFERENCES entry (seq),
     outcome    INTEGER NOT NULL CHECK (outcome BETWEEN 1 AND 4),
     reason     TEXT    NOT NULL,
-    PRIMARY KEY (quarantine, entry)
+    PRIMARY KEY (entry, quarantine)
 ) STRICT, WITHOUT ROWID;
-
-CREATE INDEX quarantine_outcome_by_entry ON quarantine_outcome (entry);
 
 -- What was taken back: an import of usage or of costs, all of it (whole = 1) or some events. Its rows stay, and nothing
 -- counts them. The import can be made again.
 CREATE TABLE retraction (
     id          INTEGER PRIMARY KEY,
-    entry       INTEGER NOT NULL UNIQUE REFERENCES entry (seq),
+    entry       INTEGER NOT NULL REFERENCES entry (seq),
     import      INTEGER REFERENCES import (id),
     cost_import INTEGER REFERENCES cost_import (id),
     whole       INTEGER NOT NULL CHECK (whole IN (0, 1)),
@@ -448,16 +440,12 @@ CREATE TABLE retraction (
     CHECK ((import IS NULL) <> (cost_import IS NULL) AND (whole = 1 OR import IS NOT NULL))
 ) STRICT;
 
-CREATE INDEX retraction_by_import ON retraction (import);
-
 -- Events taken back one by one: those that were named, and revisions of other imports that tell what was added to a state
 -- that was taken back.
 CREATE TABLE retracted_event (
     key        INTEGER PRIMARY KEY,
     retraction INTEGER NOT NULL REFERENCES retraction (id)
 ) STRICT;
-
-CREATE INDEX retracted_event_by_retraction ON retracted_event (retraction);
 
 CREATE TRIGGER retraction_refuses_update BEFORE UPDATE ON retraction BEGIN SELECT RAISE(ABORT, 'retraction is append-only'); END;
 CREATE TRIGGER retraction_refuses_delete BEFORE DELETE ON retraction BEGIN SELECT RAISE(ABORT, 'retraction is append-only'); END;

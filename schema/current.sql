@@ -16,14 +16,14 @@ CREATE TABLE batch_day (
 
 CREATE TABLE column_map (
     id    INTEGER PRIMARY KEY,
-    entry INTEGER NOT NULL UNIQUE REFERENCES entry (seq),
+    entry INTEGER NOT NULL REFERENCES entry (seq),
     name  TEXT    NOT NULL CHECK (name <> ''),
     map   TEXT    NOT NULL CHECK (map <> '')
 ) STRICT;
 
 CREATE TABLE cost_import (
     id         INTEGER PRIMARY KEY,
-    entry      INTEGER NOT NULL UNIQUE REFERENCES entry (seq),
+    entry      INTEGER NOT NULL REFERENCES entry (seq),
     source     INTEGER NOT NULL REFERENCES source (id),
     file       TEXT    NOT NULL,
     format     TEXT    NOT NULL,
@@ -50,8 +50,7 @@ CREATE TABLE department (
     owner       TEXT,
     account     TEXT,
     active_from INTEGER,
-    active_to   INTEGER,
-    UNIQUE (entry, name)
+    active_to   INTEGER
 ) STRICT;
 
 CREATE TABLE entry (
@@ -62,7 +61,7 @@ CREATE TABLE entry (
     payload BLOB    NOT NULL,
     state   BLOB    NOT NULL CHECK (length(state) = 32),
     prev    BLOB    NOT NULL CHECK (length(prev) = 32),
-    hash    BLOB    NOT NULL UNIQUE CHECK (length(hash) = 32)
+    hash    BLOB    NOT NULL CHECK (length(hash) = 32)
 ) STRICT;
 
 CREATE TABLE event_class (
@@ -100,7 +99,7 @@ CREATE TABLE id_run (
 
 CREATE TABLE import (
     id          INTEGER PRIMARY KEY,
-    entry       INTEGER NOT NULL UNIQUE REFERENCES entry (seq),
+    entry       INTEGER NOT NULL REFERENCES entry (seq),
     source      INTEGER NOT NULL REFERENCES source (id),
     file        TEXT    NOT NULL,
     format      TEXT    NOT NULL,
@@ -137,15 +136,14 @@ CREATE TABLE ledger (
 
 CREATE TABLE meter (
     code INTEGER PRIMARY KEY CHECK (code BETWEEN 0 AND 254),
-    name TEXT    NOT NULL UNIQUE,
+    name TEXT    NOT NULL,
     unit TEXT    NOT NULL
 ) STRICT;
 
 CREATE TABLE model (
     id       INTEGER PRIMARY KEY,
     provider TEXT    NOT NULL,
-    name     TEXT    NOT NULL CHECK (name <> ''),
-    UNIQUE (name, provider)
+    name     TEXT    NOT NULL CHECK (name <> '')
 ) STRICT;
 
 CREATE TABLE model_alias (
@@ -205,7 +203,7 @@ CREATE TABLE quarantine_outcome (
     entry      INTEGER NOT NULL REFERENCES entry (seq),
     outcome    INTEGER NOT NULL CHECK (outcome BETWEEN 1 AND 4),
     reason     TEXT    NOT NULL,
-    PRIMARY KEY (quarantine, entry)
+    PRIMARY KEY (entry, quarantine)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE retracted_event (
@@ -215,7 +213,7 @@ CREATE TABLE retracted_event (
 
 CREATE TABLE retraction (
     id          INTEGER PRIMARY KEY,
-    entry       INTEGER NOT NULL UNIQUE REFERENCES entry (seq),
+    entry       INTEGER NOT NULL REFERENCES entry (seq),
     import      INTEGER REFERENCES import (id),
     cost_import INTEGER REFERENCES cost_import (id),
     whole       INTEGER NOT NULL CHECK (whole IN (0, 1)),
@@ -228,8 +226,7 @@ CREATE TABLE rule (
     rule_set   INTEGER NOT NULL REFERENCES rule_set (id),
     line       INTEGER NOT NULL CHECK (line >= 1),
     name       TEXT    NOT NULL CHECK (name <> ''),
-    precedence INTEGER NOT NULL CHECK (precedence IN (0, 1)),
-    UNIQUE (rule_set, name)
+    precedence INTEGER NOT NULL CHECK (precedence IN (0, 1))
 ) STRICT;
 
 CREATE TABLE rule_condition (
@@ -242,7 +239,7 @@ CREATE TABLE rule_condition (
 
 CREATE TABLE rule_set (
     id         INTEGER PRIMARY KEY,
-    entry      INTEGER NOT NULL UNIQUE REFERENCES entry (seq),
+    entry      INTEGER NOT NULL REFERENCES entry (seq),
     file       TEXT    NOT NULL,
     valid_from INTEGER NOT NULL
 ) STRICT;
@@ -265,12 +262,12 @@ CREATE TABLE seal (
 
 CREATE TABLE service_tier (
     id   INTEGER PRIMARY KEY,
-    name TEXT    NOT NULL UNIQUE CHECK (name <> '')
+    name TEXT    NOT NULL CHECK (name <> '')
 ) STRICT;
 
 CREATE TABLE source (
     id   INTEGER PRIMARY KEY,
-    name TEXT    NOT NULL UNIQUE CHECK (name <> '')
+    name TEXT    NOT NULL CHECK (name <> '')
 ) STRICT;
 
 CREATE TABLE tag_set (
@@ -363,16 +360,6 @@ CREATE TABLE usage_monthly_meter (
     quantity       INTEGER NOT NULL,
     PRIMARY KEY (month, posting_period, source, tag_set, model, tier, band, meter)
 ) STRICT, WITHOUT ROWID;
-
-CREATE INDEX batch_by_import ON batch (import);
-
-CREATE INDEX import_overlap_by_earlier ON import_overlap (earlier);
-
-CREATE INDEX quarantine_outcome_by_entry ON quarantine_outcome (entry);
-
-CREATE INDEX retracted_event_by_retraction ON retracted_event (retraction);
-
-CREATE INDEX retraction_by_import ON retraction (import);
 
 CREATE VIEW price_in_force AS
 SELECT book, provider, model, service_tier, meter, prompt_above, currency, nanos_per_million,

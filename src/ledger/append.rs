@@ -23,10 +23,10 @@ use crate::ledger::adder::Adder;
 use crate::ledger::chain::Kind;
 use crate::ledger::conflict::{AtKey, Conflict, Stored, Why};
 use crate::ledger::days::Days;
-use crate::ledger::dictionary::{self, Numbers};
 use crate::ledger::ids::IdLists;
 use crate::ledger::insert::{Classed, Inserter};
 use crate::ledger::known::{Batches, Known};
+use crate::ledger::numbers::{self, Numbers};
 use crate::ledger::payload::BatchSeal;
 use crate::ledger::quarantine;
 use crate::ledger::recount;
@@ -135,7 +135,7 @@ impl<'w> Appender<'w> {
     pub fn new(write: &'w Write<'_>, source_name: &str) -> Result<Self> {
         let connection = write.connection();
         write.leave_out_checks(true)?;
-        let source = dictionary::source(connection, source_name)?;
+        let source = numbers::source(connection, source_name)?;
         // They cut the sums into bands.
         seals::guard_facts(connection, Kind::Price)?;
         let thresholds = crate::ledger::prices::thresholds(connection)?;

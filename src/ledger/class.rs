@@ -56,7 +56,7 @@ pub struct Classes {
     days: DayFinder,
 }
 
-const CLASSES: &str = "SELECT id, source, tag_set, model, tier, kind, prompt FROM event_class";
+const CLASSES: &str = "SELECT id, source, tag_set, model, tier, kind, prompt FROM event_class NOT INDEXED";
 const MODELS: &str = "SELECT id, name FROM model";
 
 impl Classes {

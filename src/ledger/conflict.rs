@@ -7,7 +7,7 @@ use crate::domain::key::EventKey;
 use crate::domain::meter::Meter;
 use crate::domain::quantities::Quantities;
 use crate::domain::timestamp::Timestamp;
-use crate::ledger::dictionary::Numbers;
+use crate::ledger::numbers::Numbers;
 use crate::ledger::retraction::Retracted;
 use crate::ledger::revision::History;
 use crate::ledger::scan::{self, METER_COLUMNS};

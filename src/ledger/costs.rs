@@ -11,7 +11,7 @@ use crate::ledger::chain::{Kind, Signed};
 use crate::ledger::facts::Payloads;
 use crate::ledger::imports::FileFacts;
 use crate::ledger::transaction::{Snapshot, Write};
-use crate::ledger::{LedgerError, Result, chain, dictionary, fits, seals, stored};
+use crate::ledger::{LedgerError, Result, chain, fits, numbers, seals, stored};
 use rusqlite::{Connection, Row};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -74,7 +74,7 @@ impl Write<'_> {
     ) -> Result<CostsAppended> {
         let connection = self.connection();
         seals::guard_facts(connection, Kind::Cost)?;
-        let source = dictionary::source(connection, &facts.source)?;
+        let source = numbers::source(connection, &facts.source)?;
         let mut known = of_source(connection, source)?;
         let first: i64 = connection.query_row(NEXT_COST, [], |row| row.get(0))?;
         let (mut outcome, mut new, mut ids) = (CostsAppended::default(), Vec::new(), first..);

@@ -24,7 +24,9 @@ pub(super) struct Payloads {
 impl Payloads {
     /// Notes what rows that name an entry say.
     pub(super) fn insert(&mut self, entry: i64, payload: Vec<u8>) {
-        self.by_entry.insert(entry, payload);
+        if self.by_entry.insert(entry, payload).is_some() {
+            self.stray(format!("entry {entry} has two rows, and records one"));
+        }
     }
 
     /// Notes rows that no entry can record.
@@ -170,6 +172,10 @@ pub(super) fn broken_tables(connection: &Connection) -> Result<Vec<Finding>> {
                 let rows = counted(broken, "row breaks", "rows break");
                 findings.push(format!("table {table}: {rows} the condition {condition}"));
             }
+        }
+        let mut statement = connection.prepare(&format!("PRAGMA foreign_key_check({table})"))?;
+        if statement.exists([])? {
+            findings.push(format!("table {table}: a row refers to one that is not there"));
         }
         let mut statement = connection.prepare(&format!("PRAGMA integrity_check({table})"))?;
         let mut rows = statement.query([])?;

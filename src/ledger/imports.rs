@@ -9,7 +9,7 @@ use crate::ledger::logs::Log;
 use crate::ledger::payload::{BatchSeal, Overlap};
 use crate::ledger::quarantine::{self, Held};
 use crate::ledger::transaction::{Snapshot, Write};
-use crate::ledger::{Result, batch_days, chain, dictionary, payload, seals, stored};
+use crate::ledger::{Result, batch_days, chain, numbers, payload, seals, stored};
 use rusqlite::{Connection, Row};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -136,7 +136,7 @@ impl Write<'_> {
 }
 
 fn insert(connection: &Connection, import: &ImportRow, entry: i64) -> Result<()> {
-    let source = dictionary::source(connection, &import.source)?;
+    let source = numbers::source(connection, &import.source)?;
     connection.prepare_cached(INSERT)?.execute(rusqlite::params![
         import.id,
         entry,

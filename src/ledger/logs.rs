@@ -65,26 +65,26 @@ impl Log {
         }
     }
 
-    /// The rows after a number, in their order. Their first column is that number, which never falls.
+    /// The rows from a number on, in their order. Their first column is that number, which never falls.
     const fn rows(self) -> &'static str {
         match self {
-            Self::TagSets => "SELECT id, tags, payer FROM tag_set WHERE id > ?1 ORDER BY id",
-            Self::Sources => "SELECT id, name FROM source WHERE id > ?1 ORDER BY id",
-            Self::Models => "SELECT id, provider, name FROM model WHERE id > ?1 ORDER BY id",
-            Self::Tiers => "SELECT id, name FROM service_tier WHERE id > ?1 ORDER BY id",
+            Self::TagSets => "SELECT id, tags, payer FROM tag_set WHERE id >= ?1 ORDER BY id",
+            Self::Sources => "SELECT id, name FROM source WHERE id >= ?1 ORDER BY id",
+            Self::Models => "SELECT id, provider, name FROM model WHERE id >= ?1 ORDER BY id",
+            Self::Tiers => "SELECT id, name FROM service_tier WHERE id >= ?1 ORDER BY id",
             Self::Imports => {
                 "SELECT id, entry, source, file, format, options, digest, bytes, lines, header, blank, accepted, duplicates, \
-                 quarantined, first_day, last_day FROM import WHERE id > ?1 ORDER BY id"
+                 quarantined, first_day, last_day FROM import WHERE id >= ?1 ORDER BY id"
             }
-            Self::Batches => "SELECT id, import, posting_period, events, digest FROM batch WHERE id > ?1 ORDER BY id",
+            Self::Batches => "SELECT id, import, posting_period, events, digest FROM batch WHERE id >= ?1 ORDER BY id",
             Self::Overlaps => {
-                "SELECT import, earlier, events, lines FROM import_overlap WHERE import > ?1 ORDER BY import, earlier"
+                "SELECT import, earlier, events, lines FROM import_overlap WHERE import >= ?1 ORDER BY import, earlier"
             }
             Self::Quarantine => {
-                "SELECT id, import, line, field, what, expected, event_id, day, kept FROM quarantine WHERE id > ?1 ORDER BY id"
+                "SELECT id, import, line, field, what, expected, event_id, day, kept FROM quarantine WHERE id >= ?1 ORDER BY id"
             }
             Self::Outcomes => {
-                "SELECT entry, quarantine, outcome, reason FROM quarantine_outcome WHERE entry > ?1 \
+                "SELECT entry, quarantine, outcome, reason FROM quarantine_outcome WHERE entry >= ?1 \
                  ORDER BY entry, quarantine"
             }
         }
@@ -106,7 +106,9 @@ impl Extent {
     pub(super) fn with_newer(mut self, connection: &Connection, log: Log) -> Result<Self> {
         let mut statement = connection.prepare_cached(log.rows())?;
         let columns = statement.column_count();
-        let mut rows = statement.query([self.last])?;
+        // No number is too small to be seen, though an import gives none below 1.
+        let first = if self == Self::NONE { i64::MIN } else { self.last.saturating_add(1) };
+        let mut rows = statement.query([first])?;
         let mut encoder = Encoder::new();
         while let Some(row) = rows.next()? {
             encoder.clear();

@@ -28,6 +28,7 @@ mod insert;
 mod known;
 pub mod logs;
 mod maps;
+mod numbers;
 pub mod payload;
 pub mod prices;
 pub mod quarantine;

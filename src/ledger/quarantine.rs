@@ -72,12 +72,21 @@ impl Outcome {
     }
 }
 
-/// Whether a line `q` waits for a decision: there is none, or the last one opened it again.
-const IS_OPEN: &str = "3 = coalesce((SELECT o.outcome FROM quarantine_outcome o WHERE o.quarantine = q.id \
-    ORDER BY o.entry DESC LIMIT 1), 3)";
+/// The last decision on each line that has one. A bare column beside `max` is of the row that has it.
+const DECIDED: &str = "WITH decided (line, outcome, entry) AS MATERIALIZED \
+    (SELECT quarantine, outcome, max(entry) FROM quarantine_outcome GROUP BY quarantine)";
+/// A line `q` with its last decision `d`, if it has one.
+const LINES: &str = "quarantine q LEFT JOIN decided d ON d.line = q.id";
+/// Whether a line waits for a decision: there is none, or the last one opened it again.
+const IS_OPEN: &str = "coalesce(d.outcome, 3) = 3";
+
+/// A statement on lines with their decisions.
+fn on_lines(sql: &str) -> String {
+    format!("{DECIDED} {}", sql.replace("{LINES}", LINES).replace("{IS_OPEN}", IS_OPEN))
+}
 
 const KNOWN: &str = "SELECT q.field, q.what, q.event_id, q.kept, {IS_OPEN}, q.import \
-    FROM quarantine q JOIN import i ON i.id = q.import JOIN source s ON s.id = i.source \
+    FROM {LINES} JOIN import i ON i.id = q.import JOIN source s ON s.id = i.source \
     WHERE s.name = ?1 AND q.event_id <> '' \
     AND NOT EXISTS (SELECT 1 FROM retraction r WHERE r.import = i.id AND r.whole = 1)";
 
@@ -111,7 +120,7 @@ fn likeness(field: &str, what: &str, event_id: &str, kept: &str) -> [u8; 32] {
 impl crate::ledger::Ledger {
     /// The lines of a source that are or were in the quarantine.
     pub fn known_lines(&self, source: &str) -> Result<KnownLines> {
-        let mut statement = self.connection.prepare_cached(&KNOWN.replace("{IS_OPEN}", IS_OPEN))?;
+        let mut statement = self.connection.prepare_cached(&on_lines(KNOWN))?;
         let mut rows = statement.query([source])?;
         let mut known = KnownLines::default();
         while let Some(row) = rows.next()? {
@@ -119,9 +128,7 @@ impl crate::ledger::Ledger {
             let line = KnownLine { is_open: row.get(4)?, import: row.get(5)? };
             known.0.insert(likeness(&text(0)?, &text(1)?, &text(2)?, &text(3)?), line);
         }
-        if !known.0.is_empty() {
-            seals::guard_logs(&self.connection, &LOGS)?;
-        }
+        seals::guard_logs(&self.connection, &LOGS)?;
         Ok(known)
     }
 }
@@ -149,20 +156,19 @@ pub(super) fn hold<'h>(
     Ok(())
 }
 
-const WAITING: &str = "SELECT q.event_id, q.id FROM quarantine q JOIN import i ON i.id = q.import \
+const WAITING: &str = "SELECT q.event_id, q.id FROM {LINES} JOIN import i ON i.id = q.import \
     JOIN source s ON s.id = i.source WHERE s.name = ?1 AND q.event_id <> '' AND {IS_OPEN} ORDER BY q.id";
 
 /// The open lines of a source by the ids of their events: those that come now are decided.
 pub(super) fn waiting(connection: &Connection, source: &str) -> Result<FxHashMap<String, Vec<i64>>> {
-    let mut statement = connection.prepare_cached(&WAITING.replace("{IS_OPEN}", IS_OPEN))?;
+    let mut statement = connection.prepare_cached(&on_lines(WAITING))?;
     let mut rows = statement.query([source])?;
     let mut waiting: FxHashMap<String, Vec<i64>> = FxHashMap::default();
     while let Some(row) = rows.next()? {
         waiting.entry(row.get(0)?).or_default().push(row.get(1)?);
     }
-    if !waiting.is_empty() {
-        seals::guard_logs(connection, &LOGS)?;
-    }
+    // Also where none waits: a line that is not there would wait on.
+    seals::guard_logs(connection, &LOGS)?;
     Ok(waiting)
 }
 
@@ -189,7 +195,7 @@ pub(super) fn decide(
 }
 
 const OPEN: &str = "SELECT q.id, i.file, q.line, q.field, q.what, q.expected, q.event_id, q.day, q.kept, \
-    coalesce(q.day, i.first_day), coalesce(q.day, i.last_day), i.id FROM quarantine q JOIN import i ON i.id = q.import \
+    coalesce(q.day, i.first_day), coalesce(q.day, i.last_day), i.id FROM {LINES} JOIN import i ON i.id = q.import \
     WHERE {IS_OPEN} ORDER BY q.id";
 
 /// What tells which lines wait.
@@ -204,7 +210,7 @@ impl Snapshot<'_> {
 }
 
 fn open(connection: &Connection) -> Result<Vec<OpenLine>> {
-    let mut statement = connection.prepare_cached(&OPEN.replace("{IS_OPEN}", IS_OPEN))?;
+    let mut statement = connection.prepare_cached(&on_lines(OPEN))?;
     let rows = statement.query_map([], |row| {
         let held = Held {
             line: row.get(2)?,
@@ -221,17 +227,15 @@ fn open(connection: &Connection) -> Result<Vec<OpenLine>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-const OPEN_OF: &str = "SELECT q.id FROM quarantine q WHERE q.import = ?1 AND {IS_OPEN} ORDER BY q.id";
+const OPEN_OF: &str = "SELECT q.id FROM {LINES} WHERE q.import = ?1 AND {IS_OPEN} ORDER BY q.id";
 
 /// The lines that an import set aside and that wait for a decision.
 pub(super) fn open_of(connection: &Connection, import: i64) -> Result<Vec<i64>> {
-    let mut statement = connection.prepare_cached(&OPEN_OF.replace("{IS_OPEN}", IS_OPEN))?;
+    let mut statement = connection.prepare_cached(&on_lines(OPEN_OF))?;
     Ok(statement.query_map([import], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
 }
 
-const LAST_IMPORTED: &str = "SELECT q.id, o.entry, q.event_id, q.import FROM quarantine q \
-    JOIN quarantine_outcome o ON o.quarantine = q.id WHERE o.outcome = 1 \
-    AND o.entry = (SELECT max(p.entry) FROM quarantine_outcome p WHERE p.quarantine = q.id) \
+const LAST_IMPORTED: &str = "SELECT q.id, d.entry, q.event_id, q.import FROM {LINES} WHERE d.outcome = 1 \
     AND NOT EXISTS (SELECT 1 FROM retraction r WHERE r.import = q.import AND r.whole = 1) ORDER BY q.id";
 
 /// The lines whose events are taken back, so that they wait again: those that an import brought, by its number and entry, all
@@ -242,7 +246,7 @@ pub(super) fn to_open_again(
     entries: &BTreeSet<i64>,
     ids: &BTreeSet<&str>,
 ) -> Result<Vec<i64>> {
-    let mut statement = connection.prepare_cached(LAST_IMPORTED)?;
+    let mut statement = connection.prepare_cached(&on_lines(LAST_IMPORTED))?;
     let mut rows = statement.query([])?;
     let mut lines = Vec::new();
     while let Some(row) = rows.next()? {

@@ -2,6 +2,7 @@
 
 mod beside;
 mod generated;
+mod indexes;
 #[cfg(unix)]
 mod names;
 mod spread;

@@ -12,7 +12,7 @@ use crate::domain::quantities::Quantities;
 use crate::domain::usage::{UsageKey, UsageLine};
 use crate::ledger::conflict::Why;
 use crate::ledger::revision::{self, History, Payer, Standing};
-use crate::ledger::{LedgerError, Result, dictionary};
+use crate::ledger::{LedgerError, Result};
 use std::sync::Arc;
 
 impl Appender<'_> {
@@ -82,7 +82,7 @@ impl Appender<'_> {
         part.push(head, id, added.frequent(), added.rare()).map_err(full)?;
         let missing = || LedgerError::Corrupt(format!("{id:?} is not in its batch"));
         let row = part.rows().first().ok_or_else(missing)?;
-        let class = dictionary::class_of_revisions(self.connection, class)?;
+        let class = self.numbers.class_of_revisions(self.connection, class)?;
         let mut key = original.next_in_half();
         while !self.insert.try_one(batch_id, &part, (row, class), key)? {
             key = key.next_in_half();
