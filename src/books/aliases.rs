@@ -1,5 +1,6 @@
 //! Importing aliases of models, and aliases as a sheet.
 
+use crate::books::heading::heading_of;
 use crate::books::price_list::Listing;
 use crate::books::{Act, Books, BooksError, Observer};
 use crate::domain::name::Name;
@@ -8,7 +9,7 @@ use crate::ledger::aliases::AliasesAppended;
 use crate::price::alias::{AliasKey, AliasRow};
 use crate::price::alias_list::{ListedAlias, alias_list};
 use crate::price::nearest::nearest_names;
-use crate::sheet::{Cell, Column, Heading, Sheet};
+use crate::sheet::{Cell, Column, Sheet};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What an import of aliases did.
@@ -67,19 +68,7 @@ impl Books {
                 }
             }
         }
-        let settings = self.settings();
-        let heading = Heading {
-            report: "aliases".to_owned(),
-            period: match listing {
-                Listing::InForceAt(at) => at.to_string(),
-                Listing::History => "all".to_owned(),
-            },
-            time_zone: settings.calendar.zone_name().to_owned(),
-            currency: settings.currency,
-            ledger_head: snapshot.head().to_string(),
-            closed: false,
-            caveats: Vec::new(),
-        };
+        let heading = heading_of(&snapshot, "aliases", listing.to_string())?;
         let columns = ["alias", "provider", "model", "valid_from"].map(Column::text).into();
         Ok(Sheet { heading, columns, rows, total: None })
     }

@@ -1,8 +1,9 @@
 //! The registry of departments: importing, listing, and what an import of usage says about names that are not in it.
 
 use crate::attribute::departments::{self, unregistered};
+use crate::books::heading::heading_of;
 use crate::books::import::{ImportError, ImportOptions};
-use crate::books::rules::{self, heading_of, of_snapshot};
+use crate::books::rules::{self, of_snapshot};
 use crate::books::{Act, Books, BooksError, Observer};
 use crate::domain::calendar::Day;
 use crate::domain::department::{Department, Registry};
@@ -112,7 +113,7 @@ impl Books {
         let rows = snapshot.registry()?.departments().map(row).collect();
         let columns = ["department", "cost_centre", "owner", "account", "active_from", "active_to"].map(Column::text);
         Ok(Sheet {
-            heading: heading_of(&snapshot, "departments", "now".to_owned()),
+            heading: heading_of(&snapshot, "departments", "now".to_owned())?,
             columns: columns.into(),
             rows,
             total: None,

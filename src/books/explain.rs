@@ -4,8 +4,9 @@
 //! the weights are told and no parts.
 
 use crate::attribute::matching::{Decision, Usage, decide};
+use crate::books::heading::heading_of;
 use crate::books::reports::books;
-use crate::books::rules::{heading_of, paid, spelled, weight};
+use crate::books::rules::{paid, spelled, weight};
 use crate::books::{Books, BooksError};
 use crate::domain::event::{Band, Model, PromptSize, ServiceTier};
 use crate::domain::meter::Meter;
@@ -240,7 +241,7 @@ impl<'a> Subject<'a> {
         let key = event.class.usage_key(event.day, event.at, band);
         let (first_at, last_at) = (event.at, event.at);
         let line = UsageLine { key, events: 1, active: 1, first_at, last_at, quantities: event.quantities.clone() };
-        let mut heading = heading_of(self.snapshot, "explain", event.day.to_string());
+        let mut heading = heading_of(self.snapshot, "explain", event.day.to_string())?;
         let (mut rows, mut total) = (Vec::new(), Amount::ZERO);
         let (mut priced, mut unpriced) = (false, false);
         for (meter, quantity) in event.quantities.iter() {

@@ -327,6 +327,8 @@ impl Books {
             && is_to_be_recorded(&write, &facts, &appended, (&held, parsed.digest.left)).map_err(ImportError::Ledger)?
         {
             write.record_import(&facts, &appended, &held, act.now, act.actor).map_err(ImportError::Ledger)?;
+            // Whoever hears of a failure must not wonder whether the file is in.
+            write.guard_what_is_told().map_err(ImportError::Ledger)?;
             write.commit().map_err(ImportError::Ledger)?;
             self.ledger.checkpoint().map_err(ImportError::Ledger)?;
         }

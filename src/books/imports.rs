@@ -1,6 +1,6 @@
 //! The imports of a ledger, each named by its entry of the chain.
 
-use crate::books::rules::heading_of;
+use crate::books::heading::heading_of;
 use crate::books::{Books, BooksError};
 use crate::domain::calendar::Day;
 use crate::ledger::costs::CostImportMade;
@@ -31,7 +31,7 @@ impl Books {
             (text, "retracted_by"),
         ];
         let columns = columns.map(|(column, name)| column(name)).into();
-        Ok(Sheet { heading: heading_of(&snapshot, "imports", "all".to_owned()), columns, rows, total: None })
+        Ok(Sheet { heading: heading_of(&snapshot, "imports", "all".to_owned())?, columns, rows, total: None })
     }
 }
 
@@ -67,7 +67,7 @@ impl Books {
             ]
         };
         let rows = snapshot.cost_imports_made()?.into_iter().map(cells).collect();
-        Ok(Sheet { heading: heading_of(&snapshot, "cost imports", "all".to_owned()), columns, rows, total: None })
+        Ok(Sheet { heading: heading_of(&snapshot, "cost imports", "all".to_owned())?, columns, rows, total: None })
     }
 }
 

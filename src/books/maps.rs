@@ -1,6 +1,6 @@
 //! Maps of columns kept in the ledger, so that everybody reads a source's files alike.
 
-use crate::books::rules::heading_of;
+use crate::books::heading::heading_of;
 use crate::books::{Act, Books, BooksError, Observer};
 use crate::domain::name::Name;
 use crate::domain::timestamp::Timestamp;
@@ -53,7 +53,7 @@ impl Books {
         let rows = snapshot.kept_maps()?.into_iter().map(row).collect();
         let columns = ["map", "kept_at", "fields", "tags", "time", "zone", "digest"].map(Column::text);
         Ok(Sheet {
-            heading: heading_of(&snapshot, "maps", "now".to_owned()),
+            heading: heading_of(&snapshot, "maps", "now".to_owned())?,
             columns: columns.into(),
             rows,
             total: None,

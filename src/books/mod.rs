@@ -9,6 +9,7 @@ pub mod completeness;
 pub mod costs;
 pub mod departments;
 pub mod explain;
+mod heading;
 pub mod import;
 pub mod import_options;
 pub mod imports;

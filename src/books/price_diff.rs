@@ -5,6 +5,7 @@
 //! change, not where offered ones do.
 
 use crate::books::catalogs::{Offered, compared};
+use crate::books::heading::heading_of;
 use crate::books::reports::thresholds;
 use crate::books::watching::watched;
 use crate::books::{Act, Books, BooksError, Observer, Stage};
@@ -80,21 +81,13 @@ impl Books {
         let (known, aliases) = (snapshot.prices()?, snapshot.aliases()?);
         let (changes, missing) = compared(&known, offered, terms);
         let month = month.unwrap_or_else(|| Month::of(settings.calendar.day_of(act.now)));
-        let heading = |report: &str, period: String| Heading {
-            report: report.to_owned(),
-            period,
-            time_zone: settings.calendar.zone_name().to_owned(),
-            currency: settings.currency,
-            ledger_head: snapshot.head().to_string(),
-            closed: false,
-            caveats: Vec::new(),
-        };
-        let prices = price_sheet(&changes, listed, heading("price changes", terms.valid_from.to_string()));
+        let heading = heading_of(&snapshot, "price changes", terms.valid_from.to_string())?;
+        let prices = price_sheet(&changes, listed, heading);
         let mut after = known.clone();
         after.extend(changes.changes.iter().map(|change| change.new.row.clone()));
         let books = Before { rows: &known, book: &terms.book, aliases: &aliases }.and(&after);
         let costs = costs(&snapshot, month.period(), &books)?;
-        let cost = cost_sheet(&costs, heading("cost of the month", month.to_string()))?;
+        let cost = cost_sheet(&costs, heading_of(&snapshot, "cost of the month", month.to_string())?)?;
         Ok(PriceDiff { changes, missing, prices, cost })
     }
 }

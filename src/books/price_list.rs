@@ -1,10 +1,12 @@
 //! Prices as a sheet: what is in force at an instant, or everything that ever was.
 
+use crate::books::heading::heading_of;
 use crate::books::{Books, BooksError};
 use crate::domain::timestamp::Timestamp;
 use crate::price::PriceRow;
 use crate::price::check::histories;
-use crate::sheet::{Cell, Column, Heading, Sheet};
+use crate::sheet::{Cell, Column, Sheet};
+use std::fmt;
 
 /// Which prices are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,10 +17,20 @@ pub enum Listing {
     History,
 }
 
+impl fmt::Display for Listing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InForceAt(at) => at.fmt(f),
+            Self::History => f.write_str("all"),
+        }
+    }
+}
+
 impl Books {
     /// Prices in the order of their keys and starts, of one book or of all.
     pub fn price_list(&self, listing: Listing, book: Option<&str>) -> Result<Sheet, BooksError> {
-        let prices = self.prices()?;
+        let snapshot = self.ledger.snapshot()?;
+        let prices = snapshot.prices()?;
         let histories = histories(prices.iter().filter(|row| book.is_none_or(|book| row.key.book.as_str() == book)));
         let mut rows = Vec::new();
         for history in histories.into_values() {
@@ -34,19 +46,7 @@ impl Books {
                 }
             }
         }
-        let settings = self.settings();
-        let heading = Heading {
-            report: "prices".to_owned(),
-            period: match listing {
-                Listing::InForceAt(at) => at.to_string(),
-                Listing::History => "all".to_owned(),
-            },
-            time_zone: settings.calendar.zone_name().to_owned(),
-            currency: settings.currency,
-            ledger_head: self.head()?.to_string(),
-            closed: false,
-            caveats: Vec::new(),
-        };
+        let heading = heading_of(&snapshot, "prices", listing.to_string())?;
         Ok(Sheet { heading, columns: columns(), rows, total: None })
     }
 }

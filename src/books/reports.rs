@@ -3,6 +3,7 @@
 use crate::aggregate::AggregateError;
 pub use crate::aggregate::fold::Basis;
 use crate::books::completeness::{self, Caveats, Known};
+use crate::books::heading::heading_of;
 use crate::books::reading::{Read, Reading};
 use crate::books::rules;
 use crate::books::watching::watched;
@@ -146,7 +147,6 @@ impl Books {
     /// Reads and rates a period of a state.
     pub(super) fn statement_on(&self, snapshot: &Snapshot<'_>, request: &Request) -> Result<Statement, BooksError> {
         snapshot.watch().begin(Stage::Usage, None);
-        snapshot.prove_settings()?;
         snapshot.prove_retractions()?;
         let settings = self.settings();
         let (rows, aliases) = (snapshot.prices()?, snapshot.aliases()?);
@@ -168,15 +168,7 @@ impl Books {
             to_repeat: &snapshot.files_to_repeat(request.period)?,
         };
         let caveats = completeness::caveats(&counted, known, request, settings.calendar);
-        let heading = Heading {
-            report: String::new(),
-            period: request.period.to_string(),
-            time_zone: settings.calendar.zone_name().to_owned(),
-            currency: settings.currency,
-            ledger_head: snapshot.head().to_string(),
-            closed: false,
-            caveats: caveats.sentences(),
-        };
+        let heading = Heading { caveats: caveats.sentences(), ..heading_of(snapshot, "", request.period.to_string())? };
         Ok(Statement {
             heading,
             period: request.period,

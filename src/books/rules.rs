@@ -5,6 +5,7 @@
 
 use crate::attribute::matching::{Decision, Usage, decide};
 use crate::attribute::{Rules, read};
+use crate::books::heading::heading_of;
 use crate::books::watching::watched;
 use crate::books::{Act, Books, BooksError, Observer, Stage};
 use crate::domain::calendar::Day;
@@ -17,7 +18,7 @@ use crate::domain::tags::TagSet;
 use crate::ledger::LedgerError;
 use crate::ledger::rules::StoredRuleSet;
 use crate::ledger::transaction::{Snapshot, Write};
-use crate::sheet::{Cell, Column, Heading, Sheet};
+use crate::sheet::{Cell, Column, Sheet};
 use crate::text::problem::{counted, listed};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -157,7 +158,7 @@ impl Books {
             },
         );
         let rows = in_force.into_iter().flat_map(|(_, set)| set.rules()).flat_map(cells).collect();
-        Ok(Sheet { heading: heading_of(&snapshot, "rules", since), columns: columns(), rows, total: None })
+        Ok(Sheet { heading: heading_of(&snapshot, "rules", since)?, columns: columns(), rows, total: None })
     }
 
     /// The sets of rules, by the days they start on, those that were replaced among them.
@@ -191,7 +192,7 @@ impl Books {
             Column::text("file"),
             Column::text("state"),
         ];
-        Ok(Sheet { heading: heading_of(&snapshot, "rules", "all".to_owned()), columns, rows, total: None })
+        Ok(Sheet { heading: heading_of(&snapshot, "rules", "all".to_owned())?, columns, rows, total: None })
     }
 
     /// Which rule matches, and who pays: of the rules given, or of those in force on the day.
@@ -204,7 +205,7 @@ impl Books {
         let tried = Tried::of(decision, tags);
         let columns = vec![Column::text("rule"), Column::text("by"), Column::text("pays"), Column::text("tags")];
         let rows = vec![[tried.rule, tried.by.to_owned(), tried.pays, tried.tags].map(Cell::Text).into()];
-        Ok(Sheet { heading: heading_of(&snapshot, "rules test", day.to_string()), columns, rows, total: None })
+        Ok(Sheet { heading: heading_of(&snapshot, "rules test", day.to_string())?, columns, rows, total: None })
     }
 
     /// Which rule matches what of a period's usage, by tag set: of the rules given, or of those in force on each day. A
@@ -257,7 +258,7 @@ fn tried_on(
     }
     let events = |by: &str| found.iter().filter(|((_, tried), _)| tried.by == by).map(|(_, events)| events).sum();
     let (nobody, idle): (i128, usize) = (events(NOBODY), found.values().filter(|events| **events == 0).count());
-    let mut heading = heading_of(snapshot, "rules test", period.to_string());
+    let mut heading = heading_of(snapshot, "rules test", period.to_string())?;
     heading.caveats.extend((nobody > 0).then(|| {
         let events = counted(nobody, "event has", "events have");
         format!("{events} no department, by rules or by tags")
@@ -282,20 +283,6 @@ fn given_or_known(rules: Option<RuleSet>, snapshot: &Snapshot<'_>) -> Result<Rul
     match rules {
         Some(set) => Ok(Rules::always(set)),
         None => of_snapshot(snapshot),
-    }
-}
-
-/// The heading of a list that is no report.
-pub(super) fn heading_of(snapshot: &Snapshot<'_>, report: &str, period: String) -> Heading {
-    let settings = snapshot.ledger().settings();
-    Heading {
-        report: report.to_owned(),
-        period,
-        time_zone: settings.calendar.zone_name().to_owned(),
-        currency: settings.currency,
-        ledger_head: snapshot.head().to_string(),
-        closed: false,
-        caveats: Vec::new(),
     }
 }
 

@@ -224,6 +224,13 @@ impl Snapshot<'_> {
 }
 
 impl Write<'_> {
+    /// An error if something was changed by which it is told what to know of a file that was imported.
+    pub fn guard_what_is_told(&self) -> Result<()> {
+        let connection = self.connection();
+        [Kind::Price, Kind::Alias].into_iter().try_for_each(|kind| seals::guard_facts(connection, kind))?;
+        seals::guard_logs(connection, &[Log::Imports])
+    }
+
     /// Whether an import of the very same file, read in the same way, has brought all of it.
     pub fn has_whole(&self, facts: &FileFacts) -> Result<bool> {
         let imports = of_size(self.connection(), facts.bytes, Standing::Whole)?;

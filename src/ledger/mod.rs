@@ -137,7 +137,18 @@ impl From<rusqlite::Error> for LedgerError {
         match error.sqlite_error_code() {
             // Only a watch interrupts.
             Some(rusqlite::ErrorCode::OperationInterrupted) => Self::Stopped,
-            _ => Self::Sqlite(error),
+            Some(_) => Self::Sqlite(error),
+            // Not said by SQLite, but by what its values were to become.
+            None => match error {
+                rusqlite::Error::QueryReturnedNoRows => {
+                    Self::Corrupt("a row refers to one that is not there".to_owned())
+                }
+                rusqlite::Error::InvalidColumnType(..)
+                | rusqlite::Error::IntegralValueOutOfRange(..)
+                | rusqlite::Error::FromSqlConversionFailure(..)
+                | rusqlite::Error::Utf8Error(..) => Self::Corrupt(format!("a value is not one of its column: {error}")),
+                error => Self::Sqlite(error),
+            },
         }
     }
 }

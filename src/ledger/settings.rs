@@ -32,7 +32,9 @@ const WRITE: &str = "INSERT INTO ledger (id, currency, time_zone, tz_database, b
 
 pub(super) fn read(connection: &Connection) -> Result<Settings> {
     let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
-    let (currency, zone, tz_database, book): (String, String, String, String) = connection.query_row(READ, [], row)?;
+    let stored = connection.query_row(READ, [], row).optional()?;
+    let none = || LedgerError::Corrupt("it has no settings".to_owned());
+    let (currency, zone, tz_database, book): (String, String, String, String) = stored.ok_or_else(none)?;
     let corrupt = |what: &str| LedgerError::Corrupt(format!("its {what} is not one"));
     Ok(Settings {
         currency: Currency::parse(&currency).map_err(|_| corrupt("currency"))?,

@@ -309,7 +309,14 @@ fn what_is_changed_only_while_something_is_appended_is_not_believed() -> Outcome
     desk.write("again.csv", super::usage(0, 4))?;
     desk.write("more.csv", "model,meter,currency,price,valid_from\nnew,input,USD,5,2026-01-01\n")?;
     desk.write("x.csv", "alias,provider,model,valid_from\nnew,,m,2026-01-01\n")?;
-    let cases: [(&str, &[&str]); 9] = [
+    desk.write("z.csv", format!("{}\nz,2026-10-09T10:00:00Z,m,Legal,5,5\n", super::HEADER))?;
+    let cases: [(&str, &[&str]); 13] = [
+        // What is told of a file that came in is proved before it is in.
+        ("UPDATE model_alias SET model = 'n' WHERE id = 1", &["import", "new.csv"]),
+        ("UPDATE import SET bytes = bytes + 1 WHERE id = 1", &["import", "new.csv"]),
+        // A line that waits for an event would wait on.
+        ("DELETE FROM quarantine", &["import", "z.csv"]),
+        ("DELETE FROM quarantine_outcome", &["import", "z.csv"]),
         ("UPDATE price SET prompt_above = 10 WHERE id = 1", &["import", "new.csv"]),
         ("UPDATE ledger SET time_zone = 'Asia/Tokyo'", &["import", "new.csv"]),
         ("UPDATE ledger SET book = 'other'", &["prices", "import", "more.csv"]),
@@ -332,12 +339,58 @@ fn what_is_changed_only_while_something_is_appended_is_not_believed() -> Outcome
     ];
     for (change, command) in cases {
         let copy = tampered(&desk, change)?;
-        for name in ["new.csv", "again.csv", "more.csv", "x.csv"] {
+        for name in ["new.csv", "again.csv", "more.csv", "x.csv", "z.csv"] {
             copy.write(name, desk.read(name)?)?;
         }
         let (head, ran) = (copy.head()?, copy.run(command)?);
         assert!(ran.code == Some(7) && !ran.out.contains("accepted"), "{change}: {ran:?}");
         assert_eq!(copy.head()?, head, "{change}");
+    }
+    Ok(())
+}
+
+#[test]
+fn no_list_tells_settings_that_were_changed() -> Outcome {
+    let desk = furnished()?;
+    let lists: [&[&str]; 10] = [
+        &["aliases", "list"],
+        &["departments", "list"],
+        &["rules", "list"],
+        &["rules", "list", "--history"],
+        &["maps", "list"],
+        &["prices", "list"],
+        &["imports", "list"],
+        &["costs", "list"],
+        &["explain", "x"],
+        &["report", "chargeback", "--period", "2026-10"],
+    ];
+    for change in
+        ["UPDATE ledger SET currency = 'EUR'", "UPDATE ledger SET time_zone = 'Asia/Tokyo'", "DELETE FROM ledger"]
+    {
+        let copy = tampered(&desk, change)?;
+        for list in lists {
+            desk.run(list)?.ends(0)?;
+            let ran = copy.run(list)?;
+            assert_eq!((ran.code, ran.out.as_str()), (Some(7), ""), "{change}: {list:?}: {ran:?}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_row_that_refers_to_nothing_is_no_failure_of_the_system() -> Outcome {
+    let desk = furnished()?;
+    let entry =
+        desk.count("SELECT max(entry) FROM import WHERE file LIKE '%bucket.jsonl' AND accepted > 0")?.to_string();
+    let id: String = desk.database()?.query_row(
+        "SELECT e.id FROM usage_event e JOIN batch b ON b.id = e.batch JOIN import i ON i.id = b.import WHERE i.entry = ?1",
+        [&entry],
+        |row| row.get(0),
+    )?;
+    let copy = tampered(&desk, &format!("UPDATE usage_event SET batch = 99 WHERE id = '{id}'"))?;
+    for command in [&["imports", "retract", &entry, "--id", &id, "--reason", "a test"][..], &["explain", &id]] {
+        let ran = copy.run(command)?;
+        assert!(matches!(ran.code, Some(2 | 7)) && ran.out.is_empty(), "{command:?}: {ran:?}");
     }
     Ok(())
 }
