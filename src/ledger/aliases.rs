@@ -1,16 +1,25 @@
 //! Rows of aliases: appended, never changed. The same key and start again replaces, and both stay readable.
 
+use crate::domain::canonical::Encoder;
 use crate::domain::name::Name;
 use crate::domain::quantities::QuantityOverflow;
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::chain::{Kind, Signed};
-use crate::ledger::facts::Payloads;
+use crate::ledger::fact::{Fact, Payloads};
 use crate::ledger::transaction::{Snapshot, Write};
-use crate::ledger::{LedgerError, Result, chain, payload, prices, seals, stored};
+use crate::ledger::{LedgerError, Result, chain, prices, seals, stored};
 use crate::price::alias::{AliasKey, AliasRow};
 use crate::price::alias_list::ListedAlias;
 use rusqlite::{Connection, Row};
 use std::collections::BTreeMap;
+
+/// How the chain records it.
+pub(super) const FACT: Fact = Fact {
+    kind: Kind::Alias,
+    tables: &["model_alias"],
+    payloads: |connection| Ok(Payloads::of_rows(&all(connection)?, payload)),
+    is_sealed: true,
+};
 
 /// An alias with its line in the list it came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +50,7 @@ impl Write<'_> {
     /// Appends the aliases that are not there yet. A name that stands for a model with thresholds is summed anew by them.
     pub fn append_aliases(&self, aliases: &[ListedAlias], now: Timestamp, actor: &str) -> Result<AliasesAppended> {
         let connection = self.connection();
-        seals::guard_facts(connection, Kind::Alias)?;
+        seals::guard_facts(connection, &FACT)?;
         let mut in_force: BTreeMap<(AliasKey, Timestamp), AliasRow> = BTreeMap::new();
         for (stored, _) in all(connection)? {
             in_force.insert((stored.row.key.clone(), stored.row.valid_from), stored.row);
@@ -65,8 +74,8 @@ impl Write<'_> {
             return Ok(outcome);
         }
         let before = prices::thresholds(connection)?;
-        let payload = payload::aliases(&new.iter().collect::<Vec<_>>());
-        chain::append(connection, Kind::Alias, Signed { now, actor }, &payload, |entry| {
+        let recorded = payload(&new.iter().collect::<Vec<_>>());
+        chain::append(connection, &FACT, Signed { now, actor }, &recorded, |entry| {
             new.iter().try_for_each(|alias| insert(connection, entry, alias))?;
             self.cut_bands_anew(&before)
         })?;
@@ -92,7 +101,7 @@ impl Snapshot<'_> {
     /// Every alias as it was appended, in the order of import: a later one of the same key and start replaces an earlier one.
     pub fn aliases(&self) -> Result<Vec<AliasRow>> {
         let aliases = all(self.connection())?;
-        self.prove_facts(Kind::Alias, &Payloads::of_rows(&aliases, payload::aliases))?;
+        self.prove_facts(&FACT, &Payloads::of_rows(&aliases, payload))?;
         Ok(aliases.into_iter().map(|(stored, _)| stored.row).collect())
     }
 }
@@ -129,4 +138,19 @@ pub(super) fn pairs(connection: &Connection) -> Result<Vec<(String, String)>> {
     let mut statement = connection.prepare_cached(PAIRS)?;
     let pairs = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(pairs.collect::<rusqlite::Result<_>>()?)
+}
+
+/// A list of aliases: every row that was appended.
+fn payload(rows: &[&StoredAlias]) -> Vec<u8> {
+    let mut encoder = Encoder::new();
+    encoder.count(rows.len());
+    for StoredAlias { id, line, row } in rows {
+        encoder
+            .i64(*id)
+            .i64(*line)
+            .optional_text(row.key.provider.as_ref().map(Name::as_str))
+            .text(row.key.alias.as_str());
+        encoder.optional_text(row.model.as_ref().map(Name::as_str)).i64(row.valid_from.nanos());
+    }
+    encoder.into_bytes()
 }

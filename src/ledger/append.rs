@@ -20,14 +20,14 @@ use crate::domain::meter::Meter;
 use crate::domain::quantities::{Quantities, QuantityOverflow};
 use crate::domain::usage::UsageLine;
 use crate::ledger::adder::Adder;
-use crate::ledger::chain::Kind;
+use crate::ledger::batch_seal::BatchSeal;
+
 use crate::ledger::conflict::{AtKey, Conflict, Stored, Why};
 use crate::ledger::days::Days;
 use crate::ledger::ids::IdLists;
 use crate::ledger::insert::{Classed, Inserter};
 use crate::ledger::known::{Batches, Known};
 use crate::ledger::numbers::{self, Numbers};
-use crate::ledger::payload::BatchSeal;
 use crate::ledger::quarantine;
 use crate::ledger::recount;
 use crate::ledger::retraction::Retracted;
@@ -36,7 +36,7 @@ use crate::ledger::summarise::{NewClass, PlacedBatch, PlacedDay, Summariser, Sum
 use crate::ledger::sums::{Grain, Months};
 use crate::ledger::transaction::Write;
 use crate::ledger::watch::Watch;
-use crate::ledger::{Ledger, LedgerError, Result, batch_days, seals, stored};
+use crate::ledger::{Ledger, LedgerError, Result, batch_days, prices, seals, stored};
 use rusqlite::{Connection, Statement};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::{BTreeMap, BTreeSet};
@@ -137,8 +137,8 @@ impl<'w> Appender<'w> {
         write.leave_out_checks(true)?;
         let source = numbers::source(connection, source_name)?;
         // They cut the sums into bands.
-        seals::guard_facts(connection, Kind::Price)?;
-        let thresholds = crate::ledger::prices::thresholds(connection)?;
+        seals::guard_facts(connection, &prices::FACT)?;
+        let thresholds = prices::thresholds(connection)?;
         let retracted = write.ledger().retracted()?;
         Ok(Self {
             connection,

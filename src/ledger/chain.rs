@@ -6,6 +6,7 @@
 
 use crate::domain::canonical::Encoder;
 use crate::domain::timestamp::Timestamp;
+use crate::ledger::fact::Fact;
 use crate::ledger::{LedgerError, Result, fits, seals, stored};
 use rusqlite::{Connection, OptionalExtension, Row};
 use std::fmt;
@@ -124,7 +125,7 @@ pub struct Entry {
     pub at: Timestamp,
     /// Who made it.
     pub actor: String,
-    /// What it records, in the encoding of [`payload`](crate::ledger::payload).
+    /// What it records, in the encoding of its kind.
     pub payload: Vec<u8>,
     /// The digest over all seals after it.
     pub state: [u8; 32],
@@ -163,7 +164,7 @@ const DEFER: &str = "PRAGMA defer_foreign_keys = ON";
 /// that of the entry before, whatever the clock says.
 pub(super) fn append(
     connection: &Connection,
-    kind: Kind,
+    fact: &Fact,
     Signed { now, actor }: Signed<'_>,
     payload: &[u8],
     rows: impl FnOnce(i64) -> Result<()>,
@@ -172,13 +173,21 @@ pub(super) fn append(
     let (seq, prev, at) = last.map_or((1, [0; 32], now), |last| (last.seq + 1, last.hash, now.max(last.at)));
     let actor = if actor.is_empty() { "unknown" } else { actor };
     let number = stored(seq)?;
-    seals::guard_facts(connection, kind)?;
+    seals::guard_facts(connection, fact)?;
     connection.execute_batch(DEFER)?;
     rows(number)?;
-    let state = seals::state_after(connection, kind)?;
+    let state = seals::state_after(connection, fact)?;
     let (actor_name, payload_bytes) = (actor.to_owned(), payload.to_vec());
-    let mut entry =
-        Entry { seq, kind: kind.code(), at, actor: actor_name, payload: payload_bytes, state, prev, hash: [0; 32] };
+    let mut entry = Entry {
+        seq,
+        kind: fact.kind.code(),
+        at,
+        actor: actor_name,
+        payload: payload_bytes,
+        state,
+        prev,
+        hash: [0; 32],
+    };
     entry.hash = entry.computed_hash();
     let Entry { hash, kind, .. } = &entry;
     connection.prepare_cached(INSERT)?.execute((

@@ -13,7 +13,7 @@ use crate::ledger::gather::Gatherer;
 use crate::ledger::retraction::Remembered;
 use crate::ledger::settings::{self, Settings};
 use crate::ledger::transaction::patiently;
-use crate::ledger::{LedgerError, Result, chain, payload, schema};
+use crate::ledger::{LedgerError, Result, chain, schema};
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
@@ -71,9 +71,9 @@ impl Ledger {
             schema::create(&connection)?;
             chain::append(
                 &connection,
-                chain::Kind::Genesis,
+                &settings::FACT,
                 Signed { now, actor },
-                &payload::genesis(settings, schema::newest()),
+                &settings::payload(settings, schema::newest()),
                 |_| settings::write(&connection, settings),
             )?;
             connection.execute_batch("COMMIT")?;

@@ -8,12 +8,16 @@ use crate::domain::provider_cost::{ProviderCost, ProviderCosts, Written};
 use crate::domain::quantities::QuantityOverflow;
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::chain::{Kind, Signed};
-use crate::ledger::facts::Payloads;
+use crate::ledger::fact::{Fact, Payloads};
 use crate::ledger::imports::FileFacts;
 use crate::ledger::transaction::{Snapshot, Write};
 use crate::ledger::{LedgerError, Result, chain, fits, numbers, seals, stored};
 use rusqlite::{Connection, Row};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// How the chain records it.
+pub(super) const FACT: Fact =
+    Fact { kind: Kind::Cost, tables: &["cost_import", "provider_cost"], payloads, is_sealed: true };
 
 /// What became of a cost report's lines.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -73,7 +77,7 @@ impl Write<'_> {
         actor: &str,
     ) -> Result<CostsAppended> {
         let connection = self.connection();
-        seals::guard_facts(connection, Kind::Cost)?;
+        seals::guard_facts(connection, &FACT)?;
         let source = numbers::source(connection, &facts.source)?;
         let mut known = of_source(connection, source)?;
         let first: i64 = connection.query_row(NEXT_COST, [], |row| row.get(0))?;
@@ -109,7 +113,7 @@ impl Write<'_> {
             bytes: stored(facts.bytes)?,
             counts: [stored(facts.lines)?, stored(facts.blank)?, stored(outcome.duplicates)?, stored(outcome.beside)?],
         };
-        chain::append(connection, Kind::Cost, Signed { now, actor }, &payload(&import, &new), |entry| {
+        chain::append(connection, &FACT, Signed { now, actor }, &payload(&import, &new), |entry| {
             insert_import(connection, entry, source, &import)?;
             new.iter().try_for_each(|(id, cost)| insert(connection, *id, import.id, cost))
         })?;
@@ -233,7 +237,7 @@ const MADE: &str = "SELECT i.entry, e.at, e.actor, s.name, i.file, i.format, i.l
 impl Snapshot<'_> {
     /// Every import of costs, in the order they were made.
     pub fn cost_imports_made(&self) -> Result<Vec<CostImportMade>> {
-        self.prove_kind(Kind::Cost)?;
+        self.prove_kind(&FACT)?;
         self.prove_retractions()?;
         let mut statement = self.connection().prepare(MADE)?;
         let mut rows = statement.query([])?;
@@ -259,7 +263,7 @@ impl Snapshot<'_> {
     /// The lines in force, without retracted ones, whose span begins at one instant or later, and before another; by source
     /// and key.
     pub fn provider_costs(&self, from: Timestamp, until: Timestamp) -> Result<ProviderCosts> {
-        self.prove_facts(Kind::Cost, &payloads(self.connection())?)?;
+        self.prove_facts(&FACT, &payloads(self.connection())?)?;
         self.prove_retractions()?;
         let mut statement = self.connection().prepare(OF_SPAN)?;
         let mut rows = statement.query([from.nanos(), until.nanos()])?;
@@ -329,7 +333,7 @@ fn payload(import: &CostImport, costs: &[(i64, ProviderCost)]) -> Vec<u8> {
 }
 
 /// The payloads of all imports of costs by their entries, made from the tables.
-pub(super) fn payloads(connection: &Connection) -> Result<Payloads> {
+fn payloads(connection: &Connection) -> Result<Payloads> {
     let mut costs: BTreeMap<i64, Vec<(i64, ProviderCost)>> = BTreeMap::new();
     let mut statement = connection.prepare(ALL)?;
     let mut rows = statement.query([])?;

@@ -1,16 +1,20 @@
 //! The registry of departments: appended, never changed. The same name again replaces, and both stay readable.
 
 use crate::domain::calendar::Day;
+use crate::domain::canonical::Encoder;
 use crate::domain::department::{Department, Registry};
 use crate::domain::name::TagValue;
 use crate::domain::quantities::QuantityOverflow;
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::chain::{Kind, Signed};
-use crate::ledger::facts::Payloads;
+use crate::ledger::fact::{Fact, Payloads};
 use crate::ledger::transaction::{Snapshot, Write};
-use crate::ledger::{Ledger, LedgerError, Result, chain, payload, seals, stored, sums};
+use crate::ledger::{Ledger, LedgerError, Result, chain, seals, stored, sums};
 use rusqlite::{Connection, Row};
 use std::collections::BTreeMap;
+
+/// How the chain records it.
+pub(super) const FACT: Fact = Fact { kind: Kind::Department, tables: &["department"], payloads, is_sealed: true };
 
 /// A department with its line in the file it came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +50,7 @@ impl Write<'_> {
         actor: &str,
     ) -> Result<DepartmentsAppended> {
         let connection = self.connection();
-        seals::guard_facts(connection, Kind::Department)?;
+        seals::guard_facts(connection, &FACT)?;
         let known = self.registry()?;
         let mut outcome = DepartmentsAppended::default();
         let first: i64 = connection.query_row(NEXT, [], |row| row.get(0))?;
@@ -66,8 +70,8 @@ impl Write<'_> {
         if new.is_empty() {
             return Ok(outcome);
         }
-        let payload = payload::departments(&new);
-        chain::append(connection, chain::Kind::Department, Signed { now, actor }, &payload, |entry| {
+        let recorded = payload(&new);
+        chain::append(connection, &FACT, Signed { now, actor }, &recorded, |entry| {
             new.iter().try_for_each(|added| insert(connection, entry, added))
         })?;
         Ok(outcome)
@@ -82,7 +86,7 @@ impl Write<'_> {
 impl Snapshot<'_> {
     /// The registry of departments, as it was appended.
     pub fn registry(&self) -> Result<Registry> {
-        self.prove_facts(Kind::Department, &payloads(self.connection())?)?;
+        self.prove_facts(&FACT, &payloads(self.connection())?)?;
         registry(self.connection())
     }
 }
@@ -121,10 +125,10 @@ pub(super) fn registry(connection: &Connection) -> Result<Registry> {
 }
 
 /// The payloads of all departments by their entries, made from the table.
-pub(super) fn payloads(connection: &Connection) -> Result<Payloads> {
+fn payloads(connection: &Connection) -> Result<Payloads> {
     let mut payloads = Payloads::default();
     for (entry, added) in by_entry(connection)? {
-        payloads.insert(entry, payload::departments(&added));
+        payloads.insert(entry, payload(&added));
     }
     Ok(payloads)
 }
@@ -155,4 +159,20 @@ fn department(row: &Row<'_>) -> Result<Department> {
         active_from: day(5)?,
         active_to: day(6)?,
     })
+}
+
+/// Departments of the registry.
+fn payload(departments: &[StoredDepartment]) -> Vec<u8> {
+    let mut encoder = Encoder::new();
+    encoder.count(departments.len());
+    for StoredDepartment { id, line, department } in departments {
+        encoder.i64(*id).i64(*line).text(department.name.as_str());
+        for name in [&department.cost_centre, &department.owner, &department.account] {
+            encoder.optional_text(name.as_ref().map(TagValue::as_str));
+        }
+        for day in [department.active_from, department.active_to] {
+            encoder.optional_i64(day.map(|day| day.number().into()));
+        }
+    }
+    encoder.into_bytes()
 }

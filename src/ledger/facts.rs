@@ -1,107 +1,30 @@
 //! Every table of facts, and how the chain records its rows.
 //!
 //! `verify` proves both directions: an entry has the rows that it records and no others, and each row belongs to an entry
-//! of its kind. A payload holds every column of its rows, their numbers too, so a row that was changed, moved or added
-//! makes another payload. A table that stands in none of these lists fails a test.
+//! of its kind. A table that stands in none of these lists fails a test.
 
 use crate::ledger::chain::{Entry, Kind};
+use crate::ledger::fact::{Fact, Payloads};
 use crate::ledger::verify::Finding;
 use crate::ledger::{
-    Result, aliases, costs, departments, imports, maps, payload, prices, quarantine, retraction, rules, schema,
-    settings,
+    Result, aliases, costs, departments, imports, maps, prices, quarantine, retraction, rules, schema, settings,
 };
 use crate::text::problem::counted;
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 
-/// What the rows of some tables say that entries of one kind record.
-#[derive(Debug, Default)]
-pub(super) struct Payloads {
-    by_entry: BTreeMap<i64, Vec<u8>>,
-    strays: Vec<Finding>,
-}
-
-impl Payloads {
-    /// Notes what rows that name an entry say.
-    pub(super) fn insert(&mut self, entry: i64, payload: Vec<u8>) {
-        if self.by_entry.insert(entry, payload).is_some() {
-            self.stray(format!("entry {entry} has two rows, and records one"));
-        }
-    }
-
-    /// Notes rows that no entry can record.
-    pub(super) fn stray(&mut self, finding: Finding) {
-        self.strays.push(finding);
-    }
-
-    /// What rows say that name an entry, by the entry.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (i64, &[u8])> {
-        self.by_entry.iter().map(|(entry, payload)| (*entry, payload.as_slice()))
-    }
-
-    /// Rows that no entry can record.
-    pub(super) fn strays(&self) -> &[Finding] {
-        &self.strays
-    }
-
-    /// Makes the payloads of a table whose rows name their entries.
-    pub(super) fn of_rows<'r, T>(rows: &'r [(T, i64)], payload: impl Fn(&[&'r T]) -> Vec<u8>) -> Self {
-        let mut by_entry: BTreeMap<i64, Vec<&T>> = BTreeMap::new();
-        for (row, entry) in rows {
-            by_entry.entry(*entry).or_default().push(row);
-        }
-        let by_entry = by_entry.into_iter().map(|(entry, rows)| (entry, payload(&rows))).collect();
-        Self { by_entry, strays: Vec::new() }
-    }
-}
-
-/// A kind of entry, the tables that hold what its entries record, and how these make its payloads again.
-pub(super) struct Fact {
-    kind: Kind,
-    tables: &'static [&'static str],
-    payloads: fn(&Connection) -> Result<Payloads>,
-}
-
-impl Fact {
-    /// The kind.
-    pub(super) const fn kind(&self) -> Kind {
-        self.kind
-    }
-
-    /// Makes the payloads of all entries of the kind again, from the tables.
-    pub(super) fn payloads(&self, connection: &Connection) -> Result<Payloads> {
-        (self.payloads)(connection)
-    }
-}
-
 /// Every kind of entry that this version makes.
-pub(super) const FACTS: [Fact; 10] = [
-    Fact { kind: Kind::Genesis, tables: &["ledger"], payloads: settings::payloads },
-    Fact {
-        kind: Kind::Import,
-        tables: &["import", "import_overlap", "batch", "batch_day", "quarantine", "quarantine_outcome"],
-        payloads: imports::payloads,
-    },
-    Fact {
-        kind: Kind::Price,
-        tables: &["price"],
-        payloads: |connection| Ok(Payloads::of_rows(&prices::all(connection)?, payload::prices)),
-    },
-    Fact { kind: Kind::Rule, tables: &["rule_set", "rule", "rule_condition", "rule_share"], payloads: rules::payloads },
-    Fact {
-        kind: Kind::Alias,
-        tables: &["model_alias"],
-        payloads: |connection| Ok(Payloads::of_rows(&aliases::all(connection)?, payload::aliases)),
-    },
-    Fact { kind: Kind::Discard, tables: &["quarantine_outcome"], payloads: quarantine::payloads },
-    Fact { kind: Kind::Department, tables: &["department"], payloads: departments::payloads },
-    Fact { kind: Kind::Cost, tables: &["cost_import", "provider_cost"], payloads: costs::payloads },
-    Fact { kind: Kind::Map, tables: &["column_map"], payloads: maps::payloads },
-    Fact {
-        kind: Kind::Retract,
-        tables: &["retraction", "retracted_event", "quarantine_outcome"],
-        payloads: retraction::payloads,
-    },
+pub(super) const FACTS: [&Fact; 10] = [
+    &settings::FACT,
+    &imports::FACT,
+    &prices::FACT,
+    &rules::FACT,
+    &aliases::FACT,
+    &quarantine::FACT,
+    &departments::FACT,
+    &costs::FACT,
+    &maps::FACT,
+    &retraction::FACT,
 ];
 
 /// Names that events are spelled with: the digests of the events prove each name that an event uses.
@@ -131,7 +54,7 @@ impl Expected {
     /// Reads every table of facts. Rows that no entry can record are findings.
     pub(super) fn read(connection: &Connection, findings: &mut Vec<Finding>) -> Result<Self> {
         let mut expected = BTreeMap::new();
-        for Fact { kind, payloads, .. } in &FACTS {
+        for Fact { kind, payloads, .. } in FACTS {
             let Payloads { by_entry, strays } = payloads(connection)?;
             findings.extend(strays);
             expected.extend(by_entry.into_iter().map(|(entry, payload)| ((entry, kind.code()), payload)));

@@ -1,17 +1,26 @@
 //! Imports as the ledger remembers them: which file, how many lines of what kind, which batches.
 
+use crate::domain::canonical::Encoder;
 use crate::domain::period::Period;
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::append::Appended;
+use crate::ledger::batch_seal::{BatchSeal, Overlap};
 use crate::ledger::chain::{Kind, Signed};
-use crate::ledger::facts::Payloads;
+use crate::ledger::fact::{Fact, Payloads};
 use crate::ledger::logs::Log;
-use crate::ledger::payload::{BatchSeal, Overlap};
 use crate::ledger::quarantine::{self, Held};
 use crate::ledger::transaction::{Snapshot, Write};
-use crate::ledger::{Result, batch_days, chain, numbers, payload, seals, stored};
+use crate::ledger::{Result, aliases, batch_days, chain, numbers, prices, seals, stored};
 use rusqlite::{Connection, Row};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// How the chain records it.
+pub(super) const FACT: Fact = Fact {
+    kind: Kind::Import,
+    tables: &["import", "import_overlap", "batch", "batch_day", "quarantine", "quarantine_outcome"],
+    payloads,
+    is_sealed: false,
+};
 
 /// One import.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,8 +126,8 @@ impl Write<'_> {
                 (held_from.saturating_add_unsigned(u64::try_from(place).unwrap_or(u64::MAX)), line)
             })
         };
-        let payload = payload::import(&row, &appended.seals, numbered(), resolved, &appended.overlaps);
-        chain::append(connection, Kind::Import, Signed { now, actor }, &payload, |entry| {
+        let recorded = payload(&row, &appended.seals, numbered(), resolved, &appended.overlaps);
+        chain::append(connection, &FACT, Signed { now, actor }, &recorded, |entry| {
             insert(connection, &row, entry)?;
             for BatchSeal { id, posting_period, events, digest, days } in &appended.seals {
                 let values = (id, row.id, posting_period, events, &digest[..]);
@@ -227,7 +236,7 @@ impl Write<'_> {
     /// An error if something was changed by which it is told what to know of a file that was imported.
     pub fn guard_what_is_told(&self) -> Result<()> {
         let connection = self.connection();
-        [Kind::Price, Kind::Alias].into_iter().try_for_each(|kind| seals::guard_facts(connection, kind))?;
+        [&prices::FACT, &aliases::FACT].into_iter().try_for_each(|fact| seals::guard_facts(connection, fact))?;
         seals::guard_logs(connection, &[Log::Imports])
     }
 
@@ -406,7 +415,7 @@ fn overlaps(connection: &Connection) -> Result<BTreeMap<i64, BTreeMap<i64, Overl
 
 /// The payloads of all imports by their entries, made from the tables: the file, its batches as they are sealed, the lines
 /// it set aside, those it brought at last, and what of it was there.
-pub(super) fn payloads(connection: &Connection) -> Result<Payloads> {
+fn payloads(connection: &Connection) -> Result<Payloads> {
     let ((mut batches, strays), mut held) = (batches(connection)?, quarantine::held(connection)?);
     let mut overlaps = overlaps(connection)?;
     let mut imported = quarantine::imported(connection)?;
@@ -428,7 +437,7 @@ pub(super) fn payloads(connection: &Connection) -> Result<Payloads> {
             payloads.stray(what);
         }
         let held = held.iter().map(|(id, line)| (*id, line));
-        payloads.insert(entry, payload::import(&import, &batches, held, &resolved, &overlaps));
+        payloads.insert(entry, payload(&import, &batches, held, &resolved, &overlaps));
     }
     for import in batches.keys().chain(held.keys()).chain(overlaps.keys()).collect::<BTreeSet<_>>() {
         payloads.stray(format!("batches, quarantined lines or overlaps name import {import}, which does not exist"));
@@ -440,4 +449,50 @@ pub(super) fn payloads(connection: &Connection) -> Result<Payloads> {
         payloads.stray(format!("entry {entry} brought quarantined lines and is no import"));
     }
     Ok(payloads)
+}
+
+/// An import: the file, its lines, its batches, the lines set aside under their numbers, earlier such lines it resolves, and
+/// what of it each earlier import had brought.
+fn payload<'h>(
+    import: &ImportRow,
+    batches: &[BatchSeal],
+    held: impl ExactSizeIterator<Item = (i64, &'h Held)>,
+    resolved: &[i64],
+    overlaps: &BTreeMap<i64, Overlap>,
+) -> Vec<u8> {
+    let mut encoder = Encoder::new();
+    encoder.i64(import.id).text(&import.source).text(&import.file).text(&import.format).text(&import.options);
+    encoder.blob(&import.digest).i64(import.bytes);
+    for count in [import.lines, import.header, import.blank, import.accepted, import.duplicates, import.quarantined] {
+        encoder.i64(count);
+    }
+    encoder.optional_i64(import.first_day).optional_i64(import.last_day).count(batches.len());
+    for batch in batches {
+        encoder.i64(batch.id).optional_i64(batch.posting_period).i64(batch.events).blob(&batch.digest);
+    }
+    encoder.count(held.len()).blob(&held_digest(held));
+    encoder.count(resolved.len());
+    for id in resolved {
+        encoder.i64(*id);
+    }
+    let mut hasher = blake3::Hasher::new_derive_key("tokenbook 2026 overlaps of an import");
+    for (earlier, Overlap { events, lines }) in overlaps {
+        for number in [earlier, events, lines] {
+            hasher.update(&number.to_be_bytes());
+        }
+    }
+    encoder.count(overlaps.len()).blob(hasher.finalize().as_bytes());
+    encoder.into_bytes()
+}
+
+/// The digest over lines set aside: there may be more of them than an entry can hold.
+fn held_digest<'h>(held: impl Iterator<Item = (i64, &'h Held)>) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new_derive_key("tokenbook 2026 quarantined lines");
+    for (id, line) in held {
+        let mut encoder = Encoder::new();
+        encoder.i64(id).i64(line.line).text(&line.field).text(&line.what).text(&line.expected).text(&line.event_id);
+        encoder.optional_i64(line.day).text(&line.kept);
+        hasher.update(encoder.as_bytes());
+    }
+    *hasher.finalize().as_bytes()
 }

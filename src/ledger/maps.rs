@@ -5,11 +5,14 @@ use crate::domain::canonical::Encoder;
 use crate::domain::name::Name;
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::chain::{Kind, Signed};
-use crate::ledger::facts::Payloads;
+use crate::ledger::fact::{Fact, Payloads};
 use crate::ledger::transaction::{Snapshot, Write};
 use crate::ledger::{Result, chain, seals};
 use rusqlite::Connection;
 use std::collections::BTreeMap;
+
+/// How the chain records it.
+pub(super) const FACT: Fact = Fact { kind: Kind::Map, tables: &["column_map"], payloads, is_sealed: true };
 
 const INSERT: &str = "INSERT INTO column_map (id, entry, name, map) VALUES (?1, ?2, ?3, ?4)";
 const NEXT: &str = "SELECT coalesce(max(id), 0) + 1 FROM column_map";
@@ -20,13 +23,13 @@ impl Write<'_> {
     /// Keeps a map under a name; `false` where it is there alike already, and nothing is appended.
     pub fn keep_map(&self, name: &Name, map: &str, now: Timestamp, actor: &str) -> Result<bool> {
         let connection = self.connection();
-        seals::guard_facts(connection, Kind::Map)?;
+        seals::guard_facts(connection, &FACT)?;
         if in_force(connection)?.get(name.as_str()).is_some_and(|kept| kept == map) {
             return Ok(false);
         }
         let id: i64 = connection.query_row(NEXT, [], |row| row.get(0))?;
-        let payload = payload(id, name.as_str(), map);
-        chain::append(connection, Kind::Map, Signed { now, actor }, &payload, |entry| {
+        let recorded = payload(id, name.as_str(), map);
+        chain::append(connection, &FACT, Signed { now, actor }, &recorded, |entry| {
             connection.execute(INSERT, (id, entry, name.as_str(), map))?;
             Ok(())
         })?;
@@ -37,7 +40,7 @@ impl Write<'_> {
 impl Snapshot<'_> {
     /// The maps in force by their names, with the instants at which they were kept.
     pub fn kept_maps(&self) -> Result<BTreeMap<String, (String, Timestamp)>> {
-        self.prove_kind(Kind::Map)?;
+        self.prove_kind(&FACT)?;
         let mut statement = self.connection().prepare(KEPT)?;
         let mut rows = statement.query([])?;
         let mut maps = BTreeMap::new();
@@ -49,7 +52,7 @@ impl Snapshot<'_> {
 
     /// The maps in force by their names.
     pub fn maps(&self) -> Result<BTreeMap<String, String>> {
-        self.prove_kind(Kind::Map)?;
+        self.prove_kind(&FACT)?;
         in_force(self.connection())
     }
 }
@@ -68,7 +71,7 @@ fn payload(id: i64, name: &str, map: &str) -> Vec<u8> {
 }
 
 /// The payloads of all maps by their entries, made from the table.
-pub(super) fn payloads(connection: &Connection) -> Result<Payloads> {
+fn payloads(connection: &Connection) -> Result<Payloads> {
     let mut statement = connection.prepare(ALL)?;
     let mut rows = statement.query([])?;
     let mut payloads = Payloads::default();

@@ -1,5 +1,6 @@
 //! Price rows: appended, never changed. The same key and start again replaces, and both stay readable.
 
+use crate::domain::canonical::Encoder;
 use crate::domain::currency::Currency;
 use crate::domain::event::ServiceTier;
 use crate::domain::name::Name;
@@ -7,13 +8,21 @@ use crate::domain::quantities::QuantityOverflow;
 use crate::domain::rate::Rate;
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::chain::{Kind, Signed};
-use crate::ledger::facts::Payloads;
+use crate::ledger::fact::{Fact, Payloads};
 use crate::ledger::transaction::{Snapshot, Write};
-use crate::ledger::{LedgerError, Result, aliases, chain, payload, seals, stored, sums};
+use crate::ledger::{LedgerError, Result, aliases, chain, seals, stored, sums};
 use crate::price::read::ListedPrice;
 use crate::price::{PriceKey, PriceRow, alias};
 use rusqlite::{Connection, Row};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// How the chain records it.
+pub(super) const FACT: Fact = Fact {
+    kind: Kind::Price,
+    tables: &["price"],
+    payloads: |connection| Ok(Payloads::of_rows(&all(connection)?, payload)),
+    is_sealed: true,
+};
 
 /// A price with its line in the list it came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,7 +62,7 @@ impl Write<'_> {
     /// Appends the prices that are not there yet. Where one brings a new threshold, its model's sums are cut anew.
     pub fn append_prices(&self, prices: &[ListedPrice], now: Timestamp, actor: &str) -> Result<PricesAppended> {
         let connection = self.connection();
-        seals::guard_facts(connection, Kind::Price)?;
+        seals::guard_facts(connection, &FACT)?;
         let mut in_force: BTreeMap<(PriceKey, Timestamp), PriceRow> = BTreeMap::new();
         for (stored, _) in all(connection)? {
             in_force.insert((stored.row.key.clone(), stored.row.valid_from), stored.row);
@@ -77,8 +86,8 @@ impl Write<'_> {
             return Ok(outcome);
         }
         let before = thresholds(connection)?;
-        let payload = payload::prices(&new.iter().collect::<Vec<_>>());
-        chain::append(connection, Kind::Price, Signed { now, actor }, &payload, |entry| {
+        let recorded = payload(&new.iter().collect::<Vec<_>>());
+        chain::append(connection, &FACT, Signed { now, actor }, &recorded, |entry| {
             new.iter().try_for_each(|price| insert(connection, entry, price))?;
             self.cut_bands_anew(&before)
         })?;
@@ -135,7 +144,7 @@ impl Snapshot<'_> {
     /// Every price as it was appended, in the order of import: a later one of the same key and start replaces an earlier one.
     pub fn prices(&self) -> Result<Vec<PriceRow>> {
         let prices = all(self.connection())?;
-        self.prove_facts(Kind::Price, &Payloads::of_rows(&prices, payload::prices))?;
+        self.prove_facts(&FACT, &Payloads::of_rows(&prices, payload))?;
         Ok(prices.into_iter().map(|(stored, _)| stored.row).collect())
     }
 }
@@ -183,4 +192,18 @@ pub(super) fn thresholds(connection: &Connection) -> Result<BTreeMap<String, Vec
         prices.iter().map(|(model, threshold)| (model.as_str(), *threshold)),
         aliases.iter().map(|(alias, model)| (alias.as_str(), model.as_str())),
     ))
+}
+
+/// A price list: every row that was appended.
+fn payload(rows: &[&StoredPrice]) -> Vec<u8> {
+    let mut encoder = Encoder::new();
+    encoder.count(rows.len());
+    for StoredPrice { id, line, row } in rows {
+        let key = &row.key;
+        encoder.i64(*id).i64(*line).text(key.book.as_str()).optional_text(key.provider.as_ref().map(Name::as_str));
+        encoder.text(key.model.as_str()).text(key.tier.as_str()).u8(key.meter.code()).i64(key.prompt_above);
+        encoder.text(row.currency.code()).optional_i64(row.rate.map(Rate::nanos_per_million));
+        encoder.i64(row.valid_from.nanos());
+    }
+    encoder.into_bytes()
 }

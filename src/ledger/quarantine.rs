@@ -3,14 +3,17 @@
 use crate::domain::canonical::Encoder;
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::chain::{Kind, Signed};
-use crate::ledger::facts::Payloads;
+use crate::ledger::fact::{Fact, Payloads};
 use crate::ledger::logs::Log;
 use crate::ledger::transaction::{Snapshot, Write};
-use crate::ledger::{Result, chain, payload, seals};
+use crate::ledger::{Result, chain, seals};
 use crate::text::problem::counted;
 use rusqlite::Connection;
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// How the chain records it.
+pub(super) const FACT: Fact = Fact { kind: Kind::Discard, tables: &["quarantine_outcome"], payloads, is_sealed: false };
 
 /// A line to be set aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -270,8 +273,8 @@ impl Write<'_> {
         if chosen.is_empty() {
             return Ok(chosen);
         }
-        let payload = payload::discard(&chosen, reason);
-        chain::append(connection, Kind::Discard, Signed { now, actor }, &payload, |entry| {
+        let recorded = discard_payload(&chosen, reason);
+        chain::append(connection, &FACT, Signed { now, actor }, &recorded, |entry| {
             decide(connection, entry, &chosen, (Outcome::Discarded, reason))
         })?;
         Ok(chosen)
@@ -325,7 +328,7 @@ pub(super) fn imported(connection: &Connection) -> Result<BTreeMap<i64, Option<V
 const UNKNOWN_OUTCOMES: &str = "SELECT count(*) FROM quarantine_outcome WHERE outcome NOT BETWEEN 1 AND 4";
 
 /// The payloads of all discards by their entries, made from the table.
-pub(super) fn payloads(connection: &Connection) -> Result<Payloads> {
+fn payloads(connection: &Connection) -> Result<Payloads> {
     let mut payloads = Payloads::default();
     for (entry, lines) in outcomes(connection, Outcome::Discarded)? {
         let reason = lines.first().map_or("", |(_, reason)| reason.as_str());
@@ -333,7 +336,7 @@ pub(super) fn payloads(connection: &Connection) -> Result<Payloads> {
             payloads.stray(format!("entry {entry} discards quarantined lines for different reasons"));
         }
         let ids: Vec<i64> = lines.iter().map(|(id, _)| *id).collect();
-        payloads.insert(entry, payload::discard(&ids, reason));
+        payloads.insert(entry, discard_payload(&ids, reason));
     }
     let unknown: i64 = connection.query_row(UNKNOWN_OUTCOMES, [], |row| row.get(0))?;
     if unknown > 0 {
@@ -341,4 +344,14 @@ pub(super) fn payloads(connection: &Connection) -> Result<Payloads> {
         payloads.stray(format!("{lines} an outcome that does not exist"));
     }
     Ok(payloads)
+}
+
+/// Quarantined lines given up, and why.
+fn discard_payload(ids: &[i64], reason: &str) -> Vec<u8> {
+    let mut encoder = Encoder::new();
+    encoder.text(reason).count(ids.len());
+    for id in ids {
+        encoder.i64(*id);
+    }
+    encoder.into_bytes()
 }

@@ -13,13 +13,21 @@ use crate::domain::calendar::Day;
 use crate::domain::canonical::Encoder;
 use crate::domain::key::EventKey;
 use crate::ledger::chain::Kind;
-use crate::ledger::facts::Payloads;
+use crate::ledger::fact::{Fact, Payloads};
 use crate::ledger::quarantine::{self, Outcome};
 use crate::ledger::{Ledger, Result, seals};
 use rusqlite::Connection;
 use rustc_hash::FxHashSet;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// How the chain records it.
+pub(super) const FACT: Fact = Fact {
+    kind: Kind::Retract,
+    tables: &["retraction", "retracted_event", "quarantine_outcome"],
+    payloads,
+    is_sealed: true,
+};
 
 const BATCHES: &str = "SELECT b.id FROM retraction r JOIN import i ON i.id = r.import JOIN batch b ON b.import = i.id \
     WHERE r.whole = 1 AND i.first_day <= ?2 AND i.last_day >= ?1";
@@ -74,13 +82,13 @@ pub(super) type Remembered = (Option<[u8; 32]>, Arc<Retracted>);
 impl Ledger {
     /// What was taken back, of all days, for whatever appends. It is read and compared with its seal once for each seal.
     pub(super) fn retracted(&self) -> Result<Arc<Retracted>> {
-        let seal = seals::of_facts(&self.connection, Kind::Retract)?;
+        let seal = seals::of_facts(&self.connection, &FACT)?;
         if let Some((of, retracted)) = &*self.retracted.borrow()
             && *of == seal
         {
             return Ok(Arc::clone(retracted));
         }
-        seals::guard_facts(&self.connection, Kind::Retract)?;
+        seals::guard_facts(&self.connection, &FACT)?;
         let retracted = Arc::new(Retracted::all(&self.connection)?);
         self.retracted.replace(Some((seal, Arc::clone(&retracted))));
         Ok(retracted)
@@ -132,7 +140,7 @@ const RETRACTIONS: &str = "SELECT id, entry, import, cost_import, whole, reason 
 const RETRACTED_KEYS: &str = "SELECT retraction, key FROM retracted_event ORDER BY retraction, key";
 
 /// The payloads of all retractions by their entries, made from the tables.
-pub(super) fn payloads(connection: &Connection) -> Result<Payloads> {
+fn payloads(connection: &Connection) -> Result<Payloads> {
     let mut keys: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
     let mut statement = connection.prepare_cached(RETRACTED_KEYS)?;
     let mut rows = statement.query([])?;

@@ -1,15 +1,20 @@
 //! Sets of rules: appended whole, never changed. A later set of the same start replaces, and both stay readable.
 
 use crate::domain::calendar::Day;
+use crate::domain::canonical::Encoder;
 use crate::domain::name::TagValue;
 use crate::domain::rule::{Condition, Operator, Payer, Precedence, Rule, RuleSet, Share, Shares, Subject};
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::chain::{Kind, Signed};
-use crate::ledger::facts::Payloads;
+use crate::ledger::fact::{Fact, Payloads};
 use crate::ledger::transaction::{Snapshot, Write};
-use crate::ledger::{LedgerError, Result, chain, fits, payload, seals, stored, sums};
+use crate::ledger::{LedgerError, Result, chain, fits, seals, stored, sums};
 use rusqlite::{Connection, Row};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// How the chain records it.
+pub(super) const FACT: Fact =
+    Fact { kind: Kind::Rule, tables: &["rule_set", "rule", "rule_condition", "rule_share"], payloads, is_sealed: true };
 
 /// A set of rules as it stands in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +49,7 @@ impl Write<'_> {
         let connection = self.connection();
         let id = connection.query_row(NEXT_SET, [], |row| row.get(0))?;
         let set = StoredRuleSet { id, file: file.to_owned(), valid_from, rules: rules.clone() };
-        chain::append(connection, chain::Kind::Rule, Signed { now, actor }, &payload::rules(&set), |entry| {
+        chain::append(connection, &FACT, Signed { now, actor }, &payload(&set), |entry| {
             connection.execute(INSERT_SET, (id, entry, file, valid_from.number()))?;
             rules.rules().iter().try_for_each(|rule| insert(connection, id, rule))
         })?;
@@ -53,7 +58,7 @@ impl Write<'_> {
 
     /// Every set of rules, as this transaction sees them, in the order of their import.
     pub fn rule_sets(&self) -> Result<Vec<StoredRuleSet>> {
-        seals::guard_facts(self.connection(), Kind::Rule)?;
+        seals::guard_facts(self.connection(), &FACT)?;
         Ok(all(self.connection())?.into_iter().map(|(set, _)| set).collect())
     }
 }
@@ -63,7 +68,7 @@ impl Snapshot<'_> {
     /// one.
     pub fn rule_sets(&self) -> Result<Vec<StoredRuleSet>> {
         let sets = all(self.connection())?;
-        self.prove_facts(Kind::Rule, &of_sets(&sets))?;
+        self.prove_facts(&FACT, &of_sets(&sets))?;
         Ok(sets.into_iter().map(|(set, _)| set).collect())
     }
 }
@@ -96,14 +101,14 @@ const CONDITIONS: &str = "SELECT rule, subject, operator, value FROM rule_condit
 const SHARES: &str = "SELECT rule, department, project, environment, part FROM rule_share";
 
 /// The payloads of all sets of rules by their entries, made from the tables.
-pub(super) fn payloads(connection: &Connection) -> Result<Payloads> {
+fn payloads(connection: &Connection) -> Result<Payloads> {
     Ok(of_sets(&all(connection)?))
 }
 
 fn of_sets(sets: &[(StoredRuleSet, i64)]) -> Payloads {
     let mut payloads = Payloads::default();
     for (set, entry) in sets {
-        payloads.insert(*entry, payload::rules(set));
+        payloads.insert(*entry, payload(set));
     }
     payloads
 }
@@ -191,4 +196,26 @@ fn name(text: &str) -> Result<TagValue> {
 
 fn wrong(what: &str) -> LedgerError {
     LedgerError::Corrupt(format!("a rule of attribution {what}"))
+}
+
+/// A set of rules.
+fn payload(set: &StoredRuleSet) -> Vec<u8> {
+    let mut encoder = Encoder::new();
+    encoder.i64(set.id).text(&set.file).i64(set.valid_from.number().into());
+    encoder.count(set.rules.rules().len());
+    for rule in set.rules.rules() {
+        encoder.u64(rule.line).text(rule.name.as_str()).u8(precedence_code(rule.precedence));
+        encoder.count(rule.conditions.len());
+        for Condition { subject, operator, value } in &rule.conditions {
+            encoder.text(&subject.to_string()).u8(operator.code()).text(value.as_str());
+        }
+        encoder.count(rule.shares.iter().len());
+        for Share { payer, part } in rule.shares.iter() {
+            for name in [&payer.department, &payer.project, &payer.environment] {
+                encoder.optional_text(name.as_ref().map(TagValue::as_str));
+            }
+            encoder.i64(*part);
+        }
+    }
+    encoder.into_bytes()
 }

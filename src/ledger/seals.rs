@@ -11,11 +11,12 @@ use crate::domain::canonical::{self, Encoder};
 use crate::domain::period::{Month, Period};
 use crate::domain::usage::{Dictionary, UsageLine};
 use crate::ledger::chain::{self, Kind};
-use crate::ledger::facts::{FACTS, Payloads};
+use crate::ledger::fact::{Fact, Payloads};
+use crate::ledger::facts::FACTS;
 use crate::ledger::logs::{Extent, Log};
 use crate::ledger::sums::{self, Grain};
 use crate::ledger::transaction::{Snapshot, Write};
-use crate::ledger::{Ledger, LedgerError, Result, day_seals, dictionary};
+use crate::ledger::{Ledger, LedgerError, Result, day_seals, dictionary, retraction, settings};
 use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -42,10 +43,6 @@ impl What {
         }
     }
 }
-
-/// The kinds of facts that amounts depend on, or how usage is read.
-const SEALED: [Kind; 8] =
-    [Kind::Genesis, Kind::Price, Kind::Rule, Kind::Alias, Kind::Department, Kind::Cost, Kind::Map, Kind::Retract];
 
 type Digest = [u8; 32];
 /// The seals of a state, by what they are of and the span.
@@ -90,9 +87,9 @@ fn derived(context: &str, bytes: &[u8]) -> Digest {
 
 /// The state that an entry of a kind is to hold, after its rows were appended: the facts of its kind and new tag sets are
 /// sealed first. The sums of months are sealed where they change.
-pub(super) fn state_after(connection: &Connection, kind: Kind) -> Result<Digest> {
-    if let Some(digest) = facts(connection, kind)? {
-        set(connection, What::Facts(kind), 0, &digest)?;
+pub(super) fn state_after(connection: &Connection, fact: &Fact) -> Result<Digest> {
+    if let Some(digest) = facts(connection, fact)? {
+        set(connection, What::Facts(fact.kind), 0, &digest)?;
     }
     let mut seals = all(connection)?;
     for log in Log::ALL {
@@ -109,9 +106,8 @@ pub(super) fn state_after(connection: &Connection, kind: Kind) -> Result<Digest>
 }
 
 /// The digest of the facts of a kind, where amounts depend on them.
-fn facts(connection: &Connection, kind: Kind) -> Result<Option<Digest>> {
-    let fact = FACTS.iter().find(|fact| fact.kind() == kind && SEALED.contains(&kind));
-    fact.map(|fact| digest_of_facts(&fact.payloads(connection)?)).transpose()
+fn facts(connection: &Connection, fact: &Fact) -> Result<Option<Digest>> {
+    fact.is_sealed.then(|| digest_of_facts(&fact.payloads(connection)?)).transpose()
 }
 
 fn digest_of_facts(payloads: &Payloads) -> Result<Digest> {
@@ -213,9 +209,8 @@ pub(super) fn guard(connection: &Connection) -> Result<()> {
     if chain::state(connection)? != Some(root(&seals)) {
         return Err(altered());
     }
-    let settings = facts(connection, Kind::Genesis)?;
-    let same = settings.as_ref() == seals.get(&(What::Facts(Kind::Genesis).code(), 0));
-    if same { Ok(()) } else { Err(changed("settings")) }
+    let sealed = seals.get(&(What::Facts(Kind::Genesis).code(), 0));
+    if facts(connection, &settings::FACT)?.as_ref() == sealed { Ok(()) } else { Err(changed("settings")) }
 }
 
 fn altered() -> LedgerError {
@@ -223,20 +218,20 @@ fn altered() -> LedgerError {
 }
 
 /// The seal of the facts of a kind; none where there is no entry of it.
-pub(super) fn of_facts(connection: &Connection, kind: Kind) -> Result<Option<Digest>> {
-    Ok(all(connection)?.get(&(What::Facts(kind).code(), 0)).copied())
+pub(super) fn of_facts(connection: &Connection, fact: &Fact) -> Result<Option<Digest>> {
+    Ok(all(connection)?.get(&(What::Facts(fact.kind).code(), 0)).copied())
 }
 
 /// An error if the facts of a kind are others than those that were appended, before more are.
-pub(super) fn guard_facts(connection: &Connection, kind: Kind) -> Result<()> {
-    if kind == Kind::Genesis {
+pub(super) fn guard_facts(connection: &Connection, fact: &Fact) -> Result<()> {
+    if fact.kind == Kind::Genesis {
         // Nothing comes before the first entry.
         return Ok(());
     }
-    let Some(digest) = facts(connection, kind)? else { return Ok(()) };
-    let sealed = of_facts(connection, kind)?;
-    let same = sealed.map_or(!chain::has(connection, kind)?, |sealed| sealed == digest);
-    if same { Ok(()) } else { Err(changed(&format!("rows of kind {}", kind.name()))) }
+    let Some(digest) = facts(connection, fact)? else { return Ok(()) };
+    let sealed = of_facts(connection, fact)?;
+    let same = sealed.map_or(!chain::has(connection, fact.kind)?, |sealed| sealed == digest);
+    if same { Ok(()) } else { Err(changed(&format!("rows of kind {}", fact.kind.name()))) }
 }
 
 /// An error if the sums of months are others than those that imports made, before more is added to them.
@@ -285,12 +280,12 @@ fn computed(connection: &Connection, ledger: &Ledger) -> Result<Seals> {
             seals.insert((log.code(), last), digest);
         }
     }
-    for kind in SEALED {
+    for fact in FACTS {
         // A kind without an entry was never sealed.
-        if chain::has(connection, kind)?
-            && let Some(digest) = facts(connection, kind)?
+        if chain::has(connection, fact.kind)?
+            && let Some(digest) = facts(connection, fact)?
         {
-            seals.insert((What::Facts(kind).code(), 0), digest);
+            seals.insert((What::Facts(fact.kind).code(), 0), digest);
         }
     }
     Ok(seals)
@@ -338,30 +333,29 @@ impl Snapshot<'_> {
     }
 
     /// An error if the facts of a kind, with these payloads, are others than those that were appended.
-    pub(super) fn prove_facts(&self, kind: Kind, payloads: &Payloads) -> Result<()> {
-        let sealed = self.seals()?.get(&(What::Facts(kind).code(), 0)).copied();
+    pub(super) fn prove_facts(&self, fact: &Fact, payloads: &Payloads) -> Result<()> {
+        let sealed = self.seals()?.get(&(What::Facts(fact.kind).code(), 0)).copied();
         let found = digest_of_facts(payloads)?;
         let same = match sealed {
             Some(sealed) => sealed == found,
             None => payloads.iter().next().is_none(),
         };
-        if same { Ok(()) } else { Err(changed(&format!("rows of kind {}", kind.name()))) }
+        if same { Ok(()) } else { Err(changed(&format!("rows of kind {}", fact.kind.name()))) }
+    }
+
+    /// An error if the facts of a kind are others than those that were appended.
+    pub(super) fn prove_kind(&self, fact: &Fact) -> Result<()> {
+        self.prove_facts(fact, &fact.payloads(self.connection())?)
     }
 
     /// An error if the settings are others than those that the ledger was made with.
     pub fn prove_settings(&self) -> Result<()> {
-        self.prove_kind(Kind::Genesis)
+        self.prove_kind(&settings::FACT)
     }
 
     /// An error if something else counts as taken back than what was.
     pub fn prove_retractions(&self) -> Result<()> {
-        self.prove_kind(Kind::Retract)
-    }
-
-    /// An error if the facts of a kind are others than those that were appended.
-    pub(super) fn prove_kind(&self, kind: Kind) -> Result<()> {
-        let fact = FACTS.iter().find(|fact| fact.kind() == kind);
-        fact.map_or(Ok(()), |fact| self.prove_facts(kind, &fact.payloads(self.connection())?))
+        self.prove_kind(&retraction::FACT)
     }
 
     /// An error if the rows of logs are others than those that were appended.

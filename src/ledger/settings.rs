@@ -1,11 +1,16 @@
 //! What is fixed when a ledger is made: its currency, its calendar, its price book.
 
 use crate::domain::calendar::Calendar;
+use crate::domain::canonical::Encoder;
 use crate::domain::currency::Currency;
 use crate::domain::name::Name;
-use crate::ledger::facts::Payloads;
-use crate::ledger::{LedgerError, Result, payload, schema};
+use crate::ledger::chain::Kind;
+use crate::ledger::fact::{Fact, Payloads};
+use crate::ledger::{LedgerError, Result, schema};
 use rusqlite::{Connection, OptionalExtension};
+
+/// How the chain records it.
+pub(super) const FACT: Fact = Fact { kind: Kind::Genesis, tables: &["ledger"], payloads, is_sealed: true };
 
 /// The settings of a ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,14 +54,14 @@ const GENESIS: &str = "SELECT payload FROM entry WHERE seq = 1";
 /// The payload of the first entry, made from the settings. It begins with the schema version that the ledger was made with,
 /// which migrations may have left behind; a version that is newer than this one was never made. Without an
 /// entry the ledger is being made.
-pub(super) fn payloads(connection: &Connection) -> Result<Payloads> {
+fn payloads(connection: &Connection) -> Result<Payloads> {
     let stored: Option<Vec<u8>> = connection.query_row(GENESIS, [], |row| row.get(0)).optional()?;
     let made_with = match stored {
-        Some(stored) => payload::schema_of_genesis(&stored).unwrap_or(0),
+        Some(stored) => schema_of_genesis(&stored).unwrap_or(0),
         None => schema::newest(),
     };
     let mut payloads = Payloads::default();
-    payloads.insert(1, payload::genesis(&read(connection)?, made_with.min(schema::newest())));
+    payloads.insert(1, payload(&read(connection)?, made_with.min(schema::newest())));
     Ok(payloads)
 }
 
@@ -64,4 +69,18 @@ pub(super) fn write(connection: &Connection, settings: &Settings) -> Result<()> 
     let zone = settings.calendar.zone_name();
     connection.execute(WRITE, (settings.currency.code(), zone, &settings.tz_database, settings.book.as_str()))?;
     Ok(())
+}
+
+/// The making of a ledger.
+pub(super) fn payload(settings: &Settings, schema: u32) -> Vec<u8> {
+    let mut encoder = Encoder::new();
+    encoder.u64(u64::from(schema)).text(settings.currency.code()).text(settings.calendar.zone_name());
+    encoder.text(&settings.tz_database).text(settings.book.as_str());
+    encoder.into_bytes()
+}
+
+/// The schema version that the payload of a genesis begins with.
+fn schema_of_genesis(payload: &[u8]) -> Option<u32> {
+    let (version, _) = payload.split_first_chunk::<8>()?;
+    u32::try_from(u64::from_be_bytes(*version)).ok()
 }

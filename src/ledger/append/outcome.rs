@@ -2,8 +2,8 @@
 
 use super::Appender;
 use crate::domain::calendar::Day;
+use crate::ledger::batch_seal::{BatchSeal, Overlap};
 use crate::ledger::logs::Log;
-use crate::ledger::payload::{BatchSeal, Overlap};
 use crate::ledger::revision::History;
 use crate::ledger::{Result, seals};
 use rusqlite::OptionalExtension;

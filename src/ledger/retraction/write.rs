@@ -1,7 +1,7 @@
 //! Taking back what was planned, if the ledger is still what the plan is about.
 
 use super::plan::expect_kind;
-use super::{Plan, Refused, Stored, Taken, payload};
+use super::{FACT, Plan, Refused, Stored, Taken, payload};
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::chain::{self, Kind, Signed};
 use crate::ledger::quarantine::{self, Outcome};
@@ -53,7 +53,7 @@ fn next(connection: &Connection) -> Result<i64> {
 }
 
 fn append(connection: &Connection, stored: &Stored<'_>, signed: Signed<'_>) -> Result<()> {
-    chain::append(connection, Kind::Retract, signed, &payload(stored), |entry| {
+    chain::append(connection, &FACT, signed, &payload(stored), |entry| {
         let (import, costs) = match stored.taken {
             Taken::Import(import) => (Some(import), None),
             Taken::Costs(import) => (None, Some(import)),
