@@ -22,8 +22,8 @@ use tokenbook::domain::name::Name;
 use tokenbook::domain::period::{Month, Period};
 use tokenbook::domain::timestamp::Timestamp;
 use tokenbook::import::input::Input;
-use tokenbook::ledger::connection::{Access, Ledger};
-use tokenbook::ledger::watch::Watch;
+use tokenbook::ledger::file::connection::{Access, Ledger};
+use tokenbook::ledger::file::watch::Watch;
 use tokenbook::ledger::{LedgerError, Settings};
 use tokenbook::price::catalog::{Inexact, Missing, Terms};
 

@@ -12,9 +12,9 @@ use tokenbook::domain::batch::{Batch, Names};
 use tokenbook::import::consumer::Demand;
 use tokenbook::import::parse::Context;
 use tokenbook::ledger::append::{Appended, Appender};
-use tokenbook::ledger::connection::{Access, Ledger};
-use tokenbook::ledger::transaction::Write;
-use tokenbook::ledger::watch::Watch;
+use tokenbook::ledger::file::connection::{Access, Ledger};
+use tokenbook::ledger::file::transaction::Write;
+use tokenbook::ledger::file::watch::Watch;
 
 #[divan::bench(sample_count = 10)]
 fn new_events(bencher: Bencher<'_, '_>) {

@@ -5,7 +5,7 @@ use crate::aggregate::{AggregateError, DayChanges, Events, PriceChanges};
 use crate::domain::calendar::Day;
 use crate::domain::usage::UsageLine;
 use crate::ledger::LedgerError;
-use crate::ledger::transaction::Snapshot;
+use crate::ledger::file::transaction::Snapshot;
 use std::sync::Arc;
 
 /// Hands over the usage of a day, line by line. Each can be priced as a whole at its instant.

@@ -7,10 +7,10 @@ use crate::domain::quantities::QuantityOverflow;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::usage::{Tally, UsageKey, UsageLine, UsageSums};
 use crate::ledger::LedgerError;
-use crate::ledger::batch_days::Sealed;
-use crate::ledger::class::Classes;
-use crate::ledger::scan::{Columns, StoredEvent};
-use crate::ledger::transaction::Snapshot;
+use crate::ledger::file::transaction::Snapshot;
+use crate::ledger::proof::sealed_events::Sealed;
+use crate::ledger::read::class::Classes;
+use crate::ledger::read::scan::{Columns, StoredEvent};
 use rayon::prelude::*;
 use std::borrow::Cow;
 

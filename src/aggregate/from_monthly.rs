@@ -5,7 +5,7 @@ use crate::domain::calendar::Day;
 use crate::domain::period::Period;
 use crate::domain::usage::UsageLine;
 use crate::ledger::LedgerError;
-use crate::ledger::transaction::Snapshot;
+use crate::ledger::file::transaction::Snapshot;
 
 /// The usage of whole months. `None` where a price changes inside one of them, since that takes the days.
 pub fn usage(

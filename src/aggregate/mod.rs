@@ -18,9 +18,9 @@ use crate::domain::ratio;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::usage::{Dictionary, UsageLine};
 use crate::ledger::LedgerError;
-use crate::ledger::batch_days::Sealed;
-use crate::ledger::class::Classes;
-use crate::ledger::transaction::Snapshot;
+use crate::ledger::file::transaction::Snapshot;
+use crate::ledger::proof::sealed_events::Sealed;
+use crate::ledger::read::class::Classes;
 use crate::price::Book;
 use rustc_hash::FxHashMap;
 

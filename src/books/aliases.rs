@@ -5,7 +5,7 @@ use crate::books::price_list::Listing;
 use crate::books::{Act, Books, BooksError, Observer};
 use crate::domain::name::Name;
 use crate::domain::timestamp::Timestamp;
-use crate::ledger::aliases::AliasesAppended;
+use crate::ledger::facts::aliases::AliasesAppended;
 use crate::price::alias::{AliasKey, AliasRow};
 use crate::price::alias_list::{ListedAlias, alias_list};
 use crate::price::nearest::nearest_names;

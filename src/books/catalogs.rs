@@ -2,7 +2,7 @@
 
 use crate::books::prices::{Jumps, jumps_of};
 use crate::books::{Act, Books, BooksError, Observer};
-use crate::ledger::prices::PricesAppended;
+use crate::ledger::facts::prices::PricesAppended;
 use crate::price::catalog::{self, Catalog, CatalogFile, CatalogList, Missing, Terms};
 use crate::price::change::{Changes, missing};
 use crate::price::read::ListedPrice;

@@ -8,7 +8,7 @@ use crate::domain::tags::TagSet;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::usage::{Dictionary, UsageKey};
 use crate::import::format::stored;
-use crate::ledger::quarantine::OpenLine;
+use crate::ledger::facts::quarantine::OpenLine;
 use crate::rating::RatedLine;
 use crate::report::ReportError;
 use crate::report::group::Rated;

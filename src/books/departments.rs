@@ -13,7 +13,7 @@ use crate::domain::tags::{TagKey, TagSet};
 use crate::import::buckets;
 use crate::import::parse::Context;
 use crate::ledger::LedgerError;
-use crate::ledger::departments::DepartmentsAppended;
+use crate::ledger::facts::departments::DepartmentsAppended;
 use crate::sheet::{Cell, Column, Sheet};
 use crate::text::problem::Problem;
 use std::collections::BTreeSet;

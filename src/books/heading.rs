@@ -1,7 +1,7 @@
 //! The heading of a sheet.
 
 use crate::ledger::LedgerError;
-use crate::ledger::transaction::Snapshot;
+use crate::ledger::file::transaction::Snapshot;
 use crate::sheet::Heading;
 
 /// The heading of a sheet of this state, of a period or "all". An error if the settings were changed that it tells.

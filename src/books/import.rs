@@ -22,11 +22,11 @@ use crate::import::intern::SharedNames;
 use crate::import::pages::Pages;
 use crate::import::parse::{self, Context, OnBad, ParseError, Parsed};
 use crate::import::sink::Constants;
+use crate::ledger::append::conflict::Conflict;
+use crate::ledger::append::summarise::PlacedBatch;
 use crate::ledger::append::{Appended, Appender};
-use crate::ledger::conflict::Conflict;
-use crate::ledger::imports::{ImportRow, Standing};
-use crate::ledger::summarise::PlacedBatch;
-use crate::ledger::transaction::Write;
+use crate::ledger::facts::imports::{ImportRow, Standing};
+use crate::ledger::file::transaction::Write;
 use crate::ledger::{LedgerError, chain};
 use crate::text::problem::{Problem, counted, listed};
 use kept::{NewLines, facts, held, is_to_be_recorded};
@@ -327,8 +327,6 @@ impl Books {
             && is_to_be_recorded(&write, &facts, &appended, (&held, parsed.digest.left)).map_err(ImportError::Ledger)?
         {
             write.record_import(&facts, &appended, &held, act.now, act.actor).map_err(ImportError::Ledger)?;
-            // Whoever hears of a failure must not wonder whether the file is in.
-            write.guard_what_is_told().map_err(ImportError::Ledger)?;
             write.commit().map_err(ImportError::Ledger)?;
             self.ledger.checkpoint().map_err(ImportError::Ledger)?;
         }

@@ -3,8 +3,8 @@
 use crate::books::heading::heading_of;
 use crate::books::{Books, BooksError};
 use crate::domain::calendar::Day;
-use crate::ledger::costs::CostImportMade;
-use crate::ledger::imports::{ImportMade, ImportRow};
+use crate::ledger::facts::costs::CostImportMade;
+use crate::ledger::facts::imports::{ImportMade, ImportRow};
 use crate::sheet::{Cell, Column, Sheet};
 
 impl Books {

@@ -10,7 +10,7 @@ use crate::books::{BooksError, output};
 use crate::domain::period::Month;
 use crate::import::consumer::Demand;
 use crate::import::input::blocks;
-use crate::ledger::watch::Watch;
+use crate::ledger::file::watch::Watch;
 use crate::ledger::{LedgerError, chain};
 use crate::sheet::Heading;
 use serde::{Deserialize, Serialize};

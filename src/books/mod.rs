@@ -35,8 +35,8 @@ mod watching;
 use crate::aggregate::AggregateError;
 use crate::domain::key::KeyHash;
 use crate::domain::timestamp::Timestamp;
-use crate::ledger::connection::{Access, Ledger};
-use crate::ledger::quarantine::OpenLine;
+use crate::ledger::facts::quarantine::OpenLine;
+use crate::ledger::file::connection::{Access, Ledger};
 use crate::ledger::{LedgerError, Settings, chain};
 use crate::report::ReportError;
 use crate::report::roi::RoiError;
@@ -44,8 +44,8 @@ use crate::report::savings::SavingsError;
 use crate::text::problem::{Problem, listed};
 use std::path::Path;
 
-pub use crate::ledger::transaction::Rehearsal;
-pub use crate::ledger::watch::{Reached, Stage};
+pub use crate::ledger::file::transaction::Rehearsal;
+pub use crate::ledger::file::watch::{Reached, Stage};
 
 /// An open ledger and all that can be done with it.
 #[derive(Debug)]

@@ -4,7 +4,7 @@
 //! entry is listed as the cause; nothing is said of how much of the difference each cause made.
 
 use crate::books::manifest::Earlier;
-use crate::ledger::since::Since;
+use crate::ledger::proof::since::Since;
 use crate::sheet::{Cell, Sheet};
 use crate::text::problem::{counted, listed};
 use serde::{Deserialize, Serialize};

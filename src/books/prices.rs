@@ -3,7 +3,7 @@
 use crate::books::reports::Request;
 use crate::books::{Act, Books, BooksError, Observer};
 use crate::domain::period::Period;
-use crate::ledger::prices::PricesAppended;
+use crate::ledger::facts::prices::PricesAppended;
 use crate::price::check::{Finding, findings, histories, is_replacement_jump};
 use crate::price::read::{ListedPrice, price_list};
 use crate::price::{PriceKey, PriceRow};

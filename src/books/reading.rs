@@ -9,7 +9,7 @@ use crate::books::completeness::{ByDepartment, Counted};
 use crate::books::reports::{Detail, MonthBefore, Request};
 use crate::domain::period::Period;
 use crate::domain::usage::Dictionary;
-use crate::ledger::transaction::Snapshot;
+use crate::ledger::file::transaction::Snapshot;
 use crate::price::Book;
 use crate::rating::RatedLine;
 use crate::report::by::Dimension;

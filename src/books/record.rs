@@ -15,8 +15,8 @@ use crate::import::intern::{NameCache, SharedNames};
 use crate::import::parse::latest_from;
 use crate::import::sink::{Constants, Sink, Tools};
 use crate::ledger::append::{Appended, Appender};
-use crate::ledger::imports::FileFacts;
-use crate::ledger::watch::Watch;
+use crate::ledger::facts::imports::FileFacts;
+use crate::ledger::file::watch::Watch;
 use crate::ledger::{LedgerError, chain};
 use crate::text::problem::Problem;
 

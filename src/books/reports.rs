@@ -12,7 +12,7 @@ use crate::domain::period::Period;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::usage::Dictionary;
 use crate::ledger::LedgerError;
-use crate::ledger::transaction::Snapshot;
+use crate::ledger::file::transaction::Snapshot;
 use crate::price::alias::{self, AliasRow};
 use crate::price::{Aliases, Book, PriceRow};
 use crate::report::by::Dimension;

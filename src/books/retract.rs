@@ -2,14 +2,14 @@
 
 use crate::books::watching::watched;
 use crate::books::{Act, Books, Observer, Stage};
-use crate::ledger::retraction::{Chosen, DayPlan, Plan};
-use crate::ledger::transaction::Snapshot;
-use crate::ledger::watch::Watch;
+use crate::ledger::facts::retraction::{Chosen, DayPlan, Plan};
+use crate::ledger::file::transaction::Snapshot;
+use crate::ledger::file::watch::Watch;
 use crate::ledger::{LedgerError, chain};
 use rayon::prelude::*;
 use std::sync::Arc;
 
-pub use crate::ledger::retraction::{CostsTaken, Refused};
+pub use crate::ledger::facts::retraction::{CostsTaken, Refused};
 
 /// What is taken back, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

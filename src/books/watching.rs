@@ -2,8 +2,8 @@
 
 use crate::books::{Books, Observer};
 use crate::ledger::LedgerError;
-use crate::ledger::transaction::Write;
-use crate::ledger::watch::Watch;
+use crate::ledger::file::transaction::Write;
+use crate::ledger::file::watch::Watch;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, channel};

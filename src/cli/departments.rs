@@ -5,7 +5,7 @@ use super::options::{OutputOptions, counted, grouped};
 use crate::cli::failure::{Exit, Failure};
 use std::path::{Path, PathBuf};
 use tokenbook::books::BooksError;
-use tokenbook::ledger::departments::DepartmentsAppended;
+use tokenbook::ledger::facts::departments::DepartmentsAppended;
 
 /// The registry of departments: cost centres, owners, accounts, and which names there are
 #[derive(Debug, clap::Args)]

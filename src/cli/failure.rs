@@ -11,7 +11,7 @@ use tokenbook::import::input::InputError;
 use tokenbook::import::parse::NO_EVENTS;
 use tokenbook::import::sink::MISSING;
 use tokenbook::ledger::LedgerError;
-use tokenbook::ledger::conflict::{Conflict, Difference, Why};
+use tokenbook::ledger::append::conflict::{Conflict, Difference, Why};
 use tokenbook::text::problem::counted;
 
 /// How a command ended. The codes are part of the interface.

@@ -5,8 +5,8 @@ use super::options::{OutputOptions, counted, reason_of};
 use crate::cli::failure::{Exit, Failure};
 use std::collections::BTreeMap;
 use tokenbook::books::retract::Retraction;
-use tokenbook::ledger::imports::ImportMade;
-use tokenbook::ledger::retraction::Plan;
+use tokenbook::ledger::facts::imports::ImportMade;
+use tokenbook::ledger::facts::retraction::Plan;
 use tokenbook::text::problem::listed;
 
 /// Imports: list them, or take one back

@@ -6,10 +6,18 @@
 //!
 //! That walk stays within a day. An id on another day is always a conflict, so those are found in bulk before the commit.
 
+pub mod conflict;
+pub(in crate::ledger) mod days;
 mod distant;
 mod grow;
+pub(in crate::ledger) mod hash_filter;
+pub mod ids;
+pub(in crate::ledger) mod insert;
+pub(in crate::ledger) mod known;
 mod outcome;
+pub(in crate::ledger) mod record;
 mod seal;
+pub mod summarise;
 
 use crate::domain::batch::{Batch, Class, NameCounts, Names, Row};
 use crate::domain::calendar::{Calendar, Day};
@@ -19,24 +27,29 @@ use crate::domain::key::{EventKey, Half};
 use crate::domain::meter::Meter;
 use crate::domain::quantities::{Quantities, QuantityOverflow};
 use crate::domain::usage::UsageLine;
-use crate::ledger::adder::Adder;
-use crate::ledger::batch_seal::BatchSeal;
+use crate::ledger::facts::batch_seal::BatchSeal;
+use crate::ledger::file::gather::METER_COLUMNS;
+use crate::ledger::read::thresholds;
+use crate::ledger::sums::adder::Adder;
+use crate::ledger::sums::month_seals;
 
-use crate::ledger::conflict::{AtKey, Conflict, Stored, Why};
-use crate::ledger::days::Days;
-use crate::ledger::ids::IdLists;
-use crate::ledger::insert::{Classed, Inserter};
-use crate::ledger::known::{Batches, Known};
-use crate::ledger::numbers::{self, Numbers};
-use crate::ledger::quarantine;
-use crate::ledger::recount;
-use crate::ledger::retraction::Retracted;
-use crate::ledger::scan::METER_COLUMNS;
-use crate::ledger::summarise::{NewClass, PlacedBatch, PlacedDay, Summariser, Summary, SummedDay};
+use crate::ledger::append::conflict::{AtKey, Conflict, Stored, Why};
+use crate::ledger::append::days::Days;
+use crate::ledger::append::ids::IdLists;
+use crate::ledger::append::insert::{Classed, Inserter};
+use crate::ledger::append::known::{Batches, Known};
+use crate::ledger::facts::quarantine;
+use crate::ledger::file::retracted::Retracted;
+use crate::ledger::names::numbers::{self, Numbers};
+use crate::ledger::sums::recount;
+
+use crate::ledger::append::summarise::{NewClass, PlacedBatch, PlacedDay, Summariser, Summary, SummedDay};
+use crate::ledger::chain::seals;
+use crate::ledger::facts::{batch_days, prices};
+use crate::ledger::file::transaction::Write;
+use crate::ledger::file::watch::Watch;
 use crate::ledger::sums::{Grain, Months};
-use crate::ledger::transaction::Write;
-use crate::ledger::watch::Watch;
-use crate::ledger::{Ledger, LedgerError, Result, batch_days, prices, seals, stored};
+use crate::ledger::{Ledger, LedgerError, Result, stored};
 use rusqlite::{Connection, Statement};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::{BTreeMap, BTreeSet};
@@ -138,7 +151,7 @@ impl<'w> Appender<'w> {
         let source = numbers::source(connection, source_name)?;
         // They cut the sums into bands.
         seals::guard_facts(connection, &prices::FACT)?;
-        let thresholds = prices::thresholds(connection)?;
+        let thresholds = thresholds::by_name(connection)?;
         let retracted = write.ledger().retracted()?;
         Ok(Self {
             connection,
@@ -277,13 +290,13 @@ impl<'w> Appender<'w> {
         let lines = [self.months, self.grown_months].map(|mut months| months.take());
         let of_lines = lines.iter().flatten().map(|line| line.key.day);
         let changed = of_lines.chain(self.grown.keys().copied()).map(|day| day.month().code()).collect();
-        seals::guard_months(self.connection, self.ledger, &changed)?;
+        month_seals::guard_months(self.connection, self.ledger, &changed)?;
         self.daily.finish()?;
         let mut monthly = Adder::new(self.connection, Grain::Month)?;
         lines.iter().flatten().try_for_each(|line| monthly.add(line))?;
         recount::renew(self.connection, (self.ledger, watch), &self.grown, &self.grown_by)?;
         recount::guard_events(self.connection, (self.ledger, watch), &self.compared)?;
-        seals::seal_months(self.connection, self.ledger, &changed)?;
+        month_seals::seal_months(self.connection, self.ledger, &changed)?;
         self.outcome.resolved.sort_unstable();
         if self.conflicts.is_empty() { Ok(self.outcome) } else { Err(LedgerError::Conflicts(self.conflicts)) }
     }

@@ -4,10 +4,14 @@
 //! dropping an entry changes every hash after it. A chain cannot show that its end was cut off, or that all of it was
 //! made anew: for that, keep a head (it is printed after every import) outside the file and give it to `verify --head`.
 
+pub mod fact;
+pub mod logs;
+pub(in crate::ledger) mod seals;
+
 use crate::domain::canonical::Encoder;
 use crate::domain::timestamp::Timestamp;
-use crate::ledger::fact::Fact;
-use crate::ledger::{LedgerError, Result, fits, seals, stored};
+use crate::ledger::chain::fact::Fact;
+use crate::ledger::{LedgerError, Result, fits, stored};
 use rusqlite::{Connection, OptionalExtension, Row};
 use std::fmt;
 

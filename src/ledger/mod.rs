@@ -4,57 +4,24 @@
 //! the file from its first to its last row. One statement a function, its text in a constant above it.
 #![deny(clippy::indexing_slicing, clippy::as_conversions)]
 
-mod adder;
-pub mod aliases;
 pub mod append;
-pub mod backup;
-pub mod batch_days;
-pub mod batch_seal;
 pub mod chain;
-pub mod class;
-pub mod conflict;
-pub mod connection;
-pub mod costs;
-mod day_seals;
-mod days;
-pub mod departments;
-pub mod dictionary;
-mod fact;
-mod facts;
-pub mod find;
-mod gather;
-mod hash_filter;
-pub mod ids;
-pub mod imports;
-mod insert;
-mod known;
-pub mod logs;
-mod maps;
-mod numbers;
-pub mod prices;
-pub mod quarantine;
-pub mod recount;
-pub mod retraction;
-mod revision;
-pub mod rules;
-pub mod scan;
-pub mod schema;
-mod seals;
-pub mod settings;
-pub mod since;
-pub mod summarise;
 pub mod sums;
-pub mod transaction;
-pub mod verify;
-pub mod watch;
+mod values;
+
+pub mod facts;
+pub mod file;
+mod names;
+pub mod proof;
+pub mod read;
 
 use crate::domain::calendar::Day;
 use crate::domain::quantities::QuantityOverflow;
 use crate::text::problem::listed;
 use std::path::PathBuf;
 
-pub use connection::Ledger;
-pub use settings::Settings;
+pub use file::connection::Ledger;
+pub use file::settings::Settings;
 
 /// What can go wrong with a ledger.
 #[derive(Debug, thiserror::Error)]
@@ -116,7 +83,7 @@ pub enum LedgerError {
     Overflow(#[from] QuantityOverflow),
     /// Events with ids that are in the ledger with other content.
     #[error("{} an id that is in the ledger with other content", listed(.0.len(), "event has", "events have"))]
-    Conflicts(Vec<conflict::Conflict>),
+    Conflicts(Vec<append::conflict::Conflict>),
     /// The caller asked to stop.
     #[error("stopped")]
     Stopped,

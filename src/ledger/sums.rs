@@ -3,6 +3,11 @@
 //!
 //! A report of whole months by department reads a few thousand sums however many events, users and days there were.
 
+pub(in crate::ledger) mod adder;
+pub(in crate::ledger) mod day_seals;
+pub(in crate::ledger) mod month_seals;
+pub mod recount;
+
 use crate::domain::calendar::{Calendar, Day};
 use crate::domain::event::Band;
 use crate::domain::meter::{FREQUENT, Meter};
@@ -10,9 +15,11 @@ use crate::domain::period::{Month, Period};
 use crate::domain::quantities::{Frequent, Quantities};
 use crate::domain::timestamp::Timestamp;
 use crate::domain::usage::{UsageKey, UsageLine, UsageSums};
-use crate::ledger::day_seals::{HashSum, RowHasher};
-use crate::ledger::transaction::Snapshot;
-use crate::ledger::{Ledger, LedgerError, Result, chain, day_seals, fits, seals};
+use crate::ledger::chain::seals;
+use crate::ledger::file::transaction::Snapshot;
+use crate::ledger::sums::day_seals::{HashSum, RowHasher};
+use crate::ledger::values;
+use crate::ledger::{Ledger, LedgerError, Result, chain};
 use rusqlite::{CachedStatement, Connection, Row, Rows};
 use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
@@ -50,7 +57,7 @@ impl Grain {
     /// The first day of a span.
     pub(super) fn first_day(self, number: i64) -> Result<Day> {
         match self {
-            Self::Day => day(number),
+            Self::Day => values::day(number),
             Self::Month => Month::from_code(number)
                 .map(Month::first)
                 .ok_or_else(|| LedgerError::Corrupt(format!("the month {number} is out of range"))),
@@ -160,14 +167,10 @@ impl Snapshot<'_> {
         let days: (Option<i64>, Option<i64>) =
             self.connection().query_row(DAYS, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
         match days {
-            (Some(first), Some(last)) => Ok(Some((day(first)?, day(last)?))),
+            (Some(first), Some(last)) => Ok(Some((values::day(first)?, values::day(last)?))),
             _ => Ok(None),
         }
     }
-}
-
-pub(super) fn day(number: i64) -> Result<Day> {
-    Day::from_number(number).ok_or_else(|| LedgerError::Corrupt(format!("the day {number} is out of range")))
 }
 
 /// The lines of the spans between two days, in the order of their keys.
@@ -284,7 +287,7 @@ impl RareSums<'_> {
     fn advance(&mut self) -> Result<()> {
         let row = self.rows.next()?;
         self.ahead =
-            row.map(|row| Ok::<_, LedgerError>((place(row)?, meter(row.get(6)?)?, row.get(7)?))).transpose()?;
+            row.map(|row| Ok::<_, LedgerError>((place(row)?, values::meter(row.get(6)?)?, row.get(7)?))).transpose()?;
         Ok(())
     }
 
@@ -316,7 +319,7 @@ pub(super) fn months(connection: &Connection) -> Result<BTreeSet<i64>> {
 
 /// The lines of every month.
 pub(super) fn all_months(connection: &Connection, ledger: &Ledger) -> Result<Vec<UsageLine>> {
-    let first = day(16_435)?;
+    let first = values::day(16_435)?;
     lines(connection, ledger, Grain::Month, (first, Day::LAST))
 }
 
@@ -329,9 +332,4 @@ pub(super) fn frequent(row: &Row<'_>, from: usize) -> Result<Frequent> {
         }
     }
     Ok(frequent)
-}
-
-pub(super) fn meter(code: i64) -> Result<Meter> {
-    let meter = Meter::from_code(fits(code, "meter")?);
-    meter.ok_or_else(|| LedgerError::Corrupt(format!("there is no meter {code}")))
 }

@@ -21,7 +21,7 @@ use tokenbook::domain::period::Period;
 use tokenbook::domain::timestamp::Timestamp;
 use tokenbook::import::input::Input;
 use tokenbook::ledger::Settings;
-use tokenbook::ledger::retraction::Plan;
+use tokenbook::ledger::facts::retraction::Plan;
 use tokenbook::report::by::Dimension;
 
 /// A file, and what of it is wrong.

@@ -6,9 +6,9 @@ use crate::domain::timestamp::Timestamp;
 use crate::import::parse::{BadLine, Context, Parsed};
 use crate::ledger::LedgerError;
 use crate::ledger::append::Appended;
-use crate::ledger::imports::FileFacts;
-use crate::ledger::quarantine::Held;
-use crate::ledger::transaction::Write;
+use crate::ledger::facts::imports::FileFacts;
+use crate::ledger::facts::quarantine::Held;
+use crate::ledger::file::transaction::Write;
 use std::collections::BTreeMap;
 
 /// A line that was set aside, as the quarantine holds it.

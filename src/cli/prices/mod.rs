@@ -14,7 +14,7 @@ use tokenbook::books::price_list::Listing;
 use tokenbook::books::prices::Jumps;
 use tokenbook::domain::period::{self, Month, Period};
 use tokenbook::domain::timestamp::Timestamp;
-use tokenbook::ledger::prices::Replacement;
+use tokenbook::ledger::facts::prices::Replacement;
 use tokenbook::price::check::Finding;
 use tokenbook::price::{PriceKey, PriceRow};
 use tokenbook::text::problem::listed;

@@ -3,8 +3,8 @@
 use super::{Appender, CONFLICT_LIMIT};
 use crate::domain::key::{EventKey, Half};
 use crate::ledger::Result;
-use crate::ledger::scan::integer;
-use crate::ledger::watch::Watch;
+use crate::ledger::file::watch::Watch;
+use crate::ledger::read::scan::integer;
 use rusqlite::Statement;
 use std::collections::BTreeMap;
 

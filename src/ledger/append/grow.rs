@@ -10,8 +10,8 @@ use crate::domain::event::{Band, PromptSize};
 use crate::domain::key::EventKey;
 use crate::domain::quantities::Quantities;
 use crate::domain::usage::{UsageKey, UsageLine};
-use crate::ledger::conflict::Why;
-use crate::ledger::revision::{self, History, Payer, Standing};
+use crate::ledger::append::conflict::Why;
+use crate::ledger::read::revision::{self, History, Payer, Standing};
 use crate::ledger::{LedgerError, Result};
 use std::sync::Arc;
 
@@ -149,8 +149,8 @@ mod tests {
     use crate::domain::name::Name;
     use crate::domain::tags::TagSet;
     use crate::domain::timestamp::Timestamp;
-    use crate::ledger::imports::FileFacts;
-    use crate::ledger::watch::Watch;
+    use crate::ledger::facts::imports::FileFacts;
+    use crate::ledger::file::watch::Watch;
     use crate::ledger::{Ledger, Settings};
     use std::error::Error;
 

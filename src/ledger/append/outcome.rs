@@ -2,10 +2,11 @@
 
 use super::Appender;
 use crate::domain::calendar::Day;
-use crate::ledger::batch_seal::{BatchSeal, Overlap};
-use crate::ledger::logs::Log;
-use crate::ledger::revision::History;
-use crate::ledger::{Result, seals};
+use crate::ledger::Result;
+use crate::ledger::chain::logs::Log;
+use crate::ledger::chain::seals;
+use crate::ledger::facts::batch_seal::{BatchSeal, Overlap};
+use crate::ledger::read::revision::History;
 use rusqlite::OptionalExtension;
 use std::collections::BTreeMap;
 

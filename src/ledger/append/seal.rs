@@ -4,11 +4,11 @@ use super::Appender;
 use crate::domain::calendar::{Day, DayFinder};
 use crate::domain::key::EventKey;
 use crate::ledger::Result;
-use crate::ledger::class::Classes;
-use crate::ledger::scan::{self, Columns, StoredEvent};
-use crate::ledger::summarise::{DayHasher, DaySeal};
-use crate::ledger::verify::parts;
-use crate::ledger::watch::Watch;
+use crate::ledger::file::watch::Watch;
+use crate::ledger::read::class::Classes;
+use crate::ledger::read::day_digest::{DayHasher, DaySeal};
+use crate::ledger::read::scan::parts;
+use crate::ledger::read::scan::{self, Columns, StoredEvent};
 use rustc_hash::FxHashMap;
 
 /// Reading an event by its key costs as much as so many on the way through a day.

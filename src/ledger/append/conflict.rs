@@ -1,0 +1,318 @@
+//! Rows that are in the ledger already: comparing with them, and saying how they differ.
+
+use crate::domain::batch::{Batch, Class, Row};
+use crate::domain::calendar::Day;
+use crate::domain::event::PromptSize;
+use crate::domain::key::EventKey;
+use crate::domain::meter::Meter;
+use crate::domain::quantities::Quantities;
+use crate::domain::timestamp::Timestamp;
+use crate::ledger::file::gather::METER_COLUMNS;
+use crate::ledger::file::retracted::Retracted;
+use crate::ledger::names::numbers::Numbers;
+use crate::ledger::read::revision::History;
+use crate::ledger::read::scan::{self};
+use crate::ledger::values;
+use crate::ledger::{LedgerError, Result, fits};
+use rusqlite::{Connection, OptionalExtension, Statement};
+use rustc_hash::FxHashMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// An id that is in the ledger with other content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conflict {
+    /// The line of the new event.
+    pub line: u64,
+    /// The id.
+    pub id: String,
+    /// Why it is one.
+    pub why: Why,
+    /// Where what the ledger has came from: one place, and one more each time the record grew.
+    pub stored: Vec<Place>,
+    /// What differs.
+    pub differences: Vec<Difference>,
+}
+
+/// Why an id with other content is no later or older state of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// Its records do not grow, or it differs in something else than counts.
+    Otherwise,
+    /// It has more of some counts and less of others.
+    MoreAndLess,
+    /// The same file has another state of it.
+    Twice,
+}
+
+/// Where an event came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file; `None` when it is this same file.
+    pub file: Option<String>,
+    /// The line.
+    pub line: i64,
+}
+
+/// A field with two values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// The field.
+    pub field: &'static str,
+    /// What the ledger has.
+    pub stored: String,
+    /// What the file has.
+    pub new: String,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is {} in the ledger and {} here", self.field, self.stored, self.new)
+    }
+}
+
+const AT_KEY: &str = "SELECT id, class, input, cache_read, cache_write, cache_write_1h, output, reasoning, at, batch \
+    FROM usage_event WHERE key = ?1";
+const METERS_AT_KEY: &str = "SELECT meter, quantity FROM event_meter WHERE key = ?1 ORDER BY meter";
+const HAS_METERS: &str = "SELECT EXISTS (SELECT 1 FROM event_meter WHERE key BETWEEN ?1 AND ?2)";
+const SOURCE_OF: &str = "SELECT source FROM event_class WHERE id = ?1";
+const WHERE_FROM: &str = "SELECT c.model, c.tier, c.tag_set, c.prompt, e.input, e.cache_read, e.cache_write, \
+    e.cache_write_1h, e.output, e.reasoning, e.at FROM usage_event e \
+    JOIN event_class c ON c.id = e.class WHERE e.key = ?1";
+const ID_AND_LINE: &str = "SELECT id, line FROM usage_event WHERE key = ?1";
+const FILE_OF: &str = "SELECT i.file FROM batch b JOIN import i ON i.id = b.import WHERE b.id = ?1";
+
+/// What a key leads to, for an event that looks for its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::ledger) enum AtKey {
+    /// Nothing: the place is free.
+    Nothing,
+    /// An event with another id, or one that was taken back.
+    Another,
+    /// The same event.
+    Same,
+    /// An event with its id and other content.
+    Different,
+}
+
+/// A row that is there, to be described.
+struct Whole {
+    model: i64,
+    tier: i64,
+    tag_set: i64,
+    quantities: Quantities,
+    at: Timestamp,
+}
+
+/// Reads single rows of the ledger.
+pub(in crate::ledger) struct Stored<'w> {
+    connection: &'w Connection,
+    at_key: Statement<'w>,
+    meters_at_key: Statement<'w>,
+    source: i64,
+    retracted: Arc<Retracted>,
+    /// The source of each class met.
+    sources: FxHashMap<i64, i64>,
+    /// Days whose events are known to have rare meters, or to have none.
+    rare_days: FxHashMap<Day, bool>,
+    own: Vec<i64>,
+    /// The batch of the row compared last.
+    batch_met: i64,
+    /// Whether a row with the id, that was taken back, was passed on the way of the row that looks for its place.
+    passed_retracted: bool,
+}
+
+impl<'w> Stored<'w> {
+    pub(in crate::ledger) fn new(connection: &'w Connection, source: i64, retracted: &Arc<Retracted>) -> Result<Self> {
+        let (at_key, meters_at_key) = (connection.prepare(AT_KEY)?, connection.prepare(METERS_AT_KEY)?);
+        let (sources, rare_days) = (FxHashMap::default(), FxHashMap::default());
+        let (retracted, own) = (Arc::clone(retracted), Vec::new());
+        let (batch_met, passed_retracted) = (0, false);
+        Ok(Self {
+            connection,
+            at_key,
+            meters_at_key,
+            source,
+            retracted,
+            sources,
+            rare_days,
+            own,
+            batch_met,
+            passed_retracted,
+        })
+    }
+
+    /// Tells that a batch is this import's own.
+    pub(in crate::ledger) fn own_batch(&mut self, batch: i64) {
+        self.own.push(batch);
+    }
+
+    /// Whether a batch is this import's own.
+    pub(in crate::ledger) fn is_own(&self, batch: i64) -> bool {
+        self.own.contains(&batch)
+    }
+
+    /// Starts the search for the place of another row.
+    pub(in crate::ledger) const fn begin_row(&mut self) {
+        self.passed_retracted = false;
+    }
+
+    /// The batch of the row that was found.
+    pub(in crate::ledger) const fn batch_met(&self) -> i64 {
+        self.batch_met
+    }
+
+    /// Whether the row passed one of its id that was taken back.
+    pub(in crate::ledger) const fn has_passed_retracted(&self) -> bool {
+        self.passed_retracted
+    }
+
+    /// Tells that an event with rare meters was added to a day.
+    pub(in crate::ledger) fn added_rare(&mut self, day: Day) {
+        self.rare_days.insert(day, true);
+    }
+
+    /// Compares a row, of a class by its number, with what is at a key.
+    pub(in crate::ledger) fn compare(
+        &mut self,
+        key: EventKey,
+        batch: &Batch,
+        row: &Row,
+        class: (i64, PromptSize),
+    ) -> Result<AtKey> {
+        let mut rows = self.at_key.query([key.number()])?;
+        let Some(found) = rows.next()? else { return Ok(AtKey::Nothing) };
+        let same_id = found.get_ref(0)?.as_bytes().is_ok_and(|stored| stored == batch.id(row).as_bytes());
+        if !same_id {
+            return Ok(AtKey::Another);
+        }
+        self.batch_met = scan::integer(found, 3 + METER_COLUMNS)?;
+        if self.retracted.has(key, self.batch_met) {
+            self.passed_retracted = true;
+            return Ok(AtKey::Another);
+        }
+        let found_class = scan::integer(found, 1)?;
+        let mut frequent = scan::meters(found, 2)?;
+        let at = scan::instant(key, scan::integer(found, 2 + METER_COLUMNS)?)?;
+        drop(rows);
+        if found_class != class.0 {
+            let own = self.source_of(found_class)? == self.source;
+            return Ok(if own { AtKey::Different } else { AtKey::Another });
+        }
+        if class.1 == PromptSize::Exact {
+            frequent.set(METER_COLUMNS, 1);
+        }
+        let mut quantities = Quantities::from_frequent(frequent);
+        if self.has_rare(key.day())? {
+            self.add_rare(key, &mut quantities)?;
+        }
+        let same = at == row.at && quantities == batch.quantities(row);
+        Ok(if same { AtKey::Same } else { AtKey::Different })
+    }
+
+    fn source_of(&mut self, class: i64) -> Result<i64> {
+        if let Some(source) = self.sources.get(&class) {
+            return Ok(*source);
+        }
+        let source = self.connection.query_row(SOURCE_OF, [class], |row| row.get(0))?;
+        self.sources.insert(class, source);
+        Ok(source)
+    }
+
+    fn has_rare(&mut self, day: Day) -> Result<bool> {
+        if let Some(has) = self.rare_days.get(&day) {
+            return Ok(*has);
+        }
+        let (first, last) = EventKey::range_of(day);
+        let has = self.connection.query_row(HAS_METERS, [first.number(), last.number()], |row| row.get(0))?;
+        self.rare_days.insert(day, has);
+        Ok(has)
+    }
+
+    fn add_rare(&mut self, key: EventKey, quantities: &mut Quantities) -> Result<()> {
+        let mut rows = self.meters_at_key.query([key.number()])?;
+        while let Some(row) = rows.next()? {
+            quantities.set(values::meter(row.get(0)?)?, row.get(1)?);
+        }
+        Ok(())
+    }
+
+    fn event(&mut self, key: EventKey) -> Result<Whole> {
+        let mut statement = self.connection.prepare_cached(WHERE_FROM)?;
+        let mut rows = statement.query([key.number()])?;
+        let gone = || LedgerError::Corrupt("an event that was there is gone".to_owned());
+        let row = rows.next()?.ok_or_else(gone)?;
+        let mut frequent = scan::meters(row, 4)?;
+        if row.get::<_, u8>(3)? == PromptSize::Exact.code() {
+            frequent.set(METER_COLUMNS, 1);
+        }
+        let mut whole = Whole {
+            model: row.get(0)?,
+            tier: row.get(1)?,
+            tag_set: row.get(2)?,
+            quantities: Quantities::from_frequent(frequent),
+            at: scan::instant(key, scan::integer(row, 4 + METER_COLUMNS)?)?,
+        };
+        self.add_rare(key, &mut whole.quantities)?;
+        Ok(whole)
+    }
+
+    /// Says how a row differs from the event that has its id.
+    pub(in crate::ledger) fn describe(
+        &mut self,
+        batch: &Batch,
+        row: &Row,
+        class: Class,
+        numbers: &Numbers,
+        (other, why): (EventKey, Why),
+    ) -> Result<Conflict> {
+        let (model, tier, tags) = numbers.of_class(class)?;
+        let quantities = batch.quantities(row);
+        let new = Whole { model: model.0, tier: tier.0, tag_set: tags.0, quantities, at: row.at };
+        self.differing(row.line, batch.id(row), &new, (other, why))
+    }
+
+    /// Says how an event that this import has brought differs from another one of its id.
+    pub(in crate::ledger) fn describe_stored(&mut self, new: EventKey, other: EventKey) -> Result<Conflict> {
+        let place = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        let (id, line): (String, i64) = self.connection.query_row(ID_AND_LINE, [new.number()], place)?;
+        let whole = self.event(new)?;
+        self.differing(fits(line, "a line")?, &id, &whole, (other, Why::Otherwise))
+    }
+
+    fn differing(&mut self, line: u64, id: &str, new: &Whole, (other, why): (EventKey, Why)) -> Result<Conflict> {
+        let mut stored = self.event(other)?;
+        let history = History::read(self.connection, &self.retracted, other, id)?;
+        stored.quantities = history.now()?;
+        let mut differences = Vec::new();
+        let mut note = |field, stored: String, new: String| {
+            if stored != new {
+                differences.push(Difference { field, stored, new });
+            }
+        };
+        note("timestamp", stored.at.to_string(), new.at.to_string());
+        for (field, sql, stored, new) in [
+            ("model", "SELECT provider || ' ' || name FROM model WHERE id = ?1", stored.model, new.model),
+            ("service_tier", "SELECT name FROM service_tier WHERE id = ?1", stored.tier, new.tier),
+            ("tags", "SELECT tags FROM tag_set WHERE id = ?1", stored.tag_set, new.tag_set),
+        ] {
+            note(field, self.name(sql, stored)?, self.name(sql, new)?);
+        }
+        let shown = |quantity: Option<i64>| quantity.map_or_else(|| "not reported".to_owned(), |q| q.to_string());
+        for meter in Meter::ALL {
+            note(meter.field(), shown(stored.quantities.get(meter)), shown(new.quantities.get(meter)));
+        }
+        let stored = history.places().map(|(batch, line)| Ok(Place { file: self.file_of(batch)?, line }));
+        Ok(Conflict { line, id: id.to_owned(), why, stored: stored.collect::<Result<_>>()?, differences })
+    }
+
+    fn file_of(&self, batch: i64) -> Result<Option<String>> {
+        let own = self.is_own(batch);
+        Ok(if own { None } else { Some(self.connection.query_row(FILE_OF, [batch], |row| row.get(0))?) })
+    }
+
+    fn name(&self, sql: &str, number: i64) -> Result<String> {
+        let name: Option<String> = self.connection.query_row(sql, [number], |row| row.get(0)).optional()?;
+        Ok(name.map_or_else(|| "?".to_owned(), |name| name.trim().to_owned()))
+    }
+}

@@ -1,0 +1,276 @@
+//! Events that are in the ledger already, recognised many at a time: an import of what is there mostly compares.
+//!
+//! Contents are read back by many keys at once. Where an import comes back to a day with a good part of its events each
+//! time, as it does with a file in no order, the day is read once instead, and what remains of an event in memory is its
+//! key and a fingerprint of its id and content: 128 bits of xxh3 with a seed drawn for this import, so that nobody can
+//! make another event with the same one. Only "it is there, the same" is ever concluded here. Whatever is not, is found
+//! to be new, a conflict or a collision by [`Stored`](crate::ledger::append::conflict::Stored), a row at a time.
+
+use crate::domain::batch::{Batch, Row};
+use crate::domain::calendar::Day;
+use crate::domain::event::PromptSize;
+use crate::domain::key::{EventKey, HASH_BITS, Half};
+use crate::domain::quantities::Frequent;
+use crate::ledger::file::gather::METER_COLUMNS;
+use crate::ledger::file::gather::{self, Gathered, RawEvent};
+use crate::ledger::file::retracted::Retracted;
+use crate::ledger::read::scan::{self, Pieces};
+use crate::ledger::{Ledger, LedgerError, Result};
+use rusqlite::{Statement, params_from_iter};
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::Arc;
+use xxhash_rust::xxh3::xxh3_128_with_seed;
+
+/// Keys of one statement: more bring little.
+const KEYS: usize = 64;
+
+/// A row with the number of its class, and what that tells of its prompt.
+pub(in crate::ledger) type ClassedRow<'b> = (&'b Row, (i64, PromptSize));
+
+/// The memory that fingerprints may take: those of some five million events.
+const DAYS_BYTES: usize = 128 << 20;
+
+/// A day is read where an import brings at least one in so many of its events at a time,
+const WORTH_KEEPING: usize = 16;
+/// and in any case where it brings one in so many: then reading all is no slower than looking some up.
+const WORTH_READING: usize = 4;
+
+const RARE_KEYS: &str = "SELECT DISTINCT key FROM event_meter WHERE key BETWEEN ?1 AND ?2";
+
+/// Looks for events by many keys at a time.
+pub(in crate::ledger) struct Known<'w> {
+    ledger: &'w Ledger,
+    by_keys: Statement<'w>,
+    by_range: Statement<'w>,
+    rare_keys: Statement<'w>,
+    retracted: Arc<Retracted>,
+    seed: u64,
+    days: FxHashMap<Day, DayKnown>,
+    /// How many events the days in memory have.
+    held: usize,
+    scratch: Vec<u8>,
+}
+
+/// Whether more batches of an import are to be expected after one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::ledger) enum Batches {
+    More,
+    Unknown,
+}
+
+/// The events of a day, but those with rare meters.
+#[derive(Debug, Default)]
+struct DayKnown {
+    /// In the order of their keys.
+    fingerprints: Vec<Fingerprint>,
+    /// The batches they came with.
+    batches: Vec<i64>,
+}
+
+/// Where an event stands on its day, the place of its batch among the day's, and 128 bits of what it is.
+#[derive(Debug, Clone, Copy)]
+struct Fingerprint {
+    place: u64,
+    bits: [u64; 2],
+}
+
+/// A fingerprint packs two numbers into 64 bits: the key without its day, and the index of the batch among those of the day.
+const PLACE_BITS: u32 = HASH_BITS + 1;
+const BATCH_BITS: u32 = u64::BITS - PLACE_BITS;
+
+impl Fingerprint {
+    fn of(key: i64, batch: usize, bits: [u64; 2]) -> Option<Self> {
+        let batch = u64::try_from(batch).ok().filter(|batch| *batch < 1 << BATCH_BITS)?;
+        Some(Self { place: place_of(key) << BATCH_BITS | batch, bits })
+    }
+
+    const fn place(&self) -> u64 {
+        self.place >> BATCH_BITS
+    }
+
+    fn batch(&self) -> usize {
+        usize::try_from(self.place & ((1 << BATCH_BITS) - 1)).unwrap_or(usize::MAX)
+    }
+}
+
+/// A key without its day.
+const fn place_of(key: i64) -> u64 {
+    key.cast_unsigned() & ((1 << PLACE_BITS) - 1)
+}
+
+impl<'w> Known<'w> {
+    pub(in crate::ledger) fn new(ledger: &'w Ledger, retracted: &Arc<Retracted>) -> Result<Self> {
+        let connection = &ledger.connection;
+        let keys: Vec<String> = (1..=KEYS).map(|number| format!("(?{number})")).collect();
+        let by_keys = format!(
+            "SELECT gather({}) FROM (VALUES {}) k CROSS JOIN usage_event e ON e.key = k.column1",
+            gather::ALL,
+            keys.join(", ")
+        );
+        let by_range = format!("SELECT gather({}) {}", gather::ALL, scan::FROM);
+        Ok(Self {
+            ledger,
+            by_keys: connection.prepare(&by_keys)?,
+            by_range: connection.prepare(&by_range)?,
+            rare_keys: connection.prepare(RARE_KEYS)?,
+            retracted: Arc::clone(retracted),
+            seed: RandomState::new().build_hasher().finish(),
+            days: FxHashMap::default(),
+            held: 0,
+            scratch: Vec::new(),
+        })
+    }
+
+    /// Reads a day of so many events, if it is worth it for so many rows of a batch.
+    pub(in crate::ledger) fn prepare(&mut self, day: Day, events: usize, rows: usize, expected: Batches) -> Result<()> {
+        let dense = rows.saturating_mul(WORTH_READING) >= events;
+        let again = expected == Batches::More && rows.saturating_mul(WORTH_KEEPING) >= events;
+        // An empty day is not worth remembering: this import may fill it.
+        if events == 0 || self.days.contains_key(&day) || !dense && !again {
+            return Ok(());
+        }
+        let size = size_of::<Fingerprint>();
+        if (self.held + events).saturating_mul(size) > DAYS_BYTES {
+            if !dense || events.saturating_mul(size) > DAYS_BYTES {
+                return Ok(());
+            }
+            self.days.clear();
+            self.held = 0;
+        }
+        let known = self.read(day, events)?;
+        self.held += known.fingerprints.len();
+        self.days.insert(day, known);
+        Ok(())
+    }
+
+    /// Which rows of a day, sorted by key, are in the ledger under their own keys of some halves with the same id and
+    /// content: the batch that has each.
+    pub(in crate::ledger) fn same(
+        &mut self,
+        batch: &Batch,
+        rows: &[ClassedRow<'_>],
+        halves: &[Half],
+    ) -> Result<Vec<Option<i64>>> {
+        let mut same = vec![None; rows.len()];
+        for half in halves {
+            let missed: Vec<ClassedRow<'_>> =
+                same.iter().zip(rows).filter(|(same, _)| same.is_none()).map(|(_, row)| *row).collect();
+            let found = self.same_in(*half, batch, &missed)?;
+            same.iter_mut().filter(|same| same.is_none()).zip(found).for_each(|(same, found)| *same = found);
+        }
+        Ok(same)
+    }
+
+    fn same_in(&mut self, half: Half, batch: &Batch, rows: &[ClassedRow<'_>]) -> Result<Vec<Option<i64>>> {
+        let (Some((first, _)), Some((last, _))) = (rows.first(), rows.last()) else { return Ok(Vec::new()) };
+        if self.days.contains_key(&first.key.day()) {
+            return Ok(self.same_fingerprints(half, batch, first.key.day(), rows));
+        }
+        let rare = self.with_rare_meters(first.key.in_half(half), last.key.in_half(half))?;
+        let mut same = Vec::with_capacity(rows.len());
+        for rows in rows.chunks(KEYS) {
+            let keys = rows.iter().map(|(row, _)| Some(row.key.in_half(half).number()));
+            let keys = keys.chain(std::iter::repeat(None)).take(KEYS);
+            let gathered = self.ledger.gatherer.run(&mut self.by_keys, params_from_iter(keys))?;
+            let mut found = gathered.rows().iter().peekable();
+            for (row, class) in rows {
+                // Two rows of one key, twice the same event, meet the same row.
+                let key = row.key.in_half(half).number();
+                while found.next_if(|raw| raw.key < key).is_some() {}
+                let there = found.peek().filter(|raw| raw.key == key && !rare.contains(&raw.key));
+                let there = there.filter(|raw| !self.retracted.has(row.key.in_half(half), raw.batch));
+                let there = there.filter(|raw| is_same(&gathered, raw, batch, row, *class));
+                same.push(there.map(|raw| raw.batch));
+            }
+            self.ledger.gatherer.give_back(gathered);
+        }
+        Ok(same)
+    }
+
+    fn same_fingerprints(&mut self, half: Half, batch: &Batch, day: Day, rows: &[ClassedRow<'_>]) -> Vec<Option<i64>> {
+        let Self { days, seed, scratch, .. } = self;
+        let Some(DayKnown { fingerprints, batches }) = days.get(&day) else { return vec![None; rows.len()] };
+        let start = rows.first().map_or(0, |(row, _)| place_of(row.key.in_half(half).number()));
+        let first = fingerprints.partition_point(|known| known.place() < start);
+        let mut known = fingerprints.get(first..).unwrap_or(&[]).iter().peekable();
+        let batch_of = |(row, class): &ClassedRow<'_>| {
+            let place = place_of(row.key.in_half(half).number());
+            while known.next_if(|known| known.place() < place).is_some() {}
+            let there = known.peek().filter(|known| known.place() == place)?;
+            let after = scan::after_midnight(day, row.at);
+            let frequent = of_columns(batch, row, class.1)?;
+            let bits = fingerprint(*seed, scratch, class.0, after, &frequent, batch.id(row).as_bytes());
+            batches.get(there.batch()).filter(|_| there.bits == bits).copied()
+        };
+        rows.iter().map(batch_of).collect()
+    }
+
+    fn read(&mut self, day: Day, events: usize) -> Result<DayKnown> {
+        let (first, last) = EventKey::range_of(day);
+        let rare = self.with_rare_meters(first, last)?;
+        let mut known = DayKnown { fingerprints: Vec::with_capacity(events), batches: Vec::new() };
+        let mut places: FxHashMap<i64, usize> = FxHashMap::default();
+        let mut pieces = Pieces::of(first, last);
+        while let Some(piece) = pieces.next() {
+            let gathered = self.ledger.gatherer.run(&mut self.by_range, piece)?;
+            let taken = |raw: &&RawEvent| {
+                let key = EventKey::from_number(raw.key);
+                key.is_some_and(|key| self.retracted.has(key, raw.batch))
+            };
+            for raw in gathered.rows().iter().filter(|raw| !rare.contains(&raw.key) && !taken(raw)) {
+                let (id, scratch) = (gathered.id(raw), &mut self.scratch);
+                let bits = fingerprint(self.seed, scratch, raw.class, raw.after_midnight, &raw.frequent, id);
+                let place = *places.entry(raw.batch).or_insert_with(|| {
+                    known.batches.push(raw.batch);
+                    known.batches.len() - 1
+                });
+                // Of a day with more batches, the events of the last are looked up one by one.
+                known.fingerprints.extend(Fingerprint::of(raw.key, place, bits));
+            }
+            pieces.passed(piece, &gathered);
+            self.ledger.gatherer.give_back(gathered);
+        }
+        Ok(known)
+    }
+
+    /// The keys of events with rare meters between two keys of a day.
+    fn with_rare_meters(&mut self, first: EventKey, last: EventKey) -> Result<FxHashSet<i64>> {
+        let keys = self.rare_keys.query_map([first.number(), last.number()], |row| row.get(0))?;
+        keys.collect::<rusqlite::Result<_>>().map_err(LedgerError::from)
+    }
+}
+
+/// Whether a row is the event that was read.
+fn is_same(gathered: &Gathered, raw: &RawEvent, batch: &Batch, row: &Row, class: (i64, PromptSize)) -> bool {
+    raw.class == class.0
+        && raw.after_midnight == scan::after_midnight(row.key.day(), row.at)
+        && of_columns(batch, row, class.1) == Some(raw.frequent)
+        && gathered.id(raw) == batch.id(row).as_bytes()
+}
+
+/// A row's meters as its event's columns would hold them; `None` if it has meters beside those.
+fn of_columns(batch: &Batch, row: &Row, prompt: PromptSize) -> Option<Frequent> {
+    let mut frequent = batch.frequent(row);
+    let requests = frequent.take(METER_COLUMNS);
+    let told = if prompt == PromptSize::Exact { Some(1) } else { None };
+    (requests == told && batch.rare(row).next().is_none()).then_some(frequent)
+}
+
+fn fingerprint(
+    seed: u64,
+    scratch: &mut Vec<u8>,
+    class: i64,
+    after_midnight: i64,
+    frequent: &Frequent,
+    id: &[u8],
+) -> [u64; 2] {
+    scratch.clear();
+    for word in [class, after_midnight].into_iter().chain(frequent.words()) {
+        scratch.extend_from_slice(&word.to_le_bytes());
+    }
+    scratch.extend_from_slice(id);
+    let bits = xxh3_128_with_seed(scratch, seed).to_le_bytes();
+    let (low, high) = (bits.first_chunk().copied(), bits.last_chunk().copied());
+    [low, high].map(|half| u64::from_le_bytes(half.unwrap_or_default()))
+}

@@ -1,0 +1,100 @@
+//! Recording an import whose events were appended.
+
+use crate::domain::timestamp::Timestamp;
+use crate::ledger::append::Appended;
+use crate::ledger::chain::Signed;
+use crate::ledger::facts::batch_days;
+use crate::ledger::facts::batch_seal::{BatchSeal, Overlap};
+use crate::ledger::facts::imports::{FACT, FileFacts, ImportRow, payload};
+use crate::ledger::facts::quarantine::{self, Held};
+use crate::ledger::file::transaction::Write;
+use crate::ledger::names::numbers;
+use crate::ledger::{Result, chain, stored};
+use rusqlite::Connection;
+
+const NEXT: &str = "SELECT coalesce(max(id), 0) + 1 FROM import";
+const INSERT: &str = "INSERT INTO import (id, entry, source, file, format, options, digest, bytes, lines, header, blank, \
+    accepted, duplicates, quarantined, first_day, last_day) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
+const INSERT_BATCH: &str = "INSERT INTO batch (id, import, posting_period, events, digest) VALUES (?1, ?2, ?3, ?4, ?5)";
+const INSERT_OVERLAP: &str = "INSERT INTO import_overlap (import, earlier, events, lines) VALUES (?1, ?2, ?3, ?4)";
+
+impl Write<'_> {
+    /// Records an import whose events were appended: its row, its batches, the lines set aside, and its entry.
+    pub fn record_import(
+        &self,
+        facts: &FileFacts,
+        appended: &Appended,
+        held: &[Held],
+        now: Timestamp,
+        actor: &str,
+    ) -> Result<ImportRow> {
+        self.leave_out_checks(false)?;
+        let connection = self.connection();
+        let day = |day: Option<crate::domain::calendar::Day>| day.map(|day| i64::from(day.number()));
+        let row = ImportRow {
+            id: connection.query_row(NEXT, [], |row| row.get(0))?,
+            source: facts.source.clone(),
+            file: facts.file.clone(),
+            format: facts.format.clone(),
+            options: facts.options.clone(),
+            digest: facts.digest,
+            bytes: stored(facts.bytes)?,
+            lines: stored(facts.lines)?,
+            header: stored(facts.header)?,
+            blank: stored(facts.blank)?,
+            accepted: stored(appended.accepted)?,
+            duplicates: stored(appended.duplicates)?,
+            quarantined: stored(facts.quarantined)?,
+            first_day: day(appended.first_day),
+            last_day: day(appended.last_day),
+        };
+        let resolved = &appended.resolved;
+        let held_from = quarantine::next(connection)?;
+        let numbered = || {
+            held.iter().enumerate().map(|(place, line)| {
+                (held_from.saturating_add_unsigned(u64::try_from(place).unwrap_or(u64::MAX)), line)
+            })
+        };
+        let recorded = payload(&row, &appended.seals, numbered(), resolved, &appended.overlaps);
+        chain::append(connection, &FACT, Signed { now, actor }, &recorded, |entry| {
+            insert(connection, &row, entry)?;
+            for BatchSeal { id, posting_period, events, digest, days } in &appended.seals {
+                let values = (id, row.id, posting_period, events, &digest[..]);
+                connection.prepare_cached(INSERT_BATCH)?.execute(values)?;
+                batch_days::insert(connection, *id, days)?;
+            }
+            for (earlier, Overlap { events, lines }) in &appended.overlaps {
+                connection.prepare_cached(INSERT_OVERLAP)?.execute((row.id, earlier, events, lines))?;
+            }
+            quarantine::hold(connection, row.id, numbered())?;
+            quarantine::resolve(connection, entry, resolved)
+        })?;
+        // Whoever hears of a failure must not wonder whether the file is in.
+        self.guard_what_is_told()?;
+        Ok(row)
+    }
+}
+
+fn insert(connection: &Connection, import: &ImportRow, entry: i64) -> Result<()> {
+    let source = numbers::source(connection, &import.source)?;
+    connection.prepare_cached(INSERT)?.execute(rusqlite::params![
+        import.id,
+        entry,
+        source,
+        import.file,
+        import.format,
+        import.options,
+        &import.digest[..],
+        import.bytes,
+        import.lines,
+        import.header,
+        import.blank,
+        import.accepted,
+        import.duplicates,
+        import.quarantined,
+        import.first_day,
+        import.last_day,
+    ])?;
+    Ok(())
+}

@@ -1,0 +1,160 @@
+//! Sums and digests of events that have found their places: work beside the appending, on another thread.
+//!
+//! A [`Summariser`] needs nothing of the ledger but what comes with each batch, and gives back what the appender writes:
+//! the daily sums and the digest of each day.
+
+use crate::domain::batch::Batch;
+use crate::domain::calendar::{Calendar, Day};
+use crate::domain::canonical::EventParts;
+use crate::domain::event::{Band, PromptSize};
+use crate::domain::key::EventKey;
+use crate::domain::usage::{Tally, UsageKey, UsageLine};
+use crate::ledger::append::ids::DatedHash;
+use crate::ledger::read::day_digest::DayHasher;
+use crate::ledger::read::day_digest::DaySeal;
+use crate::ledger::{LedgerError, Result, stored};
+use std::sync::Arc;
+
+/// A batch whose new rows, if there are any, are in the ledger.
+#[derive(Debug)]
+pub struct PlacedBatch {
+    /// Its number.
+    pub(in crate::ledger) id: i64,
+    /// Its rows, those that were there already among them.
+    pub(in crate::ledger) batch: Batch,
+    /// Its new rows by day.
+    pub(in crate::ledger) days: Vec<PlacedDay>,
+    /// The classes that came with it.
+    pub(in crate::ledger) classes: Vec<NewClass>,
+}
+
+impl PlacedBatch {
+    /// Whether all its rows were there already.
+    pub const fn is_empty(&self) -> bool {
+        self.days.is_empty()
+    }
+
+    /// The batch as it came, for its room.
+    pub fn into_batch(self) -> Batch {
+        self.batch
+    }
+}
+
+/// The new rows of a day: places in the batch, and the keys they got.
+#[derive(Debug)]
+pub(in crate::ledger) struct PlacedDay {
+    pub(in crate::ledger) day: Day,
+    pub(in crate::ledger) rows: Vec<(u32, EventKey)>,
+    /// The keys of later states of records.
+    pub(in crate::ledger) revisions: Vec<EventKey>,
+    /// Whether these are the first events of the day.
+    pub(in crate::ledger) first: bool,
+    /// Whether the day's rows are not those that came, in the order they came in: some row got another key than its own,
+    /// or was a later state of a record, so that a revision stands there.
+    pub(in crate::ledger) displaced: bool,
+}
+
+/// A class that no batch before has brought.
+#[derive(Debug)]
+pub(in crate::ledger) struct NewClass {
+    pub(in crate::ledger) model: i64,
+    pub(in crate::ledger) tier: i64,
+    pub(in crate::ledger) tag_set: i64,
+    pub(in crate::ledger) prompt: PromptSize,
+    /// Its canonical form.
+    pub(in crate::ledger) form: Vec<u8>,
+    /// The thresholds of the model's prices.
+    pub(in crate::ledger) thresholds: Arc<[i64]>,
+}
+
+/// What the appender writes for a batch.
+#[derive(Debug)]
+pub struct Summary {
+    pub(in crate::ledger) id: i64,
+    pub(in crate::ledger) days: Vec<SummedDay>,
+    /// The ids of its new events, sorted.
+    pub(in crate::ledger) ids: Vec<DatedHash>,
+}
+
+/// A day's part of a batch.
+#[derive(Debug)]
+pub(in crate::ledger) struct SummedDay {
+    /// In the order of their keys.
+    pub(in crate::ledger) lines: Vec<UsageLine>,
+    pub(in crate::ledger) seal: DaySeal,
+    pub(in crate::ledger) first: bool,
+    /// All its keys in their order, where its rows do not stand there as they came.
+    pub(in crate::ledger) displaced: Option<Vec<EventKey>>,
+}
+
+/// Sums and digests the batches of one import.
+#[derive(Debug)]
+pub struct Summariser {
+    source: i64,
+    calendar: Calendar,
+    /// By their places.
+    classes: Vec<NewClass>,
+    /// Nothing, in the room of the day before.
+    tally: Tally<(u32, Band)>,
+}
+
+impl Summariser {
+    pub(in crate::ledger) fn new(source: i64, calendar: Calendar) -> Self {
+        Self { source, calendar, classes: Vec::new(), tally: Tally::new() }
+    }
+
+    /// The sums and digests of a batch. Batches must come in the order they were placed.
+    pub fn summarise(&mut self, placed: &mut PlacedBatch) -> Result<Summary> {
+        self.classes.append(&mut placed.classes);
+        let mut tally = std::mem::take(&mut self.tally);
+        let days = placed.days.iter().map(|day| self.day(&placed.batch, day, &mut tally)).collect::<Result<_>>()?;
+        self.tally = tally;
+        Ok(Summary { id: placed.id, days, ids: ids(placed)? })
+    }
+
+    fn day(&self, batch: &Batch, placed: &PlacedDay, tally: &mut Tally<(u32, Band)>) -> Result<SummedDay> {
+        let mut hasher = DayHasher::new();
+        for (place, key) in &placed.rows {
+            let row = usize::try_from(*place).ok().and_then(|place| batch.rows().get(place)).ok_or_else(missing)?;
+            let class = self.class(row.class)?;
+            let quantities = batch.quantities(row);
+            let size = if class.thresholds.is_empty() { 0 } else { quantities.prompt_size()? };
+            tally.add((row.class, Band::of(class.prompt, size, &class.thresholds)), row.at, &quantities)?;
+            let (key, line) = (key.number(), stored(row.line)?);
+            let parts = EventParts { key, line, kind: 0, id: batch.id(row), at: row.at, class: &class.form };
+            hasher.add(parts, &quantities);
+        }
+        let (day, priced_at, source) = (placed.day, self.calendar.start_of(placed.day), self.source);
+        let lines = tally.lines(|(class, band)| {
+            let &NewClass { model, tier, tag_set, .. } = self.class(class)?;
+            Ok::<_, LedgerError>(UsageKey { day, priced_at, source, tag_set, model, tier, band })
+        })?;
+        let displaced = placed.displaced.then(|| {
+            let mut keys: Vec<EventKey> = placed.rows.iter().map(|(_, key)| *key).collect();
+            keys.extend(&placed.revisions);
+            keys.sort_unstable();
+            keys
+        });
+        Ok(SummedDay { lines, seal: hasher.seal(day), first: placed.first, displaced })
+    }
+
+    fn class(&self, place: u32) -> Result<&NewClass> {
+        usize::try_from(place).ok().and_then(|place| self.classes.get(place)).ok_or_else(missing)
+    }
+}
+
+/// The hashes of the ids of new events, which may stand under other keys than their own, and their days.
+fn ids(placed: &PlacedBatch) -> Result<Vec<DatedHash>> {
+    let mut ids = Vec::with_capacity(placed.days.iter().map(|day| day.rows.len()).sum());
+    for (place, _) in placed.days.iter().flat_map(|day| &day.rows) {
+        let row = usize::try_from(*place).ok().and_then(|place| placed.batch.rows().get(place)).ok_or_else(missing)?;
+        ids.push(DatedHash::of(row.key));
+    }
+    // The rows of each day are sorted already, which this sort makes use of.
+    ids.sort();
+    Ok(ids)
+}
+
+fn missing() -> LedgerError {
+    LedgerError::Corrupt("a row names something its import does not".to_owned())
+}

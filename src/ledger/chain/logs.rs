@@ -1,0 +1,134 @@
+//! Tables that only grow, in an order: their digest goes on from row to row, so that an import adds to it what it brings.
+
+use crate::domain::canonical::Encoder;
+use crate::ledger::Result;
+use rusqlite::Connection;
+use rusqlite::types::ValueRef;
+
+/// A table that only grows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::ledger) enum Log {
+    TagSets,
+    Sources,
+    Models,
+    Tiers,
+    Imports,
+    Batches,
+    Overlaps,
+    Quarantine,
+    Outcomes,
+}
+
+impl Log {
+    /// The names of everything but tags.
+    pub(in crate::ledger) const NAMES: [Self; 3] = [Self::Sources, Self::Models, Self::Tiers];
+
+    pub(in crate::ledger) const ALL: [Self; 9] = [
+        Self::TagSets,
+        Self::Sources,
+        Self::Models,
+        Self::Tiers,
+        Self::Imports,
+        Self::Batches,
+        Self::Overlaps,
+        Self::Quarantine,
+        Self::Outcomes,
+    ];
+
+    /// Its code as something sealed, which is frozen.
+    pub(in crate::ledger) const fn code(self) -> i64 {
+        match self {
+            Self::TagSets => -2,
+            Self::Sources => -3,
+            Self::Models => -4,
+            Self::Tiers => -5,
+            Self::Imports => -6,
+            Self::Overlaps => -7,
+            Self::Quarantine => -8,
+            Self::Outcomes => -9,
+            Self::Batches => -10,
+        }
+    }
+
+    /// What its rows are.
+    pub(in crate::ledger) const fn name(self) -> &'static str {
+        match self {
+            Self::TagSets => "tag sets",
+            Self::Sources => "names of sources",
+            Self::Models => "names of models",
+            Self::Tiers => "names of service tiers",
+            Self::Imports => "imports",
+            Self::Batches => "batches of imports",
+            Self::Overlaps => "notes of what files had in common",
+            Self::Quarantine => "quarantined lines",
+            Self::Outcomes => "decisions on quarantined lines",
+        }
+    }
+
+    /// The rows from a number on, in their order. Their first column is that number, which never falls.
+    const fn rows(self) -> &'static str {
+        match self {
+            Self::TagSets => "SELECT id, tags, payer FROM tag_set WHERE id >= ?1 ORDER BY id",
+            Self::Sources => "SELECT id, name FROM source WHERE id >= ?1 ORDER BY id",
+            Self::Models => "SELECT id, provider, name FROM model WHERE id >= ?1 ORDER BY id",
+            Self::Tiers => "SELECT id, name FROM service_tier WHERE id >= ?1 ORDER BY id",
+            Self::Imports => {
+                "SELECT id, entry, source, file, format, options, digest, bytes, lines, header, blank, accepted, duplicates, \
+                 quarantined, first_day, last_day FROM import WHERE id >= ?1 ORDER BY id"
+            }
+            Self::Batches => "SELECT id, import, posting_period, events, digest FROM batch WHERE id >= ?1 ORDER BY id",
+            Self::Overlaps => {
+                "SELECT import, earlier, events, lines FROM import_overlap WHERE import >= ?1 ORDER BY import, earlier"
+            }
+            Self::Quarantine => {
+                "SELECT id, import, line, field, what, expected, event_id, day, kept FROM quarantine WHERE id >= ?1 ORDER BY id"
+            }
+            Self::Outcomes => {
+                "SELECT entry, quarantine, outcome, reason FROM quarantine_outcome WHERE entry >= ?1 \
+                 ORDER BY entry, quarantine"
+            }
+        }
+    }
+}
+
+/// How far a log goes: its last number and the digest up to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::ledger) struct Extent {
+    pub(in crate::ledger) last: i64,
+    pub(in crate::ledger) digest: [u8; 32],
+}
+
+impl Extent {
+    /// That of a log without rows.
+    pub(in crate::ledger) const NONE: Self = Self { last: 0, digest: [0; 32] };
+
+    /// With the rows that came since.
+    pub(in crate::ledger) fn with_newer(mut self, connection: &Connection, log: Log) -> Result<Self> {
+        let mut statement = connection.prepare_cached(log.rows())?;
+        let columns = statement.column_count();
+        // No number is too small to be seen, though an import gives none below 1.
+        let first = if self == Self::NONE { i64::MIN } else { self.last.saturating_add(1) };
+        let mut rows = statement.query([first])?;
+        let mut encoder = Encoder::new();
+        while let Some(row) = rows.next()? {
+            encoder.clear();
+            encoder.raw(&self.digest);
+            for column in 0..columns {
+                value(&mut encoder, row.get_ref(column)?);
+            }
+            self = Self { last: row.get(0)?, digest: *blake3::hash(encoder.as_bytes()).as_bytes() };
+        }
+        Ok(self)
+    }
+}
+
+fn value(encoder: &mut Encoder, value: ValueRef<'_>) {
+    match value {
+        ValueRef::Null => encoder.u8(0),
+        ValueRef::Integer(number) => encoder.u8(1).i64(number),
+        ValueRef::Text(text) => encoder.u8(2).blob(text),
+        ValueRef::Blob(blob) => encoder.u8(3).blob(blob),
+        // No column holds one, unless somebody else wrote it.
+        ValueRef::Real(real) => encoder.u8(4).u64(real.to_bits()),
+    };
+}

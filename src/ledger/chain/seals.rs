@@ -1,0 +1,176 @@
+//! Seals: digests of what reports read, and the state of the ledger, which every entry of the chain holds.
+//!
+//! Anyone who can write the file can change sums, prices and names in it. A report that read such a change would bill it,
+//! though no entry records it. So each kind of fact, the sums of each month and the tag sets have a digest, and the
+//! digest over all of these stands in the newest entry of the chain. What reads facts, sums or names for an amount makes
+//! their digest again and compares. That is a trip-wire for the state as it is now; the proof of how it came about is
+//! `verify`, which makes sums again from the events.
+
+use crate::domain::canonical::Encoder;
+use crate::ledger::chain::fact::{Fact, Payloads};
+use crate::ledger::chain::logs::{Extent, Log};
+use crate::ledger::chain::{self, Kind};
+use crate::ledger::{LedgerError, Result};
+use rusqlite::Connection;
+use std::collections::BTreeMap;
+
+/// What a seal is of. Codes are frozen: those above 0 are kinds of entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::ledger) enum What {
+    /// The sums of a month; the span is the month.
+    Month,
+    /// The seals of the days of a month; the span is the month.
+    Days,
+    /// A table that only grows; the span is its last number.
+    Log(Log),
+    /// The facts that entries of a kind record; the span is 0.
+    Facts(Kind),
+}
+
+impl What {
+    pub(in crate::ledger) fn code(self) -> i64 {
+        match self {
+            Self::Month => 0,
+            Self::Days => -1,
+            Self::Log(log) => log.code(),
+            Self::Facts(kind) => i64::from(kind.code()),
+        }
+    }
+}
+
+pub(in crate::ledger) type Digest = [u8; 32];
+/// The seals of a state, by what they are of and the span.
+pub(in crate::ledger) type Seals = BTreeMap<(i64, i64), Digest>;
+
+const ALL: &str = "SELECT what, span, digest FROM seal ORDER BY what, span";
+pub(in crate::ledger) const SET: &str =
+    "INSERT INTO seal (what, span, digest) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET digest = excluded.digest";
+pub(in crate::ledger) const FORGET: &str = "DELETE FROM seal WHERE what = ?1 AND span = ?2";
+pub(in crate::ledger) const FORGET_ALL: &str = "DELETE FROM seal";
+
+pub(in crate::ledger) fn all(connection: &Connection) -> Result<Seals> {
+    let mut statement = connection.prepare_cached(ALL)?;
+    let mut rows = statement.query([])?;
+    let mut seals = Seals::new();
+    while let Some(row) = rows.next()? {
+        seals.insert((row.get(0)?, row.get(1)?), chain::digest(&row.get::<_, Vec<u8>>(2)?)?);
+    }
+    Ok(seals)
+}
+
+pub(in crate::ledger) fn set(connection: &Connection, what: What, span: i64, digest: &Digest) -> Result<()> {
+    connection.prepare_cached(SET)?.execute((what.code(), span, &digest[..]))?;
+    Ok(())
+}
+
+/// The digest over all seals: the state of the ledger.
+pub(in crate::ledger) fn root(seals: &Seals) -> Digest {
+    let mut encoder = Encoder::new();
+    encoder.count(seals.len());
+    for ((what, span), digest) in seals {
+        encoder.i64(*what).i64(*span).raw(digest);
+    }
+    derived("tokenbook 2026 state", encoder.as_bytes())
+}
+
+pub(in crate::ledger) fn derived(context: &str, bytes: &[u8]) -> Digest {
+    let mut hasher = blake3::Hasher::new_derive_key(context);
+    hasher.update(bytes);
+    *hasher.finalize().as_bytes()
+}
+
+/// The state that an entry of a kind is to hold, after its rows were appended: the facts of its kind and new tag sets are
+/// sealed first. The sums of months are sealed where they change.
+pub(in crate::ledger) fn state_after(connection: &Connection, fact: &Fact) -> Result<Digest> {
+    if let Some(digest) = facts(connection, fact)? {
+        set(connection, What::Facts(fact.kind), 0, &digest)?;
+    }
+    let mut seals = all(connection)?;
+    for log in Log::ALL {
+        let sealed = extent(&seals, log);
+        let now = sealed.with_newer(connection, log)?;
+        if now != sealed {
+            connection.prepare_cached(FORGET)?.execute((log.code(), sealed.last))?;
+            set(connection, What::Log(log), now.last, &now.digest)?;
+            seals.remove(&(log.code(), sealed.last));
+            seals.insert((log.code(), now.last), now.digest);
+        }
+    }
+    Ok(root(&seals))
+}
+
+/// The digest of the facts of a kind, where amounts depend on them.
+pub(in crate::ledger) fn facts(connection: &Connection, fact: &Fact) -> Result<Option<Digest>> {
+    fact.is_sealed.then(|| digest_of_facts(&fact.payloads(connection)?)).transpose()
+}
+
+pub(in crate::ledger) fn digest_of_facts(payloads: &Payloads) -> Result<Digest> {
+    if let Some(stray) = payloads.strays().first() {
+        return Err(LedgerError::Corrupt(stray.clone()));
+    }
+    let mut hasher = blake3::Hasher::new_derive_key("tokenbook 2026 facts of a kind");
+    for (entry, payload) in payloads.iter() {
+        let mut encoder = Encoder::new();
+        encoder.i64(entry).blob(payload);
+        hasher.update(encoder.as_bytes());
+    }
+    Ok(*hasher.finalize().as_bytes())
+}
+
+/// How far a log is sealed.
+fn extent(seals: &Seals, log: Log) -> Extent {
+    let sealed = seals.iter().find(|((what, _), _)| *what == log.code());
+    sealed.map_or(Extent::NONE, |((_, last), digest)| Extent { last: *last, digest: *digest })
+}
+
+/// An error if the rows of a log are others than those that were appended.
+pub(in crate::ledger) fn prove_log(connection: &Connection, seals: &Seals, log: Log) -> Result<()> {
+    let same = Extent::NONE.with_newer(connection, log)? == extent(seals, log);
+    if same { Ok(()) } else { Err(changed(log.name())) }
+}
+
+/// An error if the rows of logs are others than those that were appended, before something is decided by them.
+pub(in crate::ledger) fn guard_logs(connection: &Connection, logs: &[Log]) -> Result<()> {
+    let seals = all(connection)?;
+    logs.iter().try_for_each(|log| prove_log(connection, &seals, *log))
+}
+
+/// An error if the seals are not those that the newest entry holds. Whatever appends looks at this first, since it seals
+/// what it adds to: a change that nobody recorded must not be sealed along with it.
+///
+/// The settings are compared as well: the zone decides which day an event is of.
+pub(in crate::ledger) fn guard(connection: &Connection, settings: &Fact) -> Result<()> {
+    let seals = all(connection)?;
+    if chain::state(connection)? != Some(root(&seals)) {
+        return Err(altered());
+    }
+    let sealed = seals.get(&(What::Facts(Kind::Genesis).code(), 0));
+    if facts(connection, settings)?.as_ref() == sealed { Ok(()) } else { Err(changed("settings")) }
+}
+
+pub(in crate::ledger) fn altered() -> LedgerError {
+    LedgerError::Corrupt("the digests of what it holds are not those of the newest entry".to_owned())
+}
+
+/// The seal of the facts of a kind; none where there is no entry of it.
+pub(in crate::ledger) fn of_facts(connection: &Connection, fact: &Fact) -> Result<Option<Digest>> {
+    Ok(all(connection)?.get(&(What::Facts(fact.kind).code(), 0)).copied())
+}
+
+/// An error if the facts of a kind are others than those that were appended, before more are.
+pub(in crate::ledger) fn guard_facts(connection: &Connection, fact: &Fact) -> Result<()> {
+    if fact.kind == Kind::Genesis {
+        // Nothing comes before the first entry.
+        return Ok(());
+    }
+    let Some(digest) = facts(connection, fact)? else { return Ok(()) };
+    let sealed = of_facts(connection, fact)?;
+    let same = sealed.map_or(!chain::has(connection, fact.kind)?, |sealed| sealed == digest);
+    if same { Ok(()) } else { Err(changed(&format!("rows of kind {}", fact.kind.name()))) }
+}
+
+pub(in crate::ledger) fn changed(what: &str) -> LedgerError {
+    LedgerError::Corrupt(format!(
+        "the {what} were changed: they are not those that the newest entry of the chain records"
+    ))
+}

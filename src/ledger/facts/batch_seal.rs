@@ -1,0 +1,36 @@
+//! What an import records of each of its batches.
+
+use crate::ledger::facts::batch_days;
+use crate::ledger::read::day_digest::DaySeal;
+
+/// A batch: its number, events, and the digest over them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BatchSeal {
+    /// The number.
+    pub id: i64,
+    /// The month all of its events post to; `None` where each posts to its own.
+    pub posting_period: Option<i64>,
+    /// Events.
+    pub events: i64,
+    /// BLAKE3 over the digests of its days.
+    pub digest: [u8; 32],
+    /// Its days.
+    pub(in crate::ledger) days: Vec<DaySeal>,
+}
+
+impl BatchSeal {
+    /// Whether its digest and events are those of its days.
+    pub(in crate::ledger) fn is_of_its_days(&self, source: &str) -> bool {
+        let events: u64 = self.days.iter().map(|day| day.events).fold(0, u64::saturating_add);
+        u64::try_from(self.events) == Ok(events) && self.digest == batch_days::batch_digest(source, &self.days)
+    }
+}
+
+/// What of an import an earlier one had brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Overlap {
+    /// Events that were duplicates of its events.
+    pub events: i64,
+    /// Lines that it had set aside alike.
+    pub lines: i64,
+}

@@ -1,0 +1,362 @@
+//! Lines that were no events and are kept aside, so that they are neither lost nor counted.
+
+use crate::domain::canonical::Encoder;
+use crate::domain::timestamp::Timestamp;
+use crate::ledger::chain::fact::{Fact, Payloads};
+use crate::ledger::chain::logs::Log;
+use crate::ledger::chain::seals;
+use crate::ledger::chain::{Kind, Signed};
+use crate::ledger::file::transaction::{Snapshot, Write};
+use crate::ledger::{Result, chain};
+use crate::text::problem::counted;
+use rusqlite::Connection;
+use rustc_hash::FxHashMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How the chain records it.
+pub(in crate::ledger) const FACT: Fact =
+    Fact { kind: Kind::Discard, tables: &["quarantine_outcome"], payloads, is_sealed: false };
+
+/// A line to be set aside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// The line of the file.
+    pub line: i64,
+    /// The field at fault; empty for the line as a whole.
+    pub field: String,
+    /// What was found.
+    pub what: String,
+    /// What was expected.
+    pub expected: String,
+    /// The event's id where it could be read; else empty.
+    pub event_id: String,
+    /// The event's day where it could be read.
+    pub day: Option<i64>,
+    /// The known fields of the line.
+    pub kept: String,
+}
+
+/// A line that was set aside and is neither imported nor discarded yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenLine {
+    /// Its number in the quarantine.
+    pub id: i64,
+    /// The number of the import it came with.
+    pub import: i64,
+    /// The file it came in.
+    pub file: String,
+    /// The line itself.
+    pub held: Held,
+    /// The first day it may belong to; `None` when that is not known.
+    pub first_day: Option<i64>,
+    /// The last day it may belong to.
+    pub last_day: Option<i64>,
+}
+
+/// What became of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::ledger) enum Outcome {
+    /// Its event was imported.
+    Imported,
+    /// It was given up.
+    Discarded,
+    /// Its event was taken back, so that it waits again.
+    OpenAgain,
+    /// The import that set it aside was taken back.
+    Retracted,
+}
+
+impl Outcome {
+    const fn code(self) -> i64 {
+        match self {
+            Self::Imported => 1,
+            Self::Discarded => 2,
+            Self::OpenAgain => 3,
+            Self::Retracted => 4,
+        }
+    }
+}
+
+/// The last decision on each line that has one. A bare column beside `max` is of the row that has it.
+const DECIDED: &str = "WITH decided (line, outcome, entry) AS MATERIALIZED \
+    (SELECT quarantine, outcome, max(entry) FROM quarantine_outcome GROUP BY quarantine)";
+/// A line `q` with its last decision `d`, if it has one.
+const LINES: &str = "quarantine q LEFT JOIN decided d ON d.line = q.id";
+/// Whether a line waits for a decision: there is none, or the last one opened it again.
+const IS_OPEN: &str = "coalesce(d.outcome, 3) = 3";
+
+/// A statement on lines with their decisions.
+fn on_lines(sql: &str) -> String {
+    format!("{DECIDED} {}", sql.replace("{LINES}", LINES).replace("{IS_OPEN}", IS_OPEN))
+}
+
+const KNOWN: &str = "SELECT q.field, q.what, q.event_id, q.kept, {IS_OPEN}, q.import \
+    FROM {LINES} JOIN import i ON i.id = q.import JOIN source s ON s.id = i.source \
+    WHERE s.name = ?1 AND q.event_id <> '' \
+    AND NOT EXISTS (SELECT 1 FROM retraction r WHERE r.import = i.id AND r.whole = 1)";
+
+/// The quarantined lines of a source, by their content. A file that grew brings them again. Lines of retracted imports are not
+/// among them.
+#[derive(Debug, Default)]
+pub struct KnownLines(FxHashMap<[u8; 32], KnownLine>);
+
+/// A line that a source has in the quarantine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KnownLine {
+    /// Whether it waits for a decision.
+    pub is_open: bool,
+    /// The number of the import it came with.
+    pub import: i64,
+}
+
+impl KnownLines {
+    /// `None` for a line that is new, or has no id to know it by: two such lines may look alike and be two events.
+    pub fn get(&self, line: &Held) -> Option<KnownLine> {
+        self.0.get(&likeness(&line.field, &line.what, &line.event_id, &line.kept)).copied()
+    }
+}
+
+fn likeness(field: &str, what: &str, event_id: &str, kept: &str) -> [u8; 32] {
+    let mut encoder = Encoder::new();
+    encoder.text(field).text(what).text(event_id).text(kept);
+    *blake3::hash(encoder.as_bytes()).as_bytes()
+}
+
+impl crate::ledger::Ledger {
+    /// The lines of a source that are or were in the quarantine.
+    pub fn known_lines(&self, source: &str) -> Result<KnownLines> {
+        let mut statement = self.connection.prepare_cached(&on_lines(KNOWN))?;
+        let mut rows = statement.query([source])?;
+        let mut known = KnownLines::default();
+        while let Some(row) = rows.next()? {
+            let text = |column| row.get::<_, String>(column);
+            let line = KnownLine { is_open: row.get(4)?, import: row.get(5)? };
+            known.0.insert(likeness(&text(0)?, &text(1)?, &text(2)?, &text(3)?), line);
+        }
+        seals::guard_logs(&self.connection, &LOGS)?;
+        Ok(known)
+    }
+}
+
+const INSERT: &str = "INSERT INTO quarantine (id, import, line, field, what, expected, event_id, day, kept) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+const NEXT: &str = "SELECT coalesce(max(id), 0) + 1 FROM quarantine";
+
+/// The number of the next line that is set aside.
+pub(in crate::ledger) fn next(connection: &Connection) -> Result<i64> {
+    Ok(connection.query_row(NEXT, [], |row| row.get(0))?)
+}
+
+/// Keeps lines that an import set aside, under their numbers.
+pub(in crate::ledger) fn hold<'h>(
+    connection: &Connection,
+    import: i64,
+    held: impl Iterator<Item = (i64, &'h Held)>,
+) -> Result<()> {
+    let mut statement = connection.prepare_cached(INSERT)?;
+    for (id, line) in held {
+        let Held { line, field, what, expected, event_id, day, kept } = line;
+        statement.execute((id, import, line, field, what, expected, event_id, day, kept))?;
+    }
+    Ok(())
+}
+
+const WAITING: &str = "SELECT q.event_id, q.id FROM {LINES} JOIN import i ON i.id = q.import \
+    JOIN source s ON s.id = i.source WHERE s.name = ?1 AND q.event_id <> '' AND {IS_OPEN} ORDER BY q.id";
+
+/// The open lines of a source by the ids of their events: those that come now are decided.
+pub(in crate::ledger) fn waiting(connection: &Connection, source: &str) -> Result<FxHashMap<String, Vec<i64>>> {
+    let mut statement = connection.prepare_cached(&on_lines(WAITING))?;
+    let mut rows = statement.query([source])?;
+    let mut waiting: FxHashMap<String, Vec<i64>> = FxHashMap::default();
+    while let Some(row) = rows.next()? {
+        waiting.entry(row.get(0)?).or_default().push(row.get(1)?);
+    }
+    // Also where none waits: a line that is not there would wait on.
+    seals::guard_logs(connection, &LOGS)?;
+    Ok(waiting)
+}
+
+/// The reason of the outcome of a line whose event was imported.
+const IMPORTED: &str = "imported";
+const OUTCOME: &str = "INSERT INTO quarantine_outcome (quarantine, entry, outcome, reason) VALUES (?1, ?2, ?3, ?4)";
+
+pub(in crate::ledger) fn resolve(connection: &Connection, entry: i64, ids: &[i64]) -> Result<()> {
+    decide(connection, entry, ids, (Outcome::Imported, IMPORTED))
+}
+
+/// Notes what an entry decided on lines.
+pub(in crate::ledger) fn decide(
+    connection: &Connection,
+    entry: i64,
+    ids: &[i64],
+    (outcome, reason): (Outcome, &str),
+) -> Result<()> {
+    let mut statement = connection.prepare_cached(OUTCOME)?;
+    for id in ids {
+        statement.execute((id, entry, outcome.code(), reason))?;
+    }
+    Ok(())
+}
+
+const OPEN: &str = "SELECT q.id, i.file, q.line, q.field, q.what, q.expected, q.event_id, q.day, q.kept, \
+    coalesce(q.day, i.first_day), coalesce(q.day, i.last_day), i.id FROM {LINES} JOIN import i ON i.id = q.import \
+    WHERE {IS_OPEN} ORDER BY q.id";
+
+/// What tells which lines wait.
+const LOGS: [Log; 3] = [Log::Imports, Log::Quarantine, Log::Outcomes];
+
+impl Snapshot<'_> {
+    /// The lines that wait for a decision.
+    pub fn quarantine(&self) -> Result<Vec<OpenLine>> {
+        self.prove_logs(&LOGS)?;
+        open(self.connection())
+    }
+}
+
+fn open(connection: &Connection) -> Result<Vec<OpenLine>> {
+    let mut statement = connection.prepare_cached(&on_lines(OPEN))?;
+    let rows = statement.query_map([], |row| {
+        let held = Held {
+            line: row.get(2)?,
+            field: row.get(3)?,
+            what: row.get(4)?,
+            expected: row.get(5)?,
+            event_id: row.get(6)?,
+            day: row.get(7)?,
+            kept: row.get(8)?,
+        };
+        let (id, file, import) = (row.get(0)?, row.get(1)?, row.get(11)?);
+        Ok(OpenLine { id, import, file, held, first_day: row.get(9)?, last_day: row.get(10)? })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+const OPEN_OF: &str = "SELECT q.id FROM {LINES} WHERE q.import = ?1 AND {IS_OPEN} ORDER BY q.id";
+
+/// The lines that an import set aside and that wait for a decision.
+pub(in crate::ledger) fn open_of(connection: &Connection, import: i64) -> Result<Vec<i64>> {
+    let mut statement = connection.prepare_cached(&on_lines(OPEN_OF))?;
+    Ok(statement.query_map([import], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
+}
+
+const LAST_IMPORTED: &str = "SELECT q.id, d.entry, q.event_id, q.import FROM {LINES} WHERE d.outcome = 1 \
+    AND NOT EXISTS (SELECT 1 FROM retraction r WHERE r.import = q.import AND r.whole = 1) ORDER BY q.id";
+
+/// The lines whose events are taken back, so that they wait again: those that an import brought, by its number and entry, all
+/// of whose events are taken back, and those that some entries brought under some ids. Not those that it set aside itself.
+pub(in crate::ledger) fn to_open_again(
+    connection: &Connection,
+    whole: Option<(i64, i64)>,
+    entries: &BTreeSet<i64>,
+    ids: &BTreeSet<&str>,
+) -> Result<Vec<i64>> {
+    let mut statement = connection.prepare_cached(&on_lines(LAST_IMPORTED))?;
+    let mut rows = statement.query([])?;
+    let mut lines = Vec::new();
+    while let Some(row) = rows.next()? {
+        let (line, entry, id, import): (i64, i64, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+        let (of_whole, own) = whole.map_or((false, false), |whole| (whole.1 == entry, whole.0 == import));
+        if !own && (of_whole || entries.contains(&entry) && ids.contains(id.as_str())) {
+            lines.push(line);
+        }
+    }
+    Ok(lines)
+}
+
+impl Write<'_> {
+    /// Gives open lines up, for a reason: those of the numbers, or all. Returns the numbers given up.
+    pub fn discard(&self, ids: Option<&[i64]>, reason: &str, now: Timestamp, actor: &str) -> Result<Vec<i64>> {
+        let connection = self.connection();
+        seals::guard_logs(connection, &LOGS)?;
+        let open = open(connection)?;
+        let chosen: Vec<i64> =
+            open.iter().map(|line| line.id).filter(|id| ids.is_none_or(|ids| ids.contains(id))).collect();
+        if chosen.is_empty() {
+            return Ok(chosen);
+        }
+        let recorded = discard_payload(&chosen, reason);
+        chain::append(connection, &FACT, Signed { now, actor }, &recorded, |entry| {
+            decide(connection, entry, &chosen, (Outcome::Discarded, reason))
+        })?;
+        Ok(chosen)
+    }
+}
+
+const HELD: &str =
+    "SELECT id, line, field, what, expected, event_id, day, kept, import FROM quarantine ORDER BY import, id";
+
+/// The lines that imports set aside, by import, each under its number.
+pub(in crate::ledger) fn held(connection: &Connection) -> Result<BTreeMap<i64, Vec<(i64, Held)>>> {
+    let mut statement = connection.prepare(HELD)?;
+    let mut rows = statement.query([])?;
+    let mut held: BTreeMap<i64, Vec<(i64, Held)>> = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let line = Held {
+            line: row.get(1)?,
+            field: row.get(2)?,
+            what: row.get(3)?,
+            expected: row.get(4)?,
+            event_id: row.get(5)?,
+            day: row.get(6)?,
+            kept: row.get(7)?,
+        };
+        held.entry(row.get(8)?).or_default().push((row.get(0)?, line));
+    }
+    Ok(held)
+}
+
+const OUTCOMES: &str =
+    "SELECT entry, quarantine, reason FROM quarantine_outcome WHERE outcome = ?1 ORDER BY entry, quarantine";
+
+/// The lines that entries decided on in one way, each with the reason.
+pub(in crate::ledger) fn outcomes(
+    connection: &Connection,
+    outcome: Outcome,
+) -> Result<BTreeMap<i64, Vec<(i64, String)>>> {
+    let mut statement = connection.prepare_cached(OUTCOMES)?;
+    let mut rows = statement.query([outcome.code()])?;
+    let mut decided: BTreeMap<i64, Vec<(i64, String)>> = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        decided.entry(row.get(0)?).or_default().push((row.get(1)?, row.get(2)?));
+    }
+    Ok(decided)
+}
+
+/// The lines whose events were imported, by the entry of that import. `None` where one has another reason than that.
+pub(in crate::ledger) fn imported(connection: &Connection) -> Result<BTreeMap<i64, Option<Vec<i64>>>> {
+    let line = |(id, reason): (i64, String)| (reason == IMPORTED).then_some(id);
+    let of_entry = |(entry, lines): (i64, Vec<(i64, String)>)| (entry, lines.into_iter().map(line).collect());
+    Ok(outcomes(connection, Outcome::Imported)?.into_iter().map(of_entry).collect())
+}
+
+const UNKNOWN_OUTCOMES: &str = "SELECT count(*) FROM quarantine_outcome WHERE outcome NOT BETWEEN 1 AND 4";
+
+/// The payloads of all discards by their entries, made from the table.
+fn payloads(connection: &Connection) -> Result<Payloads> {
+    let mut payloads = Payloads::default();
+    for (entry, lines) in outcomes(connection, Outcome::Discarded)? {
+        let reason = lines.first().map_or("", |(_, reason)| reason.as_str());
+        if lines.iter().any(|(_, other)| other != reason) {
+            payloads.stray(format!("entry {entry} discards quarantined lines for different reasons"));
+        }
+        let ids: Vec<i64> = lines.iter().map(|(id, _)| *id).collect();
+        payloads.insert(entry, discard_payload(&ids, reason));
+    }
+    let unknown: i64 = connection.query_row(UNKNOWN_OUTCOMES, [], |row| row.get(0))?;
+    if unknown > 0 {
+        let lines = counted(unknown, "quarantined line has", "quarantined lines have");
+        payloads.stray(format!("{lines} an outcome that does not exist"));
+    }
+    Ok(payloads)
+}
+
+/// Quarantined lines given up, and why.
+fn discard_payload(ids: &[i64], reason: &str) -> Vec<u8> {
+    let mut encoder = Encoder::new();
+    encoder.text(reason).count(ids.len());
+    for id in ids {
+        encoder.i64(*id);
+    }
+    encoder.into_bytes()
+}

@@ -1,0 +1,143 @@
+//! What was taken back: the rows of an import, or some of its events, stay where they are, and nothing counts them.
+//!
+//! `Retracted` is the one place that tells whether a row counts. Whatever reads events asks it: sums, proofs, comparison
+//! with what is there already, records that grow. Digests of batches hold all rows, as those never change.
+
+mod plan;
+mod write;
+
+pub use plan::{Chosen, DayPlan, Plan, Refused, Taking};
+pub use write::CostsTaken;
+
+use crate::domain::canonical::Encoder;
+use crate::ledger::chain::Kind;
+use crate::ledger::chain::fact::{Fact, Payloads};
+use crate::ledger::chain::seals;
+use crate::ledger::facts::quarantine::{self, Outcome};
+use crate::ledger::file::retracted::Retracted;
+use crate::ledger::file::transaction::Snapshot;
+use crate::ledger::{Ledger, Result};
+use rusqlite::Connection;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// How the chain records it.
+pub(in crate::ledger) const FACT: Fact = Fact {
+    kind: Kind::Retract,
+    tables: &["retraction", "retracted_event", "quarantine_outcome"],
+    payloads,
+    is_sealed: true,
+};
+
+impl Snapshot<'_> {
+    /// An error if something else counts as taken back than what was.
+    pub fn prove_retractions(&self) -> Result<()> {
+        self.prove_kind(&FACT)
+    }
+}
+
+impl Ledger {
+    /// What was taken back, of all days, for whatever appends. It is read and compared with its seal once for each seal.
+    pub(in crate::ledger) fn retracted(&self) -> Result<Arc<Retracted>> {
+        let seal = seals::of_facts(&self.connection, &FACT)?;
+        if let Some((of, retracted)) = &*self.retracted.borrow()
+            && *of == seal
+        {
+            return Ok(Arc::clone(retracted));
+        }
+        seals::guard_facts(&self.connection, &FACT)?;
+        let retracted = Arc::new(Retracted::all(&self.connection)?);
+        self.retracted.replace(Some((seal, Arc::clone(&retracted))));
+        Ok(retracted)
+    }
+}
+
+/// What was taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    /// An import of usage, by its number.
+    Import(i64),
+    /// An import of costs, by its number.
+    Costs(i64),
+}
+
+/// A retraction as it is kept.
+struct Stored<'a> {
+    id: i64,
+    taken: Taken,
+    whole: bool,
+    reason: &'a str,
+    /// The keys of single events, sorted.
+    keys: &'a [i64],
+    /// Quarantined lines that are open again, and those taken back with their import, sorted.
+    open_again: &'a [i64],
+    closed: &'a [i64],
+}
+
+/// A retraction: what was taken back and why, a digest over the keys of single events, which may be many, and the
+/// quarantined lines that it decided on.
+fn payload(stored: &Stored<'_>) -> Vec<u8> {
+    let mut encoder = Encoder::new();
+    let (import, costs) = match stored.taken {
+        Taken::Import(import) => (Some(import), None),
+        Taken::Costs(import) => (None, Some(import)),
+    };
+    encoder.i64(stored.id).optional_i64(import).optional_i64(costs).u8(u8::from(stored.whole)).text(stored.reason);
+    for numbers in [stored.keys, stored.open_again, stored.closed] {
+        let mut hasher = blake3::Hasher::new_derive_key("tokenbook 2026 retracted numbers");
+        for number in numbers {
+            hasher.update(&number.to_be_bytes());
+        }
+        encoder.count(numbers.len()).blob(hasher.finalize().as_bytes());
+    }
+    encoder.into_bytes()
+}
+
+const RETRACTIONS: &str = "SELECT id, entry, import, cost_import, whole, reason FROM retraction ORDER BY id";
+const RETRACTED_KEYS: &str = "SELECT retraction, key FROM retracted_event ORDER BY retraction, key";
+
+/// The payloads of all retractions by their entries, made from the tables.
+fn payloads(connection: &Connection) -> Result<Payloads> {
+    let mut keys: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
+    let mut statement = connection.prepare_cached(RETRACTED_KEYS)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        keys.entry(row.get(0)?).or_default().push(row.get(1)?);
+    }
+    let mut payloads = Payloads::default();
+    let mut open = quarantine::outcomes(connection, Outcome::OpenAgain)?;
+    let mut closed = quarantine::outcomes(connection, Outcome::Retracted)?;
+    let mut statement = connection.prepare_cached(RETRACTIONS)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (id, entry, reason): (i64, i64, String) = (row.get(0)?, row.get(1)?, row.get(5)?);
+        let taken = match (row.get(2)?, row.get(3)?) {
+            (Some(import), None) => Taken::Import(import),
+            (None, Some(import)) => Taken::Costs(import),
+            _ => {
+                payloads.stray(format!("retraction {id} takes back no import, or two"));
+                continue;
+            }
+        };
+        let mut lines_of = |decided: &mut BTreeMap<i64, Vec<(i64, String)>>| {
+            let lines = decided.remove(&entry).unwrap_or_default();
+            if lines.iter().any(|(_, other)| *other != reason) {
+                payloads.stray(format!("retraction {id} decides on quarantined lines for another reason than its own"));
+            }
+            lines.into_iter().map(|(line, _)| line).collect::<Vec<i64>>()
+        };
+        let (open_again, closed) = (lines_of(&mut open), lines_of(&mut closed));
+        let (keys, whole) = (keys.remove(&id).unwrap_or_default(), row.get(4)?);
+        let stored =
+            Stored { id, taken, whole, reason: &reason, keys: &keys, open_again: &open_again, closed: &closed };
+        payloads.insert(entry, payload(&stored));
+    }
+    for retraction in keys.into_keys() {
+        payloads.stray(format!("retracted events name retraction {retraction}, which does not exist"));
+    }
+    for entry in open.into_keys().chain(closed.into_keys()) {
+        payloads.stray(format!("entry {entry} takes quarantined lines back and is no retraction"));
+    }
+    Ok(payloads)
+}

@@ -1,0 +1,169 @@
+//! Rows of events handed over many at a time.
+//!
+//! Stepping from row to row and asking SQLite for each value costs a third of a scan. So statements that read many events
+//! are aggregates over one function, `gather`: SQLite calls it with the values of each row, and it keeps them in memory
+//! until the statement ends. It judges nothing: what is odd about a row is noted, and whoever takes the rows says so.
+
+use crate::domain::meter::FREQUENT;
+use crate::domain::quantities::Frequent;
+
+use crate::ledger::{LedgerError, Result};
+use rusqlite::functions::{Aggregate, Context, FunctionFlags};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Params, Statement};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Meters with a column of their own in an event: all frequent ones but the last, `request`.
+pub(in crate::ledger) const METER_COLUMNS: usize = FREQUENT - 1;
+
+/// The arguments of `gather` for what amounts depend on.
+pub(in crate::ledger) const USAGE: &str =
+    "key, class, input, cache_read, cache_write, cache_write_1h, output, reasoning, at";
+/// Its arguments for everything.
+pub(in crate::ledger) const ALL: &str =
+    "key, class, input, cache_read, cache_write, cache_write_1h, output, reasoning, at, id, batch, line";
+
+/// The most rows that one statement hands over: what follows is left for the next.
+const ROWS_AT_MOST: usize = 1 << 16;
+
+/// A row of `usage_event`, as it stands there.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::ledger) struct RawEvent {
+    pub(in crate::ledger) key: i64,
+    pub(in crate::ledger) class: i64,
+    /// The meters that have columns.
+    pub(in crate::ledger) frequent: Frequent,
+    pub(in crate::ledger) after_midnight: i64,
+    /// 0 when not asked for, like the line.
+    pub(in crate::ledger) batch: i64,
+    pub(in crate::ledger) line: i64,
+    id: (usize, usize),
+}
+
+/// Rows of events, and their ids where they were asked for.
+#[derive(Debug, Default)]
+pub(in crate::ledger) struct Gathered {
+    rows: Vec<RawEvent>,
+    ids: Vec<u8>,
+    /// Whether there were more rows than one statement may hand over.
+    cut: bool,
+    /// Whether some value was not of its column's type.
+    odd: bool,
+}
+
+impl Gathered {
+    /// The rows, in the order of their keys.
+    pub(in crate::ledger) fn rows(&self) -> &[RawEvent] {
+        &self.rows
+    }
+
+    /// The id of a row, as bytes; empty when not asked for.
+    pub(in crate::ledger) fn id(&self, row: &RawEvent) -> &[u8] {
+        self.ids.get(row.id.0..row.id.1).unwrap_or(&[])
+    }
+
+    /// Whether rows after the last one are missing.
+    pub(in crate::ledger) const fn is_cut(&self) -> bool {
+        self.cut
+    }
+}
+
+/// The function `gather` of a connection.
+#[derive(Debug, Clone, Default)]
+pub(in crate::ledger) struct Gatherer(Arc<Mutex<Gathered>>);
+
+impl Gatherer {
+    /// Makes the function known to a connection.
+    pub(in crate::ledger) fn of(connection: &Connection) -> Result<Self> {
+        let gatherer = Self::default();
+        let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DIRECTONLY;
+        connection.create_aggregate_function(c"gather", -1, flags, gatherer.clone())?;
+        Ok(gatherer)
+    }
+
+    /// Runs a statement that selects `gather` of rows, and takes what it gathered.
+    pub(in crate::ledger) fn run(&self, statement: &mut Statement<'_>, params: impl Params) -> Result<Gathered> {
+        statement.query_row(params, |_| Ok(()))?;
+        let mut gathered = self.take();
+        if gathered.odd {
+            return Err(LedgerError::Corrupt("an event has a value that is not of its column's type".to_owned()));
+        }
+        if !gathered.rows.is_sorted_by_key(|row| row.key) {
+            // Of rows in another order, those left for the next statement could not be told from those taken.
+            if gathered.cut {
+                return Err(LedgerError::Corrupt("events are not read in the order of their keys".to_owned()));
+            }
+            gathered.rows.sort_unstable_by_key(|row| row.key);
+        }
+        Ok(gathered)
+    }
+
+    /// Gives the room back for the next rows.
+    pub(in crate::ledger) fn give_back(&self, gathered: Gathered) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = gathered;
+    }
+
+    fn take(&self) -> Gathered {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// No rows, in the room of those before.
+    fn empty(&self) -> Gathered {
+        let Gathered { mut rows, mut ids, .. } = self.take();
+        rows.clear();
+        ids.clear();
+        Gathered { rows, ids, cut: false, odd: false }
+    }
+}
+
+impl Aggregate<Gathered, i64> for Gatherer {
+    fn init(&self, _: &mut Context<'_>) -> rusqlite::Result<Gathered> {
+        Ok(self.empty())
+    }
+
+    fn step(&self, context: &mut Context<'_>, gathered: &mut Gathered) -> rusqlite::Result<()> {
+        if gathered.rows.len() >= ROWS_AT_MOST {
+            gathered.cut = true;
+            return Ok(());
+        }
+        let values = context.len();
+        let mut odd = false;
+        let mut integer = |place: usize| {
+            if let ValueRef::Integer(value) = context.get_raw(place) {
+                return value;
+            }
+            odd = true;
+            0
+        };
+        let (key, class, after_midnight) = (integer(0), integer(1), integer(2 + METER_COLUMNS));
+        let (batch, line) =
+            if values > 4 + METER_COLUMNS { (integer(4 + METER_COLUMNS), integer(5 + METER_COLUMNS)) } else { (0, 0) };
+        let mut frequent = Frequent::NONE;
+        for place in 0..METER_COLUMNS {
+            match context.get_raw(2 + place) {
+                ValueRef::Integer(quantity) => frequent.set(place, quantity),
+                ValueRef::Null => {}
+                _ => odd = true,
+            }
+        }
+        let start = gathered.ids.len();
+        if values > 3 + METER_COLUMNS {
+            match context.get_raw(3 + METER_COLUMNS) {
+                ValueRef::Text(id) => gathered.ids.extend_from_slice(id),
+                _ => odd = true,
+            }
+        }
+        gathered.odd |= odd;
+        let id = (start, gathered.ids.len());
+        gathered.rows.push(RawEvent { key, class, frequent, after_midnight, batch, line, id });
+        Ok(())
+    }
+
+    fn finalize(&self, _: &mut Context<'_>, gathered: Option<Gathered>) -> rusqlite::Result<i64> {
+        // No row, no call of `init`.
+        let gathered = gathered.unwrap_or_else(|| self.empty());
+        let rows = i64::try_from(gathered.rows.len()).unwrap_or(i64::MAX);
+        self.give_back(gathered);
+        Ok(rows)
+    }
+}

@@ -1,0 +1,51 @@
+//! What a snapshot compares with the chain before it is believed.
+
+use crate::ledger::chain::fact::{Fact, Payloads};
+use crate::ledger::chain::logs::Log;
+use crate::ledger::chain::seals::{Seals, What, all, altered, changed, digest_of_facts, prove_log, root};
+use crate::ledger::file::settings;
+use crate::ledger::file::transaction::Snapshot;
+use crate::ledger::{Result, chain};
+
+impl Snapshot<'_> {
+    /// The seals of this state, which the newest entry holds.
+    pub(in crate::ledger) fn seals(&self) -> Result<&Seals> {
+        if let Some(seals) = self.seals.get() {
+            return Ok(seals);
+        }
+        let newest = chain::newest(self.connection())?;
+        let seals = all(self.connection())?;
+        let holds = newest.is_some_and(|newest| newest.hash == newest.computed_hash() && newest.state == root(&seals));
+        if !holds {
+            return Err(altered());
+        }
+        Ok(self.seals.get_or_init(|| seals))
+    }
+
+    /// An error if the facts of a kind, with these payloads, are others than those that were appended.
+    pub(in crate::ledger) fn prove_facts(&self, fact: &Fact, payloads: &Payloads) -> Result<()> {
+        let sealed = self.seals()?.get(&(What::Facts(fact.kind).code(), 0)).copied();
+        let found = digest_of_facts(payloads)?;
+        let same = match sealed {
+            Some(sealed) => sealed == found,
+            None => payloads.iter().next().is_none(),
+        };
+        if same { Ok(()) } else { Err(changed(&format!("rows of kind {}", fact.kind.name()))) }
+    }
+
+    /// An error if the facts of a kind are others than those that were appended.
+    pub(in crate::ledger) fn prove_kind(&self, fact: &Fact) -> Result<()> {
+        self.prove_facts(fact, &fact.payloads(self.connection())?)
+    }
+
+    /// An error if the settings are others than those that the ledger was made with.
+    pub fn prove_settings(&self) -> Result<()> {
+        self.prove_kind(&settings::FACT)
+    }
+
+    /// An error if the rows of logs are others than those that were appended.
+    pub(in crate::ledger) fn prove_logs(&self, logs: &[Log]) -> Result<()> {
+        let seals = self.seals()?;
+        logs.iter().try_for_each(|log| prove_log(self.connection(), seals, *log))
+    }
+}

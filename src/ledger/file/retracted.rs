@@ -1,0 +1,35 @@
+//! Which rows do not count, as something that is remembered.
+
+use crate::domain::key::EventKey;
+use rustc_hash::FxHashSet;
+use std::sync::Arc;
+
+/// The rows of some days that do not count. Mostly there are none.
+#[derive(Debug, Clone, Default)]
+pub(in crate::ledger) struct Retracted {
+    pub(in crate::ledger) batches: FxHashSet<i64>,
+    pub(in crate::ledger) keys: FxHashSet<i64>,
+}
+
+impl Retracted {
+    /// Whether there are none.
+    pub(in crate::ledger) fn is_empty(&self) -> bool {
+        self.batches.is_empty() && self.keys.is_empty()
+    }
+
+    /// Whether a row, of a batch, does not count.
+    pub(in crate::ledger) fn has(&self, key: EventKey, batch: i64) -> bool {
+        self.batches.contains(&batch) || self.keys.contains(&key.number())
+    }
+
+    /// These and others.
+    pub(in crate::ledger) fn and(&self, batches: &[i64], keys: &[EventKey]) -> Self {
+        let mut more = self.clone();
+        more.batches.extend(batches);
+        more.keys.extend(keys.iter().map(|key| key.number()));
+        more
+    }
+}
+
+/// What was taken back, as it was read under a seal.
+pub(in crate::ledger) type Remembered = (Option<[u8; 32]>, Arc<Retracted>);

@@ -1,0 +1,189 @@
+//! Names and their numbers. A number is given once and never changes its name.
+//!
+//! Tag sets and classes may be many, and are found by an index. SQLite believes an index, whatever the rows are, so the row that
+//! it leads to is read and compared, and what it does not lead to is looked for among all rows before it gets a number. The
+//! other names are few and have no index.
+
+use crate::domain::batch::{Class, NameCounts, Names};
+use crate::domain::canonical;
+use crate::domain::name::Name;
+use crate::domain::tags::TagSet;
+use crate::ledger::names::dictionary::tags_json;
+use crate::ledger::{LedgerError, Result};
+use rusqlite::{Connection, OptionalExtension, Params, Row};
+use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
+use std::hash::{BuildHasher, Hash};
+
+/// A name's number in the ledger and its canonical form.
+pub(in crate::ledger) type Numbered = (i64, Vec<u8>);
+
+/// The numbers and canonical forms of an import's names, by their places.
+#[derive(Debug, Default)]
+pub(in crate::ledger) struct Numbers {
+    pub(in crate::ledger) models: Vec<Numbered>,
+    pub(in crate::ledger) tag_sets: Vec<Numbered>,
+    pub(in crate::ledger) tiers: Vec<Numbered>,
+    pub(in crate::ledger) classes: Vec<i64>,
+    /// The payer of each tag set, by the number.
+    pub(in crate::ledger) payers: FxHashMap<i64, i64>,
+    rows_of_tag_sets: Rows,
+    rows_of_classes: Rows,
+}
+
+const FIND_MODEL: &str = "SELECT id FROM model WHERE name = ?2 AND provider = ?1";
+const ADD_MODEL: &str = "INSERT INTO model (provider, name) VALUES (?1, ?2)";
+const FIND_TIER: &str = "SELECT id FROM service_tier WHERE name = ?1";
+const ADD_TIER: &str = "INSERT INTO service_tier (name) VALUES (?1)";
+const FIND_SOURCE: &str = "SELECT id FROM source WHERE name = ?1";
+const ADD_SOURCE: &str = "INSERT INTO source (name) VALUES (?1)";
+
+const FIND_TAGS: &str = "SELECT id FROM tag_set WHERE tags = ?1";
+const TAGS_OF: &str = "SELECT tags, payer FROM tag_set NOT INDEXED WHERE id = ?1";
+const EVERY_TAGS: &str = "SELECT tags FROM tag_set NOT INDEXED";
+const NEXT_TAGS: &str = "SELECT coalesce(max(id), 0) + 1 FROM tag_set NOT INDEXED";
+const ADD_TAGS: &str = "INSERT INTO tag_set (id, tags, payer) VALUES (?1, ?2, coalesce(?3, ?1))";
+
+/// What tells a class: tag set, model, source, tier, kind and prompt.
+type ClassKey = (i64, i64, i64, i64, i64, i64);
+
+const FIND_CLASS: &str = "SELECT id FROM event_class \
+    WHERE tag_set = ?1 AND model = ?2 AND source = ?3 AND tier = ?4 AND kind = ?5 AND prompt = ?6";
+const CLASS_OF: &str = "SELECT tag_set, model, source, tier, kind, prompt FROM event_class NOT INDEXED WHERE id = ?1";
+const EVERY_CLASS: &str = "SELECT tag_set, model, source, tier, kind, prompt FROM event_class NOT INDEXED";
+const ADD_CLASS: &str =
+    "INSERT INTO event_class (tag_set, model, source, tier, kind, prompt) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+/// The kinds of events that an import brings: usage, and what a later state of a record added.
+const KINDS: (i64, i64) = (0, 2);
+
+/// Fingerprints of the rows of a table that has an index, made when that leads nowhere for the first time.
+#[derive(Debug, Default)]
+struct Rows(Option<FxHashSet<u64>>);
+
+impl Rows {
+    /// An error if some row has a value that the index did not lead to. Rows that were added since are not looked at.
+    fn expect_none<T: Hash + Eq>(
+        &mut self,
+        connection: &Connection,
+        (table, every): (&str, &str),
+        value: &T,
+        read: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<()> {
+        let fingerprint = |value: &T| FxBuildHasher.hash_one(value);
+        if self.0.is_none() {
+            let mut statement = connection.prepare(every)?;
+            let mut rows = statement.query([])?;
+            let mut all = FxHashSet::default();
+            while let Some(row) = rows.next()? {
+                all.insert(fingerprint(&read(row)?));
+            }
+            self.0 = Some(all);
+        }
+        if self.0.as_ref().is_some_and(|all| all.contains(&fingerprint(value))) {
+            let mut statement = connection.prepare(every)?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                if read(row)? == *value {
+                    return Err(index_differs(table));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn index_differs(table: &str) -> LedgerError {
+    LedgerError::Corrupt(format!("an index of {table} does not lead to the rows that the table has"))
+}
+
+fn class_key(row: &Row<'_>) -> rusqlite::Result<ClassKey> {
+    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+}
+
+impl Numbers {
+    /// How many names have numbers.
+    pub(in crate::ledger) fn counts(&self) -> NameCounts {
+        let Self { models, tag_sets, tiers, classes, .. } = self;
+        NameCounts { models: models.len(), tag_sets: tag_sets.len(), tiers: tiers.len(), classes: classes.len() }
+    }
+
+    /// Gives numbers to the names of a source that come after those that have them.
+    pub(in crate::ledger) fn extend(&mut self, connection: &Connection, source: i64, names: &Names) -> Result<()> {
+        for model in &names.models {
+            let provider = model.provider.as_ref().map_or("", Name::as_str);
+            let id = number(connection, FIND_MODEL, ADD_MODEL, (provider, model.name.as_str()))?;
+            self.models.push((id, canonical::model(model)));
+        }
+        for tags in &names.tag_sets {
+            let (id, payer) = self.tag_set(connection, tags)?;
+            self.tag_sets.push((id, canonical::tags(tags)));
+            self.payers.insert(id, payer);
+        }
+        for tier in &names.tiers {
+            let id = number(connection, FIND_TIER, ADD_TIER, (tier.as_str(),))?;
+            self.tiers.push((id, canonical::tier(tier)));
+        }
+        for class in &names.classes {
+            let (model, tier, tags) = self.of_class(*class)?;
+            let key = (tags.0, model.0, source, tier.0, KINDS.0, i64::from(class.prompt.code()));
+            let class = self.class(connection, key)?;
+            self.classes.push(class);
+        }
+        Ok(())
+    }
+
+    /// The model, the tier and the tag set of a class.
+    pub(in crate::ledger) fn of_class(&self, class: Class) -> Result<(&Numbered, &Numbered, &Numbered)> {
+        let wide = |place: u32| usize::try_from(place).unwrap_or(usize::MAX);
+        let model = self.models.get(wide(class.model));
+        let (tier, tags) = (self.tiers.get(usize::from(class.tier)), self.tag_sets.get(wide(class.tags)));
+        let missing = || LedgerError::Corrupt("an import names something that it does not hold".to_owned());
+        Ok((model.ok_or_else(missing)?, tier.ok_or_else(missing)?, tags.ok_or_else(missing)?))
+    }
+
+    /// The numbers of a tag set and its payer, given if they are new.
+    fn tag_set(&mut self, connection: &Connection, tags: &TagSet) -> Result<(i64, i64)> {
+        let json = tags_json(tags)?;
+        let found = connection.prepare_cached(FIND_TAGS)?.query_row((&json,), |row| row.get(0)).optional()?;
+        if let Some(id) = found {
+            let row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+            let (stored, payer): (String, i64) = connection.prepare_cached(TAGS_OF)?.query_row([id], row)?;
+            return if stored == json { Ok((id, payer)) } else { Err(index_differs("tag_set")) };
+        }
+        self.rows_of_tag_sets.expect_none(connection, ("tag_set", EVERY_TAGS), &json, |row| row.get(0))?;
+        let payer = tags.payer();
+        let payer = if payer == *tags { None } else { Some(self.tag_set(connection, &payer)?.0) };
+        let id: i64 = connection.prepare_cached(NEXT_TAGS)?.query_row([], |row| row.get(0))?;
+        connection.prepare_cached(ADD_TAGS)?.execute((id, json, payer))?;
+        Ok((id, payer.unwrap_or(id)))
+    }
+
+    /// The number of a class, given if it is new.
+    fn class(&mut self, connection: &Connection, key: ClassKey) -> Result<i64> {
+        let found = connection.prepare_cached(FIND_CLASS)?.query_row(key, |row| row.get(0)).optional()?;
+        if let Some(id) = found {
+            let stored = connection.prepare_cached(CLASS_OF)?.query_row([id], class_key)?;
+            return if stored == key { Ok(id) } else { Err(index_differs("event_class")) };
+        }
+        self.rows_of_classes.expect_none(connection, ("event_class", EVERY_CLASS), &key, class_key)?;
+        Ok(connection.prepare_cached(ADD_CLASS)?.insert(key)?)
+    }
+
+    /// The number of the class of revisions that is like a class otherwise, given if it is new.
+    pub(in crate::ledger) fn class_of_revisions(&mut self, connection: &Connection, class: i64) -> Result<i64> {
+        let key = connection.prepare_cached(CLASS_OF)?.query_row([class], class_key)?;
+        self.class(connection, (key.0, key.1, key.2, key.3, KINDS.1, key.5))
+    }
+}
+
+/// The number of a source, given if it is new.
+pub(in crate::ledger) fn source(connection: &Connection, name: &str) -> Result<i64> {
+    number(connection, FIND_SOURCE, ADD_SOURCE, (name,))
+}
+
+fn number(connection: &Connection, find: &str, add: &str, name: impl Params + Clone) -> Result<i64> {
+    let found = connection.prepare_cached(find)?.query_row(name.clone(), |row| row.get(0)).optional()?;
+    match found {
+        Some(id) => Ok(id),
+        None => Ok(connection.prepare_cached(add)?.insert(name)?),
+    }
+}

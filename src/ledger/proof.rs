@@ -1,0 +1,9 @@
+//! Proof: that the ledger says what was put into it, and of single days and events. It knows all other rooms.
+
+pub mod find;
+pub mod ids;
+pub(in crate::ledger) mod rebuild;
+pub(in crate::ledger) mod registry;
+pub mod sealed_events;
+pub mod since;
+pub mod verify;

@@ -1,0 +1,56 @@
+//! What was recorded after an entry that somebody kept: why a report made then differs from one made now.
+
+use crate::ledger::facts::prices;
+use crate::ledger::file::transaction::Snapshot;
+use crate::ledger::{Result, chain, stored};
+use rusqlite::OptionalExtension;
+use std::collections::BTreeSet;
+
+/// What was recorded since.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Since {
+    /// Prices whose key and start had none.
+    pub prices_added: usize,
+    /// Prices that took the place of others.
+    pub prices_replaced: usize,
+    /// Aliases of models.
+    pub aliases: i64,
+    /// Sets of rules.
+    pub rule_sets: i64,
+    /// Retractions of usage.
+    pub retractions: i64,
+}
+
+const HASH: &str = "SELECT hash FROM entry WHERE seq = ?1";
+const ALIASES: &str = "SELECT count(*) FROM model_alias WHERE entry > ?1";
+const RULE_SETS: &str = "SELECT count(*) FROM rule_set WHERE entry > ?1";
+const RETRACTIONS: &str = "SELECT count(*) FROM retraction WHERE import IS NOT NULL AND entry > ?1";
+
+impl Snapshot<'_> {
+    /// What was recorded after an entry, given by its number and its hash in hexadecimal. `None` where the chain has no
+    /// such entry: it is of another ledger, or of a later state of this one.
+    pub fn since(&self, seq: u64, hash: &str) -> Result<Option<Since>> {
+        let (connection, seq) = (self.connection(), stored(seq)?);
+        let found: Option<Vec<u8>> = connection.query_row(HASH, [seq], |row| row.get(0)).optional()?;
+        if found.is_none_or(|found| chain::hex(&found) != hash) {
+            return Ok(None);
+        }
+        let count = |sql: &str| connection.query_row(sql, [seq], |row| row.get(0));
+        let mut since = Since {
+            aliases: count(ALIASES)?,
+            rule_sets: count(RULE_SETS)?,
+            retractions: count(RETRACTIONS)?,
+            ..Since::default()
+        };
+        let mut known = BTreeSet::new();
+        for (price, entry) in prices::all(connection)? {
+            let is_new = known.insert((price.row.key, price.row.valid_from));
+            match (entry > seq, is_new) {
+                (false, _) => {}
+                (true, true) => since.prices_added += 1,
+                (true, false) => since.prices_replaced += 1,
+            }
+        }
+        Ok(Some(since))
+    }
+}

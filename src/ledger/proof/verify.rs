@@ -1,0 +1,377 @@
+//! Proof that the ledger says what was put into it. Each part can be run by any thread on a snapshot of its own.
+
+use crate::domain::calendar::Day;
+use crate::domain::event::QUANTITY_LIMIT;
+use crate::domain::key::{EventKey, KeyHash, SourceHasher};
+use crate::domain::meter::Meter;
+use crate::domain::period::Period;
+use crate::domain::tags::TagSet;
+use crate::domain::usage::{Tally, UsageLine};
+use crate::ledger::chain::fact::Finding;
+use crate::ledger::facts::batch_days;
+use crate::ledger::file::retracted::Retracted;
+use crate::ledger::file::transaction::Snapshot;
+use crate::ledger::names::dictionary;
+use crate::ledger::proof::ids::Strays;
+use crate::ledger::proof::registry::{self, Expected};
+use crate::ledger::read::class::Classes;
+use crate::ledger::read::day_digest::{DayHasher, DaySeal};
+use crate::ledger::read::revision::{Grown, Live, Parts, REVISION, USAGE};
+use crate::ledger::read::scan::parts;
+use crate::ledger::read::scan::{Columns, StoredEvent};
+use crate::ledger::sums::day_seals;
+use crate::ledger::sums::recount;
+use crate::ledger::sums::{self, Grain, Months};
+use crate::ledger::{Result, chain};
+use crate::text::problem::counted;
+use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
+
+/// What one day's events prove.
+pub struct DayProof {
+    seals: Vec<(i64, DaySeal)>,
+    /// Its part of its month.
+    month: Months,
+    /// Events of the day, revisions among them.
+    pub events: u64,
+    /// Revisions.
+    pub revisions: u64,
+    /// Events that were taken back.
+    pub retracted: u64,
+    /// Those whose ids their keys do not have.
+    pub strays: Strays,
+    /// What is wrong with them.
+    pub findings: Vec<Finding>,
+}
+
+/// What is needed to prove a day.
+pub struct Prover {
+    classes: Classes,
+    payers: FxHashMap<i64, i64>,
+    forms: FxHashMap<i64, Vec<u8>>,
+    /// The source of each batch: its number and its name.
+    sources: FxHashMap<i64, (i64, SourceHasher)>,
+}
+
+const SOURCE_NAMES: &str =
+    "SELECT b.id, s.id, s.name FROM batch b JOIN import i ON i.id = b.import JOIN source s ON s.id = i.source";
+
+const DAILY_DAYS: &str =
+    "SELECT day, posting_period FROM usage_daily UNION SELECT day, posting_period FROM usage_daily_meter";
+const SEALED_DAYS: &str = "SELECT day FROM day_seal";
+const ORPHANS: &str = "SELECT count(*) FROM usage_daily_meter m WHERE NOT EXISTS (SELECT 1 FROM usage_daily d \
+    WHERE d.day = m.day AND d.posting_period = m.posting_period AND d.source = m.source AND d.tag_set = m.tag_set \
+    AND d.model = m.model AND d.tier = m.tier AND d.band = m.band)";
+const POSTED_ELSEWHERE: &str = "SELECT count(*) FROM (SELECT month, posting_period FROM usage_monthly \
+    UNION ALL SELECT month, posting_period FROM usage_monthly_meter) WHERE month <> posting_period";
+const SEALED: &str = "SELECT sum(events) FROM batch";
+const STRAY_LINKS: &str = "SELECT count(*) FROM event_link l LEFT JOIN usage_event e ON e.key = l.key \
+    LEFT JOIN event_class c ON c.id = e.class WHERE c.kind IS NULL OR c.kind = 0";
+const METERS_BEFORE: &str = "SELECT count(*) FROM event_meter WHERE key < ?1";
+const METERS_AFTER: &str = "SELECT count(*) FROM event_meter WHERE key > ?1";
+const METERS: &str = "SELECT code, name, unit FROM meter ORDER BY code";
+
+impl Snapshot<'_> {
+    /// The days that events stand under.
+    pub fn days_of_events(&self) -> Result<Option<(Day, Day)>> {
+        recount::days_of_events(self.connection())
+    }
+
+    /// How many events the batches say there are, to tell how far reading them has come.
+    pub fn events_sealed(&self) -> Option<u64> {
+        let sum = self.connection().query_row(SEALED, [], |row| row.get(0));
+        u64::try_from(sum.unwrap_or(-1_i64)).ok()
+    }
+
+    /// What is needed to prove days of this state.
+    pub fn prover(&self, key_hash: KeyHash) -> Result<Prover> {
+        let mut sources = FxHashMap::default();
+        let mut statement = self.connection().prepare(SOURCE_NAMES)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let name: String = row.get(2)?;
+            sources.insert(row.get(0)?, (row.get(1)?, SourceHasher::new(key_hash, &name)));
+        }
+        let classes = self.classes()?;
+        let forms = classes.forms(self.connection())?;
+        let payers = dictionary::payers(self.connection())?;
+        Ok(Prover { classes, payers, forms, sources })
+    }
+
+    /// Reads every event of a day: its key, its digest by batch, and the day's sums.
+    pub fn prove_day(&self, day: Day, prover: &Prover) -> Result<DayProof> {
+        let start = self.ledger().settings().calendar.start_of(day);
+        let end = day.next().map(|next| self.ledger().settings().calendar.start_of(next));
+        let mut hashers: BTreeMap<i64, DayHasher> = BTreeMap::new();
+        let (mut tally, mut findings) = (Tally::new(), Vec::new());
+        let (mut events, mut revisions, mut retracted_events) = (0, 0, 0);
+        let (mut displaced, mut strays) = (Vec::new(), Strays::default());
+        let Prover { classes, payers, forms, sources } = prover;
+        let mut sources = sources.clone();
+        let (first, last) = EventKey::range_of(day);
+        let retracted = Retracted::between(self.connection(), first, last)?;
+        // Rows that were taken back are proved like all others, and count in no sum.
+        let linked = Grown::between(self.connection(), &Retracted::default(), first, last)?;
+        let (live, mut parts_seen) = (Live::of_day(self.connection(), retracted, day)?, Parts::default());
+        self.events(classes, first, last, Columns::All, |event| {
+            events += 1;
+            revisions += u64::from(event.class.kind == REVISION);
+            let has_id = event.class.kind == USAGE;
+            if !has_id {
+                strays.without_id(event.key);
+            }
+            if event.at < start || end.is_some_and(|end| event.at >= end) {
+                findings.push(format!("event {:?} at {} stands under {day}", event.id, event.at));
+            }
+            findings.extend(impossible(event));
+            hashers.entry(event.batch).or_insert_with(DayHasher::new).add(parts(event, forms)?, &event.quantities);
+            retracted_events += u64::from(!live.has(event));
+            if linked.has(event) {
+                parts_seen.note(event);
+            }
+            live.tally(classes, event, &mut tally)?;
+            match sources.get_mut(&event.batch) {
+                None => findings.push(format!("event {:?} names a batch that is not there", event.id)),
+                Some((source, _)) if *source != event.class.source => {
+                    findings.push(format!("event {:?} is of another source than its batch", event.id));
+                }
+                Some((_, hasher)) => {
+                    let hash = hasher.hash(&event.id);
+                    if hash != event.key.hash() {
+                        displaced.push((hash, event.key));
+                        if has_id {
+                            strays.displaced(event.key, hash);
+                        }
+                    }
+                }
+            }
+            Ok(())
+        })?;
+        for (hash, key) in displaced {
+            findings.extend(self.unreachable(EventKey::new(day, hash).in_half(key.half()), key)?);
+        }
+        findings.extend(parts_seen.findings(&linked));
+        let lines = recount::lines_of_day(tally, classes, day, start)?;
+        findings.extend(self.compare_daily(day, &lines)?);
+        let mut month = Months::default();
+        lines.iter().try_for_each(|line| month.count(self.ledger(), payers, line))?;
+        let seals = hashers.into_iter().map(|(batch, hasher)| (batch, hasher.seal(day))).collect();
+        Ok(DayProof { seals, month, events, revisions, retracted: retracted_events, strays, findings })
+    }
+
+    /// An event that did not get its own key must be met on the way from it: every key in between is taken.
+    fn unreachable(&self, start: EventKey, key: EventKey) -> Result<Option<Finding>> {
+        let mut statement = self.connection().prepare_cached("SELECT 1 FROM usage_event WHERE key = ?1")?;
+        let mut at = start;
+        // A row of collisions this long does not happen by chance.
+        for _ in 0..1_000_000 {
+            if at == key {
+                return Ok(None);
+            }
+            if !statement.exists([at.number()])? {
+                break;
+            }
+            at = at.next_in_half();
+        }
+        Ok(Some(format!("an event of {} stands under key {}, which its id does not lead to", key.day(), key.number())))
+    }
+
+    fn compare_daily(&self, day: Day, computed: &[UsageLine]) -> Result<Option<Finding>> {
+        let stored = sums::lines(self.connection(), self.ledger(), Grain::Day, (day, day))?;
+        let what = if stored != computed {
+            format!("daily sums of {day} are not those of its events")
+        } else if day_seals::of_lines(computed) != day_seals::of_day(self.connection(), day)? {
+            format!("seal of {day} is not that of its sums")
+        } else {
+            return Ok(None);
+        };
+        Ok(Some(format!("the {what} (tokenbook rebuild makes them anew)")))
+    }
+
+    /// Daily sums that no day's events answer for: of days without any, posted to another month than their own, or rare
+    /// meters without the row they belong to.
+    pub fn stray_sums(&self, days: Option<(Day, Day)>) -> Result<Vec<Finding>> {
+        let mut findings = Vec::new();
+        let mut statement = self.connection().prepare(DAILY_DAYS)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let (number, posted): (i64, i64) = (row.get(0)?, row.get(1)?);
+            let Some(day) = Day::from_number(number) else {
+                findings.push(format!("daily sums stand under day {number}, which is out of range"));
+                continue;
+            };
+            if !days.is_some_and(|(first, last)| (first..=last).contains(&day)) {
+                findings.push(format!("daily sums stand under {day}, which has no events"));
+            }
+            if day.month().code() != posted {
+                findings.push(format!("daily sums of {day} are posted to {posted}"));
+            }
+        }
+        let mut statement = self.connection().prepare(SEALED_DAYS)?;
+        let sealed = statement.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()?;
+        let has_events = |number: &i64| {
+            days.is_some_and(|(first, last)| (i64::from(first.number())..=i64::from(last.number())).contains(number))
+        };
+        for number in sealed.iter().filter(|number| !has_events(number)) {
+            findings.push(format!("day {number} has a seal and no events"));
+        }
+        let orphans: i64 = self.connection().query_row(ORPHANS, [], |row| row.get(0))?;
+        if orphans > 0 {
+            findings.push({
+                let sums = counted(orphans, "daily sum of a rare meter belongs", "daily sums of rare meters belong");
+                format!("{sums} to no daily sum")
+            });
+        }
+        Ok(findings)
+    }
+
+    /// The monthly sums of a period whose days were all proved are those that the newest entry holds.
+    pub fn prove_period(&self, period: Period, days: &mut [DayProof]) -> Result<()> {
+        let mut computed = Months::default();
+        days.iter_mut().try_for_each(|day| computed.merge(std::mem::take(&mut day.month)))?;
+        let lines = computed.take();
+        let of_period: Vec<UsageLine> = lines.into_iter().filter(|line| period.contains(line.key.day)).collect();
+        self.prove_months(period, &of_period, &dictionary::of_payers(self.connection())?)?;
+        self.prove_days(period)
+    }
+
+    /// Monthly sums that are not those of the days, and payers that are not those of their tag sets.
+    pub fn changed_months(&self, days: &mut [DayProof]) -> Result<Vec<Finding>> {
+        let mut computed = Months::default();
+        days.iter_mut().try_for_each(|day| computed.merge(std::mem::take(&mut day.month)))?;
+        let mut findings = Vec::new();
+        if sums::all_months(self.connection(), self.ledger())? != computed.take() {
+            let what = "the monthly sums are not those of the events (tokenbook rebuild makes them anew)";
+            findings.push(what.to_owned());
+        }
+        let elsewhere: i64 = self.connection().query_row(POSTED_ELSEWHERE, [], |row| row.get(0))?;
+        if elsewhere > 0 {
+            findings.push({
+                let sums = counted(elsewhere, "monthly sum is", "monthly sums are");
+                format!("{sums} posted to a month that is not its own")
+            });
+        }
+        for tag_set in dictionary::respelled(self.connection())? {
+            findings.push(format!("tag set {tag_set} is not spelled as an import spells it"));
+        }
+        let names = dictionary::all(self.connection())?;
+        for (tag_set, payer) in dictionary::payers(self.connection())? {
+            if names.tag_sets.get(&tag_set).map(TagSet::payer).as_ref() != names.tag_sets.get(&payer) {
+                findings.push(format!("tag set {tag_set} has a payer that is not its own"));
+            }
+        }
+        Ok(findings)
+    }
+
+    /// Rare meters that stand before the first or after the last day of events, and so were not met with any day.
+    pub fn stray_meters(&self, days: Option<(Day, Day)>) -> Result<Option<Finding>> {
+        let (first, last) = days.map_or((i64::MAX, i64::MIN), |(first, last)| {
+            (EventKey::range_of(first).0.number(), EventKey::range_of(last).1.number())
+        });
+        let meters: i64 = self.connection().query_row(METERS_BEFORE, [first], |row| row.get(0))?;
+        let later: i64 = self.connection().query_row(METERS_AFTER, [last], |row| row.get(0))?;
+        let stray = meters.saturating_add(later);
+        Ok((stray > 0).then(|| format!("{} to no event", counted(stray, "rare meter belongs", "rare meters belong"))))
+    }
+
+    /// Links of what is no revision or correction.
+    pub fn stray_links(&self) -> Result<Option<Finding>> {
+        let links: i64 = self.connection().query_row(STRAY_LINKS, [], |row| row.get(0))?;
+        Ok((links > 0)
+            .then(|| format!("{} to no revision or correction", counted(links, "link belongs", "links belong"))))
+    }
+
+    /// Names and units of meters that are not those this version made them with.
+    pub fn changed_meters(&self) -> Result<Vec<Finding>> {
+        let mut statement = self.connection().prepare(METERS)?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        let stored: Vec<(i64, String, String)> = rows.collect::<rusqlite::Result<_>>()?;
+        let known = Meter::ALL.map(|m| (i64::from(m.code()), m.name().to_owned(), m.unit().name().to_owned()));
+        Ok(if stored == known { Vec::new() } else { vec!["the table of meters is not that of its version".to_owned()] })
+    }
+
+    /// Reads the chain and makes every payload again from the tables. What batches hold of the days is compared with what these
+    /// proved: all days, or those of a period.
+    pub fn prove_chain(&self, days: &[DayProof], period: Option<Period>) -> Result<ChainProof> {
+        let connection = self.connection();
+        let mut proof = ChainProof { findings: registry::broken_tables(connection)?, ..ChainProof::default() };
+        self.prove_batches(days, period, &mut proof)?;
+        let mut expected = Expected::read(connection, &mut proof.findings)?;
+        let (mut prev, mut seq, mut at) = ([0; 32], 0, None);
+        chain::entries(connection, |entry| {
+            seq += 1;
+            proof.entries += 1;
+            if entry.seq != seq || entry.prev != prev || at.is_some_and(|at| entry.at < at) {
+                proof.findings.push(format!("entry {} does not follow entry {}", entry.seq, seq - 1));
+            }
+            if entry.hash != entry.computed_hash() {
+                proof.findings.push(format!("entry {} is not what its hash says", entry.seq));
+            }
+            (prev, seq, at) = (entry.hash, entry.seq, Some(entry.at));
+            proof.findings.extend(expected.differs(&entry));
+            proof.heads.push((entry.seq, entry.hash));
+            Ok(())
+        })?;
+        proof.findings.extend(expected.unrecorded());
+        Ok(proof)
+    }
+
+    /// Compares the days of batches with the events that name them: all days, or those of a period.
+    fn prove_batches(&self, days: &[DayProof], period: Option<Period>, proof: &mut ChainProof) -> Result<()> {
+        let mut found: BTreeMap<(i64, Day), &DaySeal> = BTreeMap::new();
+        for (batch, seal) in days.iter().flat_map(|day| &day.seals) {
+            found.insert((*batch, seal.day), seal);
+        }
+        for (batch, days) in batch_days::by_batch(self.connection())? {
+            let mut is_met = false;
+            for sealed in days.into_iter().filter(|sealed| period.is_none_or(|period| period.contains(sealed.day))) {
+                is_met = true;
+                if found.remove(&(batch, sealed.day)) != Some(&sealed) {
+                    let day = sealed.day;
+                    proof.findings.push(format!("batch {batch} does not hold the events of {day} it was sealed with"));
+                }
+            }
+            proof.batches += u64::from(is_met);
+        }
+        for (batch, day) in found.into_keys() {
+            proof.findings.push(format!("events of {day} name batch {batch}, which did not bring them"));
+        }
+        Ok(())
+    }
+
+    /// SQLite's own checks of the file: of its pages, and of references between tables.
+    pub fn integrity(&self) -> Result<Vec<Finding>> {
+        let mut findings = Vec::new();
+        let mut statement = self.connection().prepare("PRAGMA integrity_check")?;
+        let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
+        for line in rows {
+            findings.push(line?);
+        }
+        findings.retain(|line| line != "ok");
+        let mut statement = self.connection().prepare("PRAGMA foreign_key_check")?;
+        let broken = statement.query_map([], |row| row.get::<_, String>(0))?;
+        for table in broken {
+            findings.push(format!("a row of {} refers to one that is not there", table?));
+        }
+        Ok(findings)
+    }
+}
+
+/// An event with a quantity that no event can have.
+fn impossible(event: &StoredEvent<'_>) -> Option<Finding> {
+    let wrong = event.quantities.iter().find(|(_, quantity)| !(0..=QUANTITY_LIMIT).contains(quantity));
+    wrong.map(|(meter, quantity)| format!("event {:?} has {quantity} of {}", event.id, meter.name()))
+}
+
+/// What the chain proves.
+#[derive(Debug, Default)]
+pub struct ChainProof {
+    /// Entries.
+    pub entries: u64,
+    /// Batches.
+    pub batches: u64,
+    /// The hash of every entry, to be compared with a head that was kept.
+    pub heads: Vec<(u64, [u8; 32])>,
+    /// What is wrong.
+    pub findings: Vec<Finding>,
+}

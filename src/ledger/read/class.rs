@@ -1,0 +1,135 @@
+//! What events have in common, as the ledger keeps it: a row of `event_class` for many events.
+
+use crate::domain::calendar::{Day, DayFinder};
+use crate::domain::canonical;
+use crate::domain::event::{Band, PromptSize};
+use crate::domain::quantities::Quantities;
+use crate::domain::timestamp::Timestamp;
+use crate::domain::usage::UsageKey;
+use crate::ledger::file::transaction::Snapshot;
+use crate::ledger::names::dictionary;
+use crate::ledger::read::thresholds;
+use crate::ledger::{LedgerError, Result, fits};
+use rusqlite::Connection;
+use rustc_hash::FxHashMap;
+use std::sync::Arc;
+
+/// A class of events. Names are numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Class {
+    /// Its number.
+    pub number: i64,
+    /// Who issued the events.
+    pub source: i64,
+    /// The tag set.
+    pub tag_set: i64,
+    /// The model.
+    pub model: i64,
+    /// The tier.
+    pub tier: i64,
+    /// 0 usage, 1 correction, 2 revision.
+    pub kind: u8,
+    /// What is known of the prompts.
+    pub prompt: PromptSize,
+    /// The thresholds of the model's prices.
+    thresholds: Arc<[i64]>,
+}
+
+impl Class {
+    /// The band of an event's prompt.
+    pub fn band(&self, quantities: &Quantities) -> Result<Band> {
+        if self.thresholds.is_empty() {
+            return Ok(Band::Above(0));
+        }
+        Ok(Band::of(self.prompt, quantities.prompt_size()?, &self.thresholds))
+    }
+
+    /// What the class's events of a day and a band count towards, at the prices of an instant.
+    pub const fn usage_key(&self, day: Day, priced_at: Timestamp, band: Band) -> UsageKey {
+        let Self { source, tag_set, model, tier, .. } = *self;
+        UsageKey { day, priced_at, source, tag_set, model, tier, band }
+    }
+}
+
+/// The classes of a ledger.
+#[derive(Debug, Clone)]
+pub struct Classes {
+    classes: FxHashMap<i64, Class>,
+    days: DayFinder,
+}
+
+const CLASSES: &str = "SELECT id, source, tag_set, model, tier, kind, prompt FROM event_class NOT INDEXED";
+const MODELS: &str = "SELECT id, name FROM model";
+
+impl Classes {
+    pub(in crate::ledger) fn read(connection: &Connection, days: DayFinder) -> Result<Self> {
+        let thresholds = thresholds_by_model(connection)?;
+        let mut statement = connection.prepare(CLASSES)?;
+        let mut rows = statement.query([])?;
+        let mut classes = FxHashMap::default();
+        while let Some(row) = rows.next()? {
+            let number: i64 = row.get(0)?;
+            let model = row.get(3)?;
+            let missing = || LedgerError::Corrupt(format!("class {number} names a model that is not there"));
+            let class = Class {
+                number,
+                source: row.get(1)?,
+                tag_set: row.get(2)?,
+                model,
+                tier: row.get(4)?,
+                kind: fits(row.get(5)?, "kind of event")?,
+                prompt: PromptSize::from_code(fits(row.get(6)?, "prompt")?)
+                    .ok_or_else(|| LedgerError::Corrupt("the form of a prompt is out of range".to_owned()))?,
+                thresholds: thresholds.get(&model).ok_or_else(missing)?.clone(),
+            };
+            classes.insert(number, class);
+        }
+        Ok(Self { classes, days })
+    }
+
+    /// The class of a number.
+    pub fn get(&self, number: i64) -> Result<&Class> {
+        let missing = || LedgerError::Corrupt(format!("an event is of class {number}, which is not there"));
+        self.classes.get(&number).ok_or_else(missing)
+    }
+
+    /// The billing day of an instant.
+    pub fn day_of(&mut self, at: Timestamp) -> Day {
+        self.days.day_of(at)
+    }
+
+    /// The canonical form of each class, for encoding events as their digests have them.
+    pub(in crate::ledger) fn forms(&self, connection: &Connection) -> Result<FxHashMap<i64, Vec<u8>>> {
+        let names = dictionary::all(connection)?;
+        let missing = |class: &Class, what: &str| {
+            LedgerError::Corrupt(format!("class {} names a {what} that is not there", class.number))
+        };
+        let form = |class: &Class| {
+            let model = names.models.get(&class.model).ok_or_else(|| missing(class, "model"))?;
+            let tier = names.tiers.get(&class.tier).ok_or_else(|| missing(class, "service tier"))?;
+            let tags = names.tags(class.tag_set).ok_or_else(|| missing(class, "tag set"))?;
+            let (model, tier) = (canonical::model(model), canonical::tier(tier));
+            Ok((class.number, canonical::class(&model, &tier, &canonical::tags(tags), class.prompt)))
+        };
+        self.classes.values().map(form).collect()
+    }
+}
+
+fn thresholds_by_model(connection: &Connection) -> Result<FxHashMap<i64, Arc<[i64]>>> {
+    let by_name = thresholds::by_name(connection)?;
+    let mut thresholds = FxHashMap::default();
+    let mut statement = connection.prepare(MODELS)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let name: String = row.get(1)?;
+        thresholds.insert(row.get(0)?, by_name.get(&name).map(Vec::as_slice).unwrap_or_default().into());
+    }
+    Ok(thresholds)
+}
+
+impl Snapshot<'_> {
+    /// The classes of this state's events.
+    pub fn classes(&self) -> Result<Classes> {
+        Classes::read(self.connection(), DayFinder::new(self.ledger().settings().calendar))
+    }
+}

@@ -1,0 +1,43 @@
+//! The digest over a batch's events of a day.
+
+use crate::domain::calendar::Day;
+use crate::domain::canonical::{self, Encoder, EventParts};
+use crate::domain::quantities::Quantities;
+
+/// A day's part of a batch as its digest holds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::ledger) struct DaySeal {
+    pub(in crate::ledger) day: Day,
+    pub(in crate::ledger) events: u64,
+    pub(in crate::ledger) digest: [u8; 32],
+}
+
+/// Hashes encoded events in the order they come.
+pub(in crate::ledger) struct DayHasher {
+    hasher: blake3::Hasher,
+    encoder: Encoder,
+    events: u64,
+}
+
+/// Enough bytes for the hash to work on several blocks at once.
+const HASH_BUFFER: usize = 1 << 16;
+
+impl DayHasher {
+    pub(in crate::ledger) fn new() -> Self {
+        Self { hasher: blake3::Hasher::new(), encoder: Encoder::new(), events: 0 }
+    }
+
+    pub(in crate::ledger) fn add(&mut self, parts: EventParts<'_>, quantities: &Quantities) {
+        canonical::event(&mut self.encoder, parts, quantities);
+        self.events += 1;
+        if self.encoder.as_bytes().len() >= HASH_BUFFER {
+            self.hasher.update(self.encoder.as_bytes());
+            self.encoder.clear();
+        }
+    }
+
+    pub(in crate::ledger) fn seal(mut self, day: Day) -> DaySeal {
+        self.hasher.update(self.encoder.as_bytes());
+        DaySeal { day, events: self.events, digest: *self.hasher.finalize().as_bytes() }
+    }
+}

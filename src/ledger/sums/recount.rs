@@ -1,0 +1,318 @@
+//! From events back to daily sums: what `rebuild` writes, `verify` compares, and rating from raw events starts from.
+
+use crate::domain::calendar::{Day, DayFinder};
+use crate::domain::event::Band;
+use crate::domain::key::EventKey;
+use crate::domain::period::Month;
+use crate::domain::timestamp::Timestamp;
+use crate::domain::usage::{Tally, UsageKey, UsageLine, UsageSums};
+use crate::ledger::file::transaction::Write;
+use crate::ledger::file::watch::{Stage, Watch};
+use crate::ledger::names::dictionary;
+use crate::ledger::read::class::Classes;
+use crate::ledger::read::scan::{self, Columns};
+use crate::ledger::sums::adder::Adder;
+use crate::ledger::sums::month_seals;
+use crate::ledger::sums::{self, Grain, Months};
+use crate::ledger::{Ledger, LedgerError, Result, fits};
+use rusqlite::Connection;
+use rustc_hash::FxHashMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+// One extreme a statement is found at an end of the table; both in one would read all of it.
+const DAYS_OF_EVENTS: &str = "SELECT (SELECT min(key) FROM usage_event), (SELECT max(key) FROM usage_event)";
+
+/// The first and the last day that events stand under.
+pub(in crate::ledger) fn days_of_events(connection: &Connection) -> Result<Option<(Day, Day)>> {
+    let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+    let keys: (Option<i64>, Option<i64>) = connection.query_row(DAYS_OF_EVENTS, [], row)?;
+    let day = |key: i64| {
+        EventKey::from_number(key)
+            .map(EventKey::day)
+            .ok_or_else(|| LedgerError::Corrupt("a key is out of range".to_owned()))
+    };
+    match keys {
+        (Some(first), Some(last)) => Ok(Some((day(first)?, day(last)?))),
+        _ => Ok(None),
+    }
+}
+
+/// The sums of one day's events, of some models or of all.
+pub(in crate::ledger) fn sums_of_day(
+    (ledger, watch): (&Ledger, &Watch),
+    classes: &Classes,
+    (day, start): (Day, Timestamp),
+    models: Option<&BTreeSet<i64>>,
+) -> Result<Vec<UsageLine>> {
+    let mut tally = Tally::new();
+    let (first, last) = EventKey::range_of(day);
+    scan::events((ledger, watch), classes, first, last, Columns::Usage, |event| {
+        if models.is_none_or(|models| models.contains(&event.class.model)) {
+            tally.add((event.class.number, event.class.band(&event.quantities)?), event.at, &event.quantities)?;
+        }
+        Ok(())
+    })?;
+    lines_of_day(tally, classes, day, start)
+}
+
+/// The sums of one day by class and band, as lines.
+pub(in crate::ledger) fn lines_of_day(
+    mut tally: Tally<(i64, Band)>,
+    classes: &Classes,
+    day: Day,
+    start: Timestamp,
+) -> Result<Vec<UsageLine>> {
+    let mut sums = UsageSums::new();
+    tally.drain(&mut sums, |(class, band)| Ok::<_, LedgerError>(classes.get(class)?.usage_key(day, start, band)))?;
+    Ok(sums.take())
+}
+
+const FORGET_DAY: [&str; 2] = [
+    "DELETE FROM usage_daily WHERE day = ?1 AND model = ?2",
+    "DELETE FROM usage_daily_meter WHERE day = ?1 AND model = ?2",
+];
+const FORGET_ALL_OF_DAY: [&str; 3] = [
+    "DELETE FROM usage_daily WHERE day = ?1",
+    "DELETE FROM usage_daily_meter WHERE day = ?1",
+    "DELETE FROM day_seal WHERE day = ?1",
+];
+const FORGET_ALL_OF_MONTH: [&str; 2] =
+    ["DELETE FROM usage_monthly WHERE month = ?1", "DELETE FROM usage_monthly_meter WHERE month = ?1"];
+const FORGET_MONTH: [&str; 2] = [
+    "DELETE FROM usage_monthly WHERE month = ?1 AND model = ?2",
+    "DELETE FROM usage_monthly_meter WHERE month = ?1 AND model = ?2",
+];
+
+/// Makes the sums of some models of some days anew from the events, and those of their months from the days. What records
+/// have grown by since is in no sum yet.
+pub(in crate::ledger) fn renew(
+    connection: &Connection,
+    (ledger, watch): (&Ledger, &Watch),
+    days: &BTreeMap<Day, BTreeSet<i64>>,
+    grown: &[UsageLine],
+) -> Result<()> {
+    if days.is_empty() {
+        return Ok(());
+    }
+    let calendar = ledger.settings().calendar;
+    let classes = Classes::read(connection, DayFinder::new(calendar))?;
+    let payers = dictionary::payers(connection)?;
+    let (mut daily, mut monthly) = (Adder::new(connection, Grain::Day)?, Adder::new(connection, Grain::Month)?);
+    let mut months: BTreeMap<Month, BTreeSet<i64>> = BTreeMap::new();
+    for (day, models) in days {
+        months.entry(day.month()).or_default().extend(models);
+    }
+    // Sums of months are made of those of days: what was changed in these must not come into those.
+    for (month, models) in &months {
+        guard_days(connection, ledger, &payers, (*month, Some(models)))?;
+    }
+    watch.begin(Stage::Events, events_of_days(connection, days.keys()).ok());
+    for (day, models) in days {
+        let lines = sums_of_day((ledger, watch), &classes, (*day, calendar.start_of(*day)), Some(models))?;
+        let stored = stored_lines(connection, ledger, *day, models)?;
+        let added = grown.iter().filter(|line| line.key.day == *day);
+        same_but_for_bands(*day, &lines, stored.iter().chain(added))?;
+        forget(connection, FORGET_DAY, i64::from(day.number()), models)?;
+        daily.forget(&stored);
+        lines.iter().try_for_each(|line| daily.add(line))?;
+    }
+    daily.finish()?;
+    for (month, models) in months {
+        forget(connection, FORGET_MONTH, month.code(), &models)?;
+        let lines = of_days(connection, ledger, &payers, (month, Some(&models)))?;
+        lines.iter().try_for_each(|line| monthly.add(line))?;
+    }
+    Ok(())
+}
+
+/// An error if the daily sums of some models of a month are not those that its monthly sums are of.
+fn guard_days(
+    connection: &Connection,
+    ledger: &Ledger,
+    payers: &FxHashMap<i64, i64>,
+    of: (Month, Option<&BTreeSet<i64>>),
+) -> Result<()> {
+    if of_days(connection, ledger, payers, of)? == of_month(connection, ledger, of)? {
+        return Ok(());
+    }
+    Err(LedgerError::Corrupt(format!("the daily sums of {} are not those that its monthly sums are of", of.0)))
+}
+
+/// Replaces the sums of some days, then sums up their months again.
+pub(in crate::ledger) fn exchange<'l>(
+    connection: &Connection,
+    ledger: &Ledger,
+    days: impl Iterator<Item = (Day, &'l [UsageLine])> + Clone,
+) -> Result<()> {
+    let payers = dictionary::payers(connection)?;
+    let (mut daily, mut monthly) = (Adder::new(connection, Grain::Day)?, Adder::new(connection, Grain::Month)?);
+    let months: BTreeSet<Month> = days.clone().map(|(day, _)| day.month()).collect();
+    for month in &months {
+        guard_days(connection, ledger, &payers, (*month, None))?;
+    }
+    for (day, lines) in days {
+        FORGET_ALL_OF_DAY.iter().try_for_each(|sql| connection.execute(sql, [day.number()]).map(|_| ()))?;
+        lines.iter().try_for_each(|line| daily.add(line))?;
+    }
+    daily.finish()?;
+    for month in months {
+        FORGET_ALL_OF_MONTH.iter().try_for_each(|sql| connection.execute(sql, [month.code()]).map(|_| ()))?;
+        let lines = of_days(connection, ledger, &payers, (month, None))?;
+        lines.iter().try_for_each(|line| monthly.add(line))?;
+    }
+    Ok(())
+}
+
+/// An error if the sums of some days are not those of their events: what was decided by an event that nobody imported must
+/// not be sealed.
+pub(in crate::ledger) fn guard_events(
+    connection: &Connection,
+    (ledger, watch): (&Ledger, &Watch),
+    days: &BTreeSet<Day>,
+) -> Result<()> {
+    if days.is_empty() {
+        return Ok(());
+    }
+    let calendar = ledger.settings().calendar;
+    let classes = Classes::read(connection, DayFinder::new(calendar))?;
+    watch.begin(Stage::Events, events_of_days(connection, days.iter()).ok());
+    for day in days {
+        let lines = sums_of_day((ledger, watch), &classes, (*day, calendar.start_of(*day)), None)?;
+        guard_day(connection, ledger, *day, &lines)?;
+    }
+    Ok(())
+}
+
+/// An error if the sums of a day are not these, which were made of its events.
+pub(in crate::ledger) fn guard_day(
+    connection: &Connection,
+    ledger: &Ledger,
+    day: Day,
+    lines: &[UsageLine],
+) -> Result<()> {
+    let same = sums::lines(connection, ledger, Grain::Day, (day, day))? == lines;
+    if same { Ok(()) } else { Err(LedgerError::events_of_other_sums(day)) }
+}
+
+/// The sums of some models of a month, or of all, made of those of its days.
+fn of_days(
+    connection: &Connection,
+    ledger: &Ledger,
+    payers: &FxHashMap<i64, i64>,
+    (month, models): (Month, Option<&BTreeSet<i64>>),
+) -> Result<Vec<UsageLine>> {
+    let mut of_month = Months::default();
+    for line in sums::lines(connection, ledger, Grain::Day, (month.first(), month.last()))? {
+        if models.is_none_or(|models| models.contains(&line.key.model)) {
+            of_month.count(ledger, payers, &line)?;
+        }
+    }
+    Ok(of_month.take())
+}
+
+/// The sums of some models of a month, or of all, as they stand.
+fn of_month(
+    connection: &Connection,
+    ledger: &Ledger,
+    (month, models): (Month, Option<&BTreeSet<i64>>),
+) -> Result<Vec<UsageLine>> {
+    let mut lines = sums::lines(connection, ledger, Grain::Month, (month.first(), month.first()))?;
+    lines.retain(|line| models.is_none_or(|models| models.contains(&line.key.model)));
+    Ok(lines)
+}
+
+const EVENTS_OF_DAY: &str = "SELECT coalesce(sum(events), 0) FROM usage_daily WHERE day = ?1";
+
+fn events_of_days<'a>(connection: &Connection, days: impl Iterator<Item = &'a Day>) -> Result<u64> {
+    let mut statement = connection.prepare_cached(EVENTS_OF_DAY)?;
+    let mut total = 0;
+    for day in days {
+        total += fits::<u64>(statement.query_row([day.number()], |row| row.get(0))?, "a number of events")?;
+    }
+    Ok(total)
+}
+
+/// The daily sums of some models as they stand.
+fn stored_lines(connection: &Connection, ledger: &Ledger, day: Day, models: &BTreeSet<i64>) -> Result<Vec<UsageLine>> {
+    let mut lines = sums::lines(connection, ledger, Grain::Day, (day, day))?;
+    lines.retain(|line| models.contains(&line.key.model));
+    Ok(lines)
+}
+
+/// An error if the sums of a day's events are others than those that were made when they came, whatever their bands. What was
+/// changed in the events must not come into the sums.
+fn same_but_for_bands<'l>(day: Day, now: &[UsageLine], before: impl Iterator<Item = &'l UsageLine>) -> Result<()> {
+    let (mut old, mut new) = (UsageSums::new(), UsageSums::new());
+    let whole = |line: &UsageLine| UsageKey { band: Band::Above(0), ..line.key };
+    for line in before {
+        old.add_to(whole(line), line)?;
+    }
+    for line in now {
+        new.add_to(whole(line), line)?;
+    }
+    if old.take() == new.take() {
+        return Ok(());
+    }
+    Err(LedgerError::events_of_other_sums(day))
+}
+
+fn forget(connection: &Connection, tables: [&str; 2], span: i64, models: &BTreeSet<i64>) -> Result<()> {
+    for (model, sql) in models.iter().flat_map(|model| tables.map(|sql| (model, sql))) {
+        connection.prepare_cached(sql)?.execute((span, model))?;
+    }
+    Ok(())
+}
+
+// A revision is read with what it revises.
+const RECORDS: &str = "SELECT (SELECT sum(events) FROM batch) - (SELECT count(*) FROM event_link)";
+
+/// How many records the batches say there are, to tell how far reading them has come.
+fn records(connection: &Connection) -> Option<u64> {
+    u64::try_from(connection.query_row(RECORDS, [], |row| row.get(0)).unwrap_or(-1_i64)).ok()
+}
+
+impl Write<'_> {
+    /// Makes the daily sums of models anew: when a price has brought a threshold that cuts their bands.
+    pub(in crate::ledger) fn rebuild_models(&self, models: &BTreeSet<i64>) -> Result<()> {
+        let connection = self.connection();
+        month_seals::guard_months(connection, self.ledger(), &sums::months(connection)?)?;
+        for month in sums::months(connection)? {
+            forget(connection, FORGET_MONTH, month, models)?;
+        }
+        self.recount(Some(models)).map(|_| ())
+    }
+
+    pub(in crate::ledger) fn recount(&self, models: Option<&BTreeSet<i64>>) -> Result<u64> {
+        let connection = self.connection();
+        self.watch().begin(Stage::Events, records(connection));
+        let calendar = self.ledger().settings().calendar;
+        let classes = Classes::read(connection, DayFinder::new(calendar))?;
+        let payers = dictionary::payers(connection)?;
+        let (mut daily, mut monthly) = (Adder::new(connection, Grain::Day)?, Adder::new(connection, Grain::Month)?);
+        let (mut months, mut written) = (Months::default(), 0);
+        let Some((first, last)) = days_of_events(connection)? else { return Ok(0) };
+        let mut day = Some(first);
+        while let Some(today) = day {
+            let day_of_events = (today, calendar.start_of(today));
+            let lines = sums_of_day((self.ledger(), self.watch()), &classes, day_of_events, models)?;
+            if let Some(models) = models {
+                let stored = stored_lines(connection, self.ledger(), today, models)?;
+                same_but_for_bands(today, &lines, stored.iter())?;
+                forget(connection, FORGET_DAY, i64::from(today.number()), models)?;
+                daily.forget(&stored);
+            }
+            for line in lines {
+                daily.add(&line)?;
+                months.count(self.ledger(), &payers, &line)?;
+                written += 1;
+            }
+            day = today.next().filter(|next| *next <= last);
+        }
+        daily.finish()?;
+        let lines = months.take();
+        lines.iter().try_for_each(|line| monthly.add(line))?;
+        let changed = lines.iter().map(|line| line.key.day.month().code()).collect();
+        month_seals::seal_months(connection, self.ledger(), &changed)?;
+        Ok(written)
+    }
+}
