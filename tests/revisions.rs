@@ -457,7 +457,7 @@ fn a_state_is_not_compared_with_an_event_that_nobody_imported() -> Outcome {
     for output in [1, 2_000] {
         let copy = crate::ledger::tampering::tampered(&desk, &format!("UPDATE usage_event SET output = {output}"))?;
         copy.write("two.jsonl", desk.read("two.jsonl")?)?;
-        copy.run(&["import", "two.jsonl"])?.ends(7)?.says("are not those that its sums were made of")?;
+        copy.run(&["import", "two.jsonl"])?.ends(7)?.says("are not those that its imports brought")?;
         assert_eq!(copy.head()?, desk.head()?);
     }
     desk.run(&["import", "two.jsonl"])?.ends(0)?;

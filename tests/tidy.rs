@@ -28,6 +28,11 @@ const LAYERS: [&str; 14] = [
     "main",
 ];
 
+/// The rooms of a layer, lowest first: each may name itself and those before it. What stands in the layer's own file is for
+/// all of them.
+const ROOMS: [(&str, &[&str]); 1] =
+    [("ledger", &["values", "chain", "file", "names", "read", "sums", "facts", "append", "proof"])];
+
 /// What may be named only in some places: crates, and what a library must be given instead of taking it.
 const CONFINED: [(&[&str], &[&str]); 6] = [
     (&["rusqlite"], &["src/ledger/"]),
@@ -212,6 +217,60 @@ fn layers_look_down_only() -> Outcome {
         wrong.extend(places(&shipped, &climb).map(|at| format!("{}:{}: {climb}", source.path, source.line_of(at))));
     }
     assert!(wrong.is_empty(), "a layer names one above it:\n{}", wrong.join("\n"));
+    Ok(())
+}
+
+#[test]
+fn rooms_look_down_only() -> Outcome {
+    let sources = sources()?;
+    let mut wrong = Vec::new();
+    for (layer, rooms) in ROOMS {
+        let (folder, prefix) = (format!("src/{layer}/"), format!("crate::{layer}::"));
+        let rank = |name: &str| rooms.iter().position(|room| *room == name);
+        for source in &sources {
+            let Some(inner) = source.path.strip_prefix(&folder).filter(|inner| *inner != "mod.rs") else { continue };
+            let room = inner.split('/').next().map_or("", |name| name.trim_end_matches(".rs"));
+            let own = rank(room).ok_or_else(|| format!("{}: {room} is no room of {layer}", source.path))?;
+            let shipped = source.shipped();
+            for at in places(&shipped, &prefix) {
+                for name in names_after(&shipped, at + prefix.len()) {
+                    if rank(name).is_some_and(|other| other > own) {
+                        wrong.push(format!("{}:{}: {room} names {name}", source.path, source.line_of(at)));
+                    }
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "a room names one above it:\n{}", wrong.join("\n"));
+    Ok(())
+}
+
+#[test]
+fn documents_name_files_that_exist() -> Outcome {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut documents: Vec<PathBuf> =
+        vec![root.join("README.md"), root.join("SECURITY.md"), root.join("fixtures/README.md")];
+    for entry in fs::read_dir(root.join("docs"))? {
+        documents.push(entry?.path());
+    }
+    let is_source =
+        |name: &&str| name.strip_suffix(".rs").is_some_and(|path| path.contains('/') && !path.contains(' '));
+    let (mut named, mut missing) = (0, Vec::new());
+    for document in documents.iter().filter(|path| path.extension().is_some_and(|extension| extension == "md")) {
+        let text = fs::read_to_string(document)?;
+        for name in text.split('`').filter(|name| is_source(name)) {
+            named += 1;
+            let is_pattern = name.contains("NAME") || name.contains('{');
+            // In the table of layers a name is that of a file of its layer.
+            let in_a_layer = |layer: &&str| root.join("src").join(layer).join(name).is_file();
+            let is_there = ["", "src", "tests"].iter().any(|folder| root.join(folder).join(name).is_file());
+            if !is_pattern && !is_there && !LAYERS.iter().any(in_a_layer) {
+                missing.push(format!("{}: {name}", document.display()));
+            }
+        }
+    }
+    assert!(named > 80, "only {named} files are named");
+    assert!(missing.is_empty(), "no such file:\n{}", missing.join("\n"));
     Ok(())
 }
 

@@ -147,6 +147,8 @@ impl Books {
     /// Explains the events of an id, of one source or of all.
     pub fn explain(&self, id: &str, source: Option<&str>) -> Result<Vec<Explanation>, BooksError> {
         let snapshot = self.ledger.snapshot()?;
+        snapshot.prove_retractions()?;
+        snapshot.prove_entries()?;
         let found = snapshot.find(id, source, self.key_hash)?;
         if found.is_empty() {
             let id = id.to_owned();

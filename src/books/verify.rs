@@ -87,7 +87,7 @@ impl Books {
         let events = proofs.iter().map(|day| day.events).sum();
         let revisions = proofs.iter().map(|day| day.revisions).sum();
         let retracted = proofs.iter().map(|day| day.retracted).sum();
-        let mut findings: Vec<Finding> = proofs.iter().flat_map(|day| day.findings.iter().cloned()).collect();
+        let mut findings: Vec<Finding> = found(&proofs);
         watch.begin(Stage::Ids, sealed);
         let strays = Strays::of_all(proofs.iter_mut().map(|day| std::mem::take(&mut day.strays)));
         findings.extend(wrong_ids(&readers, days_of_events, &strays, events)?);
@@ -134,7 +134,7 @@ impl Books {
         let days: Vec<Day> = period.days().collect();
         snapshot.watch().begin(Stage::Events, snapshot.events_within(period));
         let mut proofs = self.prove_days(snapshot, &days)?;
-        let mut findings: Vec<Finding> = proofs.iter().flat_map(|day| day.findings.iter().cloned()).collect();
+        let mut findings: Vec<Finding> = found(&proofs);
         findings.extend(snapshot.prove_chain(&proofs, Some(period))?.findings);
         if let Some(first) = findings.first() {
             let more = findings.len() - 1;
@@ -157,7 +157,8 @@ impl Books {
             let days: Vec<Day> =
                 days.map_or_else(Vec::new, |(first, last)| Period::between(first, last).days().collect());
             let proofs = self.prove_days(&snapshot, &days)?;
-            match snapshot.prove_chain(&proofs, None)?.findings.first() {
+            let of_events = proofs.iter().find_map(|day| day.findings.first());
+            match of_events.or(snapshot.prove_chain(&proofs, None)?.findings.first()) {
                 Some(finding) => Err(LedgerError::Corrupt(format!("{finding}: nothing was rebuilt"))),
                 None => write.rebuild(self.key_hash),
             }
@@ -181,6 +182,11 @@ impl Books {
         watched(observer, |watch| self.ledger.backup(target, watch, |copy| verify(copy, watch)))?;
         verified.ok_or_else(|| LedgerError::Corrupt("the copy was not verified".to_owned()))
     }
+}
+
+/// What is wrong with days and their sums.
+fn found(proofs: &[DayProof]) -> Vec<Finding> {
+    proofs.iter().flat_map(|day| day.findings.iter().chain(&day.wrong_sums).cloned()).collect()
 }
 
 /// Ids that stand twice and lists that are not those of the events, a part of the hashes a task: of a few million events

@@ -3,6 +3,7 @@
 use crate::cli::Session;
 use crate::cli::failure::{Exit, Failure};
 use clap::builder::PossibleValuesParser;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokenbook::books::departments::Unregistered;
@@ -208,8 +209,7 @@ fn read_map(path: &Path, session: &Session<'_, '_>) -> Result<Arc<ColumnMap>, Fa
 }
 
 fn kept_map(name: &str, session: &Session<'_, '_>) -> Result<Vec<u8>, Failure> {
-    // A ledger that is not there, or is none, is told of where it is opened to be written to.
-    let maps = session.read().ok().map(|books| books.maps()).transpose()?.unwrap_or_default();
+    let maps = if session.ledger.exists() { session.read()?.maps()? } else { BTreeMap::new() };
     maps.get(name).map(|map| map.clone().into_bytes()).ok_or_else(|| {
         Failure::new(Exit::Usage, format!("--map {name}: there is no such file, and no such map in the ledger"))
             .hint("`tokenbook maps list` shows the names there are, `tokenbook maps keep NAME FILE` keeps one")

@@ -14,14 +14,14 @@ pub(in crate::ledger) mod hash_filter;
 pub mod ids;
 pub(in crate::ledger) mod insert;
 pub(in crate::ledger) mod known;
+mod naming;
 mod outcome;
 pub(in crate::ledger) mod record;
 mod seal;
 pub mod summarise;
 
-use crate::domain::batch::{Batch, Class, NameCounts, Names, Row};
+use crate::domain::batch::{Batch, Class, Names, Row};
 use crate::domain::calendar::{Calendar, Day};
-use crate::domain::canonical;
 use crate::domain::event::PromptSize;
 use crate::domain::key::{EventKey, Half};
 use crate::domain::meter::Meter;
@@ -44,7 +44,9 @@ use crate::ledger::names::numbers::{self, Numbers};
 use crate::ledger::sums::recount;
 
 use crate::ledger::append::summarise::{NewClass, PlacedBatch, PlacedDay, Summariser, Summary, SummedDay};
+use crate::ledger::chain::logs::Log;
 use crate::ledger::chain::seals;
+use crate::ledger::facts::sealed_events;
 use crate::ledger::facts::{batch_days, prices};
 use crate::ledger::file::transaction::Write;
 use crate::ledger::file::watch::Watch;
@@ -107,6 +109,7 @@ pub struct Appender<'w> {
     /// Quarantined lines that wait for events of these ids.
     waiting: FxHashMap<String, Vec<i64>>,
     next_batch: i64,
+    first_batch: i64,
     /// Whether the last row was there already: then the next one probably is, too.
     found_before: bool,
     outcome: Appended,
@@ -148,7 +151,11 @@ impl<'w> Appender<'w> {
     pub fn new(write: &'w Write<'_>, source_name: &str) -> Result<Self> {
         let connection = write.connection();
         write.leave_out_checks(true)?;
+        // A name that was changed would give usage to somebody else.
+        seals::guard_logs(connection, &Log::NAMES)?;
+        seals::guard_logs(connection, &[Log::TagSets])?;
         let source = numbers::source(connection, source_name)?;
+        let first_batch = connection.query_row(NEXT_BATCH, [], |row| row.get(0))?;
         // They cut the sums into bands.
         seals::guard_facts(connection, &prices::FACT)?;
         let thresholds = thresholds::by_name(connection)?;
@@ -179,7 +186,8 @@ impl<'w> Appender<'w> {
             mostly_known: false,
             batches: 0,
             waiting: quarantine::waiting(connection, source_name)?,
-            next_batch: connection.query_row(NEXT_BATCH, [], |row| row.get(0))?,
+            next_batch: first_batch,
+            first_batch,
             outcome: Appended::default(),
             conflicts: Vec::new(),
             grown: BTreeMap::new(),
@@ -256,33 +264,6 @@ impl<'w> Appender<'w> {
         self.ids.add(&summary.ids)
     }
 
-    /// How many names have numbers.
-    pub fn named(&self) -> NameCounts {
-        self.numbers.counts()
-    }
-
-    /// Gives numbers to names, those after the ones that have them, and notes the classes for the summariser. To be told the
-    /// names of a batch before it is placed.
-    pub fn new_names(&mut self, names: &Names) -> Result<()> {
-        self.numbers.extend(self.connection, self.source, names)?;
-        self.models.extend(names.models.iter().map(|model| model.name.to_string()));
-        for class in &names.classes {
-            let (model, tier, tags) = self.numbers.of_class(*class)?;
-            let place = usize::try_from(class.model).unwrap_or(usize::MAX);
-            let name = self.models.get(place).map_or("", String::as_str);
-            self.untold.push(NewClass {
-                model: model.0,
-                tier: tier.0,
-                tag_set: tags.0,
-                prompt: class.prompt,
-                form: canonical::class(&model.1, &tier.1, &tags.1, class.prompt),
-                thresholds: self.thresholds.get(name).cloned().unwrap_or_default(),
-            });
-            self.classes.push(*class);
-        }
-        Ok(())
-    }
-
     /// What became of the events; an error if any conflicted. Days on which records have grown are read again, watched.
     pub fn finish(mut self, watch: &Watch) -> Result<Appended> {
         self.write_ids(watch)?;
@@ -295,7 +276,7 @@ impl<'w> Appender<'w> {
         let mut monthly = Adder::new(self.connection, Grain::Month)?;
         lines.iter().flatten().try_for_each(|line| monthly.add(line))?;
         recount::renew(self.connection, (self.ledger, watch), &self.grown, &self.grown_by)?;
-        recount::guard_events(self.connection, (self.ledger, watch), &self.compared)?;
+        sealed_events::guard_days(self.connection, (self.ledger, watch), &self.compared, self.first_batch)?;
         month_seals::seal_months(self.connection, self.ledger, &changed)?;
         self.outcome.resolved.sort_unstable();
         if self.conflicts.is_empty() { Ok(self.outcome) } else { Err(LedgerError::Conflicts(self.conflicts)) }

@@ -11,3 +11,4 @@ pub mod prices;
 pub mod quarantine;
 pub mod retraction;
 pub mod rules;
+pub mod sealed_events;

@@ -105,6 +105,11 @@ impl From<rusqlite::Error> for LedgerError {
         match error.sqlite_error_code() {
             // Only a watch interrupts.
             Some(rusqlite::ErrorCode::OperationInterrupted) => Self::Stopped,
+            // A row that is there is in the way, or one is missing that must be: an import checks what it writes.
+            Some(rusqlite::ErrorCode::ConstraintViolation) => Self::Corrupt(format!("its rows contradict: {error}")),
+            Some(rusqlite::ErrorCode::Unknown) if error.to_string().contains("malformed JSON") => {
+                Self::Corrupt(format!("a value is not one of its column: {error}"))
+            }
             Some(_) => Self::Sqlite(error),
             // Not said by SQLite, but by what its values were to become.
             None => match error {

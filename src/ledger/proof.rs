@@ -4,6 +4,5 @@ pub mod find;
 pub mod ids;
 pub(in crate::ledger) mod rebuild;
 pub(in crate::ledger) mod registry;
-pub mod sealed_events;
 pub mod since;
 pub mod verify;

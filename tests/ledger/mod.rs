@@ -3,6 +3,7 @@
 mod beside;
 mod generated;
 mod indexes;
+mod meanwhile;
 #[cfg(unix)]
 mod names;
 mod spread;

@@ -85,6 +85,7 @@ impl Write<'_> {
 
     /// The registry, as this transaction sees it.
     pub fn registry(&self) -> Result<Registry> {
+        seals::guard_facts(self.connection(), &FACT)?;
         registry(self.connection())
     }
 }
@@ -100,6 +101,7 @@ impl Snapshot<'_> {
 impl Ledger {
     /// The registry of departments, whatever transaction is open.
     pub fn registry(&self) -> Result<Registry> {
+        seals::guard_facts(&self.connection, &FACT)?;
         registry(&self.connection)
     }
 }

@@ -9,8 +9,10 @@ use crate::ledger::chain::logs::Log;
 use crate::ledger::chain::seals;
 use crate::ledger::facts::batch_seal::{BatchSeal, Overlap};
 use crate::ledger::facts::quarantine::{self, Held};
+use crate::ledger::facts::retraction;
 use crate::ledger::facts::{aliases, batch_days, prices};
 use crate::ledger::file::transaction::{Snapshot, Write};
+use crate::ledger::values;
 use crate::ledger::{Result, chain, stored};
 use rusqlite::{Connection, Row};
 use std::collections::{BTreeMap, BTreeSet};
@@ -143,6 +145,7 @@ impl Snapshot<'_> {
         let imports = of_size(self.connection(), bytes, standing)?;
         if !imports.is_empty() {
             self.prove_logs(&[Log::Imports])?;
+            self.prove_retractions()?;
         }
         Ok(imports)
     }
@@ -156,6 +159,12 @@ impl Write<'_> {
         seals::guard_logs(connection, &[Log::Imports])
     }
 
+    /// An error if imports were changed, or what was taken back of them.
+    fn guard_standing(&self) -> Result<()> {
+        seals::guard_logs(self.connection(), &[Log::Imports])?;
+        seals::guard_facts(self.connection(), &retraction::FACT)
+    }
+
     /// Whether an import of the very same file, read in the same way, has brought all of it.
     pub fn has_whole(&self, facts: &FileFacts) -> Result<bool> {
         let imports = of_size(self.connection(), facts.bytes, Standing::Whole)?;
@@ -164,7 +173,7 @@ impl Write<'_> {
                 == (&facts.digest, &facts.source, &facts.format, &facts.options)
         });
         if has_whole {
-            seals::guard_logs(self.connection(), &[Log::Imports])?;
+            self.guard_standing()?;
         }
         Ok(has_whole)
     }
@@ -178,7 +187,7 @@ impl Write<'_> {
         while let Some(row) = rows.next()? {
             let import = import_row(row)?;
             if (&import.format, &import.options) == (&facts.format, &facts.options) {
-                seals::guard_logs(self.connection(), &[Log::Imports])?;
+                self.guard_standing()?;
                 return Ok(true);
             }
         }
@@ -212,6 +221,7 @@ impl Snapshot<'_> {
         self.prove_logs(&[Log::Imports, Log::Batches])?;
         self.prove_logs(&Log::NAMES)?;
         self.prove_retractions()?;
+        self.prove_entries()?;
         let mut statement = self.connection().prepare_cached(MADE)?;
         let mut made = |(row, entry): (ImportRow, i64)| {
             let mut of = statement.query([entry, row.id])?;
@@ -228,6 +238,14 @@ impl Snapshot<'_> {
             Ok(ImportMade { row, entry, at: chain::instant(at)?, actor, retracted_in_part, retracted })
         };
         all(self.connection())?.into_iter().map(&mut made).collect()
+    }
+}
+
+impl ImportRow {
+    /// From the first day of its new events to the last.
+    pub(in crate::ledger) fn days(&self) -> Result<Option<Period>> {
+        let day = |day: Option<i64>| day.map(values::day).transpose();
+        Ok(day(self.first_day)?.zip(day(self.last_day)?).map(|(first, last)| Period::between(first, last)))
     }
 }
 

@@ -42,6 +42,7 @@ impl Snapshot<'_> {
     /// The maps in force by their names, with the instants at which they were kept.
     pub fn kept_maps(&self) -> Result<BTreeMap<String, (String, Timestamp)>> {
         self.prove_kind(&FACT)?;
+        self.prove_entries()?;
         let mut statement = self.connection().prepare(KEPT)?;
         let mut rows = statement.query([])?;
         let mut maps = BTreeMap::new();

@@ -43,6 +43,16 @@ impl Snapshot<'_> {
         self.prove_kind(&settings::FACT)
     }
 
+    /// An error if an entry of the chain is not what its hash says, or does not follow the one before: who made it, and when.
+    pub fn prove_entries(&self) -> Result<()> {
+        let mut prev = [0; 32];
+        chain::entries(self.connection(), |entry| {
+            let follows = entry.prev == prev && entry.hash == entry.computed_hash();
+            prev = entry.hash;
+            if follows { Ok(()) } else { Err(changed(&format!("entry {} of the chain", entry.seq))) }
+        })
+    }
+
     /// An error if the rows of logs are others than those that were appended.
     pub(in crate::ledger) fn prove_logs(&self, logs: &[Log]) -> Result<()> {
         let seals = self.seals()?;

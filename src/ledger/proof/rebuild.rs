@@ -3,6 +3,7 @@
 use crate::domain::calendar::Day;
 use crate::domain::key::KeyHash;
 use crate::domain::period::Period;
+use crate::ledger::LedgerError;
 use crate::ledger::chain::logs::{Extent, Log};
 use crate::ledger::chain::seals::{FORGET_ALL, SET, Seals, What, all, facts, root};
 use crate::ledger::file::transaction::{Snapshot, Write};
@@ -45,19 +46,23 @@ impl Write<'_> {
             connection.execute(&format!("DELETE FROM {table}"), [])?;
         }
         let written = self.recount(None)?;
-        self.rebuild_seals()?;
+        let state = self.rebuild_seals()?;
+        if chain::state(connection)? != Some(state) {
+            let what = "what its events give is not what the newest entry records: nothing was rebuilt";
+            return Err(LedgerError::Corrupt(what.to_owned()));
+        }
         Ok(written)
     }
 
-    /// Makes all seals again.
-    fn rebuild_seals(&self) -> Result<()> {
+    /// Makes all seals again, and returns the state that they are.
+    fn rebuild_seals(&self) -> Result<[u8; 32]> {
         let connection = self.connection();
         let seals = computed(connection, self.ledger())?;
         connection.execute(FORGET_ALL, [])?;
         for ((what, span), digest) in &seals {
             connection.prepare_cached(SET)?.execute((what, span, &digest[..]))?;
         }
-        Ok(())
+        Ok(root(&seals))
     }
 }
 

@@ -42,6 +42,8 @@ pub struct DayProof {
     pub strays: Strays,
     /// What is wrong with them.
     pub findings: Vec<Finding>,
+    /// What is wrong with their sums, which can be made again.
+    pub wrong_sums: Option<Finding>,
 }
 
 /// What is needed to prove a day.
@@ -152,11 +154,11 @@ impl Snapshot<'_> {
         }
         findings.extend(parts_seen.findings(&linked));
         let lines = recount::lines_of_day(tally, classes, day, start)?;
-        findings.extend(self.compare_daily(day, &lines)?);
+        let wrong_sums = self.compare_daily(day, &lines)?;
         let mut month = Months::default();
         lines.iter().try_for_each(|line| month.count(self.ledger(), payers, line))?;
         let seals = hashers.into_iter().map(|(batch, hasher)| (batch, hasher.seal(day))).collect();
-        Ok(DayProof { seals, month, events, revisions, retracted: retracted_events, strays, findings })
+        Ok(DayProof { seals, month, events, revisions, retracted: retracted_events, strays, findings, wrong_sums })
     }
 
     /// An event that did not get its own key must be met on the way from it: every key in between is taken.

@@ -163,26 +163,6 @@ pub(in crate::ledger) fn exchange<'l>(
     Ok(())
 }
 
-/// An error if the sums of some days are not those of their events: what was decided by an event that nobody imported must
-/// not be sealed.
-pub(in crate::ledger) fn guard_events(
-    connection: &Connection,
-    (ledger, watch): (&Ledger, &Watch),
-    days: &BTreeSet<Day>,
-) -> Result<()> {
-    if days.is_empty() {
-        return Ok(());
-    }
-    let calendar = ledger.settings().calendar;
-    let classes = Classes::read(connection, DayFinder::new(calendar))?;
-    watch.begin(Stage::Events, events_of_days(connection, days.iter()).ok());
-    for day in days {
-        let lines = sums_of_day((ledger, watch), &classes, (*day, calendar.start_of(*day)), None)?;
-        guard_day(connection, ledger, *day, &lines)?;
-    }
-    Ok(())
-}
-
 /// An error if the sums of a day are not these, which were made of its events.
 pub(in crate::ledger) fn guard_day(
     connection: &Connection,

@@ -8,6 +8,7 @@ use crate::domain::usage::{Tally, UsageLine};
 use crate::ledger::chain::logs::Log;
 use crate::ledger::chain::{self, Kind};
 use crate::ledger::facts::imports::{ImportMade, ImportRow};
+use crate::ledger::facts::sealed_events::{Proof, Sealed};
 use crate::ledger::facts::{imports, quarantine};
 use crate::ledger::file::retracted::Retracted;
 use crate::ledger::file::transaction::Snapshot;
@@ -84,6 +85,8 @@ pub struct Taking {
     batches: Vec<i64>,
     keys: Vec<EventKey>,
     classes: Classes,
+    /// What proves them.
+    sealed: Sealed,
 }
 
 impl Taking {
@@ -173,8 +176,9 @@ impl Snapshot<'_> {
             statement.query_map([made.row.id], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
         let calendar = self.ledger().settings().calendar;
         let classes = Classes::read(self.connection(), DayFinder::new(calendar))?;
+        let sealed = self.sealed(made.row.days()?.unwrap_or(Period::between(Day::FIRST, Day::FIRST)), &classes)?;
         let Chosen::Ids(ids) = chosen else {
-            return Ok(Taking { made, all: true, batches, keys: Vec::new(), classes });
+            return Ok(Taking { made, all: true, batches, keys: Vec::new(), classes, sealed });
         };
         let retracted = Retracted::all(self.connection())?;
         let (mut keys, mut missing) = (BTreeSet::new(), Vec::new());
@@ -195,7 +199,7 @@ impl Snapshot<'_> {
         if keys.is_empty() || !missing.is_empty() {
             return Err(Refused::NoEvent { entry, ids: missing });
         }
-        Ok(Taking { made, all: false, batches: Vec::new(), keys: keys.into_iter().collect(), classes })
+        Ok(Taking { made, all: false, batches: Vec::new(), keys: keys.into_iter().collect(), classes, sealed })
     }
 
     /// Reads every event of a day, and makes its sums with and without what is taken back. An error if those with it are not
@@ -211,7 +215,9 @@ impl Snapshot<'_> {
         let after = Live::of_day(connection, named.and(&[], &later), day)?;
         let (mut with, mut rest) = (Tally::new(), Tally::new());
         let (mut events, mut revisions, mut own, mut singles) = (0, 0, 0, Vec::new());
+        let mut proof = Proof::of(connection, day, &taking.sealed)?;
         self.events(classes, first, last, Columns::All, |event| {
+            proof.see(event)?;
             own += u64::from(taking.batches.contains(&event.batch));
             before.tally(classes, event, &mut with)?;
             after.tally(classes, event, &mut rest)?;
@@ -227,6 +233,7 @@ impl Snapshot<'_> {
             }
             Ok(())
         })?;
+        proof.end()?;
         if events + revisions == 0 {
             return Ok(DayPlan { day, sums: Vec::new(), events, revisions, own, singles });
         }

@@ -3,7 +3,9 @@
 use super::plan::expect_kind;
 use super::{FACT, Plan, Refused, Stored, Taken, payload};
 use crate::domain::timestamp::Timestamp;
+use crate::ledger::chain::seals;
 use crate::ledger::chain::{self, Kind, Signed};
+use crate::ledger::facts::costs;
 use crate::ledger::facts::quarantine::{self, Outcome};
 use crate::ledger::file::transaction::{Snapshot, Write};
 use crate::ledger::sums::month_seals;
@@ -106,6 +108,8 @@ impl Write<'_> {
 impl CostsTaken {
     fn of(connection: &Connection, entry: i64) -> std::result::Result<Self, Refused> {
         expect_kind(connection, entry, Kind::Cost)?;
+        seals::guard_facts(connection, &costs::FACT)?;
+        seals::guard_facts(connection, &FACT)?;
         let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
         let found: Option<(i64, String, i64)> = connection.query_row(COSTS, [entry], read).optional()?;
         let (import, file, lines) = found.ok_or(Refused::NoEntry(entry))?;

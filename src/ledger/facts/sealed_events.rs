@@ -1,0 +1,192 @@
+//! The proof that a day's events are those that the batches brought.
+//!
+//! A batch's digest is over the digests of its days, and the digests of all batches are sealed. So the events of one day can be
+//! proved without those of others: reports do that where an amount depends on more than the day's sums.
+
+use crate::domain::calendar::{Day, DayFinder};
+use crate::domain::key::EventKey;
+use crate::domain::period::Period;
+use crate::ledger::Ledger;
+use crate::ledger::chain::logs::Log;
+use crate::ledger::chain::seals;
+use crate::ledger::facts::batch_days::{batch_digest, by_batch};
+use crate::ledger::file::retracted::Retracted;
+use crate::ledger::file::transaction::Snapshot;
+use crate::ledger::file::watch::{Stage, Watch};
+use crate::ledger::read::class::Classes;
+use crate::ledger::read::day_digest::{DayHasher, DaySeal};
+use crate::ledger::read::revision::{Grown, Parts};
+use crate::ledger::read::scan::{self, Columns, StoredEvent, parts};
+use crate::ledger::{LedgerError, Result};
+use rusqlite::Connection;
+use rustc_hash::{FxHashMap, FxHashSet};
+use std::collections::{BTreeMap, BTreeSet};
+
+const BATCHES: &str = "SELECT b.id, b.digest, s.id, s.name, b.events FROM batch b JOIN import i ON i.id = b.import \
+    JOIN source s ON s.id = i.source ORDER BY b.id";
+
+/// What a batch brought of a day.
+#[derive(Debug)]
+struct Brought {
+    source: i64,
+    digest: [u8; 32],
+}
+
+/// What every batch brought of the days of a period, as the chain records it.
+#[derive(Debug)]
+pub struct Sealed {
+    by_day: BTreeMap<Day, BTreeMap<i64, Brought>>,
+    /// The canonical forms of all classes.
+    forms: FxHashMap<i64, Vec<u8>>,
+}
+
+impl Sealed {
+    /// What every batch brought of the days of a period, as it stands there. The caller compares the batches with their seal.
+    fn read(connection: &Connection, period: Period, classes: &Classes) -> Result<Self> {
+        let mut days = by_batch(connection)?;
+        let mut by_day: BTreeMap<Day, BTreeMap<i64, Brought>> = BTreeMap::new();
+        let mut statement = connection.prepare_cached(BATCHES)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let (batch, source): (i64, i64) = (row.get(0)?, row.get(2)?);
+            let days = days.remove(&batch).unwrap_or_default();
+            if row.get_ref(1)?.as_blob().ok() != Some(&batch_digest(&row.get::<_, String>(3)?, &days)) {
+                return Err(changed(batch));
+            }
+            for DaySeal { day, digest, .. } in days.into_iter().filter(|seal| period.contains(seal.day)) {
+                by_day.entry(day).or_default().insert(batch, Brought { source, digest });
+            }
+        }
+        if let Some(batch) = days.into_keys().next() {
+            return Err(changed(batch));
+        }
+        Ok(Self { by_day, forms: classes.forms(connection)? })
+    }
+}
+
+/// An error if the events of some days are others than those that their batches brought, or links between them lead elsewhere:
+/// what was decided by an event that nobody imported must not be sealed. Batches from a number on are just being appended.
+pub(in crate::ledger) fn guard_days(
+    connection: &Connection,
+    (ledger, watch): (&Ledger, &Watch),
+    days: &BTreeSet<Day>,
+    appended_from: i64,
+) -> Result<()> {
+    let (Some(first), Some(last)) = (days.first(), days.last()) else { return Ok(()) };
+    seals::guard_logs(connection, &[Log::Batches])?;
+    let classes = Classes::read(connection, DayFinder::new(ledger.settings().calendar))?;
+    let sealed = Sealed::read(connection, Period::between(*first, *last), &classes)?;
+    watch.begin(Stage::Events, None);
+    for day in days {
+        let mut proof = Proof { appended_from, ..Proof::of(connection, *day, &sealed)? };
+        let (first, last) = EventKey::range_of(*day);
+        scan::events((ledger, watch), &classes, first, last, Columns::All, |event| proof.see(event))?;
+        proof.end()?;
+    }
+    Ok(())
+}
+
+impl Snapshot<'_> {
+    /// What every batch brought of the days of a period. An error if that is not what the batches were sealed with.
+    pub fn sealed(&self, period: Period, classes: &Classes) -> Result<Sealed> {
+        self.prove_logs(&[Log::Batches])?;
+        Sealed::read(self.connection(), period, classes)
+    }
+
+    /// Reads what amounts depend on of a day's events, like [`Columns::Usage`]. An error if they are others than those that the
+    /// day's batches brought; what was handed over before it counts nothing.
+    pub fn sealed_events<'c>(
+        &self,
+        classes: &'c Classes,
+        day: Day,
+        sealed: &Sealed,
+        each: impl FnMut(&StoredEvent<'c>) -> Result<()>,
+    ) -> Result<()> {
+        let mut proof = Proof::of(self.connection(), day, sealed)?;
+        let (first, last) = EventKey::range_of(day);
+        let mut see = |event: &StoredEvent<'_>| proof.see(event);
+        scan::usage_seen((self.ledger(), self.watch()), classes, [first, last], &mut see, each)?;
+        proof.end()
+    }
+
+    /// An error if the events of a day that some batches brought are others than those.
+    pub(in crate::ledger) fn prove_batches_of_day(
+        &self,
+        classes: &Classes,
+        day: Day,
+        sealed: &Sealed,
+        batches: &FxHashSet<i64>,
+    ) -> Result<()> {
+        let mut proof = Proof { batches: Some(batches), ..Proof::of(self.connection(), day, sealed)? };
+        let (first, last) = EventKey::range_of(day);
+        self.events(classes, first, last, Columns::All, |event| proof.see(event))?;
+        proof.end()
+    }
+}
+
+fn changed(batch: i64) -> LedgerError {
+    LedgerError::Corrupt(format!("the days of batch {batch} are not those that its digest is of"))
+}
+
+/// The digests of a day's events, batch by batch, while they are read, and the parts of records that have grown.
+pub(in crate::ledger) struct Proof<'a> {
+    day: Day,
+    sealed: &'a Sealed,
+    /// The batches that matter; all where it is none.
+    batches: Option<&'a FxHashSet<i64>>,
+    /// Batches from this number on have no seal yet.
+    appended_from: i64,
+    hashers: BTreeMap<i64, DayHasher>,
+    linked: Grown<'a>,
+    parts: Parts,
+}
+
+impl<'a> Proof<'a> {
+    /// Of all events of a day.
+    pub(in crate::ledger) fn of(connection: &'a Connection, day: Day, sealed: &'a Sealed) -> Result<Self> {
+        let (first, last) = EventKey::range_of(day);
+        Ok(Self {
+            day,
+            sealed,
+            batches: None,
+            appended_from: i64::MAX,
+            hashers: BTreeMap::new(),
+            linked: Grown::between(connection, &Retracted::default(), first, last)?,
+            parts: Parts::default(),
+        })
+    }
+
+    /// Whether all events were those that were brought.
+    pub(in crate::ledger) fn end(self) -> Result<()> {
+        let matters = |batch: &i64| self.batches.is_none_or(|batches| batches.contains(batch));
+        let brought = self.sealed.by_day.get(&self.day).into_iter().flatten();
+        let expected = brought.filter(|(batch, _)| matters(batch)).map(|(batch, brought)| (*batch, brought.digest));
+        let expected: Vec<(i64, [u8; 32])> = expected.collect();
+        let found = self.hashers.into_iter().map(|(batch, hasher)| (batch, hasher.seal(self.day).digest));
+        if !found.eq(expected) {
+            return Err(LedgerError::events_changed(self.day));
+        }
+        self.parts
+            .findings(&self.linked)
+            .into_iter()
+            .next()
+            .map_or(Ok(()), |finding| Err(LedgerError::Corrupt(finding)))
+    }
+
+    /// Takes an event as it was appended. All of the day must be seen, in the order of their keys.
+    pub(in crate::ledger) fn see(&mut self, event: &StoredEvent<'_>) -> Result<()> {
+        if self.linked.has(event) {
+            self.parts.note(event);
+        }
+        if event.batch >= self.appended_from || self.batches.is_some_and(|batches| !batches.contains(&event.batch)) {
+            return Ok(());
+        }
+        let brought = self.sealed.by_day.get(&self.day).and_then(|of_day| of_day.get(&event.batch));
+        if brought.is_none_or(|brought| brought.source != event.class.source) {
+            return Err(LedgerError::events_changed(self.day));
+        }
+        let hasher = self.hashers.entry(event.batch).or_insert_with(DayHasher::new);
+        hasher.add(parts(event, &self.sealed.forms)?, &event.quantities);
+        Ok(())
+    }
+}
