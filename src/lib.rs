@@ -15,7 +15,7 @@
 //! use tokenbook::books::verify::Depth;
 //! use tokenbook::books::{Act, Books, Silent};
 //! use tokenbook::domain::{calendar::Calendar, currency::Currency, name::Name, period::Period, timestamp::Timestamp};
-//! use tokenbook::import::input::Input;
+//! use tokenbook::import::file::input::Input;
 //! use tokenbook::ledger::Settings;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -14,7 +14,7 @@ use tokenbook::domain::calendar::Calendar;
 use tokenbook::domain::currency::Currency;
 use tokenbook::domain::name::Name;
 use tokenbook::domain::timestamp::Timestamp;
-use tokenbook::import::input::Input;
+use tokenbook::import::file::input::Input;
 use tokenbook::ledger::Settings;
 
 /// Every usage file among the fixtures that is not large.

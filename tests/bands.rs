@@ -12,7 +12,7 @@ use tokenbook::domain::currency::Currency;
 use tokenbook::domain::name::Name;
 use tokenbook::domain::period::Period;
 use tokenbook::domain::timestamp::Timestamp;
-use tokenbook::import::input::Input;
+use tokenbook::import::file::input::Input;
 use tokenbook::ledger::Settings;
 use tokenbook::sheet::Cell;
 

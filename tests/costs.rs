@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use tokenbook::domain::provider_cost::ProviderCost;
 use tokenbook::domain::timestamp::Timestamp;
 use tokenbook::import::costs::{COST_FORMATS, CostFormat, read};
-use tokenbook::import::reading::Reading;
+use tokenbook::import::record::reading::Reading;
 
 fn now() -> Outcome<Timestamp> {
     Ok(Timestamp::parse("2026-11-23T08:00:00Z")?)

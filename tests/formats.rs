@@ -17,11 +17,12 @@ use tokenbook::domain::event::{PromptSize, UsageEvent};
 use tokenbook::domain::meter::Meter;
 use tokenbook::domain::tags::TagKey;
 use tokenbook::domain::timestamp::Timestamp;
-use tokenbook::import::column_map::ColumnMap;
-use tokenbook::import::format::{How, named};
-use tokenbook::import::input::{Input, Source};
-use tokenbook::import::preview::{Preview, preview};
-use tokenbook::import::reading::{PromptTokens, Reading};
+use tokenbook::import::file::input::{Input, Source};
+use tokenbook::import::format::How;
+use tokenbook::import::formats::named;
+use tokenbook::import::read::preview::{Preview, preview};
+use tokenbook::import::record::column_map::ColumnMap;
+use tokenbook::import::record::reading::{PromptTokens, Reading};
 use tokenbook::import::{FORMATS, Format};
 use tokenbook::text::problem::counted;
 

@@ -24,7 +24,7 @@ use tokenbook::domain::name::{Name, TagValue};
 use tokenbook::domain::period::Period;
 use tokenbook::domain::tags::{TagKey, TagSet};
 use tokenbook::domain::timestamp::Timestamp;
-use tokenbook::import::input::Input;
+use tokenbook::import::file::input::Input;
 use tokenbook::ledger::{LedgerError, Settings};
 use tokenbook::report::REPORTS;
 use tokenbook::report::by::Dimension;

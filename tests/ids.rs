@@ -13,7 +13,7 @@ use tokenbook::domain::key::KeyHash;
 use tokenbook::domain::meter::Meter;
 use tokenbook::domain::name::Name;
 use tokenbook::domain::timestamp::Timestamp;
-use tokenbook::import::input::Input;
+use tokenbook::import::file::input::Input;
 use tokenbook::ledger::LedgerError;
 
 /// Days from one event to the other, and where the second one is.

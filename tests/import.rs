@@ -7,7 +7,7 @@ use tokenbook::books::import::{ImportError, ImportOptions};
 use tokenbook::books::{Act, Books, Silent};
 use tokenbook::domain::key::KeyHash;
 use tokenbook::domain::timestamp::Timestamp;
-use tokenbook::import::input::Input;
+use tokenbook::import::file::input::Input;
 
 /// The spellings of the same twelve events.
 fn spellings() -> Outcome<Vec<PathBuf>> {

@@ -7,7 +7,7 @@ use tokenbook::books::verify::Depth;
 use tokenbook::books::{Act, Books, Silent};
 use tokenbook::domain::key::KeyHash;
 use tokenbook::domain::timestamp::Timestamp;
-use tokenbook::import::input::Input;
+use tokenbook::import::file::input::Input;
 
 const LATE: &str = "SELECT count(*) FROM usage_event WHERE key & (1 << 46)";
 

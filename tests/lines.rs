@@ -6,12 +6,12 @@ use crate::desk::{Desk, Outcome};
 use std::io::{Cursor, Write};
 use std::sync::{Arc, OnceLock};
 use tokenbook::domain::timestamp::Timestamp;
-use tokenbook::import::column_map::ColumnMap;
-use tokenbook::import::format::named;
-use tokenbook::import::input::Source;
-use tokenbook::import::parse::ParseError;
-use tokenbook::import::preview::preview;
-use tokenbook::import::reading::Reading;
+use tokenbook::import::file::input::Source;
+use tokenbook::import::formats::named;
+use tokenbook::import::read::parse::ParseError;
+use tokenbook::import::read::preview::preview;
+use tokenbook::import::record::column_map::ColumnMap;
+use tokenbook::import::record::reading::Reading;
 
 /// The longest line there may be, as FORMATS.md says.
 const LIMIT: usize = 64 << 20;

@@ -21,7 +21,7 @@ use tokenbook::domain::currency::Currency;
 use tokenbook::domain::name::Name;
 use tokenbook::domain::period::{Month, Period};
 use tokenbook::domain::timestamp::Timestamp;
-use tokenbook::import::input::Input;
+use tokenbook::import::file::input::Input;
 use tokenbook::ledger::file::connection::{Access, Ledger};
 use tokenbook::ledger::file::watch::Watch;
 use tokenbook::ledger::{LedgerError, Settings};

@@ -12,7 +12,7 @@ use tokenbook::domain::meter::Meter;
 use tokenbook::domain::name::{Name, TagValue};
 use tokenbook::domain::tags::{TagKey, TagSet};
 use tokenbook::domain::timestamp::Timestamp;
-use tokenbook::import::input::Input;
+use tokenbook::import::file::input::Input;
 use tokenbook::ledger::{LedgerError, Settings};
 
 type Outcome = Result<(), Box<dyn Error>>;

@@ -16,7 +16,7 @@ use tokenbook::domain::money::Amount;
 use tokenbook::domain::name::Name;
 use tokenbook::domain::period::Period;
 use tokenbook::domain::timestamp::Timestamp;
-use tokenbook::import::input::Input;
+use tokenbook::import::file::input::Input;
 use tokenbook::ledger::Settings;
 use tokenbook::sheet::Cell;
 

@@ -18,12 +18,12 @@ use tokenbook::domain::key::KeyHash;
 use tokenbook::domain::name::Name;
 use tokenbook::domain::period::Period;
 use tokenbook::domain::timestamp::Timestamp;
-use tokenbook::import::consumer::Demand;
-use tokenbook::import::input::{Input, Source};
-use tokenbook::import::intern::SharedNames;
-use tokenbook::import::parse::{Context, OnBad, Parsed, latest_from, parse};
-use tokenbook::import::reading::Reading;
-use tokenbook::import::sink::Constants;
+use tokenbook::import::events::intern::SharedNames;
+use tokenbook::import::events::sink::Constants;
+use tokenbook::import::file::consumer::Demand;
+use tokenbook::import::file::input::{Input, Source};
+use tokenbook::import::read::parse::{Context, OnBad, Parsed, latest_from, parse};
+use tokenbook::import::record::reading::Reading;
 use tokenbook::ledger::Settings;
 
 /// Of the month, in time order.

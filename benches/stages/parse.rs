@@ -5,7 +5,7 @@
 use crate::books::{self, EVENTS, Layout};
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use tokenbook::import::consumer::Demand;
+use tokenbook::import::file::consumer::Demand;
 
 #[divan::bench(sample_count = 30)]
 fn csv(bencher: Bencher<'_, '_>) {

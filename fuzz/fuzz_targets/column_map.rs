@@ -3,8 +3,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use std::sync::Arc;
-use tokenbook::import::column_map::ColumnMap;
-use tokenbook::import::reading::Reading;
+use tokenbook::import::record::column_map::ColumnMap;
+use tokenbook::import::record::reading::Reading;
 use tokenbook_fuzz::{all_said, read};
 
 const BETWEEN: &[u8] = b"\n---\n";

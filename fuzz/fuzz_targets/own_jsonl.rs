@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tokenbook::import::reading::Reading;
+use tokenbook::import::record::reading::Reading;
 use tokenbook_fuzz::read;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use std::io::Write;
-use tokenbook::import::reading::Reading;
+use tokenbook::import::record::reading::Reading;
 use tokenbook_fuzz::read;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tokenbook::import::format::named;
+use tokenbook::import::formats::named;
 use tokenbook_fuzz::{all_said, first_line, read};
 
 fuzz_target!(|bytes: &[u8]| {

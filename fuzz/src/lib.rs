@@ -9,13 +9,14 @@ use tokenbook::domain::calendar::Calendar;
 use tokenbook::domain::key::KeyHash;
 use tokenbook::domain::tags::IgnoredTags;
 use tokenbook::domain::timestamp::Timestamp;
-use tokenbook::import::format::{Format, named};
-use tokenbook::import::input::Source;
-use tokenbook::import::intern::SharedNames;
-use tokenbook::import::consumer::Demand;
-use tokenbook::import::parse::{OnBad, ParseError, parse};
-use tokenbook::import::reading::{PromptTokens, Reading};
-use tokenbook::import::sink::Constants;
+use tokenbook::import::format::Format;
+use tokenbook::import::formats::named;
+use tokenbook::import::file::input::Source;
+use tokenbook::import::events::intern::SharedNames;
+use tokenbook::import::file::consumer::Demand;
+use tokenbook::import::read::parse::{OnBad, ParseError, parse};
+use tokenbook::import::record::reading::{PromptTokens, Reading};
+use tokenbook::import::events::sink::Constants;
 use tokenbook::import::{Context, LineCounts};
 
 /// A file that was read to its end.

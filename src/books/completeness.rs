@@ -7,7 +7,7 @@ use crate::domain::period::{Month, Period};
 use crate::domain::tags::TagSet;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::usage::{Dictionary, UsageKey};
-use crate::import::format::stored;
+use crate::import::formats::stored;
 use crate::ledger::facts::quarantine::OpenLine;
 use crate::rating::RatedLine;
 use crate::report::ReportError;

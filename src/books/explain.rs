@@ -344,7 +344,7 @@ mod tests {
     use crate::domain::key::KeyHash;
     use crate::domain::name::Name;
     use crate::domain::timestamp::Timestamp;
-    use crate::import::input::Input;
+    use crate::import::file::input::Input;
     use crate::ledger::Settings;
     use std::error::Error;
     use std::fmt::Write;

@@ -6,7 +6,7 @@ use crate::books::departments::Unregistered;
 use crate::books::import::ImportError;
 use crate::domain::hashed_tags::HashedTags;
 use crate::domain::tags::{IgnoredTags, Tag};
-use crate::import::reading::Reading;
+use crate::import::record::reading::Reading;
 use crate::text::problem::{Problem, counted, grouped};
 use std::collections::BTreeSet;
 

@@ -4,7 +4,7 @@ use crate::books::heading::heading_of;
 use crate::books::{Act, Books, BooksError, Observer};
 use crate::domain::name::Name;
 use crate::domain::timestamp::Timestamp;
-use crate::import::column_map::ColumnMap;
+use crate::import::record::column_map::ColumnMap;
 use crate::ledger::LedgerError;
 use crate::sheet::{Cell, Column, Sheet};
 use std::collections::BTreeMap;

@@ -6,8 +6,9 @@ use crate::books::Books;
 use crate::books::import::ImportOptions;
 use crate::books::reports::books;
 use crate::domain::name::Name;
-use crate::import::format::{How, stored};
-use crate::import::parse::Context;
+use crate::import::format::How;
+use crate::import::formats::stored;
+use crate::import::read::parse::Context;
 use crate::ledger::LedgerError;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -79,7 +79,7 @@ mod tests {
     use crate::domain::name::Name;
     use crate::domain::period::Period;
     use crate::domain::timestamp::Timestamp;
-    use crate::import::input::Input;
+    use crate::import::file::input::Input;
     use crate::ledger::{LedgerError, Settings};
     use std::error::Error;
     use std::fmt::Write;

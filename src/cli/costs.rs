@@ -10,7 +10,7 @@ use tokenbook::books::retract::CostsTaken;
 use tokenbook::domain::calendar::Calendar;
 use tokenbook::domain::name::Name;
 use tokenbook::import::costs::{COST_FORMATS, named};
-use tokenbook::import::reading::Reading;
+use tokenbook::import::record::reading::Reading;
 
 /// Costs: import what providers say they charge, which `report provider-cost` compares with the computed cost
 #[derive(Debug, clap::Args)]

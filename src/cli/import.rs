@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use tokenbook::books::Books;
 use tokenbook::books::departments::NotHashed;
 use tokenbook::books::import::{ImportError, ImportOptions, ImportOutcome, Run};
-use tokenbook::import::format::{How, stored};
-use tokenbook::import::input::{Input, misnamed};
-use tokenbook::import::pages::Pages;
-use tokenbook::import::parse::NO_EVENTS;
+use tokenbook::import::file::input::{Input, misnamed};
+use tokenbook::import::format::How;
+use tokenbook::import::formats::stored;
+use tokenbook::import::read::parse::NO_EVENTS;
+use tokenbook::import::record::pages::Pages;
 use tokenbook::text::problem::Problem;
 
 /// Import usage files: CSV or JSONL, plain, gzip or zstd; each file whole or not at all

@@ -12,7 +12,7 @@ use tokenbook::books::month_change::{MonthChange, Owed};
 use tokenbook::books::month_end::{MonthEnd, Reports};
 use tokenbook::books::output::make_folders;
 use tokenbook::domain::period::Month;
-use tokenbook::import::input::Input;
+use tokenbook::import::file::input::Input;
 use tokenbook::sheet::{Cell, Sheet};
 use tokenbook::text::problem::{excerpt, listed};
 

@@ -16,10 +16,10 @@ use tokenbook::domain::name::Name;
 use tokenbook::domain::secret::looks_secret;
 use tokenbook::domain::tags::{IgnoredTagError, IgnoredTags, Tag, TagKey};
 use tokenbook::domain::timestamp::Timestamp;
-use tokenbook::import::column_map::ColumnMap;
-use tokenbook::import::input::Input;
-use tokenbook::import::paths::{Expanded, expand};
-use tokenbook::import::reading::{PromptTokens, Reading};
+use tokenbook::import::file::input::Input;
+use tokenbook::import::file::paths::{Expanded, expand};
+use tokenbook::import::record::column_map::ColumnMap;
+use tokenbook::import::record::reading::{PromptTokens, Reading};
 use tokenbook::render::{self, RENDERERS, Renderer};
 use tokenbook::sheet::Sheet;
 use tokenbook::text::problem::{listed, nearest};
@@ -224,7 +224,7 @@ impl UsageOptions {
             }
             (Some(_), "auto" | "mapped") => Ok(Some("mapped")),
             (Some(_), other) => Err(Failure::new(Exit::Usage, format!("--map is not for --format {other}"))),
-            (None, name) => Ok(tokenbook::import::format::named(name).map(|format| format.name)),
+            (None, name) => Ok(tokenbook::import::formats::named(name).map(|format| format.name)),
         }
     }
 

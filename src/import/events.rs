@@ -3,12 +3,17 @@
 //! Vendors report wholes and parts of them; the ledger keeps parts that do not overlap. [`Meters::rest`] takes the parts
 //! off a whole, and refuses a record whose parts are more than the whole.
 
+pub mod batches;
+pub mod buckets;
+pub mod intern;
+pub mod sink;
+
 use crate::domain::event::Span;
 use crate::domain::meter::Meter;
 use crate::domain::secret::looks_secret;
 use crate::domain::timestamp::Timestamp;
+use crate::import::events::sink::{Draft, Sink};
 use crate::import::record::Record;
-use crate::import::sink::{Draft, Sink};
 use crate::price::catalog::providers;
 use crate::text::problem::Problem;
 use std::borrow::Cow;

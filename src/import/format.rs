@@ -1,14 +1,13 @@
-//! The registry of formats. A new one is a file of its own and a line in [`FORMATS`].
+//! What a format is: its names, how a file of it is recognised, and how its records are read.
 
 use crate::import::events::Events;
-use crate::import::formats as of;
-use crate::import::head::Head;
-use crate::import::intern::SharedNames;
-use crate::import::pages::Pages;
-use crate::import::reading::Reading;
+use crate::import::events::intern::SharedNames;
+use crate::import::events::sink::Sink;
 use crate::import::record::Record;
-use crate::import::sink::Sink;
-use crate::import::{csv, jsonl, shapes, vendor};
+use crate::import::record::head::Head;
+use crate::import::record::pages::Pages;
+use crate::import::record::reading::Reading;
+use crate::import::record::shapes;
 use crate::text::problem::Problem;
 use std::collections::BTreeSet;
 
@@ -128,63 +127,4 @@ impl Format {
     pub fn grows(&self, reading: &Reading) -> bool {
         self.cumulative || reading.map.as_ref().is_some_and(|map| map.grows)
     }
-
-    /// Starts reading a file, from its first line that is not blank.
-    pub fn begin(&'static self, first: &str, reading: &Reading) -> Result<Beginning, Problem> {
-        match self.how {
-            How::Own(begin) => begin(first),
-            How::Records(read) => vendor::begin(self, read, first, reading),
-            How::Gathered(reader) => Ok(Beginning { reader: reader(reading), header: false, ignored: Vec::new() }),
-        }
-    }
-}
-
-/// Every format, in the order in which they are tried on a file.
-pub const FORMATS: &[Format] = &[
-    jsonl::FORMAT,
-    of::claude_code::FORMAT,
-    of::codex_cli::FORMAT,
-    of::litellm::FORMAT,
-    of::helicone::FORMAT,
-    of::langfuse::FORMAT,
-    of::vercel_gateway::FORMAT,
-    of::openrouter::FORMAT,
-    of::openrouter_daily::FORMAT,
-    of::bedrock_logs::FORMAT,
-    of::azure_apim::FORMAT,
-    of::vertex_logs::FORMAT,
-    of::otlp::FORMAT,
-    of::openai_usage::FORMAT,
-    of::openai_activity::FORMAT,
-    of::anthropic_usage::FORMAT,
-    of::deepseek::FORMAT,
-    of::openai_chat::FORMAT,
-    of::openai_responses::FORMAT,
-    of::anthropic_messages::FORMAT,
-    of::gemini::FORMAT,
-    of::bedrock_converse::FORMAT,
-    of::cohere_chat::FORMAT,
-    of::bodies::FORMAT,
-    of::mapped::FORMAT,
-    csv::FORMAT,
-];
-
-/// The format of a name.
-pub fn named(name: &str) -> Option<&'static Format> {
-    FORMATS.iter().find(|format| format.name == name)
-}
-
-/// The format an import was stored with.
-pub fn stored(stored: &str) -> Option<&'static Format> {
-    FORMATS.iter().find(|format| format.stored == stored)
-}
-
-/// The format of a file that begins so, or of a record within it.
-pub fn known(head: &Head) -> Option<&'static Format> {
-    FORMATS.iter().find(|format| (format.recognises)(head))
-}
-
-/// The same. What nobody knows is taken for one of our own, whose readers say what is wrong.
-pub fn recognised(head: &Head) -> Option<&'static Format> {
-    known(head).or_else(|| named(if head.is_json() { jsonl::FORMAT.name } else { csv::FORMAT.name }))
 }

@@ -3,8 +3,18 @@
 //! Values stay unread until a format asks for one, and then it says what it expects. `null`, an empty text and an empty
 //! cell are "not reported". A name stands once. Messages name a field by its path within the record.
 
-use crate::import::field::quantity;
-use crate::import::json::{self, check_depth, no_repetition, object};
+pub mod column_map;
+pub mod field;
+pub mod head;
+pub mod json;
+pub mod pages;
+pub mod reading;
+pub mod shapes;
+
+use crate::import::record::field::quantity;
+use crate::import::record::json::check_depth;
+use crate::import::record::json::no_repetition;
+use crate::import::record::json::object;
 use crate::text::problem::Problem;
 use serde_json::value::RawValue;
 use std::borrow::Cow;

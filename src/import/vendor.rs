@@ -2,15 +2,18 @@
 //!
 //! A page, which is an object with an array of records, is taken apart also where it stands on one line.
 
+pub mod batch_line;
+pub mod envelope;
+
 use crate::domain::timestamp::Timestamp;
-use crate::import::csv::explain;
 use crate::import::events::Events;
+use crate::import::events::intern::SharedNames;
+use crate::import::events::sink::Sink;
 use crate::import::format::{Beginning, Format, ReadRecord, RecordReader, Redacted};
-use crate::import::intern::SharedNames;
-use crate::import::pages::{Pages, PagesRead, followed};
-use crate::import::reading::Reading;
+use crate::import::own::csv::explain;
+use crate::import::record::pages::{Pages, PagesRead, followed};
+use crate::import::record::reading::Reading;
 use crate::import::record::{Record, Value};
-use crate::import::sink::Sink;
 use crate::text::csv_line;
 use crate::text::problem::{Problem, excerpt, excerpt_name};
 use crate::text::table::delimiter;

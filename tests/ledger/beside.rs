@@ -9,7 +9,7 @@ use tokenbook::books::verify::Depth;
 use tokenbook::books::{Act, Books, Silent};
 use tokenbook::domain::period::Period;
 use tokenbook::domain::timestamp::Timestamp;
-use tokenbook::import::input::Input;
+use tokenbook::import::file::input::Input;
 use tokenbook::report::by::Dimension;
 
 /// Imports one small file after the other until it is told to stop. It says how many there were.

@@ -19,7 +19,7 @@ use tokenbook::domain::key::KeyHash;
 use tokenbook::domain::name::Name;
 use tokenbook::domain::period::Period;
 use tokenbook::domain::timestamp::Timestamp;
-use tokenbook::import::input::Input;
+use tokenbook::import::file::input::Input;
 use tokenbook::ledger::Settings;
 use tokenbook::ledger::facts::retraction::Plan;
 use tokenbook::report::by::Dimension;

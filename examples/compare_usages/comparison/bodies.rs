@@ -10,11 +10,11 @@ use std::io::Cursor;
 use tokenbook::domain::event::UsageEvent;
 use tokenbook::domain::meter::{Meter, Side, Unit};
 use tokenbook::domain::timestamp::Timestamp;
-use tokenbook::import::format::recognised;
-use tokenbook::import::head::Head;
-use tokenbook::import::input::Source;
-use tokenbook::import::preview::preview;
-use tokenbook::import::reading::Reading as Options;
+use tokenbook::import::file::input::Source;
+use tokenbook::import::formats::recognised;
+use tokenbook::import::read::preview::preview;
+use tokenbook::import::record::head::Head;
+use tokenbook::import::record::reading::Reading as Options;
 
 /// Whose expectation holds for a format.
 const VENDORS: [(&str, &str, &str); 6] = [

@@ -19,7 +19,7 @@ use tokenbook::domain::period::Period;
 use tokenbook::domain::quantities::Quantities;
 use tokenbook::domain::tags::{Tag, TagSet};
 use tokenbook::domain::timestamp::Timestamp;
-use tokenbook::import::input::Input;
+use tokenbook::import::file::input::Input;
 use tokenbook::ledger::Settings;
 use tokenbook::price::catalog::{self, CatalogFile, Inexact, Missing, Terms};
 use tokenbook::rating::RatedLine;

@@ -3,7 +3,7 @@
 use super::ImportOptions;
 use crate::domain::secret::looks_secret;
 use crate::domain::timestamp::Timestamp;
-use crate::import::parse::{BadLine, Context, Parsed};
+use crate::import::read::parse::{BadLine, Context, Parsed};
 use crate::ledger::LedgerError;
 use crate::ledger::append::Appended;
 use crate::ledger::facts::imports::FileFacts;

@@ -7,7 +7,7 @@
 
 use crate::domain::timestamp::Timestamp;
 use crate::import::costs::{CostFormat, Found, Group, Lines, amount};
-use crate::import::reading::{Reading, instant, instant_utc};
+use crate::import::record::reading::{Reading, instant, instant_utc};
 use crate::import::record::{Record, Value};
 use crate::text::problem::Problem;
 use std::borrow::Cow;

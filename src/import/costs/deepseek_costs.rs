@@ -4,8 +4,8 @@
 //! of time. Times need `--assume-zone` where they have no offset.
 
 use crate::import::costs::{CostFormat, Found, Lines, amount};
-use crate::import::reading::{Reading, instant_assumed};
 use crate::import::record::Record;
+use crate::import::record::reading::{Reading, instant_assumed};
 use crate::text::problem::Problem;
 
 /// The cost export.

@@ -12,12 +12,13 @@ use crate::domain::name::Name;
 use crate::domain::provider_cost::{ProviderCost, Written};
 use crate::domain::secret::looks_secret;
 use crate::domain::timestamp::Timestamp;
-use crate::import::csv::{self, explain};
 use crate::import::events::natural_key;
-use crate::import::format::{self, Format};
-use crate::import::head::Head;
-use crate::import::reading::Reading;
+use crate::import::format::Format;
+use crate::import::formats;
+use crate::import::own::csv::{self, explain};
 use crate::import::record::Record;
+use crate::import::record::head::Head;
+use crate::import::record::reading::Reading;
 use crate::text::csv_line;
 use crate::text::problem::Problem;
 use crate::text::table::delimiter;
@@ -102,7 +103,7 @@ fn expected() -> String {
 fn unknown(head: &Head) -> Problem {
     // Any CSV may be one of our own, until it is read.
     let own = |format: &Format| format.name != csv::FORMAT.name || head.columns(&["event_id", "timestamp"]);
-    let what = match format::recognised(head).filter(|format| own(format) && (format.recognises)(head)) {
+    let what = match formats::recognised(head).filter(|format| own(format) && (format.recognises)(head)) {
         Some(usage) => format!("is usage in the format {}, which `tokenbook import` takes", usage.name),
         None => "is no cost report that is known".to_owned(),
     };

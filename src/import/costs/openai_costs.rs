@@ -6,8 +6,8 @@
 //! the model before its last comma. An export has rows of empty cells for days without costs.
 
 use crate::import::costs::{CostFormat, Found, Lines, amount};
-use crate::import::reading::{Reading, epoch};
 use crate::import::record::Record;
+use crate::import::record::reading::{Reading, epoch};
 use crate::text::problem::Problem;
 use std::borrow::Cow;
 

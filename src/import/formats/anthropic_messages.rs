@@ -13,11 +13,11 @@
 //! bodies show.
 
 use crate::domain::meter::Meter;
-use crate::import::envelope::{BATCH, Body};
 use crate::import::events::{Event, Events, Meters, lowered};
 use crate::import::format::{Format, How, Kept};
-use crate::import::reading::Reading;
 use crate::import::record::Record;
+use crate::import::record::reading::Reading;
+use crate::import::vendor::envelope::{BATCH, Body};
 use crate::text::problem::Problem;
 use std::borrow::Cow;
 

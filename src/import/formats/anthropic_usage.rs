@@ -11,8 +11,8 @@ use crate::domain::timestamp::Timestamp;
 use crate::import::events::{Event, Events, Meters, lowered, natural_key};
 use crate::import::format::{Format, How, Kept};
 use crate::import::formats::anthropic_messages::{geography, placed};
-use crate::import::reading::{Reading, instant, instant_utc};
 use crate::import::record::Record;
+use crate::import::record::reading::{Reading, instant, instant_utc};
 use crate::text::problem::Problem;
 use std::borrow::Cow;
 

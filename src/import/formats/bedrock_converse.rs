@@ -9,11 +9,11 @@
 //! id, model nor time: it needs an envelope.
 
 use crate::domain::meter::Meter;
-use crate::import::envelope::Body;
 use crate::import::events::{Event, Events, Meters, lowered};
 use crate::import::format::{Format, How, Kept};
-use crate::import::reading::{PromptTokens, Reading};
 use crate::import::record::Record;
+use crate::import::record::reading::{PromptTokens, Reading};
+use crate::import::vendor::envelope::Body;
 use crate::text::problem::Problem;
 use std::borrow::Cow;
 

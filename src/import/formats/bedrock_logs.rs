@@ -12,8 +12,8 @@ use crate::domain::meter::Meter;
 use crate::import::events::{Event, Events, Meters};
 use crate::import::format::{Format, How, Kept};
 use crate::import::formats::{anthropic_messages, bedrock_converse};
-use crate::import::reading::{PromptTokens, Reading, instant};
 use crate::import::record::Record;
+use crate::import::record::reading::{PromptTokens, Reading, instant};
 use crate::text::problem::{Problem, excerpt};
 use std::borrow::Cow;
 

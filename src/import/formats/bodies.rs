@@ -8,8 +8,8 @@ use crate::import::format::{Format, How, Kept, ReadRecord};
 use crate::import::formats::{
     anthropic_messages, bedrock_converse, cohere_chat, gemini, openai_chat, openai_responses,
 };
-use crate::import::reading::Reading;
 use crate::import::record::Record;
+use crate::import::record::reading::Reading;
 use crate::text::problem::Problem;
 
 /// Bodies of any vendor.

@@ -18,8 +18,8 @@
 use crate::domain::meter::Meter;
 use crate::import::events::{Event, natural_key, provider};
 use crate::import::format::{Format, How, Kept};
-use crate::import::gathered::{Gathering, Pushing};
-use crate::import::reading::instant;
+use crate::import::formats::gathered::{Gathering, Pushing};
+use crate::import::record::reading::instant;
 use crate::import::record::{Record, Value};
 use crate::text::problem::Problem;
 use std::collections::{BTreeMap, BTreeSet};

@@ -5,11 +5,11 @@
 //! envelope.
 
 use crate::domain::meter::Meter;
-use crate::import::envelope::Body;
 use crate::import::events::Events;
 use crate::import::format::{Format, How, Kept};
-use crate::import::reading::Reading;
 use crate::import::record::Record;
+use crate::import::record::reading::Reading;
+use crate::import::vendor::envelope::Body;
 use crate::text::problem::Problem;
 
 /// Chat bodies.

@@ -8,11 +8,11 @@
 //! hold.
 
 use crate::domain::meter::Meter;
-use crate::import::envelope::Body;
 use crate::import::events::{Event, Events, lowered};
 use crate::import::format::{Format, How, Kept};
-use crate::import::reading::{Reading, instant};
 use crate::import::record::Record;
+use crate::import::record::reading::{Reading, instant};
+use crate::import::vendor::envelope::Body;
 use crate::text::problem::{Problem, excerpt};
 use std::borrow::Cow;
 

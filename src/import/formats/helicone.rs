@@ -9,8 +9,8 @@
 use crate::domain::meter::Meter;
 use crate::import::events::{Event, Events, lowered, provider};
 use crate::import::format::{Format, How, Kept};
-use crate::import::reading::{PromptTokens, Reading, instant_utc};
 use crate::import::record::Record;
+use crate::import::record::reading::{PromptTokens, Reading, instant_utc};
 use crate::text::problem::Problem;
 use std::borrow::Cow;
 

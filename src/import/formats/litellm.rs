@@ -10,13 +10,13 @@
 
 use crate::domain::event::Span;
 use crate::domain::meter::Meter;
-use crate::import::envelope::tier;
 use crate::import::events::{Event, Events, Tags, provider};
 use crate::import::format::{Format, How, Kept};
 use crate::import::formats::anthropic_messages;
-use crate::import::json;
-use crate::import::reading::{PromptTokens, Reading, instant_utc};
+use crate::import::record::json;
+use crate::import::record::reading::{PromptTokens, Reading, instant_utc};
 use crate::import::record::{Record, Value};
+use crate::import::vendor::envelope::tier;
 use crate::text::problem::Problem;
 use std::borrow::Cow;
 

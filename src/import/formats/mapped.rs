@@ -1,17 +1,17 @@
-//! Any CSV or JSONL, by a map of the user's own (`--map`): see [`crate::import::column_map`].
+//! Any CSV or JSONL, by a map of the user's own (`--map`): see [`crate::import::record::column_map`].
 //!
 //! No vendor: what the numbers include, the form of times and the natural key are what the map says. A path leads
 //! through objects, also through texts that hold one; the last name of a path may differ in case, as headers do.
 
 use crate::domain::meter::Meter;
 use crate::domain::timestamp::Timestamp;
-use crate::import::column_map::{ColumnMap, Place, TimeForm};
 use crate::import::events::{Event, Events, lowered, natural_key};
-use crate::import::field::quantity;
 use crate::import::format::{Format, How};
-use crate::import::json;
-use crate::import::reading::{Reading, zoned};
 use crate::import::record::Record;
+use crate::import::record::column_map::{ColumnMap, Place, TimeForm};
+use crate::import::record::field::quantity;
+use crate::import::record::json;
+use crate::import::record::reading::{Reading, zoned};
 use crate::text::problem::Problem;
 use std::borrow::Cow;
 

@@ -8,8 +8,8 @@
 use crate::domain::meter::Meter;
 use crate::import::events::{Event, Events, natural_key};
 use crate::import::format::{Format, How, Kept};
-use crate::import::reading::{Reading, epoch, instant_assumed, is_number};
 use crate::import::record::Record;
+use crate::import::record::reading::{Reading, epoch, instant_assumed, is_number};
 use crate::text::problem::Problem;
 use std::borrow::Cow;
 

@@ -6,11 +6,11 @@
 //! completion. The id is `id`, the time `created` in seconds. Not told: who served it, and the price of web searches.
 
 use crate::domain::meter::Meter;
-use crate::import::envelope::{Body, tier};
 use crate::import::events::{Event, Events};
 use crate::import::format::{Format, How, Kept};
-use crate::import::reading::{Reading, epoch};
 use crate::import::record::Record;
+use crate::import::record::reading::{Reading, epoch};
+use crate::import::vendor::envelope::{Body, tier};
 use crate::text::problem::Problem;
 
 /// Chat Completions bodies.

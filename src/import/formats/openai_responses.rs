@@ -10,11 +10,11 @@
 //! responses share, and searches in files, for which there is no meter (`costs import` has what they cost).
 
 use crate::domain::meter::Meter;
-use crate::import::envelope::{BATCH, Body, tier};
 use crate::import::events::{Event, Events};
 use crate::import::format::{Format, How, Kept};
-use crate::import::reading::{Reading, epoch};
 use crate::import::record::Record;
+use crate::import::record::reading::{Reading, epoch};
+use crate::import::vendor::envelope::{BATCH, Body, tier};
 use crate::text::problem::Problem;
 use std::borrow::Cow;
 

@@ -13,8 +13,8 @@ use crate::domain::meter::Meter;
 use crate::domain::timestamp::Timestamp;
 use crate::import::events::{Event, Events, Meters, natural_key};
 use crate::import::format::{Format, How, Kept};
-use crate::import::reading::{Reading, epoch};
 use crate::import::record::Record;
+use crate::import::record::reading::{Reading, epoch};
 use crate::text::problem::{Problem, excerpt};
 use std::borrow::Cow;
 

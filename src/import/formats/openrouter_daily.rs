@@ -8,8 +8,8 @@
 use crate::domain::meter::Meter;
 use crate::import::events::{Event, Events, natural_key};
 use crate::import::format::{Format, How, Kept};
-use crate::import::reading::{Reading, instant_utc};
 use crate::import::record::Record;
+use crate::import::record::reading::{Reading, instant_utc};
 use crate::text::problem::Problem;
 use std::borrow::Cow;
 

@@ -10,8 +10,8 @@
 use crate::domain::meter::Meter;
 use crate::import::events::{Event, Events};
 use crate::import::format::{Format, How, Kept};
-use crate::import::reading::{PromptTokens, Reading, instant};
 use crate::import::record::Record;
+use crate::import::record::reading::{PromptTokens, Reading, instant};
 use crate::text::problem::Problem;
 use std::borrow::Cow;
 

@@ -9,8 +9,8 @@
 use crate::import::events::{Event, Events};
 use crate::import::format::{Format, How, Kept};
 use crate::import::formats::{anthropic_messages, gemini};
-use crate::import::reading::{Reading, instant_utc};
 use crate::import::record::Record;
+use crate::import::record::reading::{Reading, instant_utc};
 use crate::text::problem::Problem;
 use std::borrow::Cow;
 

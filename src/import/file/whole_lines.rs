@@ -3,7 +3,7 @@
 //! Nothing is remembered of it: the line is read once it is whole, with all others, which are duplicates by then. No more
 //! than a line is held back; one longer than any line may be is passed on, to be refused.
 
-use crate::import::chunk::LINE_LIMIT;
+use crate::import::file::chunk::LINE_LIMIT;
 use memchr::memrchr;
 use std::cell::Cell;
 use std::io::{self, Read};

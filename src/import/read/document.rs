@@ -4,12 +4,14 @@
 //! begins at. Nothing is judged here but the structure around records: a record is a span of text between brackets that
 //! match, and whether it is JSON is for its reader to say.
 
-use crate::import::batch_line::failed_batch;
-use crate::import::chunk::{CHUNK_SIZE, Chunk, Chunks, LINE_LIMIT, Tally};
-use crate::import::format::{self, Format, How, known, recognised};
-use crate::import::head::Head;
-use crate::import::pages::{Pages, PagesRead, followed_around};
-use crate::import::shapes;
+use crate::import::file::chunk::{CHUNK_SIZE, Chunk, Chunks, LINE_LIMIT, Tally};
+use crate::import::format::{Format, How};
+use crate::import::formats;
+use crate::import::formats::{known, recognised};
+use crate::import::record::head::Head;
+use crate::import::record::pages::{Pages, PagesRead, followed_around};
+use crate::import::record::shapes;
+use crate::import::vendor::batch_line::failed_batch;
 use std::io::{self, Read};
 
 /// The longest record of a document, in bytes: as long as a line may be.
@@ -161,7 +163,7 @@ impl Looked {
             Some(format) => Some(Self { format: Some(format), ..looked }),
             None if !all => None,
             None => {
-                let failed = failed_batch(&head).and_then(format::named);
+                let failed = failed_batch(&head).and_then(formats::named);
                 let (format, unread) = (failed.or_else(|| recognised(&head)), shapes::unread(text));
                 Some(Self { format, unread: unread.filter(|_| !head.has("event_id")), ..looked })
             }
@@ -435,7 +437,7 @@ fn damaged(what: &str, line: u64) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::import::chunk::lines;
+    use crate::import::file::chunk::lines;
 
     fn read(text: &str) -> Result<Vec<(u64, String)>, String> {
         let chunks = Chunks::new(text.as_bytes()).map_err(|error| error.to_string())?;

@@ -1,10 +1,10 @@
 //! Records of our JSONL in their usual form, read in one pass: no escapes, no unknown fields, nothing nested but `tags`.
 //!
 //! A shortcut, never a judge: whatever is unusual or wrong gives `None`, and the line goes to the JSON reader of
-//! [`jsonl`](crate::import::jsonl), which says what is the matter. What is read here, that one reads alike.
+//! [`jsonl`](crate::import::own::jsonl), which says what is the matter. What is read here, that one reads alike.
 
 use crate::domain::meter::Meter;
-use crate::import::field::{Fields, whole};
+use crate::import::record::field::{Fields, whole};
 use memchr::memchr3;
 use std::borrow::Cow;
 

@@ -3,12 +3,12 @@
 //! Any thread may bring a line at any time; what is made of them depends on their order in the file only.
 
 use crate::import::events::Events;
+use crate::import::events::intern::SharedNames;
+use crate::import::events::sink::Sink;
 use crate::import::format::{Format, RecordReader, Redacted};
 use crate::import::formats::codex_cli;
-use crate::import::intern::SharedNames;
 use crate::import::record::Record;
-use crate::import::shapes;
-use crate::import::sink::Sink;
+use crate::import::record::shapes;
 use crate::import::vendor::redacted;
 use crate::text::problem::Problem;
 use std::collections::{BTreeMap, BTreeSet};

@@ -4,7 +4,7 @@
 
 use crate::domain::calendar::Calendar;
 use crate::domain::timestamp::{Timestamp, TimestampError};
-use crate::import::column_map::ColumnMap;
+use crate::import::record::column_map::ColumnMap;
 use crate::import::record::{Record, Value};
 use crate::text::problem::Problem;
 use chrono::NaiveDateTime;

@@ -8,8 +8,8 @@ use crate::domain::meter::{Meter, Unit};
 use crate::domain::name;
 use crate::domain::tags::Tag;
 use crate::domain::timestamp::Timestamp;
-use crate::import::field::{Fields, bad_quantity};
-use crate::import::intern::{ClassTexts, NameCache, SharedNames};
+use crate::import::events::intern::{ClassTexts, NameCache, SharedNames};
+use crate::import::record::field::{Fields, bad_quantity};
 use crate::text::problem::Problem;
 use std::borrow::Cow;
 use std::sync::{Mutex, PoisonError};
@@ -126,7 +126,7 @@ impl<'a> Sink<'a> {
         }
         let draft = Draft {
             id: &fields.id,
-            at: crate::import::field::timestamp(&fields.timestamp)?,
+            at: crate::import::record::field::timestamp(&fields.timestamp)?,
             provider: &fields.provider,
             implied: "",
             model: &fields.model,

@@ -2,7 +2,7 @@
 //!
 //! Nothing here knows a field's meaning. A whole number is read from its literal, never by way of a float.
 
-use crate::import::field::quantity;
+use crate::import::record::field::quantity;
 use crate::text::problem::Problem;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;

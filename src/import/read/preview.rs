@@ -7,13 +7,13 @@ use crate::domain::calendar::Calendar;
 use crate::domain::event::{EventId, EventUsage, UsageEvent};
 use crate::domain::key::KeyHash;
 use crate::domain::timestamp::Timestamp;
-use crate::import::consumer::Demand;
+use crate::import::events::intern::SharedNames;
+use crate::import::events::sink::Constants;
+use crate::import::file::consumer::Demand;
+use crate::import::file::input::Source;
 use crate::import::format::Format;
-use crate::import::input::Source;
-use crate::import::intern::SharedNames;
-use crate::import::parse::{self, Context, OnBad, ParseError, Parsed};
-use crate::import::reading::Reading;
-use crate::import::sink::Constants;
+use crate::import::read::parse::{self, Context, OnBad, ParseError, Parsed};
+use crate::import::record::reading::Reading;
 
 /// A file as it was read.
 #[derive(Debug)]

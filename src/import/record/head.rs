@@ -1,12 +1,14 @@
 //! What a file begins with, by which formats are told apart: the columns of a CSV, or the names in a first JSON value.
 //!
 //! The value may be cut, since only the beginning of a file is looked at; whether that is enough is for
-//! [`document`](crate::import::document) to say, and what is wrong with it for the reader.
+//! [`document`](crate::import::read::document) to say, and what is wrong with it for the reader.
 
-use crate::import::format::FORMATS;
 use crate::text::csv_line;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+
+/// The arrays of pages, in an object of their own. The tests of the formats compare them with what each format says.
+pub const PAGES: [&str; 4] = ["data", "value", "resourceSpans", "Records"];
 
 /// How deep names are looked at, and how many.
 const DEPTH: usize = 12;
@@ -176,7 +178,7 @@ impl Shape<'_> {
 fn is_list(open: &[(bool, usize)], path: &str) -> bool {
     match open {
         [(false, _)] => true,
-        [(true, _), (false, _)] => FORMATS.iter().any(|format| format.pages.contains(&path)),
+        [(true, _), (false, _)] => PAGES.contains(&path),
         _ => false,
     }
 }

@@ -8,7 +8,7 @@ use crate::domain::meter::{Meter, Side, Unit};
 use crate::domain::name::TagValue;
 use crate::domain::secret::find;
 use crate::domain::tags::TagKey;
-use crate::import::field::Field;
+use crate::import::record::field::Field;
 use crate::text::problem::Problem;
 use crate::text::table::decode;
 use crate::text::toml_table::{Section, Value};
@@ -236,7 +236,7 @@ fn field(name: &str, value: &Value<'_>) -> Result<(String, Field, Place), Proble
     let known =
         Field::named(name).filter(|field| !matches!(field, Field::Tag(_)) || TagKey::OWN_FIELDS.contains(&name));
     let field = known.ok_or_else(|| {
-        let meant = crate::import::field::meant(name);
+        let meant = crate::import::record::field::meant(name);
         value.key_problem(
             "is not a field",
             meant.unwrap_or("event_id, timestamp, model, a meter such as input_tokens, or another; tags in [tags]"),

@@ -4,9 +4,9 @@
 //! says exactly which bytes it read. Decompression is bounded: a small file cannot become an endless one.
 
 use crate::domain::secret;
-use crate::import::consumer::Demand;
-use crate::import::paths::identity;
-use crate::import::whole_lines::WholeLines;
+use crate::import::file::consumer::Demand;
+use crate::import::file::paths::identity;
+use crate::import::file::whole_lines::WholeLines;
 use std::cell::{Cell, RefCell};
 use std::fs::{File, Metadata};
 use std::io::{self, BufRead, BufReader, Read};
@@ -45,7 +45,7 @@ pub enum InputError {
 }
 
 impl InputError {
-    pub(super) fn io(path: &Path, error: io::Error) -> Self {
+    pub(in crate::import) fn io(path: &Path, error: io::Error) -> Self {
         Self::Io { path: path.display().to_string(), error }
     }
 }

@@ -1,7 +1,7 @@
 //! Parsing a file in parallel over bounded chunks, in an order that does not depend on the threads.
 //!
 //! A window of chunks is read, parsed by all threads, and gathered in the order of the file; events go on in
-//! [`batches`](crate::import::batches) sorted by key. Memory does not grow with the file.
+//! [`batches`](crate::import::events::batches) sorted by key. Memory does not grow with the file.
 
 mod piece;
 
@@ -9,16 +9,18 @@ use crate::domain::batch::{Batch, BatchFull, Records};
 use crate::domain::calendar::Calendar;
 use crate::domain::key::KeyHash;
 use crate::domain::timestamp::Timestamp;
-use crate::import::batches::{BATCH_EVENTS, Limits, Waiting, Whole};
-use crate::import::chunk::{CHUNK_SIZE, Chunk, Chunks, LINE_LIMIT, Tally, lines};
-use crate::import::consumer::{Consumer, Demand, Offered};
-use crate::import::document::{Looked, Pieces};
-use crate::import::format::{Beginning, Format, RecordReader, Redacted, recognised};
-use crate::import::head::Head;
-use crate::import::input::{FileDigest, Source};
-use crate::import::pages::Pages;
-use crate::import::reading::Reading;
-use crate::import::sink::Constants;
+use crate::import::events::batches::{BATCH_EVENTS, Limits, Waiting, Whole};
+use crate::import::events::sink::Constants;
+use crate::import::file::chunk::{CHUNK_SIZE, Chunk, Chunks, LINE_LIMIT, Tally, lines};
+use crate::import::file::consumer::{Consumer, Demand, Offered};
+use crate::import::file::input::{FileDigest, Source};
+use crate::import::format::{Beginning, Format, RecordReader, Redacted};
+use crate::import::formats::begin as begin_format;
+use crate::import::formats::recognised;
+use crate::import::read::document::{Looked, Pieces};
+use crate::import::record::head::Head;
+use crate::import::record::pages::Pages;
+use crate::import::record::reading::Reading;
 use crate::text::problem::{Problem, visible};
 use piece::{Output, end, line_text, parse_chunk};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -198,7 +200,7 @@ fn begin(
     if let Some(number) = chunk.too_long {
         // Each record of JSON stands for itself; without its header a table cannot be read.
         let format = looked.format.filter(|_| looked.json).ok_or_else(|| too_long().at(number))?;
-        return Ok(Some((format, format.begin("{}", reading)?.reader)));
+        return Ok(Some((format, begin_format(format, "{}", reading)?.reader)));
     }
     let found = lines(chunk)
         .find(|(_, line)| !line.iter().all(u8::is_ascii_whitespace))
@@ -221,7 +223,8 @@ fn begin(
         .format
         .or_else(|| recognised(&Head::of(first)))
         .ok_or_else(|| Problem::line("no known format", "--format NAME").at(number))?;
-    let Beginning { reader, header, ignored } = format.begin(first, reading).map_err(|problem| problem.at(number))?;
+    let Beginning { reader, header, ignored } =
+        begin_format(format, first, reading).map_err(|problem| problem.at(number))?;
     gathered.ignored.extend(ignored.into_iter().map(visible));
     if header {
         let before = number - chunk.first_line;

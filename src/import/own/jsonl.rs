@@ -4,12 +4,12 @@
 //! has one spelling; `null` is "not reported"; texts are not numbers. Values of unknown fields are skipped unread.
 
 use crate::domain::meter::Meter;
-use crate::import::field::{Field, Fields, REQUIRED, meant};
+use crate::import::events::intern::SharedNames;
+use crate::import::events::sink::Sink;
 use crate::import::format::{Beginning, Format, How, RecordReader, Redacted};
-use crate::import::intern::SharedNames;
-use crate::import::json::{FIELD_LIMIT, Object, check_depth, kind, no_repetition, number, object, text};
-use crate::import::plain::Shape;
-use crate::import::sink::Sink;
+use crate::import::own::plain::Shape;
+use crate::import::record::field::{Field, Fields, REQUIRED, meant};
+use crate::import::record::json::{FIELD_LIMIT, Object, check_depth, kind, no_repetition, number, object, text};
 use crate::text::problem::{Problem, excerpt, excerpt_name, visible};
 use serde_json::value::RawValue;
 use std::borrow::Cow;

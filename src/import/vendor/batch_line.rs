@@ -8,9 +8,9 @@
 //! 2026-11-25. What a batch used is billed at another price than the same request by itself.
 
 use crate::domain::timestamp::Timestamp;
-use crate::import::head::Head;
-use crate::import::reading::instant;
 use crate::import::record::Record;
+use crate::import::record::head::Head;
+use crate::import::record::reading::instant;
 use crate::text::problem::Problem;
 use std::borrow::Cow;
 

@@ -1,15 +1,15 @@
 //! A vendor's response body, by itself or in an envelope that says what the body does not.
 //!
 //! `{"timestamp": …, "event_id": …, "provider": …, "model": …, "service_tier": …, "department": …, "tags": {…}, "body":
-//! {…}}`, of which only `body` must be there. The lines of a batch's results ([`crate::import::batch_line`]) are envelopes too, and their
+//! {…}}`, of which only `body` must be there. The lines of a batch's results ([`crate::import::vendor::batch_line`]) are envelopes too, and their
 //! requests were billed as `batch`. What the envelope says wins over what the body says.
 
 use crate::domain::tags::TagKey;
 use crate::domain::timestamp::Timestamp;
-use crate::import::batch_line::BatchLine;
 use crate::import::events::{Event, Tags};
-use crate::import::reading::{Reading, instant};
 use crate::import::record::Record;
+use crate::import::record::reading::{Reading, instant};
+use crate::import::vendor::batch_line::BatchLine;
 use crate::text::problem::{Problem, nearest};
 use std::borrow::Cow;
 

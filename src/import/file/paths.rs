@@ -1,6 +1,6 @@
 //! The paths of a command: directories become the files below them.
 
-use crate::import::input::{Input, InputError};
+use crate::import::file::input::{Input, InputError};
 use std::collections::BTreeSet;
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
@@ -129,12 +129,12 @@ impl Walk {
 
 #[cfg(unix)]
 #[expect(clippy::unnecessary_wraps, reason = "other systems have no such identity")]
-pub(super) fn identity(metadata: &Metadata) -> Option<(u64, u64)> {
+pub(in crate::import) fn identity(metadata: &Metadata) -> Option<(u64, u64)> {
     use std::os::unix::fs::MetadataExt;
     Some((metadata.dev(), metadata.ino()))
 }
 
 #[cfg(not(unix))]
-pub(super) fn identity(_metadata: &Metadata) -> Option<(u64, u64)> {
+pub(in crate::import) fn identity(_metadata: &Metadata) -> Option<(u64, u64)> {
     None
 }

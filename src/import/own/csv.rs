@@ -2,10 +2,10 @@
 //!
 //! Fields are found by name, in any order. Empty is "not reported", which is not zero. `tag.KEY` columns are tags.
 
-use crate::import::field::{Field, Fields, REQUIRED, meant, quantity};
+use crate::import::events::intern::SharedNames;
+use crate::import::events::sink::Sink;
 use crate::import::format::{Beginning, Format, How, RecordReader, Redacted};
-use crate::import::intern::SharedNames;
-use crate::import::sink::Sink;
+use crate::import::record::field::{Field, Fields, REQUIRED, meant, quantity};
 use crate::text::csv_line::{self, SplitError};
 use crate::text::problem::{Problem, excerpt, excerpt_name};
 use crate::text::table::delimiter;

@@ -1,0 +1,5 @@
+//! Our own formats, CSV and JSONL.
+
+pub mod csv;
+pub mod jsonl;
+pub mod plain;
