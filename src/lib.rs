@@ -52,7 +52,7 @@
 //! ```
 //!
 //! In reading order, which is the order of the layers, each using only those before it: [`domain`] the words of the
-//! trade; [`text`] lines and tables; [`price`] what a meter cost, and when; [`import`] from a file to events; [`ledger`]
+//! trade; [`text`] lines and tables; [`price`] what a meter cost, and when; [`rows`] what a batch of events is made of; [`import`] from a file to events; [`ledger`]
 //! the file; [`attribute`] who pays; [`rating`] usage times price; [`aggregate`] usage in parallel; [`sheet`] a report's result; [`report`] the
 //! reports; [`render`] sheets as bytes; [`books`] all of it together.
 pub mod aggregate;
@@ -65,5 +65,6 @@ pub mod price;
 pub mod rating;
 pub mod render;
 pub mod report;
+pub mod rows;
 pub mod sheet;
 pub mod text;

@@ -9,12 +9,12 @@ use tokenbook::books::record::RecordError;
 use tokenbook::books::verify::Depth;
 use tokenbook::books::{Act, Books, Silent};
 use tokenbook::domain::event::{EventId, EventUsage, Model, UsageEvent};
-use tokenbook::domain::key::KeyHash;
 use tokenbook::domain::meter::Meter;
 use tokenbook::domain::name::Name;
 use tokenbook::domain::timestamp::Timestamp;
 use tokenbook::import::file::input::Input;
 use tokenbook::ledger::LedgerError;
+use tokenbook::rows::key::KeyHash;
 
 /// Days from one event to the other, and where the second one is.
 const APART: [(u32, &str); 6] = [

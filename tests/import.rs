@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use tokenbook::books::import::{ImportError, ImportOptions};
 use tokenbook::books::{Act, Books, Silent};
-use tokenbook::domain::key::KeyHash;
 use tokenbook::domain::timestamp::Timestamp;
 use tokenbook::import::file::input::Input;
+use tokenbook::rows::key::KeyHash;
 
 /// The spellings of the same twelve events.
 fn spellings() -> Outcome<Vec<PathBuf>> {

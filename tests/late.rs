@@ -5,9 +5,9 @@ use crate::desk::{Desk, Dice, HEADER, Outcome, PRICES, event, usage};
 use tokenbook::books::import::{ImportError, ImportOptions, ImportOutcome};
 use tokenbook::books::verify::Depth;
 use tokenbook::books::{Act, Books, Silent};
-use tokenbook::domain::key::KeyHash;
 use tokenbook::domain::timestamp::Timestamp;
 use tokenbook::import::file::input::Input;
+use tokenbook::rows::key::KeyHash;
 
 const LATE: &str = "SELECT count(*) FROM usage_event WHERE key & (1 << 46)";
 

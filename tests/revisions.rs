@@ -11,13 +11,13 @@ use tokenbook::books::verify::Depth;
 use tokenbook::books::{Act, Books, Silent};
 use tokenbook::domain::calendar::Calendar;
 use tokenbook::domain::currency::Currency;
-use tokenbook::domain::key::KeyHash;
 use tokenbook::domain::money::Amount;
 use tokenbook::domain::name::Name;
 use tokenbook::domain::period::Period;
 use tokenbook::domain::timestamp::Timestamp;
 use tokenbook::import::file::input::Input;
 use tokenbook::ledger::Settings;
+use tokenbook::rows::key::KeyHash;
 use tokenbook::sheet::Cell;
 
 /// A state of a bucket: input, output and images' tokens, requests.

@@ -11,10 +11,11 @@ use std::path::{Path, PathBuf};
 type Outcome = Result<(), Box<dyn Error>>;
 
 /// The layers, lowest first: each may name itself and those before it. `cli` and `main` are the binary's.
-const LAYERS: [&str; 14] = [
+const LAYERS: [&str; 15] = [
     "domain",
     "text",
     "price",
+    "rows",
     "import",
     "ledger",
     "attribute",

@@ -8,13 +8,13 @@ use divan::Bencher;
 use divan::counter::ItemsCount;
 use std::path::Path;
 use tokenbook::books::import::DEFAULT_SOURCE;
-use tokenbook::domain::batch::{Batch, Names};
 use tokenbook::import::file::consumer::Demand;
 use tokenbook::import::read::parse::Context;
 use tokenbook::ledger::append::{Appended, Appender};
 use tokenbook::ledger::file::connection::{Access, Ledger};
 use tokenbook::ledger::file::transaction::Write;
 use tokenbook::ledger::file::watch::Watch;
+use tokenbook::rows::batch::{Batch, Names};
 
 #[divan::bench(sample_count = 10)]
 fn new_events(bencher: Bencher<'_, '_>) {

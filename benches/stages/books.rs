@@ -11,10 +11,8 @@ use tempfile::TempDir;
 use tokenbook::books::import::{DEFAULT_SOURCE, ImportOptions};
 use tokenbook::books::prices::Jumps;
 use tokenbook::books::{Act, Books, Silent};
-use tokenbook::domain::batch::Batch;
 use tokenbook::domain::calendar::Calendar;
 use tokenbook::domain::currency::Currency;
-use tokenbook::domain::key::KeyHash;
 use tokenbook::domain::name::Name;
 use tokenbook::domain::period::Period;
 use tokenbook::domain::timestamp::Timestamp;
@@ -25,6 +23,8 @@ use tokenbook::import::file::input::{Input, Source};
 use tokenbook::import::read::parse::{Context, OnBad, Parsed, latest_from, parse};
 use tokenbook::import::record::reading::Reading;
 use tokenbook::ledger::Settings;
+use tokenbook::rows::batch::Batch;
+use tokenbook::rows::key::KeyHash;
 
 /// Of the month, in time order.
 pub(crate) const EVENTS: u32 = 100_000;

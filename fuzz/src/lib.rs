@@ -4,9 +4,9 @@
 
 use std::collections::BTreeSet;
 use std::io::Cursor;
-use tokenbook::domain::batch::Batch;
+use tokenbook::rows::batch::Batch;
 use tokenbook::domain::calendar::Calendar;
-use tokenbook::domain::key::KeyHash;
+use tokenbook::rows::key::KeyHash;
 use tokenbook::domain::tags::IgnoredTags;
 use tokenbook::domain::timestamp::Timestamp;
 use tokenbook::import::format::Format;
@@ -93,7 +93,7 @@ pub fn read(bytes: &[u8], format: Option<&str>, reading: Reading) -> Option<Acco
 fn spelled(batch: &Batch, context: &Context) -> Vec<String> {
     let names = context.constants.names.lock();
     let place = |place: u32| usize::try_from(place).expect("a place");
-    let spell = |row: &tokenbook::domain::batch::Row| {
+    let spell = |row: &tokenbook::rows::batch::Row| {
         let class = names.classes[place(row.class)];
         let (model, tags) = (&names.models[place(class.model)], &names.tag_sets[place(class.tags)]);
         let tier = &names.tiers[usize::from(class.tier)];

@@ -2,7 +2,6 @@
 
 use crate::aggregate::{AggregateError, DayChanges, PriceChanges, priced_at};
 use crate::domain::calendar::Day;
-use crate::domain::key::EventKey;
 use crate::domain::quantities::QuantityOverflow;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::usage::{Tally, UsageKey, UsageLine, UsageSums};
@@ -11,6 +10,7 @@ use crate::ledger::facts::sealed_events::Sealed;
 use crate::ledger::file::transaction::Snapshot;
 use crate::ledger::read::class::Classes;
 use crate::ledger::read::scan::{Columns, StoredEvent};
+use crate::rows::key::EventKey;
 use rayon::prelude::*;
 use std::borrow::Cow;
 

@@ -341,11 +341,11 @@ mod tests {
     use crate::books::{Act, Silent};
     use crate::domain::calendar::Calendar;
     use crate::domain::currency::Currency;
-    use crate::domain::key::KeyHash;
     use crate::domain::name::Name;
     use crate::domain::timestamp::Timestamp;
     use crate::import::file::input::Input;
     use crate::ledger::Settings;
+    use crate::rows::key::KeyHash;
     use std::error::Error;
     use std::fmt::Write;
 

@@ -12,7 +12,6 @@ pub use crate::books::import_options::{
 use crate::books::unserved::Unserved;
 use crate::books::watching::watched;
 use crate::books::{Act, Books, Observer};
-use crate::domain::batch::Batch;
 use crate::domain::timestamp::Timestamp;
 use crate::import::events::batches::BATCH_EVENTS;
 use crate::import::events::intern::SharedNames;
@@ -28,6 +27,7 @@ use crate::ledger::append::{Appended, Appender};
 use crate::ledger::facts::imports::{ImportRow, Standing};
 use crate::ledger::file::transaction::Write;
 use crate::ledger::{LedgerError, chain};
+use crate::rows::batch::Batch;
 use crate::text::problem::{Problem, counted, listed};
 use kept::{NewLines, facts, held, is_to_be_recorded};
 use std::collections::{BTreeMap, BTreeSet};

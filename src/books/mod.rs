@@ -33,7 +33,6 @@ pub mod verify;
 mod watching;
 
 use crate::aggregate::AggregateError;
-use crate::domain::key::KeyHash;
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::facts::quarantine::OpenLine;
 use crate::ledger::file::connection::{Access, Ledger};
@@ -41,6 +40,7 @@ use crate::ledger::{LedgerError, Settings, chain};
 use crate::report::ReportError;
 use crate::report::roi::RoiError;
 use crate::report::savings::SavingsError;
+use crate::rows::key::KeyHash;
 use crate::text::problem::{Problem, listed};
 use std::path::Path;
 

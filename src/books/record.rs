@@ -5,11 +5,8 @@
 
 use crate::books::departments::{Doubts, Unregistered};
 use crate::books::{Act, Books, Observer};
-use crate::domain::batch::{Batch, Names};
 use crate::domain::calendar::DayFinder;
-use crate::domain::canonical::{self, Encoder, EventParts};
 use crate::domain::event::UsageEvent;
-use crate::domain::key::SourceHasher;
 use crate::domain::name::Name;
 use crate::import::events::intern::{NameCache, SharedNames};
 use crate::import::events::sink::{Constants, Sink, Tools};
@@ -18,6 +15,9 @@ use crate::ledger::append::{Appended, Appender};
 use crate::ledger::facts::imports::FileFacts;
 use crate::ledger::file::watch::Watch;
 use crate::ledger::{LedgerError, chain};
+use crate::rows::batch::{Batch, Names};
+use crate::rows::canonical::{self, Encoder, EventParts};
+use crate::rows::key::SourceHasher;
 use crate::text::problem::Problem;
 
 /// What became of recorded events.

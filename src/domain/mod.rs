@@ -3,15 +3,12 @@
 //! A value that exists is valid: constructors refuse what the ledger could not keep, so no later layer checks again.
 #![deny(clippy::indexing_slicing, clippy::as_conversions)]
 
-pub mod batch;
 pub mod calendar;
-pub mod canonical;
 pub mod currency;
 pub mod decimal;
 pub mod department;
 pub mod event;
 pub mod hashed_tags;
-pub mod key;
 pub mod meter;
 pub mod money;
 pub mod name;

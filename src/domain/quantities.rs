@@ -19,6 +19,11 @@ impl Frequent {
     /// Nothing reported.
     pub const NONE: Self = Self { quantities: [0; FREQUENT], reported: 0 };
 
+    /// Quantities by their places, and a bit for each that was reported; the others are 0.
+    pub const fn of(quantities: [i64; FREQUENT], reported: u8) -> Self {
+        Self { quantities, reported }
+    }
+
     /// The quantity at a place, `None` where it was not reported.
     pub fn get(&self, place: usize) -> Option<i64> {
         self.quantities.get(place).copied().filter(|_| self.reported >> place & 1 == 1)
@@ -64,36 +69,6 @@ impl Frequent {
         }
         self.reported |= other.reported;
         Ok(())
-    }
-}
-
-/// The frequent meters of one record in half the room. A quantity beyond 32 bits is kept elsewhere.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Packed {
-    quantities: [u32; FREQUENT],
-    reported: u8,
-}
-
-impl Packed {
-    /// Packs what fits, and hands the rest to `wide`.
-    pub(super) fn of(frequent: &Frequent, mut wide: impl FnMut(Meter, i64)) -> Self {
-        let mut packed = Self { quantities: [0; FREQUENT], reported: 0 };
-        for ((place, meter), quantity) in Meter::ALL.into_iter().take(FREQUENT).enumerate().zip(frequent.iter()) {
-            let Some(quantity) = quantity else { continue };
-            match (u32::try_from(quantity), packed.quantities.get_mut(place)) {
-                (Ok(quantity), Some(slot)) => {
-                    *slot = quantity;
-                    packed.reported |= 1 << place;
-                }
-                _ => wide(meter, quantity),
-            }
-        }
-        packed
-    }
-
-    /// The quantities that fitted.
-    pub(super) fn unpacked(&self) -> Frequent {
-        Frequent { quantities: self.quantities.map(i64::from), reported: self.reported }
     }
 }
 

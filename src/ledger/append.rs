@@ -20,10 +20,8 @@ pub(in crate::ledger) mod record;
 mod seal;
 pub mod summarise;
 
-use crate::domain::batch::{Batch, Class, Names, Row};
 use crate::domain::calendar::{Calendar, Day};
 use crate::domain::event::PromptSize;
-use crate::domain::key::{EventKey, Half};
 use crate::domain::meter::Meter;
 use crate::domain::quantities::{Quantities, QuantityOverflow};
 use crate::domain::usage::UsageLine;
@@ -32,6 +30,8 @@ use crate::ledger::file::gather::METER_COLUMNS;
 use crate::ledger::read::thresholds;
 use crate::ledger::sums::adder::Adder;
 use crate::ledger::sums::month_seals;
+use crate::rows::batch::{Batch, Class, Names, Row};
+use crate::rows::key::{EventKey, Half};
 
 use crate::ledger::append::conflict::{AtKey, Conflict, Stored, Why};
 use crate::ledger::append::days::Days;

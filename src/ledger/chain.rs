@@ -8,10 +8,10 @@ pub mod fact;
 pub mod logs;
 pub(in crate::ledger) mod seals;
 
-use crate::domain::canonical::Encoder;
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::chain::fact::Fact;
 use crate::ledger::{LedgerError, Result, fits, stored};
+use crate::rows::canonical::Encoder;
 use rusqlite::{Connection, OptionalExtension, Row};
 use std::fmt;
 

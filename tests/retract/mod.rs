@@ -15,7 +15,6 @@ use tokenbook::books::verify::Depth;
 use tokenbook::books::{Act, Books, Silent};
 use tokenbook::domain::calendar::Calendar;
 use tokenbook::domain::currency::Currency;
-use tokenbook::domain::key::KeyHash;
 use tokenbook::domain::name::Name;
 use tokenbook::domain::period::Period;
 use tokenbook::domain::timestamp::Timestamp;
@@ -23,6 +22,7 @@ use tokenbook::import::file::input::Input;
 use tokenbook::ledger::Settings;
 use tokenbook::ledger::facts::retraction::Plan;
 use tokenbook::report::by::Dimension;
+use tokenbook::rows::key::KeyHash;
 
 /// A file, and what of it is wrong.
 #[derive(Debug, Clone)]

@@ -5,8 +5,8 @@
 //! each of its pages once; what comes in several visits all of them each time. When a batch is made depends on nothing
 //! but the events and their chunks, so the ledger is the same for any number of threads.
 
-use crate::domain::batch::{Batch, BatchFull};
-use crate::domain::key::EventKey;
+use crate::rows::batch::{Batch, BatchFull};
+use crate::rows::key::EventKey;
 use std::collections::BTreeMap;
 
 /// Events in a batch, about.
@@ -150,11 +150,11 @@ impl Whole {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::batch::Head;
     use crate::domain::calendar::Day;
-    use crate::domain::key::HASH_BITS;
     use crate::domain::quantities::Frequent;
     use crate::domain::timestamp::Timestamp;
+    use crate::rows::batch::Head;
+    use crate::rows::key::HASH_BITS;
     use proptest::prelude::*;
 
     const LIMITS: Limits = Limits { batch: 8, held: 40 };

@@ -3,11 +3,11 @@
 //! Threads share one [`SharedNames`]; each keeps a [`NameCache`] from the raw text of a record to the place, so that
 //! checking and locking happen once for each distinct text and thread, not for each record.
 
-use crate::domain::batch::{Class, Names};
 use crate::domain::event::{Model, PromptSize, ServiceTier, UsageEvent};
 use crate::domain::hashed_tags::HashedTags;
 use crate::domain::name::{Name, TagValue};
 use crate::domain::tags::{IgnoredTags, Tag, TagKey, TagSet};
+use crate::rows::batch::{Class, Names};
 use crate::text::problem::{Problem, excerpt, grouped};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::borrow::Cow;

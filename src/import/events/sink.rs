@@ -1,15 +1,15 @@
 //! Where formats hand over events: the one place that checks what an event must be.
 
-use crate::domain::batch::{Batch, BatchFull, Head};
 use crate::domain::calendar::DayFinder;
 use crate::domain::event::{EventUsage, Span, UsageError, UsageEvent};
-use crate::domain::key::{EventKey, SourceHasher};
 use crate::domain::meter::{Meter, Unit};
 use crate::domain::name;
 use crate::domain::tags::Tag;
 use crate::domain::timestamp::Timestamp;
 use crate::import::events::intern::{ClassTexts, NameCache, SharedNames};
 use crate::import::record::field::{Fields, bad_quantity};
+use crate::rows::batch::{Batch, BatchFull, Head};
+use crate::rows::key::{EventKey, SourceHasher};
 use crate::text::problem::Problem;
 use std::borrow::Cow;
 use std::sync::{Mutex, PoisonError};

@@ -1,6 +1,6 @@
 //! What an import does with the batches of a file: taken one by one, on the thread that reads.
 
-use crate::domain::batch::Batch;
+use crate::rows::batch::Batch;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -5,9 +5,7 @@
 
 mod piece;
 
-use crate::domain::batch::{Batch, BatchFull, Records};
 use crate::domain::calendar::Calendar;
-use crate::domain::key::KeyHash;
 use crate::domain::timestamp::Timestamp;
 use crate::import::events::batches::{BATCH_EVENTS, Limits, Waiting, Whole};
 use crate::import::events::sink::Constants;
@@ -21,6 +19,8 @@ use crate::import::read::document::{Looked, Pieces};
 use crate::import::record::head::Head;
 use crate::import::record::pages::Pages;
 use crate::import::record::reading::Reading;
+use crate::rows::batch::{Batch, BatchFull, Records};
+use crate::rows::key::KeyHash;
 use crate::text::problem::{Problem, visible};
 use piece::{Output, end, line_text, parse_chunk};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

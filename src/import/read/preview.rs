@@ -2,10 +2,8 @@
 //!
 //! The same reading and the same checks as an import. For looking at a format, and for tests; all events are in memory.
 
-use crate::domain::batch::{Batch, Names, Row};
 use crate::domain::calendar::Calendar;
 use crate::domain::event::{EventId, EventUsage, UsageEvent};
-use crate::domain::key::KeyHash;
 use crate::domain::timestamp::Timestamp;
 use crate::import::events::intern::SharedNames;
 use crate::import::events::sink::Constants;
@@ -14,6 +12,8 @@ use crate::import::file::input::Source;
 use crate::import::format::Format;
 use crate::import::read::parse::{self, Context, OnBad, ParseError, Parsed};
 use crate::import::record::reading::Reading;
+use crate::rows::batch::{Batch, Names, Row};
+use crate::rows::key::KeyHash;
 
 /// A file as it was read.
 #[derive(Debug)]

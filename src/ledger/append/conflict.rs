@@ -1,9 +1,7 @@
 //! Rows that are in the ledger already: comparing with them, and saying how they differ.
 
-use crate::domain::batch::{Batch, Class, Row};
 use crate::domain::calendar::Day;
 use crate::domain::event::PromptSize;
-use crate::domain::key::EventKey;
 use crate::domain::meter::Meter;
 use crate::domain::quantities::Quantities;
 use crate::domain::timestamp::Timestamp;
@@ -14,6 +12,8 @@ use crate::ledger::read::revision::History;
 use crate::ledger::read::scan::{self};
 use crate::ledger::values;
 use crate::ledger::{LedgerError, Result, fits};
+use crate::rows::batch::{Batch, Class, Row};
+use crate::rows::key::EventKey;
 use rusqlite::{Connection, OptionalExtension, Statement};
 use rustc_hash::FxHashMap;
 use std::fmt;

@@ -4,10 +4,10 @@
 //! without a look into the table.
 
 use crate::domain::calendar::Day;
-use crate::domain::key::{EventKey, Half};
 use crate::ledger::Result;
 use crate::ledger::append::hash_filter::HashFilter;
 use crate::ledger::file::retracted::Retracted;
+use crate::rows::key::{EventKey, Half};
 use rusqlite::{Connection, Statement};
 use rustc_hash::{FxHashMap, FxHashSet};
 

@@ -1,10 +1,10 @@
 //! Ids of new events that other days have, too: found once all rows of a batch are in the ledger.
 
 use super::{Appender, CONFLICT_LIMIT};
-use crate::domain::key::{EventKey, Half};
 use crate::ledger::Result;
 use crate::ledger::file::watch::Watch;
 use crate::ledger::read::scan::integer;
+use crate::rows::key::{EventKey, Half};
 use rusqlite::Statement;
 use std::collections::BTreeMap;
 

@@ -5,14 +5,14 @@
 //! end.
 
 use super::{Appender, Placed};
-use crate::domain::batch::{Batch, Head, Records, Row};
 use crate::domain::event::{Band, PromptSize};
-use crate::domain::key::EventKey;
 use crate::domain::quantities::Quantities;
 use crate::domain::usage::{UsageKey, UsageLine};
 use crate::ledger::append::conflict::Why;
 use crate::ledger::read::revision::{self, History, Payer, Standing};
 use crate::ledger::{LedgerError, Result};
+use crate::rows::batch::{Batch, Head, Records, Row};
+use crate::rows::key::EventKey;
 use std::sync::Arc;
 
 impl Appender<'_> {
@@ -140,11 +140,9 @@ impl Appender<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::batch::{Class, Names};
     use crate::domain::calendar::{Calendar, Day};
     use crate::domain::currency::Currency;
     use crate::domain::event::{Model, ServiceTier};
-    use crate::domain::key::HASH_BITS;
     use crate::domain::meter::Meter;
     use crate::domain::name::Name;
     use crate::domain::tags::TagSet;
@@ -152,6 +150,8 @@ mod tests {
     use crate::ledger::facts::imports::FileFacts;
     use crate::ledger::file::watch::Watch;
     use crate::ledger::{Ledger, Settings};
+    use crate::rows::batch::{Class, Names};
+    use crate::rows::key::HASH_BITS;
     use std::error::Error;
 
     type Outcome<T = ()> = std::result::Result<T, Box<dyn Error>>;

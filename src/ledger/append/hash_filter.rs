@@ -2,7 +2,7 @@
 //!
 //! It lives as long as an import and is never stored. It grows by layers, each twice the size of the one before.
 
-use crate::domain::key::HASH_BITS;
+use crate::rows::key::HASH_BITS;
 use std::ops::Range;
 
 /// Bits a hash, and how many of them a hash sets, one in each word of a block: about one in a hundred answers is a
@@ -83,7 +83,7 @@ impl HashFilter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::key::KeyHash;
+    use crate::rows::key::KeyHash;
 
     #[test]
     fn what_was_added_is_always_found_and_little_else() {

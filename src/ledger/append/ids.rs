@@ -11,8 +11,8 @@ mod lists;
 pub(in crate::ledger) mod runs;
 
 use crate::domain::calendar::Day;
-use crate::domain::key::{EventKey, HASH_BITS};
 use crate::ledger::leb128;
+use crate::rows::key::{EventKey, HASH_BITS};
 pub(in crate::ledger) use lists::IdLists;
 
 /// Bits of a hash that name its bucket.

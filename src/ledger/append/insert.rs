@@ -2,11 +2,11 @@
 //!
 //! Starting and ending a statement costs about a fifth of writing a row, so rows that need no answer share one.
 
-use crate::domain::batch::{Batch, Row};
-use crate::domain::key::{EventKey, Half};
 use crate::ledger::file::gather::METER_COLUMNS;
 use crate::ledger::read::scan::after_midnight;
 use crate::ledger::{Result, stored};
+use crate::rows::batch::{Batch, Row};
+use crate::rows::key::{EventKey, Half};
 use rusqlite::{Connection, Statement};
 
 const INTO: &str = "INSERT INTO usage_event (key, batch, class, input, cache_read, cache_write, cache_write_1h, \

@@ -6,16 +6,16 @@
 //! make another event with the same one. Only "it is there, the same" is ever concluded here. Whatever is not, is found
 //! to be new, a conflict or a collision by [`Stored`](crate::ledger::append::conflict::Stored), a row at a time.
 
-use crate::domain::batch::{Batch, Row};
 use crate::domain::calendar::Day;
 use crate::domain::event::PromptSize;
-use crate::domain::key::{EventKey, HASH_BITS, Half};
 use crate::domain::quantities::Frequent;
 use crate::ledger::file::gather::METER_COLUMNS;
 use crate::ledger::file::gather::{self, Gathered, RawEvent};
 use crate::ledger::file::retracted::Retracted;
 use crate::ledger::read::scan::{self, Pieces};
 use crate::ledger::{Ledger, LedgerError, Result};
+use crate::rows::batch::{Batch, Row};
+use crate::rows::key::{EventKey, HASH_BITS, Half};
 use rusqlite::{Statement, params_from_iter};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::hash::{BuildHasher, Hasher, RandomState};

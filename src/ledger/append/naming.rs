@@ -1,10 +1,10 @@
 //! The names of an import, as its events need them.
 
 use super::Appender;
-use crate::domain::batch::{NameCounts, Names};
-use crate::domain::canonical;
 use crate::ledger::Result;
 use crate::ledger::append::summarise::NewClass;
+use crate::rows::batch::{NameCounts, Names};
+use crate::rows::canonical;
 
 impl Appender<'_> {
     /// How many names have numbers.

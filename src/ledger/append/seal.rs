@@ -2,13 +2,13 @@
 
 use super::Appender;
 use crate::domain::calendar::{Day, DayFinder};
-use crate::domain::key::EventKey;
 use crate::ledger::Result;
 use crate::ledger::file::watch::Watch;
 use crate::ledger::read::class::Classes;
 use crate::ledger::read::day_digest::{DayHasher, DaySeal};
 use crate::ledger::read::scan::parts;
 use crate::ledger::read::scan::{self, Columns, StoredEvent};
+use crate::rows::key::EventKey;
 use rustc_hash::FxHashMap;
 
 /// Reading an event by its key costs as much as so many on the way through a day.

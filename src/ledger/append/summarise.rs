@@ -3,16 +3,16 @@
 //! A [`Summariser`] needs nothing of the ledger but what comes with each batch, and gives back what the appender writes:
 //! the daily sums and the digest of each day.
 
-use crate::domain::batch::Batch;
 use crate::domain::calendar::{Calendar, Day};
-use crate::domain::canonical::EventParts;
 use crate::domain::event::{Band, PromptSize};
-use crate::domain::key::EventKey;
 use crate::domain::usage::{Tally, UsageKey, UsageLine};
 use crate::ledger::append::ids::DatedHash;
 use crate::ledger::read::day_digest::DayHasher;
 use crate::ledger::read::day_digest::DaySeal;
 use crate::ledger::{LedgerError, Result, stored};
+use crate::rows::batch::Batch;
+use crate::rows::canonical::EventParts;
+use crate::rows::key::EventKey;
 use std::sync::Arc;
 
 /// A batch whose new rows, if there are any, are in the ledger.

@@ -1,7 +1,7 @@
 //! Tables that only grow, in an order: their digest goes on from row to row, so that an import adds to it what it brings.
 
-use crate::domain::canonical::Encoder;
 use crate::ledger::Result;
+use crate::rows::canonical::Encoder;
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 

@@ -6,11 +6,11 @@
 //! their digest again and compares. That is a trip-wire for the state as it is now; the proof of how it came about is
 //! `verify`, which makes sums again from the events.
 
-use crate::domain::canonical::Encoder;
 use crate::ledger::chain::fact::{Fact, Payloads};
 use crate::ledger::chain::logs::{Extent, Log};
 use crate::ledger::chain::{self, Kind};
 use crate::ledger::{LedgerError, Result};
+use crate::rows::canonical::Encoder;
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 

@@ -1,6 +1,5 @@
 //! Rows of aliases: appended, never changed. The same key and start again replaces, and both stay readable.
 
-use crate::domain::canonical::Encoder;
 use crate::domain::name::Name;
 use crate::domain::quantities::QuantityOverflow;
 use crate::domain::timestamp::Timestamp;
@@ -12,6 +11,7 @@ use crate::ledger::read::thresholds;
 use crate::ledger::{LedgerError, Result, chain, stored};
 use crate::price::alias::{AliasKey, AliasRow};
 use crate::price::alias_list::ListedAlias;
+use crate::rows::canonical::Encoder;
 use rusqlite::{Connection, Row};
 use std::collections::BTreeMap;
 

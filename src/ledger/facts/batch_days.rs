@@ -1,9 +1,9 @@
 //! The days of each batch. A batch's digest is over the digests of its days, so that one day can be proved without the others.
 
-use crate::domain::canonical::Encoder;
 use crate::ledger::read::day_digest::DaySeal;
 use crate::ledger::values;
 use crate::ledger::{Result, chain, fits};
+use crate::rows::canonical::Encoder;
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 

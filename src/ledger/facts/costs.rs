@@ -1,7 +1,6 @@
 //! What providers say they charge: appended, never changed, and never part of an amount of ours. The same key of a source
 //! again replaces, and both stay readable.
 
-use crate::domain::canonical::Encoder;
 use crate::domain::currency::Currency;
 use crate::domain::name::Name;
 use crate::domain::provider_cost::{ProviderCost, ProviderCosts, Written};
@@ -14,6 +13,7 @@ use crate::ledger::facts::imports::FileFacts;
 use crate::ledger::file::transaction::{Snapshot, Write};
 use crate::ledger::names::numbers;
 use crate::ledger::{LedgerError, Result, chain, fits, stored};
+use crate::rows::canonical::Encoder;
 use rusqlite::{Connection, Row};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,7 +1,6 @@
 //! The registry of departments: appended, never changed. The same name again replaces, and both stay readable.
 
 use crate::domain::calendar::Day;
-use crate::domain::canonical::Encoder;
 use crate::domain::department::{Department, Registry};
 use crate::domain::name::TagValue;
 use crate::domain::quantities::QuantityOverflow;
@@ -15,6 +14,7 @@ use crate::ledger::file::transaction::{Snapshot, Write};
 use crate::ledger::names::dictionary;
 use crate::ledger::values;
 use crate::ledger::{Ledger, LedgerError, Result, chain, stored};
+use crate::rows::canonical::Encoder;
 use rusqlite::{Connection, Row};
 use std::collections::BTreeMap;
 

@@ -1,6 +1,5 @@
 //! Imports as the ledger remembers them: which file, how many lines of what kind, which batches.
 
-use crate::domain::canonical::Encoder;
 use crate::domain::period::Period;
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::chain::Kind;
@@ -14,6 +13,7 @@ use crate::ledger::facts::{aliases, batch_days, prices};
 use crate::ledger::file::transaction::{Snapshot, Write};
 use crate::ledger::values;
 use crate::ledger::{Result, chain, stored};
+use crate::rows::canonical::Encoder;
 use rusqlite::{Connection, Row};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,7 +1,6 @@
 //! Maps of columns that are kept under a name: appended, never changed. The same name again replaces, and both stay
 //! readable, since imports were made with them.
 
-use crate::domain::canonical::Encoder;
 use crate::domain::name::Name;
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::chain::fact::{Fact, Payloads};
@@ -9,6 +8,7 @@ use crate::ledger::chain::seals;
 use crate::ledger::chain::{Kind, Signed};
 use crate::ledger::file::transaction::{Snapshot, Write};
 use crate::ledger::{Result, chain};
+use crate::rows::canonical::Encoder;
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 

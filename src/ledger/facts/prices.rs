@@ -1,6 +1,5 @@
 //! Price rows: appended, never changed. The same key and start again replaces, and both stay readable.
 
-use crate::domain::canonical::Encoder;
 use crate::domain::currency::Currency;
 use crate::domain::event::ServiceTier;
 use crate::domain::name::Name;
@@ -16,6 +15,7 @@ use crate::ledger::values;
 use crate::ledger::{LedgerError, Result, chain, stored};
 use crate::price::read::ListedPrice;
 use crate::price::{PriceKey, PriceRow};
+use crate::rows::canonical::Encoder;
 use rusqlite::{Connection, Row};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,6 +1,5 @@
 //! Lines that were no events and are kept aside, so that they are neither lost nor counted.
 
-use crate::domain::canonical::Encoder;
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::chain::fact::{Fact, Payloads};
 use crate::ledger::chain::logs::Log;
@@ -8,6 +7,7 @@ use crate::ledger::chain::seals;
 use crate::ledger::chain::{Kind, Signed};
 use crate::ledger::file::transaction::{Snapshot, Write};
 use crate::ledger::{Result, chain};
+use crate::rows::canonical::Encoder;
 use crate::text::problem::counted;
 use rusqlite::Connection;
 use rustc_hash::FxHashMap;

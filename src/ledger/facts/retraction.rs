@@ -9,7 +9,6 @@ mod write;
 pub use plan::{Chosen, DayPlan, Plan, Refused, Taking};
 pub use write::CostsTaken;
 
-use crate::domain::canonical::Encoder;
 use crate::ledger::chain::Kind;
 use crate::ledger::chain::fact::{Fact, Payloads};
 use crate::ledger::chain::seals;
@@ -17,6 +16,7 @@ use crate::ledger::facts::quarantine::{self, Outcome};
 use crate::ledger::file::retracted::Retracted;
 use crate::ledger::file::transaction::Snapshot;
 use crate::ledger::{Ledger, Result};
+use crate::rows::canonical::Encoder;
 use rusqlite::Connection;
 
 use std::collections::BTreeMap;

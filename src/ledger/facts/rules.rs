@@ -1,7 +1,6 @@
 //! Sets of rules: appended whole, never changed. A later set of the same start replaces, and both stay readable.
 
 use crate::domain::calendar::Day;
-use crate::domain::canonical::Encoder;
 use crate::domain::name::TagValue;
 use crate::domain::rule::{Condition, Operator, Payer, Precedence, Rule, RuleSet, Share, Shares, Subject};
 use crate::domain::timestamp::Timestamp;
@@ -11,6 +10,7 @@ use crate::ledger::chain::{Kind, Signed};
 use crate::ledger::file::transaction::{Snapshot, Write};
 use crate::ledger::values;
 use crate::ledger::{LedgerError, Result, chain, fits, stored};
+use crate::rows::canonical::Encoder;
 use rusqlite::{Connection, Row};
 use std::collections::{BTreeMap, BTreeSet};
 

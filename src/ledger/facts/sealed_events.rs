@@ -4,7 +4,6 @@
 //! proved without those of others: reports do that where an amount depends on more than the day's sums.
 
 use crate::domain::calendar::{Day, DayFinder};
-use crate::domain::key::EventKey;
 use crate::domain::period::Period;
 use crate::ledger::Ledger;
 use crate::ledger::chain::logs::Log;
@@ -18,6 +17,7 @@ use crate::ledger::read::day_digest::{DayHasher, DaySeal};
 use crate::ledger::read::revision::{Grown, Parts};
 use crate::ledger::read::scan::{self, Columns, StoredEvent, parts};
 use crate::ledger::{LedgerError, Result};
+use crate::rows::key::EventKey;
 use rusqlite::Connection;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,6 +1,6 @@
 //! Which rows do not count, as something that is remembered.
 
-use crate::domain::key::EventKey;
+use crate::rows::key::EventKey;
 use rustc_hash::FxHashSet;
 use std::sync::Arc;
 

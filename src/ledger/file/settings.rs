@@ -1,13 +1,13 @@
 //! What is fixed when a ledger is made: its currency, its calendar, its price book.
 
 use crate::domain::calendar::Calendar;
-use crate::domain::canonical::Encoder;
 use crate::domain::currency::Currency;
 use crate::domain::name::Name;
 use crate::ledger::chain::Kind;
 use crate::ledger::chain::fact::{Fact, Payloads};
 use crate::ledger::file::schema;
 use crate::ledger::{LedgerError, Result};
+use crate::rows::canonical::Encoder;
 use rusqlite::{Connection, OptionalExtension};
 
 /// How the chain records it.

@@ -4,12 +4,12 @@
 //! it leads to is read and compared, and what it does not lead to is looked for among all rows before it gets a number. The
 //! other names are few and have no index.
 
-use crate::domain::batch::{Class, NameCounts, Names};
-use crate::domain::canonical;
 use crate::domain::name::Name;
 use crate::domain::tags::TagSet;
 use crate::ledger::names::dictionary::tags_json;
 use crate::ledger::{LedgerError, Result};
+use crate::rows::batch::{Class, NameCounts, Names};
+use crate::rows::canonical;
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 use std::hash::{BuildHasher, Hash};

@@ -2,7 +2,6 @@
 //! of any day.
 
 use crate::domain::calendar::Day;
-use crate::domain::key::{EventKey, Half, KeyHash};
 use crate::domain::period::Period;
 use crate::domain::quantities::Quantities;
 use crate::domain::timestamp::Timestamp;
@@ -13,6 +12,7 @@ use crate::ledger::read::revision;
 pub use crate::ledger::read::revision::State;
 use crate::ledger::read::scan::Columns;
 use crate::ledger::{Ledger, Result};
+use crate::rows::key::{EventKey, Half, KeyHash};
 use rusqlite::{Connection, Row};
 use rustc_hash::FxHashSet;
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,12 +1,12 @@
 //! Proof that the lists hold the ids of the events, and that each id stands once. A part of the buckets is one task's.
 
 use crate::domain::calendar::Day;
-use crate::domain::key::{EventKey, Half};
 use crate::ledger::Result;
 use crate::ledger::append::ids::{BUCKET_BITS, DatedHash, REST_BITS, encode, runs};
 use crate::ledger::chain::fact::Finding;
 use crate::ledger::file::retracted::Retracted;
 use crate::ledger::file::transaction::Snapshot;
+use crate::rows::key::{EventKey, Half};
 use rustc_hash::FxHashSet;
 use std::collections::BTreeMap;
 use std::ops::Range;

@@ -1,7 +1,6 @@
 //! All that is derived, made again: sums, lists of ids, seals.
 
 use crate::domain::calendar::Day;
-use crate::domain::key::KeyHash;
 use crate::domain::period::Period;
 use crate::ledger::LedgerError;
 use crate::ledger::chain::logs::{Extent, Log};
@@ -11,6 +10,7 @@ use crate::ledger::names::dictionary;
 use crate::ledger::proof::registry::FACTS;
 use crate::ledger::sums::month_seals::{of_days, of_sums};
 use crate::ledger::{Ledger, Result, chain, sums};
+use crate::rows::key::KeyHash;
 use rusqlite::Connection;
 
 /// The seals as they should be, made from everything that they are of.

@@ -2,7 +2,6 @@
 
 use crate::domain::calendar::Day;
 use crate::domain::event::QUANTITY_LIMIT;
-use crate::domain::key::{EventKey, KeyHash, SourceHasher};
 use crate::domain::meter::Meter;
 use crate::domain::period::Period;
 use crate::domain::tags::TagSet;
@@ -23,6 +22,7 @@ use crate::ledger::sums::day_seals;
 use crate::ledger::sums::recount;
 use crate::ledger::sums::{self, Grain, Months};
 use crate::ledger::{Result, chain};
+use crate::rows::key::{EventKey, KeyHash, SourceHasher};
 use crate::text::problem::counted;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;

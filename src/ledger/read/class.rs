@@ -1,7 +1,6 @@
 //! What events have in common, as the ledger keeps it: a row of `event_class` for many events.
 
 use crate::domain::calendar::{Day, DayFinder};
-use crate::domain::canonical;
 use crate::domain::event::{Band, PromptSize};
 use crate::domain::quantities::Quantities;
 use crate::domain::timestamp::Timestamp;
@@ -10,6 +9,7 @@ use crate::ledger::file::transaction::Snapshot;
 use crate::ledger::names::dictionary;
 use crate::ledger::read::thresholds;
 use crate::ledger::{LedgerError, Result, fits};
+use crate::rows::canonical;
 use rusqlite::Connection;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! The digest over a batch's events of a day.
 
 use crate::domain::calendar::Day;
-use crate::domain::canonical::{self, Encoder, EventParts};
 use crate::domain::quantities::Quantities;
+use crate::rows::canonical::{self, Encoder, EventParts};
 
 /// A day's part of a batch as its digest holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,9 +1,9 @@
 //! Reading which rows do not count.
 
 use crate::domain::calendar::Day;
-use crate::domain::key::EventKey;
 use crate::ledger::Result;
 use crate::ledger::file::retracted::Retracted;
+use crate::rows::key::EventKey;
 use rusqlite::Connection;
 
 const BATCHES: &str = "SELECT b.id FROM retraction r JOIN import i ON i.id = r.import JOIN batch b ON b.import = i.id \

@@ -6,7 +6,6 @@
 
 use crate::domain::calendar::Day;
 use crate::domain::event::{Band, PromptSize};
-use crate::domain::key::EventKey;
 use crate::domain::quantities::Quantities;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::usage::Tally;
@@ -17,6 +16,7 @@ use crate::ledger::read::class::{Class, Classes};
 use crate::ledger::read::scan::{self, StoredEvent};
 use crate::ledger::values;
 use crate::ledger::{LedgerError, Result};
+use crate::rows::key::EventKey;
 use rusqlite::{Connection, OptionalExtension};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeMap;

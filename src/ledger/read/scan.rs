@@ -1,9 +1,7 @@
 //! Reading events back, in the order of their keys: for rating from raw events and for proof.
 
 use crate::domain::calendar::Day;
-use crate::domain::canonical::EventParts;
 use crate::domain::event::PromptSize;
-use crate::domain::key::{EventKey, HASH_BITS};
 use crate::domain::meter::Meter;
 use crate::domain::quantities::{Frequent, Quantities};
 use crate::domain::timestamp::Timestamp;
@@ -16,6 +14,8 @@ use crate::ledger::read::class::{Class, Classes};
 use crate::ledger::read::revision::Grown;
 use crate::ledger::values;
 use crate::ledger::{Ledger, LedgerError, Result};
+use crate::rows::canonical::EventParts;
+use crate::rows::key::{EventKey, HASH_BITS};
 use rusqlite::types::ValueRef;
 use rusqlite::{Row, Rows, Statement};
 use rustc_hash::FxHashMap;

@@ -1,6 +1,5 @@
 //! The seals of months: over the sums by payer, and over the seals of the days.
 
-use crate::domain::canonical::{self, Encoder};
 use crate::domain::period::{Month, Period};
 use crate::domain::usage::{Dictionary, UsageLine};
 use crate::ledger::chain::seals::{self, FORGET, Seals, What, changed, derived, set};
@@ -9,6 +8,7 @@ use crate::ledger::names::dictionary;
 use crate::ledger::sums::day_seals;
 use crate::ledger::sums::{self, Grain};
 use crate::ledger::{Ledger, LedgerError, Result};
+use crate::rows::canonical::{self, Encoder};
 use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -2,7 +2,6 @@
 
 use crate::domain::calendar::{Day, DayFinder};
 use crate::domain::event::Band;
-use crate::domain::key::EventKey;
 use crate::domain::period::Month;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::usage::{Tally, UsageKey, UsageLine, UsageSums};
@@ -15,6 +14,7 @@ use crate::ledger::sums::adder::Adder;
 use crate::ledger::sums::month_seals;
 use crate::ledger::sums::{self, Grain, Months};
 use crate::ledger::{Ledger, LedgerError, Result, fits};
+use crate::rows::key::EventKey;
 use rusqlite::Connection;
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};

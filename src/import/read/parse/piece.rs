@@ -1,13 +1,13 @@
 //! Parsing one chunk of a file, on any thread: every line of it is counted, and refused or made events of.
 
 use super::{BadLine, Context, LineCounts, count, too_long};
-use crate::domain::batch::Batch;
 use crate::domain::calendar::DayFinder;
-use crate::domain::key::SourceHasher;
 use crate::import::events::intern::NameCache;
 use crate::import::events::sink::{Sink, Tools};
 use crate::import::file::chunk::{Chunk, Tally, lines};
 use crate::import::format::{RecordReader, Redacted};
+use crate::rows::batch::Batch;
+use crate::rows::key::SourceHasher;
 use crate::text::problem::Problem;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};

@@ -8,10 +8,10 @@
 
 use super::runs::{self, Run};
 use super::{DatedHash, REST_BITS, decode, encode};
-use crate::domain::key::{EventKey, KeyHash, SourceHasher};
 use crate::ledger::file::transaction::Write;
 use crate::ledger::file::watch::Watch;
 use crate::ledger::{LedgerError, Result};
+use crate::rows::key::{EventKey, KeyHash, SourceHasher};
 use rusqlite::{Connection, OptionalExtension, Row, Statement};
 use rustc_hash::FxHashMap;
 use std::fs::File;

@@ -5,8 +5,8 @@
 //! list takes in those before it that are not much longer, so that there are few however small the imports are.
 
 use super::{DatedHash, decode, encode};
-use crate::domain::key::HASH_BITS;
 use crate::ledger::{LedgerError, Result};
+use crate::rows::key::HASH_BITS;
 use rusqlite::Connection;
 
 /// So many ids wait before all are written to their buckets: reading so many takes a few milliseconds.

@@ -2,7 +2,6 @@
 //! files must come in again.
 
 use crate::domain::calendar::{Day, DayFinder};
-use crate::domain::key::{EventKey, KeyHash};
 use crate::domain::period::Period;
 use crate::domain::usage::{Tally, UsageLine};
 use crate::ledger::chain::logs::Log;
@@ -18,6 +17,7 @@ use crate::ledger::read::scan::Columns;
 use crate::ledger::sums::recount;
 use crate::ledger::values;
 use crate::ledger::{LedgerError, Result};
+use crate::rows::key::{EventKey, KeyHash};
 use rusqlite::{Connection, OptionalExtension};
 use std::collections::BTreeSet;
 

@@ -4,11 +4,12 @@
 //! instead of names. The numbers are places in the import's [`Names`], not the ledger's.
 
 use crate::domain::event::{Model, PromptSize, ServiceTier};
-use crate::domain::key::EventKey;
 use crate::domain::meter::Meter;
-use crate::domain::quantities::{Frequent, Packed, Quantities};
+use crate::domain::quantities::{Frequent, Quantities};
 use crate::domain::tags::TagSet;
 use crate::domain::timestamp::Timestamp;
+use crate::rows::key::EventKey;
+use crate::rows::packed::Packed;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
