@@ -4,8 +4,8 @@
 
 use std::error::Error;
 use std::io::Write;
-use tokenbook::books::prices::Jumps;
-use tokenbook::books::reports::Request;
+use tokenbook::books::setup::prices::Jumps;
+use tokenbook::books::statement::reports::Request;
 use tokenbook::books::{Act, Books, Silent};
 use tokenbook::domain::calendar::Calendar;
 use tokenbook::domain::currency::Currency;

@@ -9,10 +9,10 @@
 //! arguments ([`Act`](books::Act)).
 //!
 //! ```
-//! use tokenbook::books::import::ImportOptions;
-//! use tokenbook::books::prices::Jumps;
-//! use tokenbook::books::reports::Request;
-//! use tokenbook::books::verify::Depth;
+//! use tokenbook::books::usage::import::ImportOptions;
+//! use tokenbook::books::setup::prices::Jumps;
+//! use tokenbook::books::statement::reports::Request;
+//! use tokenbook::books::keep::verify::Depth;
 //! use tokenbook::books::{Act, Books, Silent};
 //! use tokenbook::domain::{calendar::Calendar, currency::Currency, name::Name, period::Period, timestamp::Timestamp};
 //! use tokenbook::import::file::input::Input;

@@ -2,10 +2,10 @@
 //! when an alias lets a model have another's.
 
 use std::error::Error;
-use tokenbook::books::import::{DEFAULT_SOURCE, ImportOptions};
-use tokenbook::books::prices::Jumps;
-use tokenbook::books::reports::{Basis, Request};
-use tokenbook::books::verify::Depth;
+use tokenbook::books::keep::verify::Depth;
+use tokenbook::books::setup::prices::Jumps;
+use tokenbook::books::statement::reports::{Basis, Request};
+use tokenbook::books::usage::import::{DEFAULT_SOURCE, ImportOptions};
 use tokenbook::books::{Act, Books, Silent};
 use tokenbook::domain::calendar::Calendar;
 use tokenbook::domain::currency::Currency;

@@ -10,11 +10,11 @@ use proptest::test_runner::{Config, TestRunner};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
-use tokenbook::books::import::{ImportError, ImportOptions};
-use tokenbook::books::prices::Jumps;
-use tokenbook::books::record::RecordError;
-use tokenbook::books::reports::Request;
-use tokenbook::books::verify::Depth;
+use tokenbook::books::keep::verify::Depth;
+use tokenbook::books::setup::prices::Jumps;
+use tokenbook::books::statement::reports::Request;
+use tokenbook::books::usage::import::{ImportError, ImportOptions};
+use tokenbook::books::usage::record::RecordError;
 use tokenbook::books::{Act, Books, Silent};
 use tokenbook::domain::calendar::Calendar;
 use tokenbook::domain::currency::Currency;
@@ -148,7 +148,7 @@ fn all_reports(path: &Path) -> Outcome<String> {
             let by = Dimension::list(by).map_err(|error| error.to_string())?;
             let request = Request { by, ..Request::of(Period::parse("2026-10")?) };
             let sheet = books.report(report.name, &request).map_err(|error| format!("{}: {error}", report.name))?;
-            text.push_str(&String::from_utf8(tokenbook::books::output::rendered(&sheet, csv)?)?);
+            text.push_str(&String::from_utf8(tokenbook::books::month::output::rendered(&sheet, csv)?)?);
         }
     }
     let findings = books.verify(Depth::WithIntegrity, None, &Silent)?.findings;

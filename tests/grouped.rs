@@ -4,7 +4,7 @@
 use crate::desk::{Desk, Outcome, fixture, text};
 use std::collections::BTreeSet;
 use std::fmt::Write;
-use tokenbook::books::reports::{Basis, Request};
+use tokenbook::books::statement::reports::{Basis, Request};
 use tokenbook::books::{Books, BooksError, Silent};
 use tokenbook::domain::period::Period;
 use tokenbook::report::ReportError;

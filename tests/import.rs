@@ -3,7 +3,7 @@
 use crate::desk::{Desk, HEADER, Outcome, PRICES, event, fixture, rows, text, usage};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use tokenbook::books::import::{ImportError, ImportOptions};
+use tokenbook::books::usage::import::{ImportError, ImportOptions};
 use tokenbook::books::{Act, Books, Silent};
 use tokenbook::domain::timestamp::Timestamp;
 use tokenbook::import::file::input::Input;
@@ -399,7 +399,7 @@ fn events_whose_hashes_collide_are_all_kept_and_found() -> Outcome {
     assert_eq!(import(&books, first.clone())?, (1_000, 0));
     assert_eq!(import(&books, second)?, (500, 500), "duplicates are found behind collisions");
     assert_eq!(import(&books, desk.write("c.csv", usage(0, 1_000) + "\n")?)?, (0, 1_000));
-    let verified = books.verify(tokenbook::books::verify::Depth::WithIntegrity, None, &Silent)?;
+    let verified = books.verify(tokenbook::books::keep::verify::Depth::WithIntegrity, None, &Silent)?;
     assert_eq!((verified.findings, verified.events), (Vec::new(), 1_500));
     // Eight keys at the end of each day are far too few: the others went on from the day's first key.
     let wrapped = desk.count("SELECT count(*) FROM usage_event WHERE key & ((1 << 46) - 1) < 1000")?;

@@ -2,8 +2,8 @@
 //! across both halves that holds within one.
 
 use crate::desk::{Desk, Dice, HEADER, Outcome, PRICES, event, usage};
-use tokenbook::books::import::{ImportError, ImportOptions, ImportOutcome};
-use tokenbook::books::verify::Depth;
+use tokenbook::books::keep::verify::Depth;
+use tokenbook::books::usage::import::{ImportError, ImportOptions, ImportOutcome};
 use tokenbook::books::{Act, Books, Silent};
 use tokenbook::domain::timestamp::Timestamp;
 use tokenbook::import::file::input::Input;

@@ -9,12 +9,12 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use tokenbook::books::catalogs::Offered;
-use tokenbook::books::import::{ImportError, ImportOptions};
-use tokenbook::books::month_end::MonthEnd;
-use tokenbook::books::price_diff::Listed;
-use tokenbook::books::prices::Jumps;
-use tokenbook::books::rules::Shown;
+use tokenbook::books::month::month_end::MonthEnd;
+use tokenbook::books::setup::catalogs::Offered;
+use tokenbook::books::setup::prices::Jumps;
+use tokenbook::books::setup::rules::Shown;
+use tokenbook::books::statement::price_diff::Listed;
+use tokenbook::books::usage::import::{ImportError, ImportOptions};
 use tokenbook::books::{Act, Books, BooksError, Observer, Reached, Silent, Stage};
 use tokenbook::domain::calendar::Calendar;
 use tokenbook::domain::currency::Currency;
@@ -296,7 +296,7 @@ fn whoever_stops_finds_everything_as_it_was() -> Outcome {
         }
         assert!(stopped >= asked, "{name} was asked {stopped} times only");
     }
-    assert!(books.verify(tokenbook::books::verify::Depth::WithIntegrity, None, &Silent)?.findings.is_empty());
+    assert!(books.verify(tokenbook::books::keep::verify::Depth::WithIntegrity, None, &Silent)?.findings.is_empty());
     assert!(desk.path("out/manifest.json").is_file() && copy.is_file());
     Ok(())
 }

@@ -1,9 +1,9 @@
 //! Recording events from an embedding program: the same rules as importing a file.
 
 use std::error::Error;
-use tokenbook::books::departments::Unregistered;
-use tokenbook::books::import::{DEFAULT_SOURCE, ImportOptions};
-use tokenbook::books::record::{RecordError, RecordOptions};
+use tokenbook::books::usage::doubts::Unregistered;
+use tokenbook::books::usage::import::{DEFAULT_SOURCE, ImportOptions};
+use tokenbook::books::usage::record::{RecordError, RecordOptions};
 use tokenbook::books::{Act, Books, Silent};
 use tokenbook::domain::calendar::Calendar;
 use tokenbook::domain::currency::Currency;
@@ -55,7 +55,7 @@ fn the_same_event_again_is_a_duplicate_and_other_content_a_conflict() -> Outcome
     let late = books.record(&source, &[event("b", "2026-11-01T00:00:01Z", 20)?], act, &Silent);
     assert!(matches!(late, Err(RecordError::Ledger(LedgerError::Conflicts(_)))), "the id is of another day: {late:?}");
     assert_eq!(books.head()?, recorded.head, "all or nothing");
-    assert!(books.verify(tokenbook::books::verify::Depth::WithIntegrity, None, &Silent)?.findings.is_empty());
+    assert!(books.verify(tokenbook::books::keep::verify::Depth::WithIntegrity, None, &Silent)?.findings.is_empty());
     Ok(())
 }
 

@@ -4,10 +4,10 @@
 use crate::desk::{Desk, Dice, Outcome};
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use tokenbook::books::import::{ImportError, ImportOptions, ImportOutcome};
-use tokenbook::books::prices::Jumps;
-use tokenbook::books::reports::{Basis, Request};
-use tokenbook::books::verify::Depth;
+use tokenbook::books::keep::verify::Depth;
+use tokenbook::books::setup::prices::Jumps;
+use tokenbook::books::statement::reports::{Basis, Request};
+use tokenbook::books::usage::import::{ImportError, ImportOptions, ImportOutcome};
 use tokenbook::books::{Act, Books, Silent};
 use tokenbook::domain::calendar::Calendar;
 use tokenbook::domain::currency::Currency;

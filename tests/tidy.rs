@@ -31,9 +31,10 @@ const LAYERS: [&str; 15] = [
 
 /// The rooms of a layer, lowest first: each may name itself and those before it. What stands in the layer's own file is for
 /// all of them.
-const ROOMS: [(&str, &[&str]); 2] = [
+const ROOMS: [(&str, &[&str]); 3] = [
     ("import", &["file", "record", "events", "format", "own", "vendor", "formats", "costs", "read"]),
     ("ledger", &["values", "chain", "file", "names", "read", "sums", "facts", "append", "proof"]),
+    ("books", &["watching", "heading", "setup", "statement", "usage", "month", "keep"]),
 ];
 
 /// What may be named only in some places: crates, and what a library must be given instead of taking it.

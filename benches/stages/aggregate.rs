@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tokenbook::aggregate::from_events::Reading;
 use tokenbook::aggregate::{AggregateError, Events, PriceChanges, from_daily, from_events};
 use tokenbook::books::Silent;
-use tokenbook::books::reports::Request;
+use tokenbook::books::statement::reports::Request;
 use tokenbook::ledger::file::connection::{Access, Ledger};
 use tokenbook::report::by::Dimension;
 use tokenbook::report::group;

@@ -7,7 +7,7 @@ use crate::books::{self, EVENTS, Layout};
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use std::path::Path;
-use tokenbook::books::import::DEFAULT_SOURCE;
+use tokenbook::books::usage::import::DEFAULT_SOURCE;
 use tokenbook::import::file::consumer::Demand;
 use tokenbook::import::read::parse::Context;
 use tokenbook::ledger::append::{Appended, Appender};

@@ -6,7 +6,7 @@ use crate::books;
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use tokenbook::books::Silent;
-use tokenbook::books::reports::Request;
+use tokenbook::books::statement::reports::Request;
 use tokenbook::rating::rate::Rater;
 
 #[divan::bench(sample_count = 30)]

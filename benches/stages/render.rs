@@ -3,7 +3,7 @@
 use crate::books;
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use tokenbook::books::reports::Request;
+use tokenbook::books::statement::reports::Request;
 use tokenbook::render;
 use tokenbook::report::by::Dimension;
 

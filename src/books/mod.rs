@@ -3,33 +3,12 @@
 //! Nothing here prints, reads the clock or the environment: times and names of actors are arguments, and what happens
 //! meanwhile is told to an [`Observer`].
 
-pub mod aliases;
-pub mod catalogs;
-pub mod completeness;
-pub mod costs;
-pub mod departments;
-pub mod explain;
 mod heading;
-pub mod import;
-pub mod import_options;
-pub mod imports;
-pub mod manifest;
-pub mod maps;
-pub mod month_change;
-pub mod month_end;
-pub mod output;
-pub mod price_diff;
-pub mod price_list;
-pub mod price_moves;
-pub mod prices;
-mod reading;
-pub mod record;
-pub mod reports;
-pub mod retract;
-pub mod rules;
-pub mod savings;
-pub mod unserved;
-pub mod verify;
+pub mod keep;
+pub mod month;
+pub mod setup;
+pub mod statement;
+pub mod usage;
 mod watching;
 
 use crate::aggregate::AggregateError;

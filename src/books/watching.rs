@@ -70,9 +70,9 @@ impl Books {
 #[cfg(test)]
 mod tests {
     use crate::aggregate::AggregateError;
-    use crate::books::import::ImportOptions;
-    use crate::books::reports::{Basis, Request};
-    use crate::books::verify::Depth;
+    use crate::books::keep::verify::Depth;
+    use crate::books::statement::reports::{Basis, Request};
+    use crate::books::usage::import::ImportOptions;
     use crate::books::{Act, Books, BooksError, Observer, Reached, Silent, Stage};
     use crate::domain::calendar::Calendar;
     use crate::domain::currency::Currency;

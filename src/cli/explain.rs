@@ -2,7 +2,7 @@
 
 use super::Session;
 use crate::cli::failure::{Exit, Failure};
-use tokenbook::books::explain::Explanation;
+use tokenbook::books::statement::explain::Explanation;
 use tokenbook::render::{self, RENDERERS, printable};
 
 /// Explain an event: its record, its meters, who pays and why, and the price and amount of each meter

@@ -6,8 +6,8 @@ use crate::cli::failure::{Exit, Failure};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use tokenbook::books::Books;
-use tokenbook::books::departments::NotHashed;
-use tokenbook::books::import::{ImportError, ImportOptions, ImportOutcome, Run};
+use tokenbook::books::usage::doubts::NotHashed;
+use tokenbook::books::usage::import::{ImportError, ImportOptions, ImportOutcome, Run};
 use tokenbook::import::file::input::{Input, misnamed};
 use tokenbook::import::format::How;
 use tokenbook::import::formats::stored;
@@ -235,7 +235,7 @@ pub fn finish(
     session: &mut Session<'_, '_>,
 ) -> Result<(), Failure> {
     if let Some(path) = wanted {
-        tokenbook::books::output::replace(path, errors.as_bytes())?;
+        tokenbook::books::month::output::replace(path, errors.as_bytes())?;
     }
     pages.warn(session)
 }

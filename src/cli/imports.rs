@@ -4,7 +4,7 @@ use super::Session;
 use super::options::{OutputOptions, counted, reason_of};
 use crate::cli::failure::{Exit, Failure};
 use std::collections::BTreeMap;
-use tokenbook::books::retract::Retraction;
+use tokenbook::books::usage::retract::Retraction;
 use tokenbook::ledger::facts::imports::ImportMade;
 use tokenbook::ledger::facts::retraction::Plan;
 use tokenbook::text::problem::listed;

@@ -6,8 +6,8 @@ use clap::builder::PossibleValuesParser;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tokenbook::books::departments::Unregistered;
-use tokenbook::books::import::{
+use tokenbook::books::usage::doubts::Unregistered;
+use tokenbook::books::usage::import::{
     DEFAULT_SOURCE, ImportError, ImportOptions, LISTED, LastLine, QUARANTINE_LIMIT, Quarantine, Run, UnknownFields,
 };
 use tokenbook::domain::calendar::Calendar;
@@ -310,13 +310,13 @@ impl OutputOptions {
             if !bytes.is_empty() {
                 bytes.push(b'\n');
             }
-            bytes.extend(tokenbook::books::output::rendered(sheet, self.renderer())?);
+            bytes.extend(tokenbook::books::month::output::rendered(sheet, self.renderer())?);
         }
         match &self.output {
             None => Ok(session.streams.out.write_all(&bytes)?),
             Some(path) => {
                 refuse_ledger(path, &session.ledger)?;
-                Ok(tokenbook::books::output::replace(path, &bytes)?)
+                Ok(tokenbook::books::month::output::replace(path, &bytes)?)
             }
         }
     }

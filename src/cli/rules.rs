@@ -4,7 +4,7 @@ use super::Session;
 use super::options::{OutputOptions, counted, tag_of};
 use crate::cli::failure::{Exit, Failure};
 use std::path::{Path, PathBuf};
-use tokenbook::books::rules::{Change, RulesImported, Sample, Shown, spelled};
+use tokenbook::books::setup::rules::{Change, RulesImported, Sample, Shown, spelled};
 use tokenbook::books::{Books, BooksError};
 use tokenbook::domain::calendar::Day;
 use tokenbook::domain::event::Model;

@@ -4,7 +4,7 @@ use super::Session;
 use super::options::{counted, grouped};
 use crate::cli::failure::{Exit, Failure};
 use std::path::{Path, PathBuf};
-use tokenbook::books::verify::{Anchor, Depth, Verification};
+use tokenbook::books::keep::verify::{Anchor, Depth, Verification};
 use tokenbook::text::problem::listed;
 
 /// Prove that the ledger is as it was made: the chain, every event, the daily sums, the schema

@@ -3,9 +3,9 @@
 use crate::desk::{Desk, Outcome, PRICES, usage};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use tokenbook::books::import::ImportOptions;
-use tokenbook::books::reports::{Basis, Request};
-use tokenbook::books::verify::Depth;
+use tokenbook::books::keep::verify::Depth;
+use tokenbook::books::statement::reports::{Basis, Request};
+use tokenbook::books::usage::import::ImportOptions;
 use tokenbook::books::{Act, Books, Silent};
 use tokenbook::domain::period::Period;
 use tokenbook::domain::timestamp::Timestamp;

@@ -6,7 +6,7 @@ use crate::cli::Session;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::options::{OutputOptions, counted, grouped};
 use crate::cli::progress::Progress;
-use tokenbook::books::price_diff::{Listed, PriceDiff};
+use tokenbook::books::statement::price_diff::{Listed, PriceDiff};
 use tokenbook::domain::period::Month;
 use tokenbook::price::catalog::{Missing, Terms};
 use tokenbook::price::change::Kind;

@@ -7,8 +7,8 @@ use crate::cli::failure::{Exit, Failure};
 use crate::cli::options::{counted, grouped};
 use crate::cli::progress::Progress;
 use tokenbook::books::Books;
-use tokenbook::books::catalogs::CatalogOutcome;
-use tokenbook::books::prices::Jumps;
+use tokenbook::books::setup::catalogs::CatalogOutcome;
+use tokenbook::books::setup::prices::Jumps;
 use tokenbook::price::catalog::Missing;
 use tokenbook::price::change::Kind;
 

@@ -5,7 +5,7 @@ use crate::cli::failure::{Exit, Failure};
 use crate::cli::options::{counted, grouped};
 use std::path::{Path, PathBuf};
 use tokenbook::books::Books;
-use tokenbook::books::catalogs::{Offered, catalog_files};
+use tokenbook::books::setup::catalogs::{Offered, catalog_files};
 use tokenbook::domain::name::Name;
 use tokenbook::price::catalog::{self, Aside, CATALOGS, Catalog, CatalogList, Inexact, Missing, Pattern, Terms};
 use tokenbook::text::problem::{excerpt, listed};
@@ -178,7 +178,7 @@ fn write(asides: &[Aside], path: &Path, session: &Session<'_, '_>) -> Result<(),
         csv.push_str(&fields.join(","));
         csv.push('\n');
     }
-    Ok(tokenbook::books::output::replace(path, csv.as_bytes())?)
+    Ok(tokenbook::books::month::output::replace(path, csv.as_bytes())?)
 }
 
 fn told(Aside { model, key, text, line, .. }: &Aside) -> String {

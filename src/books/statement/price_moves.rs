@@ -5,9 +5,9 @@
 //! Sums serve both: a replacement has the key and the start of what it replaces, so it cuts no sum in another way.
 
 use crate::aggregate::fold::Basis;
-use crate::books::reading::Reading;
-use crate::books::reports::{Detail, MonthBefore, Request, books};
-use crate::books::rules;
+use crate::books::setup::rules;
+use crate::books::statement::reading::Reading;
+use crate::books::statement::reports::{Detail, MonthBefore, Request, books};
 use crate::books::watching::watched;
 use crate::books::{Books, BooksError, Observer, Stage};
 use crate::domain::money::{Amount, fixed_point};

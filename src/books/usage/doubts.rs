@@ -1,20 +1,14 @@
-//! The registry of departments: importing, listing, and what an import of usage says about names that are not in it.
+//! What there is to say about the departments, tags and buckets of a file of usage.
 
-use crate::attribute::departments::{self, unregistered};
-use crate::books::heading::heading_of;
-use crate::books::import::{ImportError, ImportOptions};
-use crate::books::rules::{self, of_snapshot};
-use crate::books::{Act, Books, BooksError, Observer};
-use crate::domain::calendar::Day;
-use crate::domain::department::{Department, Registry};
+use crate::attribute::departments::unregistered;
+use crate::books::Books;
+use crate::books::usage::import::{ImportError, ImportOptions};
 use crate::domain::hashed_tags::HashedTags;
-use crate::domain::name::{TagValue, similar_names};
+use crate::domain::name::similar_names;
 use crate::domain::tags::{TagKey, TagSet};
 use crate::import::events::buckets;
 use crate::import::read::parse::Context;
 use crate::ledger::LedgerError;
-use crate::ledger::facts::departments::DepartmentsAppended;
-use crate::sheet::{Cell, Column, Sheet};
 use crate::text::problem::Problem;
 use std::collections::BTreeSet;
 use std::sync::PoisonError;
@@ -62,66 +56,13 @@ fn not_hashed(hashed: &HashedTags, tag_sets: &[TagSet]) -> NotHashed {
 }
 
 impl Books {
-    /// Imports departments: those of names that are known replace what was known of them.
-    pub fn import_departments(
+    /// What there is to say about the departments and tags of a file, or that it is refused for them.
+    pub(in crate::books) fn doubts(
         &self,
         file: &str,
-        bytes: &[u8],
-        act: Act<'_>,
-        observer: &dyn Observer,
-    ) -> Result<DepartmentsAppended, BooksError> {
-        let write = self.ledger.write(|| observer.waiting())?;
-        let listed = departments::departments(bytes, &write.registry()?)
-            .map_err(|problems| BooksError::Lines { file: file.to_owned(), problems })?;
-        let listed: Vec<(u64, Department)> =
-            listed.into_iter().map(|listed| (listed.line, listed.department)).collect();
-        let appended = write.append_departments(&listed, act.now, act.actor)?;
-        write.commit()?;
-        self.ledger.checkpoint()?;
-        Ok(appended)
-    }
-
-    /// The registry of departments; empty where there is none.
-    pub fn registry(&self) -> Result<Registry, LedgerError> {
-        self.ledger.registry()
-    }
-
-    /// The names that usage and rules have and the registry has not.
-    pub fn unregistered_departments(&self) -> Result<Vec<Problem>, LedgerError> {
-        let registry = self.ledger.registry()?;
-        let mut names = self.ledger.departments()?;
-        let known = of_snapshot(&self.ledger.snapshot()?)?;
-        names.extend(known.sets().flat_map(|(_, set)| rules::departments(set)));
-        Ok(names.iter().filter_map(|name| unregistered(name, &registry)).collect())
-    }
-
-    /// The registry, in the columns that can be imported again.
-    pub fn department_list(&self) -> Result<Sheet, BooksError> {
-        let text = |name: &Option<TagValue>| Cell::Text(name.as_ref().map_or(String::new(), TagValue::to_string));
-        let day = |day: Option<Day>| Cell::Text(day.map_or(String::new(), |day| day.to_string()));
-        let row = |department: &Department| {
-            vec![
-                Cell::text(department.name.as_str()),
-                text(&department.cost_centre),
-                text(&department.owner),
-                text(&department.account),
-                day(department.active_from),
-                day(department.active_to),
-            ]
-        };
-        let snapshot = self.ledger.snapshot()?;
-        let rows = snapshot.registry()?.departments().map(row).collect();
-        let columns = ["department", "cost_centre", "owner", "account", "active_from", "active_to"].map(Column::text);
-        Ok(Sheet {
-            heading: heading_of(&snapshot, "departments", "now".to_owned())?,
-            columns: columns.into(),
-            rows,
-            total: None,
-        })
-    }
-
-    /// What there is to say about the departments and tags of a file, or that it is refused for them.
-    pub(super) fn doubts(&self, file: &str, options: &ImportOptions, context: &Context) -> Result<Doubts, ImportError> {
+        options: &ImportOptions,
+        context: &Context,
+    ) -> Result<Doubts, ImportError> {
         let names = context.constants.names.lock();
         let new: BTreeSet<String> =
             names.tag_sets.iter().filter_map(|tags| tags.department().map(str::to_owned)).collect();
@@ -149,7 +90,7 @@ impl Books {
     }
 
     /// What there is to say about departments that usage names.
-    pub(super) fn doubts_of(&self, names: &BTreeSet<String>) -> Result<Doubts, LedgerError> {
+    pub(in crate::books) fn doubts_of(&self, names: &BTreeSet<String>) -> Result<Doubts, LedgerError> {
         if names.is_empty() {
             return Ok(Doubts::default());
         }

@@ -1,13 +1,10 @@
 //! Importing and looking at prices.
 
-use crate::books::reports::Request;
 use crate::books::{Act, Books, BooksError, Observer};
-use crate::domain::period::Period;
 use crate::ledger::facts::prices::PricesAppended;
 use crate::price::check::{Finding, findings, histories, is_replacement_jump};
 use crate::price::read::{ListedPrice, price_list};
 use crate::price::{PriceKey, PriceRow};
-use crate::sheet::Sheet;
 use crate::text::problem::Problem;
 
 /// Whether prices that look like a mistake of units are taken.
@@ -58,17 +55,10 @@ impl Books {
     pub fn prices(&self) -> Result<Vec<PriceRow>, BooksError> {
         Ok(self.ledger.snapshot()?.prices()?)
     }
-
-    /// Jumps and gaps in all prices, and the unpriced usage of a period.
-    pub fn check_prices(&self, period: Period, observer: &dyn Observer) -> Result<(Vec<Finding>, Sheet), BooksError> {
-        let found = findings(&self.prices()?);
-        let request = Request::of(period);
-        Ok((found, self.statement(&request, observer)?.report("unpriced", &request.by)?))
-    }
 }
 
 /// New prices that look like a mistake: more than tenfold of what they replace, or a thousandfold of a neighbour.
-pub(super) fn jumps_of(known: &[PriceRow], new: &[ListedPrice]) -> Vec<Problem> {
+pub(in crate::books) fn jumps_of(known: &[PriceRow], new: &[ListedPrice]) -> Vec<Problem> {
     let mut problems = replacement_jumps(known, new);
     for problem in unit_jumps(known, new) {
         if !problems.iter().any(|known| known.line == problem.line) {

@@ -3,10 +3,11 @@
 //! It is written last, so that a manifest whose digests match means a whole set of files. Before the first file of a new
 //! set takes its name, the manifest of the old one loses its own, so that no manifest stands beside files of another run.
 
-use crate::books::import::ImportOutcome;
-use crate::books::month_change::Totals;
-use crate::books::output::{Folder, Written};
-use crate::books::{BooksError, output};
+use crate::books::BooksError;
+use crate::books::month::month_change::Totals;
+use crate::books::month::output;
+use crate::books::month::output::{Folder, Written};
+use crate::books::usage::import::ImportOutcome;
 use crate::domain::period::Month;
 use crate::import::file::consumer::Demand;
 use crate::import::file::input::blocks;
@@ -138,14 +139,14 @@ pub fn bytes(
 /// The manifest that lies in a folder: what the reports there are of.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Earlier {
-    pub(super) tokenbook: String,
+    pub(in crate::books) tokenbook: String,
     period: String,
     time_zone: String,
     currency: String,
-    pub(super) ledger_entry: u64,
-    pub(super) ledger_head: String,
+    pub(in crate::books) ledger_entry: u64,
+    pub(in crate::books) ledger_head: String,
     /// What its reports amounted to.
-    pub(super) totals: Option<Totals>,
+    pub(in crate::books) totals: Option<Totals>,
     outputs: Vec<EarlierFile>,
 }
 
@@ -200,7 +201,7 @@ fn same(folder: &Path, what: &'static str, there: &str, asked: &str) -> Result<(
 
 /// Writes a set of files, and the manifest that names them, so that at every moment of it a power cut leaves the old set
 /// with its manifest, the new one with its own, or no manifest.
-pub(super) fn write_set(
+pub(in crate::books) fn write_set(
     folder: &mut Folder,
     files: &[(String, Vec<u8>)],
     manifest: impl FnOnce(&[Written]) -> Result<Vec<u8>, BooksError>,
@@ -249,7 +250,7 @@ fn clear_away(folder: &mut Folder, earlier: Earlier) -> Result<(), BooksError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::books::output::{Disk, System};
+    use crate::books::month::output::{Disk, System};
     use std::error::Error;
     use std::fs::File;
     use std::io;

@@ -5,8 +5,8 @@ use crate::aggregate::fold::{self, Basis, fold};
 use crate::aggregate::{PriceChanges, from_monthly, rated};
 use crate::attribute::Rules;
 use crate::books::BooksError;
-use crate::books::completeness::{ByDepartment, Counted};
-use crate::books::reports::{Detail, MonthBefore, Request};
+use crate::books::statement::completeness::{ByDepartment, Counted};
+use crate::books::statement::reports::{Detail, MonthBefore, Request};
 use crate::domain::period::Period;
 use crate::domain::usage::Dictionary;
 use crate::ledger::file::transaction::Snapshot;
@@ -17,25 +17,25 @@ use crate::report::group::{Grouped, Rated, Sums};
 use std::collections::BTreeMap;
 
 /// What usage is read and rated with.
-pub(super) struct Reading<'a> {
-    pub(super) snapshot: &'a Snapshot<'a>,
-    pub(super) book: &'a Book,
-    pub(super) books: &'a BTreeMap<String, Book>,
-    pub(super) rules: &'a Rules,
+pub(in crate::books) struct Reading<'a> {
+    pub(in crate::books) snapshot: &'a Snapshot<'a>,
+    pub(in crate::books) book: &'a Book,
+    pub(in crate::books) books: &'a BTreeMap<String, Book>,
+    pub(in crate::books) rules: &'a Rules,
 }
 
 /// The usage of a period and of the month before, with the names of its numbers.
-pub(super) struct Read {
-    pub(super) rated: Rated,
-    pub(super) before: Option<Rated>,
-    pub(super) names: Dictionary,
+pub(in crate::books) struct Read {
+    pub(in crate::books) rated: Rated,
+    pub(in crate::books) before: Option<Rated>,
+    pub(in crate::books) names: Dictionary,
     /// What caveats say of the period.
-    pub(super) counted: ByDepartment,
+    pub(in crate::books) counted: ByDepartment,
 }
 
 impl Reading<'_> {
     /// The usage by who pays it.
-    pub(super) fn of(&self, request: &Request) -> Result<Read, BooksError> {
+    pub(in crate::books) fn of(&self, request: &Request) -> Result<Read, BooksError> {
         let before = request.period.as_month().filter(|_| request.month_before == MonthBefore::Read);
         let before = before.map(|month| month.previous().period());
         if self.is_coarse(request, before) {

@@ -1,6 +1,6 @@
 //! Importing public price catalogues: read whole, compared with what is in force, and kept in one entry or not at all.
 
-use crate::books::prices::{Jumps, jumps_of};
+use crate::books::setup::prices::{Jumps, jumps_of};
 use crate::books::{Act, Books, BooksError, Observer};
 use crate::ledger::facts::prices::PricesAppended;
 use crate::price::catalog::{self, Catalog, CatalogFile, CatalogList, Missing, Terms};
@@ -105,7 +105,7 @@ impl Books {
 }
 
 /// The changes that offered prices make, with the ends of missing ones if that is asked for, and what is missing.
-pub(super) fn compared(known: &[PriceRow], offered: &Offered, terms: &Terms) -> (Changes, Vec<PriceRow>) {
+pub(in crate::books) fn compared(known: &[PriceRow], offered: &Offered, terms: &Terms) -> (Changes, Vec<PriceRow>) {
     let at = terms.valid_from;
     let missing = missing(known, &offered.prices, &offered.unresolved, &terms.book, at);
     let mut prices = offered.prices.clone();

@@ -2,8 +2,8 @@
 //!
 //! What changes the events of a file is kept with its import, in one spelling; what only refuses files is not.
 
-use crate::books::departments::Unregistered;
-use crate::books::import::ImportError;
+use crate::books::usage::doubts::Unregistered;
+use crate::books::usage::import::ImportError;
 use crate::domain::hashed_tags::HashedTags;
 use crate::domain::tags::{IgnoredTags, Tag};
 use crate::import::record::reading::Reading;
@@ -71,7 +71,7 @@ impl ImportOptions {
     }
 
     /// The tags for events that lack them, as they are kept.
-    pub(super) fn fill(&self) -> Vec<Tag> {
+    pub(in crate::books) fn fill(&self) -> Vec<Tag> {
         let kept = |tag: &Tag| {
             let value = self.hashed.value(tag.key.as_str(), tag.value.as_str());
             Tag { key: tag.key.clone(), value: value.unwrap_or_else(|| tag.value.clone()) }
@@ -80,7 +80,7 @@ impl ImportOptions {
     }
 
     /// What changes the events of a file, in one spelling. Which tags are hashed is part of it, and the key is not. Ignored tags sort before any value with line breaks.
-    pub(super) fn spelling(&self) -> String {
+    pub(in crate::books) fn spelling(&self) -> String {
         let mut tags: Vec<String> = self.fill().iter().map(|tag| format!("tag {}={}", tag.key, tag.value)).collect();
         tags.extend(self.ignored.keys().map(|key| format!("ignore-tag {key}")));
         tags.extend(self.hashed.keys().map(|key| format!("hash-tag {key}")));
@@ -92,14 +92,14 @@ impl ImportOptions {
     }
 
     /// Refuses a file that has other rows than is known of it.
-    pub(super) fn check_rows(&self, file: &str, rows: u64) -> Result<(), ImportError> {
+    pub(in crate::books) fn check_rows(&self, file: &str, rows: u64) -> Result<(), ImportError> {
         let Some(expected) = self.expect_rows.filter(|expected| *expected != rows) else { return Ok(()) };
         let what = format!("the file has {} beside headers and blank lines", counted(rows, "row", "rows"));
         Err(refused(file, Problem::line(what, format!("{}, as was said of it", grouped(expected)))))
     }
 
     /// Refuses fields that nobody knows, where that is asked for.
-    pub(super) fn check_fields(&self, file: &str, unknown: &BTreeSet<String>) -> Result<(), ImportError> {
+    pub(in crate::books) fn check_fields(&self, file: &str, unknown: &BTreeSet<String>) -> Result<(), ImportError> {
         if self.unknown_fields == UnknownFields::Named || unknown.is_empty() {
             return Ok(());
         }

@@ -3,8 +3,8 @@
 //! A price without a provider holds for any usage, a price of a provider for its own usage only.
 
 use crate::books::Books;
-use crate::books::import::ImportOptions;
-use crate::books::reports::books;
+use crate::books::statement::reports::books;
+use crate::books::usage::import::ImportOptions;
 use crate::domain::name::Name;
 use crate::import::format::How;
 use crate::import::formats::stored;
@@ -24,7 +24,7 @@ pub struct Unserved {
 
 impl Books {
     /// What there is to say about providers that a file does not name.
-    pub(super) fn unserved(
+    pub(in crate::books) fn unserved(
         &self,
         format: &str,
         options: &ImportOptions,

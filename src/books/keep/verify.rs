@@ -129,7 +129,7 @@ impl Books {
     }
 
     /// Proves what whole months are billed from: every event of theirs, their sums, and every fact. An error says what differs.
-    pub(super) fn prove_months(&self, snapshot: &Snapshot<'_>, period: Period) -> Result<(), LedgerError> {
+    pub(in crate::books) fn prove_months(&self, snapshot: &Snapshot<'_>, period: Period) -> Result<(), LedgerError> {
         let period = period.whole_months();
         let days: Vec<Day> = period.days().collect();
         snapshot.watch().begin(Stage::Events, snapshot.events_within(period));

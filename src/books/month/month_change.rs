@@ -3,7 +3,7 @@
 //! The manifest in the folder says what was reported and at which entry of the ledger. What was recorded after that
 //! entry is listed as the cause; nothing is said of how much of the difference each cause made.
 
-use crate::books::manifest::Earlier;
+use crate::books::month::manifest::Earlier;
 use crate::ledger::proof::since::Since;
 use crate::sheet::{Cell, Sheet};
 use crate::text::problem::{counted, listed};
@@ -69,7 +69,7 @@ pub struct MonthChange {
 impl MonthChange {
     /// The change since the reports of an earlier manifest, with what the ledger recorded after these; `None` where every
     /// department owes the same.
-    pub(super) fn since(earlier: Option<&Earlier>, recorded: Option<Since>, now: Totals) -> Option<Self> {
+    pub(in crate::books) fn since(earlier: Option<&Earlier>, recorded: Option<Since>, now: Totals) -> Option<Self> {
         let earlier = earlier?;
         let before = earlier.totals.clone().filter(|before| *before != now)?;
         let mut causes = match recorded {

@@ -1,6 +1,6 @@
 //! Is the month whole? What is missing, unpriced, unallocated or set aside, and where the log has holes.
 
-use crate::books::reports::{Request, Statement};
+use crate::books::statement::reports::{Request, Statement};
 use crate::domain::calendar::{Calendar, Day};
 use crate::domain::department::Registry;
 use crate::domain::period::{Month, Period};

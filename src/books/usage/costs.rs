@@ -1,7 +1,7 @@
 //! What providers say they charge: importing their cost reports, and comparing them with a statement.
 
-use crate::books::import::{DEFAULT_SOURCE, ImportError, LISTED};
-use crate::books::reports::{Request, Statement};
+use crate::books::statement::reports::{Request, Statement};
+use crate::books::usage::import::{DEFAULT_SOURCE, ImportError, LISTED};
 use crate::books::watching::watched;
 use crate::books::{Act, Books, BooksError, Observer};
 use crate::domain::provider_cost::{ProviderCost, ProviderCosts};

@@ -1,7 +1,7 @@
 //! Importing aliases of models, and aliases as a sheet.
 
 use crate::books::heading::heading_of;
-use crate::books::price_list::Listing;
+use crate::books::setup::price_list::Listing;
 use crate::books::{Act, Books, BooksError, Observer};
 use crate::domain::name::Name;
 use crate::domain::timestamp::Timestamp;

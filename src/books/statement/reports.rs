@@ -2,10 +2,10 @@
 
 use crate::aggregate::AggregateError;
 pub use crate::aggregate::fold::Basis;
-use crate::books::completeness::{self, Caveats, Known};
 use crate::books::heading::heading_of;
-use crate::books::reading::{Read, Reading};
-use crate::books::rules;
+use crate::books::setup::rules;
+use crate::books::statement::completeness::{self, Caveats, Known};
+use crate::books::statement::reading::{Read, Reading};
 use crate::books::watching::watched;
 use crate::books::{Books, BooksError, Observer, Silent, Stage};
 use crate::domain::period::Period;
@@ -140,12 +140,16 @@ impl Books {
     }
 
     /// A state of the ledger, with a reader for each thread.
-    pub(super) fn snapshot_for_all(&self) -> Result<Snapshot<'_>, LedgerError> {
+    pub(in crate::books) fn snapshot_for_all(&self) -> Result<Snapshot<'_>, LedgerError> {
         self.ledger.snapshot_for(rayon::current_num_threads())
     }
 
     /// Reads and rates a period of a state.
-    pub(super) fn statement_on(&self, snapshot: &Snapshot<'_>, request: &Request) -> Result<Statement, BooksError> {
+    pub(in crate::books) fn statement_on(
+        &self,
+        snapshot: &Snapshot<'_>,
+        request: &Request,
+    ) -> Result<Statement, BooksError> {
         snapshot.watch().begin(Stage::Usage, None);
         snapshot.prove_retractions()?;
         let settings = self.settings();
@@ -184,7 +188,7 @@ impl Books {
 }
 
 /// The books of all prices, by name.
-pub(super) fn books(rows: &[PriceRow], aliases: &[AliasRow]) -> BTreeMap<String, Book> {
+pub(in crate::books) fn books(rows: &[PriceRow], aliases: &[AliasRow]) -> BTreeMap<String, Book> {
     let aliases = Arc::new(Aliases::new(aliases));
     let mut by_name: BTreeMap<String, Vec<&PriceRow>> = BTreeMap::new();
     for row in rows {
@@ -194,7 +198,7 @@ pub(super) fn books(rows: &[PriceRow], aliases: &[AliasRow]) -> BTreeMap<String,
 }
 
 /// The prompt sizes at which some price of each model changes, ascending, as the ledger's bands are cut by them.
-pub(super) fn thresholds(rows: &[PriceRow], aliases: &[AliasRow]) -> BTreeMap<String, Vec<i64>> {
+pub(in crate::books) fn thresholds(rows: &[PriceRow], aliases: &[AliasRow]) -> BTreeMap<String, Vec<i64>> {
     let aliases = aliases.iter().filter_map(|row| Some((row.key.alias.as_str(), row.model.as_ref()?.as_str())));
     alias::thresholds(rows.iter().map(|row| (row.key.model.as_str(), row.key.prompt_above)), aliases)
 }

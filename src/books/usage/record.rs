@@ -3,7 +3,7 @@
 //! What is recorded is an import like any other: all or nothing, durable when the call returns, in the chain, and the
 //! same event again is a duplicate.
 
-use crate::books::departments::{Doubts, Unregistered};
+use crate::books::usage::doubts::{Doubts, Unregistered};
 use crate::books::{Act, Books, Observer};
 use crate::domain::calendar::DayFinder;
 use crate::domain::event::UsageEvent;

@@ -69,16 +69,16 @@ pub struct Sample {
 }
 
 /// The departments that rules name.
-pub(super) fn departments(set: &RuleSet) -> BTreeSet<String> {
+pub(in crate::books) fn departments(set: &RuleSet) -> BTreeSet<String> {
     let shares = set.rules().iter().flat_map(|rule| rule.shares.iter());
     shares.filter_map(|share| share.payer.department.as_ref()).map(TagValue::to_string).collect()
 }
 
-pub(super) fn effective(sets: Vec<StoredRuleSet>) -> Rules {
+pub(in crate::books) fn effective(sets: Vec<StoredRuleSet>) -> Rules {
     Rules::new(sets.into_iter().map(|set| (set.valid_from, set.rules)))
 }
 
-pub(super) fn of_snapshot(snapshot: &Snapshot<'_>) -> Result<Rules, LedgerError> {
+pub(in crate::books) fn of_snapshot(snapshot: &Snapshot<'_>) -> Result<Rules, LedgerError> {
     Ok(effective(snapshot.rule_sets()?))
 }
 
@@ -323,7 +323,7 @@ impl Tried {
 }
 
 /// Who pays, in words: `Marketing / Search 1/3, Engineering 2/3`.
-pub(super) fn paid(shares: &[Share]) -> String {
+pub(in crate::books) fn paid(shares: &[Share]) -> String {
     let whole: i64 = shares.iter().map(|share| share.part).sum();
     let one = |share: &Share| match shares {
         [_] => payer(&share.payer),
@@ -339,7 +339,7 @@ fn payer(payer: &Payer) -> String {
 }
 
 /// A weight as files spell it.
-pub(super) fn weight(part: i64, whole: i64) -> String {
+pub(in crate::books) fn weight(part: i64, whole: i64) -> String {
     crate::domain::ratio::Ratio::new(part.into(), whole.into()).map_or_else(String::new, |ratio| ratio.to_string())
 }
 

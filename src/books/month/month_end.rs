@@ -1,14 +1,14 @@
 //! The month end: prices, usage, checks, and every file finance needs, in one run that can be run again.
 
-use crate::books::aliases::AliasesImported;
-use crate::books::completeness::{Coverage, coverage};
-use crate::books::import::{ImportOptions, ImportOutcome};
-use crate::books::manifest::{self, Earlier, InputFile};
-use crate::books::month_change::{MonthChange, Totals};
-use crate::books::output::{Folder, file_name, refuse_link, rendered};
-use crate::books::prices::Jumps;
-use crate::books::reports::{Basis, Request, Statement};
-use crate::books::rules::RulesImported;
+use crate::books::month::manifest::{self, Earlier, InputFile};
+use crate::books::month::month_change::{MonthChange, Totals};
+use crate::books::month::output::{Folder, file_name, refuse_link, rendered};
+use crate::books::setup::aliases::AliasesImported;
+use crate::books::setup::prices::Jumps;
+use crate::books::setup::rules::RulesImported;
+use crate::books::statement::completeness::{Coverage, coverage};
+use crate::books::statement::reports::{Basis, Request, Statement};
+use crate::books::usage::import::{ImportOptions, ImportOutcome};
 use crate::books::watching::watched;
 use crate::books::{Act, Books, BooksError, Observer, Stage};
 use crate::domain::currency::Currency;

@@ -5,11 +5,11 @@
 
 mod kept;
 
-use crate::books::departments::Doubts;
-pub use crate::books::import_options::{
+use crate::books::usage::doubts::Doubts;
+pub use crate::books::usage::import_options::{
     DEFAULT_SOURCE, ImportOptions, LISTED, LastLine, QUARANTINE_LIMIT, Quarantine, Run, UnknownFields,
 };
-use crate::books::unserved::Unserved;
+use crate::books::usage::unserved::Unserved;
 use crate::books::watching::watched;
 use crate::books::{Act, Books, Observer};
 use crate::domain::timestamp::Timestamp;

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 /// What writing asks of the system: a test watches the order of it, and lets any step fail.
-pub(super) trait Disk: Debug {
+pub(in crate::books) trait Disk: Debug {
     fn make_folder(&self, path: &Path) -> io::Result<()>;
     fn sync_file(&self, file: &File, path: &Path) -> io::Result<()>;
     fn give_name(&self, file: NamedTempFile, path: &Path) -> io::Result<()>;
@@ -25,7 +25,7 @@ pub(super) trait Disk: Debug {
 
 /// The system itself.
 #[derive(Debug)]
-pub(super) struct System;
+pub(in crate::books) struct System;
 
 impl Disk for System {
     fn make_folder(&self, path: &Path) -> io::Result<()> {
@@ -74,7 +74,7 @@ pub fn make_folders(path: &Path) -> Result<(), BooksError> {
 }
 
 /// Refuses a name that something else has than a file.
-pub(super) fn refuse_irregular(path: &Path) -> Result<(), BooksError> {
+pub(in crate::books) fn refuse_irregular(path: &Path) -> Result<(), BooksError> {
     if path.symlink_metadata().is_ok_and(|there| !there.is_file()) {
         let what = "is not a regular file, expected a file to replace or a name that is free";
         return Err(BooksError::io(path, io::Error::new(io::ErrorKind::AlreadyExists, what)));
@@ -83,7 +83,7 @@ pub(super) fn refuse_irregular(path: &Path) -> Result<(), BooksError> {
 }
 
 /// Refuses a folder inside an output folder that leads elsewhere.
-pub(super) fn refuse_link(folder: &Path) -> Result<(), BooksError> {
+pub(in crate::books) fn refuse_link(folder: &Path) -> Result<(), BooksError> {
     if folder.symlink_metadata().is_ok_and(|there| !there.is_dir()) {
         let what = "is not a folder of its own, expected a folder or a name that is free: a link leads elsewhere";
         return Err(BooksError::io(folder, io::Error::new(io::ErrorKind::AlreadyExists, what)));
@@ -187,7 +187,7 @@ impl Folder {
         Self::on(Box::new(System), path)
     }
 
-    pub(super) fn on(disk: Box<dyn Disk>, path: &Path) -> Result<Self, BooksError> {
+    pub(in crate::books) fn on(disk: Box<dyn Disk>, path: &Path) -> Result<Self, BooksError> {
         make_folders_on(&*disk, path)?;
         Ok(Self { path: path.to_owned(), written: Vec::new(), disk, unsettled: BTreeSet::new() })
     }
@@ -218,7 +218,7 @@ impl Folder {
     }
 
     /// Gives a file of the folder another name, over what has it.
-    pub(super) fn rename(&mut self, from: &str, to: &str) -> Result<(), BooksError> {
+    pub(in crate::books) fn rename(&mut self, from: &str, to: &str) -> Result<(), BooksError> {
         let (from, to) = (self.path.join(from), self.path.join(to));
         self.disk.rename(&from, &to).map_err(|error| BooksError::io(&from, error))?;
         self.unsettled.insert(self.path.clone());
@@ -226,7 +226,7 @@ impl Folder {
     }
 
     /// Removes a file.
-    pub(super) fn remove(&mut self, name: &str) -> Result<(), BooksError> {
+    pub(in crate::books) fn remove(&mut self, name: &str) -> Result<(), BooksError> {
         let path = self.path.join(name);
         self.disk.remove(&path).map_err(|error| BooksError::io(&path, error))?;
         self.unsettled.insert(folder_of(&path).to_owned());

@@ -5,8 +5,8 @@
 
 use crate::attribute::matching::{Decision, Usage, decide};
 use crate::books::heading::heading_of;
-use crate::books::reports::books;
-use crate::books::rules::{paid, spelled, weight};
+use crate::books::setup::rules::{paid, spelled, weight};
+use crate::books::statement::reports::books;
 use crate::books::{Books, BooksError};
 use crate::domain::event::{Band, Model, PromptSize, ServiceTier};
 use crate::domain::meter::Meter;
@@ -337,7 +337,7 @@ fn cells(charge: Charge, quoted: Option<Quoted<'_>>, book: &str) -> Vec<Cell> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::books::import::ImportOptions;
+    use crate::books::usage::import::ImportOptions;
     use crate::books::{Act, Silent};
     use crate::domain::calendar::Calendar;
     use crate::domain::currency::Currency;

@@ -4,9 +4,9 @@
 //! the book as it is and with the book as it would be: daily sums could not tell, as they are cut where known prices
 //! change, not where offered ones do.
 
-use crate::books::catalogs::{Offered, compared};
 use crate::books::heading::heading_of;
-use crate::books::reports::thresholds;
+use crate::books::setup::catalogs::{Offered, compared};
+use crate::books::statement::reports::thresholds;
 use crate::books::watching::watched;
 use crate::books::{Act, Books, BooksError, Observer, Stage};
 use crate::domain::calendar::Day;

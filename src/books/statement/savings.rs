@@ -1,7 +1,7 @@
 //! Savings on a ledger's statement: the period compared with offers.
 
 use crate::books::BooksError;
-use crate::books::reports::Statement;
+use crate::books::statement::reports::Statement;
 use crate::report::savings::{self, By, Comparison, Offers, Usage};
 use crate::sheet::Sheet;
 use std::num::NonZeroU32;

@@ -1,0 +1,3 @@
+//! Keeping a ledger: verifying, rebuilding, copying.
+
+pub mod verify;

@@ -1,0 +1,9 @@
+//! What usage is read and billed by: prices, aliases, rules, the registry of departments, maps.
+
+pub mod aliases;
+pub mod catalogs;
+pub mod departments;
+pub mod maps;
+pub mod price_list;
+pub mod prices;
+pub mod rules;

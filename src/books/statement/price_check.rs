@@ -1,0 +1,16 @@
+//! Prices looked at as a whole: jumps, gaps, and usage without one.
+
+use crate::books::statement::reports::Request;
+use crate::books::{Books, BooksError, Observer};
+use crate::domain::period::Period;
+use crate::price::check::{Finding, findings};
+use crate::sheet::Sheet;
+
+impl Books {
+    /// Jumps and gaps in all prices, and the unpriced usage of a period.
+    pub fn check_prices(&self, period: Period, observer: &dyn Observer) -> Result<(Vec<Finding>, Sheet), BooksError> {
+        let found = findings(&self.prices()?);
+        let request = Request::of(period);
+        Ok((found, self.statement(&request, observer)?.report("unpriced", &request.by)?))
+    }
+}

@@ -1,0 +1,10 @@
+//! How usage comes in, and is taken back: files, events of a program, cost reports.
+
+pub mod costs;
+pub mod doubts;
+pub mod import;
+pub mod import_options;
+pub mod imports;
+pub mod record;
+pub mod retract;
+pub mod unserved;
