@@ -118,7 +118,7 @@ CREATE TRIGGER batch_day_refuses_update BEFORE UPDATE ON batch_day BEGIN SELECT 
 CREATE TRIGGER batch_day_refuses_delete BEFORE DELETE ON batch_day BEGIN SELECT RAISE(ABORT, 'batch_day is append-only'); END;
 
 -- What many events have in common: who issued them, who used what, at which tier.
--- kind: 0 usage, 1 correction, 2 revision of a record that grew.
+-- kind: 0 usage, 1 revision of a record that grew.
 -- prompt: 0 one request, whose size is the sum of its prompt meters; 1 several requests, each at most that sum.
 CREATE TABLE event_class (
     id      INTEGER PRIMARY KEY,
@@ -126,13 +126,13 @@ CREATE TABLE event_class (
     tag_set INTEGER NOT NULL REFERENCES tag_set (id),
     model   INTEGER NOT NULL REFERENCES model (id),
     tier    INTEGER NOT NULL REFERENCES service_tier (id),
-    kind    INTEGER NOT NULL CHECK (kind BETWEEN 0 AND 2),
+    kind    INTEGER NOT NULL CHECK (kind BETWEEN 0 AND 1),
     prompt  INTEGER NOT NULL CHECK (prompt BETWEEN 0 AND 1),
     UNIQUE (tag_set, model, source, tier, kind, prompt)
 ) STRICT;
 
--- One row an event. key = billing day << 47 | late << 46 | 46 bits of a hash of source and id, or the next free key of that
--- half of the day. late: came with few others to a day that had many.
+-- One row an event. key = billing day << 47 | aside << 46 | 46 bits of a hash of source and id, or the next free key of that
+-- half of the day. aside: came with few others to a day that had many.
 -- at: since 00:00 UTC of the billing day's date (below 0 or beyond a day where the time zone is not UTC): milliseconds,
 -- or, where that is not exact, nanoseconds + 2^62.
 -- An event of one request has no row for it: `event_meter` holds requests where they are not 1.
@@ -160,8 +160,8 @@ CREATE TABLE event_meter (
     PRIMARY KEY (key, meter)
 ) STRICT, WITHOUT ROWID;
 
--- What a correction corrects, and what a revision revises: a revision has the id and the instant of its original, stands
--- on its day, and holds what a later state of the record added.
+-- What a revision revises: a revision has the id and the instant of its original, stands on its day, and holds what a later
+-- state of the record added.
 CREATE TABLE event_link (
     key      INTEGER PRIMARY KEY,
     original INTEGER NOT NULL CHECK (original <> key)
@@ -170,6 +170,7 @@ CREATE TABLE event_link (
 -- Derived, like an index: sums of the events by day and everything a price or a payer depends on.
 -- Kept in the same transaction as the events; `rebuild` makes it again, `verify` proves it.
 -- band: prompts above this threshold and up to the model's next; -1 where the record does not tell.
+-- Rows of usage that posts to its own month have events; those of a later month may take some away.
 -- active: events with some meter but `request` above 0. NULL in a meter: nobody reported it.
 CREATE TABLE usage_daily (
     day            INTEGER NOT NULL,
@@ -179,8 +180,8 @@ CREATE TABLE usage_daily (
     model          INTEGER NOT NULL,
     tier           INTEGER NOT NULL,
     band           INTEGER NOT NULL CHECK (band >= -1),
-    events         INTEGER NOT NULL CHECK (events >= 1),
-    active         INTEGER NOT NULL CHECK (active BETWEEN 0 AND events),
+    events         INTEGER NOT NULL,
+    active         INTEGER NOT NULL,
     first_at       INTEGER NOT NULL,
     last_at        INTEGER NOT NULL,
     input          INTEGER,
@@ -190,7 +191,8 @@ CREATE TABLE usage_daily (
     output         INTEGER,
     reasoning      INTEGER,
     request        INTEGER,
-    PRIMARY KEY (day, posting_period, source, tag_set, model, tier, band)
+    PRIMARY KEY (day, posting_period, source, tag_set, model, tier, band),
+    CHECK (posting_period <> CAST(strftime('%Y%m', day * 86400, 'unixepoch') AS INTEGER) OR events >= 1 AND active BETWEEN 0 AND events)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE usage_daily_meter (
@@ -216,8 +218,8 @@ CREATE TABLE usage_monthly (
     model          INTEGER NOT NULL,
     tier           INTEGER NOT NULL,
     band           INTEGER NOT NULL CHECK (band >= -1),
-    events         INTEGER NOT NULL CHECK (events >= 1),
-    active         INTEGER NOT NULL CHECK (active BETWEEN 0 AND events),
+    events         INTEGER NOT NULL,
+    active         INTEGER NOT NULL,
     first_at       INTEGER NOT NULL,
     last_at        INTEGER NOT NULL,
     input          INTEGER,
@@ -227,7 +229,8 @@ CREATE TABLE usage_monthly (
     output         INTEGER,
     reasoning      INTEGER,
     request        INTEGER,
-    PRIMARY KEY (month, posting_period, source, tag_set, model, tier, band)
+    PRIMARY KEY (month, posting_period, source, tag_set, model, tier, band),
+    CHECK (posting_period <> month OR events >= 1 AND active BETWEEN 0 AND events)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE usage_monthly_meter (
@@ -456,7 +459,7 @@ CREATE TRIGGER retracted_event_refuses_delete BEFORE DELETE ON retracted_event B
 -- added to its event only.
 CREATE VIEW usage AS
 SELECT e.id                                   AS event_id,
-       CASE c.kind WHEN 0 THEN 'usage' WHEN 1 THEN 'correction' ELSE 'revision' END AS kind,
+       CASE c.kind WHEN 0 THEN 'usage' ELSE 'revision' END AS kind,
        s.name                                 AS source,
        date((e.key >> 47) * 86400, 'unixepoch') AS day,
        strftime('%Y-%m-%dT%H:%M:%S', e.nanos / 1000000000, 'unixepoch')

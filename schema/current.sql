@@ -70,7 +70,7 @@ CREATE TABLE event_class (
     tag_set INTEGER NOT NULL REFERENCES tag_set (id),
     model   INTEGER NOT NULL REFERENCES model (id),
     tier    INTEGER NOT NULL REFERENCES service_tier (id),
-    kind    INTEGER NOT NULL CHECK (kind BETWEEN 0 AND 2),
+    kind    INTEGER NOT NULL CHECK (kind BETWEEN 0 AND 1),
     prompt  INTEGER NOT NULL CHECK (prompt BETWEEN 0 AND 1),
     UNIQUE (tag_set, model, source, tier, kind, prompt)
 ) STRICT;
@@ -284,8 +284,8 @@ CREATE TABLE usage_daily (
     model          INTEGER NOT NULL,
     tier           INTEGER NOT NULL,
     band           INTEGER NOT NULL CHECK (band >= -1),
-    events         INTEGER NOT NULL CHECK (events >= 1),
-    active         INTEGER NOT NULL CHECK (active BETWEEN 0 AND events),
+    events         INTEGER NOT NULL,
+    active         INTEGER NOT NULL,
     first_at       INTEGER NOT NULL,
     last_at        INTEGER NOT NULL,
     input          INTEGER,
@@ -295,7 +295,8 @@ CREATE TABLE usage_daily (
     output         INTEGER,
     reasoning      INTEGER,
     request        INTEGER,
-    PRIMARY KEY (day, posting_period, source, tag_set, model, tier, band)
+    PRIMARY KEY (day, posting_period, source, tag_set, model, tier, band),
+    CHECK (posting_period <> CAST(strftime('%Y%m', day * 86400, 'unixepoch') AS INTEGER) OR events >= 1 AND active BETWEEN 0 AND events)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE usage_daily_meter (
@@ -334,8 +335,8 @@ CREATE TABLE usage_monthly (
     model          INTEGER NOT NULL,
     tier           INTEGER NOT NULL,
     band           INTEGER NOT NULL CHECK (band >= -1),
-    events         INTEGER NOT NULL CHECK (events >= 1),
-    active         INTEGER NOT NULL CHECK (active BETWEEN 0 AND events),
+    events         INTEGER NOT NULL,
+    active         INTEGER NOT NULL,
     first_at       INTEGER NOT NULL,
     last_at        INTEGER NOT NULL,
     input          INTEGER,
@@ -345,7 +346,8 @@ CREATE TABLE usage_monthly (
     output         INTEGER,
     reasoning      INTEGER,
     request        INTEGER,
-    PRIMARY KEY (month, posting_period, source, tag_set, model, tier, band)
+    PRIMARY KEY (month, posting_period, source, tag_set, model, tier, band),
+    CHECK (posting_period <> month OR events >= 1 AND active BETWEEN 0 AND events)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE usage_monthly_meter (
@@ -381,7 +383,7 @@ FROM (
 
 CREATE VIEW usage AS
 SELECT e.id                                   AS event_id,
-       CASE c.kind WHEN 0 THEN 'usage' WHEN 1 THEN 'correction' ELSE 'revision' END AS kind,
+       CASE c.kind WHEN 0 THEN 'usage' ELSE 'revision' END AS kind,
        s.name                                 AS source,
        date((e.key >> 47) * 86400, 'unixepoch') AS day,
        strftime('%Y-%m-%dT%H:%M:%S', e.nanos / 1000000000, 'unixepoch')

@@ -1,6 +1,7 @@
 //! Every test that is not a unit's: one program, since linking one takes as long as compiling it.
 
 mod arbitrary_bytes;
+mod aside;
 mod bad_inputs;
 mod bands;
 mod cases;
@@ -18,7 +19,6 @@ mod import;
 #[cfg(unix)]
 mod kill;
 mod known;
-mod late;
 mod ledger;
 mod lines;
 mod privacy;

@@ -258,7 +258,7 @@ impl<'w> Appender<'w> {
             id: summary.id,
             posting_period: None,
             events,
-            digest: batch_days::batch_digest(&self.source_name, &seals),
+            digest: batch_days::batch_digest(&self.source_name, None, &seals),
             days: seals,
         });
         self.ids.add(&summary.ids)

@@ -133,7 +133,7 @@ pub struct EventParts<'a> {
     pub key: i64,
     /// The line in the file it came from.
     pub line: i64,
-    /// What kind of row it is: 0 usage, 1 correction, 2 revision.
+    /// What kind of row it is: 0 usage, 1 revision.
     pub kind: u8,
     /// The id.
     pub id: &'a str,

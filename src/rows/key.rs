@@ -1,10 +1,10 @@
 //! The key of an event: its billing day, a half of that day, and a hash of who issued it and its id, in one 63-bit number.
 //!
-//! `day << 47 | late << 46 | hash`: unique, clustered by day, and evenly spread within each half of a day, in a single
+//! `day << 47 | aside << 46 | hash`: unique, clustered by day, and evenly spread within each half of a day, in a single
 //! B-tree. The hash is xxh3 (frozen with the format); it is not trusted to be unique. On a hit the full ids are compared,
 //! and a true collision takes the next free key of its half.
 //!
-//! Events that come to a day with many stand in its late half, where few are near each other: between those of the main
+//! Events that come to a day with many stand in its side half, where few are near each other: between those of the main
 //! half, whose pages are full, each would split a page of its own.
 
 use crate::domain::calendar::Day;
@@ -27,18 +27,18 @@ pub enum Half {
     /// The first half: what came while the day had few events, or many at once.
     Main,
     /// The second half: what came a few at a time to a day with many.
-    Late,
+    Aside,
 }
 
 impl Half {
     /// Both, in the order of their keys.
-    pub const BOTH: [Self; 2] = [Self::Main, Self::Late];
+    pub const BOTH: [Self; 2] = [Self::Main, Self::Aside];
 
     /// The other one.
     pub const fn other(self) -> Self {
         match self {
-            Self::Main => Self::Late,
-            Self::Late => Self::Main,
+            Self::Main => Self::Aside,
+            Self::Aside => Self::Main,
         }
     }
 }
@@ -66,7 +66,7 @@ impl EventKey {
 
     /// The half of the day.
     pub const fn half(self) -> Half {
-        if self.0 & LATE == 0 { Half::Main } else { Half::Late }
+        if self.0 & LATE == 0 { Half::Main } else { Half::Aside }
     }
 
     /// The 46 bits of the hash.
@@ -83,7 +83,7 @@ impl EventKey {
     pub const fn in_half(self, half: Half) -> Self {
         match half {
             Half::Main => Self(self.0 & !LATE),
-            Half::Late => Self(self.0 | LATE),
+            Half::Aside => Self(self.0 | LATE),
         }
     }
 
@@ -104,7 +104,7 @@ impl EventKey {
 
     /// The first and the last key of a day.
     pub fn range_of(day: Day) -> (Self, Self) {
-        (Self::new(day, 0), Self::new(day, HASH_MASK).in_half(Half::Late))
+        (Self::new(day, 0), Self::new(day, HASH_MASK).in_half(Half::Aside))
     }
 
     /// The first and the last key of a half of a day.

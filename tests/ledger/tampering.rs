@@ -160,9 +160,9 @@ const REVISIONS_CHANGED: [(&str, &str); 7] = [
     ),
     (
         "a revision made usage",
-        "UPDATE usage_event SET class = (SELECT u.id FROM event_class u JOIN event_class r USING (tag_set, model, source, tier, prompt) WHERE r.kind = 2 AND u.kind = 0) WHERE key IN (SELECT key FROM event_link)",
+        "UPDATE usage_event SET class = (SELECT u.id FROM event_class u JOIN event_class r USING (tag_set, model, source, tier, prompt) WHERE r.kind = 1 AND u.kind = 0) WHERE key IN (SELECT key FROM event_link)",
     ),
-    ("usage made a correction", "UPDATE event_class SET kind = 1 WHERE kind = 0 AND id = 1"),
+    ("usage made a revision", "UPDATE event_class SET kind = 1 WHERE kind = 0 AND id = 1"),
 ];
 
 #[test]

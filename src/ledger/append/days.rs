@@ -15,8 +15,8 @@ const EVENTS_OF_DAY: &str = "SELECT coalesce(sum(events), 0) FROM usage_daily WH
 const ROWS_OF_DAY: &str = "SELECT count(*) FROM usage_event WHERE key BETWEEN ?1 AND ?2";
 const ANY: &str = "SELECT 1 FROM usage_event WHERE key BETWEEN ?1 AND ?2";
 
-/// An event goes to the late half of a day that has more than so many for each that comes with it: few of them fall on
-/// the same page. So a day has that many in its main half before any in its late half.
+/// An event goes to the side half of a day that has more than so many for each that comes with it: few of them fall on
+/// the same page. So a day has that many in its main half before any in its side half.
 const LATE_FACTOR: usize = 32;
 
 /// The memory that filters may take: that of some fifteen million events.
@@ -28,8 +28,8 @@ pub(in crate::ledger) struct Days<'w> {
     /// Whether rows stand that no sum counts.
     retracted: bool,
     known: FxHashMap<Day, Known>,
-    /// The days with events in their late half.
-    late: FxHashSet<Day>,
+    /// The days with events in their side half.
+    aside: FxHashSet<Day>,
 }
 
 /// What is known of a day, the events of this import included.
@@ -43,8 +43,8 @@ enum Known {
 impl<'w> Days<'w> {
     pub(in crate::ledger) fn new(connection: &'w Connection, retracted: &Retracted) -> Result<Self> {
         let any = connection.prepare(ANY)?;
-        let (known, late) = (FxHashMap::default(), FxHashSet::default());
-        Ok(Self { connection, any, retracted: !retracted.is_empty(), known, late })
+        let (known, aside) = (FxHashMap::default(), FxHashSet::default());
+        Ok(Self { connection, any, retracted: !retracted.is_empty(), known, aside })
     }
 
     /// Looks at how many events a day has, before any are added to it.
@@ -64,9 +64,9 @@ impl<'w> Days<'w> {
         // Of an empty day all hashes are known from the start.
         let known = if events == 0 { Known::Hashes(HashFilter::default()) } else { Known::Events(events) };
         self.known.insert(day, known);
-        let (first, last) = EventKey::range_of_half(day, Half::Late);
+        let (first, last) = EventKey::range_of_half(day, Half::Aside);
         if events > 0 && self.any.exists([first.number(), last.number()])? {
-            self.late.insert(day);
+            self.aside.insert(day);
         }
         Ok(())
     }
@@ -98,7 +98,7 @@ impl<'w> Days<'w> {
 
     /// The halves of a day that was begun and has events.
     pub(in crate::ledger) fn halves(&self, day: Day) -> &'static [Half] {
-        match (self.events(day), self.late.contains(&day)) {
+        match (self.events(day), self.aside.contains(&day)) {
             (0, _) => &[],
             (_, false) => &[Half::Main],
             (_, true) => &Half::BOTH,
@@ -107,7 +107,7 @@ impl<'w> Days<'w> {
 
     /// The half of a day that was begun where so many new events go.
     pub(in crate::ledger) fn half_for(&self, day: Day, rows: usize) -> Half {
-        if rows.saturating_mul(LATE_FACTOR) <= self.events(day) { Half::Late } else { Half::Main }
+        if rows.saturating_mul(LATE_FACTOR) <= self.events(day) { Half::Aside } else { Half::Main }
     }
 
     /// Whether a hash is certainly on no event of a day that was appended before this batch.
@@ -117,8 +117,8 @@ impl<'w> Days<'w> {
 
     /// Counts new events of a day.
     pub(in crate::ledger) fn appended(&mut self, day: Day, keys: impl ExactSizeIterator<Item = EventKey> + Clone) {
-        if keys.clone().any(|key| key.half() == Half::Late) {
-            self.late.insert(day);
+        if keys.clone().any(|key| key.half() == Half::Aside) {
+            self.aside.insert(day);
         }
         match self.known.get_mut(&day) {
             Some(Known::Hashes(filter)) => filter.extend(keys.map(EventKey::hash)),

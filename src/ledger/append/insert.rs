@@ -51,7 +51,7 @@ impl<'w> Inserter<'w> {
         self.written = 0;
     }
 
-    /// Whether a key is beyond every key of the table: if it is of the main half, then so is the same in the late half.
+    /// Whether a key is beyond every key of the table: if it is of the main half, then so is the same in the side half.
     pub(in crate::ledger) const fn is_beyond_table(&self, key: EventKey) -> bool {
         key.number() > self.last
     }

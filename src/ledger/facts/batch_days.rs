@@ -18,10 +18,10 @@ pub(in crate::ledger) fn insert(connection: &Connection, batch: i64, days: &[Day
     Ok(())
 }
 
-/// The digest of a batch over the digests of its days.
-pub(in crate::ledger) fn batch_digest(source: &str, days: &[DaySeal]) -> [u8; 32] {
+/// The digest of a batch over the digests of its days, and the month that all of them post to where that is not their own.
+pub(in crate::ledger) fn batch_digest(source: &str, posting_period: Option<i64>, days: &[DaySeal]) -> [u8; 32] {
     let mut encoder = Encoder::new();
-    encoder.text(source).count(days.len());
+    encoder.text(source).optional_i64(posting_period).count(days.len());
     for day in days {
         encoder.i64(i64::from(day.day.number())).u64(day.events).blob(&day.digest);
     }

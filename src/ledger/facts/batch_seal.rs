@@ -22,7 +22,8 @@ impl BatchSeal {
     /// Whether its digest and events are those of its days.
     pub(in crate::ledger) fn is_of_its_days(&self, source: &str) -> bool {
         let events: u64 = self.days.iter().map(|day| day.events).fold(0, u64::saturating_add);
-        u64::try_from(self.events) == Ok(events) && self.digest == batch_days::batch_digest(source, &self.days)
+        u64::try_from(self.events) == Ok(events)
+            && self.digest == batch_days::batch_digest(source, self.posting_period, &self.days)
     }
 }
 

@@ -22,7 +22,7 @@ use rusqlite::Connection;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::{BTreeMap, BTreeSet};
 
-const BATCHES: &str = "SELECT b.id, b.digest, s.id, s.name, b.events FROM batch b JOIN import i ON i.id = b.import \
+const BATCHES: &str = "SELECT b.id, b.digest, s.id, s.name, b.posting_period FROM batch b JOIN import i ON i.id = b.import \
     JOIN source s ON s.id = i.source ORDER BY b.id";
 
 /// What a batch brought of a day.
@@ -50,7 +50,7 @@ impl Sealed {
         while let Some(row) = rows.next()? {
             let (batch, source): (i64, i64) = (row.get(0)?, row.get(2)?);
             let days = days.remove(&batch).unwrap_or_default();
-            if row.get_ref(1)?.as_blob().ok() != Some(&batch_digest(&row.get::<_, String>(3)?, &days)) {
+            if row.get_ref(1)?.as_blob().ok() != Some(&batch_digest(&row.get::<_, String>(3)?, row.get(4)?, &days)) {
                 return Err(changed(batch));
             }
             for DaySeal { day, digest, .. } in days.into_iter().filter(|seal| period.contains(seal.day)) {

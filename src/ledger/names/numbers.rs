@@ -53,7 +53,7 @@ const EVERY_CLASS: &str = "SELECT tag_set, model, source, tier, kind, prompt FRO
 const ADD_CLASS: &str =
     "INSERT INTO event_class (tag_set, model, source, tier, kind, prompt) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 /// The kinds of events that an import brings: usage, and what a later state of a record added.
-const KINDS: (i64, i64) = (0, 2);
+const KINDS: (i64, i64) = (0, 1);
 
 /// Fingerprints of the rows of a table that has an index, made when that leads nowhere for the first time.
 #[derive(Debug, Default)]

@@ -276,11 +276,10 @@ impl Snapshot<'_> {
         Ok((stray > 0).then(|| format!("{} to no event", counted(stray, "rare meter belongs", "rare meters belong"))))
     }
 
-    /// Links of what is no revision or correction.
+    /// Links of what is no revision.
     pub fn stray_links(&self) -> Result<Option<Finding>> {
         let links: i64 = self.connection().query_row(STRAY_LINKS, [], |row| row.get(0))?;
-        Ok((links > 0)
-            .then(|| format!("{} to no revision or correction", counted(links, "link belongs", "links belong"))))
+        Ok((links > 0).then(|| format!("{} to no revision", counted(links, "link belongs", "links belong"))))
     }
 
     /// Names and units of meters that are not those this version made them with.

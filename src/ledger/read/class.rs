@@ -27,7 +27,7 @@ pub struct Class {
     pub model: i64,
     /// The tier.
     pub tier: i64,
-    /// 0 usage, 1 correction, 2 revision.
+    /// 0 usage, 1 revision.
     pub kind: u8,
     /// What is known of the prompts.
     pub prompt: PromptSize,

@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 /// The kind of an event that is the first, or only, state of a record.
 pub(in crate::ledger) const USAGE: u8 = 0;
 /// The kind of an event that holds what a later state added.
-pub(in crate::ledger) const REVISION: u8 = 2;
+pub(in crate::ledger) const REVISION: u8 = 1;
 
 const PART: &str = "SELECT e.class, c.source, c.tag_set, c.model, c.tier, c.kind, c.prompt, e.batch, e.at, e.id, \
     e.input, e.cache_read, e.cache_write, e.cache_write_1h, e.output, e.reasoning, e.line \
@@ -32,7 +32,7 @@ const PART: &str = "SELECT e.class, c.source, c.tag_set, c.model, c.tier, c.kind
 const METERS_OF_PART: &str = "SELECT meter, quantity FROM event_meter WHERE key = ?1";
 // CROSS: from the few links to their events, never the other way.
 const LINKS: &str = "SELECT l.key, l.original, e.batch FROM event_link l CROSS JOIN usage_event e ON e.key = l.key \
-    CROSS JOIN event_class c ON c.id = e.class WHERE l.key BETWEEN ?1 AND ?2 AND c.kind = 2";
+    CROSS JOIN event_class c ON c.id = e.class WHERE l.key BETWEEN ?1 AND ?2 AND c.kind = 1";
 const TAKEN: &str = "SELECT i.file, i.id, n.at FROM batch b JOIN import i ON i.id = b.import \
     JOIN entry n ON n.seq = i.entry WHERE b.id = ?1";
 const BATCH: &str = "SELECT batch FROM usage_event WHERE key = ?1";
