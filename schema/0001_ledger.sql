@@ -377,6 +377,7 @@ CREATE TABLE cost_import (
 
 -- What a provider says it charges, for comparison only. The same key of a source again, with a higher id, replaces.
 -- amount: a decimal number of the currency's units, exactly as it was written; rounded_to: the decimals the provider rounds to.
+-- quantity and unit: how much of what was used, as the provider writes it, where it tells.
 CREATE TABLE provider_cost (
     id         INTEGER PRIMARY KEY,
     import     INTEGER NOT NULL REFERENCES cost_import (id),
@@ -389,7 +390,10 @@ CREATE TABLE provider_cost (
     until_at   INTEGER NOT NULL CHECK (until_at > from_at),
     currency   TEXT    NOT NULL CHECK (length(currency) = 3),
     amount     TEXT    NOT NULL CHECK (amount <> ''),
-    rounded_to INTEGER CHECK (rounded_to BETWEEN 0 AND 15)
+    rounded_to INTEGER CHECK (rounded_to BETWEEN 0 AND 15),
+    quantity   TEXT    CHECK (quantity <> ''),
+    unit       TEXT    CHECK (unit <> ''),
+    CHECK (unit IS NULL OR quantity IS NOT NULL)
 ) STRICT;
 
 CREATE TRIGGER cost_import_refuses_update BEFORE UPDATE ON cost_import BEGIN SELECT RAISE(ABORT, 'cost_import is append-only'); END;

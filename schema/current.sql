@@ -183,7 +183,10 @@ CREATE TABLE provider_cost (
     until_at   INTEGER NOT NULL CHECK (until_at > from_at),
     currency   TEXT    NOT NULL CHECK (length(currency) = 3),
     amount     TEXT    NOT NULL CHECK (amount <> ''),
-    rounded_to INTEGER CHECK (rounded_to BETWEEN 0 AND 15)
+    rounded_to INTEGER CHECK (rounded_to BETWEEN 0 AND 15),
+    quantity   TEXT    CHECK (quantity <> ''),
+    unit       TEXT    CHECK (unit <> ''),
+    CHECK (unit IS NULL OR quantity IS NOT NULL)
 ) STRICT;
 
 CREATE TABLE quarantine (

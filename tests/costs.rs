@@ -41,6 +41,8 @@ fn golden(costs: &[ProviderCost]) -> Outcome<String> {
         "amount",
         "currency",
         "rounded_to",
+        "quantity",
+        "unit",
         "key",
     ])?;
     for cost in costs {
@@ -55,6 +57,8 @@ fn golden(costs: &[ProviderCost]) -> Outcome<String> {
             cost.amount.to_string(),
             cost.currency.to_string(),
             cost.rounded_to.map(|digits| digits.to_string()).unwrap_or_default(),
+            cost.quantity.map(|quantity| quantity.to_string()).unwrap_or_default(),
+            optional(&cost.unit).unwrap_or_default(),
             cost.key.clone(),
         ])?;
     }

@@ -35,6 +35,10 @@ pub struct ProviderCost {
     pub amount: Written,
     /// The decimals that the provider has rounded the line to; `None` where it has not.
     pub rounded_to: Option<u8>,
+    /// How much of it was used, where the provider tells.
+    pub quantity: Option<Written>,
+    /// What the quantity counts, as the provider calls it, where it tells.
+    pub unit: Option<Name>,
 }
 
 /// Costs of a span of time.

@@ -190,7 +190,7 @@ fn a_value_that_is_none_of_its_column_is_no_failure_of_the_system() -> Outcome {
             &["rules", "import", "r2.csv", "--valid-from", "2026-12-01"][..],
         ),
         ("DELETE FROM usage_event WHERE key IN (SELECT key FROM event_meter)", &["import", "b.csv", "--quarantine"]),
-        ("DELETE FROM batch WHERE id = 1", &["import", "nov.csv", "--dry-run"]),
+        ("DELETE FROM batch WHERE id = (SELECT max(id) FROM batch)", &["import", "nov.csv", "--dry-run"]),
     ] {
         let copy = tampered(&desk, &format!("PRAGMA ignore_check_constraints = ON; {change}"))?;
         for name in ["r2.csv", "b.csv", "nov.csv"] {

@@ -81,6 +81,8 @@ pub fn read(record: &Record<'_>, _reading: &Reading, lines: &mut Lines) -> Resul
             currency: result.needed("currency")?,
             amount: amount(result, "amount", &cents, -2)?,
             rounded_to: None,
+            quantity: None,
+            unit: None,
         })?;
     }
     Ok(())
@@ -115,5 +117,7 @@ fn row(record: &Record<'_>, lines: &mut Lines) -> Result<(), Problem> {
         currency: Cow::Borrowed("USD"),
         amount: amount(record, "cost_usd", &dollars, 0)?,
         rounded_to: Some(2),
+        quantity: None,
+        unit: None,
     })
 }

@@ -33,5 +33,7 @@ pub fn read(record: &Record<'_>, reading: &Reading, lines: &mut Lines) -> Result
         currency: record.needed("currency")?,
         amount: amount(record, "cost", &cost, 0)?,
         rounded_to: None,
+        quantity: None,
+        unit: None,
     })
 }

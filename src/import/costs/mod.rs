@@ -217,6 +217,10 @@ pub struct Found<'a> {
     pub amount: Written,
     /// The decimals it was rounded to.
     pub rounded_to: Option<u8>,
+    /// How much of it was used, where that is told.
+    pub quantity: Option<Written>,
+    /// What the quantity counts.
+    pub unit: Option<Cow<'a, str>>,
 }
 
 impl Lines {
@@ -227,7 +231,8 @@ impl Lines {
 
     /// Checks a line and keeps it.
     pub fn push(&mut self, found: &Found<'_>) -> Result<(), Problem> {
-        let Found { provider, span: (from, until), groups, item, model, currency, amount, rounded_to } = found;
+        let Found { provider, span: (from, until), groups, item, model, currency, amount, rounded_to, quantity, unit } =
+            found;
         if until <= from {
             return Err(Problem::line(format!("the span ends at {until}, before it begins at {from}"), "a span"));
         }
@@ -245,6 +250,7 @@ impl Lines {
             text.map(|text| Name::new(text).map_err(|error| wrong(text, error))).transpose()
         };
         let (item, model) = (text("line item", item)?, text("model", model)?);
+        let unit = if quantity.is_some() { text("quantity_unit", unit)? } else { None };
         let provider = Name::new(provider).map_err(|error| Problem::line(error.to_string(), "a provider"))?;
         let spelled = [("from", from.to_string()), ("to", until.to_string()), ("currency", code)];
         let mut parts: Vec<(&str, Option<&str>)> =
@@ -254,8 +260,21 @@ impl Lines {
         parts.extend(groups.iter().map(|(name, text)| (*name, text.as_deref().filter(|text| !text.is_empty()))));
         let key = natural_key(&format!("{provider}-cost"), &parts);
         let (line, from, until) = (self.line, *from, *until);
-        let (amount, rounded_to) = (*amount, *rounded_to);
-        self.costs.push(ProviderCost { line, key, provider, item, model, from, until, currency, amount, rounded_to });
+        let (amount, rounded_to, quantity) = (*amount, *rounded_to, *quantity);
+        self.costs.push(ProviderCost {
+            line,
+            key,
+            provider,
+            item,
+            model,
+            from,
+            until,
+            currency,
+            amount,
+            rounded_to,
+            quantity,
+            unit,
+        });
         Ok(())
     }
 }

@@ -84,5 +84,11 @@ fn line<'a>(
         currency,
         amount: amount(record, if record.is_table() { "amount_value" } else { "amount.value" }, value, 0)?,
         rounded_to: None,
+        quantity: record
+            .scalar("quantity")?
+            .filter(|text| !text.is_empty())
+            .map(|text| amount(record, "quantity", &text, 0))
+            .transpose()?,
+        unit: record.text("quantity_unit")?,
     })
 }

@@ -54,16 +54,16 @@ const NEXT: &str = "SELECT coalesce(max(id), 0) + 1 FROM cost_import";
 const INSERT_IMPORT: &str = "INSERT INTO cost_import (id, entry, source, file, format, options, digest, bytes, lines, \
     empty, duplicates, beside) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
 const INSERT: &str = "INSERT INTO provider_cost (id, import, line, key, provider, item, model, from_at, until_at, currency, \
-    amount, rounded_to) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+    amount, rounded_to, quantity, unit) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
 const NEXT_COST: &str = "SELECT coalesce(max(id), 0) + 1 FROM provider_cost";
 const OF_SOURCE: &str = "SELECT c.import, c.line, c.key, c.provider, c.item, c.model, c.from_at, c.until_at, c.currency, \
-    c.amount, c.rounded_to FROM provider_cost c JOIN cost_import i ON i.id = c.import WHERE i.source = ?1 \
+    c.amount, c.rounded_to, c.quantity, c.unit FROM provider_cost c JOIN cost_import i ON i.id = c.import WHERE i.source = ?1 \
     AND NOT EXISTS (SELECT 1 FROM retraction r WHERE r.cost_import = i.id) ORDER BY c.id";
 const OF_SPAN: &str = "SELECT c.import, c.line, c.key, c.provider, c.item, c.model, c.from_at, c.until_at, c.currency, \
-    c.amount, c.rounded_to, s.name, i.beside FROM provider_cost c JOIN cost_import i ON i.id = c.import \
+    c.amount, c.rounded_to, c.quantity, c.unit, s.name, i.beside FROM provider_cost c JOIN cost_import i ON i.id = c.import \
     JOIN source s ON s.id = i.source WHERE c.from_at >= ?1 AND c.from_at < ?2 \
     AND NOT EXISTS (SELECT 1 FROM retraction r WHERE r.cost_import = i.id) ORDER BY c.id";
-const ALL: &str = "SELECT import, line, key, provider, item, model, from_at, until_at, currency, amount, rounded_to, id \
+const ALL: &str = "SELECT import, line, key, provider, item, model, from_at, until_at, currency, amount, rounded_to, quantity, unit, id \
     FROM provider_cost ORDER BY id";
 const IMPORTS: &str = "SELECT i.id, s.name, i.file, i.format, i.options, i.digest, i.bytes, i.lines, i.empty, \
     i.duplicates, i.beside, i.entry FROM cost_import i JOIN source s ON s.id = i.source ORDER BY i.id";
@@ -136,7 +136,8 @@ fn has_whole(connection: &Connection, source: i64, facts: &FileFacts) -> Result<
 
 /// Whether two lines of one key say the same.
 fn alike(old: &ProviderCost, new: &ProviderCost) -> bool {
-    (old.amount, old.rounded_to, &old.item, &old.model) == (new.amount, new.rounded_to, &new.item, &new.model)
+    let said = |cost: &ProviderCost| (cost.amount, cost.rounded_to, cost.quantity);
+    said(old) == said(new) && (&old.item, &old.model, &old.unit) == (&new.item, &new.model, &new.unit)
 }
 
 fn insert_import(connection: &Connection, entry: i64, source: i64, import: &CostImport) -> Result<()> {
@@ -163,6 +164,8 @@ fn insert(connection: &Connection, id: i64, import: i64, cost: &ProviderCost) ->
         cost.currency.code(),
         cost.amount.to_string(),
         cost.rounded_to,
+        cost.quantity.map(|quantity| quantity.to_string()),
+        cost.unit.as_ref().map(Name::as_str),
     ])?;
     Ok(())
 }
@@ -184,6 +187,11 @@ fn cost(row: &Row<'_>) -> Result<ProviderCost> {
         currency: Currency::parse(&row.get::<_, String>(8)?).map_err(|_| corrupt("currency"))?,
         amount: Written::parse(&row.get::<_, String>(9)?, 0).map_err(|_| corrupt("amount"))?,
         rounded_to: row.get(10)?,
+        quantity: row
+            .get::<_, Option<String>>(11)?
+            .map(|text| Written::parse(&text, 0).map_err(|_| corrupt("quantity")))
+            .transpose()?,
+        unit: optional(12, "unit")?,
     })
 }
 
@@ -272,8 +280,8 @@ impl Snapshot<'_> {
         let mut costs: BTreeMap<(String, String), (Brought, ProviderCost)> = BTreeMap::new();
         while let Some(row) = rows.next()? {
             let cost = cost(row)?;
-            let brought = Brought { import: row.get(0)?, beside: row.get::<_, i64>(12)? > 0 };
-            costs.insert((row.get(11)?, cost.key.clone()), (brought, cost));
+            let brought = Brought { import: row.get(0)?, beside: row.get::<_, i64>(14)? > 0 };
+            costs.insert((row.get(13)?, cost.key.clone()), (brought, cost));
         }
         let beside = beside(costs.iter().map(|((source, _), (brought, cost))| (source.as_str(), *brought, cost)));
         let mut statement = self.connection().prepare(TO_REPEAT)?;
@@ -322,6 +330,8 @@ fn payload(import: &CostImport, costs: &[(i64, ProviderCost)]) -> Vec<u8> {
         encoder.optional_text(cost.model.as_ref().map(Name::as_str));
         encoder.i64(cost.from.nanos()).i64(cost.until.nanos()).text(cost.currency.code());
         encoder.text(&cost.amount.to_string()).optional_i64(cost.rounded_to.map(i64::from));
+        encoder.optional_text(cost.quantity.map(|quantity| quantity.to_string()).as_deref());
+        encoder.optional_text(cost.unit.as_ref().map(Name::as_str));
         hasher.update(encoder.as_bytes());
     }
     let mut encoder = Encoder::new();
@@ -340,7 +350,7 @@ fn payloads(connection: &Connection) -> Result<Payloads> {
     let mut statement = connection.prepare(ALL)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        costs.entry(row.get(0)?).or_default().push((row.get(11)?, cost(row)?));
+        costs.entry(row.get(0)?).or_default().push((row.get(13)?, cost(row)?));
     }
     let mut payloads = Payloads::default();
     let mut statement = connection.prepare(IMPORTS)?;

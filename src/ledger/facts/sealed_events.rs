@@ -16,12 +16,13 @@ use crate::ledger::read::class::Classes;
 use crate::ledger::read::day_digest::{DayHasher, DaySeal};
 use crate::ledger::read::revision::{Grown, Parts};
 use crate::ledger::read::scan::{self, Columns, StoredEvent, parts};
-use crate::ledger::{LedgerError, Result};
+use crate::ledger::{LedgerError, Result, fits};
 use crate::rows::key::EventKey;
 use rusqlite::Connection;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::{BTreeMap, BTreeSet};
 
+const ROWS: &str = "SELECT count(*) FROM usage_event WHERE key BETWEEN ?1 AND ?2";
 const BATCHES: &str = "SELECT b.id, b.digest, s.id, s.name, b.posting_period FROM batch b JOIN import i ON i.id = b.import \
     JOIN source s ON s.id = i.source ORDER BY b.id";
 
@@ -76,7 +77,12 @@ pub(in crate::ledger) fn guard_days(
     seals::guard_logs(connection, &[Log::Batches])?;
     let classes = Classes::read(connection, DayFinder::new(ledger.settings().calendar))?;
     let sealed = Sealed::read(connection, Period::between(*first, *last), &classes)?;
-    watch.begin(Stage::Events, None);
+    let mut rows = 0;
+    for (first, last) in days.iter().map(|day| EventKey::range_of(*day)) {
+        let of_day = connection.prepare_cached(ROWS)?.query_row([first.number(), last.number()], |row| row.get(0))?;
+        rows += fits::<u64>(of_day, "a number of events")?;
+    }
+    watch.begin(Stage::Events, Some(rows));
     for day in days {
         let mut proof = Proof { appended_from, ..Proof::of(connection, *day, &sealed)? };
         let (first, last) = EventKey::range_of(*day);
