@@ -136,11 +136,11 @@ const COSTS_CHANGED: [(&str, &str); 12] = [
     ("a cost removed", "DELETE FROM provider_cost WHERE id = 2"),
     (
         "a cost added",
-        "INSERT INTO provider_cost SELECT 99, import, line, 'k', provider, item, model, from_at, until_at, currency, amount, rounded_to FROM provider_cost WHERE id = 1",
+        "INSERT INTO provider_cost SELECT 99, import, line, 'k', provider, item, model, from_at, until_at, currency, amount, rounded_to, quantity, unit FROM provider_cost WHERE id = 1",
     ),
     (
         "a cost of no import",
-        "INSERT INTO provider_cost SELECT 99, 99, line, 'k', provider, item, model, from_at, until_at, currency, amount, rounded_to FROM provider_cost WHERE id = 1",
+        "INSERT INTO provider_cost SELECT 99, 99, line, 'k', provider, item, model, from_at, until_at, currency, amount, rounded_to, quantity, unit FROM provider_cost WHERE id = 1",
     ),
     ("a map", "UPDATE column_map SET map = map || ' '"),
     ("a map's name", "UPDATE column_map SET name = 'other'"),

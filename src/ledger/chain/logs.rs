@@ -65,6 +65,21 @@ impl Log {
         }
     }
 
+    /// The number of the last row, 0 where there is none.
+    const fn last(self) -> &'static str {
+        match self {
+            Self::TagSets => "SELECT coalesce(max(id), 0) FROM tag_set NOT INDEXED",
+            Self::Sources => "SELECT coalesce(max(id), 0) FROM source",
+            Self::Models => "SELECT coalesce(max(id), 0) FROM model",
+            Self::Tiers => "SELECT coalesce(max(id), 0) FROM service_tier",
+            Self::Imports => "SELECT coalesce(max(id), 0) FROM import",
+            Self::Batches => "SELECT coalesce(max(id), 0) FROM batch",
+            Self::Overlaps => "SELECT coalesce(max(import), 0) FROM import_overlap",
+            Self::Quarantine => "SELECT coalesce(max(id), 0) FROM quarantine",
+            Self::Outcomes => "SELECT coalesce(max(entry), 0) FROM quarantine_outcome",
+        }
+    }
+
     /// The rows from a number on, in their order. Their first column is that number, which never falls.
     const fn rows(self) -> &'static str {
         match self {
@@ -89,6 +104,11 @@ impl Log {
             }
         }
     }
+}
+
+/// Whether a log ends where its seal says, so that what comes next gets the next number. Not whether its rows are the same.
+pub(in crate::ledger) fn ends_at(connection: &Connection, log: Log, last: i64) -> Result<bool> {
+    Ok(connection.prepare_cached(log.last())?.query_row([], |row| row.get::<_, i64>(0))? == last)
 }
 
 /// How far a log goes: its last number and the digest up to it.

@@ -7,7 +7,7 @@
 //! `verify`, which makes sums again from the events.
 
 use crate::ledger::chain::fact::{Fact, Payloads};
-use crate::ledger::chain::logs::{Extent, Log};
+use crate::ledger::chain::logs::{self, Extent, Log};
 use crate::ledger::chain::{self, Kind};
 use crate::ledger::{LedgerError, Result};
 use crate::rows::canonical::Encoder;
@@ -144,6 +144,11 @@ pub(in crate::ledger) fn guard(connection: &Connection, settings: &Fact) -> Resu
     let newest = chain::newest(connection)?;
     if newest.is_none_or(|newest| newest.hash != newest.computed_hash() || newest.state != root(&seals)) {
         return Err(altered());
+    }
+    for log in Log::ALL {
+        if !logs::ends_at(connection, log, extent(&seals, log).last)? {
+            return Err(changed(log.name()));
+        }
     }
     let sealed = seals.get(&(What::Facts(Kind::Genesis).code(), 0));
     if facts(connection, settings)?.as_ref() == sealed { Ok(()) } else { Err(changed("settings")) }
