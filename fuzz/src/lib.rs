@@ -4,20 +4,20 @@
 
 use std::collections::BTreeSet;
 use std::io::Cursor;
-use tokenbook::rows::batch::Batch;
 use tokenbook::domain::calendar::Calendar;
-use tokenbook::rows::key::KeyHash;
 use tokenbook::domain::tags::IgnoredTags;
 use tokenbook::domain::timestamp::Timestamp;
+use tokenbook::import::events::intern::SharedNames;
+use tokenbook::import::events::sink::Constants;
+use tokenbook::import::file::consumer::Demand;
+use tokenbook::import::file::input::Source;
 use tokenbook::import::format::Format;
 use tokenbook::import::formats::named;
-use tokenbook::import::file::input::Source;
-use tokenbook::import::events::intern::SharedNames;
-use tokenbook::import::file::consumer::Demand;
 use tokenbook::import::read::parse::{OnBad, ParseError, parse};
 use tokenbook::import::record::reading::{PromptTokens, Reading};
-use tokenbook::import::events::sink::Constants;
 use tokenbook::import::{Context, LineCounts};
+use tokenbook::rows::batch::Batch;
+use tokenbook::rows::key::KeyHash;
 
 /// A file that was read to its end.
 #[derive(Debug, PartialEq, Eq)]
