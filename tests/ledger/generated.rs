@@ -40,12 +40,14 @@ struct Column {
 }
 
 /// A change, and what it is.
-struct Case {
-    table: String,
+pub(super) struct Case {
+    pub(super) table: String,
     /// `insert`, `delete`, or the column that is changed.
     what: String,
-    sql: String,
-    values: Vec<Value>,
+    pub(super) sql: String,
+    pub(super) values: Vec<Value>,
+    /// What takes the change back; nothing takes back that all rows are gone.
+    pub(super) undo: Option<(String, Vec<Value>)>,
     /// Whether the ledger is written to after the change.
     is_gone_on_from: bool,
 }
@@ -136,15 +138,24 @@ fn exchanges(table: &str, columns: &[Column], rows: &[Vec<Value>]) -> Vec<Case> 
                 width + place + 1,
                 place + 1
             );
-            let mut sets = vec![exchange];
-            if matches!((&a[place], &b[place]), (Value::Integer(_), Value::Integer(_))) {
-                sets.push(format!("UPDATE {table} SET {name} = {name} + iif({one}, 1, -1) WHERE {one} OR {other}"));
+            let (mut a_after, mut b_after) = (a.clone(), b.clone());
+            (a_after[place], b_after[place]) = (b[place].clone(), a[place].clone());
+            let undo = (exchange.clone(), [a_after, b_after].concat());
+            let mut sets = vec![(exchange, undo)];
+            if let (Value::Integer(of_a), Value::Integer(of_b)) = (&a[place], &b[place]) {
+                let moved = format!("UPDATE {table} SET {name} = {name} + iif({one}, 1, -1) WHERE {one} OR {other}");
+                let (mut a_after, mut b_after) = (a.clone(), b.clone());
+                a_after[place] = Value::Integer(of_a.wrapping_add(1));
+                b_after[place] = Value::Integer(of_b.wrapping_sub(1));
+                let undo = (moved.clone(), [b_after, a_after].concat());
+                sets.push((moved, undo));
             }
-            cases.extend(sets.into_iter().map(|sql| Case {
+            cases.extend(sets.into_iter().map(|(sql, undo)| Case {
                 table: table.to_owned(),
                 what: "exchange".to_owned(),
                 sql,
                 values: values.clone(),
+                undo: Some(undo),
                 is_gone_on_from: false,
             }));
         }
@@ -154,34 +165,40 @@ fn exchanges(table: &str, columns: &[Column], rows: &[Vec<Value>]) -> Vec<Case> 
 
 /// All changes to a table: each of some rows removed, added under other keys, entries and parents, and changed in each
 /// column, alone or with another row.
-fn cases(database: &Connection, table: &str) -> Outcome<Vec<Case>> {
+pub(super) fn cases(database: &Connection, table: &str) -> Outcome<Vec<Case>> {
     let columns = columns(database, table)?;
     let rows = rows(database, table, columns.len())?;
     assert!(!rows.is_empty(), "the test's ledger leaves {table} empty");
     let by_row = columns.iter().enumerate().map(|(place, column)| format!("{} IS ?{}", column.name, place + 1));
     let by_row = by_row.collect::<Vec<_>>().join(" AND ");
     let places = (1..=columns.len()).map(|place| format!("?{place}")).collect::<Vec<_>>().join(", ");
-    let case = |what: &str, sql: String, values: Vec<Value>| Case {
+    let case = |what: &str, sql: String, values: Vec<Value>, undo: Option<(String, Vec<Value>)>| Case {
         table: table.to_owned(),
         what: what.to_owned(),
         sql,
         values,
+        undo,
         is_gone_on_from: false,
     };
-    let mut cases = vec![case("delete", format!("DELETE FROM {table}"), Vec::new())];
+    let mut cases = vec![case("delete", format!("DELETE FROM {table}"), Vec::new(), None)];
     cases.extend(exchanges(table, &columns, &rows));
     for row in rows {
-        cases.push(case("delete", format!("DELETE FROM {table} WHERE {by_row}"), row.clone()));
         let insert = format!("INSERT INTO {table} VALUES ({places})");
+        let delete = format!("DELETE FROM {table} WHERE {by_row}");
+        cases.push(case("delete", delete.clone(), row.clone(), Some((insert.clone(), row.clone()))));
         for (place, column) in columns.iter().enumerate() {
             for other in others(&row[place], column) {
                 let mut values = row.clone();
                 values.push(other.clone());
                 let set = format!("UPDATE {table} SET {} = ?{} WHERE {by_row}", column.name, values.len());
-                cases.push(case(&column.name, set, values));
                 let mut copy = row.clone();
                 copy[place] = other;
-                cases.push(case("insert", insert.clone(), copy.clone()));
+                let undo = (set.clone(), [copy.as_slice(), &row[place..=place]].concat());
+                cases.push(case(&column.name, set, values, Some(undo)));
+                let inserted = |copy: &Vec<Value>| {
+                    case("insert", insert.clone(), copy.clone(), Some((delete.clone(), copy.clone())))
+                };
+                cases.push(inserted(&copy));
                 // With another key as well, so that a key that is taken does not save the ledger.
                 for (key, value) in columns.iter().zip(copy.iter_mut()).filter(|(column, _)| column.is_key) {
                     if key.name != column.name
@@ -190,7 +207,7 @@ fn cases(database: &Connection, table: &str) -> Outcome<Vec<Case>> {
                         *number += 1_000;
                     }
                 }
-                cases.push(case("insert", insert.clone(), copy));
+                cases.push(inserted(&copy));
             }
         }
     }
@@ -204,24 +221,29 @@ fn changed(original: &[u8], case: &Case, folder: &Path) -> Outcome<Option<std::p
         drop(std::fs::remove_file(folder.join(name)));
     }
     std::fs::write(&path, original)?;
-    let database = Connection::open(&path)?;
+    Ok(change(&path, &case.table, (&case.sql, &case.values))?.then_some(path))
+}
+
+/// Changes a table of a ledger past its triggers and checks; whether any row was changed.
+pub(super) fn change(path: &Path, table: &str, (sql, values): (&str, &[Value])) -> Outcome<bool> {
+    let database = Connection::open(path)?;
     database.execute_batch(
         "PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON; BEGIN",
     )?;
     let mut statement =
         database.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = ?1")?;
     let triggers: Vec<(String, String)> =
-        statement.query_map([&case.table], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
+        statement.query_map([table], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<Result<_, _>>()?;
     drop(statement);
     for (name, _) in &triggers {
         database.execute_batch(&format!("DROP TRIGGER {name}"))?;
     }
-    let changed = database.execute(&case.sql, rusqlite::params_from_iter(&case.values));
+    let changed = database.execute(sql, rusqlite::params_from_iter(values));
     for (_, sql) in &triggers {
         database.execute_batch(sql)?;
     }
     database.execute_batch("COMMIT")?;
-    Ok(if matches!(changed, Ok(rows) if rows > 0) { Some(path) } else { None })
+    Ok(matches!(changed, Ok(rows) if rows > 0))
 }
 
 /// What became of a change: found by `verify`, refused by SQLite, or missed.
@@ -243,7 +265,7 @@ const REPORTS: [(&str, &str, &[&str], Basis); 7] = [
 ];
 
 /// The rows of every report; none where one is refused.
-fn reports(path: &Path) -> Outcome<Vec<Option<String>>> {
+pub(super) fn reports(path: &Path) -> Outcome<Vec<Option<String>>> {
     let books = Books::read(path)?;
     let mut all = Vec::new();
     for (name, period, by, basis) in REPORTS {
@@ -259,7 +281,7 @@ fn reports(path: &Path) -> Outcome<Vec<Option<String>>> {
 }
 
 /// What a report prints of a changed ledger and prints of none of the ledgers that may be.
-fn billed(path: &Path, known: &[Vec<Option<String>>]) -> Option<String> {
+pub(super) fn billed(path: &Path, known: &[Vec<Option<String>>]) -> Option<String> {
     // A ledger that cannot be opened bills nothing.
     let printed = reports(path).ok()?;
     let is_known = |place: usize, rows: &String| known.iter().any(|known| known[place].as_ref() == Some(rows));

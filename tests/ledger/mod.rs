@@ -6,6 +6,7 @@ mod indexes;
 mod meanwhile;
 #[cfg(unix)]
 mod names;
+mod sandwich;
 mod spread;
 pub(crate) mod tampering;
 
@@ -104,7 +105,9 @@ const DERIVED: [&str; 8] = [
 ];
 
 fn tables(database: &Connection) -> Outcome<Vec<String>> {
-    let mut statement = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")?;
+    // No file has been upgraded yet.
+    let all = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'migration' ORDER BY name";
+    let mut statement = database.prepare(all)?;
     let names = statement.query_map([], |row| row.get(0))?;
     Ok(names.collect::<Result<_, _>>()?)
 }
