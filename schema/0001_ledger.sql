@@ -28,6 +28,17 @@ CREATE TABLE entry (
     hash    BLOB    NOT NULL CHECK (length(hash) = 32)
 ) STRICT;
 
+-- Upgrades of the file to a newer schema. digest: BLAKE3 of the text of the schema after it.
+CREATE TABLE migration (
+    entry        INTEGER PRIMARY KEY REFERENCES entry (seq),
+    from_version INTEGER NOT NULL CHECK (from_version >= 1),
+    to_version   INTEGER NOT NULL CHECK (to_version > from_version),
+    digest       BLOB    NOT NULL CHECK (length(digest) = 32)
+) STRICT;
+
+CREATE TRIGGER migration_refuses_update BEFORE UPDATE ON migration BEGIN SELECT RAISE(ABORT, 'migration is append-only'); END;
+CREATE TRIGGER migration_refuses_delete BEFORE DELETE ON migration BEGIN SELECT RAISE(ABORT, 'migration is append-only'); END;
+
 -- Names, each kept once. Tag sets and classes, which may be many, have an index. No other table has one: SQLite believes an
 -- index, whatever the rows are.
 CREATE TABLE source (
@@ -40,6 +51,29 @@ CREATE TABLE meter (
     name TEXT    NOT NULL,
     unit TEXT    NOT NULL
 ) STRICT;
+
+INSERT INTO meter (code, name, unit) VALUES
+    (0, 'input', 'tokens'),
+    (1, 'cache_read', 'tokens'),
+    (2, 'cache_write', 'tokens'),
+    (3, 'cache_write_1h', 'tokens'),
+    (4, 'output', 'tokens'),
+    (5, 'reasoning', 'tokens'),
+    (6, 'request', 'requests'),
+    (7, 'input_audio', 'tokens'),
+    (8, 'cache_read_audio', 'tokens'),
+    (9, 'output_audio', 'tokens'),
+    (10, 'input_image', 'tokens'),
+    (11, 'cache_read_image', 'tokens'),
+    (12, 'output_image', 'tokens'),
+    (13, 'input_video', 'tokens'),
+    (14, 'output_video', 'tokens'),
+    (15, 'web_search', 'searches'),
+    (16, 'image', 'images'),
+    (17, 'character', 'characters'),
+    (18, 'audio_second', 'seconds'),
+    (19, 'duration_ms', 'milliseconds'),
+    (20, 'first_token_ms', 'milliseconds');
 
 CREATE TABLE service_tier (
     id   INTEGER PRIMARY KEY,
@@ -119,7 +153,9 @@ CREATE TRIGGER batch_day_refuses_delete BEFORE DELETE ON batch_day BEGIN SELECT 
 
 -- What many events have in common: who issued them, who used what, at which tier.
 -- kind: 0 usage, 1 revision of a record that grew.
--- prompt: 0 one request, whose size is the sum of its prompt meters; 1 several requests, each at most that sum.
+-- prompt: 0 one request, whose size is the sum of its prompt meters; 1 several requests, each at most that sum; above that,
+-- several requests, each of at most so many tokens, as the import states.
+-- outcome: how the calls ended: 0 not reported, 1 completed, 2 failed, 3 cancelled.
 CREATE TABLE event_class (
     id      INTEGER PRIMARY KEY,
     source  INTEGER NOT NULL REFERENCES source (id),
@@ -127,8 +163,9 @@ CREATE TABLE event_class (
     model   INTEGER NOT NULL REFERENCES model (id),
     tier    INTEGER NOT NULL REFERENCES service_tier (id),
     kind    INTEGER NOT NULL CHECK (kind BETWEEN 0 AND 1),
-    prompt  INTEGER NOT NULL CHECK (prompt BETWEEN 0 AND 1),
-    UNIQUE (tag_set, model, source, tier, kind, prompt)
+    prompt  INTEGER NOT NULL CHECK (prompt BETWEEN 0 AND 1 OR prompt BETWEEN 1000 AND 1000000000000),
+    outcome INTEGER NOT NULL CHECK (outcome BETWEEN 0 AND 3),
+    UNIQUE (tag_set, model, source, tier, kind, prompt, outcome)
 ) STRICT;
 
 -- One row an event. key = billing day << 47 | aside << 46 | 46 bits of a hash of source and id, or the next free key of that
@@ -483,6 +520,8 @@ SELECT e.id                                   AS event_id,
        e.reasoning                            AS reasoning_tokens,
        coalesce((SELECT x.quantity FROM event_meter x JOIN meter n ON n.code = x.meter
                  WHERE x.key = e.key AND n.name = 'request'), iif(c.prompt = 0, 1, NULL)) AS requests,
+       CASE c.prompt WHEN 0 THEN 'one request' WHEN 1 THEN 'several requests' ELSE 'several requests of at most ' || c.prompt END AS prompt,
+       CASE c.outcome WHEN 1 THEN 'completed' WHEN 2 THEN 'failed' WHEN 3 THEN 'cancelled' END AS outcome,
        i.file                                 AS file,
        e.line                                 AS line
 FROM (SELECT *, (key >> 47) * 86400000000000 + iif(abs(at) < 2147483648, at * 1000000, at - 4611686018427387904) AS nanos

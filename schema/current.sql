@@ -71,8 +71,9 @@ CREATE TABLE event_class (
     model   INTEGER NOT NULL REFERENCES model (id),
     tier    INTEGER NOT NULL REFERENCES service_tier (id),
     kind    INTEGER NOT NULL CHECK (kind BETWEEN 0 AND 1),
-    prompt  INTEGER NOT NULL CHECK (prompt BETWEEN 0 AND 1),
-    UNIQUE (tag_set, model, source, tier, kind, prompt)
+    prompt  INTEGER NOT NULL CHECK (prompt BETWEEN 0 AND 1 OR prompt BETWEEN 1000 AND 1000000000000),
+    outcome INTEGER NOT NULL CHECK (outcome BETWEEN 0 AND 3),
+    UNIQUE (tag_set, model, source, tier, kind, prompt, outcome)
 ) STRICT;
 
 CREATE TABLE event_link (
@@ -138,6 +139,13 @@ CREATE TABLE meter (
     code INTEGER PRIMARY KEY CHECK (code BETWEEN 0 AND 254),
     name TEXT    NOT NULL,
     unit TEXT    NOT NULL
+) STRICT;
+
+CREATE TABLE migration (
+    entry        INTEGER PRIMARY KEY REFERENCES entry (seq),
+    from_version INTEGER NOT NULL CHECK (from_version >= 1),
+    to_version   INTEGER NOT NULL CHECK (to_version > from_version),
+    digest       BLOB    NOT NULL CHECK (length(digest) = 32)
 ) STRICT;
 
 CREATE TABLE model (
@@ -406,6 +414,8 @@ SELECT e.id                                   AS event_id,
        e.reasoning                            AS reasoning_tokens,
        coalesce((SELECT x.quantity FROM event_meter x JOIN meter n ON n.code = x.meter
                  WHERE x.key = e.key AND n.name = 'request'), iif(c.prompt = 0, 1, NULL)) AS requests,
+       CASE c.prompt WHEN 0 THEN 'one request' WHEN 1 THEN 'several requests' ELSE 'several requests of at most ' || c.prompt END AS prompt,
+       CASE c.outcome WHEN 1 THEN 'completed' WHEN 2 THEN 'failed' WHEN 3 THEN 'cancelled' END AS outcome,
        i.file                                 AS file,
        e.line                                 AS line
 FROM (SELECT *, (key >> 47) * 86400000000000 + iif(abs(at) < 2147483648, at * 1000000, at - 4611686018427387904) AS nanos
@@ -497,6 +507,10 @@ CREATE TRIGGER ledger_refuses_update BEFORE UPDATE ON ledger BEGIN SELECT RAISE(
 CREATE TRIGGER meter_refuses_delete BEFORE DELETE ON meter BEGIN SELECT RAISE(ABORT, 'meter is append-only'); END;
 
 CREATE TRIGGER meter_refuses_update BEFORE UPDATE ON meter BEGIN SELECT RAISE(ABORT, 'meter is append-only'); END;
+
+CREATE TRIGGER migration_refuses_delete BEFORE DELETE ON migration BEGIN SELECT RAISE(ABORT, 'migration is append-only'); END;
+
+CREATE TRIGGER migration_refuses_update BEFORE UPDATE ON migration BEGIN SELECT RAISE(ABORT, 'migration is append-only'); END;
 
 CREATE TRIGGER model_alias_refuses_delete BEFORE DELETE ON model_alias BEGIN SELECT RAISE(ABORT, 'model_alias is append-only'); END;
 

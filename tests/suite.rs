@@ -4,6 +4,7 @@ mod arbitrary_bytes;
 mod aside;
 mod bad_inputs;
 mod bands;
+mod calls;
 mod cases;
 mod catalogs;
 mod cli;

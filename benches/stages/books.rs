@@ -21,7 +21,7 @@ use tokenbook::import::events::sink::Constants;
 use tokenbook::import::file::consumer::Demand;
 use tokenbook::import::file::input::{Input, Source};
 use tokenbook::import::read::parse::{Context, OnBad, Parsed, latest_from, parse};
-use tokenbook::import::record::reading::Reading;
+use tokenbook::import::record::reading::{PromptBounds, Reading};
 use tokenbook::ledger::Settings;
 use tokenbook::rows::batch::Batch;
 use tokenbook::rows::key::KeyHash;
@@ -91,6 +91,7 @@ pub(crate) fn context() -> Context {
             names: SharedNames::default(),
             fill: Vec::new(),
             provider: String::new(),
+            prompts_within: PromptBounds::default(),
             latest: latest_from(now),
             buckets: std::sync::Mutex::default(),
         },

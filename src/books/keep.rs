@@ -1,3 +1,4 @@
-//! Keeping a ledger: verifying, rebuilding, copying.
+//! Keeping a ledger: verifying, rebuilding, copying, upgrading.
 
+pub mod upgrade;
 pub mod verify;

@@ -138,6 +138,9 @@ impl From<LedgerError> for Failure {
             }
             LedgerError::Exists(_) => failure(Exit::Usage).hint("name another file, or use the one that is there"),
             LedgerError::NotALedger { .. } => failure(Exit::NotALedger).hint("the file was not touched"),
+            LedgerError::Older { .. } => failure(Exit::NotALedger).hint(
+                "`tokenbook upgrade` makes a verified copy and upgrades the file; until then the older tokenbook reads it",
+            ),
             LedgerError::Newer { .. } => {
                 failure(Exit::NotALedger).hint("install a newer tokenbook; the file was not touched")
             }

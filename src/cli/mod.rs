@@ -20,6 +20,7 @@ mod quarantine;
 mod rebuild;
 mod report;
 mod rules;
+mod upgrade;
 mod verify;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -75,6 +76,7 @@ enum Command {
     Verify(verify::Arguments),
     Rebuild(rebuild::Arguments),
     Backup(backup::Arguments),
+    Upgrade(upgrade::Arguments),
     Completions(completions::Arguments),
     Man(completions::ManArguments),
 }
@@ -234,6 +236,7 @@ fn dispatch(command: Command, session: &mut Session<'_, '_>) -> Result<Exit, Fai
         Command::Verify(arguments) => verify::run(&arguments, session),
         Command::Rebuild(arguments) => rebuild::run(&arguments, session),
         Command::Backup(arguments) => backup::run(&arguments, session),
+        Command::Upgrade(arguments) => upgrade::run(&arguments, session),
         Command::Completions(arguments) => completions::run(&arguments, session),
         Command::Man(arguments) => completions::man(&arguments, session),
     }

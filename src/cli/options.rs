@@ -6,11 +6,13 @@ use clap::builder::PossibleValuesParser;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tokenbook::books::Books;
 use tokenbook::books::usage::doubts::Unregistered;
 use tokenbook::books::usage::import::{
     DEFAULT_SOURCE, ImportError, ImportOptions, LISTED, LastLine, QUARANTINE_LIMIT, Quarantine, Run, UnknownFields,
 };
 use tokenbook::domain::calendar::Calendar;
+use tokenbook::domain::event::PromptBound;
 use tokenbook::domain::hashed_tags::{HashKey, HashedTags};
 use tokenbook::domain::name::Name;
 use tokenbook::domain::secret::looks_secret;
@@ -19,7 +21,9 @@ use tokenbook::domain::timestamp::Timestamp;
 use tokenbook::import::file::input::Input;
 use tokenbook::import::file::paths::{Expanded, expand};
 use tokenbook::import::record::column_map::ColumnMap;
-use tokenbook::import::record::reading::{PromptTokens, Reading};
+use tokenbook::import::record::field::whole;
+use tokenbook::import::record::reading::{PromptBounds, PromptTokens, Reading};
+use tokenbook::ledger::LedgerError;
 use tokenbook::render::{self, RENDERERS, Renderer};
 use tokenbook::sheet::Sheet;
 use tokenbook::text::problem::{listed, nearest};
@@ -63,6 +67,10 @@ pub struct UsageOptions {
     /// Whether prompt tokens include cached ones, where records do not tell
     #[arg(long, value_name = "HOW", value_parser = PossibleValuesParser::new(PromptTokens::NAMES))]
     prompt_tokens: Option<String>,
+    /// The most tokens of each prompt, for records that sum several requests: a price that depends on the prompt's size then
+    /// applies to them. For all models, or for one. The import records it
+    #[arg(long, value_name = "[MODEL=]TOKENS")]
+    prompts_within: Vec<String>,
     /// A map of columns (TOML), for a CSV or JSONL of your own: a file, or the name of one that `maps keep` has kept
     #[arg(long, value_name = "FILE|NAME")]
     map: Option<std::path::PathBuf>,
@@ -209,7 +217,11 @@ fn read_map(path: &Path, session: &Session<'_, '_>) -> Result<Arc<ColumnMap>, Fa
 }
 
 fn kept_map(name: &str, session: &Session<'_, '_>) -> Result<Vec<u8>, Failure> {
-    let maps = if session.ledger.exists() { session.read()?.maps()? } else { BTreeMap::new() };
+    let maps = match Books::read(&session.ledger) {
+        Ok(books) => books.maps()?,
+        Err(LedgerError::Missing(_)) => BTreeMap::new(),
+        Err(error) => return Err(error.into()),
+    };
     maps.get(name).map(|map| map.clone().into_bytes()).ok_or_else(|| {
         Failure::new(Exit::Usage, format!("--map {name}: there is no such file, and no such map in the ledger"))
             .hint("`tokenbook maps list` shows the names there are, `tokenbook maps keep NAME FILE` keeps one")
@@ -269,7 +281,30 @@ impl UsageOptions {
             zone: self.assume_zone.as_ref().map(zone).transpose()?,
             prompt: self.prompt_tokens.as_deref().and_then(PromptTokens::named),
             map: self.map.as_deref().map(|map| read_map(map, session)).transpose()?,
+            prompts_within: self.prompts_within()?,
         })
+    }
+
+    fn prompts_within(&self) -> Result<PromptBounds, Failure> {
+        let mut bounds = PromptBounds::default();
+        for text in &self.prompts_within {
+            let (model, tokens) = match text.rsplit_once('=') {
+                Some((model, tokens)) => (Some(model), tokens),
+                None => (None, text.as_str()),
+            };
+            let wrong = |why: &str| Failure::new(Exit::Usage, format!("--prompts-within {text:?} {why}"));
+            let bound = whole(tokens).and_then(PromptBound::new);
+            let bound = bound.ok_or_else(|| {
+                wrong("is not a number of tokens: write 272000, or MODEL=272000 with at least 1000 tokens")
+            })?;
+            if model == Some("") {
+                return Err(wrong("names no model"));
+            }
+            if !bounds.state(model, bound) {
+                return Err(wrong("states a second bound"));
+            }
+        }
+        Ok(bounds)
     }
 }
 

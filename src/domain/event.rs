@@ -2,6 +2,7 @@
 
 use crate::domain::meter::Meter;
 use crate::domain::name::{self, Name, NameError};
+use crate::domain::outcome::Outcome;
 use crate::domain::quantities::Quantities;
 use crate::domain::tags::TagSet;
 use crate::domain::timestamp::Timestamp;
@@ -75,23 +76,50 @@ pub enum PromptSize {
     Exact,
     /// Several requests in one record: each is at most the sum, and more is not known.
     UpToSum,
+    /// Several requests in one record, each of at most so many tokens, as whoever imports it states.
+    Within(PromptBound),
+}
+
+/// The most tokens that each prompt of a record of several requests has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PromptBound(i64);
+
+impl PromptBound {
+    /// A bound of 1,000 tokens to [`QUANTITY_LIMIT`].
+    pub fn new(tokens: i64) -> Option<Self> {
+        (1_000..=QUANTITY_LIMIT).contains(&tokens).then_some(Self(tokens))
+    }
+
+    /// The tokens.
+    pub const fn tokens(self) -> i64 {
+        self.0
+    }
 }
 
 impl PromptSize {
     /// The frozen code in the ledger and in digests.
-    pub const fn code(self) -> u8 {
+    pub const fn code(self) -> i64 {
         match self {
             Self::Exact => 0,
             Self::UpToSum => 1,
+            Self::Within(bound) => bound.tokens(),
         }
     }
 
     /// The form of a code.
-    pub const fn from_code(code: u8) -> Option<Self> {
+    pub fn from_code(code: i64) -> Option<Self> {
         match code {
             0 => Some(Self::Exact),
             1 => Some(Self::UpToSum),
-            _ => None,
+            tokens => PromptBound::new(tokens).map(Self::Within),
+        }
+    }
+
+    /// The form of a record whose prompts have a bound. One request needs none: its size is known.
+    pub const fn within(self, bound: PromptBound) -> Self {
+        match self {
+            Self::Exact => self,
+            Self::UpToSum | Self::Within(_) => Self::Within(bound),
         }
     }
 }
@@ -108,11 +136,15 @@ pub enum Band {
 impl Band {
     /// The band of an event among a model's thresholds (sorted ascending, all above 0).
     pub fn of(prompt: PromptSize, size: i64, thresholds: &[i64]) -> Self {
-        let below = thresholds.iter().copied().take_while(|threshold| size > *threshold).last();
+        let most = match prompt {
+            PromptSize::Exact | PromptSize::UpToSum => size,
+            PromptSize::Within(bound) => size.min(bound.tokens()),
+        };
+        let below = thresholds.iter().copied().take_while(|threshold| most > *threshold).last();
         match (prompt, below) {
             (_, None) => Self::Above(0),
             (PromptSize::Exact, Some(threshold)) => Self::Above(threshold),
-            (PromptSize::UpToSum, Some(_)) => Self::Unknown,
+            (PromptSize::UpToSum | PromptSize::Within(_), Some(_)) => Self::Unknown,
         }
     }
 
@@ -252,12 +284,14 @@ pub struct UsageEvent {
     pub tags: TagSet,
     /// What was used.
     pub usage: EventUsage,
+    /// How the call ended, where that is reported.
+    pub outcome: Option<Outcome>,
 }
 
 impl UsageEvent {
     /// An event of the standard tier and without tags.
     pub fn new(id: EventId, at: Timestamp, model: Model, usage: EventUsage) -> Self {
-        Self { id, at, model, tier: ServiceTier::standard(), tags: TagSet::new(), usage }
+        Self { id, at, model, tier: ServiceTier::standard(), tags: TagSet::new(), usage, outcome: None }
     }
 
     /// The same event with tags.
@@ -268,6 +302,11 @@ impl UsageEvent {
     /// The same event, billed under a tier.
     pub fn with_tier(self, tier: ServiceTier) -> Self {
         Self { tier, ..self }
+    }
+
+    /// The same event, of a call that ended in some way.
+    pub fn with_outcome(self, outcome: Outcome) -> Self {
+        Self { outcome: Some(outcome), ..self }
     }
 }
 
@@ -284,6 +323,15 @@ mod tests {
         assert_eq!(Band::of(PromptSize::UpToSum, 200_000, &thresholds), Band::Above(0));
         assert_eq!(Band::of(PromptSize::UpToSum, 200_001, &thresholds), Band::Unknown);
         assert_eq!(Band::of(PromptSize::UpToSum, 9_000_000, &[]), Band::Above(0));
+        let within =
+            |tokens| PromptBound::new(tokens).map(|bound| Band::of(PromptSize::Within(bound), 9_000_000, &thresholds));
+        assert_eq!(within(200_000), Some(Band::Above(0)));
+        assert_eq!(within(200_001), Some(Band::Unknown), "larger and smaller prompts are both possible");
+        assert_eq!(within(999), None);
+        for code in [0, 1, 1_000, QUANTITY_LIMIT] {
+            assert_eq!(PromptSize::from_code(code).map(PromptSize::code), Some(code));
+        }
+        assert_eq!((PromptSize::from_code(2), PromptSize::from_code(-1)), (None, None));
     }
 
     #[test]

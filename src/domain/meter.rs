@@ -46,6 +46,10 @@ pub enum Meter {
     Character,
     /// Seconds of audio, where they are billed (transcription).
     AudioSecond,
+    /// Milliseconds from the request to the end of its answer.
+    DurationMs,
+    /// Milliseconds from the request to the first token of its answer.
+    FirstTokenMs,
 }
 
 /// What a meter counts.
@@ -63,6 +67,8 @@ pub enum Unit {
     Characters,
     /// Seconds.
     Seconds,
+    /// Milliseconds.
+    Milliseconds,
 }
 
 impl Unit {
@@ -75,6 +81,7 @@ impl Unit {
             Self::Images => "images",
             Self::Characters => "characters",
             Self::Seconds => "seconds",
+            Self::Milliseconds => "milliseconds",
         }
     }
 }
@@ -95,7 +102,7 @@ pub const FREQUENT: usize = 7;
 
 impl Meter {
     /// Every meter, frequent ones first, in the order of report columns.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::Input,
         Self::CacheRead,
         Self::CacheWrite,
@@ -115,6 +122,8 @@ impl Meter {
         Self::Image,
         Self::Character,
         Self::AudioSecond,
+        Self::DurationMs,
+        Self::FirstTokenMs,
     ];
 
     /// The frozen code of the meter in the ledger and in digests.
@@ -156,6 +165,8 @@ impl Meter {
             Self::Image => "image",
             Self::Character => "character",
             Self::AudioSecond => "audio_second",
+            Self::DurationMs => "duration_ms",
+            Self::FirstTokenMs => "first_token_ms",
         }
     }
 
@@ -181,6 +192,8 @@ impl Meter {
             Self::Image => "images",
             Self::Character => "characters",
             Self::AudioSecond => "audio_seconds",
+            Self::DurationMs => "duration_ms",
+            Self::FirstTokenMs => "first_token_ms",
         }
     }
 
@@ -202,8 +215,14 @@ impl Meter {
             Self::Image => Unit::Images,
             Self::Character => Unit::Characters,
             Self::AudioSecond => Unit::Seconds,
+            Self::DurationMs | Self::FirstTokenMs => Unit::Milliseconds,
             _ => Unit::Tokens,
         }
+    }
+
+    /// Whether the meter measures calls and is never charged: it has no price, and no amount depends on it.
+    pub const fn is_measure(self) -> bool {
+        matches!(self, Self::DurationMs | Self::FirstTokenMs)
     }
 
     /// The side of the conversation the meter belongs to.
@@ -219,7 +238,13 @@ impl Meter {
             | Self::CacheReadImage
             | Self::InputVideo => Side::Prompt,
             Self::Output | Self::Reasoning | Self::OutputAudio | Self::OutputImage | Self::OutputVideo => Side::Answer,
-            Self::Request | Self::WebSearch | Self::Image | Self::Character | Self::AudioSecond => Side::Other,
+            Self::Request
+            | Self::WebSearch
+            | Self::Image
+            | Self::Character
+            | Self::AudioSecond
+            | Self::DurationMs
+            | Self::FirstTokenMs => Side::Other,
         }
     }
 }
@@ -241,6 +266,6 @@ mod tests {
             assert_eq!(Meter::from_name(meter.name()), Some(meter));
             assert_eq!(Meter::from_field(meter.field()), Some(meter));
         }
-        assert_eq!(Meter::from_code(19), None);
+        assert_eq!(Meter::from_code(21), None);
     }
 }

@@ -12,6 +12,7 @@ pub mod hashed_tags;
 pub mod meter;
 pub mod money;
 pub mod name;
+pub mod outcome;
 pub mod period;
 pub mod provider_cost;
 pub mod quantities;

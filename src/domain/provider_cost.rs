@@ -35,9 +35,9 @@ pub struct ProviderCost {
     pub amount: Written,
     /// The decimals that the provider has rounded the line to; `None` where it has not.
     pub rounded_to: Option<u8>,
-    /// How much of it was used, where the provider tells.
+    /// How much was used, if the provider reports it.
     pub quantity: Option<Written>,
-    /// What the quantity counts, as the provider calls it, where it tells.
+    /// The unit of the quantity, as the provider spells it.
     pub unit: Option<Name>,
 }
 

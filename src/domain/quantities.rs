@@ -160,9 +160,9 @@ impl Quantities {
         Some(added)
     }
 
-    /// Whether any meter but `request` is above zero: whether there is something to price.
+    /// Whether any meter that counts use is above zero, `request` left out: whether there is something to price.
     pub fn is_active(&self) -> bool {
-        self.iter().any(|(meter, quantity)| meter != Meter::Request && quantity > 0)
+        self.iter().any(|(meter, quantity)| meter != Meter::Request && !meter.is_measure() && quantity > 0)
     }
 
     /// The size of the prompt: all meters of its side.

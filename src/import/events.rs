@@ -10,6 +10,7 @@ pub mod sink;
 
 use crate::domain::event::Span;
 use crate::domain::meter::Meter;
+use crate::domain::outcome::Outcome;
 use crate::domain::secret::looks_secret;
 use crate::domain::timestamp::Timestamp;
 use crate::import::events::sink::{Draft, Sink};
@@ -41,6 +42,8 @@ pub struct Event<'a> {
     pub total: Option<i64>,
     /// Whether it is one request.
     pub span: Span,
+    /// How the call ended, where the record reports it.
+    pub outcome: Option<Outcome>,
 }
 
 impl<'a> Event<'a> {
@@ -57,6 +60,7 @@ impl<'a> Event<'a> {
             meters: Meters::default(),
             total: None,
             span: Span::Request,
+            outcome: None,
         }
     }
 
@@ -150,9 +154,9 @@ impl Meters {
         self.0.iter().find(|(known, _)| *known == meter).map(|(_, quantity)| *quantity)
     }
 
-    /// Whether something other than requests is above 0.
+    /// Whether something other than requests was used.
     pub fn any(&self) -> bool {
-        self.0.iter().any(|(meter, quantity)| *meter != Meter::Request && *quantity > 0)
+        self.0.iter().any(|(meter, quantity)| *meter != Meter::Request && !meter.is_measure() && *quantity > 0)
     }
 
     /// The quantities.
@@ -191,6 +195,7 @@ impl<'s, 'c> Events<'s, 'c> {
             meters: event.meters.as_slice(),
             total: event.total,
             span: event.span,
+            outcome: event.outcome,
         };
         self.sink.push(self.line, &draft)
     }

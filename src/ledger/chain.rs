@@ -29,6 +29,8 @@ pub enum Kind {
     Price,
     /// Rules of attribution were imported.
     Rule,
+    /// The file was upgraded to a newer schema.
+    Migrate,
     /// Aliases of models were imported.
     Alias,
     /// Quarantined lines were discarded, with a reason.
@@ -50,6 +52,7 @@ impl Kind {
             Self::Import => 2,
             Self::Price => 3,
             Self::Rule => 5,
+            Self::Migrate => 11,
             Self::Alias => 12,
             Self::Discard => 18,
             Self::Department => 19,
@@ -66,6 +69,7 @@ impl Kind {
             Self::Import => "import",
             Self::Price => "price",
             Self::Rule => "rule",
+            Self::Migrate => "migrate",
             Self::Alias => "alias",
             Self::Discard => "discard",
             Self::Department => "department",
@@ -82,6 +86,7 @@ impl Kind {
             2 => Some(Self::Import),
             3 => Some(Self::Price),
             5 => Some(Self::Rule),
+            11 => Some(Self::Migrate),
             12 => Some(Self::Alias),
             18 => Some(Self::Discard),
             19 => Some(Self::Department),
@@ -156,9 +161,11 @@ const INSERT: &str =
 
 /// Who appends an entry, and when.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Signed<'a> {
-    pub(super) now: Timestamp,
-    pub(super) actor: &'a str,
+pub struct Signed<'a> {
+    /// When.
+    pub now: Timestamp,
+    /// Who.
+    pub actor: &'a str,
 }
 
 // Rows name an entry that follows them, since it holds the state after them.

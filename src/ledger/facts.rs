@@ -7,6 +7,7 @@ pub mod costs;
 pub mod departments;
 pub mod imports;
 pub(in crate::ledger) mod maps;
+pub(in crate::ledger) mod migration;
 pub mod prices;
 pub mod quarantine;
 pub mod retraction;

@@ -40,6 +40,16 @@ pub enum LedgerError {
         /// How that was seen.
         reason: &'static str,
     },
+    /// The file was made by an older version. It was not touched.
+    #[error("{}: has schema version {found}, and this tokenbook reads version {known}", path.display())]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+        /// The version that is read.
+        known: u32,
+    },
     /// The file was made by a newer version. It was not touched.
     #[error("{}: has schema version {found}, and this tokenbook knows versions up to {known}", path.display())]
     Newer {

@@ -5,4 +5,5 @@ pub mod ids;
 pub(in crate::ledger) mod rebuild;
 pub(in crate::ledger) mod registry;
 pub mod since;
+pub mod upgrade;
 pub mod verify;

@@ -137,6 +137,9 @@ impl Book {
 
     /// The price of a meter for an event of a model and tier, with a prompt in a band, at an instant.
     pub fn resolve(&self, model: &Model, tier: &ServiceTier, meter: Meter, band: Band, at: Timestamp) -> Resolution {
+        if meter.is_measure() {
+            return Resolution::NotCharged;
+        }
         let Some(prices) = self.prices_of(model, at) else {
             return if meter == Meter::Request { Resolution::NotCharged } else { Resolution::NoPrice };
         };

@@ -74,9 +74,10 @@ fn price(table: &Table, row: &TableRow, book: &Name, calendar: Calendar) -> Resu
 }
 
 fn meter(name: &str) -> Result<Meter, Problem> {
-    Meter::from_name(name).ok_or_else(|| {
-        let names = || Meter::ALL.iter().map(|meter| meter.name());
-        let by_field = Meter::from_field(name).map(Meter::name);
+    let priced = |meter: &Meter| !meter.is_measure();
+    Meter::from_name(name).filter(priced).ok_or_else(|| {
+        let names = || Meter::ALL.iter().filter(|meter| priced(meter)).map(|meter| meter.name());
+        let by_field = Meter::from_field(name).filter(priced).map(Meter::name);
         let hint = by_field.or_else(|| nearest(name, names()));
         Problem::value(
             "meter",

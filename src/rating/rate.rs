@@ -23,7 +23,7 @@ impl<'a> Rater<'a> {
         Self { book, names, currency, resolved: FxHashMap::default() }
     }
 
-    /// What each reported meter of a line costs.
+    /// What each reported meter of a line costs. Measures of calls are left out: they are no use of anything.
     pub fn charges(&mut self, line: &UsageLine) -> Vec<Charge> {
         let Self { book, names, currency, resolved } = self;
         let key = &line.key;
@@ -45,11 +45,8 @@ impl<'a> Rater<'a> {
             )
         };
         let mut charges = Vec::with_capacity(FREQUENT);
-        charges.extend(line.quantities.iter().map(|(meter, quantity)| Charge {
-            meter,
-            quantity,
-            cost: cost(meter, quantity),
-        }));
+        let used = line.quantities.iter().filter(|(meter, _)| !meter.is_measure());
+        charges.extend(used.map(|(meter, quantity)| Charge { meter, quantity, cost: cost(meter, quantity) }));
         charges
     }
 }

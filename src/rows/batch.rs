@@ -5,6 +5,7 @@
 
 use crate::domain::event::{Model, PromptSize, ServiceTier};
 use crate::domain::meter::Meter;
+use crate::domain::outcome::Outcome;
 use crate::domain::quantities::{Frequent, Quantities};
 use crate::domain::tags::TagSet;
 use crate::domain::timestamp::Timestamp;
@@ -63,6 +64,8 @@ pub struct Class {
     pub tier: u16,
     /// What is known of the prompt.
     pub prompt: PromptSize,
+    /// How the calls ended, where that is reported.
+    pub outcome: Option<Outcome>,
 }
 
 /// Events in the order they are appended.

@@ -5,9 +5,15 @@
 //! golden vectors in the tests hold it.
 
 use crate::domain::event::{Model, PromptSize, ServiceTier};
+use crate::domain::outcome::Outcome;
 use crate::domain::quantities::Quantities;
 use crate::domain::tags::TagSet;
 use crate::domain::timestamp::Timestamp;
+
+/// The kind of an event that is the first, or only, state of a record.
+pub const USAGE: u8 = 0;
+/// The kind of an event that holds what a later state of a record added.
+pub const REVISION: u8 = 1;
 
 /// Appends values to a buffer in the canonical form.
 #[derive(Debug, Clone, Default)]
@@ -120,9 +126,9 @@ pub fn tags(tags: &TagSet) -> Vec<u8> {
 }
 
 /// The canonical form of what many events have in common, from the forms of its names.
-pub fn class(model: &[u8], tier: &[u8], tags: &[u8], prompt: PromptSize) -> Vec<u8> {
+pub fn class(model: &[u8], tier: &[u8], tags: &[u8], (prompt, outcome): (PromptSize, Option<Outcome>)) -> Vec<u8> {
     let mut encoder = Encoder::new();
-    encoder.raw(model).raw(tier).raw(tags).u8(prompt.code());
+    encoder.raw(model).raw(tier).raw(tags).i64(prompt.code()).u8(Outcome::code(outcome));
     encoder.into_bytes()
 }
 
@@ -133,13 +139,13 @@ pub struct EventParts<'a> {
     pub key: i64,
     /// The line in the file it came from.
     pub line: i64,
-    /// What kind of row it is: 0 usage, 1 revision.
+    /// What kind of row it is: [`USAGE`] or [`REVISION`].
     pub kind: u8,
     /// The id.
     pub id: &'a str,
     /// The instant.
     pub at: Timestamp,
-    /// [`class`] of its model, tier, tags and prompt.
+    /// [`class`] of its model, tier, tags, prompt and outcome.
     pub class: &'a [u8],
 }
 
@@ -180,14 +186,14 @@ mod tests {
                 &model(&Model { provider: None, name: Name::new("gpt-4.1")? }),
                 &tier(&ServiceTier::new("").map_err(|_| NameError::Empty)?),
                 &tags(&tag_set),
-                PromptSize::Exact,
+                (PromptSize::Exact, Some(Outcome::Completed)),
             ),
         };
         let mut encoder = Encoder::new();
         event(&mut encoder, parts, &quantities);
         assert_eq!(
             blake3::hash(encoder.as_bytes()).to_hex().as_str(),
-            "ed70e2b78988a291ba833786c2ac01cb0f5ce99fc801b59ae936f2f880e97c15",
+            "e2020e6d7fe6cebc794c434c54060caf91301b38e2e9fa4bd028e414b1473e58",
             "digests in every ledger depend on it"
         );
         Ok(())

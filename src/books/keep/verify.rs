@@ -165,17 +165,21 @@ impl Books {
         })
     }
 
+    /// Verifies everything; an error where something is wrong.
+    pub(in crate::books) fn all_proved(&self, watch: &Arc<Watch>) -> Result<Verification, LedgerError> {
+        let snapshot = self.ledger.snapshot()?.watched(watch)?;
+        let verification = self.verify_snapshot(&snapshot, Depth::WithIntegrity, None)?;
+        match verification.findings.first() {
+            Some(finding) => Err(LedgerError::Corrupt(finding.clone())),
+            None => Ok(verification),
+        }
+    }
+
     /// Copies the ledger to a new file, which appears only when the copy verifies.
     pub fn backup(&self, target: &Path, observer: &dyn Observer) -> Result<Verification, LedgerError> {
         let mut verified = None;
         let mut verify = |copy: &Path, watch: &Arc<Watch>| {
-            let copy = Self::read(copy)?.with_key_hash(self.key_hash);
-            let snapshot = copy.ledger.snapshot()?.watched(watch)?;
-            let verification = copy.verify_snapshot(&snapshot, Depth::WithIntegrity, None)?;
-            if let Some(finding) = verification.findings.first() {
-                return Err(LedgerError::Corrupt(finding.clone()));
-            }
-            verified = Some(verification);
+            verified = Some(Self::read(copy)?.with_key_hash(self.key_hash).all_proved(watch)?);
             // It was a copy until now, and is a backup from here on.
             if observer.stop() { Err(LedgerError::Stopped) } else { Ok(()) }
         };

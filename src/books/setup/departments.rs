@@ -13,7 +13,7 @@ use crate::sheet::{Cell, Column, Sheet};
 use crate::text::problem::Problem;
 
 impl Books {
-    /// Imports departments: those of names that are known replace what was known of them.
+    /// Imports departments. A department with a known name replaces the earlier one.
     pub fn import_departments(
         &self,
         file: &str,

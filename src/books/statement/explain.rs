@@ -195,6 +195,7 @@ impl<'a> Subject<'a> {
             ("model", text(&model.name)),
             ("provider", model.provider.as_ref().map_or(Fact::Absent(""), |provider| text(provider))),
             ("service_tier", text(tier)),
+            ("outcome", class.outcome.map_or(Fact::Absent(""), |outcome| text(&outcome))),
             ("prompt", Fact::Text(prompt(event, band)?)),
             ("tags", Fact::Tags(tags.clone())),
             ("pays", Fact::Payers(payers)),
@@ -280,6 +281,9 @@ fn prompt(event: &FoundEvent, band: Band) -> Result<String, BooksError> {
     let size = match event.class.prompt {
         PromptSize::Exact => size,
         PromptSize::UpToSum => format!("{size} in several requests"),
+        PromptSize::Within(bound) => {
+            format!("{size} in several requests of at most {} each, as its import states", grouped(bound.tokens()))
+        }
     };
     Ok(match band {
         Band::Above(0) => size,

@@ -384,6 +384,7 @@ impl Books {
                 names: SharedNames::without(options.ignored.clone()).hashing(options.hashed.clone()),
                 fill: options.fill(),
                 provider: options.provider.clone(),
+                prompts_within: options.reading.prompts_within.clone(),
                 latest: parse::latest_from(now),
                 buckets: std::sync::Mutex::default(),
             },

@@ -11,11 +11,13 @@ use crate::domain::name::Name;
 use crate::import::events::intern::{NameCache, SharedNames};
 use crate::import::events::sink::{Constants, Sink, Tools};
 use crate::import::read::parse::latest_from;
+use crate::import::record::reading::PromptBounds;
 use crate::ledger::append::{Appended, Appender};
 use crate::ledger::facts::imports::FileFacts;
 use crate::ledger::file::watch::Watch;
 use crate::ledger::{LedgerError, chain};
 use crate::rows::batch::{Batch, Names};
+use crate::rows::canonical::USAGE;
 use crate::rows::canonical::{self, Encoder, EventParts};
 use crate::rows::key::SourceHasher;
 use crate::text::problem::Problem;
@@ -97,6 +99,7 @@ impl Books {
             names: SharedNames::default(),
             fill: Vec::new(),
             provider: String::new(),
+            prompts_within: PromptBounds::default(),
             latest: latest_from(act.now),
             buckets: std::sync::Mutex::default(),
         };
@@ -172,11 +175,12 @@ fn facts(source: &Name, batch: &Batch, names: &Names, events: &[UsageEvent]) -> 
             let model = names.models.get(name(class.model)).map(canonical::model).unwrap_or_default();
             let tier = names.tiers.get(usize::from(class.tier)).map(canonical::tier).unwrap_or_default();
             let tags = names.tag_sets.get(name(class.tags)).map(canonical::tags).unwrap_or_default();
-            canonical::class(&model, &tier, &tags, class.prompt)
+            canonical::class(&model, &tier, &tags, (class.prompt, class.outcome))
         });
         let class = class.unwrap_or_default();
         let line = i64::try_from(row.line).unwrap_or(i64::MAX);
-        let parts = EventParts { key: row.key.number(), line, kind: 0, id: batch.id(row), at: row.at, class: &class };
+        let parts =
+            EventParts { key: row.key.number(), line, kind: USAGE, id: batch.id(row), at: row.at, class: &class };
         canonical::event(&mut encoder, parts, &batch.quantities(row));
     }
     let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);

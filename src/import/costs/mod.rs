@@ -217,7 +217,7 @@ pub struct Found<'a> {
     pub amount: Written,
     /// The decimals it was rounded to.
     pub rounded_to: Option<u8>,
-    /// How much of it was used, where that is told.
+    /// How much was used, if the report says so.
     pub quantity: Option<Written>,
     /// What the quantity counts.
     pub unit: Option<Cow<'a, str>>,

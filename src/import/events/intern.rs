@@ -6,6 +6,7 @@
 use crate::domain::event::{Model, PromptSize, ServiceTier, UsageEvent};
 use crate::domain::hashed_tags::HashedTags;
 use crate::domain::name::{Name, TagValue};
+use crate::domain::outcome::Outcome;
 use crate::domain::tags::{IgnoredTags, Tag, TagKey, TagSet};
 use crate::rows::batch::{Class, Names};
 use crate::text::problem::{Problem, excerpt, grouped};
@@ -108,7 +109,7 @@ impl SharedNames {
         let model = self.model(event.model.clone());
         let tier = self.tier(event.tier.clone())?;
         let tags = self.tags(event.tags.clone())?;
-        Ok(self.class(Class { model, tags, tier, prompt: event.usage.prompt() }))
+        Ok(self.class(Class { model, tags, tier, prompt: event.usage.prompt(), outcome: event.outcome }))
     }
 
     fn class(&self, class: Class) -> u32 {
@@ -172,6 +173,8 @@ pub struct ClassTexts<'a, K, V> {
     pub tags: &'a [(K, V)],
     /// What is known of the prompt.
     pub prompt: PromptSize,
+    /// How the call ended.
+    pub outcome: Option<Outcome>,
 }
 
 /// Adds a text to a key of texts. Its length stands before it, since a raw text may hold any character, and one that
@@ -202,9 +205,10 @@ impl NameCache {
         texts: &ClassTexts<'_, K, V>,
         fill: &[Tag],
     ) -> Result<u32, Problem> {
-        let ClassTexts { provider, model, tier, tags, prompt } = *texts;
+        let ClassTexts { provider, model, tier, tags, prompt, outcome } = *texts;
         self.scratch.clear();
-        self.scratch.push(prompt.code());
+        self.scratch.extend_from_slice(&prompt.code().to_ne_bytes());
+        self.scratch.push(Outcome::code(outcome));
         for text in [provider, model, tier] {
             remember(&mut self.scratch, text);
         }
@@ -220,7 +224,7 @@ impl NameCache {
         let model = self.model(shared, provider, model)?;
         let tier = self.tier(shared, tier)?;
         let tags = self.tags(shared, tags, fill)?;
-        let class = Class { model, tags, tier, prompt };
+        let class = Class { model, tags, tier, prompt, outcome };
         let place = *self.classes.entry(class).or_insert_with(|| shared.class(class));
         if let Some(key) = key {
             self.by_texts.insert(key, place);

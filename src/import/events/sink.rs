@@ -4,10 +4,12 @@ use crate::domain::calendar::DayFinder;
 use crate::domain::event::{EventUsage, Span, UsageError, UsageEvent};
 use crate::domain::meter::{Meter, Unit};
 use crate::domain::name;
+use crate::domain::outcome::Outcome;
 use crate::domain::tags::Tag;
 use crate::domain::timestamp::Timestamp;
 use crate::import::events::intern::{ClassTexts, NameCache, SharedNames};
 use crate::import::record::field::{Fields, bad_quantity};
+use crate::import::record::reading::PromptBounds;
 use crate::rows::batch::{Batch, BatchFull, Head};
 use crate::rows::key::{EventKey, SourceHasher};
 use crate::text::problem::Problem;
@@ -37,6 +39,8 @@ pub struct Draft<'a> {
     pub total: Option<i64>,
     /// Whether it is one request.
     pub span: Span,
+    /// How the call ended, where that is reported.
+    pub outcome: Option<Outcome>,
 }
 
 /// What stays the same for a whole import.
@@ -48,6 +52,8 @@ pub struct Constants {
     pub fill: Vec<Tag>,
     /// Who served events that do not tell; empty for not known.
     pub provider: String,
+    /// The most tokens of each prompt of a record of several requests.
+    pub prompts_within: PromptBounds,
     /// The latest instant an event may have: a day from now.
     pub latest: Timestamp,
     /// The ids of vendors' sums that were met: the first ones.
@@ -135,6 +141,7 @@ impl<'a> Sink<'a> {
             meters: &fields.meters,
             total: fields.total,
             span: Span::Request,
+            outcome: fields.outcome,
         };
         self.push(line, &draft)
     }
@@ -155,8 +162,10 @@ impl<'a> Sink<'a> {
         let said = [draft.provider, &self.constants.provider];
         let provider = said.into_iter().find(|said| !said.is_empty()).unwrap_or(draft.implied);
         let usage = EventUsage::new(draft.span, draft.meters.iter().copied()).map_err(no_usage)?;
-        let prompt = usage.prompt();
-        let texts = ClassTexts { provider, model: draft.model, tier: draft.tier, tags: draft.tags, prompt };
+        let bound = self.constants.prompts_within.of(draft.model);
+        let prompt = bound.map_or(usage.prompt(), |bound| usage.prompt().within(bound));
+        let Draft { model, tier, tags, outcome, .. } = *draft;
+        let texts = ClassTexts { provider, model, tier, tags, prompt, outcome };
         let class = self.tools.cache.class(&self.constants.names, &texts, &self.constants.fill)?;
         if draft.span == Span::Bucket {
             self.constants.met_bucket(&id);

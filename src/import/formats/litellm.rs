@@ -10,6 +10,7 @@
 
 use crate::domain::event::Span;
 use crate::domain::meter::Meter;
+use crate::domain::outcome::Outcome;
 use crate::import::events::{Event, Events, Tags, provider};
 use crate::import::format::{Format, How, Kept};
 use crate::import::formats::anthropic_messages;
@@ -103,6 +104,11 @@ pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>)
     let included = included(conventions, &details, reading)?;
     meters(&mut event, (prompt, completion, record.count("total_tokens")?), &details, included)?;
     event.tags = tags(record, metadata.as_ref())?;
+    event.outcome = match record.text("status")?.as_deref() {
+        Some("success") => Some(Outcome::Completed),
+        Some("failure") => Some(Outcome::Failed),
+        _ => None,
+    };
     events.push(&event)
 }
 

@@ -9,7 +9,7 @@ use crate::import::events::{Event, Events, lowered, natural_key};
 use crate::import::format::{Format, How};
 use crate::import::record::Record;
 use crate::import::record::column_map::{ColumnMap, Place, TimeForm};
-use crate::import::record::field::quantity;
+use crate::import::record::field::{outcome, quantity};
 use crate::import::record::json;
 use crate::import::record::reading::{Reading, zoned};
 use crate::text::problem::Problem;
@@ -51,6 +51,9 @@ pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>)
     let mut event = if map.bucket { Event::bucket(id, at, model) } else { Event::request(id, at, model) };
     event.provider = Cow::Owned(told("provider", &map.provider)?.unwrap_or_default());
     event.tier = Cow::Owned(lowered(&told("service_tier", &map.tier)?.unwrap_or_default()));
+    if let Some(place) = &map.outcome {
+        event.outcome = outcome(&lowered(&find(record, "outcome", place)?.unwrap_or_default()))?;
+    }
     for (key, place) in &map.tags {
         event.tags.add(key.clone(), find(record, key, place)?.map(Cow::Owned));
     }

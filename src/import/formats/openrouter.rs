@@ -9,6 +9,7 @@
 //! is `openrouter-daily`.
 
 use crate::domain::meter::Meter;
+use crate::domain::outcome::Outcome;
 use crate::import::events::{Event, Events};
 use crate::import::format::{Format, How, Kept};
 use crate::import::record::Record;
@@ -62,6 +63,7 @@ pub fn read(record: &Record<'_>, _reading: &Reading, events: &mut Events<'_, '_>
     if own_key(record, row)? {
         event.tier = Cow::Borrowed("byok");
     }
+    event.outcome = (record.flag("cancelled")? == Some(true)).then_some(Outcome::Cancelled);
     let own = |name: &str| if row { format!("tokens_{name}") } else { format!("native_tokens_{name}") };
     let count = |name: &str| record.loose_count(&own(name));
     let (prompt, completion) = (count("prompt")?, count("completion")?);

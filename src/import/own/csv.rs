@@ -5,7 +5,7 @@
 use crate::import::events::intern::SharedNames;
 use crate::import::events::sink::Sink;
 use crate::import::format::{Beginning, Format, How, RecordReader, Redacted};
-use crate::import::record::field::{Field, Fields, REQUIRED, meant, quantity};
+use crate::import::record::field::{Field, Fields, REQUIRED, meant, outcome, quantity};
 use crate::text::csv_line::{self, SplitError};
 use crate::text::problem::{Problem, excerpt, excerpt_name};
 use crate::text::table::delimiter;
@@ -104,6 +104,7 @@ impl Column {
             Some(Field::Model) => record.model = value,
             Some(Field::Provider) => record.provider = value,
             Some(Field::Tier) => record.tier = value,
+            Some(Field::Outcome) => record.outcome = outcome(&value)?,
             Some(Field::Tag(key)) => record.tags.push((Cow::Borrowed(key), value)),
             Some(Field::Meter(meter)) => record.meters.push((*meter, quantity(&self.name, &value)?)),
             Some(Field::Total) => record.total = Some(quantity(&self.name, &value)?),

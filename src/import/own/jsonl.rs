@@ -8,7 +8,7 @@ use crate::import::events::intern::SharedNames;
 use crate::import::events::sink::Sink;
 use crate::import::format::{Beginning, Format, How, RecordReader, Redacted};
 use crate::import::own::plain::Shape;
-use crate::import::record::field::{Field, Fields, REQUIRED, meant};
+use crate::import::record::field::{Field, Fields, REQUIRED, meant, outcome};
 use crate::import::record::json::{FIELD_LIMIT, Object, check_depth, kind, no_repetition, number, object, text};
 use crate::text::problem::{Problem, excerpt, excerpt_name, visible};
 use serde_json::value::RawValue;
@@ -69,6 +69,7 @@ impl<'a> Gathered<'a> {
             "model" => record.model = required(text(&name, value)?)?,
             "provider" => record.provider = text(&name, value)?.unwrap_or_default(),
             "service_tier" => record.tier = text(&name, value)?.unwrap_or_default(),
+            "outcome" => record.outcome = outcome(&text(&name, value)?.unwrap_or_default())?,
             "total_tokens" => record.total = number(&name, value)?,
             "department" | "project" | "environment" => self.tag(name.clone(), text(&name, value)?),
             "tags" => self.tags(value)?,

@@ -4,7 +4,7 @@
 //! [`jsonl`](crate::import::own::jsonl), which says what is the matter. What is read here, that one reads alike.
 
 use crate::domain::meter::Meter;
-use crate::import::record::field::{Fields, whole};
+use crate::import::record::field::{Fields, outcome, whole};
 use memchr::memchr3;
 use std::borrow::Cow;
 
@@ -27,6 +27,7 @@ enum Known {
     Model,
     Provider,
     Tier,
+    Outcome,
     Department,
     Project,
     Environment,
@@ -43,6 +44,7 @@ impl Known {
             "model" => Self::Model,
             "provider" => Self::Provider,
             "service_tier" => Self::Tier,
+            "outcome" => Self::Outcome,
             "department" => Self::Department,
             "project" => Self::Project,
             "environment" => Self::Environment,
@@ -65,7 +67,8 @@ impl Known {
             Self::Environment => 7,
             Self::Tags => 8,
             Self::Total => 9,
-            Self::Meter(meter) => 10 + u32::from(meter.code()),
+            Self::Outcome => 10,
+            Self::Meter(meter) => 11 + u32::from(meter.code()),
         }
     }
 }
@@ -141,6 +144,7 @@ fn value<'a>(cursor: &mut Cursor<'a>, name: Known, fields: &mut Fields<'a>) -> O
         Known::Model => fields.model = Cow::Borrowed(cursor.text()?),
         Known::Provider => fields.provider = Cow::Borrowed(cursor.text_or_null()?),
         Known::Tier => fields.tier = Cow::Borrowed(cursor.text_or_null()?),
+        Known::Outcome => fields.outcome = outcome(cursor.text_or_null()?).ok()?,
         Known::Department => tag(cursor, "department", fields)?,
         Known::Project => tag(cursor, "project", fields)?,
         Known::Environment => tag(cursor, "environment", fields)?,

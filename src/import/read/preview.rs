@@ -36,6 +36,7 @@ pub fn preview(
             names: SharedNames::default(),
             fill: Vec::new(),
             provider: String::new(),
+            prompts_within: reading.prompts_within.clone(),
             latest: parse::latest_from(now),
             buckets: std::sync::Mutex::default(),
         },
@@ -72,6 +73,7 @@ fn spelled(batch: &Batch, row: &Row, names: &Names) -> Option<UsageEvent> {
         model: names.models.get(place(class.model))?.clone(),
         tier: names.tiers.get(usize::from(class.tier))?.clone(),
         tags: names.tag_sets.get(place(class.tags))?.clone(),
+        outcome: class.outcome,
         // A count of requests is among the quantities, where there is one: what is derived from it was derived so before.
         usage: EventUsage::bucket(batch.quantities(row).iter()).ok()?,
     })

@@ -76,6 +76,8 @@ pub struct ColumnMap {
     pub provider: Option<Place>,
     /// The tier.
     pub tier: Option<Place>,
+    /// How the call ended.
+    pub outcome: Option<Place>,
     /// What is the same in every record, where the record does not say it: `model`, `provider`, `service_tier`, tags.
     pub constants: Vec<(String, String)>,
     /// Tags.
@@ -138,7 +140,13 @@ impl ColumnMap {
     /// The fields that have a column or a constant, tags left out.
     pub fn field_names(&self) -> Vec<&str> {
         let mut names = vec!["event_id", "timestamp"];
-        for (name, place) in [("model", &self.model), ("provider", &self.provider), ("service_tier", &self.tier)] {
+        let texts = [
+            ("model", &self.model),
+            ("provider", &self.provider),
+            ("service_tier", &self.tier),
+            ("outcome", &self.outcome),
+        ];
+        for (name, place) in texts {
             if place.is_some() || self.constants.iter().any(|(constant, _)| constant == name) {
                 names.push(name);
             }
@@ -167,6 +175,7 @@ impl ColumnMap {
             model: None,
             provider: None,
             tier: None,
+            outcome: None,
             constants: constants(root)?,
             tags: Vec::new(),
             quantities: Vec::new(),
@@ -183,6 +192,7 @@ impl ColumnMap {
                 Field::Model => map.model = Some(place),
                 Field::Provider => map.provider = Some(place),
                 Field::Tier => map.tier = Some(place),
+                Field::Outcome => map.outcome = Some(place),
                 Field::Total => map.total = Some(place),
                 Field::Tag(_) => map.tags.push((name, place)),
                 Field::Meter(meter) => map.quantities.push(Quantity { meter, place, unit: 1 }),

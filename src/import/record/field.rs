@@ -2,6 +2,7 @@
 
 use crate::domain::event::QUANTITY_LIMIT;
 use crate::domain::meter::Meter;
+use crate::domain::outcome::Outcome;
 use crate::domain::timestamp::Timestamp;
 use crate::text::problem::{Problem, nearest};
 use smallvec::SmallVec;
@@ -20,6 +21,8 @@ pub enum Field {
     Provider,
     /// `service_tier`
     Tier,
+    /// `outcome`
+    Outcome,
     /// `department`, `project`, `environment`, or `tag.KEY`: the key.
     Tag(String),
     /// A meter's field.
@@ -29,12 +32,13 @@ pub enum Field {
 }
 
 /// Fields that have a name of their own, but for the meters.
-const PLAIN: [&str; 9] = [
+const PLAIN: [&str; 10] = [
     "event_id",
     "timestamp",
     "model",
     "provider",
     "service_tier",
+    "outcome",
     "department",
     "project",
     "environment",
@@ -52,6 +56,7 @@ impl Field {
             "model" => Self::Model,
             "provider" => Self::Provider,
             "service_tier" => Self::Tier,
+            "outcome" => Self::Outcome,
             "department" | "project" | "environment" => Self::Tag(name.to_owned()),
             "total_tokens" => Self::Total,
             _ => match name.strip_prefix("tag.") {
@@ -82,6 +87,8 @@ pub struct Fields<'a> {
     pub provider: Cow<'a, str>,
     /// The tier; empty for standard.
     pub tier: Cow<'a, str>,
+    /// How the call ended.
+    pub outcome: Option<Outcome>,
     /// Tags with values. Few records have more of them, or of meters, than fit without a place of their own in memory.
     pub tags: SmallVec<[(Cow<'a, str>, Cow<'a, str>); 4]>,
     /// Reported quantities.
@@ -126,6 +133,16 @@ pub fn bad_quantity(field: &str, text: &str) -> Problem {
         () => "is not a whole number",
     };
     Problem::value(field, text, what, "a whole number from 0 to 1000000000000 in plain digits, or nothing")
+}
+
+/// Reads how a call ended; an empty text does not report it.
+pub fn outcome(text: &str) -> Result<Option<Outcome>, Problem> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let known = Outcome::named(text);
+    let unknown = || Problem::value("outcome", text, "is not an outcome", "completed, failed or cancelled, or nothing");
+    known.map(Some).ok_or_else(unknown)
 }
 
 /// Reads an instant.

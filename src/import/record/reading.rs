@@ -3,11 +3,13 @@
 //! All of it is kept with the import, since it changes what is read.
 
 use crate::domain::calendar::Calendar;
+use crate::domain::event::PromptBound;
 use crate::domain::timestamp::{Timestamp, TimestampError};
 use crate::import::record::column_map::ColumnMap;
 use crate::import::record::{Record, Value};
 use crate::text::problem::Problem;
 use chrono::NaiveDateTime;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What is said about a file.
@@ -21,6 +23,36 @@ pub struct Reading {
     pub prompt: Option<PromptTokens>,
     /// Which columns or paths mean what.
     pub map: Option<Arc<ColumnMap>>,
+    /// The most tokens of each prompt of a record of several requests.
+    pub prompts_within: PromptBounds,
+}
+
+/// The most tokens of each prompt where a record sums several requests, as the user states it: by model, or for all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PromptBounds {
+    every: Option<PromptBound>,
+    by_model: BTreeMap<String, PromptBound>,
+}
+
+impl PromptBounds {
+    /// States a bound for a model, or for all that have none of their own; whether none was stated before.
+    pub fn state(&mut self, model: Option<&str>, bound: PromptBound) -> bool {
+        match model {
+            None => self.every.replace(bound).is_none(),
+            Some(model) => self.by_model.insert(model.to_owned(), bound).is_none(),
+        }
+    }
+
+    /// The bound of a model.
+    pub fn of(&self, model: &str) -> Option<PromptBound> {
+        self.by_model.get(model).copied().or(self.every)
+    }
+
+    fn spelling(&self) -> impl Iterator<Item = String> + '_ {
+        let every = self.every.map(|bound| format!("prompts within {}", bound.tokens()));
+        let of_model = |(model, bound): (&String, &PromptBound)| format!("prompts within {model}={}", bound.tokens());
+        every.into_iter().chain(self.by_model.iter().map(of_model))
+    }
 }
 
 /// Two conventions of reporting cached prompts.
@@ -62,6 +94,7 @@ impl Reading {
         said.extend(self.zone.map(|zone| format!("zone {}", zone.zone_name())));
         said.extend(self.prompt.map(|prompt| format!("prompt tokens {}", prompt.name())));
         said.extend(self.map.as_ref().map(|map| format!("map {}", map.digest())));
+        said.extend(self.prompts_within.spelling());
         said
     }
 }

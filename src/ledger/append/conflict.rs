@@ -3,6 +3,7 @@
 use crate::domain::calendar::Day;
 use crate::domain::event::PromptSize;
 use crate::domain::meter::Meter;
+use crate::domain::outcome::Outcome;
 use crate::domain::quantities::Quantities;
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::file::gather::METER_COLUMNS;
@@ -71,12 +72,14 @@ impl fmt::Display for Difference {
     }
 }
 
+const NOT_REPORTED: &str = "not reported";
+
 const AT_KEY: &str = "SELECT id, class, input, cache_read, cache_write, cache_write_1h, output, reasoning, at, batch \
     FROM usage_event WHERE key = ?1";
 const METERS_AT_KEY: &str = "SELECT meter, quantity FROM event_meter WHERE key = ?1 ORDER BY meter";
 const HAS_METERS: &str = "SELECT EXISTS (SELECT 1 FROM event_meter WHERE key BETWEEN ?1 AND ?2)";
 const SOURCE_OF: &str = "SELECT source FROM event_class WHERE id = ?1";
-const WHERE_FROM: &str = "SELECT c.model, c.tier, c.tag_set, c.prompt, e.input, e.cache_read, e.cache_write, \
+const WHERE_FROM: &str = "SELECT c.model, c.tier, c.tag_set, c.prompt, c.outcome, e.input, e.cache_read, e.cache_write, \
     e.cache_write_1h, e.output, e.reasoning, e.at FROM usage_event e \
     JOIN event_class c ON c.id = e.class WHERE e.key = ?1";
 const ID_AND_LINE: &str = "SELECT id, line FROM usage_event WHERE key = ?1";
@@ -100,6 +103,7 @@ struct Whole {
     model: i64,
     tier: i64,
     tag_set: i64,
+    outcome: Option<Outcome>,
     quantities: Quantities,
     at: Timestamp,
 }
@@ -242,16 +246,17 @@ impl<'w> Stored<'w> {
         let mut rows = statement.query([key.number()])?;
         let gone = || LedgerError::Corrupt("an event that was there is gone".to_owned());
         let row = rows.next()?.ok_or_else(gone)?;
-        let mut frequent = scan::meters(row, 4)?;
-        if row.get::<_, u8>(3)? == PromptSize::Exact.code() {
+        let mut frequent = scan::meters(row, 5)?;
+        if row.get::<_, i64>(3)? == PromptSize::Exact.code() {
             frequent.set(METER_COLUMNS, 1);
         }
         let mut whole = Whole {
             model: row.get(0)?,
             tier: row.get(1)?,
             tag_set: row.get(2)?,
+            outcome: values::outcome(row.get(4)?)?,
             quantities: Quantities::from_frequent(frequent),
-            at: scan::instant(key, scan::integer(row, 4 + METER_COLUMNS)?)?,
+            at: scan::instant(key, scan::integer(row, 5 + METER_COLUMNS)?)?,
         };
         self.add_rare(key, &mut whole.quantities)?;
         Ok(whole)
@@ -268,7 +273,8 @@ impl<'w> Stored<'w> {
     ) -> Result<Conflict> {
         let (model, tier, tags) = numbers.of_class(class)?;
         let quantities = batch.quantities(row);
-        let new = Whole { model: model.0, tier: tier.0, tag_set: tags.0, quantities, at: row.at };
+        let (outcome, at) = (class.outcome, row.at);
+        let new = Whole { model: model.0, tier: tier.0, tag_set: tags.0, outcome, quantities, at };
         self.differing(row.line, batch.id(row), &new, (other, why))
     }
 
@@ -298,7 +304,9 @@ impl<'w> Stored<'w> {
         ] {
             note(field, self.name(sql, stored)?, self.name(sql, new)?);
         }
-        let shown = |quantity: Option<i64>| quantity.map_or_else(|| "not reported".to_owned(), |q| q.to_string());
+        let named = |outcome: Option<Outcome>| outcome.map_or(NOT_REPORTED, Outcome::name).to_owned();
+        note("outcome", named(stored.outcome), named(new.outcome));
+        let shown = |quantity: Option<i64>| quantity.map_or_else(|| NOT_REPORTED.to_owned(), |q| q.to_string());
         for meter in Meter::ALL {
             note(meter.field(), shown(stored.quantities.get(meter)), shown(new.quantities.get(meter)));
         }

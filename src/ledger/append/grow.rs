@@ -159,7 +159,7 @@ mod tests {
     const LAST_HASH: i64 = (1 << HASH_BITS) - 1;
 
     fn names() -> Outcome<Names> {
-        let class = |prompt| Class { model: 0, tags: 0, tier: 0, prompt };
+        let class = |prompt| Class { model: 0, tags: 0, tier: 0, prompt, outcome: None };
         Ok(Names {
             models: vec![Model { provider: None, name: Name::new("m")? }],
             tag_sets: vec![TagSet::default()],

@@ -26,7 +26,7 @@ impl Appender<'_> {
                 tier: tier.0,
                 tag_set: tags.0,
                 prompt: class.prompt,
-                form: canonical::class(&model.1, &tier.1, &tags.1, class.prompt),
+                form: canonical::class(&model.1, &tier.1, &tags.1, (class.prompt, class.outcome)),
                 thresholds: self.thresholds.get(name).cloned().unwrap_or_default(),
             });
             self.classes.push(*class);

@@ -70,8 +70,8 @@ impl Write<'_> {
             quarantine::hold(connection, row.id, numbered())?;
             quarantine::resolve(connection, entry, resolved)
         })?;
-        // Whoever hears of a failure must not wonder whether the file is in.
-        self.guard_what_is_told()?;
+        // After the commit nothing may fail: a failed import must mean that the file is not in.
+        self.guard_hints()?;
         Ok(row)
     }
 }

@@ -12,6 +12,7 @@ use crate::ledger::read::day_digest::DaySeal;
 use crate::ledger::{LedgerError, Result, stored};
 use crate::rows::batch::Batch;
 use crate::rows::canonical::EventParts;
+use crate::rows::canonical::USAGE;
 use crate::rows::key::EventKey;
 use std::sync::Arc;
 
@@ -121,7 +122,7 @@ impl Summariser {
             let size = if class.thresholds.is_empty() { 0 } else { quantities.prompt_size()? };
             tally.add((row.class, Band::of(class.prompt, size, &class.thresholds)), row.at, &quantities)?;
             let (key, line) = (key.number(), stored(row.line)?);
-            let parts = EventParts { key, line, kind: 0, id: batch.id(row), at: row.at, class: &class.form };
+            let parts = EventParts { key, line, kind: USAGE, id: batch.id(row), at: row.at, class: &class.form };
             hasher.add(parts, &quantities);
         }
         let (day, priced_at, source) = (placed.day, self.calendar.start_of(placed.day), self.source);

@@ -2,9 +2,9 @@
 //!
 //! Anyone who can write the file can change sums, prices and names in it. A report that read such a change would bill it,
 //! though no entry records it. So each kind of fact, the sums of each month and the tag sets have a digest, and the
-//! digest over all of these stands in the newest entry of the chain. What reads facts, sums or names for an amount makes
-//! their digest again and compares. That is a trip-wire for the state as it is now; the proof of how it came about is
-//! `verify`, which makes sums again from the events.
+//! digest over all of these stands in the newest entry of the chain. Code that reads facts, sums or names for an amount
+//! computes their digest again and compares it. This detects changes to the current state. `verify` proves more: it computes the
+//! sums again from the events.
 
 use crate::ledger::chain::fact::{Fact, Payloads};
 use crate::ledger::chain::logs::{self, Extent, Log};
@@ -155,7 +155,7 @@ pub(in crate::ledger) fn guard(connection: &Connection, settings: &Fact) -> Resu
 }
 
 pub(in crate::ledger) fn altered() -> LedgerError {
-    LedgerError::Corrupt("the digests of what it holds are not those of the newest entry".to_owned())
+    LedgerError::Corrupt("its contents do not match the newest entry of the chain".to_owned())
 }
 
 /// The seal of the facts of a kind; none where there is no entry of it.

@@ -19,7 +19,7 @@ pub struct BatchSeal {
 }
 
 impl BatchSeal {
-    /// Whether its digest and events are those of its days.
+    /// Whether its digest and its number of events match its days.
     pub(in crate::ledger) fn is_of_its_days(&self, source: &str) -> bool {
         let events: u64 = self.days.iter().map(|day| day.events).fold(0, u64::saturating_add);
         u64::try_from(self.events) == Ok(events)

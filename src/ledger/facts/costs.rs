@@ -7,6 +7,7 @@ use crate::domain::provider_cost::{ProviderCost, ProviderCosts, Written};
 use crate::domain::quantities::QuantityOverflow;
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::chain::fact::{Fact, Payloads};
+use crate::ledger::chain::logs::Log;
 use crate::ledger::chain::seals;
 use crate::ledger::chain::{Kind, Signed};
 use crate::ledger::facts::imports::FileFacts;
@@ -80,6 +81,7 @@ impl Write<'_> {
     ) -> Result<CostsAppended> {
         let connection = self.connection();
         seals::guard_facts(connection, &FACT)?;
+        seals::guard_logs(connection, &[Log::Sources])?;
         let source = numbers::source(connection, &facts.source)?;
         let mut known = of_source(connection, source)?;
         let first: i64 = connection.query_row(NEXT_COST, [], |row| row.get(0))?;

@@ -152,8 +152,8 @@ impl Snapshot<'_> {
 }
 
 impl Write<'_> {
-    /// An error if something was changed by which it is told what to know of a file that was imported.
-    pub(in crate::ledger) fn guard_what_is_told(&self) -> Result<()> {
+    /// An error if prices, aliases or imports were changed. Hints about an imported file are computed from these.
+    pub(in crate::ledger) fn guard_hints(&self) -> Result<()> {
         let connection = self.connection();
         [&prices::FACT, &aliases::FACT].into_iter().try_for_each(|fact| seals::guard_facts(connection, fact))?;
         seals::guard_logs(connection, &[Log::Imports])

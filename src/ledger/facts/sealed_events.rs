@@ -34,7 +34,7 @@ struct Brought {
 }
 
 /// What every batch brought of the days of a period, as the chain records it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Sealed {
     by_day: BTreeMap<Day, BTreeMap<i64, Brought>>,
     /// The canonical forms of all classes.
@@ -80,7 +80,7 @@ pub(in crate::ledger) fn guard_days(
     let mut rows = 0;
     for (first, last) in days.iter().map(|day| EventKey::range_of(*day)) {
         let of_day = connection.prepare_cached(ROWS)?.query_row([first.number(), last.number()], |row| row.get(0))?;
-        rows += fits::<u64>(of_day, "a number of events")?;
+        rows = fits::<u64>(of_day, "a number of events")?.saturating_add(rows);
     }
     watch.begin(Stage::Events, Some(rows));
     for day in days {

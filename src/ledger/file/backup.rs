@@ -65,7 +65,7 @@ impl Ledger {
 
 /// Removes what writing and reading the copy left beside it under its temporary name: an empty log and its index, or the
 /// journal of a copy that was not finished.
-fn clear_beside(copy: &Path) {
+pub(in crate::ledger) fn clear_beside(copy: &Path) {
     for suffix in ["-wal", "-shm", "-journal"] {
         let mut name = copy.as_os_str().to_owned();
         name.push(suffix);

@@ -19,6 +19,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::cell::{Cell, RefCell};
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fs::{File, Metadata};
 use std::io::{ErrorKind, Read};
@@ -95,18 +96,28 @@ impl Ledger {
 
     /// Opens a ledger.
     pub fn open(path: &Path, access: Access) -> Result<Self> {
+        Self::open_at(path, access, schema::newest())
+    }
+
+    /// Opens a ledger of a version of the schema.
+    pub(in crate::ledger) fn open_at(path: &Path, access: Access, version: u32) -> Result<Self> {
         let path = path.canonicalize().map_err(|error| match error.kind() {
             ErrorKind::NotFound => LedgerError::Missing(path.to_owned()),
             _ => LedgerError::Io { path: path.to_owned(), error },
         })?;
-        let open = OpenFile::register(&path)?;
-        let connection = patiently(|| match (connect(&path, access), access) {
+        let (open, found) = OpenFile::register(&path)?;
+        match found.cmp(&version) {
+            Ordering::Less => return Err(LedgerError::Older { path, found, known: version }),
+            Ordering::Greater => return Err(LedgerError::Newer { path, found, known: version }),
+            Ordering::Equal => {}
+        }
+        let connection = patiently(|| match (connect(&path, access, version), access) {
             (Err(LedgerError::Sqlite(error)), Access::Read) if cannot_write(&error) => {
                 // Only a writer can undo what a load left behind that was killed.
                 if is_there(&path, "-journal") {
-                    connect(&path, Access::Write).and_then(|_| connect(&path, access))
+                    connect(&path, Access::Write, version).and_then(|_| connect(&path, access, version))
                 } else {
-                    connect_unchanging(&path, error)
+                    connect_unchanging(&path, error, version)
                 }
             }
             (connection, _) => connection,
@@ -140,10 +151,10 @@ impl Ledger {
     }
 }
 
-fn connect(path: &Path, access: Access) -> Result<Connection> {
+fn connect(path: &Path, access: Access, version: u32) -> Result<Connection> {
     let connection = Connection::open_with_flags(path, flags(access))?;
     configure(&connection, access)?;
-    schema::check(&connection)?;
+    schema::check(&connection, version)?;
     Ok(connection)
 }
 
@@ -154,7 +165,7 @@ fn cannot_write(error: &rusqlite::Error) -> bool {
 
 /// Opens a ledger where nothing can be written, such as an archive. Only when no write-ahead log is left beside it,
 /// for its rows would be missed.
-fn connect_unchanging(path: &Path, error: rusqlite::Error) -> Result<Connection> {
+fn connect_unchanging(path: &Path, error: rusqlite::Error, version: u32) -> Result<Connection> {
     if is_there(path, "-wal") || is_there(path, "-journal") {
         return Err(error.into());
     }
@@ -162,7 +173,7 @@ fn connect_unchanging(path: &Path, error: rusqlite::Error) -> Result<Connection>
     let flags = flags(Access::Read) | OpenFlags::SQLITE_OPEN_URI;
     let connection = Connection::open_with_flags(format!("file:{escaped}?immutable=1"), flags)?;
     configure(&connection, Access::Read)?;
-    schema::check(&connection)?;
+    schema::check(&connection, version)?;
     Ok(connection)
 }
 
@@ -239,8 +250,8 @@ fn configure(connection: &Connection, access: Access) -> Result<()> {
     Ok(())
 }
 
-/// Refuses what is not a ledger by the first bytes of the file, before SQLite sees it.
-fn inspect(path: &Path) -> Result<()> {
+/// The version of a ledger's schema by the first bytes of the file, before SQLite sees it. Refuses what is not a ledger.
+fn inspect(path: &Path) -> Result<u32> {
     let io = |error| LedgerError::Io { path: path.to_owned(), error };
     let not = |reason| LedgerError::NotALedger { path: path.to_owned(), reason };
     let metadata = std::fs::metadata(path).map_err(io)?;
@@ -262,11 +273,12 @@ fn inspect(path: &Path) -> Result<()> {
     if number(68) != schema::APPLICATION_ID {
         return Err(not("it is another program's SQLite database"));
     }
-    let (found, known) = (number(60), schema::newest());
-    if found > known {
-        return Err(LedgerError::Newer { path: path.to_owned(), found, known });
+    let version = number(60);
+    if version == 0 {
+        return Err(not("it has no schema version"));
     }
-    has_one_name(path)
+    has_one_name(path)?;
+    Ok(version)
 }
 
 /// Makes a rename durable.
@@ -311,8 +323,16 @@ fn identity(path: &Path, _: &Metadata) -> Identity {
     Identity(path.to_owned())
 }
 
-/// The ledger files this process has open: under which name, and how often.
-static OPEN_FILES: Mutex<BTreeMap<Identity, (PathBuf, usize)>> = Mutex::new(BTreeMap::new());
+/// The ledger files this process has open.
+static OPEN_FILES: Mutex<BTreeMap<Identity, Opened>> = Mutex::new(BTreeMap::new());
+
+/// How a file is open: under which name, how often, and the version it had when it was opened first.
+#[derive(Debug)]
+struct Opened {
+    name: PathBuf,
+    times: usize,
+    version: u32,
+}
 
 /// A registered open file.
 #[derive(Debug)]
@@ -320,31 +340,32 @@ struct OpenFile(Identity);
 
 impl OpenFile {
     /// Counts a file as open. The first time, [`inspect`] looks at it before SQLite does; after that, only the name
-    /// that it was first opened under is accepted.
-    fn register(path: &Path) -> Result<Self> {
+    /// that it was first opened under is accepted. Gives the version of its schema as well.
+    fn register(path: &Path) -> Result<(Self, u32)> {
         let mut open = OPEN_FILES.lock().unwrap_or_else(PoisonError::into_inner);
         let metadata = std::fs::metadata(path).map_err(|error| LedgerError::Io { path: path.to_owned(), error })?;
         let identity = identity(path, &metadata);
         match open.get_mut(&identity) {
-            Some((name, count)) if name == path => *count += 1,
-            Some((name, _)) => {
-                return Err(LedgerError::OpenAs { path: path.to_owned(), name: name.clone() });
+            Some(opened) if opened.name == path => {
+                opened.times += 1;
+                Ok((Self(identity), opened.version))
             }
+            Some(Opened { name, .. }) => Err(LedgerError::OpenAs { path: path.to_owned(), name: name.clone() }),
             None => {
-                inspect(path)?;
-                open.insert(identity.clone(), (path.to_owned(), 1));
+                let version = inspect(path)?;
+                open.insert(identity.clone(), Opened { name: path.to_owned(), times: 1, version });
+                Ok((Self(identity), version))
             }
         }
-        Ok(Self(identity))
     }
 }
 
 impl Drop for OpenFile {
     fn drop(&mut self) {
         let mut open = OPEN_FILES.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, count)) = open.get_mut(&self.0) {
-            *count -= 1;
-            if *count == 0 {
+        if let Some(opened) = open.get_mut(&self.0) {
+            opened.times -= 1;
+            if opened.times == 0 {
                 open.remove(&self.0);
             }
         }

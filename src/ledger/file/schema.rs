@@ -1,22 +1,49 @@
 //! The schema and its versions. A migration is never edited once released.
 
-use crate::domain::meter::Meter;
 use crate::ledger::{LedgerError, Result};
 use rusqlite::Connection;
 
 /// The number in the file's header that makes it a tokenbook ledger: `TkBk`.
 pub const APPLICATION_ID: u32 = 0x546B_426B;
 
-/// The migrations, oldest first; the version of a schema is their number.
-const MIGRATIONS: &[&str] = &[include_str!("../../../schema/0001_ledger.sql")];
+/// A version of the schema.
+struct Version {
+    /// The statements that make it from the version before; the first makes it from an empty file.
+    migration: &'static str,
+    /// The text that SQLite then gives of the schema.
+    golden: &'static str,
+}
 
-/// What a schema of the newest version looks like, as SQLite tells it.
+/// The versions, oldest first: the first has the number 1.
+const VERSIONS: &[Version] = &[Version { migration: include_str!("../../../schema/0001_ledger.sql"), golden: CURRENT }];
+
+/// The text of the newest version.
 const CURRENT: &str = include_str!("../../../schema/current.sql");
 
 /// The newest schema version this library knows.
 pub fn newest() -> u32 {
-    // A handful of migrations.
-    u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX)
+    // A handful of versions.
+    u32::try_from(VERSIONS.len()).unwrap_or(u32::MAX)
+}
+
+/// What makes each version after one, oldest first.
+pub(in crate::ledger) fn migrations_after(version: u32) -> impl Iterator<Item = &'static str> {
+    VERSIONS.iter().skip(usize::try_from(version).unwrap_or(usize::MAX)).map(|version| version.migration)
+}
+
+fn golden(version: u32) -> &'static str {
+    let place = usize::try_from(version).ok().and_then(|version| version.checked_sub(1));
+    place.and_then(|place| VERSIONS.get(place)).map_or("", |version| version.golden)
+}
+
+/// The digest of the newest version's text.
+pub(in crate::ledger) fn digest() -> [u8; 32] {
+    *blake3::hash(CURRENT.as_bytes()).as_bytes()
+}
+
+/// The version of a file's schema.
+pub(in crate::ledger) fn version(connection: &Connection) -> Result<u32> {
+    Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
 }
 
 /// The conditions that every row of a table must meet, as the schema has them.
@@ -44,16 +71,10 @@ fn end_of_condition(text: &str) -> usize {
     text.char_indices().find(closes).map_or(text.len(), |(at, _)| at)
 }
 
-const INSERT_METER: &str = "INSERT INTO meter (code, name, unit) VALUES (?1, ?2, ?3)";
-
 /// Makes the tables of a new ledger.
 pub(in crate::ledger) fn create(connection: &Connection) -> Result<()> {
-    for migration in MIGRATIONS {
+    for migration in migrations_after(0) {
         connection.execute_batch(migration)?;
-    }
-    let mut insert = connection.prepare(INSERT_METER)?;
-    for meter in Meter::ALL {
-        insert.execute((meter.code(), meter.name(), meter.unit().name()))?;
     }
     connection.pragma_update(None, "user_version", newest())?;
     Ok(())
@@ -74,14 +95,14 @@ pub fn describe(connection: &Connection) -> Result<String> {
     Ok(text)
 }
 
-/// Compares a file's schema with what its version makes.
-pub(in crate::ledger) fn check(connection: &Connection) -> Result<()> {
-    let found = describe(connection)?;
-    if found == CURRENT {
+/// Compares a file's schema with the text of its version.
+pub(in crate::ledger) fn check(connection: &Connection, version: u32) -> Result<()> {
+    let (found, golden) = (describe(connection)?, golden(version));
+    if found == golden {
         return Ok(());
     }
-    let missing = CURRENT.split("\n\n").find(|statement| !statement.is_empty() && !found.contains(statement));
-    let added = found.split("\n\n").find(|statement| !statement.is_empty() && !CURRENT.contains(statement));
+    let missing = golden.split("\n\n").find(|statement| !statement.is_empty() && !found.contains(statement));
+    let added = found.split("\n\n").find(|statement| !statement.is_empty() && !golden.contains(statement));
     let first_line = |statement: &str| statement.lines().next().unwrap_or("").to_owned();
     let what = match (missing, added) {
         (Some(missing), _) => format!("\"{}\" is missing or changed", first_line(missing)),
@@ -94,6 +115,7 @@ pub(in crate::ledger) fn check(connection: &Connection) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::meter::Meter;
 
     #[test]
     fn the_checks_of_a_table_are_those_of_its_statement() {
@@ -108,6 +130,18 @@ mod tests {
             let named = statement.map_or(0, |sql| sql.matches("CHECK").count());
             assert!(named > 0 && checks(table).len() == named, "{table}: {:?}", checks(table));
         }
+    }
+
+    #[test]
+    fn a_fresh_ledger_has_every_meter() -> Result<()> {
+        let connection = Connection::open_in_memory()?;
+        create(&connection)?;
+        let mut statement = connection.prepare("SELECT code, name, unit FROM meter ORDER BY code")?;
+        let meters = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        let meters: Vec<(u8, String, String)> = meters.collect::<rusqlite::Result<_>>()?;
+        let known = Meter::ALL.map(|meter| (meter.code(), meter.name().to_owned(), meter.unit().name().to_owned()));
+        assert_eq!(meters, known);
+        Ok(())
     }
 
     #[test]

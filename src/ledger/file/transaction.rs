@@ -3,8 +3,8 @@
 use crate::ledger::chain::seals;
 use crate::ledger::chain::seals::Seals;
 use crate::ledger::file::connection::{Access, Ledger};
-use crate::ledger::file::settings;
 use crate::ledger::file::watch::{Watch, Watched};
+use crate::ledger::file::{schema, settings};
 use crate::ledger::{LedgerError, Result, chain};
 use rusqlite::{Connection, ErrorCode};
 use std::cell::OnceCell;
@@ -65,7 +65,7 @@ impl Ledger {
     /// Starts reading.
     pub fn snapshot(&self) -> Result<Snapshot<'_>> {
         self.connection.execute_batch(if self.is_rehearsing() { OPEN_INNER } else { "BEGIN" })?;
-        match patiently(|| chain::head(&self.connection)) {
+        match patiently(|| chain::head(&self.connection)).and_then(|head| self.still_of_this_version().map(|()| head)) {
             Ok(head) => Ok(Snapshot::of(self, head)),
             Err(error) => {
                 self.undo();
@@ -139,7 +139,9 @@ impl Ledger {
         } else {
             self.begin("BEGIN IMMEDIATE", waiting)?;
         }
-        Ok(Write { ledger: self, open: true, alone: false, watch: Arc::default() })
+        let write = Write { ledger: self, open: true, alone: false, watch: Arc::default() };
+        self.still_of_this_version()?;
+        Ok(write)
     }
 
     /// Starts appending much: with the file alone where nobody else has it open, else like [`Ledger::write`].
@@ -157,6 +159,7 @@ impl Ledger {
                 let mut write = Write { ledger: self, open: false, alone: true, watch: Arc::default() };
                 self.begin("BEGIN EXCLUSIVE", waiting)?;
                 write.open = true;
+                self.still_of_this_version()?;
                 seals::guard(&self.connection, &settings::FACT)?;
                 Ok(write)
             }
@@ -166,7 +169,7 @@ impl Ledger {
         }
     }
 
-    fn begin(&self, how: &str, waiting: impl FnOnce()) -> Result<()> {
+    pub(in crate::ledger) fn begin(&self, how: &str, waiting: impl FnOnce()) -> Result<()> {
         let mut waiting = Some(waiting);
         let mut begin = || {
             let begun = self.connection.execute_batch(how);
@@ -179,6 +182,12 @@ impl Ledger {
             Ok(begun?)
         };
         patiently(&mut begin)
+    }
+
+    /// Refuses a file that another process has upgraded since it was opened: what this version knows is not all of it.
+    fn still_of_this_version(&self) -> Result<()> {
+        let (found, known) = (schema::version(&self.connection)?, schema::newest());
+        if found == known { Ok(()) } else { Err(LedgerError::Newer { path: self.path().to_owned(), found, known }) }
     }
 }
 
@@ -204,7 +213,7 @@ fn is_busy(error: &rusqlite::Error) -> bool {
 }
 
 /// Ends a transaction whose result does not count; SQLite has already ended it where this fails.
-fn rollback(connection: &Connection) {
+pub(in crate::ledger) fn rollback(connection: &Connection) {
     if !connection.is_autocommit() {
         drop(connection.execute_batch("ROLLBACK"));
     }

@@ -5,11 +5,12 @@
 //! other names are few and have no index.
 
 use crate::domain::name::Name;
+use crate::domain::outcome::Outcome;
 use crate::domain::tags::TagSet;
 use crate::ledger::names::dictionary::tags_json;
 use crate::ledger::{LedgerError, Result};
 use crate::rows::batch::{Class, NameCounts, Names};
-use crate::rows::canonical;
+use crate::rows::canonical::{self, REVISION, USAGE};
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 use std::hash::{BuildHasher, Hash};
@@ -43,18 +44,16 @@ const EVERY_TAGS: &str = "SELECT tags FROM tag_set NOT INDEXED";
 const NEXT_TAGS: &str = "SELECT coalesce(max(id), 0) + 1 FROM tag_set NOT INDEXED";
 const ADD_TAGS: &str = "INSERT INTO tag_set (id, tags, payer) VALUES (?1, ?2, coalesce(?3, ?1))";
 
-/// What tells a class: tag set, model, source, tier, kind and prompt.
-type ClassKey = (i64, i64, i64, i64, i64, i64);
+/// What tells a class: tag set, model, source, tier, kind, prompt and outcome.
+type ClassKey = (i64, i64, i64, i64, i64, i64, i64);
 
 const FIND_CLASS: &str = "SELECT id FROM event_class \
-    WHERE tag_set = ?1 AND model = ?2 AND source = ?3 AND tier = ?4 AND kind = ?5 AND prompt = ?6";
-const CLASS_OF: &str = "SELECT tag_set, model, source, tier, kind, prompt FROM event_class NOT INDEXED WHERE id = ?1";
-const EVERY_CLASS: &str = "SELECT tag_set, model, source, tier, kind, prompt FROM event_class NOT INDEXED";
-const ADD_CLASS: &str =
-    "INSERT INTO event_class (tag_set, model, source, tier, kind, prompt) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-/// The kinds of events that an import brings: usage, and what a later state of a record added.
-const KINDS: (i64, i64) = (0, 1);
-
+    WHERE tag_set = ?1 AND model = ?2 AND source = ?3 AND tier = ?4 AND kind = ?5 AND prompt = ?6 AND outcome = ?7";
+const CLASS_OF: &str =
+    "SELECT tag_set, model, source, tier, kind, prompt, outcome FROM event_class NOT INDEXED WHERE id = ?1";
+const EVERY_CLASS: &str = "SELECT tag_set, model, source, tier, kind, prompt, outcome FROM event_class NOT INDEXED";
+const ADD_CLASS: &str = "INSERT INTO event_class (tag_set, model, source, tier, kind, prompt, outcome) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 /// Fingerprints of the rows of a table that has an index, made when that leads nowhere for the first time.
 #[derive(Debug, Default)]
 struct Rows(Option<FxHashSet<u64>>);
@@ -96,7 +95,7 @@ fn index_differs(table: &str) -> LedgerError {
 }
 
 fn class_key(row: &Row<'_>) -> rusqlite::Result<ClassKey> {
-    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?))
 }
 
 impl Numbers {
@@ -124,7 +123,8 @@ impl Numbers {
         }
         for class in &names.classes {
             let (model, tier, tags) = self.of_class(*class)?;
-            let key = (tags.0, model.0, source, tier.0, KINDS.0, i64::from(class.prompt.code()));
+            let (prompt, outcome) = (class.prompt.code(), i64::from(Outcome::code(class.outcome)));
+            let key = (tags.0, model.0, source, tier.0, i64::from(USAGE), prompt, outcome);
             let class = self.class(connection, key)?;
             self.classes.push(class);
         }
@@ -171,7 +171,7 @@ impl Numbers {
     /// The number of the class of revisions that is like a class otherwise, given if it is new.
     pub(in crate::ledger) fn class_of_revisions(&mut self, connection: &Connection, class: i64) -> Result<i64> {
         let key = connection.prepare_cached(CLASS_OF)?.query_row([class], class_key)?;
-        self.class(connection, (key.0, key.1, key.2, key.3, KINDS.1, key.5))
+        self.class(connection, (key.0, key.1, key.2, key.3, i64::from(REVISION), key.5, key.6))
     }
 }
 

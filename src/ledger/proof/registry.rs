@@ -7,15 +7,18 @@ use crate::ledger::Result;
 use crate::ledger::chain::fact::Finding;
 use crate::ledger::chain::fact::{Fact, Payloads};
 use crate::ledger::chain::{Entry, Kind};
-use crate::ledger::facts::{aliases, costs, departments, imports, maps, prices, quarantine, retraction, rules};
+use crate::ledger::facts::{
+    aliases, costs, departments, imports, maps, migration, prices, quarantine, retraction, rules,
+};
 use crate::ledger::file::{schema, settings};
 use crate::text::problem::counted;
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 
 /// Every kind of entry that this version makes.
-pub(in crate::ledger) const FACTS: [&Fact; 10] = [
+pub(in crate::ledger) const FACTS: [&Fact; 11] = [
     &settings::FACT,
+    &migration::FACT,
     &imports::FACT,
     &prices::FACT,
     &rules::FACT,

@@ -2,12 +2,14 @@
 
 use crate::domain::calendar::{Day, DayFinder};
 use crate::domain::event::{Band, PromptSize};
+use crate::domain::outcome::Outcome;
 use crate::domain::quantities::Quantities;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::usage::UsageKey;
 use crate::ledger::file::transaction::Snapshot;
 use crate::ledger::names::dictionary;
 use crate::ledger::read::thresholds;
+use crate::ledger::values;
 use crate::ledger::{LedgerError, Result, fits};
 use crate::rows::canonical;
 use rusqlite::Connection;
@@ -31,6 +33,8 @@ pub struct Class {
     pub kind: u8,
     /// What is known of the prompts.
     pub prompt: PromptSize,
+    /// How the calls ended.
+    pub outcome: Option<Outcome>,
     /// The thresholds of the model's prices.
     thresholds: Arc<[i64]>,
 }
@@ -58,7 +62,7 @@ pub struct Classes {
     days: DayFinder,
 }
 
-const CLASSES: &str = "SELECT id, source, tag_set, model, tier, kind, prompt FROM event_class NOT INDEXED";
+const CLASSES: &str = "SELECT id, source, tag_set, model, tier, kind, prompt, outcome FROM event_class NOT INDEXED";
 const MODELS: &str = "SELECT id, name FROM model";
 
 impl Classes {
@@ -78,8 +82,8 @@ impl Classes {
                 model,
                 tier: row.get(4)?,
                 kind: fits(row.get(5)?, "kind of event")?,
-                prompt: PromptSize::from_code(fits(row.get(6)?, "prompt")?)
-                    .ok_or_else(|| LedgerError::Corrupt("the form of a prompt is out of range".to_owned()))?,
+                prompt: values::prompt(row.get(6)?)?,
+                outcome: values::outcome(row.get(7)?)?,
                 thresholds: thresholds.get(&model).ok_or_else(missing)?.clone(),
             };
             classes.insert(number, class);
@@ -109,7 +113,7 @@ impl Classes {
             let tier = names.tiers.get(&class.tier).ok_or_else(|| missing(class, "service tier"))?;
             let tags = names.tags(class.tag_set).ok_or_else(|| missing(class, "tag set"))?;
             let (model, tier) = (canonical::model(model), canonical::tier(tier));
-            Ok((class.number, canonical::class(&model, &tier, &canonical::tags(tags), class.prompt)))
+            Ok((class.number, canonical::class(&model, &tier, &canonical::tags(tags), (class.prompt, class.outcome))))
         };
         self.classes.values().map(form).collect()
     }

@@ -16,15 +16,12 @@ use crate::ledger::read::class::{Class, Classes};
 use crate::ledger::read::scan::{self, StoredEvent};
 use crate::ledger::values;
 use crate::ledger::{LedgerError, Result};
+use crate::rows::canonical::REVISION;
+use crate::rows::canonical::USAGE;
 use crate::rows::key::EventKey;
 use rusqlite::{Connection, OptionalExtension};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeMap;
-
-/// The kind of an event that is the first, or only, state of a record.
-pub(in crate::ledger) const USAGE: u8 = 0;
-/// The kind of an event that holds what a later state added.
-pub(in crate::ledger) const REVISION: u8 = 1;
 
 const PART: &str = "SELECT e.class, c.source, c.tag_set, c.model, c.tier, c.kind, c.prompt, e.batch, e.at, e.id, \
     e.input, e.cache_read, e.cache_write, e.cache_write_1h, e.output, e.reasoning, e.line \
@@ -75,8 +72,7 @@ pub(in crate::ledger) fn link(connection: &Connection, revision: EventKey, origi
 fn part(connection: &Connection, key: EventKey) -> Result<Option<Part>> {
     let read = |row: &rusqlite::Row<'_>| -> Result<Part> {
         let mut frequent = scan::meters(row, 10)?;
-        let prompt = PromptSize::from_code(row.get(6)?)
-            .ok_or_else(|| LedgerError::Corrupt("the form of a prompt is out of range".to_owned()))?;
+        let prompt = values::prompt(row.get(6)?)?;
         if prompt == PromptSize::Exact {
             frequent.set(METER_COLUMNS, 1);
         }

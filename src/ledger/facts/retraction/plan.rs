@@ -12,11 +12,12 @@ use crate::ledger::facts::{imports, quarantine};
 use crate::ledger::file::retracted::Retracted;
 use crate::ledger::file::transaction::Snapshot;
 use crate::ledger::read::class::Classes;
-use crate::ledger::read::revision::{Live, USAGE};
+use crate::ledger::read::revision::Live;
 use crate::ledger::read::scan::Columns;
 use crate::ledger::sums::recount;
 use crate::ledger::values;
 use crate::ledger::{LedgerError, Result};
+use crate::rows::canonical::USAGE;
 use crate::rows::key::{EventKey, KeyHash};
 use rusqlite::{Connection, OptionalExtension};
 use std::collections::BTreeSet;
@@ -176,7 +177,9 @@ impl Snapshot<'_> {
             statement.query_map([made.row.id], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
         let calendar = self.ledger().settings().calendar;
         let classes = Classes::read(self.connection(), DayFinder::new(calendar))?;
-        let sealed = self.sealed(made.row.days()?.unwrap_or(Period::between(Day::FIRST, Day::FIRST)), &classes)?;
+        // An import without events has no days to prove.
+        let days = made.row.days()?;
+        let sealed = days.map_or(Ok(Sealed::default()), |days| self.sealed(days, &classes))?;
         let Chosen::Ids(ids) = chosen else {
             return Ok(Taking { made, all: true, batches, keys: Vec::new(), classes, sealed });
         };

@@ -1,0 +1,128 @@
+//! Upgrading a ledger's file to the newest schema.
+//!
+//! The file is copied first, the upgrade is tried on a copy of that copy and verified there, and then done on the file in one
+//! exclusive transaction. So a file is either as it was or upgraded whole, and a copy of what it was remains. What the chain
+//! recorded before keeps its meaning: a migration changes no row that a payload or a digest covers.
+
+use crate::ledger::chain::{self, Head, Signed};
+use crate::ledger::facts::migration::{FACT, Migration};
+use crate::ledger::file::backup::clear_beside;
+use crate::ledger::file::connection::{Access, Ledger};
+use crate::ledger::file::schema;
+use crate::ledger::file::transaction::rollback;
+use crate::ledger::file::watch::Watch;
+use crate::ledger::{LedgerError, Result};
+use rusqlite::Batch;
+use rusqlite::fallible_iterator::FallibleIterator;
+use std::path::Path;
+
+/// What an upgrade did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upgraded {
+    /// The version that the file had.
+    pub from: u32,
+    /// The version that it has.
+    pub to: u32,
+    /// The last entry of the chain, which records the upgrade.
+    pub head: Head,
+}
+
+impl Ledger {
+    /// Upgrades a ledger's file to the newest schema; `None` where it has that already.
+    ///
+    /// `copy` gets the file as it was. `verify` proves the upgraded trial, and `proceed` is asked before each statement
+    /// and before the commit: an error from either leaves the file as it is.
+    pub fn upgrade(
+        path: &Path,
+        copy: &Path,
+        signed: Signed<'_>,
+        watch: &Watch,
+        verify: impl FnOnce(&Path) -> Result<()>,
+        proceed: &mut dyn FnMut() -> Result<()>,
+    ) -> Result<Option<Upgraded>> {
+        let from = match Self::open(path, Access::Read) {
+            Ok(_) => return Ok(None),
+            Err(LedgerError::Older { found, .. }) => found,
+            Err(error) => return Err(error),
+        };
+        let ledger = Self::open_at(path, Access::Write, from)?;
+        let mut copied = None;
+        ledger.backup(copy, watch, |copy| {
+            copied = Some(try_out(copy, from, signed, watch, verify)?);
+            Ok(())
+        })?;
+        ledger.migrate(from, copied.as_ref(), signed, proceed).map(Some)
+    }
+
+    /// Runs the migrations after a version in one transaction: none if the chain has another head than the one expected.
+    fn migrate(
+        &self,
+        from: u32,
+        expected: Option<&Head>,
+        signed: Signed<'_>,
+        proceed: &mut dyn FnMut() -> Result<()>,
+    ) -> Result<Upgraded> {
+        // Dropping a table that others refer to would else delete its rows one by one.
+        self.connection.pragma_update(None, "foreign_keys", false)?;
+        self.begin("BEGIN EXCLUSIVE", || {})?;
+        let upgraded = self.migrate_inside(from, expected, signed, proceed);
+        if upgraded.is_err() {
+            rollback(&self.connection);
+        }
+        upgraded
+    }
+
+    fn migrate_inside(
+        &self,
+        from: u32,
+        expected: Option<&Head>,
+        signed: Signed<'_>,
+        proceed: &mut dyn FnMut() -> Result<()>,
+    ) -> Result<Upgraded> {
+        let (connection, to) = (&self.connection, schema::newest());
+        let head = chain::head(connection)?;
+        if schema::version(connection)? != from || expected.is_some_and(|expected| *expected != head) {
+            return Err(LedgerError::Changed);
+        }
+        for migration in schema::migrations_after(from) {
+            let mut statements = Batch::new(connection, migration);
+            while let Some(mut statement) = statements.next()? {
+                proceed()?;
+                statement.execute([])?;
+            }
+        }
+        connection.pragma_update(None, "user_version", to)?;
+        schema::check(connection, to)?;
+        let migration = Migration { from, to, digest: schema::digest() };
+        chain::append(connection, &FACT, signed, &migration.payload(), |entry| migration.insert(connection, entry))?;
+        let head = chain::head(connection)?;
+        proceed()?;
+        connection.execute_batch("COMMIT")?;
+        Ok(Upgraded { from, to, head })
+    }
+}
+
+/// Upgrades a copy of a copy and verifies it. Returns the head of the chain before.
+fn try_out(
+    copy: &Path,
+    from: u32,
+    signed: Signed<'_>,
+    watch: &Watch,
+    verify: impl FnOnce(&Path) -> Result<()>,
+) -> Result<Head> {
+    let io = |error| LedgerError::Io { path: copy.to_owned(), error };
+    let folder = copy.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let trial = tempfile::Builder::new().prefix(".tokenbook-").suffix(".upgrade").tempfile_in(folder).map_err(io)?;
+    std::fs::copy(copy, trial.path()).map_err(io)?;
+    let tried = || {
+        let ledger = Ledger::open_at(trial.path(), Access::Write, from)?;
+        let head = chain::head(&ledger.connection)?;
+        ledger.migrate(from, Some(&head), signed, &mut || watch.check())?;
+        drop(ledger);
+        verify(trial.path())?;
+        Ok(head)
+    };
+    let tried = tried();
+    clear_beside(trial.path());
+    tried
+}
