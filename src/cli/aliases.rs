@@ -1,4 +1,4 @@
-//! `tokenbook aliases`: say under which name the prices of a model stand that is used under another.
+//! `tokenbook aliases`: map a name in the usage to the model whose prices apply.
 
 use super::Session;
 use super::options::{OutputOptions, counted};
@@ -11,10 +11,10 @@ use tokenbook::price::alias::AliasRow;
 use tokenbook::price::alias_list::{SHIPPED, SHIPPED_NAME};
 use tokenbook::text::problem::excerpt;
 
-/// How many aliases without a price are named.
+/// How many aliases without a price the output names.
 const NAMED: usize = 12;
 
-/// Aliases of models: a dated snapshot, a deployment or a cloud's resource is priced as the model it stands for
+/// Map a dated name, a deployment or a cloud resource to the model whose prices apply: import aliases, list them
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     #[command(subcommand)]
@@ -23,25 +23,26 @@ pub struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Import a list of aliases, CSV with `alias,provider,model,valid_from`: all of it, or nothing
+    /// Import a list of aliases, CSV with `alias,provider,model,valid_from`; the whole list or nothing
     ///
-    /// An alias holds where no price in force names the model as it was used. It is exact, is followed once, and holds
-    /// from `valid_from` (a day of the ledger's zone, or an instant) until the next row of the same alias and provider;
-    /// the model `-` ends it. Reports keep the name that was used.
+    /// tokenbook follows an alias only if no price in force has the name in the usage. It compares names exactly and
+    /// follows one alias, never a chain. An alias holds from `valid_from` until the next row of the same alias and
+    /// provider. `valid_from` is a day in the ledger's time zone, or an instant. The model `-` ends an alias. Reports
+    /// keep the name in the usage.
     Import {
-        /// The list
+        /// The CSV file
         #[arg(required_unless_present = "shipped", conflicts_with = "shipped")]
         file: Option<PathBuf>,
-        /// The list that comes with tokenbook: dated names of the main vendors' models
+        /// Import the list that comes with tokenbook, with dated names of the main vendors' models
         #[arg(long)]
         shipped: bool,
     },
-    /// List the aliases in force on a date, or all that ever were
+    /// List the aliases in force on a date, or all aliases with their history
     List {
-        /// A date of the ledger's zone or an RFC 3339 instant (default: now)
+        /// A date in the ledger's time zone, or an RFC 3339 instant (default: now)
         #[arg(long, value_name = "WHEN", conflicts_with = "history")]
         at: Option<String>,
-        /// Every alias that ever was
+        /// List every alias, past, present and future
         #[arg(long)]
         history: bool,
         #[command(flatten)]
@@ -65,7 +66,7 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
     }
 }
 
-/// Imports the aliases of a file, or those that come with tokenbook.
+/// Imports the aliases in a file, or the list that comes with tokenbook.
 fn import(file: Option<&PathBuf>, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let (name, bytes) = match file {
         None => (SHIPPED_NAME.to_owned(), SHIPPED.as_bytes().to_vec()),
@@ -86,7 +87,7 @@ fn import(file: Option<&PathBuf>, session: &mut Session<'_, '_>) -> Result<Exit,
     Ok(Exit::Done)
 }
 
-/// Says what became of a list of aliases.
+/// Prints the outcome of an import of aliases.
 pub fn tell(file: &str, imported: &AliasesImported, session: &mut Session<'_, '_>) -> Result<(), Failure> {
     for alias in imported.without_price.iter().take(NAMED) {
         let nearest =

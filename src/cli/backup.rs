@@ -1,14 +1,14 @@
-//! `tokenbook backup`: a verified copy.
+//! `tokenbook backup`: make a verified copy of the ledger.
 
 use super::Session;
 use super::verify::line;
 use crate::cli::failure::{Exit, Failure};
 use std::path::PathBuf;
 
-/// Copy the ledger to a new file, which appears only when the copy verifies
+/// Copy the ledger to a new file; the file appears only after the copy verifies
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// The new file
+    /// The file to create
     target: PathBuf,
 }
 

@@ -1,10 +1,10 @@
-//! `tokenbook completions` and `tokenbook man`: made from the same definition as the parser.
+//! `tokenbook completions` and `tokenbook man`, generated from the definition that the parser uses.
 
 use super::{Session, definition};
 use crate::cli::failure::{Exit, Failure};
 use clap_complete::Shell;
 
-/// Print completions for a shell
+/// Print a completion script for a shell
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// The shell

@@ -1,4 +1,4 @@
-//! `tokenbook costs`: what providers say they charge, to be compared with what the ledger computes.
+//! `tokenbook costs`: import what providers charge, to compare it with the cost that the ledger computes.
 
 use super::Session;
 use crate::cli::failure::{Exit, Failure};
@@ -12,7 +12,7 @@ use tokenbook::domain::name::Name;
 use tokenbook::import::costs::{COST_FORMATS, named};
 use tokenbook::import::record::reading::Reading;
 
-/// Costs: import what providers say they charge, which `report provider-cost` compares with the computed cost
+/// Import what providers charge; `report provider-cost` compares it with the computed cost
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     #[command(subcommand)]
@@ -21,22 +21,22 @@ pub struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Import cost reports of providers: each file whole or not at all, kept apart from usage
+    /// Import cost reports of providers, each file whole or not at all; costs stay apart from usage
     Import(ImportArguments),
-    /// List the imports of costs: when, by whom, which file, and what became of its lines
+    /// List the imports of costs: when, by whom, which file, and the count of its lines
     List {
         #[command(flatten)]
         output: OutputOptions,
     },
-    /// Take a wrong import of costs back: what it replaced holds again
+    /// Take back a wrong import of costs; the costs that it replaced apply again
     Retract {
-        /// The entry of the import, as `costs list` shows it
+        /// The entry number of the import, from `costs list`
         #[arg(value_name = "ENTRY")]
         entry: i64,
-        /// Why; it is kept in the ledger's chain
+        /// Why; the ledger records it in its chain
         #[arg(long, value_name = "TEXT")]
         reason: String,
-        /// Say what would be taken back, and change nothing
+        /// Show what would be taken back, and change nothing
         #[arg(long)]
         dry_run: bool,
     },
@@ -44,19 +44,19 @@ enum Command {
 
 #[derive(Debug, clap::Args)]
 struct ImportArguments {
-    /// Files, directories of files, or - for standard input
+    /// Files, folders with all their subfolders, or - for standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Whose reports they are: two accounts of one provider are two sources
+    /// The account that the reports are for; give each account of a provider its own source
     #[arg(long, value_name = "NAME", default_value = DEFAULT_SOURCE)]
     source: String,
-    /// The files' format; auto tells it by content
+    /// The format of the files; auto detects it from their content
     #[arg(long, value_name = "FORMAT", default_value = "auto", value_parser = format_names())]
     format: String,
-    /// The zone of times that have none, where the provider does not document one: UTC, Asia/Shanghai
+    /// The time zone of times without an offset, if the provider documents none: UTC, Asia/Shanghai
     #[arg(long, value_name = "ZONE")]
     assume_zone: Option<String>,
-    /// Read files that symbolic links point to
+    /// Follow symbolic links
     #[arg(long)]
     follow: bool,
 }

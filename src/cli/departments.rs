@@ -1,4 +1,4 @@
-//! `tokenbook departments`: the registry that names of departments are held against.
+//! `tokenbook departments`: keep the registry that the names of departments are checked against.
 
 use super::Session;
 use super::options::{OutputOptions, counted, grouped};
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use tokenbook::books::BooksError;
 use tokenbook::ledger::facts::departments::DepartmentsAppended;
 
-/// The registry of departments: cost centres, owners, accounts, and which names there are
+/// Keep the registry of departments, with cost centres, owners and accounts: import it, list it
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     #[command(subcommand)]
@@ -16,12 +16,12 @@ pub struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Import departments from a CSV; names that are there already are replaced
+    /// Import departments from a CSV; a row replaces the department of the same name
     Import {
-        /// The file
+        /// The CSV file, with `department,cost_centre,owner,account,active_from,active_to`
         file: PathBuf,
     },
-    /// List the registry, in the columns that can be imported again
+    /// List the registry, in the columns that `departments import` reads
     List {
         #[command(flatten)]
         output: OutputOptions,
@@ -59,7 +59,7 @@ fn import(file: &Path, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Tells what became of a file of departments.
+/// Reports how many departments an import added, replaced and left unchanged.
 pub fn tell(file: Option<&Path>, appended: DepartmentsAppended, session: &mut Session<'_, '_>) -> Result<(), Failure> {
     let DepartmentsAppended { added, replaced, unchanged } = appended;
     session.tell(format!(

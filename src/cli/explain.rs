@@ -1,20 +1,20 @@
-//! `tokenbook explain`: one event, from its record to its amount.
+//! `tokenbook explain`: show one event, from its record to its amount.
 
 use super::Session;
 use crate::cli::failure::{Exit, Failure};
 use tokenbook::books::statement::explain::Explanation;
 use tokenbook::render::{self, RENDERERS, printable};
 
-/// Explain an event: its record, its meters, who pays and why, and the price and amount of each meter
+/// Explain an event: show its record, who pays and why, and the price and amount of each meter
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// The event's id
     #[arg(value_name = "EVENT_ID")]
     event: String,
-    /// Who issued the id (default: any)
+    /// The source that issued the id (default: any)
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
-    /// How to print it
+    /// The output format
     #[arg(long, value_name = "FORMAT", default_value = "table", value_parser = ["table", "json"])]
     format: String,
 }

@@ -23,11 +23,11 @@ pub enum Exit {
     Bug,
     /// The command line or a configuration is wrong.
     Usage,
-    /// At least one input was refused; nothing of it was imported.
+    /// tokenbook rejected at least one input and imported nothing of it.
     Rejected,
     /// Done, but something is quarantined, unpriced or unallocated, or a month has no usage.
     Incomplete,
-    /// An id is in the ledger with other content.
+    /// The ledger has the id with other content.
     Conflict,
     /// The ledger does not verify.
     Unverified,
@@ -56,7 +56,7 @@ impl Exit {
         }
     }
 
-    /// The code that counts when there are several causes.
+    /// The code to return when there are several causes.
     pub fn worse(self, other: Self) -> Self {
         let rank = |exit: Self| match exit {
             Self::Done => 0,
@@ -79,18 +79,18 @@ pub struct Failure {
     details: Vec<String>,
     what: String,
     hint: Option<String>,
-    /// The reader of our output has closed it: no failure at all.
+    /// The reader of our output closed it, which is no failure.
     silent: bool,
 }
 
 impl Failure {
-    /// A failure with its code. A secret in what is said is not shown: a value that was refused may be one.
+    /// A failure with its code. Hides secrets in the text, because a rejected value may be one.
     pub fn new(exit: Exit, what: impl Display) -> Self {
         let what = redacted(&what.to_string()).into_owned();
         Self { exit, details: Vec::new(), what, hint: None, silent: false }
     }
 
-    /// The same, with what to do about it.
+    /// Adds a hint that says what to do.
     pub fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
     }
@@ -186,7 +186,7 @@ fn describe(file: &str, conflict: &Conflict) -> String {
     format!("{file}:{line}: event_id: \"{id}\" {what}: {}", differences.join("; "))
 }
 
-/// Whether an event is in the ledger without a provider, and is else the same.
+/// Whether the stored event differs from the new one only in that it has no provider.
 fn lacks_provider(conflict: &Conflict) -> bool {
     let of_model = |difference: &Difference| {
         let named = difference.new.strip_suffix(&difference.stored).is_some_and(|provider| provider.ends_with(' '));

@@ -1,14 +1,14 @@
-//! `tokenbook formats`: what `import` can read, from the registry.
+//! `tokenbook formats`: list the registry of formats that `import` and `costs import` read.
 
 use super::Session;
 use crate::cli::failure::{Exit, Failure};
 use tokenbook::import::costs::COST_FORMATS;
 use tokenbook::import::{FORMATS, Format};
 
-/// List the formats of usage files and of cost reports, each with an example record
+/// List the formats that tokenbook reads, for usage and for cost reports, each with an example record
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Only this format
+    /// List only this format
     #[arg(value_name = "FORMAT", value_parser = names())]
     name: Option<String>,
 }

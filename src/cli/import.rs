@@ -1,4 +1,4 @@
-//! `tokenbook import`: read usage files into the ledger.
+//! `tokenbook import`: import usage files into the ledger.
 
 use super::options::{UsageOptions, counted, files_of_paths, grouped};
 use super::{Session, StandardInput};
@@ -15,24 +15,24 @@ use tokenbook::import::read::parse::NO_EVENTS;
 use tokenbook::import::record::pages::Pages;
 use tokenbook::text::problem::Problem;
 
-/// Import usage files: CSV or JSONL, plain, gzip or zstd; each file whole or not at all
+/// Import usage files, each file whole or not at all; plain, gzip or zstd (see `tokenbook formats`)
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Files, directories with all below them, or - for standard input
+    /// Files, folders with all their subfolders, or - for standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     #[command(flatten)]
     usage: UsageOptions,
-    /// Read files that symbolic links point to
+    /// Follow symbolic links
     #[arg(long)]
     follow: bool,
-    /// Check everything and import nothing: counts each file as if those before it were imported
+    /// Check everything and import nothing; each file is counted as if the files before it were imported
     #[arg(long)]
     dry_run: bool,
-    /// Take a file that holds no events for done, instead of refusing it
+    /// Accept a file without events, instead of rejecting it
     #[arg(long)]
     allow_empty: bool,
-    /// Refuse the file unless it has so many rows, headers and blank lines not counted
+    /// Reject the file unless it has this many rows, not counting headers and blank lines
     #[arg(long, value_name = "ROWS")]
     expect_rows: Option<u64>,
 }
@@ -80,7 +80,7 @@ fn files_of(files: usize) -> String {
     counted(u64::try_from(files).unwrap_or(u64::MAX), "file", "files")
 }
 
-/// What became of all files of one command.
+/// The counts over all files of one command.
 #[derive(Debug, Default)]
 struct Total {
     imported: usize,
@@ -92,7 +92,7 @@ struct Total {
 }
 
 impl Total {
-    /// Notes what became of a file; none where it was rejected.
+    /// Adds the counts of a file; `None` is a file that was rejected.
     fn note(&mut self, outcome: Option<&ImportOutcome>) {
         let Some(outcome) = outcome else {
             self.rejected += 1;
@@ -122,7 +122,7 @@ impl std::fmt::Display for Total {
     }
 }
 
-/// Refuses what cannot be meant.
+/// Rejects combinations of options that cannot be intended.
 fn check(arguments: &Arguments, inputs: &[Input], session: &Session<'_, '_>) -> Result<(), Failure> {
     let stdin = match session.invocation.stdin {
         StandardInput::Terminal => Some("a terminal"),
@@ -142,7 +142,7 @@ fn check(arguments: &Arguments, inputs: &[Input], session: &Session<'_, '_>) -> 
     arguments.usage.refuse_errors_over(inputs, &session.ledger)
 }
 
-/// Says that a file is compressed otherwise than its name says: it is read as what it is.
+/// Warns that a file is compressed in another way than its name says. The import reads it by its content.
 pub fn warn_misnamed(input: &Input, session: &mut Session<'_, '_>) -> Result<(), Failure> {
     match misnamed(input) {
         Some(what) => session.warn(format!("warning: {}: is {what}, though its name says otherwise", input.name())),
@@ -150,12 +150,12 @@ pub fn warn_misnamed(input: &Input, session: &mut Session<'_, '_>) -> Result<(),
     }
 }
 
-/// What the files of one command said of pages, by format.
+/// What the files of one command reported about pages, by format.
 #[derive(Debug, Default)]
 pub struct PagesSeen(BTreeMap<String, Pages>);
 
 impl PagesSeen {
-    /// What these files said.
+    /// What these files reported.
     pub fn of(outcomes: &[ImportOutcome]) -> Self {
         let mut seen = Self::default();
         for outcome in outcomes {
@@ -164,14 +164,14 @@ impl PagesSeen {
         seen
     }
 
-    /// Notes what a file said, if it was imported.
+    /// Notes what a file reported, if it was imported.
     fn note(&mut self, outcome: Option<&ImportOutcome>) {
         let Some(outcome) = outcome else { return };
         let said = self.0.entry(outcome.format.clone()).or_default();
         *said = outcome.pages.max(*said);
     }
 
-    /// Says where others follow and no file had the last: what they hold is missing from every sum.
+    /// Warns of formats for which no file had the last page: the usage on the missing pages is in no total.
     fn warn(&self, session: &mut Session<'_, '_>) -> Result<(), Failure> {
         let missing = self.0.iter().filter(|(_, said)| **said == Pages::Followed);
         for (format, _) in missing {
@@ -205,7 +205,7 @@ pub fn one(
     })
 }
 
-/// Gathers the faults of a file's bad lines, or of the file, where they are asked for.
+/// Collects the errors of a file and its bad lines, if `--errors` asks for them.
 pub fn note_errors(wanted: Option<&Path>, result: &Result<ImportOutcome, ImportError>, errors: &mut String) {
     let Some(path) = wanted else { return };
     let (file, problems) = match result {
@@ -221,13 +221,13 @@ pub fn note_errors(wanted: Option<&Path>, result: &Result<ImportOutcome, ImportE
     }
 }
 
-/// A fault for programs; line 0 is the file as a whole.
+/// An error as JSON; line 0 is the file as a whole.
 fn in_json(file: &str, problem: &Problem) -> String {
     let Problem { line, field, what, expected } = problem;
     serde_json::json!({ "file": file, "line": line, "field": field, "what": what, "expected": expected }).to_string()
 }
 
-/// Writes the gathered faults to the file asked for, an empty one when there are none, and warns of missing pages.
+/// Writes the collected errors to the file of `--errors`, also when there are none, and warns of missing pages.
 pub fn finish(
     wanted: Option<&Path>,
     errors: &str,
@@ -240,7 +240,7 @@ pub fn finish(
     pages.warn(session)
 }
 
-/// Prints what became of a file, and returns the exit code it asks for.
+/// Prints the counts or the error of a file, and returns its exit code.
 pub fn report(
     result: Result<ImportOutcome, ImportError>,
     options: &ImportOptions,
@@ -307,7 +307,7 @@ fn warn_not_hashed(outcome: &ImportOutcome, session: &mut Session<'_, '_>) -> Re
     ))
 }
 
-/// Tells which prices hold for usage without a provider.
+/// Warns which prices apply to usage without a provider.
 fn tell_unserved(
     ImportOutcome { file, unserved, .. }: &ImportOutcome,
     session: &mut Session<'_, '_>,

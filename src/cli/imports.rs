@@ -1,4 +1,4 @@
-//! `tokenbook imports`: the files that were imported, and taking one back.
+//! `tokenbook imports`: list the imports, and take one back.
 
 use super::Session;
 use super::options::{OutputOptions, counted, reason_of};
@@ -9,7 +9,7 @@ use tokenbook::ledger::facts::imports::ImportMade;
 use tokenbook::ledger::facts::retraction::Plan;
 use tokenbook::text::problem::listed;
 
-/// Imports: list them, or take one back
+/// List the imports, or take one back
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     #[command(subcommand)]
@@ -18,27 +18,27 @@ pub struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// List the imports: when, by whom, which file, and what became of its lines
+    /// List the imports: when, by whom, which file, and the count of its lines
     List {
         #[command(flatten)]
         output: OutputOptions,
     },
-    /// Take a wrong import back: its events stay in the ledger, and nothing counts them
+    /// Take back a wrong import; its events stay in the ledger, but no report counts them
     Retract(RetractArguments),
 }
 
 #[derive(Debug, clap::Args)]
 struct RetractArguments {
-    /// The entry of the import, as `imports list` shows it
+    /// The entry number of the import, from `imports list`
     #[arg(value_name = "ENTRY")]
     entry: i64,
-    /// Take only the event of this id back; may be given several times
+    /// Take back only the event with this id; may be repeated
     #[arg(long = "id", value_name = "ID")]
     ids: Vec<String>,
-    /// Why; it is kept in the ledger's chain
+    /// Why; the ledger records it in its chain
     #[arg(long, value_name = "TEXT")]
     reason: String,
-    /// Say what would be taken back, and change nothing
+    /// Show what would be taken back, and change nothing
     #[arg(long)]
     dry_run: bool,
 }
@@ -71,7 +71,7 @@ fn retract(arguments: &RetractArguments, session: &mut Session<'_, '_>) -> Resul
     Ok(exit)
 }
 
-/// Says what was taken back, and what is to be done now.
+/// Prints what was taken back, and what to do now.
 fn tell(plan: &Plan, what: &str, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let mut taken = counted(plan.events, "event", "events");
     if plan.revisions > 0 {

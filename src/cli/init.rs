@@ -8,16 +8,16 @@ use tokenbook::domain::currency::Currency;
 use tokenbook::domain::name::Name;
 use tokenbook::ledger::Settings;
 
-/// Make a ledger. Its currency, time zone and price book are fixed from then on
+/// Make a ledger; you cannot change its currency, time zone and price book later
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// The currency of all amounts, ISO 4217
+    /// The currency of all amounts, an ISO 4217 code
     #[arg(long, default_value = "USD", value_name = "CODE")]
     currency: String,
-    /// The time zone of billing days and months, IANA
+    /// The IANA time zone of billing days and months
     #[arg(long, default_value = "UTC", value_name = "ZONE")]
     time_zone: String,
-    /// The price book that amounts come from
+    /// The price book whose prices bill the usage
     #[arg(long, default_value = "contract", value_name = "NAME")]
     book: String,
 }

@@ -1,4 +1,4 @@
-//! `tokenbook maps`: maps of columns kept in the ledger under a name, for `import --map NAME`.
+//! `tokenbook maps`: keep maps of columns in the ledger under a name, for `import --map NAME`.
 
 use super::Session;
 use super::options::OutputOptions;
@@ -6,7 +6,7 @@ use crate::cli::failure::{Exit, Failure};
 use std::path::PathBuf;
 use tokenbook::domain::name::Name;
 
-/// Maps of columns: keep one in the ledger under a name, list them, show one
+/// Keep maps of columns for CSV and JSONL files of your own: keep a map under a name, list maps, show one
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     #[command(subcommand)]
@@ -15,21 +15,21 @@ pub struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Keep a map under a name; the same name again replaces it for imports to come
+    /// Keep a map in the ledger under a name; the same name replaces the map for later imports
     Keep {
-        /// The name
+        /// The name of the map
         name: String,
-        /// The map, TOML: `tokenbook formats mapped` shows one
+        /// The TOML file; `tokenbook formats mapped` shows an example
         file: PathBuf,
     },
-    /// List the maps: since when they are kept, and what they read
+    /// List the maps: since when the ledger keeps them, and which fields they read
     List {
         #[command(flatten)]
         output: OutputOptions,
     },
     /// Print a map
     Show {
-        /// The name
+        /// The name of the map
         name: String,
     },
 }
@@ -54,7 +54,7 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
     }
 }
 
-/// Whether `--map` with such a name would mean a file to whoever reads it.
+/// Whether `--map` with such a name looks like a file.
 fn looks_like_a_file(name: &str) -> bool {
     name.contains(['/', '\\']) || name.starts_with('.') || name.to_ascii_lowercase().ends_with(".toml")
 }

@@ -1,4 +1,4 @@
-//! The command line: one file a command, one line each in [`Command`] and [`dispatch`].
+//! The command line: each command has its own file, and one line each in [`Command`] and [`dispatch`].
 
 mod aliases;
 mod backup;
@@ -37,20 +37,20 @@ use tokenbook::books::{Act, Books};
 use tokenbook::domain::secret::{looks_secret, redacted};
 use tokenbook::domain::timestamp::Timestamp;
 
-/// The books for your LLM tokens: an append-only ledger of usage, exact prices, and reports that add up.
+/// Keep the books for your LLM tokens: an append-only usage ledger, exact prices, and reports that add up.
 #[derive(Debug, Parser)]
 #[command(name = "tokenbook", version, max_term_width = 110)]
 struct Arguments {
-    /// The ledger's file
+    /// The ledger file
     #[arg(long, global = true, env = "TOKENBOOK_LEDGER", default_value = "./tokenbook.db", value_name = "PATH")]
     ledger: PathBuf,
-    /// Who does this, for the ledger's chain (default: the user's name)
+    /// Your name, as the ledger records it for this action (default: the user's name)
     #[arg(long, global = true, env = "TOKENBOOK_ACTOR", value_name = "NAME")]
     actor: Option<String>,
-    /// Print results only: no progress, no counts
+    /// Print results only, without progress and counts
     #[arg(short, long, global = true)]
     quiet: bool,
-    /// Colour of messages on a terminal
+    /// When to colour messages
     #[arg(long, global = true, default_value = "auto", value_name = "WHEN")]
     color: clap::ColorChoice,
     #[command(subcommand)]
@@ -81,13 +81,13 @@ enum Command {
     Man(completions::ManArguments),
 }
 
-/// What the process knows of its surroundings.
+/// What the process knows about its environment.
 pub struct Invocation {
     /// Now.
     pub now: Timestamp,
     /// The user's name, if known.
     pub user: Option<String>,
-    /// The key that values of tags are hashed with, if the environment has one.
+    /// The key that hashes tag values, if the environment has one.
     pub hash_key: Option<Vec<u8>>,
     /// Set when the user wants to stop.
     pub stop: Arc<AtomicBool>,
@@ -99,7 +99,7 @@ pub struct Invocation {
     pub colour: bool,
 }
 
-/// What stands behind standard input.
+/// What standard input is connected to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StandardInput {
     /// A file, a pipe or a connection.
@@ -125,7 +125,7 @@ struct Session<'a, 'b> {
     quiet: bool,
     /// Whether messages are coloured.
     colour: bool,
-    /// Departments that look alike and were told so.
+    /// Pairs of departments with similar names that the user was already warned about.
     alike: BTreeSet<(String, String)>,
     invocation: &'a Invocation,
     streams: &'a mut Streams<'b>,
@@ -144,7 +144,7 @@ impl Session<'_, '_> {
         Ok(Books::read(&self.ledger)?)
     }
 
-    /// Does work with progress on a terminal, which is off it again before anything is printed.
+    /// Does work and shows its progress on a terminal. Clears the progress before anything else is printed.
     fn progress<T>(&self, work: impl FnOnce(&Progress) -> T) -> T {
         let progress = Progress::new(Arc::clone(&self.invocation.stop), self.invocation.progress && !self.quiet);
         let result = work(&progress);
@@ -157,7 +157,7 @@ impl Session<'_, '_> {
         Ok(writeln!(self.streams.out, "{line}")?)
     }
 
-    /// Prints a line that `--quiet` leaves out. It is seen at once, since long work may follow.
+    /// Prints a line that `--quiet` leaves out. Flushes it at once, because long work may follow.
     fn tell(&mut self, line: impl std::fmt::Display) -> Result<(), Failure> {
         if self.quiet {
             return Ok(());
@@ -166,7 +166,7 @@ impl Session<'_, '_> {
         Ok(self.streams.out.flush()?)
     }
 
-    /// Warns of departments that look alike, of each two once, however many files have them.
+    /// Warns of departments with similar names. Warns of each pair once, however many files contain it.
     fn warn_alike(&mut self, pairs: &[(String, String)]) -> Result<(), Failure> {
         for (one, other) in pairs {
             if self.alike.insert((one.clone(), other.clone())) {
@@ -176,7 +176,7 @@ impl Session<'_, '_> {
         Ok(())
     }
 
-    /// Prints a message beside the results, behind those that came before it.
+    /// Prints a message on standard error, after all results so far.
     fn warn(&mut self, line: impl std::fmt::Display) -> Result<(), Failure> {
         self.streams.out.flush()?;
         Ok(writeln!(self.streams.err, "{}", redacted(&line.to_string()))?)
@@ -207,7 +207,7 @@ pub fn run(arguments: &[OsString], invocation: &Invocation, streams: &mut Stream
     match dispatch(arguments.command, &mut session) {
         Ok(exit) => exit.code(),
         Err(failure) => {
-            // What is wrong with standard output is told when the process ends.
+            // `main` reports an error of standard output when the process ends.
             drop(streams.out.flush());
             failure.print(streams.err, colour)
         }
@@ -242,11 +242,11 @@ fn dispatch(command: Command, session: &mut Session<'_, '_>) -> Result<Exit, Fai
     }
 }
 
-/// Prints help, the version, or what is wrong with the command line.
+/// Prints help, the version, or the error in the command line.
 fn explain(error: &clap::Error, invocation: &Invocation, streams: &mut Streams<'_>) -> u8 {
     let text = error.render();
     let plain = text.to_string();
-    // A value that is refused may be a secret in the wrong place. Marks of colour would hide where it begins.
+    // A rejected value may be a secret in the wrong place. Colour codes would hide where it begins.
     let text = match redacted(&plain) {
         Cow::Borrowed(_) if invocation.colour => text.ansi().to_string(),
         clean => clean.into_owned(),

@@ -1,4 +1,4 @@
-//! `tokenbook month-end`: the whole run, from files to files.
+//! `tokenbook month-end`: do a whole month, from input files to reports.
 
 use super::Session;
 use super::options::{UsageOptions, counted, files_of_paths, grouped};
@@ -16,48 +16,49 @@ use tokenbook::import::file::input::Input;
 use tokenbook::sheet::{Cell, Sheet};
 use tokenbook::text::problem::{excerpt, listed};
 
-/// Do a whole month: import prices and usage, check, and write every report and a manifest
+/// Do a whole month: import prices and usage, check them, and write every report and a manifest
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// The month, YYYY-MM
     #[arg(value_name = "MONTH")]
     month: String,
-    /// Usage files or directories
+    /// Usage files or folders
     #[arg(long, required = true, num_args = 1.., value_name = "PATH")]
     usage: Vec<PathBuf>,
-    /// The price list
+    /// The price list, a CSV
     #[arg(long, value_name = "FILE")]
     prices: PathBuf,
-    /// Take prices that are about a thousand times another of their key, or over ten times the one they replace
+    /// Accept prices that look like a mistake: a jump of about a thousand times, or of over ten times in a replacement,
+    /// up or down
     #[arg(long)]
     accept_jumps: bool,
-    /// Aliases of models
+    /// Aliases of models, a CSV
     #[arg(long, value_name = "FILE")]
     aliases: Option<PathBuf>,
-    /// Rules that find who pays, in force from the month's first day
+    /// Rules that decide who pays, in force from the first day of the month
     #[arg(long, value_name = "FILE")]
     rules: Option<PathBuf>,
-    /// The registry of departments
+    /// The registry of departments, a CSV
     #[arg(long, value_name = "FILE")]
     departments: Option<PathBuf>,
-    /// Benefits and costs: writes roi.csv
+    /// Benefits and costs, a CSV; writes roi.csv
     #[arg(long, value_name = "FILE")]
     roi: Option<PathBuf>,
-    /// Offers: writes savings.csv
+    /// Offers, a TOML file; writes savings.csv and savings-by-department.csv
     #[arg(long, value_name = "FILE")]
     offers: Option<PathBuf>,
-    /// The directory the files go to
+    /// The folder to write the reports to
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// The ledger's currency; refused if the ledger has another (a new ledger: USD)
+    /// The currency; an error if the ledger has another (default of a new ledger: USD)
     #[arg(long, value_name = "CODE")]
     currency: Option<String>,
-    /// The ledger's time zone; refused if the ledger has another (a new ledger: UTC)
+    /// The time zone; an error if the ledger has another (default of a new ledger: UTC)
     #[arg(long, value_name = "ZONE")]
     time_zone: Option<String>,
     #[command(flatten)]
     import: UsageOptions,
-    /// Read files that symbolic links point to
+    /// Follow symbolic links
     #[arg(long)]
     follow: bool,
 }
@@ -124,7 +125,7 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
     Ok(if reports.is_clean() { exit } else { exit.worse(Exit::Incomplete) })
 }
 
-/// What the month end is made from.
+/// The inputs of the month end.
 fn asked(
     arguments: &Arguments,
     month: Month,
@@ -147,7 +148,7 @@ fn asked(
     })
 }
 
-/// Refuses a run whose other inputs cannot be read, before anything is imported.
+/// Stops a run whose other inputs cannot be read, before it imports anything.
 fn readable(month_end: &MonthEnd) -> Result<(), Failure> {
     let optional = month_end.optional().into_iter().filter_map(|(_, path)| path);
     for path in std::iter::once(&month_end.prices).chain(optional) {
@@ -184,7 +185,7 @@ fn make_folder_of(ledger: &Path) -> Result<(), Failure> {
     Ok(make_folders(folder)?)
 }
 
-/// What a finance person wants to see.
+/// Prints the tables that a finance person reads first.
 fn print(reports: &Reports, out: &Path, session: &mut Session<'_, '_>) -> Result<(), Failure> {
     session.tell("")?;
     table(&reports.summary, session)?;
@@ -223,10 +224,10 @@ fn print(reports: &Reports, out: &Path, session: &mut Session<'_, '_>) -> Result
     session.say(format!("ledger head: {} {}", reports.entry, heading.ledger_head))
 }
 
-/// How many departments are listed whose amounts changed.
+/// How many departments with changed amounts the output lists.
 const DEPARTMENTS_LISTED: usize = 12;
 
-/// What changed since the reports that the folder held, and why.
+/// Prints what changed since the earlier reports in the folder, and why.
 fn print_change(
     change: &MonthChange,
     out: &Path,

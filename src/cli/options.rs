@@ -33,38 +33,38 @@ pub use tokenbook::text::problem::{counted, grouped};
 /// How usage files are read.
 #[derive(Debug, clap::Args)]
 pub struct UsageOptions {
-    /// Who issued the event ids: an id is unique for its source
+    /// The system that issued the event ids; an id must be unique within its source
     #[arg(long, value_name = "NAME", default_value = DEFAULT_SOURCE)]
     source: String,
-    /// The files' format; auto tells it by content
+    /// The format of the files; auto detects it from their content
     #[arg(long, value_name = "FORMAT", default_value = "auto", value_parser = format_names())]
     format: String,
-    /// A tag for events that lack it, such as department=research; may be repeated
+    /// Add this tag to events that lack it, such as department=research; may be repeated
     #[arg(long = "tag", value_name = "KEY=VALUE")]
     tags: Vec<String>,
-    /// A tag that is left out of every event, such as one that differs for each request; may be repeated
+    /// Leave this tag out of every event, such as one that differs for each request; may be repeated
     #[arg(long = "ignore-tag", value_name = "KEY")]
     ignored_tags: Vec<String>,
-    /// A tag of which a keyed hash is kept in place of its value, such as one that names a person; may be repeated
+    /// Store a keyed hash instead of the value of this tag, such as one that names a person; may be repeated
     #[arg(long = "hash-tag", value_name = "KEY")]
     hashed_tags: Vec<String>,
     #[arg(
         long,
         value_name = "PATH",
         requires = "hashed_tags",
-        help = "The file that holds the key of --hash-tag, at least 16 bytes (default: the variable TOKENBOOK_HASH_KEY)"
+        help = "The file with the key for --hash-tag, at least 16 bytes (default: the variable TOKENBOOK_HASH_KEY)"
     )]
     hash_key_file: Option<std::path::PathBuf>,
-    /// Who served usage that does not tell: provider of a price list
+    /// Who served the usage, if the records do not say; use the provider's name in the price list
     #[arg(long, value_name = "NAME")]
     provider: Option<String>,
-    /// When records without a time were used, such as the day a batch was made: 2026-10-01T08:30:00Z
+    /// The time of records that have none, such as the day of a batch: 2026-10-01T08:30:00Z
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
-    /// The zone of times that have none, where the vendor does not document one: UTC, Europe/Berlin
+    /// The time zone of times without an offset, if the vendor documents none: UTC, Europe/Berlin
     #[arg(long, value_name = "ZONE")]
     assume_zone: Option<String>,
-    /// Whether prompt tokens include cached ones, where records do not tell
+    /// Whether prompt tokens include cached tokens, if the records do not say
     #[arg(long, value_name = "HOW", value_parser = PossibleValuesParser::new(PromptTokens::NAMES))]
     prompt_tokens: Option<String>,
     /// The most tokens of each prompt, for records that sum several requests: a price that depends on the prompt's size then
@@ -74,33 +74,33 @@ pub struct UsageOptions {
     /// A map of columns (TOML), for a CSV or JSONL of your own: a file, or the name of one that `maps keep` has kept
     #[arg(long, value_name = "FILE|NAME")]
     map: Option<std::path::PathBuf>,
-    /// Set bad lines aside, up to MAX of them, and import the others (exit code 4)
+    /// Set up to MAX bad lines aside and import the others (exit code 4; without MAX: 100000)
     #[arg(long, value_name = "MAX", num_args = 0..=1, require_equals = true, default_missing_value = MOST)]
     quarantine: Option<usize>,
-    /// Write every bad line's fault to a file, not only the first 1,000 to the terminal: as JSON Lines if its name ends
-    /// with .jsonl, else as text
+    /// Write every error to a file; the terminal shows only the first 1,000 of each input. A name that ends with .jsonl
+    /// gives JSON Lines, any other name text
     #[arg(long, value_name = "FILE")]
     pub errors: Option<std::path::PathBuf>,
-    /// Refuse a file that holds more bytes than this, decompressed
+    /// Reject a file that has more bytes than this after decompression
     #[arg(long, value_name = "BYTES")]
     max_bytes: Option<u64>,
-    /// Refuse a file with fields that nobody knows, instead of naming and ignoring them
+    /// Reject a file with unknown fields, instead of naming and ignoring them
     #[arg(long)]
     strict_fields: bool,
-    /// Refuse a file with departments that are not in the registry, instead of naming them
+    /// Reject a file with departments that are not in the registry, instead of naming them
     #[arg(long)]
     strict_departments: bool,
     #[command(flatten)]
     last_line: LastLineOptions,
 }
 
-/// What is known of a last line without a line end.
+/// How to treat a last line without a line end.
 #[derive(Debug, clap::Args)]
 struct LastLineOptions {
-    /// The last line of a CSV is whole although it has no line end
+    /// Accept the last line of a CSV as complete, although it has no line end
     #[arg(long)]
     last_line_complete: bool,
-    /// The file is still being written: read its whole lines and leave a last one without a line end for the next time
+    /// Import a file that is still being written: leave a last line without a line end for the next import
     #[arg(long, conflicts_with = "last_line_complete")]
     tail: bool,
 }
@@ -124,7 +124,7 @@ fn format_names() -> PossibleValuesParser {
 }
 
 impl UsageOptions {
-    /// As the library takes them.
+    /// The options in the form that the library takes.
     pub fn to_import(&self, run: Run, session: &Session<'_, '_>) -> Result<ImportOptions, Failure> {
         let source = Name::new(&self.source)
             .map_err(|error| Failure::new(Exit::Usage, format!("--source {:?} {error}", self.source)))?;
@@ -150,7 +150,7 @@ impl UsageOptions {
 }
 
 impl UsageOptions {
-    /// Refuses to write faults over the ledger or over a file that is read.
+    /// Refuses to write errors over the ledger or over an input file.
     pub fn refuse_errors_over(&self, inputs: &[Input], ledger: &Path) -> Result<(), Failure> {
         let Some(path) = &self.errors else { return Ok(()) };
         refuse_ledger(path, ledger)?;
@@ -180,7 +180,7 @@ fn ignored(keys: &[String]) -> Result<IgnoredTags, Failure> {
     Ok(ignored)
 }
 
-/// The key of a file, without the line end behind it, or else of the environment.
+/// The key from a file, without its final line end, or else from the environment.
 fn hash_key(file: Option<&Path>, session: &Session<'_, '_>) -> Result<HashKey, Failure> {
     let (whose, text) = match (file, &session.invocation.hash_key) {
         (Some(path), _) => {
@@ -202,7 +202,7 @@ fn hash_key(file: Option<&Path>, session: &Session<'_, '_>) -> Result<HashKey, F
     })
 }
 
-/// The map of a file, or else the one that the ledger keeps under the name.
+/// The map from a file, or else the map that the ledger keeps under this name.
 fn read_map(path: &Path, session: &Session<'_, '_>) -> Result<Arc<ColumnMap>, Failure> {
     let shown = path.display().to_string();
     let bytes = match std::fs::read(path) {
@@ -240,7 +240,7 @@ impl UsageOptions {
         }
     }
 
-    /// The tags that are hashed, with the key.
+    /// The tags to hash, with the key.
     fn hashed(&self, session: &Session<'_, '_>) -> Result<HashedTags, Failure> {
         if self.hashed_tags.is_empty() {
             return Ok(HashedTags::default());
@@ -308,13 +308,13 @@ impl UsageOptions {
     }
 }
 
-/// Where a report goes, and how.
+/// How a report is printed, and where.
 #[derive(Debug, clap::Args)]
 pub struct OutputOptions {
-    /// How to print it
+    /// The output format
     #[arg(long, value_name = "FORMAT", default_value = RENDERERS[0].name, value_parser = renderer_names())]
     format: String,
-    /// Write it to a file, which is replaced whole
+    /// Write the output to a file, which is replaced whole
     #[arg(long, value_name = "FILE")]
     output: Option<std::path::PathBuf>,
 }
@@ -367,7 +367,7 @@ pub fn refuse_ledger(path: &Path, ledger: &Path) -> Result<(), Failure> {
     }
 }
 
-/// The files below these paths. A note on standard error says how many entries of a directory were left out.
+/// The files below these paths. A note on standard error counts the entries of a folder that were left out.
 pub fn files_of_paths(paths: &[PathBuf], follow: bool, session: &mut Session<'_, '_>) -> Result<Vec<Input>, Failure> {
     let expanded = expand(paths, follow, &session.ledger).map_err(|error| Failure::from(ImportError::Input(error)))?;
     let Expanded { inputs, hidden, special } = expanded;
@@ -382,8 +382,8 @@ pub fn files_of_paths(paths: &[PathBuf], follow: bool, session: &mut Session<'_,
     Ok(inputs)
 }
 
-/// A tag as somebody types it. A key that is nearly one of those that say who pays is a slip: it would be another tag, and
-/// nobody would pay by it.
+/// A tag as the user types it. Rejects a key that is a near miss of `department`, `project` or `environment`: it would
+/// become another tag, and the usage would stay unallocated.
 pub fn tag_of(text: &str, hint: &str) -> Result<Tag, Failure> {
     let wrong = |error: &dyn std::fmt::Display| Failure::new(Exit::Usage, format!("--tag {text:?}: {error}"));
     let tag = Tag::parse(text).map_err(|error| wrong(&error).hint(hint))?;
@@ -395,7 +395,7 @@ pub fn tag_of(text: &str, hint: &str) -> Result<Tag, Failure> {
     }
 }
 
-/// A reason that is kept in the chain: said, and no secret. `what` is what it is the reason of.
+/// A reason that the chain records. It must not be empty or contain a secret. `what` names the action in the error.
 pub fn reason_of<'r>(reason: &'r str, what: &str) -> Result<&'r str, Failure> {
     if reason.trim().is_empty() {
         return Err(Failure::new(Exit::Usage, format!("--reason is empty, expected why {what}")));

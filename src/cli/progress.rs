@@ -7,12 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokenbook::books::{Observer, Reached, Stage};
 
-/// How often what moves is drawn.
+/// How often the progress is redrawn.
 const TICK: Duration = Duration::from_millis(120);
-/// Work that is over sooner shows nothing, unless a file is read.
+/// Shorter work shows no progress, unless it reads a file.
 const SOON: Duration = Duration::from_millis(300);
 
-/// Shows progress and hears whether to stop.
+/// Shows progress, and reports whether the user wants to stop.
 pub struct Progress {
     bar: ProgressBar,
     stop: Arc<AtomicBool>,

@@ -1,4 +1,4 @@
-//! `tokenbook quarantine`: look at the lines that were set aside, and decide on them.
+//! `tokenbook quarantine`: list the lines that were set aside, and discard them.
 
 use super::Session;
 use super::options::reason_of;
@@ -6,7 +6,7 @@ use crate::cli::failure::{Exit, Failure};
 use tokenbook::domain::calendar::Day;
 use tokenbook::text::problem::listed;
 
-/// Lines that were set aside: list them, or discard them with a reason
+/// List the lines that were set aside, or discard them with a reason
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     #[command(subcommand)]
@@ -17,15 +17,15 @@ pub struct Arguments {
 enum Command {
     /// List the lines that wait for a decision
     List,
-    /// Give lines up; importing the corrected event resolves one instead
+    /// Give lines up; to resolve a line instead, import the corrected event
     Discard {
-        /// The numbers of the lines, as `list` shows them
+        /// The numbers of the lines, from `quarantine list`
         #[arg(required_unless_present = "all", value_name = "NUMBER")]
         numbers: Vec<i64>,
-        /// All open lines
+        /// Discard all open lines
         #[arg(long, conflicts_with = "numbers")]
         all: bool,
-        /// Why; it is kept in the ledger's chain
+        /// Why; the ledger records it in its chain
         #[arg(long, value_name = "TEXT")]
         reason: String,
     },

@@ -1,10 +1,10 @@
-//! `tokenbook rebuild`: make the daily sums anew.
+//! `tokenbook rebuild`: rebuild the totals and the lists of ids from the events.
 
 use super::Session;
 use super::options::counted;
 use crate::cli::failure::{Exit, Failure};
 
-/// Make the daily sums anew from the events, as one makes an index anew
+/// Verify the events, then rebuild the totals by day and month and the lists of ids from them
 #[derive(Debug, clap::Args)]
 pub struct Arguments {}
 

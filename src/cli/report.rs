@@ -1,4 +1,4 @@
-//! `tokenbook report`: any report, in any format.
+//! `tokenbook report`: print or write any report, in any format.
 
 use super::Session;
 use super::options::OutputOptions;
@@ -16,28 +16,28 @@ use tokenbook::sheet::Sheet;
 /// Make a report of a period
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Which report
+    /// The report
     #[arg(value_name = "NAME", value_parser = names())]
     name: String,
-    /// YYYY-MM, YYYY-Qn, YYYY, or YYYY-MM-DD..YYYY-MM-DD with both days included
+    /// The period: YYYY-MM, YYYY-Qn, YYYY, or YYYY-MM-DD..YYYY-MM-DD with both days included
     #[arg(long, value_name = "PERIOD")]
     period: String,
     #[arg(
         long,
         value_name = "DIMENSIONS",
-        help = "Group by any of department, cost_centre, project, environment, provider, model, meter, day, tag.KEY; provider-cost by provider or model, savings by department"
+        help = "Group by any of department, cost_centre, project, environment, provider, model, meter, day, tag.KEY; group provider-cost by provider or model, savings by department"
     )]
     by: Option<String>,
-    /// Use another price book than the ledger's own
+    /// Use this price book instead of the ledger's own
     #[arg(long, value_name = "NAME")]
     book: Option<String>,
-    /// Benefits and costs, for the report roi
+    /// Benefits and costs, a CSV, for the report roi
     #[arg(long, value_name = "FILE", required_if_eq("name", "roi"))]
     roi: Option<PathBuf>,
-    /// Offers, for the report savings
+    /// Offers, a TOML file, for the report savings
     #[arg(long, value_name = "FILE", required_if_eq("name", "savings"))]
     offers: Option<PathBuf>,
-    /// Compute from every event instead of the daily sums; the numbers are the same
+    /// Compute from every event instead of the daily totals; the numbers are the same
     #[arg(long)]
     recompute: bool,
     /// End with code 4 if something is unpriced, unallocated or quarantined
@@ -89,7 +89,7 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
     Ok(if arguments.strict && !caveats.is_clean() { Exit::Incomplete } else { Exit::Done })
 }
 
-/// A report that a statement makes, with a file of the user's where it needs one.
+/// Makes a report from a statement, with the user's file if the report needs one.
 fn sheet(
     arguments: &Arguments,
     by: Option<&[Dimension]>,
@@ -108,7 +108,7 @@ fn sheet(
     })
 }
 
-/// The dimensions asked for. Those that the report does not have are refused.
+/// The dimensions of `--by`. Rejects dimensions that the report does not have.
 fn dimensions(arguments: &Arguments) -> Result<Option<Vec<Dimension>>, Failure> {
     let Some(text) = &arguments.by else { return Ok(None) };
     let (has, expected, hint): (fn(&Dimension) -> bool, _, _) = match arguments.name.as_str() {
@@ -133,7 +133,7 @@ fn dimensions(arguments: &Arguments) -> Result<Option<Vec<Dimension>>, Failure> 
     Ok(Dimension::list(text).ok())
 }
 
-/// Refuses options that the report would ignore.
+/// Rejects options that the report would ignore.
 fn fitting(arguments: &Arguments) -> Result<(), Failure> {
     let name = arguments.name.as_str();
     for (option, given, report) in [

@@ -1,4 +1,4 @@
-//! `tokenbook rules`: import rules that find who pays, list them, and try them on usage.
+//! `tokenbook rules`: import the rules that decide who pays, list them, and try them on usage.
 
 use super::Session;
 use super::options::{OutputOptions, counted, tag_of};
@@ -13,7 +13,7 @@ use tokenbook::domain::period::{self, Month, Period};
 use tokenbook::domain::rule::RuleSet;
 use tokenbook::domain::tags::{Tag, TagSet};
 
-/// Rules that find who pays by tags, model, provider and source: import them, list them, try them
+/// Decide who pays by tags, model, provider and source: import rules, list them, try them on usage
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     #[command(subcommand)]
@@ -22,34 +22,34 @@ pub struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Import a set of rules, CSV or TOML, in place of the one in force: all of it, or nothing
+    /// Import a set of rules, CSV or TOML, and replace the set in force; the whole set or nothing
     Import {
-        /// The file
+        /// The rules, a CSV or TOML file
         file: PathBuf,
-        /// The billing day it holds from (default: all days, if it is the ledger's first)
+        /// The first billing day of the set (default for the ledger's first set: all days)
         #[arg(long, value_name = "DATE")]
         valid_from: Option<String>,
     },
-    /// End the rules in force, without others in their place: from then on tags alone say who pays
+    /// End the rules in force without a new set; from that day tags alone decide who pays
     End {
         /// The first billing day without rules
         #[arg(long, value_name = "DATE")]
         from: String,
     },
-    /// List the rules in force on a day, or the sets there are
+    /// List the rules in force on a day, or all sets
     List {
-        /// A day of the ledger's zone (default: today)
+        /// A day in the ledger's time zone (default: today)
         #[arg(long, value_name = "DATE", conflicts_with = "history")]
         at: Option<String>,
-        /// The sets by the days they hold from
+        /// List all sets, each with its first day
         #[arg(long)]
         history: bool,
         #[command(flatten)]
         output: OutputOptions,
     },
-    /// Show which rule matches tags that are given, or the usage of a period, and what falls through
+    /// Show which rule matches the given tags or the usage of a period, and which usage no rule matches
     Test {
-        /// Rules to try before they are imported (default: those of the ledger)
+        /// Rules to try before you import them (default: the ledger's rules)
         file: Option<PathBuf>,
         /// A tag of the usage to try, such as team=search; may be repeated
         #[arg(long = "tag", value_name = "KEY=VALUE")]
@@ -57,19 +57,19 @@ enum Command {
         /// The model of the usage to try
         #[arg(long, value_name = "NAME")]
         model: Option<String>,
-        /// Who served it
+        /// The provider of the usage to try
         #[arg(long, value_name = "NAME", requires = "model")]
         provider: Option<String>,
-        /// Who issued the events
+        /// The source of the usage to try
         #[arg(long, value_name = "NAME")]
         source: Option<String>,
         /// The day of the usage to try (default: today)
         #[arg(long, value_name = "DATE", conflicts_with = "period")]
         day: Option<String>,
-        /// The period whose usage is tried, when no tags are given (default: the month of today)
+        /// The period whose usage to try, if you give no tags (default: the current month)
         #[arg(long, value_name = "PERIOD", conflicts_with_all = ["tags", "model", "source"])]
         period: Option<String>,
-        /// Show only what has no department, by rules or by tags
+        /// Show only usage that gets no department, neither from rules nor from tags
         #[arg(long, conflicts_with_all = ["tags", "model", "source", "day"])]
         unallocated: bool,
         #[command(flatten)]
@@ -143,7 +143,7 @@ fn end(from: &str, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Tells what became of a file of rules.
+/// Prints the outcome of an import of rules.
 pub fn tell(file: Option<&Path>, imported: RulesImported, session: &mut Session<'_, '_>) -> Result<(), Failure> {
     let RulesImported { rules, valid_from, change, similar } = imported;
     session.warn_alike(&similar)?;
@@ -157,7 +157,7 @@ pub fn tell(file: Option<&Path>, imported: RulesImported, session: &mut Session<
     session.tell(format!("{file}: {rules} from {}, {what}", spelled(valid_from)))
 }
 
-/// An error of a file of rules, with what to do where its lines are wrong.
+/// An error in a file of rules, with a hint if its lines are wrong.
 fn wrong_rules(error: BooksError) -> Failure {
     let lines = matches!(error, BooksError::Lines { .. });
     let failure = Failure::from(error);

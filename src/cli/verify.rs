@@ -1,4 +1,4 @@
-//! `tokenbook verify`: prove that the ledger says what was put into it.
+//! `tokenbook verify`: prove that the ledger still holds what was recorded in it.
 
 use super::Session;
 use super::options::{counted, grouped};
@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use tokenbook::books::keep::verify::{Anchor, Depth, Verification};
 use tokenbook::text::problem::listed;
 
-/// Prove that the ledger is as it was made: the chain, every event, the daily sums, the schema
+/// Verify the ledger against its chain: every entry and event, the totals, the ids and the schema
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// SQLite's own checks of the file as well
+    /// Run SQLite's own checks of the file as well
     #[arg(long)]
     deep: bool,
-    /// A head that was kept: a file with the line `ledger head: NUMBER HASH` that imports print
+    /// Compare with a head that you kept: a file whose last line is `ledger head: NUMBER HASH`, as imports print it
     #[arg(long, value_name = "FILE")]
     head: Option<PathBuf>,
 }
@@ -36,10 +36,10 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
         .hint("keep the file as it is for whoever looks into it, and restore a backup that verifies"))
 }
 
-/// The most findings that are listed.
+/// How many findings the output lists at most.
 const MOST: usize = 100;
 
-/// What was verified, in a line.
+/// One line that says what was verified.
 pub fn line(word: &str, verification: &Verification) -> String {
     let Verification { entries, batches, events, revisions, retracted, .. } = verification;
     let entries = counted(*entries, "entry", "entries");

@@ -1,4 +1,4 @@
-//! `tokenbook prices diff`: what an import would change, before it is made.
+//! `tokenbook prices diff`: show what an import of prices would change, before you import.
 
 use super::source::SourceOptions;
 use super::spelled;
@@ -11,27 +11,27 @@ use tokenbook::domain::period::Month;
 use tokenbook::price::catalog::{Missing, Terms};
 use tokenbook::price::change::Kind;
 
-/// What of the comparison is printed.
+/// The part of the comparison to print.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Part {
     /// The prices that change
     Prices,
-    /// What the month costs by model, before and after
+    /// The cost of the month by model, before and after
     Cost,
 }
 
-/// What is compared and shown.
+/// The options of `prices diff`.
 #[derive(Debug, clap::Args)]
 pub struct DiffOptions {
     #[command(flatten)]
     source: SourceOptions,
-    /// The month whose cost is compared (default: the month of today)
+    /// The month whose cost to compare (default: the current month)
     #[arg(long, value_name = "YYYY-MM")]
     month: Option<String>,
-    /// List new prices too, not only changed and ended ones
+    /// List new prices too, not only changed and ended prices
     #[arg(long)]
     new: bool,
-    /// One of the two tables (default: both, which only table and markdown can hold)
+    /// Print only this table (default: both; csv and json need one of them)
     #[arg(long, value_enum, value_name = "PART")]
     part: Option<Part>,
     #[command(flatten)]

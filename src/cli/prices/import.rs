@@ -1,4 +1,4 @@
-//! `tokenbook prices import`: a price list of ours or a public catalogue into the ledger.
+//! `tokenbook prices import`: import your own price list or a public catalogue.
 
 use super::source::SourceOptions;
 use super::{print_replaced, spelled};

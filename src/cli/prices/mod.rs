@@ -19,7 +19,7 @@ use tokenbook::price::check::Finding;
 use tokenbook::price::{PriceKey, PriceRow};
 use tokenbook::text::problem::listed;
 
-/// Prices: import a list or a public catalogue, compare it first, see what is in force, look for gaps and mistakes
+/// Import a price list or a public catalogue, compare it first, list prices, check for gaps and mistakes
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     #[command(subcommand)]
@@ -28,33 +28,34 @@ pub struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Import a price list of ours or a public catalogue: all of it, or nothing
+    /// Import your own price list or a public catalogue, the whole file or nothing
     Import {
         #[command(flatten)]
         source: SourceOptions,
-        /// Take prices that are about a thousand times another of their key, or over ten times the one they replace
+        /// Accept prices that look like a mistake: a jump of about a thousand times, or of over ten times in a
+        /// replacement, up or down
         #[arg(long, alias = "confirm")]
         accept_jumps: bool,
     },
-    /// Show what an import would change, in prices and in the cost of the month, without making it
+    /// Show what an import would change in prices and in the cost of the month, and change nothing
     Diff(DiffOptions),
-    /// List the prices in force on a date, or all that ever were
+    /// List the prices in force on a date, or all prices with their history
     List {
-        /// A date of the ledger's zone or an RFC 3339 instant (default: now)
+        /// A date in the ledger's time zone, or an RFC 3339 instant (default: now)
         #[arg(long, value_name = "WHEN", conflicts_with = "history")]
         at: Option<String>,
-        /// Every price that ever was
+        /// List every price, past, present and future
         #[arg(long)]
         history: bool,
-        /// One book only
+        /// List only this price book
         #[arg(long, value_name = "NAME")]
         book: Option<String>,
         #[command(flatten)]
         output: OutputOptions,
     },
-    /// Look for gaps, jumps of a thousand, free prices, and usage without a price
+    /// Find gaps, jumps of about a thousand times, free prices, and usage without a price
     Check {
-        /// The period whose usage is looked at (default: the month of today)
+        /// The period whose usage to check (default: the current month)
         #[arg(long, value_name = "PERIOD")]
         period: Option<String>,
         /// End with code 4 if any usage has no price
@@ -83,7 +84,7 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
     }
 }
 
-/// An instant, or the start of a day of the ledger's zone.
+/// An instant, or the start of a day in the ledger's time zone.
 pub fn instant(option: &str, text: &str, books: &Books) -> Result<Timestamp, Failure> {
     if let Ok(day) = period::day(text) {
         return Ok(books.settings().calendar.start_of(day));
@@ -93,12 +94,12 @@ pub fn instant(option: &str, text: &str, books: &Books) -> Result<Timestamp, Fai
     })
 }
 
-/// What is done with prices that look like a mistake.
+/// How to treat prices that look like a mistake.
 pub fn jumps(accepted: bool) -> Jumps {
     if accepted { Jumps::Confirmed } else { Jumps::Refuse }
 }
 
-/// Prints the prices that were replaced, and every month that costs another amount for it.
+/// Prints the prices that were replaced, and each month whose amount changes by it.
 pub fn print_replaced(books: &Books, all: &[Replacement], session: &mut Session<'_, '_>) -> Result<(), Failure> {
     for replacement in all {
         session.say(replaced(replacement))?;

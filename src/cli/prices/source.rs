@@ -1,4 +1,4 @@
-//! Where prices come from: our own list, or a public catalogue, and on which terms. Shared by `import` and `diff`.
+//! The options for a file of prices: your own list or a public catalogue. `prices import` and `prices diff` share them.
 
 use crate::cli::Session;
 use crate::cli::failure::{Exit, Failure};
@@ -10,35 +10,36 @@ use tokenbook::domain::name::Name;
 use tokenbook::price::catalog::{self, Aside, CATALOGS, Catalog, CatalogList, Inexact, Missing, Pattern, Terms};
 use tokenbook::text::problem::{excerpt, listed};
 
-/// The catalogue that is none: our own CSV.
+/// The value of `--catalog` for our own CSV, which is no catalogue.
 const OWN: &str = "csv";
-/// How many unknown providers and snapped prices are named.
+/// How many unknown providers and snapped prices the output names.
 const NAMED: usize = 12;
 
-/// A file of prices, and how it is read.
+/// A file of prices, and how to read it.
 #[derive(Debug, clap::Args)]
 pub struct SourceOptions {
-    /// The file; of models-dev also a folder of its repository
+    /// The file, or for models-dev also a folder of its repository
     pub file: PathBuf,
-    /// What the file is: a price list of ours, or a public catalogue
+    /// The kind of file: your own price list (csv) or a public catalogue
     #[arg(long, value_name = "CATALOG", default_value = OWN, value_parser = catalog_names())]
     catalog: String,
-    /// The book that an empty field means, or that a catalogue is for (default: the ledger's own)
+    /// The price book for a catalogue, and for rows that name no book (default: the ledger's own)
     #[arg(long, value_name = "NAME")]
     book: Option<String>,
-    /// When a catalogue's prices start that have no date: a date of the ledger's zone, or an instant (default: today)
+    /// The start of a catalogue's prices that have no date: a date in the ledger's time zone or an instant (default:
+    /// today)
     #[arg(long, value_name = "DATE")]
     valid_from: Option<String>,
-    /// Only these models of a catalogue: exact names, or patterns with * and ?, of `model` or `provider/model`
+    /// Import only these models of a catalogue: exact names or patterns with * and ?, of `model` or `provider/model`
     #[arg(long, value_name = "MODEL", num_args = 1..)]
     only: Vec<String>,
-    /// Take the nearest nano-unit per million for prices that are none, such as 3.6000000000000003e-06
+    /// Round a price such as 3.6000000000000003e-06 to the nearest nano-unit per million, instead of setting it aside
     #[arg(long)]
     snap: bool,
-    /// End prices in force that the catalogue does not have, though it has others of their models
+    /// End prices in force that the catalogue lacks, for models of which it has other prices
     #[arg(long)]
     end_missing: bool,
-    /// Write all prices of a catalogue that are set aside to a CSV file
+    /// Write all prices of a catalogue that are set aside to this CSV file
     #[arg(long, value_name = "FILE")]
     aside: Option<PathBuf>,
 }
@@ -59,7 +60,7 @@ impl SourceOptions {
         self.file.display().to_string()
     }
 
-    /// The book that is named, if one is.
+    /// The book, if the option names one.
     pub fn book(&self) -> Result<Option<Name>, Failure> {
         let wrong = |error| Failure::new(Exit::Usage, format!("--book {:?} {error}", self.book));
         self.book.as_deref().map(Name::new).transpose().map_err(wrong)
@@ -87,7 +88,7 @@ impl SourceOptions {
         })
     }
 
-    /// The prices of our own list or of a catalogue, whose account is told.
+    /// The prices of our own list or of a catalogue. Prints the counts of a catalogue.
     pub fn offered(&self, books: &Books, terms: &Terms, session: &mut Session<'_, '_>) -> Result<Offered, Failure> {
         let Some(catalog) = self.catalog() else {
             let prices = books.read_price_list(&self.shown(), &self.bytes()?, self.book()?.as_ref())?;
@@ -119,7 +120,7 @@ impl SourceOptions {
         }
     }
 
-    /// Every price of the catalogue in a count, with an example of each reason why some are not taken.
+    /// Counts every price of the catalogue, with an example of each reason for setting prices aside.
     fn tell(&self, list: &CatalogList, session: &mut Session<'_, '_>) -> Result<(), Failure> {
         let (file, counts) = (self.shown(), &list.counts);
         session.tell(format!(
