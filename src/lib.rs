@@ -1,12 +1,13 @@
-//! tokenbook: the books for a company's LLM tokens. One SQLite file holds what was used, what it costs and who pays, and
-//! the proof that nobody changed it.
+//! tokenbook keeps the books for a company's LLM tokens. One SQLite file records the usage, its prices and who pays, with
+//! a hash chain that proves it.
 //!
-//! Facts are appended, amounts are computed from them: [`Books`](books::Books) imports usage and prices into a ledger and
-//! makes reports of it. Amounts are whole numbers of 1e-15 units of a currency ([`Amount`](domain::money::Amount)), so
-//! that nothing is rounded before the last line and the lines of a report add up. What has no price is unknown, never 0.
+//! [`Books`](books::Books) is the entry point. It imports usage and prices into a ledger and makes reports from it. The
+//! ledger only appends facts, and reports compute amounts from them. An amount is a whole number of 1e-15 units of a
+//! currency ([`Amount`](domain::money::Amount)). So nothing is rounded before the reported line, and the lines of a report
+//! add up. Usage without a price is unknown, never 0.
 //!
-//! The library prints nothing and reads neither the clock nor the environment: the time and the name of whoever acts are
-//! arguments ([`Act`](books::Act)).
+//! The library prints nothing and reads neither the clock nor the environment. You pass the time and the name of the actor
+//! as an argument ([`Act`](books::Act)).
 //!
 //! ```
 //! use tokenbook::books::usage::import::ImportOptions;
@@ -20,7 +21,7 @@
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let folder = tempfile::tempdir()?;
-//! // A ledger in dollars, whose days and months are those of Berlin.
+//! // A ledger in dollars, with days and months in the time zone of Berlin.
 //! let act = Act { now: Timestamp::parse("2026-11-02T09:00:00Z")?, actor: "finance" };
 //! let settings = Settings::new(Currency::parse("USD")?, Calendar::of_zone("Europe/Berlin")?, Name::new("contract")?);
 //! let books = Books::create(&folder.path().join("tokenbook.db"), &settings, act)?;
@@ -41,7 +42,7 @@
 //! let outcome = books.import(&Input::File(usage), &ImportOptions::plain(), act, &Silent)?;
 //! assert_eq!((outcome.lines, outcome.header, outcome.accepted), (3, 1, 2));
 //!
-//! // r2 is of November in Berlin.
+//! // In Berlin, r2 is already in November.
 //! let sheet = books.report("chargeback", &Request::of(Period::parse("2026-10")?))?;
 //! let row: Vec<String> = sheet.rows[0].iter().map(|cell| cell.plain()).collect();
 //! assert_eq!(row[..6], ["engineering", "1", "85000", "42000", "0.506", "0.51"]);
@@ -51,10 +52,21 @@
 //! # }
 //! ```
 //!
-//! In reading order, which is the order of the layers, each using only those before it: [`domain`] the words of the
-//! trade; [`text`] lines and tables; [`price`] what a meter cost, and when; [`rows`] what a batch of events is made of; [`import`] from a file to events; [`ledger`]
-//! the file; [`attribute`] who pays; [`rating`] usage times price; [`aggregate`] usage in parallel; [`sheet`] a report's result; [`report`] the
-//! reports; [`render`] sheets as bytes; [`books`] all of it together.
+//! The modules are layers. Each layer uses only the layers before it in this list, which is also the reading order:
+//!
+//! - [`domain`]: the terms of the trade, such as money, meter, period and event
+//! - [`text`]: lines and tables
+//! - [`price`]: what a meter costs, and when
+//! - [`rows`]: the parts of a batch of events
+//! - [`import`]: turns a file into events
+//! - [`ledger`]: the SQLite file
+//! - [`attribute`]: decides who pays
+//! - [`rating`]: multiplies usage by price
+//! - [`aggregate`]: reads usage in parallel
+//! - [`sheet`]: the result of a report
+//! - [`report`]: the reports
+//! - [`render`]: prints sheets as bytes
+//! - [`books`]: puts everything together
 pub mod aggregate;
 pub mod attribute;
 pub mod books;
