@@ -1,7 +1,7 @@
-//! What a format makes of a record: events, handed to the sink, and the arithmetic of disjoint meters.
+//! The events that a format makes from a record and hands to the sink, and the arithmetic of disjoint meters.
 //!
-//! Vendors report wholes and parts of them; the ledger keeps parts that do not overlap. [`Meters::rest`] takes the parts
-//! off a whole, and refuses a record whose parts are more than the whole.
+//! Vendors report totals and parts of them. The ledger keeps parts that do not overlap. [`Meters::rest`] subtracts the
+//! parts from a total, and rejects a record whose parts exceed the total.
 
 pub mod batches;
 pub mod buckets;

@@ -1,4 +1,4 @@
-//! What a format is: its names, how a file of it is recognised, and how its records are read.
+//! Defines a format: its names, how to recognise a file of it, and how to read its records.
 
 use crate::import::events::Events;
 use crate::import::events::intern::SharedNames;

@@ -1,8 +1,8 @@
 //! From a file to events: open, decompress, cut into chunks, parse in parallel, check, intern.
 //!
-//! Every line of a file is accounted for: `lines = header + blank + accepted + duplicate + quarantined`. A format says
-//! how a vendor spells an event and hands over a [`Draft`]; what an event must be is checked in one place, the [`sink`](events::sink).
-//! Prompt and answer texts are never read into an event, whatever else a record holds.
+//! Every line of a file is accounted for: `lines = header + blank + accepted + duplicate + quarantined`. A format knows
+//! how a vendor spells an event and hands over a [`Draft`]. One place checks what an event must be, the
+//! [`sink`](events::sink). No event contains the text of a prompt or an answer, whatever else a record holds.
 
 pub mod costs;
 pub mod events;

@@ -1,4 +1,4 @@
-//! Our own formats, CSV and JSONL.
+//! tokenbook's own formats, CSV and JSONL.
 
 pub mod csv;
 pub mod jsonl;

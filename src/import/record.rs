@@ -1,7 +1,7 @@
-//! A record of somebody else's format: fields by name, from a JSON object or from a line of CSV.
+//! A record of a vendor's format: fields by name, from a JSON object or from a line of CSV.
 //!
-//! Values stay unread until a format asks for one, and then it says what it expects. `null`, an empty text and an empty
-//! cell are "not reported". A name stands once. Messages name a field by its path within the record.
+//! A value stays unread until a format asks for it and says what it expects. `null`, an empty text and an empty cell
+//! mean "not reported". A name may occur once. Messages name a field by its path within the record.
 
 pub mod column_map;
 pub mod field;

@@ -1,6 +1,6 @@
-//! Reading files of formats that hand over records one by one: JSON, a record a line or many in a document, or CSV.
+//! Reads files of formats that hand over records one by one: JSON, one record a line or many in a document, or CSV.
 //!
-//! A page, which is an object with an array of records, is taken apart also where it stands on one line.
+//! It also takes apart a page, an object with an array of records, that stands on one line.
 
 pub mod batch_line;
 pub mod envelope;

@@ -1,8 +1,9 @@
-//! Names under which a model is used that prices call otherwise: a dated snapshot, a deployment, a resource of a cloud.
+//! Aliases of models: names in the usage that price lists do not have, such as a dated snapshot, a deployment or a
+//! cloud resource.
 //!
-//! An alias is what a user states: exact, and from an instant on. It is followed once, and only where no price in force
-//! names the model as it was used. A later row of the same key and start replaces the earlier, a row without a model ends
-//! the alias. Nothing here looks at parts of names.
+//! A user states an alias. It is exact and holds from an instant on. tokenbook follows it once, and only if no price in
+//! force has the name in the usage. A later row of the same key and start replaces the earlier row. A row without a
+//! model ends the alias. Nothing here compares parts of names.
 
 use crate::domain::event::Model;
 use crate::domain::name::Name;

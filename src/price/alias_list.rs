@@ -1,4 +1,5 @@
-//! Lists of model aliases: `alias,provider,model,valid_from,note`, ours and a user's alike.
+//! Lists of model aliases, `alias,provider,model,valid_from,note`: the list that comes with tokenbook and the lists of
+//! users.
 
 use crate::domain::calendar::Calendar;
 use crate::domain::name::Name;

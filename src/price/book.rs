@@ -1,11 +1,12 @@
-//! A price book in memory: which price was in force for a meter of an event.
+//! A price book in memory: finds the price in force for a meter of an event.
 //!
-//! The order of resolution: the tier exactly; if a row naming the event's provider is in force, rows for any provider
-//! are ignored; then the highest threshold the prompt exceeds; then the latest start. `reasoning` falls back to
-//! `output`, nothing else falls back. Never the price of today: the instant is an argument.
+//! It resolves in this order. The tier must match exactly. If a row that names the event's provider is in force, rows
+//! for any provider do not count. Then the highest threshold below the prompt's size wins, then the latest start.
+//! `reasoning` falls back to `output`; nothing else falls back. The instant is an argument, so the book never uses
+//! today's price.
 //!
-//! Where no price in force names the model, whatever its meter or tier, the alias in force says under which other name
-//! its prices stand, all of them.
+//! If no price in force names the model, whatever its meter or tier, tokenbook follows the alias in force. All prices then
+//! come from the model that the alias names.
 
 use crate::domain::currency::Currency;
 use crate::domain::event::{Band, Model, ServiceTier};

@@ -1,7 +1,7 @@
-//! What prices that are offered would change in those that are there, before any of it is kept.
+//! What new prices would change in the ledger's prices, before any of them is recorded.
 //!
-//! A price is compared with the one in force at its start: where they are the same it says nothing new and is left
-//! out, so that a catalogue imported every day adds only what it changed.
+//! A new price is compared with the price in force at its start. If both are equal, the new price adds nothing and is
+//! left out. So a catalogue that you import every day adds only its changes.
 
 use crate::domain::name::Name;
 use crate::domain::timestamp::Timestamp;

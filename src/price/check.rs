@@ -1,4 +1,4 @@
-//! What looks wrong with prices before anybody is billed by them: jumps and gaps. A report, not a refusal.
+//! Finds suspicious prices before anybody is billed by them: jumps and gaps. It reports them and rejects nothing.
 
 use crate::domain::rate::Rate;
 use crate::domain::timestamp::Timestamp;

@@ -1,7 +1,7 @@
-//! What a meter cost, and when.
+//! What a meter costs, and when.
 //!
-//! Prices are rows that are never changed: a later row of the same key and start replaces the earlier, a row without a
-//! rate ends its key. [`Book`] answers the one question of rating: the price in force at an event's instant.
+//! Price rows never change: a later row of the same key and start replaces the earlier row, and a row without a rate
+//! ends its key. [`Book`] answers the one question of rating: which price is in force at an event's instant?
 #![deny(clippy::indexing_slicing, clippy::as_conversions)]
 
 pub mod alias;

@@ -1,6 +1,6 @@
-//! The names that have prices and look most like one that has none: text for a person to judge, never a choice.
+//! The names with prices that look most like a name without one: text for a person to judge, never a choice.
 //!
-//! Near is a name that is the other in another spelling, that holds it or is held by it, or that differs in few letters.
+//! A name is near if it is the other in another spelling, contains it, is contained in it, or differs in few letters.
 
 /// How many names are offered.
 const OFFERED: usize = 3;

@@ -1,7 +1,7 @@
-//! Our own price list: `book,provider,model,meter,service_tier,prompt_above,currency,price,per,valid_from`.
+//! tokenbook's own price list: `book,provider,model,meter,service_tier,prompt_above,currency,price,per,valid_from`.
 //!
-//! Read from the literal text, never through a float. A price that is negative, not exactly representable, or stands
-//! twice with different rates is refused with its line.
+//! Prices are read from the literal text, never through a float. The reader rejects a price, and names its line, if it
+//! is negative, cannot be represented exactly, or occurs twice with different rates.
 
 use crate::domain::calendar::Calendar;
 use crate::domain::currency::Currency;

@@ -1,4 +1,4 @@
-//! The dimensions a report can be grouped by, and the names of groups.
+//! The dimensions that can group a report, and the names of groups.
 
 use crate::domain::calendar::Day;
 use crate::domain::meter::Meter;

@@ -1,7 +1,7 @@
 //! Chargeback: what each department, project, model or any other group used and has to pay.
 //!
-//! `amount_exact` is exact; `amount` is in minor units of the currency and adds up, group by group, to the rounded total
-//! (nested largest remainder); `share_percent` adds up to 100.0 the same way.
+//! `amount_exact` is exact. `amount` is in minor units of the currency and adds up, group by group, to the rounded
+//! total (nested largest remainder). `share_percent` adds up to 100.0 in the same way.
 
 use crate::domain::meter::Meter;
 use crate::domain::money::Amount;

@@ -1,4 +1,4 @@
-//! Rated lines into groups: the sums that chargeback and summary show.
+//! Adds rated lines up into groups: the totals that chargeback and summary show.
 
 use crate::domain::calendar::Day;
 use crate::domain::meter::Meter;

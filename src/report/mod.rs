@@ -1,6 +1,6 @@
-//! Reports: pure functions from rated lines to a [`Sheet`]. One file a report, one line in [`REPORTS`].
+//! Reports: pure functions from rated lines to a [`Sheet`]. Each report is a file and a line in [`REPORTS`].
 //!
-//! A report computes and groups; it reads no ledger and prints nothing. The same inputs give the same sheet.
+//! A report computes and groups. It reads no ledger and prints nothing. The same inputs give the same sheet.
 
 pub mod by;
 pub mod chargeback;

@@ -1,8 +1,8 @@
-//! What providers say they charge, beside what the ledger computes: by provider, or by model where both sides name it.
+//! What providers charge, beside what the ledger computes: by provider, or by model if both sides name it.
 //!
-//! The two are never added up. Currencies stay apart, what only one side tells is unknown on the other, and `rounding` is
-//! how much of a difference the provider's own rounding can explain. There is no total: sums over providers hide what a
-//! reconciliation looks for.
+//! The two are never added up. Currencies stay apart. If only one side has a value, the other is unknown. `rounding` is
+//! how much of a difference the provider's own rounding can explain. There is no total, because sums over providers
+//! hide what a reconciliation looks for.
 
 use crate::domain::calendar::Calendar;
 use crate::domain::money::Amount;

@@ -1,12 +1,12 @@
 //! Return on investment: benefits against listed costs and the cost of tokens, by department and in total.
 //!
-//! ROI = (benefit - cost) / cost; without a cost there is no ratio, and the report says so. Payback = what was paid once
-//! up to the period's end / what a month brings as of the period's last day. Ratios come from exact amounts, so they
-//! do not depend on how amounts are rounded. Benefits are what a list claims: nothing here judges them.
+//! ROI = (benefit - cost) / cost. Without a cost there is no ratio, and the report says so. Payback = one-time costs up
+//! to the period's end / what a month brings as of the period's last day. Ratios come from exact amounts, so they do
+//! not depend on how amounts are rounded. Benefits are what the list claims; this module does not judge them.
 //!
-//! Rounded columns `benefit`, `cost_listed` and `cost_llm` are shared by largest remainder; `cost` and `net` are their
-//! sums. So every column adds up to its total and every row across, and `cost_llm` agrees with the chargeback; the total
-//! of `cost` may be one minor unit, that of `net` two, from the rounded exact amount.
+//! The rounded columns `benefit`, `cost_listed` and `cost_llm` are shared out by largest remainder. `cost` and `net`
+//! are their sums. So every column adds up to its total, every row adds up across, and `cost_llm` agrees with the
+//! chargeback. The total of `cost` may be one minor unit from the rounded exact amount, the total of `net` two.
 
 pub mod list;
 

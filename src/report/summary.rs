@@ -1,4 +1,4 @@
-//! The month on one page: by department, against the month before.
+//! The month on one page: by department, compared with the month before.
 
 use crate::domain::money::Amount;
 use crate::domain::ratio::Ratio;

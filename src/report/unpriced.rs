@@ -1,7 +1,7 @@
-//! What was used and has no price: by model, tier and meter, with the reason. Empty when everything is priced.
+//! Usage without a price: by model, tier and meter, with the reason. The report is empty if everything has a price.
 //!
-//! A model that no price names is shown with the nearest names that have prices: for a person to say whether it is one of
-//! them, by an alias. Nothing is priced by likeness.
+//! For a model that no price names, it shows the nearest names with prices. A person can then say by an alias whether
+//! it is one of them. tokenbook prices nothing by similarity.
 
 use crate::domain::calendar::Day;
 use crate::domain::meter::Meter;

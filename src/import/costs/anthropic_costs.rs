@@ -1,9 +1,9 @@
 //! Anthropic's costs: pages of the Admin API (`cost_report`), and the console's cost CSV.
 //!
-//! <https://platform.claude.com/docs/en/api/admin-api/usage-cost/get-cost-report>, read 2026-11-23. `amount` is a text in
-//! **cents**: "123.45" in USD is 1.2345 dollars. A bucket is a day of UTC. What was not grouped is null. The console's CSV
-//! has dollars in `cost_usd`, each row rounded to cents, days (or hours) of UTC, and models by their display names, which
-//! usage does not have: its rows name no model.
+//! <https://platform.claude.com/docs/en/api/admin-api/usage-cost/get-cost-report>, read 2026-11-23. `amount` is a text
+//! in **cents**: "123.45" in USD is 1.2345 dollars. A bucket is a UTC day. A field that was not grouped by is null. The
+//! console's CSV has dollars in `cost_usd`, each row rounded to cents, and UTC days or hours. It names models by
+//! display names, which usage does not have, so its rows name no model.
 
 use crate::domain::timestamp::Timestamp;
 use crate::import::costs::{CostFormat, Found, Group, Lines, amount};

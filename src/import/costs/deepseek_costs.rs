@@ -1,7 +1,7 @@
 //! `DeepSeek`'s costs: `cost-*.csv` of its platform's export.
 //!
-//! No page documents it; columns as exports show them, read 2026-11-23. A row is what a wallet paid for a model in a span
-//! of time. Times need `--assume-zone` where they have no offset.
+//! No page documents it. The columns are as exports show them, read 2026-11-23. A row is what a wallet paid for a model
+//! in a span of time. Times without an offset need `--assume-zone`.
 
 use crate::import::costs::{CostFormat, Found, Lines, amount};
 use crate::import::record::Record;

@@ -1,7 +1,8 @@
-//! What providers say they charge, as they export it: read whole, and kept apart from usage.
+//! Cost reports as providers export them. The import reads a file whole or not at all, and keeps costs apart from
+//! usage.
 //!
-//! [`COST_FORMATS`] is the registry; a format is a file with a `FORMAT` and a function from a record to lines of cost. A
-//! file is taken whole or not at all. There are no ids: a line's key is its span and all that it is grouped by.
+//! [`COST_FORMATS`] is the registry. A format is a file with a `FORMAT` and a function from a record to cost lines.
+//! Costs have no ids: the key of a line is its span and its grouping.
 
 pub mod anthropic_costs;
 pub mod deepseek_costs;

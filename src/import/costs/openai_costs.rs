@@ -1,9 +1,10 @@
 //! OpenAI's costs: pages of `/v1/organization/costs`, and the cost export of the dashboard (CSV).
 //!
-//! <https://platform.openai.com/docs/api-reference/usage/costs> (`OpenAPI` 2.3.0), read 2026-11-23. A result is what one
-//! line item cost in a bucket of a day of UTC; `amount.value` is a number in the currency's units, the export's
-//! `amount_value` has thirty decimals. What was not grouped is null. A line item such as `gpt-5-nano, input_tokens` names
-//! the model before its last comma. An export has rows of empty cells for days without costs.
+//! <https://platform.openai.com/docs/api-reference/usage/costs> (`OpenAPI` 2.3.0), read 2026-11-23. A result is what
+//! one line item cost in a bucket of one UTC day. `amount.value` is a number in the currency's units. The export's
+//! `amount_value` has thirty decimals. A field that was not grouped by is null. A line item such as
+//! `gpt-5-nano, input_tokens` names the model before its last comma. For days without costs, an export has rows of
+//! empty cells.
 
 use crate::import::costs::{CostFormat, Found, Lines, amount};
 use crate::import::record::Record;

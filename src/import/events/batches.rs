@@ -1,9 +1,9 @@
-//! From chunks to batches: events wait until their day is whole, as long as memory allows, and go on in the order of
-//! their keys.
+//! From chunks to batches: events wait until their day is complete, as long as memory allows. They leave in the order
+//! of their keys.
 //!
-//! A page of the ledger holds neighbouring keys of one day, in no order of time. What comes to a day in one piece writes
-//! each of its pages once; what comes in several visits all of them each time. When a batch is made depends on nothing
-//! but the events and their chunks, so the ledger is the same for any number of threads.
+//! A page of the ledger holds neighbouring keys of one day, in no order of time. A day that arrives in one piece writes
+//! each of its pages once. A day that arrives in several visits writes all its pages each time. Only the events and
+//! their chunks decide when a batch is made, so the ledger is the same for any number of threads.
 
 use crate::rows::batch::{Batch, BatchFull};
 use crate::rows::key::EventKey;

@@ -1,7 +1,7 @@
-//! Sums of a vendor over an hour or a day, told by their natural keys: whether two of them hold the same usage.
+//! Vendors' sums over an hour or a day: finds two sums that contain the same usage, by their natural keys.
 //!
-//! A vendor gives the same usage by the minute, the hour and the day. Each bucket is an event with an id of its own, so a
-//! file by the hour after one by the day would count everything twice.
+//! A vendor exports the same usage by the minute, the hour and the day. Each bucket is an event with an id of its own.
+//! A file by the hour after a file by the day would count everything twice.
 
 use crate::domain::timestamp::Timestamp;
 

@@ -1,7 +1,7 @@
-//! Names met during an import, each kept once and known by its place.
+//! The names that an import meets. Each name is stored once and has a number, its place.
 //!
-//! Threads share one [`SharedNames`]; each keeps a [`NameCache`] from the raw text of a record to the place, so that
-//! checking and locking happen once for each distinct text and thread, not for each record.
+//! Threads share one [`SharedNames`]. Each thread has a [`NameCache`] from the raw text of a record to the place. So a
+//! thread checks and locks once for each distinct text, not for each record.
 
 use crate::domain::event::{Model, PromptSize, ServiceTier, UsageEvent};
 use crate::domain::hashed_tags::HashedTags;

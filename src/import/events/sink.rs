@@ -1,4 +1,4 @@
-//! Where formats hand over events: the one place that checks what an event must be.
+//! The sink: formats hand over their events here, and this one place checks what an event must be.
 
 use crate::domain::calendar::DayFinder;
 use crate::domain::event::{EventUsage, Span, UsageError, UsageEvent};

@@ -1,8 +1,8 @@
-//! A file as chunks of whole lines, numbered, of bounded size.
+//! A file as numbered chunks of whole lines, of bounded size.
 //!
-//! A chunk ends at a line end, so chunks can be parsed by any thread in any order. A line longer than [`LINE_LIMIT`] is
-//! skipped without being held in memory and reported as bad, wherever in the file it stands. The reader counts the bytes
-//! and lines of the stream; whoever reads the chunks compares its own count with that [`Tally`] at the end.
+//! A chunk ends at a line end, so any thread can parse any chunk, in any order. The reader skips a line longer than
+//! [`LINE_LIMIT`] without holding it in memory and reports it as bad, wherever in the file it stands. It counts the
+//! bytes and lines of the stream. At the end, whoever reads the chunks compares its own count with that [`Tally`].
 
 use memchr::{memchr, memchr_iter, memrchr};
 use std::io::{self, Read};

@@ -1,4 +1,4 @@
-//! What an import does with the batches of a file: taken one by one, on the thread that reads.
+//! The consumer of a file's batches: an import takes them one by one, on the thread that reads.
 
 use crate::rows::batch::Batch;
 use std::sync::Arc;

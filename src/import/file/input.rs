@@ -1,7 +1,8 @@
-//! Opening what a user names: regular files, directories of them, or standard input; plain, gzip or zstd.
+//! Opens the inputs that a user names: regular files, directories of them, or standard input; plain, gzip or zstd.
 //!
-//! Compression is told by content, not by name. What was read is hashed as it stands in the file, so that an import
-//! says exactly which bytes it read. Decompression is bounded: a small file cannot become an endless one.
+//! The content decides how a file is compressed, not its name. The bytes are hashed as they stand in the file, so that
+//! the import records exactly what it read. Decompression has a limit, so a small file cannot become an
+//! endless one.
 
 use crate::domain::secret;
 use crate::import::file::consumer::Demand;

@@ -1,4 +1,4 @@
-//! The paths of a command: directories become the files below them.
+//! The paths of a command: replaces each directory by the files below it.
 
 use crate::import::file::input::{Input, InputError};
 use std::collections::BTreeSet;

@@ -1,7 +1,8 @@
-//! The whole lines of a file that is still being written: what stands behind its last line end is not read.
+//! The whole lines of a file that is still being written: the reader leaves the text after the last line end.
 //!
-//! Nothing is remembered of it: the line is read once it is whole, with all others, which are duplicates by then. No more
-//! than a line is held back; one longer than any line may be is passed on, to be refused.
+//! It remembers nothing about that text. The next import reads the line when it is complete; all other lines are then
+//! duplicates. The reader holds back one line at most. It passes on a line that is longer than the limit, so that the
+//! import rejects it.
 
 use crate::import::file::chunk::LINE_LIMIT;
 use memchr::memrchr;

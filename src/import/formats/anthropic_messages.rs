@@ -1,16 +1,19 @@
 //! Bodies of Anthropic's Messages API, and the results of its Message Batches.
 //!
-//! <https://platform.claude.com/docs/en/api/messages>, read 2026-11-23. `input_tokens` has no cached tokens in it;
-//! `cache_creation` splits those written by how long they are kept; `output_tokens` includes thinking. Where the vendor
-//! ran several iterations for one answer, the top level has the sum of those of type `message` only; compactions and
-//! advisors were billed beside it, advisors with their own model. So each iteration is an event: `id`, then `id#1`, ….
-//! How much of several iterations was thinking is not told for each, and stays in their output. Nor is it told for how
-//! long code was executed, which is charged by the hour.
-//! The id is `id`. There is no time: an envelope has it, or `--at`. Inference in one geography (`inference_geo`) costs more
-//! than anywhere (<https://platform.claude.com/docs/en/manage-claude/data-residency>, read 2026-11-25): its name is part of
-//! the tier, `us` or `batch-us`, and becomes a tag. Who served an answer is not said, but ids begin `msg_bdrk_` on Bedrock,
-//! `msg_vrtx_` on Vertex AI, and are `msg_01` with 22 more characters where the vendor itself issues them, as recorded
-//! bodies show.
+//! <https://platform.claude.com/docs/en/api/messages>, read 2026-11-23. `input_tokens` excludes cached tokens.
+//! `cache_creation` splits the written tokens by how long the cache keeps them. `output_tokens` includes thinking.
+//!
+//! If the vendor ran several iterations for one answer, the top level has the sum of the iterations of type `message`
+//! only. Compactions and advisors were billed in addition, advisors with their own model. So each iteration is an
+//! event: `id`, then `id#1`, …. The body does not report how much of each iteration was thinking, so thinking stays in
+//! their output. It does not report either how long code ran, which is charged by the hour.
+//!
+//! The id is `id`. A body has no time: the envelope gives it, or `--at`. Inference in one geography (`inference_geo`)
+//! costs more (<https://platform.claude.com/docs/en/manage-claude/data-residency>, read 2026-11-25). Its name becomes a
+//! tag and part of the tier, `us` or `batch-us`.
+//!
+//! A body does not name the provider, but its id shows it, as recorded bodies prove: `msg_bdrk_` on Bedrock,
+//! `msg_vrtx_` on Vertex AI, and `msg_01` with 22 more characters from Anthropic itself.
 
 use crate::domain::meter::Meter;
 use crate::import::events::{Event, Events, Meters, lowered};

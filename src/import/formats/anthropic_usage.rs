@@ -1,10 +1,12 @@
 //! Anthropic's usage of an organisation: pages of the Admin API (`usage_report/messages`) and the console's usage CSV.
 //!
 //! <https://platform.claude.com/docs/en/api/admin-api/usage-cost/get-messages-usage-report>, read 2026-11-23. A result
-//! is a sum over a bucket of time and says not of how many requests. All its numbers are disjoint. There is no id: the
-//! natural key is the bucket's span and what it is grouped by. The time is the bucket's start, in UTC. Ask with
-//! `group_by` model and `service_tier`: a result without model, or without tier, is refused; and by `inference_geo`, which
-//! is part of the tier as with `anthropic-messages`. The context window, the geography and whoever used it become tags. A bucket may grow until its time is over. Cost reports are refused.
+//! is a sum over a bucket of time, without the number of requests. All its numbers are disjoint. It has no id: the
+//! natural key is the bucket's span and its grouping. The time is the bucket's start, in UTC.
+//!
+//! Export with `group_by` model, `service_tier` and `inference_geo`. The import rejects a result without model or tier.
+//! The geography is part of the tier, as in `anthropic-messages`. The context window, the geography and the user become
+//! tags. A bucket may grow until its time is over. The import rejects cost reports.
 
 use crate::domain::meter::Meter;
 use crate::domain::timestamp::Timestamp;

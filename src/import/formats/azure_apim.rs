@@ -1,9 +1,9 @@
 //! Azure API Management's log of language models, the table `ApiManagementGatewayLlmLog`, as JSON, JSONL or CSV.
 //!
 //! <https://learn.microsoft.com/azure/azure-monitor/reference/tables/apimanagementgatewayllmlog>, read 2026-11-23. The
-//! id is `CorrelationId`, the time `TimeGenerated`. The table tells prompt and completion tokens and their total; of the
-//! prompt, it does not tell what was cached, so that all of it is `input`. Messages are logged in rows of their own,
-//! without tokens. Azure's request logs without token counts (`RequestResponse`) hold no usage and are refused.
+//! id is `CorrelationId`, the time `TimeGenerated`. The table reports prompt tokens, completion tokens and their total.
+//! It does not report cached tokens, so the whole prompt is `input`. Messages have rows of their own, without tokens.
+//! Azure's request logs (`RequestResponse`) have no token counts, so the import rejects them.
 
 use crate::domain::meter::Meter;
 use crate::import::events::{Event, Events};

@@ -1,12 +1,14 @@
 //! Bodies of Amazon Bedrock's Converse API.
 //!
 //! <https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_TokenUsage.html>, read 2026-11-23.
-//! `inputTokens` has no cached tokens in it for most models, and has for some (those of OpenAI): `totalTokens` shows
-//! which, and a record with cached tokens and no total is refused without `--prompt-tokens`. `cacheReadInputTokenCount`
-//! says the same as `cacheReadInputTokens`. `cacheDetails` splits what was written by how long it is kept. The tier is
-//! `serviceTier.type`, and `optimized` where `performanceConfig.latency` was
-//! (<https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html>, read 2026-11-25). A body has neither
-//! id, model nor time: it needs an envelope.
+//! `inputTokens` excludes cached tokens for most models and includes them for some, such as OpenAI's. `totalTokens`
+//! shows which. The import rejects a record with cached tokens and no total, unless `--prompt-tokens` says it.
+//! `cacheReadInputTokenCount` has the same meaning as `cacheReadInputTokens`. `cacheDetails` splits the written tokens
+//! by how long the cache keeps them.
+//!
+//! The tier is `serviceTier.type`, or `optimized` if `performanceConfig.latency` says so
+//! (<https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html>, read 2026-11-25). A body has
+//! no id, model or time: it needs an envelope.
 
 use crate::domain::meter::Meter;
 use crate::import::events::{Event, Events, Meters, lowered};

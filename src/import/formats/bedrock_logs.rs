@@ -1,12 +1,14 @@
 //! Amazon Bedrock's model invocation logs, from S3 or `CloudWatch`.
 //!
 //! <https://docs.aws.amazon.com/bedrock/latest/userguide/model-invocation-logging.html>, read 2026-11-23. The id is
-//! `requestId`, the time `timestamp`. `inputTokenCount` has no cached tokens in it for models of Anthropic and Amazon,
-//! and has for those of `OpenAI`; of another model with cached tokens it is not known, and `--prompt-tokens` must say it.
-//! `requestMetadata` becomes tags, beside account, region and principal. The model is the last part of an ARN; of an
-//! application inference profile that is the profile's own id, which needs a price of its own. A failed request
-//! (`errorCode`) used nothing. Where the response is logged with it (`outputBodyJson`), it tells the tier and for how long
-//! what was written to a cache is kept; else that is not told.
+//! `requestId`, the time `timestamp`. `inputTokenCount` excludes cached tokens for models of Anthropic and Amazon, and
+//! includes them for models of `OpenAI`. For other models with cached tokens it is unknown, and `--prompt-tokens` must
+//! say it.
+//!
+//! `requestMetadata`, account, region and principal become tags. The model is the last part of an ARN. For an
+//! application inference profile this is the profile's own id, which needs its own price. A failed request
+//! (`errorCode`) used nothing. If the log contains the response (`outputBodyJson`), it shows the tier and how long the
+//! cache keeps written tokens. Otherwise these are not reported.
 
 use crate::domain::meter::Meter;
 use crate::import::events::{Event, Events, Meters};

@@ -1,7 +1,8 @@
-//! Response bodies of several vendors in one file, as a proxy logs them: each is read as what its usage looks like.
+//! Response bodies of several vendors in one file, as a proxy logs them. The shape of its usage decides how a body is
+//! read.
 //!
-//! No vendor of its own: what the numbers mean is said by the formats it hands a record on to. Only by name
-//! (`--format bodies`), since a file of one vendor should not hold another's.
+//! This format has no vendor. Other formats read its records and define what the numbers mean. It is available only by
+//! name (`--format bodies`), because a file of one vendor should not hold bodies of another.
 
 use crate::import::events::Events;
 use crate::import::format::{Format, How, Kept, ReadRecord};

@@ -1,13 +1,15 @@
-//! Claude Code's session logs (`~/.claude/projects/*/*.jsonl`, and those of sub-agents in folders below).
+//! Claude Code's session logs (`~/.claude/projects/*/*.jsonl`, and the logs of sub-agents in folders below).
 //!
-//! No page documents them; as <https://github.com/ryoppippi/ccusage> reads them, read 2026-11-23. A line of type
-//! `assistant` has the usage of a message as the Messages API reports it. A message is written again while it streams,
-//! and copied, under another request, into the logs of side chains: of all lines of a message in a file the one with the
-//! most tokens counts, the first of equal ones. The id is the message's. The time is that of the message's first line, and
-//! so are folder and branch, which become tags: they stay the same while it streams. Costs that are logged are not read.
-//! Messages of the program itself (`<synthetic>`) used nothing. A session goes on: a message that was still streaming
-//! when its file was imported comes again with more, and is revised. Who served a message is told by its id, as in
-//! bodies of the Messages API.
+//! No page documents them. This reader follows <https://github.com/ryoppippi/ccusage>, read 2026-11-23. A line of type
+//! `assistant` has the usage of a message as the Messages API reports it. Claude Code writes a message again while it
+//! streams, and copies it, under another request, into the logs of side chains. Of all lines of a message in a file,
+//! the line with the most tokens counts, the first of equal ones.
+//!
+//! The id is the message's id. The time, the folder and the branch are from the message's first line, so they stay the
+//! same while it streams. Folder and branch become tags. The import does not read logged costs. Messages of the program
+//! itself (`<synthetic>`) used nothing. A session goes on: if a message was still streaming at the import, it appears
+//! again with higher counts, and the import revises it. The id of a message shows who served it, as in bodies of the
+//! Messages API.
 
 use crate::domain::meter::Meter;
 use crate::import::events::{Event, Meters};

@@ -1,18 +1,20 @@
 //! Codex CLI's session logs (`~/.codex/sessions/**/*.jsonl`).
 //!
-//! No page documents them; as <https://github.com/openai/codex> writes them, read 2026-11-23. A line `token_count` has
-//! the tokens of the last request and their sum so far; lines that repeat the sum are no requests. Where the last is
-//! missing, it is what the sum grew by. `input_tokens` includes cached and written ones, `output_tokens` includes
-//! reasoning. The model is that of the `turn_context` before. The id is session and place of the request in it, the time
-//! the line's. The provider is `model_provider` of the session. Folder and branch become tags. One file is one session,
-//! and its lines follow each other in time.
+//! No page documents them. This reader follows <https://github.com/openai/codex>, which writes them, read 2026-11-23. A
+//! line `token_count` has the tokens of the last request and the sum so far. A line that repeats the sum is not a
+//! request. If the last request is missing, its tokens are the growth of the sum. `input_tokens` includes cached and
+//! written tokens, `output_tokens` includes reasoning.
 //!
-//! Since 0.15x a line `token_usage_record` has the tokens of each response, those that compact a session included, and its
-//! thread; from the first on they count, and lines `token_count` beside them do not (as
-//! <https://github.com/ccusage/ccusage> and others read them, read 2026-11-25).
+//! The model comes from the `turn_context` before the line. The id is the session and the place of the request in it.
+//! The time is the line's. The provider is `model_provider` of the session. Folder and branch become tags. One file is
+//! one session, and its lines are in the order of time.
 //!
-//! A session forked from another (`forked_from_id`) begins with the other's lines, under new times: they were used, and
-//! are counted, there. Its own turns have an id made after the session began (UUID, version 7), as
+//! Since 0.15x, a line `token_usage_record` has the tokens of each response and its thread, including responses that
+//! compact a session. From the first such line on, these lines count and lines `token_count` do not. Others read them
+//! in the same way, such as <https://github.com/ccusage/ccusage>, read 2026-11-25.
+//!
+//! A session forked from another (`forked_from_id`) begins with the other's lines, under new times. They were used in
+//! the other session, and they count there. Its own turns have an id made after the session began (UUID, version 7), as
 //! <https://github.com/kenn-io/agentsview/pull/657> found and ccusage 1370 reports, read 2026-11-25.
 
 use crate::domain::meter::Meter;

@@ -1,8 +1,8 @@
 //! Bodies of Cohere's Chat API, version 2.
 //!
-//! <https://docs.cohere.com/reference/chat>, read 2026-11-23. What is charged is `billed_units`; `tokens` counts what
-//! the vendor adds to a prompt as well, and is not read. The id is `id`; a body has neither model nor time: it needs an
-//! envelope.
+//! <https://docs.cohere.com/reference/chat>, read 2026-11-23. The vendor charges `billed_units`. `tokens` also counts
+//! what the vendor adds to a prompt, so the import does not read it. The id is `id`. A body has no model and no time:
+//! it needs an envelope.
 
 use crate::domain::meter::Meter;
 use crate::import::events::Events;

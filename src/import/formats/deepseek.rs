@@ -1,10 +1,11 @@
 //! `DeepSeek`'s usage export of its platform: `amount-*.csv` of the archive.
 //!
-//! No page documents it; columns as exports show them, read 2026-11-23. A row is the sum of one kind of token, of an API
-//! key, over a span of time; kinds do not overlap. There is no id: the natural key is everything but the amount. The time
-//! is the span's start, and needs `--assume-zone` where it has no offset. Keys are not kept, their names are; of a masked key, a digest tells it from
-//! another of the same name. A row may
-//! grow until its time is over. The file `cost-*.csv` is what was charged, and is refused.
+//! No page documents it. The columns are as exports show them, read 2026-11-23. A row is the sum of one kind of token,
+//! for one API key, over a span of time. Kinds do not overlap. A row has no id: the natural key is everything except
+//! the amount. The time is the span's start. A time without an offset needs `--assume-zone`.
+//!
+//! The import keeps the names of keys, not the keys. A digest distinguishes a masked key from another key of the same
+//! name. A row may grow until its time is over. The file `cost-*.csv` has charges, so the import rejects it.
 
 use crate::domain::meter::Meter;
 use crate::import::events::{Event, Events, natural_key};

@@ -1,6 +1,6 @@
-//! Reading files whose records are understood only together: the lines that matter are kept, small, until the end.
+//! Reads files whose records make sense only together: keeps the relevant lines, in a small form, until the end.
 //!
-//! Any thread may bring a line at any time; what is made of them depends on their order in the file only.
+//! Any thread may add a line at any time. The result depends only on the order of the lines in the file.
 
 use crate::import::events::Events;
 use crate::import::events::intern::SharedNames;

@@ -1,11 +1,11 @@
 //! Bodies of Google's Gemini API and of Vertex AI: `generateContent` and embeddings.
 //!
 //! <https://ai.google.dev/api/generate-content#UsageMetadata>, read 2026-11-23. `promptTokenCount` includes cached
-//! tokens; `candidatesTokenCount` has no thoughts in it, and `toolUsePromptTokenCount` comes beside the prompt, at the
-//! price of input. Pages of documents are images. The details by modality are sometimes incomplete: text is what remains.
-//! Cached video counts as `cache_read`. The id is `responseId`; Vertex has `createTime`, the Gemini API has no time. Lines
-//! of a batch's results are read too. Not told: searches for grounding, which are charged by rules that the body does not
-//! hold.
+//! tokens. `candidatesTokenCount` excludes thoughts. `toolUsePromptTokenCount` is not part of the prompt count, and has
+//! the price of input. Pages of documents are images. The details by modality are sometimes incomplete: the remainder
+//! is text. Cached video counts as `cache_read`. The id is `responseId`. Vertex has `createTime`, the Gemini API has no
+//! time. The import also reads lines of batch results. A body does not report searches for grounding: the rules that
+//! charge them depend on more than the body has.
 
 use crate::domain::meter::Meter;
 use crate::import::events::{Event, Events, lowered};

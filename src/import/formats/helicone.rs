@@ -1,10 +1,10 @@
-//! Helicone's requests, as its API and its exporter give them (JSON, JSONL, CSV).
+//! Helicone's requests, as its API and its exporter write them (JSON, JSONL, CSV).
 //!
 //! <https://docs.helicone.ai/rest/request/post-v1requestquery>, read 2026-11-23. The id is `request_id`, the time
-//! `request_created_at`. Whether `prompt_tokens` includes cached ones is not documented: the total tells, or a prompt
-//! smaller than its cached tokens, else `--prompt-tokens` must. Counts may be written as `12.0`. Properties become tags.
-//! A failed request without tokens used nothing. Not told: reasoning, tiers,
-//! searches, and how long what was written to a cache is kept.
+//! `request_created_at`. No page says whether `prompt_tokens` includes cached tokens. The total shows it, or a prompt
+//! smaller than its cached tokens; otherwise `--prompt-tokens` must say it. Counts may be written as `12.0`. Properties
+//! become tags. A failed request without tokens used nothing. Not reported: reasoning, tiers, searches, and how long
+//! the cache keeps written tokens.
 
 use crate::domain::meter::Meter;
 use crate::import::events::{Event, Events, lowered, provider};

@@ -1,10 +1,11 @@
 //! Langfuse's observations: its exports (JSON, JSONL, CSV) and pages of its API.
 //!
-//! <https://langfuse.com/docs/observability/features/token-and-cost-tracking>, read 2026-11-23. The id is `id`, the time
-//! `start_time`, in UTC where it has no offset. `usage_details` is a list of kinds that do not overlap; its `total` is
-//! what they add up to, which shows where a sender's kinds do overlap. Kinds of a sender's own making are refused: what
-//! they are part of is not known. Reasoning is a kind beside the output. Only observations of type `GENERATION` and
-//! `EMBEDDING` are usage, the others repeat the sums of those within them. Not told: tiers and searches.
+//! <https://langfuse.com/docs/observability/features/token-and-cost-tracking>, read 2026-11-23. The id is `id`, the
+//! time `start_time`, in UTC if it has no offset. `usage_details` is a list of kinds that do not overlap. Its `total`
+//! is their sum, which reveals a sender whose kinds do overlap. The import rejects kinds that a sender invented,
+//! because nobody knows what they are part of. Reasoning is a kind of its own, not part of the output. Only
+//! observations of type `GENERATION` and `EMBEDDING` are usage. The others repeat the sums of the observations within
+//! them. Not reported: tiers and searches.
 
 use crate::domain::meter::Meter;
 use crate::import::events::{Event, Events, Meters};

@@ -1,12 +1,12 @@
 //! Spend logs of the LiteLLM proxy: its table `LiteLLM_SpendLogs` as JSON, JSONL or a dump in CSV.
 //!
 //! <https://github.com/BerriAI/litellm> (`schema.prisma` and `spend_tracking_utils.py` of 1.109.1), read 2026-11-23.
-//! The id is `request_id`, the time `startTime`, in UTC where it has no offset. `metadata` and `request_tags` may be
-//! texts that hold JSON. `prompt_tokens` includes both caches since 1.83 and did not before, for Anthropic: the details
-//! tell, or a prompt smaller than its caches, or the vendor; else `--prompt-tokens` must. A hit of the proxy's own cache
-//! (`cache_hit`) and a failure without tokens used nothing. A row of a finished batch (`batch_models`) is the sum of its
-//! requests, at the tier `batch`. Keys are never read, their aliases are. Not told: in older versions, how long what was
-//! written to a cache is kept.
+//! The id is `request_id`, the time `startTime`, in UTC if it has no offset. `metadata` and `request_tags` may be texts
+//! that contain JSON. For Anthropic, `prompt_tokens` includes both caches since 1.83 and did not before. The details
+//! show which, or a prompt smaller than its caches, or the vendor; otherwise `--prompt-tokens` must say it. A hit in
+//! the proxy's own cache (`cache_hit`) and a failure without tokens used nothing. A row of a finished batch
+//! (`batch_models`) is the sum of its requests, at the tier `batch`. The import never reads keys, only their aliases.
+//! Older versions do not report how long the cache keeps written tokens.
 
 use crate::domain::event::Span;
 use crate::domain::meter::Meter;

@@ -1,7 +1,8 @@
-//! Any CSV or JSONL, by a map of the user's own (`--map`): see [`crate::import::record::column_map`].
+//! Any CSV or JSONL, through a map that the user writes (`--map`): see [`crate::import::record::column_map`].
 //!
-//! No vendor: what the numbers include, the form of times and the natural key are what the map says. A path leads
-//! through objects, also through texts that hold one; the last name of a path may differ in case, as headers do.
+//! This format has no vendor. The map says what the numbers include, the form of times and the natural key. A path
+//! leads through objects, and through texts that contain an object. The last name of a path may differ in case, as
+//! headers do.
 
 use crate::domain::meter::Meter;
 use crate::domain::timestamp::Timestamp;

@@ -1,7 +1,7 @@
-//! Other people's formats, a file each: how a vendor or a gateway spells usage, and what its numbers mean.
+//! Formats of vendors and gateways, one file each: how they spell usage, and what their numbers mean.
 //!
-//! Each states its source and the day it was read, which of its numbers include which, where the id and the time come
-//! from, and what a record cannot tell. A new one is a file of its own and a line in [`FORMATS`].
+//! Each file states its source and the day it was read. It says which numbers include which, where the id and the time
+//! come from, and what a record cannot report. A new format is a file and a line in [`FORMATS`].
 
 pub mod anthropic_messages;
 pub mod anthropic_usage;

@@ -1,9 +1,9 @@
 //! OpenAI's older activity export of the dashboard (CSV).
 //!
-//! No page documents it; columns as exports show them, read 2026-11-23. A row is a sum over requests.
-//! `n_context_tokens_total` includes cached ones. Times are seconds since 1970, or have no zone: `--assume-zone`. There
-//! is no id: the natural key is the time and every column that is no number. The tier is not told but by `usage_type`
-//! or `request_type`, where it is `batch`. A row may grow until its time is over.
+//! No page documents it. The columns are as exports show them, read 2026-11-23. A row is a sum over requests.
+//! `n_context_tokens_total` includes cached tokens. Times are seconds since 1970, or have no zone and need
+//! `--assume-zone`. A row has no id: the natural key is the time and every column that is not a number. Only
+//! `usage_type` or `request_type` shows the tier, if it is `batch`. A row may grow until its time is over.
 
 use crate::domain::meter::Meter;
 use crate::import::events::{Event, Events, natural_key};

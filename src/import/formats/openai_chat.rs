@@ -1,9 +1,10 @@
-//! Chat Completions bodies of OpenAI and of everybody who speaks its protocol: Azure, Groq, Mistral, DeepSeek, xAI, …
+//! Chat Completions bodies of OpenAI and of every API with its protocol: Azure, Groq, Mistral, DeepSeek, xAI, …
 //!
 //! <https://platform.openai.com/docs/api-reference/chat/object> (`OpenAPI` 2.3.0), read 2026-11-23. `prompt_tokens`
-//! includes cached, written, audio and image tokens, `completion_tokens` includes reasoning and audio; `total_tokens` is
-//! their sum. xAI alone reports reasoning beside `completion_tokens`, which its total shows. Embeddings have no
-//! completion. The id is `id`, the time `created` in seconds. Not told: who served it, and the price of web searches.
+//! includes cached, written, audio and image tokens. `completion_tokens` includes reasoning and audio. `total_tokens`
+//! is their sum. Only xAI reports reasoning outside `completion_tokens`, and its total shows it. Embeddings have no
+//! completion. The id is `id`, the time `created` in seconds. Not reported: who served it, and the price of web
+//! searches.
 
 use crate::domain::meter::Meter;
 use crate::import::events::{Event, Events};

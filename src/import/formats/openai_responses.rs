@@ -1,13 +1,16 @@
 //! Bodies of OpenAI's Responses API, of its images and transcriptions, and of realtime sessions (`response.done`).
 //!
 //! <https://platform.openai.com/docs/api-reference/responses/object> (`OpenAPI` 2.3.0), read 2026-11-23. `input_tokens`
-//! includes cached, written, audio and image tokens, `output_tokens` includes reasoning; `total_tokens` is their sum.
-//! Realtime (<https://platform.openai.com/docs/api-reference/realtime-server-events>, read 2026-11-29) tells which of the
-//! cached tokens are audio; of its events, which all have an `event_id`, those without usage are passed over. The id is `id`, the time `created_at` in seconds. Searches are
-//! `tool_usage.web_search.num_requests`, or else the items `web_search_call` of the output. Images that a tool made
-//! (`tool_usage.image_gen`) are beside the usage, and an event of the tool's own model: `id#image`. Images and
-//! transcriptions have no id: they need an envelope. Not told: containers of the code interpreter, which several
-//! responses share, and searches in files, for which there is no meter (`costs import` has what they cost).
+//! includes cached, written, audio and image tokens. `output_tokens` includes reasoning. `total_tokens` is their sum.
+//!
+//! Realtime (<https://platform.openai.com/docs/api-reference/realtime-server-events>, read 2026-11-29) reports which of
+//! the cached tokens are audio. All its events have an `event_id`. The import skips events without usage.
+//!
+//! The id is `id`, the time `created_at` in seconds. Searches are `tool_usage.web_search.num_requests`, or otherwise
+//! the items `web_search_call` of the output. Images made by a tool (`tool_usage.image_gen`) are not part of the usage.
+//! They are an event of the tool's own model: `id#image`. Images and transcriptions have no id: they need an envelope.
+//! Not reported: containers of the code interpreter, which several responses share, and searches in files, for which
+//! there is no meter (`costs import` has what they cost).
 
 use crate::domain::meter::Meter;
 use crate::import::events::{Event, Events};

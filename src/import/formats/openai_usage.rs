@@ -1,13 +1,16 @@
 //! OpenAI's usage of an organisation: pages of `/v1/organization/usage/*`, and the usage export of the dashboard (CSV).
 //!
 //! <https://platform.openai.com/docs/api-reference/usage> (`OpenAPI` 2.3.0), read 2026-11-23. A result is a sum over a
-//! bucket of time. `input_tokens` includes what was cached, written, audio and images; since 2026 the numbers by
-//! modality are without cached ones (`input_uncached_tokens` is there then), before they included them. The export
-//! writes counts as `3.0`. There is no id: the natural key is the bucket's span and what it is grouped by. The time is
-//! the bucket's start. Ask with `group_by=model,batch` and whoever pays; what was not grouped is not told, and a result
-//! without model is refused. A tier that was not grouped is taken for the standard one. Of web searches (`num_requests`,
-//! <https://platform.openai.com/docs/api-reference/usage/web_search_calls>) the model requests are not counted again. A
-//! bucket may grow until its time is over. Costs are no usage and are refused.
+//! bucket of time. `input_tokens` includes cached, written, audio and image tokens. Since 2026 the numbers by modality
+//! exclude cached tokens, and `input_uncached_tokens` is then present. Before, they included them. The export writes
+//! counts as `3.0`.
+//!
+//! A result has no id: the natural key is the bucket's span and its grouping. The time is the bucket's start. Export
+//! with `group_by=model,batch` and with whatever decides who pays. A field that was not grouped by is missing. The
+//! import rejects a result without model, and assumes the standard tier for a result without tier. Of web searches
+//! (`num_requests`, <https://platform.openai.com/docs/api-reference/usage/web_search_calls>) the import does not count
+//! the model requests again. A bucket may grow until its time is over. Costs are not usage, and the import rejects
+//! them.
 
 use crate::domain::meter::Meter;
 use crate::domain::timestamp::Timestamp;

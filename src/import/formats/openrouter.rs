@@ -1,12 +1,13 @@
-//! `OpenRouter`'s activity export, a row a generation (CSV), and its generation records (`/api/v1/generation`, JSON).
+//! `OpenRouter`'s activity export, one row for each generation (CSV), and its generation records (`/api/v1/generation`,
+//! JSON).
 //!
-//! <https://openrouter.ai/docs/api-reference/get-a-generation>, read 2026-11-23; the columns as exports show them. What
-//! is charged is counted by the model's own tokenizer: `native_tokens_*` of a generation, `tokens_*` of a row. Prompt
-//! tokens include cached ones, completion tokens include reasoning. The id is the generation's; times of rows are in UTC.
-//! A variant is part of the model's name (`model:free`). The provider is `openrouter`, who served it is the tag
-//! `upstream`. What was served on a key of your own (`is_byok`, `byok_usage_inference`) is billed by that provider, and
-//! `OpenRouter` takes a fee (<https://openrouter.ai/docs/use-cases/byok>, read 2026-11-25): it has the tier `byok`. Not told: how much was written to a cache, and how many searches were made. The export by day
-//! is `openrouter-daily`.
+//! <https://openrouter.ai/docs/api-reference/get-a-generation>, read 2026-11-23. The columns are as exports show them.
+//! `OpenRouter` charges by the model's own tokenizer: `native_tokens_*` of a generation, `tokens_*` of a row. Prompt
+//! tokens include cached tokens, completion tokens include reasoning. The id is the generation's. Times of rows are in
+//! UTC. A variant is part of the model's name (`model:free`). The provider is `openrouter`, and the tag `upstream` says
+//! who served it. For usage on a key of your own (`is_byok`, `byok_usage_inference`), that provider bills you and
+//! `OpenRouter` takes a fee (<https://openrouter.ai/docs/use-cases/byok>, read 2026-11-25). Its tier is `byok`. Not
+//! reported: how much was written to a cache, and the number of searches. The export by day is `openrouter-daily`.
 
 use crate::domain::meter::Meter;
 use crate::domain::outcome::Outcome;

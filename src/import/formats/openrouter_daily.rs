@@ -1,9 +1,10 @@
-//! `OpenRouter`'s activity by day (CSV): a row a day and model.
+//! `OpenRouter`'s activity by day (CSV): one row for each day and model.
 //!
-//! No page documents it; columns as exports show them, read 2026-11-23. A row is the sum of a day of UTC. Completion
-//! tokens include reasoning. Of the prompt it does not tell what was cached, so that all of it is `input`: the export with
-//! a row a generation tells it. There is no id: the natural key is day and model. Today's rows grow. `Usage` is what was
-//! charged and is not read. The same usage by day and by generation are other events: import one of them.
+//! No page documents it. The columns are as exports show them, read 2026-11-23. A row is the sum of a UTC day.
+//! Completion tokens include reasoning. It does not report cached tokens, so the whole prompt is `input`; the export
+//! with one row for each generation reports them. A row has no id: the natural key is day and model. Today's rows grow.
+//! `Usage` is the charge, and the import does not read it. The same usage by day and by generation becomes different
+//! events: import one of them.
 
 use crate::domain::meter::Meter;
 use crate::import::events::{Event, Events, natural_key};

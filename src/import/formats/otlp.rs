@@ -1,15 +1,19 @@
 //! Spans of the OpenTelemetry conventions for generative AI, as OTLP JSON: an export request a line, or a document.
 //!
 //! <https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-spans/>, read 2026-11-23 (status: development).
-//! `gen_ai.usage.input_tokens` includes cached ones, `output_tokens` includes reasoning; older senders say
-//! `prompt_tokens`, `completion_tokens` and `gen_ai.system`, and some leave cached tokens out, which a prompt smaller than
-//! them shows, or `--prompt-tokens without-cache` says. Pydantic AI names parts of both in `gen_ai.usage.details.*`
-//! (<https://github.com/pydantic/pydantic-ai>, `usage.py`, read 2026-11-25), where cached audio is part of what was cached
-//! and of audio. The AI SDK (<https://ai-sdk.dev/docs/ai-sdk-core/telemetry>, read 2026-11-29) has cached tokens in
-//! `ai.usage.cachedInputTokens` and the endpoint in the provider's name; its outer spans, without `gen_ai.usage`, repeat
-//! the inner ones. The tier is that of the response (`openai.response.service_tier`). Only spans of calls to a model are usage (`chat`,
-//! `text_completion`, `generate_content`, `embeddings`): spans of agents repeat the sums of those within them. A span
-//! without token counts is none. The id is trace and span, the time the span's start.
+//! `gen_ai.usage.input_tokens` includes cached tokens, `output_tokens` includes reasoning. Older senders use
+//! `prompt_tokens`, `completion_tokens` and `gen_ai.system`. Some senders exclude cached tokens: a prompt smaller than
+//! them shows it, or `--prompt-tokens without-cache` says it.
+//!
+//! Pydantic AI names parts of both in `gen_ai.usage.details.*` (<https://github.com/pydantic/pydantic-ai>, `usage.py`,
+//! read 2026-11-25). There cached audio is part of the cached tokens and of audio. The AI SDK
+//! (<https://ai-sdk.dev/docs/ai-sdk-core/telemetry>, read 2026-11-29) has cached tokens in
+//! `ai.usage.cachedInputTokens`, and the endpoint in the provider's name. Its outer spans, without `gen_ai.usage`,
+//! repeat the inner ones.
+//!
+//! The tier comes from the response (`openai.response.service_tier`). Only spans of calls to a model are usage (`chat`,
+//! `text_completion`, `generate_content`, `embeddings`). Spans of agents repeat the sums of the spans within them. A
+//! span without token counts is not an event. The id is trace and span, the time the span's start.
 
 use crate::domain::meter::Meter;
 use crate::domain::timestamp::Timestamp;

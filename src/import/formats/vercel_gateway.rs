@@ -1,11 +1,12 @@
 //! Generation records of Vercel's AI Gateway (`/v1/generation`, JSON).
 //!
-//! <https://vercel.com/docs/ai-gateway/usage>, read 2026-11-29. They are spelled as `OpenRouter`'s are, and say in addition
-//! what was written to a cache (`native_tokens_cache_creation`) and how many searches are charged
+//! <https://vercel.com/docs/ai-gateway/usage>, read 2026-11-29. They have the spelling of `OpenRouter`'s records, and
+//! two more numbers: tokens written to a cache (`native_tokens_cache_creation`) and charged searches
 //! (`billable_web_search_calls`). The id is the generation's (`gen_…`), the time `created_at`. The provider is
-//! `vercel_ai_gateway`, as catalogues call the gateway; who served it is the tag `upstream`. What was served on a key of
+//! `vercel_ai_gateway`, the gateway's name in catalogues, and the tag `upstream` says who served it. Usage on a key of
 //! your own (`is_byok`) has the tier `byok`. Completion tokens include reasoning. The page does not say whether prompt
-//! tokens include cached ones: a prompt smaller than them shows that it does not, else `--prompt-tokens` must say it.
+//! tokens include cached tokens. A prompt smaller than them shows that it does not; otherwise `--prompt-tokens` must
+//! say it.
 
 use crate::domain::meter::Meter;
 use crate::import::events::{Event, Events};

@@ -1,10 +1,11 @@
 //! Vertex AI's log of requests and responses, rows of its `BigQuery` table as JSON, JSONL or CSV.
 //!
 //! <https://docs.cloud.google.com/vertex-ai/generative-ai/docs/multimodal/request-response-logging>, read 2026-11-23.
-//! `full_response` is the response, of Gemini or of Claude, as JSON or as a text that holds it: what its numbers mean is
-//! said by `gemini` and `anthropic-messages`. The id is `request_id`, the time `logging_time` (UTC). Labels of the request
-//! become tags, as does the location of the endpoint: a regional one may cost more than the global one
-//! (<https://cloud.google.com/vertex-ai/generative-ai/pricing>, read 2026-11-25). A request that failed used nothing. Where the table samples, requests that were left out are not told.
+//! `full_response` is the response of Gemini or Claude, as JSON or as a text that contains it. `gemini` and
+//! `anthropic-messages` define what its numbers mean. The id is `request_id`, the time `logging_time` (UTC). Labels of
+//! the request become tags. So does the location of the endpoint, because a regional one may cost more than the global
+//! one (<https://cloud.google.com/vertex-ai/generative-ai/pricing>, read 2026-11-25). A request that failed used
+//! nothing. If the table holds a sample, it does not report the requests that were left out.
 
 use crate::import::events::{Event, Events};
 use crate::import::format::{Format, How, Kept};

@@ -1,6 +1,6 @@
-//! Our own CSV: a header naming fields, then one event a line.
+//! tokenbook's own CSV: a header that names fields, then one event a line.
 //!
-//! Fields are found by name, in any order. Empty is "not reported", which is not zero. `tag.KEY` columns are tags.
+//! Fields may be in any order. An empty field means "not reported", which is not zero. `tag.KEY` columns are tags.
 
 use crate::import::events::intern::SharedNames;
 use crate::import::events::sink::Sink;

@@ -1,7 +1,7 @@
-//! Our own JSONL: one JSON object a line, with the fields of the CSV, and tags in an object `tags` as well.
+//! tokenbook's own JSONL: one JSON object a line, with the fields of the CSV. Tags may also be in an object `tags`.
 //!
-//! Stricter than the usual readers: a name may stand once, also when it differs in case from a known field; a number
-//! has one spelling; `null` is "not reported"; texts are not numbers. Values of unknown fields are skipped unread.
+//! It is stricter than most readers. A name may occur once, even in another case than a known field. A number has one
+//! spelling, `null` means "not reported", and a text is not a number. The reader skips the values of unknown fields.
 
 use crate::domain::meter::Meter;
 use crate::import::events::intern::SharedNames;

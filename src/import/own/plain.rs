@@ -1,7 +1,8 @@
-//! Records of our JSONL in their usual form, read in one pass: no escapes, no unknown fields, nothing nested but `tags`.
+//! JSONL records in their usual form, read in one pass: no escapes, no unknown fields, nothing nested but `tags`.
 //!
-//! A shortcut, never a judge: whatever is unusual or wrong gives `None`, and the line goes to the JSON reader of
-//! [`jsonl`](crate::import::own::jsonl), which says what is the matter. What is read here, that one reads alike.
+//! This is a shortcut and never decides. Anything unusual or wrong gives `None`, and the JSON reader of
+//! [`jsonl`](crate::import::own::jsonl) reads the line and reports the error. Both readers give the same result for
+//! every line that this one reads.
 
 use crate::domain::meter::Meter;
 use crate::import::record::field::{Fields, outcome, whole};

@@ -1,8 +1,8 @@
 //! JSON files that are not one record a line: arrays, pages with an array of records, objects spread over lines.
 //!
-//! The file streams through; only one record at a time must fit in memory. A record keeps the number of the line it
-//! begins at. Nothing is judged here but the structure around records: a record is a span of text between brackets that
-//! match, and whether it is JSON is for its reader to say.
+//! The file streams through, and only one record at a time must fit in memory. A record keeps the number of the line
+//! where it begins. This module checks only the structure around records. A record is a span of text between matching
+//! brackets; its reader checks whether it is JSON.
 
 use crate::import::file::chunk::{CHUNK_SIZE, Chunk, Chunks, LINE_LIMIT, Tally};
 use crate::import::format::{Format, How};

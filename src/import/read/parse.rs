@@ -1,7 +1,7 @@
-//! Parsing a file in parallel over bounded chunks, in an order that does not depend on the threads.
+//! Parses a file in parallel over bounded chunks, in an order that does not depend on the threads.
 //!
-//! A window of chunks is read, parsed by all threads, and gathered in the order of the file; events go on in
-//! [`batches`](crate::import::events::batches) sorted by key. Memory does not grow with the file.
+//! The importer reads a window of chunks, parses them on all threads, and gathers the results in the order of the file.
+//! Events go on in [`batches`](crate::import::events::batches) sorted by key. Memory does not grow with the file.
 
 mod piece;
 

@@ -1,6 +1,7 @@
-//! What a format makes of a file, without a ledger: the events with their names spelled out.
+//! The events that a format reads from a file, with their names spelled out, without a ledger.
 //!
-//! The same reading and the same checks as an import. For looking at a format, and for tests; all events are in memory.
+//! It reads and checks as an import does. Use it to look at a format, and in tests. All events are in
+//! memory.
 
 use crate::domain::calendar::Calendar;
 use crate::domain::event::{EventId, EventUsage, UsageEvent};

@@ -1,7 +1,7 @@
-//! A user's own table of columns: which column, or which path in JSON, means which field of ours.
+//! A user's own map of columns: which column, or which path in JSON, means which field of tokenbook's.
 //!
-//! A map is TOML. Whatever is wrong with it, or with a record by it, is told with the map's line. A map says what its
-//! source's numbers mean: nothing is guessed from the names of columns.
+//! A map is TOML. An error in it, or in a record read through it, names the line of the map. A map says what the
+//! numbers of its source mean. Nothing is guessed from the names of columns.
 
 use crate::domain::calendar::Calendar;
 use crate::domain::meter::{Meter, Side, Unit};

@@ -1,4 +1,4 @@
-//! The fields of our own formats, and how their values are read.
+//! The fields of tokenbook's own formats, and how to read their values.
 
 use crate::domain::event::QUANTITY_LIMIT;
 use crate::domain::meter::Meter;

@@ -1,7 +1,7 @@
-//! What a file begins with, by which formats are told apart: the columns of a CSV, or the names in a first JSON value.
+//! The beginning of a file, which decides its format: the columns of a CSV, or the names in a first JSON value.
 //!
-//! The value may be cut, since only the beginning of a file is looked at; whether that is enough is for
-//! [`document`](crate::import::read::document) to say, and what is wrong with it for the reader.
+//! The value may be cut, because only the beginning of a file is read. [`document`](crate::import::read::document)
+//! decides whether that is enough, and the reader reports what is wrong with the value.
 
 use crate::text::csv_line;
 use std::borrow::Cow;

@@ -1,8 +1,8 @@
-//! What the pages of a vendor say of those that follow: a file that ends before the last one lacks usage.
+//! What the pages of a vendor report about further pages: a file that ends before the last page lacks usage.
 //!
 //! `has_more` of OpenAI and Anthropic; `page` and `total_pages` of LiteLLM
 //! (<https://docs.litellm.ai/docs/proxy/cost_tracking>), `meta.page` and `meta.totalPages` of Langfuse
-//! (<https://api.reference.langfuse.com>), read 2026-11-25. A page that says nothing is taken for none of many.
+//! (<https://api.reference.langfuse.com>), read 2026-11-25. A page that reports nothing counts as the only page.
 
 use crate::import::record::Record;
 use crate::text::problem::Problem;

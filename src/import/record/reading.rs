@@ -1,6 +1,6 @@
-//! What a user says about a file that the file does not say itself.
+//! What a user says about a file, if the file does not say it itself.
 //!
-//! All of it is kept with the import, since it changes what is read.
+//! The ledger records all of it with the import, because it changes what the import reads.
 
 use crate::domain::calendar::Calendar;
 use crate::domain::event::PromptBound;

@@ -1,7 +1,7 @@
-//! Records that hold usage in a shape that no format reads, by the names that only they have.
+//! Records that hold usage in a shape that no format reads, recognised by names that only they have.
 //!
-//! Asked of records that gave no event: a file of such records must not pass for one without usage. A name within a text
-//! has its quotes escaped, so no prompt that quotes such a record is taken for one.
+//! The import checks records that gave no event, because a file of such records must not pass for a file without usage.
+//! A name within a text has escaped quotes, so a prompt that quotes such a record does not match.
 
 use memchr::memmem;
 

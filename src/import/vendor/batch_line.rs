@@ -1,11 +1,11 @@
-//! Lines of a batch's results: who made them, where in them the response is, and what they say beside it.
+//! Lines of batch results: which vendor wrote a line, where the response is, and what else the line says.
 //!
 //! OpenAI (<https://platform.openai.com/docs/guides/batch>) and Anthropic
 //! (<https://platform.claude.com/docs/en/build-with-claude/batch-processing>) name the request in `custom_id`; Gemini
-//! (<https://ai.google.dev/gemini-api/docs/batch-api>) in `key`, Vertex AI
-//! (<https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/batch-prediction-gemini>) repeats it in `request`,
-//! Bedrock (<https://docs.aws.amazon.com/bedrock/latest/userguide/batch-inference-results.html>) in `modelInput`. All read
-//! 2026-11-25. What a batch used is billed at another price than the same request by itself.
+//! (<https://ai.google.dev/gemini-api/docs/batch-api>) in `key`. Vertex AI
+//! (<https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/batch-prediction-gemini>) repeats it in
+//! `request`, Bedrock (<https://docs.aws.amazon.com/bedrock/latest/userguide/batch-inference-results.html>) in
+//! `modelInput`. All read 2026-11-25. A request in a batch has another price than the same request by itself.
 
 use crate::domain::timestamp::Timestamp;
 use crate::import::record::Record;

@@ -1,8 +1,8 @@
 //! A vendor's response body, by itself or in an envelope that says what the body does not.
 //!
 //! `{"timestamp": …, "event_id": …, "provider": …, "model": …, "service_tier": …, "department": …, "tags": {…}, "body":
-//! {…}}`, of which only `body` must be there. The lines of a batch's results ([`crate::import::vendor::batch_line`]) are envelopes too, and their
-//! requests were billed as `batch`. What the envelope says wins over what the body says.
+//! {…}}`. Only `body` is required, and the envelope wins over the body. Lines of batch results
+//! ([`crate::import::vendor::batch_line`]) are envelopes too, and their requests were billed as `batch`.
 
 use crate::domain::tags::TagKey;
 use crate::domain::timestamp::Timestamp;

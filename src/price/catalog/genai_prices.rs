@@ -1,10 +1,13 @@
 //! genai-prices: `prices/new_data/v2/data.json` of `github.com/pydantic/genai-prices`. Read on 2026-11-23 (commit
-//! 47df840a5ab1 and release 0.2.3), with its schema, its table of units and its calculation for what they mean.
+//! 47df840a5ab1 and release 0.2.3), with its schema, its table of units and its calculation for the meaning of both.
 //!
-//! Dollars per million tokens or characters, per thousand searches or requests, per hour of audio: the unit is in the
-//! key. A tier holds for the whole request, beyond its start, exclusive. Conditions of time are in `genai_schedule.rs`.
-//! A model is meant by clauses on its name in lower case: those that say `equals` are names of it, and so is its id
-//! unless its own clauses deny it. The others are patterns; a model is never guessed by one.
+//! Prices are dollars per million tokens or characters, per thousand searches or requests, or per hour of audio. The
+//! key names the unit. A tier applies to the whole request above its start, exclusive. `genai_schedule.rs` has the
+//! conditions of time.
+//!
+//! Clauses on a model's lower-case name say which names mean the model. An `equals` clause gives a name. The model's id
+//! is a name too, unless its own clauses exclude it. The other clauses are patterns, and tokenbook never guesses a
+//! model by a pattern.
 
 use super::genai_schedule::quotes;
 use super::quote::{Entry, Reason};

@@ -1,9 +1,9 @@
 //! Prices of genai-prices under conditions: from a date on, at some hours, and for some requests.
 //!
-//! `prices` is one set, or a list whose last set with a condition that holds is in force, else its first. A date is one
-//! of UTC. `price_variants` are sets for requests of a kind; each of their prices takes the place of the one in force,
-//! the first variant with it wins, and what none of them prices stays. A batch or a service tier is such a kind; where
-//! a set by the hour is in force there is no price, as a row could not say which.
+//! `prices` is one set or a list of sets. The last set of a list whose condition holds is in force, otherwise the
+//! first. Dates are UTC. `price_variants` are sets for a kind of request, such as a batch or a service tier. Each price
+//! of a variant replaces the price in force, and the first variant with that price wins. Prices that no variant has
+//! stay. If a set by the hour is in force, there is no price, because a row could not say which.
 
 use super::genai_prices::meter;
 use super::quote::{Fate, Quote, Reason, Slot, Use};

@@ -1,12 +1,14 @@
 //! LiteLLM: `model_prices_and_context_window.json` of `github.com/BerriAI/litellm`. Read on 2026-11-23 (1.109.1), with
-//! its cost calculation for what the keys mean.
+//! its cost calculation for the meaning of the keys.
 //!
-//! Dollars per unit, the unit being in the key; a suffix grammar of its own (`litellm_key.rs`). A threshold is that of
-//! the whole request and exclusive ("above"), but inclusive for xAI, whose prices start at the size itself. A range of
-//! `tiered_pricing` begins beyond its first number. A model is named without the prefix of its provider, with that of a
-//! region. The factors `us` and `fast` of Anthropic's models multiply what tokens cost, for the tiers of these names
-//! (`llms/anthropic/cost_calculation.py`, read 2026-11-25). There are no dates of prices. `sample_spec` explains the file, `fallback_generalizations` holds rules for names:
-//! they are no models.
+//! Prices are dollars per unit, and the key names the unit, with its own grammar of suffixes (`litellm_key.rs`). A
+//! threshold applies to the whole request and is exclusive ("above"). For xAI it is inclusive: those prices start at
+//! the size itself. A range of `tiered_pricing` begins above its first number. The name of a model drops the prefix of
+//! its provider and keeps the prefix of a region.
+//!
+//! The factors `us` and `fast` of Anthropic's models multiply the price of tokens, for the tiers of these names
+//! (`llms/anthropic/cost_calculation.py`, read 2026-11-25). The file has no dates of prices. `sample_spec` explains the
+//! file and `fallback_generalizations` has rules for names, so neither is a model.
 
 use super::litellm_key::{Key, Kind};
 use super::quote::{Entry, Fate, Quote, Reason, Slot, Use};

@@ -1,7 +1,8 @@
 //! The grammar of LiteLLM's price keys: a base, and suffixes for a prompt size, a cache's time and a service tier.
 //!
-//! `cache_creation_input_token_cost_above_1hr_above_272k_tokens_flex` is the base `cache_creation_input_token_cost`,
-//! kept for an hour, above 272,000 tokens, at the tier `flex`. Suffixes come in any order, as the catalogue has both.
+//! `cache_creation_input_token_cost_above_1hr_above_272k_tokens_flex` has the base `cache_creation_input_token_cost`,
+//! kept for an hour, above 272,000 tokens, at the tier `flex`. Suffixes may be in any order, because the catalogue has
+//! both orders.
 
 use super::quote::Reason;
 use crate::domain::event::ServiceTier;

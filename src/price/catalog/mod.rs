@@ -1,8 +1,9 @@
-//! The public price catalogues: their files become the same rows as our own price list.
+//! The public price catalogues: turns their files into the same rows as tokenbook's own price list.
 //!
-//! The registry. A catalogue is a file of its own and a line in [`CATALOGS`]: it turns a tree of the file into models
-//! and their prices as they stand; what follows is the same for all. A price that has no place among the rows is set
-//! aside with a reason, counted and listed, never dropped. Prices are US dollars, as all catalogues state them.
+//! This is the registry. A catalogue is a file and a line in [`CATALOGS`]. It turns a tree of the file into models and
+//! their prices as written; all further steps are the same for all catalogues. A price that does not fit a row is set
+//! aside with a reason. Such prices are counted and listed, never dropped. Prices are US dollars, as all catalogues
+//! state.
 
 mod genai_prices;
 mod genai_schedule;

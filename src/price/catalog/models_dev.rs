@@ -1,9 +1,10 @@
-//! models.dev: `https://models.dev/api.json`, and the TOML files of `github.com/anomalyco/models.dev` it is made of.
-//! Read on 2026-11-23 (repository at f3fc6922; its README and schema).
+//! models.dev: `https://models.dev/api.json`, and its source, the TOML files of `github.com/anomalyco/models.dev`. Read
+//! on 2026-11-23 (repository at f3fc6922; its README and schema).
 //!
-//! Dollars per million tokens. A price of a context tier is that of the whole request beyond its size, which the older
-//! `context_over_200k` says in its name: "over", exclusive. A mode is a service tier: that which its request names, or
-//! the mode's own name. Of a TOML file the provider and the model are parts of its path. There are no dates of prices.
+//! Prices are dollars per million tokens. A price of a context tier applies to the whole request above its size,
+//! exclusive. The older `context_over_200k` has the size in its name. A mode is a service tier, under the name that its
+//! request uses, or else under the mode's own name. The path of a TOML file names the provider and the model. The files
+//! have no dates of prices.
 
 use super::quote::{Entry, Quote, Reason, Slot};
 use super::tree::{Node, of_json, of_toml};

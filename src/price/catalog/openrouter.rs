@@ -1,10 +1,11 @@
 //! OpenRouter: the answer of `GET https://openrouter.ai/api/v1/models`, saved. Fields as `openrouter.ai/docs` describes
 //! them (`PublicPricing`, `PricingOverride`), read on 2026-11-23.
 //!
-//! Dollars per token, request, search or image, in strings; -1 is a price that varies with the model it is routed to.
-//! An override with `min_prompt_tokens` is the price of the whole request from that size on, inclusive; what it leaves
-//! out keeps its base price. One by the hour makes the prices it names depend on the hour. A model is used by its `id`
-//! and, without a variant, by its `canonical_slug`, which exports of usage show.
+//! Prices are dollars per token, request, search or image, as strings. A price of -1 varies with the model that a
+//! request is routed to. An override with `min_prompt_tokens` is the price of the whole request from that size on,
+//! inclusive. Prices that an override leaves out keep their base value. An override by the hour makes its prices depend
+//! on the hour. Usage names a model by its `id`, or without a variant by its `canonical_slug`, as exports of usage
+//! show.
 
 use super::quote::{Entry, Quote, Reason, Slot};
 use super::tree::{Node, of_json};

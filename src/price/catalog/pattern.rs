@@ -1,6 +1,6 @@
-//! Which models of a catalogue are asked for: exact names, or patterns with `*` for anything and `?` for one character.
+//! Selects the models of a catalogue: exact names, or patterns with `*` for anything and `?` for one character.
 //!
-//! A pattern is held against a model's name and against `provider/name`. Case counts, as it does in names.
+//! A pattern matches a model's name or `provider/name`. Upper and lower case differ, as in names.
 
 use crate::text::wildcard::matches;
 

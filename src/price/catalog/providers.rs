@@ -1,8 +1,8 @@
-//! One name for a provider, whatever a catalogue calls it.
+//! One name for each provider, whatever a catalogue calls it.
 //!
-//! The names are those of our own price lists. A provider that is not in the table keeps the catalogue's name and is
-//! listed, so that whoever imports can see whether usage calls it the same. Sellers of other people's models stay apart
-//! from those who made them, since their prices differ.
+//! The names are those that tokenbook's own price lists use. A provider that is missing from the table keeps the
+//! catalogue's name. The import lists it, so that you can check whether your usage has the same name. Sellers of other
+//! companies' models stay separate from the makers, because their prices differ.
 
 /// Ours first, then what catalogues call it.
 const PROVIDERS: [(&str, &[&str]); 26] = [

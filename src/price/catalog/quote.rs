@@ -1,6 +1,7 @@
-//! What readers of catalogues hand over: models with their prices as they stand in the file, and what each is for.
+//! What the readers of catalogues hand over: models with their prices as written in the file, and the meaning of each
+//! price.
 //!
-//! Every price of the file becomes a quote, used or set aside with a reason, so that all of them can be counted.
+//! Every price of the file becomes a quote, which is used or set aside with a reason. So all prices can be counted.
 
 use super::tree::Node;
 use crate::domain::meter::Meter;

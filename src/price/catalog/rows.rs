@@ -1,9 +1,9 @@
 //! From quotes to price rows, with an account of every quote: used, set aside, or not asked for.
 //!
-//! Two quotes of one key and start must agree. Where they do not, none of them is taken: which one is right cannot be
-//! told. What cannot be taken must not be priced by its neighbour either: without the price of larger prompts that of
-//! smaller ones would hold for all, and without a later price the one before it. So the first is set aside as well, and
-//! the second ends. The rows are in the order of their keys and starts, whatever the order of the file.
+//! Two quotes of one key and start must agree. If they do not, neither is used, because nothing shows which is right. A
+//! neighbour must not price what cannot be used. Without the price for larger prompts, the price for smaller ones would
+//! apply to all, so that one is set aside as well. Without a later price the earlier one would go on, so it ends. The
+//! rows are in the order of their keys and starts, whatever the order of the file.
 
 use super::quote::{Entry, Fate, Quote, Reason, Slot, Use};
 use super::{Inexact, Terms, providers};

@@ -1,7 +1,7 @@
 //! A catalogue's file as a tree whose numbers keep their text and whose values know their line.
 //!
-//! Made of JSON through `serde_json`'s raw values and of TOML through the parser's own spans, so no number passes
-//! through a float. A key that stands twice is refused, as neither reader of a map would tell.
+//! It is made from JSON through `serde_json`'s raw values, and from TOML through the parser's own spans. So no number
+//! passes through a float. It rejects a key that occurs twice, because a map reader of neither format would report it.
 
 use crate::text::problem::{Problem, excerpt};
 use crate::text::table::decode;

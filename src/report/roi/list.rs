@@ -1,9 +1,9 @@
-//! The list of benefits and costs behind a return on investment: what usage replaced, and what it takes beside tokens.
+//! The list of benefits and costs behind a return on investment: what usage replaced, and what it needs beside tokens.
 //!
 //! A CSV of `department,project,name,side,amount,hours,hourly_rate,currency,every,from,to`. An item is an amount, or
-//! hours at an hourly rate, paid once or every week (52/12 a month), month or year (1/12 a month). `from` and `to` are
-//! days, both included, or months, meant whole; without `to` an item goes on. All items are in the ledger's currency:
-//! benefits are estimates of people, so nothing here converts, infers or fills in.
+//! hours at an hourly rate. It is paid once or every week (52/12 a month), month or year (1/12 a month). `from` and
+//! `to` are days, both included, or whole months. Without `to` an item goes on. All items are in the ledger's currency.
+//! Benefits are estimates of people, so this module does not convert, infer or fill in anything.
 
 use crate::domain::calendar::Day;
 use crate::domain::currency::Currency;

@@ -1,6 +1,6 @@
-//! The arithmetic of a comparison: tallies of the usage become exact amounts in the charged currency.
+//! The arithmetic of a comparison: turns tallies of the usage into exact amounts in the charged currency.
 //!
-//! Each figure is rounded once, half to even to a femto-unit, in its total; the departments are shares that add up to
+//! Each figure is rounded once, half to even to a femto-unit, in its total. The departments are shares that add up to
 //! it ([`spread`]).
 
 use super::offer::{Allowance, Offer, Plan, Pricing};

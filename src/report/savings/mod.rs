@@ -1,8 +1,9 @@
 //! Savings: what the same usage would have cost under other offers.
 //!
-//! A counterfactual of recorded usage, never a forecast. Compared is only what both the contract and the offer have an
-//! amount for; the rest is left out on both sides and counted. Amounts are exact, in the charged currency, until
-//! [`sheet()`] rounds them. Nothing here reads a file, and nothing adds offers up: they are alternatives.
+//! The report recomputes recorded usage and never forecasts. It compares only usage for which both the contract and the
+//! offer have an amount. It leaves the rest out on both sides and counts it. Amounts are exact, in the charged
+//! currency, until [`sheet()`] rounds them. This module reads no file and never adds offers up, because they are
+//! alternatives.
 //!
 //! Flow: [`Offers::read`] the file, load the books it names, [`compare()`], [`sheet()`].
 #![deny(clippy::indexing_slicing, clippy::as_conversions)]

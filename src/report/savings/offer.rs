@@ -1,8 +1,8 @@
-//! Offers: what the same usage could have been bought under.
+//! Offers: other terms under which the same usage could have been bought.
 //!
-//! An offer that exists can be computed: its percentages and its exchange rate are one exact ratio, its flat plan has
-//! either a price beyond the included tokens or none, and it changes something. How offers are written is told in
-//! [`read`](super::read).
+//! Every offer that exists can be computed. Its percentages and its exchange rate are one exact ratio. Its flat plan
+//! has either a price beyond the included tokens or none. It changes something. [`read`](super::read) describes how to
+//! write offers.
 
 use crate::domain::currency::Currency;
 use crate::domain::event::{Model, ServiceTier};

@@ -1,7 +1,7 @@
-//! The savings report as a sheet: one row an offer, or an offer and a department.
+//! The savings report as a sheet: one row for each offer, or for each offer and department.
 //!
-//! Each offer is rounded by itself, by largest remainder over its departments, so that its department rows add up to
-//! its offer row. There is no total: offers are alternatives.
+//! Each offer is rounded separately, by largest remainder over its departments, so that its department rows add up to
+//! its offer row. There is no total, because offers are alternatives.
 
 use super::{Comparison, Figures};
 use crate::domain::currency::Currency;

@@ -1,4 +1,4 @@
-//! An amount times a ratio, shared so that the parts add up to it exactly, in femto-units.
+//! Multiplies an amount by a ratio and shares it out, so that the parts add up to it exactly, in femto-units.
 
 use crate::domain::money::Amount;
 use crate::domain::ratio::{Overflow, Ratio};

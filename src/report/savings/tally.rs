@@ -1,7 +1,7 @@
-//! One pass over the usage: what of it both the contract and an offer have an amount for, by department.
+//! One pass over the usage: tallies, by department, the usage for which both the contract and an offer have an amount.
 //!
-//! Amounts stay exact and in the currency of whoever asks for them. What one side has no amount for is left out on
-//! both sides and counted, never taken as 0.
+//! Amounts stay exact and in the currency of their side. If one side has no amount for some usage, the tally leaves it
+//! out on both sides and counts it. It never takes it as 0.
 
 use super::offer::{Allowance, Priced, Substitute};
 use super::{Reason, Usage};

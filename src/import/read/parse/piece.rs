@@ -1,4 +1,4 @@
-//! Parsing one chunk of a file, on any thread: every line of it is counted, and refused or made events of.
+//! Parses one chunk of a file, on any thread: counts every line, and rejects it or makes events of it.
 
 use super::{BadLine, Context, LineCounts, count, too_long};
 use crate::domain::calendar::DayFinder;

@@ -1,4 +1,4 @@
-//! What the rows of the savings report promise: what is compared, what is left out, and that parts add up.
+//! What the rows of the savings report guarantee: what they compare, what they leave out, and that the parts add up.
 
 use super::{By, ENGINEERING, Failure, Figures, HEADER, Ledger, MARKETING, Outcome, printed};
 use crate::domain::meter::Meter;
