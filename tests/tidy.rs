@@ -55,6 +55,13 @@ const NAMELESS: [&str; 14] = [
     "types", "imp",
 ];
 
+/// Phrases that a reader has to decode. Use the field's own verbs instead: report, show, list, detect, rebuild.
+const DECODED: &str = "anew|for certain|is told|are told|was told|were told|not told|told by|told apart|tells of|\
+                       that of|those of|what is there|what there is|as it is|as one makes|whoever";
+
+/// Documents that may contain them: messages of the program, decisions, figures, and the frozen form of the file.
+const RECORDS: [&str; 4] = ["DECISIONS.md", "ERRORS.md", "PERFORMANCE.md", "SCHEMA.md"];
+
 const FILE_LINES: usize = 500;
 const FUNCTION_LINES: usize = 70;
 
@@ -275,6 +282,40 @@ fn documents_name_files_that_exist() -> Outcome {
     }
     assert!(named > 80, "only {named} files are named");
     assert!(missing.is_empty(), "no such file:\n{}", missing.join("\n"));
+    Ok(())
+}
+
+#[test]
+fn documents_avoid_phrases_that_need_decoding() -> Outcome {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut documents: Vec<PathBuf> =
+        ["README.md", "SECURITY.md", "CONTRIBUTING.md"].map(|name| root.join(name)).into();
+    for entry in fs::read_dir(root.join("docs"))? {
+        documents.push(entry?.path());
+    }
+    let mut texts = Vec::new();
+    for path in documents.iter().filter(|path| path.extension().is_some_and(|extension| extension == "md")) {
+        if path.is_file() && !RECORDS.iter().any(|record| path.ends_with(record)) {
+            // Code blocks hold what the program prints.
+            let text = fs::read_to_string(path)?;
+            let prose: Vec<&str> = text.split("\n```").step_by(2).collect();
+            texts.push((path.display().to_string(), prose.join("\n")));
+        }
+    }
+    for Source { path, text, .. } in sources()?.into_iter().filter(|source| source.path.starts_with("src/cli/")) {
+        let comments = text.lines().map(str::trim_start).filter(|line| line.starts_with("//"));
+        texts.push((path, comments.map(|line| line.trim_start_matches(['/', '!'])).collect::<Vec<_>>().join("\n")));
+    }
+    let mut found = Vec::new();
+    for (name, text) in &texts {
+        // A phrase may go on in the next line.
+        let words = text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+        for at in DECODED.split('|').flat_map(|phrase| places(&words, phrase)) {
+            found.push(format!("{name}: {}", words[at..].chars().take(60).collect::<String>()));
+        }
+    }
+    assert!(texts.len() > 30, "only {} texts were read", texts.len());
+    assert!(found.is_empty(), "phrases that a reader has to decode:\n{}", found.join("\n"));
     Ok(())
 }
 
