@@ -155,13 +155,16 @@ CREATE TABLE model (
 ) STRICT;
 
 CREATE TABLE model_alias (
-    id         INTEGER PRIMARY KEY,
-    entry      INTEGER NOT NULL REFERENCES entry (seq),
-    line       INTEGER NOT NULL CHECK (line >= 1),
-    provider   TEXT    NOT NULL,
-    alias      TEXT    NOT NULL CHECK (alias <> ''),
-    model      TEXT    CHECK (model <> '' AND model <> alias),
-    valid_from INTEGER NOT NULL
+    id             INTEGER PRIMARY KEY,
+    entry          INTEGER NOT NULL REFERENCES entry (seq),
+    line           INTEGER NOT NULL CHECK (line >= 1),
+    provider       TEXT    NOT NULL,
+    alias          TEXT    NOT NULL CHECK (alias <> ''),
+    model          TEXT    CHECK (model <> '' AND (model <> alias OR model_provider IS NOT NULL)),
+    model_provider TEXT    CHECK (model_provider IS NULL OR model_provider NOT IN ('', provider) AND model IS NOT NULL),
+    valid_from     INTEGER NOT NULL,
+    CHECK (model <> '*' OR alias = '*'),
+    CHECK (alias <> '*' OR provider <> '' AND coalesce(model, '*') = '*')
 ) STRICT;
 
 CREATE TABLE price (

@@ -40,6 +40,8 @@ fn calls_are_kept_and_not_charged() -> Outcome {
     assert_eq!(call(&desk, "d")?, ["", "", ""]);
     // 3 * 2.50 + 0.1 * 10, and nothing for milliseconds.
     desk.run(&["report", "chargeback", "--period", "2026-10"])?.ends(0)?.says("8.50")?;
+    let plain = desk.print(&["report", "chargeback", "--period", "2026-10", "--format", "csv"])?;
+    assert!(!plain.contains("_ms"), "{plain}");
     let by_meter = desk.print(&["report", "chargeback", "--period", "2026-10", "--by", "meter", "--format", "csv"])?;
     assert!(!by_meter.contains("_ms") && by_meter.contains("output"), "{by_meter}");
     let unpriced = desk.print(&["report", "unpriced", "--period", "2026-10", "--format", "csv"])?;

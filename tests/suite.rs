@@ -33,3 +33,4 @@ mod rules;
 mod secrets;
 mod shares;
 mod tidy;
+mod upgrade;

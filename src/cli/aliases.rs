@@ -9,7 +9,6 @@ use tokenbook::books::setup::aliases::AliasesImported;
 use tokenbook::books::setup::price_list::Listing;
 use tokenbook::price::alias::AliasRow;
 use tokenbook::price::alias_list::{SHIPPED, SHIPPED_NAME};
-use tokenbook::text::problem::excerpt;
 
 /// How many aliases without a price the output names.
 const NAMED: usize = 12;
@@ -23,12 +22,15 @@ pub struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Import a list of aliases, CSV with `alias,provider,model,valid_from`; the whole list or nothing
+    /// Import a list of aliases, CSV with `alias,provider,model,model_provider,valid_from`; the whole list or nothing
     ///
     /// tokenbook follows an alias only if no price in force has the name in the usage. It compares names exactly and
     /// follows one alias, never a chain. An alias holds from `valid_from` until the next row of the same alias and
     /// provider. `valid_from` is a day in the ledger's time zone, or an instant. The model `-` ends an alias. Reports
     /// keep the name in the usage.
+    ///
+    /// `model_provider` names the provider whose prices apply, if it is not the provider of the usage. With `*` as alias and
+    /// model, every model of `provider` has the prices of the same name of `model_provider`.
     Import {
         /// The CSV file
         #[arg(required_unless_present = "shipped", conflicts_with = "shipped")]
@@ -92,9 +94,9 @@ pub fn tell(file: &str, imported: &AliasesImported, session: &mut Session<'_, '_
     for alias in imported.without_price.iter().take(NAMED) {
         let nearest =
             if alias.nearest.is_empty() { String::new() } else { format!(" (nearest: {})", alias.nearest.join("; ")) };
-        let (line, model) = (alias.line, excerpt(&alias.model));
+        let (line, name) = (alias.line, &alias.name);
         session
-            .warn(format!("warning: {file}:{line}: no price names {model}{nearest}: the alias holds once one does"))?;
+            .warn(format!("warning: {file}:{line}: no price names {name}{nearest}: the alias holds once one does"))?;
     }
     if imported.without_price.len() > NAMED {
         session.warn(format!(
@@ -116,5 +118,5 @@ pub fn tell(file: &str, imported: &AliasesImported, session: &mut Session<'_, '_
 }
 
 fn target(row: &AliasRow) -> String {
-    row.model.as_ref().map_or_else(|| "no alias".to_owned(), ToString::to_string)
+    row.target.as_ref().map_or_else(|| "no alias".to_owned(), ToString::to_string)
 }

@@ -8,7 +8,7 @@ use tokenbook::books::Books;
 /// Upgrade a ledger that an older tokenbook made, after a verified copy of it
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// The copy of the ledger as it is now, a new file [default: the ledger's name with `.before-upgrade`]
+    /// Where to keep the copy, a new file [default: the ledger's name with `.before-upgrade`]
     #[arg(long, value_name = "FILE")]
     copy: Option<PathBuf>,
 }

@@ -4,12 +4,19 @@
 //! A user states an alias. It is exact and holds from an instant on. tokenbook follows it once, and only if no price in
 //! force has the name in the usage. A later row of the same key and start replaces the earlier row. A row without a
 //! model ends the alias. Nothing here compares parts of names.
+//!
+//! An alias may name the provider whose prices apply. With [`EVERY`] as alias and model it covers every model of a
+//! provider: a cloud that sells the models of their makers under the makers' names needs one row.
 
 use crate::domain::event::Model;
 use crate::domain::name::Name;
 use crate::domain::timestamp::Timestamp;
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// The alias, and the name it stands for, of every model of a provider.
+pub const EVERY: &str = "*";
 
 /// What an alias is for. Two rows of one key say what the name means at different times.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,8 +34,35 @@ pub struct AliasRow {
     pub key: AliasKey,
     /// From when, until the next row of the key.
     pub valid_from: Timestamp,
-    /// The name that has the prices; `None` ends the alias.
-    pub model: Option<Name>,
+    /// Where the prices are; `None` ends the alias.
+    pub target: Option<Target>,
+}
+
+/// Where the prices of an alias are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The name that has the prices.
+    pub model: Name,
+    /// The provider whose prices apply; `None` for the provider of the usage.
+    pub provider: Option<Name>,
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.provider {
+            None => write!(f, "{}", self.model),
+            Some(provider) => write!(f, "{provider}/{}", self.model),
+        }
+    }
+}
+
+/// The name and the provider under which a model's prices are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StandsFor<'a> {
+    /// The name.
+    pub model: &'a str,
+    /// The provider, where it is another than that of the usage.
+    pub provider: Option<&'a Name>,
 }
 
 /// Every alias of a ledger.
@@ -41,51 +75,58 @@ pub struct Aliases {
 #[derive(Debug)]
 struct History {
     provider: Option<Name>,
-    models: BTreeMap<Timestamp, Option<Name>>,
+    targets: BTreeMap<Timestamp, Option<Target>>,
 }
 
 impl Aliases {
     /// The aliases of rows in the order of their import.
     pub fn new<'a>(rows: impl IntoIterator<Item = &'a AliasRow>) -> Self {
         let mut aliases = Self::default();
-        for AliasRow { key, valid_from, model } in rows {
+        for AliasRow { key, valid_from, target } in rows {
             let histories = aliases.names.entry(key.alias.as_str().into()).or_default();
             match histories.iter_mut().find(|history| history.provider == key.provider) {
                 Some(history) => {
-                    history.models.insert(*valid_from, model.clone());
+                    history.targets.insert(*valid_from, target.clone());
                 }
                 None => histories.push(History {
                     provider: key.provider.clone(),
-                    models: BTreeMap::from([(*valid_from, model.clone())]),
+                    targets: BTreeMap::from([(*valid_from, target.clone())]),
                 }),
             }
         }
         aliases
     }
 
-    /// The name that a model's prices may stand under at an instant. An alias that names the provider wins.
-    pub fn model_of(&self, model: &Model, at: Timestamp) -> Option<&Name> {
-        let histories = self.names.get(model.name.as_str())?;
-        let in_force = |provider: Option<&Name>| {
-            let history = histories.iter().find(|history| history.provider.as_ref() == provider)?;
-            history.models.range(..=at).next_back().and_then(|(_, model)| model.as_ref())
+    /// Where the prices of a model are at an instant. An alias of the model's own name and provider wins, then one of its
+    /// name for any provider, then one for every model of its provider.
+    pub fn target_of<'a>(&'a self, model: &'a Model, at: Timestamp) -> Option<StandsFor<'a>> {
+        let in_force = |name: &str, provider: Option<&Name>| {
+            let history = self.histories(name).find(|history| history.provider.as_ref() == provider)?;
+            history.targets.range(..=at).next_back().and_then(|(_, target)| target.as_ref())
         };
-        model.provider.as_ref().and_then(|provider| in_force(Some(provider))).or_else(|| in_force(None))
+        let (name, provider) = (model.name.as_str(), model.provider.as_ref());
+        let own = provider.and_then(|provider| in_force(name, Some(provider))).or_else(|| in_force(name, None));
+        let own = own.map(|target| (target.model.as_str(), target));
+        let every = || provider.and_then(|provider| in_force(EVERY, Some(provider))).map(|target| (name, target));
+        let (model, target) = own.or_else(every)?;
+        Some(StandsFor { model, provider: target.provider.as_ref() })
     }
 
     /// Every name that a name has ever stood for.
     pub fn targets<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
-        self.histories(name).flat_map(|history| history.models.values().flatten().map(Name::as_str))
+        let targets = self.histories(name).flat_map(|history| history.targets.values().flatten());
+        targets.map(|target| target.model.as_str())
     }
 
     /// The instants at which a name begins or ceases to stand for something.
     pub fn starts_of(&self, name: &str) -> impl Iterator<Item = Timestamp> {
-        self.histories(name).flat_map(|history| history.models.keys().copied())
+        let histories = self.histories(name).chain(self.histories(EVERY));
+        histories.flat_map(|history| history.targets.keys().copied())
     }
 
     /// The instants at which any name does.
     pub fn starts(&self) -> impl Iterator<Item = Timestamp> {
-        self.names.values().flatten().flat_map(|history| history.models.keys().copied())
+        self.names.values().flatten().flat_map(|history| history.targets.keys().copied())
     }
 
     fn histories<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a History> {
@@ -119,7 +160,7 @@ mod tests {
     use crate::price::alias_list::alias_list;
 
     fn aliases(rows: &str) -> Option<Aliases> {
-        let list = format!("alias,provider,model,valid_from\n{rows}");
+        let list = format!("alias,provider,model,model_provider,valid_from\n{rows}");
         let rows = alias_list(list.as_bytes(), Calendar::of_zone("UTC").ok()?).ok()?;
         Some(Aliases::new(rows.iter().map(|listed| &listed.row)))
     }
@@ -128,14 +169,19 @@ mod tests {
     fn at(aliases: Option<&Aliases>, provider: &str, name: &str, day: &str) -> String {
         let at = Timestamp::parse(&format!("{day}T00:00:00Z")).ok();
         let model = Name::new(name).ok().map(|name| Model { provider: Name::new(provider).ok(), name });
-        let found = aliases.zip(at).zip(model).and_then(|((aliases, at), model)| aliases.model_of(&model, at).cloned());
-        found.map_or_else(|| "none".to_owned(), |name| name.to_string())
+        let (Some(aliases), Some(at), Some(model)) = (aliases, at, model) else { return "no case".to_owned() };
+        aliases.target_of(&model, at).map_or_else(
+            || "none".to_owned(),
+            |found| [found.provider.map_or("", Name::as_str), found.model].join("/").trim_matches('/').to_owned(),
+        )
     }
 
     #[test]
     fn an_alias_holds_from_its_start_to_the_next_and_is_followed_once() {
-        let aliases =
-            aliases("a,,b,2026-02-01\na,,c,2026-03-01\na,,-,2026-04-01\na,north,d,2026-03-15\nb,,e,2026-01-01\n");
+        let aliases = aliases(
+            "a,,b,,2026-02-01\na,,c,,2026-03-01\na,,-,,2026-04-01\na,north,d,,2026-03-15\nb,,e,,2026-01-01\n\
+             *,cloud,*,maker,2026-02-15\n*,cloud,-,,2026-05-01\nz,cloud,y,other,2026-01-01\nz,,w,,2026-01-01\n",
+        );
         let cases = [
             ("", "a", "2026-01-31", "none"),
             ("", "a", "2026-02-01", "b"),
@@ -147,6 +193,13 @@ mod tests {
             ("north", "a", "2026-04-01", "d"),
             ("", "a-1", "2026-03-01", "none"),
             ("", "A", "2026-03-01", "none"),
+            ("cloud", "A", "2026-02-14", "none"),
+            ("cloud", "A", "2026-02-15", "maker/A"),
+            ("cloud", "A", "2026-05-01", "none"),
+            ("cloud", "a", "2026-03-01", "c"),
+            ("cloud", "a", "2026-04-01", "maker/a"),
+            ("cloud", "z", "2026-03-01", "other/y"),
+            ("", "z", "2026-03-01", "w"),
         ];
         for (provider, name, day, expected) in cases {
             assert_eq!(at(aliases.as_ref(), provider, name, day), expected, "{provider} {name} {day}");

@@ -1,10 +1,10 @@
-//! Lists of model aliases, `alias,provider,model,valid_from,note`: the list that comes with tokenbook and the lists of
+//! Lists of model aliases, `alias,provider,model,model_provider,valid_from,note`: the list that comes with tokenbook and the lists of
 //! users.
 
 use crate::domain::calendar::Calendar;
 use crate::domain::name::Name;
 use crate::domain::timestamp::Timestamp;
-use crate::price::alias::{AliasKey, AliasRow};
+use crate::price::alias::{AliasKey, AliasRow, EVERY, Target};
 use crate::price::read::valid_from;
 use crate::text::problem::Problem;
 use crate::text::table::{Table, TableRow};
@@ -17,7 +17,7 @@ pub const SHIPPED: &str = include_str!("../../fixtures/aliases/vendors-2026-11-2
 pub const SHIPPED_NAME: &str = "(aliases as of 2026-11-23)";
 
 const REQUIRED: [&str; 3] = ["alias", "model", "valid_from"];
-const OPTIONAL: [&str; 2] = ["provider", "note"];
+const OPTIONAL: [&str; 3] = ["provider", "model_provider", "note"];
 
 /// An alias with the line it stands on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub struct ListedAlias {
 pub fn alias_list(bytes: &[u8], calendar: Calendar) -> Result<Vec<ListedAlias>, Vec<Problem>> {
     let table = Table::read(bytes, &REQUIRED, &OPTIONAL)?;
     let (mut kept, mut problems) = (Vec::new(), Vec::new());
-    let mut first: BTreeMap<(AliasKey, Timestamp), (u64, Option<Name>)> = BTreeMap::new();
+    let mut first: BTreeMap<(AliasKey, Timestamp), (u64, Option<Target>)> = BTreeMap::new();
     for row in table.rows() {
         let alias = match alias(&table, row, calendar) {
             Ok(alias) => alias,
@@ -43,10 +43,10 @@ pub fn alias_list(bytes: &[u8], calendar: Calendar) -> Result<Vec<ListedAlias>, 
         };
         match first.get(&(alias.key.clone(), alias.valid_from)) {
             None => {
-                first.insert((alias.key.clone(), alias.valid_from), (row.line, alias.model.clone()));
+                first.insert((alias.key.clone(), alias.valid_from), (row.line, alias.target.clone()));
                 kept.push(ListedAlias { line: row.line, row: alias });
             }
-            Some((_, model)) if *model == alias.model => {}
+            Some((_, target)) if *target == alias.target => {}
             Some((line, _)) => {
                 let what = format!("contradicts line {line}: the same alias and start for another model");
                 problems.push(Problem::field("model", what, "one model for an alias and a start").at(row.line));
@@ -65,15 +65,49 @@ fn alias(table: &Table, row: &TableRow, calendar: Calendar) -> Result<AliasRow, 
         Name::new(get(column)).map_err(|error| Problem::value(column, get(column), error, expected))
     };
     let alias = name("alias", "the name of a model as it stands in usage")?;
-    let model = match get("model") {
-        "-" => None,
-        _ => Some(name("model", "the name of a model as it stands in prices, or - for no longer an alias")?),
+    let optional = |column: &'static str| {
+        if get(column).is_empty() { Ok(None) } else { name(column, "a provider, or nothing").map(Some) }
     };
-    if model.as_ref() == Some(&alias) {
-        return Err(Problem::value("model", alias.as_str(), "is the alias itself", "the name that has prices"));
+    let (provider, model_provider) = (optional("provider")?, optional("model_provider")?);
+    let target = match get("model") {
+        "-" if model_provider.is_some() => {
+            return Err(Problem::field("model_provider", "has no use where the alias ends", "nothing"));
+        }
+        "-" => None,
+        _ => {
+            let expected = "the name of a model as it stands in prices, or - for no longer an alias";
+            Some(Target { model: name("model", expected)?, provider: model_provider })
+        }
+    };
+    let row =
+        AliasRow { key: AliasKey { alias, provider }, valid_from: valid_from(get("valid_from"), calendar)?, target };
+    check(&row)?;
+    Ok(row)
+}
+
+/// Refuses an alias that stands for itself, and one of every model that is not of one provider for another.
+fn check(row: &AliasRow) -> Result<(), Problem> {
+    let AliasRow { key: AliasKey { alias, provider }, target, .. } = row;
+    let is_every = |name: &Name| name.as_str() == EVERY;
+    if is_every(alias) && provider.is_none() {
+        return Err(Problem::field("provider", "is missing for an alias of every model", "the provider of the usage"));
     }
-    let provider = if get("provider").is_empty() { None } else { Some(name("provider", "a provider, or nothing")?) };
-    Ok(AliasRow { key: AliasKey { alias, provider }, valid_from: valid_from(get("valid_from"), calendar)?, model })
+    let Some(target) = target else { return Ok(()) };
+    if is_every(alias) != is_every(&target.model) {
+        let expected = "* for alias and model: every model of a provider has the prices of the same name of another";
+        return Err(Problem::value("model", target.model.as_str(), "does not go with the alias", expected));
+    }
+    match &target.provider {
+        None if target.model == *alias => {
+            let expected = "the name that has prices, or model_provider: the provider whose prices apply";
+            Err(Problem::value("model", alias.as_str(), "is the alias itself", expected))
+        }
+        Some(of_prices) if Some(of_prices) == provider.as_ref() => {
+            let expected = "nothing, or the provider whose prices apply";
+            Err(Problem::value("model_provider", of_prices.as_str(), "is the provider of the usage", expected))
+        }
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -94,13 +128,17 @@ mod tests {
         assert!(rows.len() > 200, "{}", rows.len());
         let keys: Vec<&AliasKey> = rows.iter().map(|listed| &listed.row.key).collect();
         for listed in &rows {
-            let AliasRow { key, model, .. } = &listed.row;
-            let chained = |other: &&AliasKey| Some(&other.alias) == model.as_ref() && other.provider == key.provider;
+            let AliasRow { key, target, .. } = &listed.row;
+            let model = target.as_ref().map(|target| &target.model);
+            let chained = |other: &&AliasKey| Some(&other.alias) == model && other.provider == key.provider;
             assert!(!keys.iter().any(chained), "{key:?} stands for an alias");
             assert!(key.provider.is_some(), "{key:?} holds for any provider");
         }
         let snapshot = rows.iter().find(|listed| listed.row.key.alias.as_str() == "gpt-4o-2024-08-06");
-        assert_eq!(snapshot.and_then(|listed| listed.row.model.as_ref()).map(Name::as_str), Some("gpt-4o"));
+        assert_eq!(
+            snapshot.and_then(|listed| listed.row.target.as_ref()).map(|target| target.model.as_str()),
+            Some("gpt-4o")
+        );
         Ok(())
     }
 
@@ -108,7 +146,10 @@ mod tests {
     fn a_wrong_alias_is_named_by_its_line() {
         assert_eq!(read("a,,b,2026-01-01\na,,b,2026-01-01\na,p,c,2026-01-01\na,,-,2026-02-01\n"), Ok(3));
         let cases = [
-            ("a,,a,2026-01-01\n", "f:2: model: \"a\" is the alias itself, expected the name that has prices"),
+            (
+                "a,,a,2026-01-01\n",
+                "f:2: model: \"a\" is the alias itself, expected the name that has prices, or model_provider: the provider whose prices apply",
+            ),
             (",,b,2026-01-01\n", "f:2: alias: is empty, expected the name of a model as it stands in usage"),
             (
                 "a,,b,2026-01-01\na,,c,2026-01-01T00:00:00Z\n",
@@ -118,6 +159,28 @@ mod tests {
         ];
         for (rows, expected) in cases {
             assert_eq!(read(rows), Err(expected.to_owned()));
+        }
+        let with_provider = |row: &str| {
+            let calendar = Calendar::of_zone("UTC").map_err(|error| error.to_string())?;
+            let list = format!("alias,provider,model,model_provider,valid_from\n{row},2026-01-01\n");
+            let read = alias_list(list.as_bytes(), calendar);
+            read.map(|rows| rows.len()).map_err(|problems| problems.iter().map(|p| p.in_file("f")).collect())
+        };
+        for right in ["a,cloud,a,maker", "a,,a,maker", "a,cloud,b,maker", "*,cloud,*,maker", "*,cloud,-,"] {
+            assert_eq!(with_provider(right), Ok(1), "{right}");
+        }
+        let wrong = [
+            ("a,cloud,a,", "f:2: model: \"a\" is the alias itself"),
+            ("a,cloud,a,cloud", "f:2: model_provider: \"cloud\" is the provider of the usage"),
+            ("a,cloud,-,maker", "f:2: model_provider: has no use where the alias ends"),
+            ("*,,*,maker", "f:2: provider: is missing for an alias of every model"),
+            ("*,cloud,b,maker", "f:2: model: \"b\" does not go with the alias"),
+            ("a,cloud,*,maker", "f:2: model: \"*\" does not go with the alias"),
+            ("*,cloud,*,", "f:2: model: \"*\" is the alias itself"),
+        ];
+        for (row, says) in wrong {
+            let said = with_provider(row);
+            assert!(said.as_ref().is_err_and(|said: &String| said.starts_with(says)), "{row}: {said:?}");
         }
         assert!(read("a,,b,\n").is_err_and(|error| error.starts_with("f:2: valid_from: ")));
     }

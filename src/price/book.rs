@@ -141,12 +141,12 @@ impl Book {
         if meter.is_measure() {
             return Resolution::NotCharged;
         }
-        let Some(prices) = self.prices_of(model, at) else {
+        let Some((prices, provider)) = self.prices_of(model, at) else {
             return if meter == Meter::Request { Resolution::NotCharged } else { Resolution::NoPrice };
         };
-        match prices.quoted(model.provider.as_ref(), tier, meter, band, at) {
+        match prices.quoted(provider, tier, meter, band, at) {
             Ok(quoted) => Resolution::Priced(quoted.price),
-            Err(NotQuoted::NoPrice) if meter == Meter::Request && !prices.name_requests(model.provider.as_ref()) => {
+            Err(NotQuoted::NoPrice) if meter == Meter::Request && !prices.name_requests(provider) => {
                 Resolution::NotCharged
             }
             Err(NotQuoted::NoPrice) => Resolution::NoPrice,
@@ -154,27 +154,30 @@ impl Book {
         }
     }
 
-    /// The prices of a model at an instant: those of its own name if one is in force, else those of its alias.
-    fn prices_of(&self, model: &Model, at: Timestamp) -> Option<&ModelPrices> {
-        let own = self.models.get(model.name.as_str());
-        if own.is_some_and(|prices| prices.is_in_force(model.provider.as_ref(), at)) {
+    /// The prices of a model at an instant, and the provider whose prices among them apply: those of the model's own name
+    /// if one is in force, else those of its alias.
+    fn prices_of<'a>(&'a self, model: &'a Model, at: Timestamp) -> Option<(&'a ModelPrices, Option<&'a Name>)> {
+        let usages = model.provider.as_ref();
+        let own = self.models.get(model.name.as_str()).map(|prices| (prices, usages));
+        if own.is_some_and(|(prices, provider)| prices.is_in_force(provider, at)) {
             return own;
         }
-        let alias = self.aliases.model_of(model, at).and_then(|name| self.models.get(name.as_str()));
+        let alias = self.aliases.target_of(model, at);
+        let alias = alias.and_then(|found| Some((self.models.get(found.model)?, found.provider.or(usages))));
         alias.or(own)
     }
 
     /// The row that [`Book::resolve`] takes a price from, where there is one.
-    pub fn quoted(
-        &self,
-        model: &Model,
+    pub fn quoted<'a>(
+        &'a self,
+        model: &'a Model,
         tier: &ServiceTier,
         meter: Meter,
         band: Band,
         at: Timestamp,
-    ) -> Option<Quoted<'_>> {
-        let prices = self.prices_of(model, at)?;
-        prices.quoted(model.provider.as_ref(), tier, meter, band, at).ok()
+    ) -> Option<Quoted<'a>> {
+        let (prices, provider) = self.prices_of(model, at)?;
+        prices.quoted(provider, tier, meter, band, at).ok()
     }
 
     /// The names that have prices and are nearest to one that never had any, as a hint for a person.

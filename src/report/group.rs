@@ -244,7 +244,8 @@ impl Grouped {
         for totals in self.groups.values() {
             events += i128::from(totals.events);
             requests += i128::from(totals.quantities.get(Meter::Request).unwrap_or(0));
-            used.extend(totals.quantities.iter().filter(|(_, quantity)| *quantity != 0).map(|(meter, _)| meter));
+            let of_use = totals.quantities.iter().filter(|(meter, quantity)| *quantity != 0 && !meter.is_measure());
+            used.extend(of_use.map(|(meter, _)| meter));
         }
         if !self.requests_are_charged && (requests == 0 || requests == events) {
             used.remove(&Meter::Request);

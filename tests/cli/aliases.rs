@@ -69,9 +69,9 @@ fn aliases_are_listed_come_again_change_and_end() -> Outcome {
     for (at, expected) in [
         ("2026-09-30", vec![]),
         ("2026-10-01T03:59:59Z", vec![]),
-        ("2026-10-01T04:00:00Z", vec!["x,,m,2026-10-01T04:00:00Z", "y,north,m,2026-10-01T04:00:00Z"]),
-        ("2026-10-20", vec!["x,,n,2026-10-20T04:00:00Z", "y,north,m,2026-10-01T04:00:00Z"]),
-        ("2026-11-01", vec!["y,north,m,2026-10-01T04:00:00Z"]),
+        ("2026-10-01T04:00:00Z", vec!["x,,m,,2026-10-01T04:00:00Z", "y,north,m,,2026-10-01T04:00:00Z"]),
+        ("2026-10-20", vec!["x,,n,,2026-10-20T04:00:00Z", "y,north,m,,2026-10-01T04:00:00Z"]),
+        ("2026-11-01", vec!["y,north,m,,2026-10-01T04:00:00Z"]),
     ] {
         let listed = desk.print(&["aliases", "list", "--at", at, "--format", "csv"])?;
         assert_eq!(listed.lines().skip(1).collect::<Vec<_>>(), expected, "{at}");
@@ -119,5 +119,77 @@ fn an_offered_price_is_compared_for_the_aliases_of_its_model() -> Outcome {
     desk.print(&["prices", "import", "new.csv"])?;
     assert_eq!(amounts(&desk)?[0].2, "8");
     desk.run(&["verify"])?.ends(0)?;
+    Ok(())
+}
+
+/// A cloud that sells the models of their makers: one row for all of them, and one of its own for a single model.
+#[test]
+fn an_alias_may_name_the_provider_whose_prices_apply() -> Outcome {
+    let desk = Desk::new()?;
+    desk.write(
+        "p.csv",
+        "provider,model,meter,currency,price,valid_from\n\
+         google,g-pro,input,USD,2,2026-01-01\ngoogle,g-pro,input,USD,4,2026-10-16\n\
+         google,g-flash,input,USD,1,2026-01-01\nmistral,large,input,USD,8,2026-01-01\n\
+         vertex_ai,own,input,USD,16,2026-01-01\ngoogle,own,input,USD,32,2026-01-01\n",
+    )?;
+    desk.run(&["prices", "import", "p.csv"])?.ends(0)?;
+    let mut usage = "event_id,timestamp,provider,model,input_tokens\n".to_owned();
+    for (id, day, provider, model) in [
+        ("a", 1, "vertex_ai", "g-pro"),
+        ("b", 20, "vertex_ai", "g-pro"),
+        ("c", 1, "vertex_ai", "g-flash"),
+        ("d", 1, "vertex_ai", "large"),
+        ("e", 1, "vertex_ai", "own"),
+        ("f", 1, "other", "g-flash"),
+        ("g", 1, "google", "g-flash"),
+    ] {
+        usage.push_str(&format!("{id},2026-10-{day:02}T08:00:00Z,{provider},{model},1000000\n"));
+    }
+    desk.write("u.csv", usage)?;
+    desk.run(&["import", "u.csv"])?.ends(0)?;
+    let report = ["report", "chargeback", "--by", "provider,model", "--period", "2026-10", "--format", "csv"];
+    let costs = || -> Outcome<Vec<(String, String)>> {
+        let found = desk.print(&report)?;
+        assert_eq!(found, desk.print(&[&report[..], &["--recompute"]].concat())?);
+        let found = rows(&found)?;
+        Ok(found.iter().map(|row| (format!("{}/{}", row["provider"], row["model"]), row["amount"].clone())).collect())
+    };
+    let expected = |amounts: [&str; 6]| {
+        let names = [
+            "google/g-flash",
+            "other/g-flash",
+            "vertex_ai/g-flash",
+            "vertex_ai/g-pro",
+            "vertex_ai/large",
+            "vertex_ai/own",
+        ];
+        names.into_iter().map(str::to_owned).zip(amounts.map(str::to_owned)).collect::<Vec<_>>()
+    };
+    assert_eq!(costs()?, expected(["1.00", "", "", "", "", "16.00"]));
+    desk.write(
+        "a.csv",
+        "alias,provider,model,model_provider,valid_from\n*,vertex_ai,*,google,2026-01-01\nlarge,vertex_ai,large,mistral,2026-01-01\n",
+    )?;
+    desk.run(&["aliases", "import", "a.csv"])?.ends(0)?;
+    // 2 before the price changed and 4 after; the price of the cloud's own model stays its own.
+    assert_eq!(costs()?, expected(["1.00", "", "1.00", "6.00", "8.00", "16.00"]));
+    desk.run(&["explain", "d"])?.ends(0)?.says("mistral")?;
+    // The list as it is printed is the same list.
+    let listed = desk.print(&["aliases", "list", "--history", "--format", "csv"])?;
+    desk.write("again.csv", listed)?;
+    desk.run(&["aliases", "import", "again.csv"])?.ends(0)?.says("0 aliases added, 0 replaced, 2 unchanged")?;
+    desk.write(
+        "b.csv",
+        "alias,provider,model,model_provider,valid_from\n*,vertex_ai,-,,2026-10-16\nx,,large,mistrall,2026-10-16\n",
+    )?;
+    let ended = desk.run(&["aliases", "import", "b.csv"])?.ends(0)?;
+    ended.says("warning: b.csv:3: no price names provider \"mistrall\" (nearest: mistral)")?;
+    assert_eq!(
+        costs()?,
+        expected(["1.00", "", "1.00", "2.00", "8.00", "16.00"]),
+        "the later half of g-pro has no price any more"
+    );
+    desk.run(&["verify", "--deep"])?.ends(0)?;
     Ok(())
 }

@@ -18,7 +18,10 @@ use tampering::tampered;
 
 /// A ledger with prices, events, rare meters, a quarantined line and a discarded one.
 fn furnished() -> Outcome<Desk> {
-    let desk = Desk::new()?;
+    // Made by the first version, and upgraded.
+    let desk = Desk::empty()?;
+    std::fs::copy(fixture("databases/v1-new.db"), desk.ledger())?;
+    desk.run(&["upgrade"])?.ends(0)?;
     desk.write("prices.csv", PRICES)?;
     desk.write("a.csv", usage(0, 90))?;
     desk.write(
@@ -29,7 +32,7 @@ fn furnished() -> Outcome<Desk> {
     )?;
     desk.write(
         "aliases.csv",
-        "alias,provider,model,valid_from\nx,,m,2026-01-01\ny,north,m,2026-01-01\ny,north,-,2026-02-01\n",
+        "alias,provider,model,model_provider,valid_from\nx,,m,,2026-01-01\ny,north,m,,2026-01-01\ny,north,-,,2026-02-01\n*,cloud,*,maker,2026-01-01\n",
     )?;
     desk.run(&["prices", "import", "prices.csv"])?.ends(0)?;
     desk.run(&["import", "a.csv"])?.ends(0)?;
@@ -105,9 +108,7 @@ const DERIVED: [&str; 8] = [
 ];
 
 fn tables(database: &Connection) -> Outcome<Vec<String>> {
-    // No file has been upgraded yet.
-    let all = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'migration' ORDER BY name";
-    let mut statement = database.prepare(all)?;
+    let mut statement = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")?;
     let names = statement.query_map([], |row| row.get(0))?;
     Ok(names.collect::<Result<_, _>>()?)
 }
@@ -156,7 +157,7 @@ fn what_is_no_ledger_is_refused_and_not_touched() -> Outcome {
     desk.write("u.csv", usage(0, 3))?;
     desk.write("prices.csv", PRICES)?;
     let cases = [
-        ("newer.db", "has schema version 99, and this tokenbook knows versions up to 1"),
+        ("newer.db", "has schema version 99, and this tokenbook knows versions up to 2"),
         ("foreign.db", "is another program's SQLite database"),
         ("text.db", "is not an SQLite database"),
         ("short.db", "is too short to be a database"),
@@ -164,13 +165,14 @@ fn what_is_no_ledger_is_refused_and_not_touched() -> Outcome {
         ("folder.db", "is not a regular file"),
         ("missing.db", "there is no ledger"),
     ];
-    let commands: [&[&str]; 6] = [
+    let commands: [&[&str]; 7] = [
         &["import", "u.csv"],
         &["prices", "import", "prices.csv"],
         &["report", "chargeback", "--period", "2026-10"],
         &["verify"],
         &["rebuild"],
         &["backup", "copy.db"],
+        &["upgrade"],
     ];
     for (file, says) in cases {
         let before = std::fs::read(desk.path(file)).ok();
@@ -406,5 +408,5 @@ fn the_first_entry_is_the_same_for_the_same_act() -> Outcome {
     Ok(())
 }
 
-/// The head of a new ledger in EUR and Europe/Berlin made at that instant by that actor.
-const GENESIS: &str = "2c17ae48b32121dc85caa84f6b2bae281946c542b5ffdde045ade75df72b2af0";
+/// The head of a new ledger of schema version 2, in EUR and Europe/Berlin made at that instant by that actor.
+const GENESIS: &str = "0693a0a78ed3214eaff158a007cb3ad0c44d4f32db9bab3f52b7671494aca902";

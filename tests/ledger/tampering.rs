@@ -32,14 +32,17 @@ const ALIASES_CHANGED: [(&str, &str); 8] = [
     ("an alias's start", "UPDATE model_alias SET valid_from = valid_from + 1 WHERE id = 1"),
     ("an alias's provider", "UPDATE model_alias SET provider = '' WHERE id = 2"),
     ("an alias's end removed", "DELETE FROM model_alias WHERE id = 3"),
-    ("an alias added", "INSERT INTO model_alias SELECT 99, entry, 2, '', 'n', 'm', max(valid_from) FROM model_alias"),
+    (
+        "an alias added",
+        "INSERT INTO model_alias SELECT 99, entry, 2, '', 'n', 'm', NULL, max(valid_from) FROM model_alias",
+    ),
     (
         "an alias of a price's entry",
-        "INSERT INTO model_alias SELECT 99, 2, 2, '', 'n', 'm', max(valid_from) FROM model_alias",
+        "INSERT INTO model_alias SELECT 99, 2, 2, '', 'n', 'm', NULL, max(valid_from) FROM model_alias",
     ),
     (
         "an alias of no entry",
-        "INSERT INTO model_alias SELECT 99, 77, 2, '', 'n', 'm', max(valid_from) FROM model_alias",
+        "INSERT INTO model_alias SELECT 99, 77, 2, '', 'n', 'm', NULL, max(valid_from) FROM model_alias",
     ),
 ];
 
@@ -327,7 +330,7 @@ fn what_is_changed_only_while_something_is_appended_is_not_believed() -> Outcome
             &["prices", "import", "more.csv"],
         ),
         (
-            "INSERT INTO model_alias SELECT 99, entry, 1, '', 'new', 'm', min(valid_from) FROM model_alias",
+            "INSERT INTO model_alias SELECT 99, entry, 1, '', 'new', 'm', NULL, min(valid_from) FROM model_alias",
             &["aliases", "import", "x.csv"],
         ),
         ("UPDATE rule SET name = name || 'x'", &["rules", "end", "--from", "2026-11-01"]),

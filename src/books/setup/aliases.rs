@@ -6,10 +6,11 @@ use crate::books::{Act, Books, BooksError, Observer};
 use crate::domain::name::Name;
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::facts::aliases::AliasesAppended;
-use crate::price::alias::{AliasKey, AliasRow};
+use crate::price::alias::{AliasKey, AliasRow, EVERY};
 use crate::price::alias_list::{ListedAlias, alias_list};
 use crate::price::nearest::nearest_names;
 use crate::sheet::{Cell, Column, Sheet};
+use crate::text::problem::excerpt;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What an import of aliases did.
@@ -26,8 +27,8 @@ pub struct AliasesImported {
 pub struct WithoutPrice {
     /// Its line.
     pub line: u64,
-    /// The name.
-    pub model: String,
+    /// The name, or the provider, in words.
+    pub name: String,
     /// The nearest names that have prices.
     pub nearest: Vec<String>,
 }
@@ -44,8 +45,11 @@ impl Books {
         let aliases: Vec<ListedAlias> = alias_list(bytes, self.settings().calendar)
             .map_err(|problems| BooksError::Lines { file: file.to_owned(), problems })?;
         self.kept(observer, |write| {
-            let priced: BTreeSet<String> = write.prices()?.into_iter().map(|row| row.key.model.to_string()).collect();
-            let without_price = aliases.iter().filter_map(|listed| without_price(listed, &priced)).collect();
+            let prices = write.prices()?;
+            let priced = prices.iter().map(|row| row.key.model.as_str()).collect();
+            let providers = prices.iter().filter_map(|row| row.key.provider.as_ref()).collect();
+            let lacks = |listed| without_price(listed, &priced, &providers);
+            let without_price = aliases.iter().filter_map(lacks).collect();
             let appended = write.append_aliases(&aliases, act.now, act.actor)?;
             Ok(AliasesImported { appended, without_price })
         })
@@ -64,28 +68,38 @@ impl Books {
                 Listing::History => rows.extend(history.values().map(cells)),
                 Listing::InForceAt(at) => {
                     let last = history.range(..=at).next_back().map(|(_, row)| row);
-                    rows.extend(last.filter(|row| row.model.is_some()).map(cells));
+                    rows.extend(last.filter(|row| row.target.is_some()).map(cells));
                 }
             }
         }
         let heading = heading_of(&snapshot, "aliases", listing.to_string())?;
-        let columns = ["alias", "provider", "model", "valid_from"].map(Column::text).into();
+        let columns = ["alias", "provider", "model", "model_provider", "valid_from"].map(Column::text).into();
         Ok(Sheet { heading, columns, rows, total: None })
     }
 }
 
-fn without_price(listed: &ListedAlias, priced: &BTreeSet<String>) -> Option<WithoutPrice> {
-    let model = listed.row.model.as_ref().filter(|model| !priced.contains(model.as_str()))?;
-    let nearest = nearest_names(model.as_str(), priced.iter().map(String::as_str));
-    let nearest = nearest.into_iter().map(str::to_owned).collect();
-    Some(WithoutPrice { line: listed.line, model: model.to_string(), nearest })
+fn without_price(listed: &ListedAlias, priced: &BTreeSet<&str>, providers: &BTreeSet<&Name>) -> Option<WithoutPrice> {
+    let target = listed.row.target.as_ref()?;
+    let line = listed.line;
+    if let Some(provider) = target.provider.as_ref().filter(|provider| !providers.contains(provider)) {
+        let nearest = nearest_names(provider.as_str(), providers.iter().map(|provider| provider.as_str()));
+        let nearest = nearest.into_iter().map(str::to_owned).collect();
+        return Some(WithoutPrice { line, name: format!("provider {}", excerpt(provider.as_str())), nearest });
+    }
+    let model = target.model.as_str();
+    if model == EVERY || priced.contains(model) {
+        return None;
+    }
+    let nearest = nearest_names(model, priced.iter().copied()).into_iter().map(str::to_owned).collect();
+    Some(WithoutPrice { line, name: excerpt(model), nearest })
 }
 
 fn cells(row: &AliasRow) -> Vec<Cell> {
     vec![
         Cell::text(row.key.alias.as_str()),
         Cell::text(row.key.provider.as_ref().map_or("", Name::as_str)),
-        Cell::text(row.model.as_ref().map_or("-", Name::as_str)),
+        Cell::text(row.target.as_ref().map_or("-", |target| target.model.as_str())),
+        Cell::text(row.target.as_ref().and_then(|target| target.provider.as_ref()).map_or("", Name::as_str)),
         Cell::text(row.valid_from.to_string()),
     ]
 }

@@ -199,7 +199,7 @@ pub(in crate::books) fn books(rows: &[PriceRow], aliases: &[AliasRow]) -> BTreeM
 
 /// The prompt sizes at which some price of each model changes, ascending, as the ledger's bands are cut by them.
 pub(in crate::books) fn thresholds(rows: &[PriceRow], aliases: &[AliasRow]) -> BTreeMap<String, Vec<i64>> {
-    let aliases = aliases.iter().filter_map(|row| Some((row.key.alias.as_str(), row.model.as_ref()?.as_str())));
+    let aliases = aliases.iter().filter_map(|row| Some((row.key.alias.as_str(), row.target.as_ref()?.model.as_str())));
     alias::thresholds(rows.iter().map(|row| (row.key.model.as_str(), row.key.prompt_above)), aliases)
 }
 

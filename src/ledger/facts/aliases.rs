@@ -9,7 +9,7 @@ use crate::ledger::chain::{Kind, Signed};
 use crate::ledger::file::transaction::{Snapshot, Write};
 use crate::ledger::read::thresholds;
 use crate::ledger::{LedgerError, Result, chain, stored};
-use crate::price::alias::{AliasKey, AliasRow};
+use crate::price::alias::{AliasKey, AliasRow, Target};
 use crate::price::alias_list::ListedAlias;
 use crate::rows::canonical::Encoder;
 use rusqlite::{Connection, Row};
@@ -42,10 +42,11 @@ pub struct AliasesAppended {
     pub replaced: Vec<(AliasRow, AliasRow)>,
 }
 
-const INSERT: &str =
-    "INSERT INTO model_alias (id, entry, line, provider, alias, model, valid_from) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+const INSERT: &str = "INSERT INTO model_alias (id, entry, line, provider, alias, model, model_provider, valid_from) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 const NEXT: &str = "SELECT coalesce(max(id), 0) + 1 FROM model_alias";
-const READ: &str = "SELECT line, provider, alias, model, valid_from, entry, id FROM model_alias ORDER BY id";
+const READ: &str =
+    "SELECT line, provider, alias, model, valid_from, entry, id, model_provider FROM model_alias ORDER BY id";
 
 impl Write<'_> {
     /// Appends the aliases that are not there yet. A name that stands for a model with thresholds is summed anew by them.
@@ -85,14 +86,16 @@ impl Write<'_> {
 }
 
 fn insert(connection: &Connection, entry: i64, alias: &StoredAlias) -> Result<()> {
-    let StoredAlias { id, line, row: AliasRow { key, valid_from, model } } = alias;
+    let StoredAlias { id, line, row: AliasRow { key, valid_from, target } } = alias;
+    let of_target = |part: fn(&Target) -> Option<&Name>| target.as_ref().and_then(part).map(Name::as_str);
     connection.prepare_cached(INSERT)?.execute(rusqlite::params![
         id,
         entry,
         line,
         key.provider.as_ref().map_or("", Name::as_str),
         key.alias.as_str(),
-        model.as_ref().map(Name::as_str),
+        of_target(|target| Some(&target.model)),
+        of_target(|target| target.provider.as_ref()),
         valid_from.nanos(),
     ])?;
     Ok(())
@@ -123,14 +126,18 @@ fn alias(row: &Row<'_>) -> Result<AliasRow> {
         Name::recorded(text).map_err(|_| LedgerError::Corrupt(format!("the {what} of an alias is not one")))
     };
     let provider: String = row.get(1)?;
-    let model: Option<String> = row.get(3)?;
+    let (model, of_prices): (Option<String>, Option<String>) = (row.get(3)?, row.get(7)?);
+    let target = |model: String| -> Result<Target> {
+        let provider = of_prices.map(|provider| name(&provider, "provider")).transpose()?;
+        Ok(Target { model: name(&model, "model")?, provider })
+    };
     Ok(AliasRow {
         key: AliasKey {
             alias: name(&row.get::<_, String>(2)?, "name")?,
             provider: if provider.is_empty() { None } else { Some(name(&provider, "provider")?) },
         },
         valid_from: chain::instant(row.get(4)?)?,
-        model: model.map(|model| name(&model, "model")).transpose()?,
+        target: model.map(target).transpose()?,
     })
 }
 
@@ -144,7 +151,15 @@ fn payload(rows: &[&StoredAlias]) -> Vec<u8> {
             .i64(*line)
             .optional_text(row.key.provider.as_ref().map(Name::as_str))
             .text(row.key.alias.as_str());
-        encoder.optional_text(row.model.as_ref().map(Name::as_str)).i64(row.valid_from.nanos());
+        match &row.target {
+            // The form of version 1, so that payloads of aliases from before keep theirs.
+            None => encoder.u8(0),
+            Some(Target { model, provider: None }) => encoder.u8(1).text(model.as_str()),
+            Some(Target { model, provider: Some(provider) }) => {
+                encoder.u8(2).text(model.as_str()).text(provider.as_str())
+            }
+        };
+        encoder.i64(row.valid_from.nanos());
     }
     encoder.into_bytes()
 }

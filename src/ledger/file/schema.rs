@@ -15,7 +15,13 @@ struct Version {
 }
 
 /// The versions, oldest first: the first has the number 1.
-const VERSIONS: &[Version] = &[Version { migration: include_str!("../../../schema/0001_ledger.sql"), golden: CURRENT }];
+const VERSIONS: &[Version] = &[
+    Version {
+        migration: include_str!("../../../schema/0001_ledger.sql"),
+        golden: include_str!("../../../schema/v1.sql"),
+    },
+    Version { migration: include_str!("../../../schema/0002_alias_provider.sql"), golden: CURRENT },
+];
 
 /// The text of the newest version.
 const CURRENT: &str = include_str!("../../../schema/current.sql");
