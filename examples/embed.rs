@@ -1,21 +1,14 @@
-//! A gateway that embeds the ledger: it makes one, imports prices, records usage, and asks what the month costs.
+//! A gateway that embeds the ledger: it makes one, imports prices, records usage from its threads, and asks what the month
+//! costs.
 //!
 //! `cargo run --example embed`. The library is given the time and the name of whoever acts; it prints nothing itself.
 
 use std::error::Error;
 use std::io::Write;
-use tokenbook::books::setup::prices::Jumps;
-use tokenbook::books::statement::reports::Request;
-use tokenbook::books::{Act, Books, Silent};
-use tokenbook::domain::calendar::Calendar;
-use tokenbook::domain::currency::Currency;
-use tokenbook::domain::event::{EventId, EventUsage, Model, UsageEvent};
-use tokenbook::domain::meter::Meter;
-use tokenbook::domain::name::Name;
-use tokenbook::domain::period::Period;
-use tokenbook::domain::tags::{Tag, TagSet};
-use tokenbook::domain::timestamp::Timestamp;
-use tokenbook::ledger::Settings;
+use tokenbook::{
+    Act, Books, Calendar, Currency, EventBuilder, EventError, Jumps, Meter, Name, Period, ReadPool, Recorder,
+};
+use tokenbook::{RecorderOptions, Request, Settings, Silent, Timestamp, UsageEvent};
 
 const PRICES: &str = "\
 provider,model,meter,currency,price,valid_from
@@ -27,26 +20,41 @@ openai,gpt-4.1,output,USD,8.00,2026-01-01
 
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
+    let path = folder.path().join("tokenbook.db");
     let act = Act { now: Timestamp::parse("2026-10-05T12:00:00Z")?, actor: "gateway" };
     let settings = Settings::new(Currency::parse("USD")?, Calendar::of_zone("UTC")?, Name::new("contract")?);
-    let books = Books::create(&folder.path().join("tokenbook.db"), &settings, act)?;
-    books.import_prices("prices", PRICES.as_bytes(), None, Jumps::Refuse, act, &Silent)?;
+    Books::create(&path, &settings, act)?.import_prices(
+        "prices",
+        PRICES.as_bytes(),
+        None,
+        Jumps::Refuse,
+        act,
+        &Silent,
+    )?;
 
-    let events = [
+    // One recorder for all threads: a call returns when its events are on the disk.
+    let recorder = Recorder::open(&path, &Name::new("gateway")?, act.actor, RecorderOptions::plain())?;
+    let calls = [
         request("a1", "2026-10-05T09:12:04Z", ("google", "gemini-2.5-flash"), "marketing", (50_000, 8_000))?,
         request("a2", "2026-10-05T09:40:51Z", ("openai", "gpt-4.1"), "engineering", (85_000, 42_000))?,
     ];
-    let gateway = Name::new("gateway")?;
-    let first = books.record(&gateway, &events, act, &Silent)?;
+    std::thread::scope(|scope| {
+        let threads = calls.clone().map(|call| scope.spawn(|| recorder.record(vec![call], act.now)));
+        threads.into_iter().try_for_each(|thread| {
+            thread.join().map_err(|_| "a thread panicked")?.map(drop).map_err(Box::<dyn Error>::from)
+        })
+    })?;
     // A gateway that does not know whether its last call arrived sends it again.
-    let again = books.record(&gateway, &events, act, &Silent)?;
+    let again = recorder.record(calls.to_vec(), act.now)?;
 
-    let sheet = books.report("chargeback", &Request::of(Period::parse("2026-10")?))?;
+    let pool = ReadPool::open(&path)?;
+    let october = Request::of(Period::parse("2026-10")?);
+    let sheet = pool.read(|books| books.report("chargeback", &october))??;
     let table = tokenbook::render::named("table").ok_or("there is no table renderer")?;
     let mut out = std::io::stdout().lock();
-    writeln!(out, "recorded {} events, then {} duplicates\n", first.accepted, again.duplicates)?;
+    writeln!(out, "sent again: {} duplicates\n", again.duplicates)?;
     (table.render)(&sheet, &mut out)?;
-    writeln!(out, "\nledger head: {}", books.head()?)?;
+    writeln!(out, "\nledger head: {}", again.head)?;
     Ok(())
 }
 
@@ -57,10 +65,7 @@ fn request(
     (provider, model): (&str, &str),
     department: &str,
     (input, output): (i64, i64),
-) -> Result<UsageEvent, Box<dyn Error>> {
-    let department = Tag::parse(&format!("department={department}"))?;
-    let model = Model { provider: Some(Name::new(provider)?), name: Name::new(model)? };
-    let usage = EventUsage::request([(Meter::Input, input), (Meter::Output, output)])?;
-    let event = UsageEvent::new(EventId::new(id)?, Timestamp::parse(at)?, model, usage);
-    Ok(event.with_tags(TagSet::from_iter([(department.key, department.value)])))
+) -> Result<UsageEvent, EventError> {
+    let request = EventBuilder::request(id, at, model).provider(provider).tag("department", department);
+    request.meter(Meter::Input, input).meter(Meter::Output, output).build()
 }

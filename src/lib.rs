@@ -52,6 +52,39 @@
 //! # }
 //! ```
 //!
+//! # In a gateway
+//!
+//! A program that records its own calls needs the names at the root of this crate only. A [`Recorder`] takes events from all
+//! threads and returns when they are on disk; a [`ReadPool`] gives each thread its books for reports. Without the feature
+//! `cli`, which is on by default, the crate compiles no command line.
+//!
+//! ```
+//! use tokenbook::{Act, Books, EventBuilder, Meter, Name, ReadPool, Recorder, RecorderOptions, Request, Timestamp};
+//! # use tokenbook::{Calendar, Currency, Period, Settings};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("tokenbook.db");
+//! # let now = Timestamp::parse("2026-10-05T12:00:00Z")?;
+//! # let settings = Settings::new(Currency::parse("USD")?, Calendar::of_zone("UTC")?, Name::new("contract")?);
+//! # drop(Books::create(&path, &settings, Act { now, actor: "gateway" })?);
+//! let recorder = Recorder::open(&path, &Name::new("gateway")?, "gateway", RecorderOptions::plain())?;
+//! let event = EventBuilder::request("call-1", "2026-10-05T09:12:04Z", "gpt-4.1")
+//!     .provider("openai")
+//!     .tag("department", "engineering")
+//!     .meter(Meter::Input, 85_000)
+//!     .build()?;
+//! let recorded = recorder.record(vec![event], now)?;
+//! assert_eq!((recorded.accepted, recorded.duplicates), (1, 0));
+//!
+//! let pool = ReadPool::open(&path)?;
+//! let october = Request::of(Period::parse("2026-10")?);
+//! let sheet = pool.read(|books| books.report("chargeback", &october))??;
+//! assert_eq!(sheet.rows.len(), 1);
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! The modules are layers. Each layer uses only the layers before it in this list, which is also the reading order:
 //!
 //! - [`domain`]: the terms of the trade, such as money, meter, period and event
@@ -80,3 +113,27 @@ pub mod report;
 pub mod rows;
 pub mod sheet;
 pub mod text;
+
+pub use books::keep::verify::{Anchor, Depth, Verification};
+pub use books::setup::prices::Jumps;
+pub use books::statement::pool::ReadPool;
+pub use books::statement::reports::Request;
+pub use books::usage::doubts::{Doubts, Unregistered};
+pub use books::usage::import::{ImportError, ImportOptions};
+pub use books::usage::record::{RecordError, RecordOptions, Recorded};
+pub use books::usage::recorder::{Recorder, RecorderOptions};
+pub use books::{Act, Books, BooksError, Observer, Silent};
+pub use domain::calendar::Calendar;
+pub use domain::currency::Currency;
+pub use domain::event::{EventId, EventUsage, Model, ServiceTier, UsageEvent};
+pub use domain::event_builder::{EventBuilder, EventError};
+pub use domain::meter::Meter;
+pub use domain::money::Amount;
+pub use domain::name::Name;
+pub use domain::outcome::Outcome;
+pub use domain::period::Period;
+pub use domain::tags::{Tag, TagSet};
+pub use domain::timestamp::Timestamp;
+pub use import::file::input::Input;
+pub use ledger::{LedgerError, Settings};
+pub use sheet::{Cell, Sheet};

@@ -1,9 +1,11 @@
 //! Recording events from an embedding program: the same rules as importing a file.
 
 use std::error::Error;
+use tokenbook::books::keep::verify::Depth;
 use tokenbook::books::usage::doubts::Unregistered;
 use tokenbook::books::usage::import::{DEFAULT_SOURCE, ImportOptions};
 use tokenbook::books::usage::record::{RecordError, RecordOptions};
+use tokenbook::books::usage::recorder::{Recorder, RecorderOptions};
 use tokenbook::books::{Act, Books, Silent};
 use tokenbook::domain::calendar::Calendar;
 use tokenbook::domain::currency::Currency;
@@ -112,5 +114,125 @@ fn departments_are_held_against_the_registry() -> Outcome {
     books.import_departments("d.csv", b"department\nResearch\n", act, &Silent)?;
     let known = books.record_with(&source, &events("c")?, strict, act, &Silent)?;
     assert_eq!((known.accepted, known.doubts.unregistered), (1, Vec::new()));
+    Ok(())
+}
+
+/// The same calls by one recorder and by one call after the other.
+#[test]
+fn what_many_threads_record_is_all_there_once() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let (books, now) = ledger(&folder)?;
+    let source = Name::new(DEFAULT_SOURCE)?;
+    let recorder = Recorder::open(books.path(), &source, "gateway", RecorderOptions::plain())?;
+    let (threads, calls) = (8, 25);
+    // Each event comes from two threads.
+    let outcomes = std::thread::scope(|scope| {
+        let recorder = &recorder;
+        let caller = |thread: usize| {
+            move || -> Result<(u64, u64), String> {
+                let (mut accepted, mut duplicates) = (0, 0);
+                for call in 0..calls {
+                    let id = format!("{}-{call}", thread / 2);
+                    let events = [1, 2].map(|part| event(&format!("{id}-{part}"), "2026-10-05T00:00:00Z", 10));
+                    let events = events.into_iter().collect::<Result<_, _>>().map_err(|error| error.to_string())?;
+                    let recorded = recorder.record(events, now).map_err(|error| error.to_string())?;
+                    accepted += recorded.accepted;
+                    duplicates += recorded.duplicates;
+                }
+                Ok((accepted, duplicates))
+            }
+        };
+        let started: Vec<_> = (0..threads).map(|thread| scope.spawn(caller(thread))).collect();
+        started
+            .into_iter()
+            .map(|caller| caller.join().unwrap_or(Err("a thread panicked".to_owned())))
+            .collect::<Vec<_>>()
+    });
+    let (mut accepted, mut duplicates) = (0, 0);
+    for outcome in outcomes {
+        let (new, known) = outcome?;
+        accepted += new;
+        duplicates += known;
+    }
+    let events = u64::try_from(threads / 2 * calls * 2)?;
+    assert_eq!((accepted, duplicates), (events, events));
+    drop(recorder);
+    let verified = books.verify(Depth::WithIntegrity, None, &Silent)?;
+    assert_eq!((verified.events, verified.findings), (events, Vec::new()));
+    Ok(())
+}
+
+#[test]
+fn a_call_that_is_refused_fails_alone() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let (books, now) = ledger(&folder)?;
+    let act = Act { now, actor: "test" };
+    books.import_departments("d.csv", b"department\nResearch\n", act, &Silent)?;
+    let source = Name::new(DEFAULT_SOURCE)?;
+    books.record(&source, &[event("taken", "2026-10-01T00:00:00Z", 1)?], act, &Silent)?;
+    // All calls wait for one commit.
+    let options = RecorderOptions { unregistered: Unregistered::Refuse, linger: std::time::Duration::from_millis(300) };
+    let recorder = Recorder::open(books.path(), &source, "gateway", options)?;
+    let mut stranger = event("stranger", "2026-10-05T00:00:00Z", 1)?;
+    stranger.tags = TagSet::from_iter([(TagKey::new("department")?, TagValue::new("Nobody")?)]);
+    let cases = [
+        (vec![event("a", "2026-10-05T00:00:00Z", 1)?, event("b", "2026-10-05T00:00:00Z", 1)?], "accepted 2"),
+        (
+            vec![event("c", "2026-10-05T00:00:00Z", 1)?, event("taken", "2026-10-01T00:00:00Z", 2)?],
+            "has an id that is in the ledger",
+        ),
+        (
+            vec![event("d", "2026-10-05T00:00:00Z", 1)?, event("taken", "2026-10-02T00:00:00Z", 1)?],
+            "has an id that is in the ledger",
+        ),
+        (vec![event("e", "2099-10-05T00:00:00Z", 1)?], "event e: "),
+        (vec![event("f", "2026-10-05T00:00:00Z", 1)?, stranger], "not in the registry"),
+        (vec![event("g", "2026-10-05T00:00:00Z", 1)?, event("taken", "2026-10-01T00:00:00Z", 1)?], "accepted 1"),
+        (Vec::new(), "accepted 0"),
+    ];
+    let said = std::thread::scope(|scope| {
+        let recorder = &recorder;
+        let call = |events: &Vec<UsageEvent>| {
+            let events = events.clone();
+            scope.spawn(move || match recorder.record(events, now) {
+                Ok(recorded) => format!("accepted {}", recorded.accepted),
+                Err(error) => error.to_string(),
+            })
+        };
+        let started: Vec<_> = cases.iter().map(|(events, _)| call(events)).collect();
+        started.into_iter().map(|call| call.join().unwrap_or_default()).collect::<Vec<_>>()
+    });
+    for (said, (events, expected)) in said.iter().zip(&cases) {
+        assert!(said.contains(expected), "{events:?}: {said}, expected {expected}");
+    }
+    drop(recorder);
+    let verified = books.verify(Depth::WithIntegrity, None, &Silent)?;
+    assert_eq!((verified.events, verified.findings), (4, Vec::new()), "taken, a, b and g");
+    Ok(())
+}
+
+#[test]
+fn a_recorder_that_cannot_write_answers_every_caller() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let (books, now) = ledger(&folder)?;
+    let path = books.path().to_owned();
+    let source = Name::new(DEFAULT_SOURCE)?;
+    let options = RecorderOptions { linger: std::time::Duration::from_millis(100), ..RecorderOptions::plain() };
+    let recorder = Recorder::open(&path, &source, "gateway", options)?;
+    // Somebody changes the file, so that no commit can hold.
+    rusqlite::Connection::open(&path)?.execute_batch("UPDATE seal SET digest = zeroblob(32)")?;
+    let said = std::thread::scope(|scope| {
+        let recorder = &recorder;
+        let call = |number: usize| {
+            scope.spawn(move || {
+                let events =
+                    vec![event(&number.to_string(), "2026-10-05T00:00:00Z", 1).map_err(|error| error.to_string())?];
+                recorder.record(events, now).map_err(|error| error.to_string()).map(drop)
+            })
+        };
+        let started: Vec<_> = (0..6).map(call).collect();
+        started.into_iter().map(|call| call.join().unwrap_or(Ok(()))).collect::<Vec<_>>()
+    });
+    assert!(said.iter().all(|said| said.as_ref().is_err_and(|error| error.contains("contradicts itself"))), "{said:?}");
     Ok(())
 }

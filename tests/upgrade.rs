@@ -2,6 +2,7 @@
 
 use crate::desk::{Desk, Outcome, fixture, text};
 use rusqlite::Connection;
+use std::fmt::Write;
 use std::path::Path;
 use tokenbook::books::keep::verify::Depth;
 use tokenbook::books::{Books, Silent};
@@ -36,7 +37,7 @@ fn contents(path: &Path) -> Outcome<String> {
             let values: Vec<String> = (0..columns)
                 .map(|place| row.get_ref(place).map(|value| format!("{value:?}")))
                 .collect::<Result<_, _>>()?;
-            all.push_str(&format!("{table}: {}\n", values.join(" ")));
+            writeln!(all, "{table}: {}", values.join(" "))?;
         }
     }
     Ok(all)

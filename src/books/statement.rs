@@ -2,6 +2,7 @@
 
 pub mod completeness;
 pub mod explain;
+pub mod pool;
 pub mod price_check;
 pub mod price_diff;
 pub mod price_moves;

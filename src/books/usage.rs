@@ -6,5 +6,6 @@ pub mod import;
 pub mod import_options;
 pub mod imports;
 pub mod record;
+pub mod recorder;
 pub mod retract;
 pub mod unserved;

@@ -8,6 +8,7 @@ pub mod currency;
 pub mod decimal;
 pub mod department;
 pub mod event;
+pub mod event_builder;
 pub mod hashed_tags;
 pub mod meter;
 pub mod money;

@@ -52,7 +52,7 @@ use crate::ledger::file::transaction::Write;
 use crate::ledger::file::watch::Watch;
 use crate::ledger::sums::{Grain, Months};
 use crate::ledger::{Ledger, LedgerError, Result, stored};
-use rusqlite::{Connection, Statement};
+use rusqlite::{CachedStatement, Connection};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeFrom;
@@ -82,7 +82,7 @@ pub struct Appender<'w> {
     /// What records that grew add to months, written after those, since it is added to what is there.
     grown_months: Months,
     insert: Inserter<'w>,
-    insert_meter: Statement<'w>,
+    insert_meter: CachedStatement<'w>,
     source: i64,
     source_name: String,
     numbers: Numbers,
@@ -104,6 +104,8 @@ pub struct Appender<'w> {
     retracted: Arc<Retracted>,
     /// Whether most of the last run of rows were there already.
     mostly_known: bool,
+    /// Whether the outcome lists the lines of events that were there.
+    lists_repeated: bool,
     /// How many batches have come.
     batches: usize,
     /// Quarantined lines that wait for events of these ids.
@@ -152,8 +154,8 @@ impl<'w> Appender<'w> {
         let connection = write.connection();
         write.leave_out_checks(true)?;
         // A name that was changed would give usage to somebody else.
-        seals::guard_logs(connection, &Log::NAMES)?;
-        seals::guard_logs(connection, &[Log::TagSets])?;
+        write.ledger().guard_logs(&Log::NAMES)?;
+        write.ledger().guard_logs(&[Log::TagSets])?;
         let source = numbers::source(connection, source_name)?;
         let first_batch = connection.query_row(NEXT_BATCH, [], |row| row.get(0))?;
         // They cut the sums into bands.
@@ -167,7 +169,7 @@ impl<'w> Appender<'w> {
             months: Months::default(),
             grown_months: Months::default(),
             insert: Inserter::new(connection)?,
-            insert_meter: connection.prepare(INSERT_METER)?,
+            insert_meter: connection.prepare_cached(INSERT_METER)?,
             source,
             source_name: source_name.to_owned(),
             numbers: Numbers::default(),
@@ -184,8 +186,9 @@ impl<'w> Appender<'w> {
             known: Known::new(write.ledger(), &retracted)?,
             retracted,
             mostly_known: false,
+            lists_repeated: false,
             batches: 0,
-            waiting: quarantine::waiting(connection, source_name)?,
+            waiting: quarantine::waiting(write.ledger(), source_name)?,
             next_batch: first_batch,
             first_batch,
             outcome: Appended::default(),
@@ -197,6 +200,18 @@ impl<'w> Appender<'w> {
             repeated: FxHashMap::default(),
             forms: None,
         })
+    }
+
+    /// The same appender, which also lists the lines of events that are in the ledger already.
+    pub fn listing_repeated(self) -> Self {
+        Self { lists_repeated: true, ..self }
+    }
+
+    fn note_duplicate(&mut self, row: &Row) {
+        self.outcome.duplicates += 1;
+        if self.lists_repeated {
+            self.outcome.repeated.push(row.line);
+        }
     }
 
     /// Appends a batch on this thread alone: placed, summed and kept.
@@ -327,7 +342,7 @@ impl<'w> Appender<'w> {
         let before = self.outcome.duplicates;
         for ((number, row), place) in run.iter().enumerate().zip(places) {
             if let Some(Some(batch)) = same.get(number) {
-                self.outcome.duplicates += 1;
+                self.note_duplicate(row);
                 *self.repeated.entry(*batch).or_default() += 1;
                 continue;
             }
@@ -356,7 +371,7 @@ impl<'w> Appender<'w> {
                     self.insert_rare(batch, row, key, class.1)?;
                     self.outcome.returned += u64::from(self.stored.has_passed_retracted());
                 }
-                Placed::Duplicate => self.outcome.duplicates += 1,
+                Placed::Duplicate => self.note_duplicate(row),
                 Placed::Revision(key) => {
                     so_far.placed.displaced = true;
                     so_far.placed.revisions.push(key);

@@ -1,6 +1,7 @@
 //! `tokenbook aliases`: import and list, and what reports make of them.
 
 use crate::desk::{Desk, Outcome, rows};
+use std::fmt::Write;
 
 const PRICES: &str = "provider,model,meter,currency,price,valid_from\n\
                       openai,gpt-4o,input,USD,2.50,2026-01-01\n\
@@ -144,7 +145,7 @@ fn an_alias_may_name_the_provider_whose_prices_apply() -> Outcome {
         ("f", 1, "other", "g-flash"),
         ("g", 1, "google", "g-flash"),
     ] {
-        usage.push_str(&format!("{id},2026-10-{day:02}T08:00:00Z,{provider},{model},1000000\n"));
+        writeln!(usage, "{id},2026-10-{day:02}T08:00:00Z,{provider},{model},1000000")?;
     }
     desk.write("u.csv", usage)?;
     desk.run(&["import", "u.csv"])?.ends(0)?;

@@ -8,7 +8,7 @@ use crate::desk::{Desk, Outcome};
 use rayon::prelude::*;
 
 /// One in so many changes is tried, each with the next command.
-const STEP: usize = 5;
+const STEP: usize = 11;
 
 /// The rows of each report; none where it is refused.
 type Reports = Vec<Option<String>>;

@@ -21,6 +21,7 @@ use crate::rows::canonical::USAGE;
 use crate::rows::canonical::{self, Encoder, EventParts};
 use crate::rows::key::SourceHasher;
 use crate::text::problem::Problem;
+use std::sync::Arc;
 
 /// What became of recorded events.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +70,22 @@ pub enum RecordError {
     /// The ledger, or ids that are in it with other content.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// The commit failed that this call shared with others.
+    #[error(transparent)]
+    Commit(Arc<LedgerError>),
+    /// The recorder was closed, or has failed.
+    #[error("the recorder is closed, nothing was recorded")]
+    Closed,
+}
+
+/// What became of events that several calls handed over.
+pub(in crate::books) struct GroupRecorded {
+    /// New events.
+    pub(in crate::books) accepted: u64,
+    /// The places of events that were there already, from 1, over all calls.
+    pub(in crate::books) repeated: Vec<u64>,
+    /// The last entry of the chain.
+    pub(in crate::books) head: chain::Head,
 }
 
 impl Books {
@@ -95,6 +112,25 @@ impl Books {
         act: Act<'_>,
         observer: &dyn Observer,
     ) -> Result<Recorded, RecordError> {
+        let departments = events.iter().filter_map(|event| event.tags.department().map(str::to_owned)).collect();
+        let doubts = self.doubts_of(&departments)?;
+        if options.unregistered == Unregistered::Refuse && !doubts.unregistered.is_empty() {
+            return Err(RecordError::Unregistered { problems: doubts.unregistered });
+        }
+        let recorded = self.record_calls(source, &[events], act, observer).map_err(|(_, error)| error)?;
+        let GroupRecorded { accepted, repeated, head } = recorded;
+        Ok(Recorded { accepted, duplicates: u64::try_from(repeated.len()).unwrap_or(u64::MAX), doubts, head })
+    }
+
+    /// Records the events of several calls in one commit, all or none. An error names the call that it is of, if it is of
+    /// one.
+    pub(in crate::books) fn record_calls(
+        &self,
+        source: &Name,
+        calls: &[&[UsageEvent]],
+        act: Act<'_>,
+        observer: &dyn Observer,
+    ) -> Result<GroupRecorded, (Option<usize>, RecordError)> {
         let constants = Constants {
             names: SharedNames::default(),
             fill: Vec::new(),
@@ -103,20 +139,16 @@ impl Books {
             latest: latest_from(act.now),
             buckets: std::sync::Mutex::default(),
         };
-        let batch = self.batch_of(source, &constants, events)?;
-        let names = &*constants.names.lock();
-        let departments = names.tag_sets.iter().filter_map(|tags| tags.department().map(str::to_owned)).collect();
-        let doubts = self.doubts_of(&departments)?;
-        if options.unregistered == Unregistered::Refuse && !doubts.unregistered.is_empty() {
-            return Err(RecordError::Unregistered { problems: doubts.unregistered });
+        let batch = self.batch_of(source, &constants, calls).map_err(|(call, error)| (Some(call), error))?;
+        let ledger = |error: LedgerError| (None, error.into());
+        if batch.is_empty() {
+            return Ok(GroupRecorded { accepted: 0, repeated: Vec::new(), head: self.head().map_err(ledger)? });
         }
-        let facts = facts(source, &batch, names, events);
-        let appended = if batch.is_empty() {
-            Appended::default()
-        } else {
-            self.append_recorded(source, batch, names, &facts, act, observer)?
-        };
-        Ok(Recorded { accepted: appended.accepted, duplicates: appended.duplicates, doubts, head: self.head()? })
+        let names = &*constants.names.lock();
+        let facts = facts(source, &batch, names);
+        let appended = self.append_recorded(source, batch, names, &facts, act, observer).map_err(ledger)?;
+        let head = self.head().map_err(ledger)?;
+        Ok(GroupRecorded { accepted: appended.accepted, repeated: appended.repeated, head })
     }
 
     fn append_recorded(
@@ -129,7 +161,7 @@ impl Books {
         observer: &dyn Observer,
     ) -> Result<Appended, LedgerError> {
         let write = self.ledger.write(|| observer.waiting())?;
-        let mut appender = Appender::new(&write, source.as_str())?;
+        let mut appender = Appender::new(&write, source.as_str())?.listing_repeated();
         let mut summariser = appender.summariser();
         appender.append(batch, names, &mut summariser)?;
         let appended = appender.finish(&Watch::default())?;
@@ -142,8 +174,15 @@ impl Books {
     }
 
     /// The events as a file's would be: the same sink checks and derives what it does for files.
-    fn batch_of(&self, source: &Name, constants: &Constants, events: &[UsageEvent]) -> Result<Batch, RecordError> {
-        let wrong = |event: &UsageEvent, problem| RecordError::Event { id: event.id.to_string(), problem };
+    fn batch_of(
+        &self,
+        source: &Name,
+        constants: &Constants,
+        calls: &[&[UsageEvent]],
+    ) -> Result<Batch, (usize, RecordError)> {
+        let wrong =
+            |call, event: &UsageEvent, problem| (call, RecordError::Event { id: event.id.to_string(), problem });
+        let events = calls.iter().enumerate().flat_map(|(call, events)| events.iter().map(move |event| (call, event)));
         let mut tools = Tools {
             cache: NameCache::default(),
             days: DayFinder::new(self.settings().calendar),
@@ -151,12 +190,14 @@ impl Books {
             batch: Batch::new(),
         };
         let mut sink = Sink::new(constants, &mut tools);
-        for (line, event) in (1..).zip(events) {
-            sink.push_event(line, event).map_err(|problem| wrong(event, problem))?;
+        for (line, (call, event)) in (1..).zip(events.clone()) {
+            sink.push_event(line, event).map_err(|problem| wrong(call, event, problem))?;
         }
-        match (sink.whole(), events.first()) {
+        match (sink.whole(), events.clone().next()) {
             (Ok(batch), _) => Ok(batch),
-            (Err(error), Some(first)) => Err(wrong(first, Problem::line(error.to_string(), "fewer events a call"))),
+            (Err(error), Some((call, first))) => {
+                Err(wrong(call, first, Problem::line(error.to_string(), "fewer events a call")))
+            }
             (Err(_), None) => Ok(Batch::new()),
         }
     }
@@ -167,7 +208,7 @@ fn spelled(problems: &[Problem]) -> String {
 }
 
 /// What stands in place of a file: its digest is over the events in their canonical form.
-fn facts(source: &Name, batch: &Batch, names: &Names, events: &[UsageEvent]) -> FileFacts {
+fn facts(source: &Name, batch: &Batch, names: &Names) -> FileFacts {
     let mut encoder = Encoder::new();
     for row in batch.rows() {
         let name = |place: u32| usize::try_from(place).unwrap_or(usize::MAX);
@@ -191,7 +232,7 @@ fn facts(source: &Name, batch: &Batch, names: &Names, events: &[UsageEvent]) -> 
         options: String::new(),
         digest: *blake3::hash(encoder.as_bytes()).as_bytes(),
         bytes: count(encoder.as_bytes().len()),
-        lines: count(events.len()),
+        lines: count(batch.len()),
         header: 0,
         blank: 0,
         quarantined: 0,

@@ -15,7 +15,7 @@ use crate::ledger::values;
 use crate::ledger::{LedgerError, Result, fits};
 use crate::rows::batch::{Batch, Class, Row};
 use crate::rows::key::EventKey;
-use rusqlite::{Connection, OptionalExtension, Statement};
+use rusqlite::{CachedStatement, Connection, OptionalExtension};
 use rustc_hash::FxHashMap;
 use std::fmt;
 use std::sync::Arc;
@@ -111,8 +111,8 @@ struct Whole {
 /// Reads single rows of the ledger.
 pub(in crate::ledger) struct Stored<'w> {
     connection: &'w Connection,
-    at_key: Statement<'w>,
-    meters_at_key: Statement<'w>,
+    at_key: CachedStatement<'w>,
+    meters_at_key: CachedStatement<'w>,
     source: i64,
     retracted: Arc<Retracted>,
     /// The source of each class met.
@@ -128,7 +128,7 @@ pub(in crate::ledger) struct Stored<'w> {
 
 impl<'w> Stored<'w> {
     pub(in crate::ledger) fn new(connection: &'w Connection, source: i64, retracted: &Arc<Retracted>) -> Result<Self> {
-        let (at_key, meters_at_key) = (connection.prepare(AT_KEY)?, connection.prepare(METERS_AT_KEY)?);
+        let (at_key, meters_at_key) = (connection.prepare_cached(AT_KEY)?, connection.prepare_cached(METERS_AT_KEY)?);
         let (sources, rare_days) = (FxHashMap::default(), FxHashMap::default());
         let (retracted, own) = (Arc::clone(retracted), Vec::new());
         let (batch_met, passed_retracted) = (0, false);

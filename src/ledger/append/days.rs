@@ -8,7 +8,7 @@ use crate::ledger::Result;
 use crate::ledger::append::hash_filter::HashFilter;
 use crate::ledger::file::retracted::Retracted;
 use crate::rows::key::{EventKey, Half};
-use rusqlite::{Connection, Statement};
+use rusqlite::{CachedStatement, Connection};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 const EVENTS_OF_DAY: &str = "SELECT coalesce(sum(events), 0) FROM usage_daily WHERE day = ?1";
@@ -24,7 +24,7 @@ const FILTER_BYTES: usize = 32 << 20;
 
 pub(in crate::ledger) struct Days<'w> {
     connection: &'w Connection,
-    any: Statement<'w>,
+    any: CachedStatement<'w>,
     /// Whether rows stand that no sum counts.
     retracted: bool,
     known: FxHashMap<Day, Known>,
@@ -42,7 +42,7 @@ enum Known {
 
 impl<'w> Days<'w> {
     pub(in crate::ledger) fn new(connection: &'w Connection, retracted: &Retracted) -> Result<Self> {
-        let any = connection.prepare(ANY)?;
+        let any = connection.prepare_cached(ANY)?;
         let (known, aside) = (FxHashMap::default(), FxHashSet::default());
         Ok(Self { connection, any, retracted: !retracted.is_empty(), known, aside })
     }

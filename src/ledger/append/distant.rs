@@ -5,7 +5,7 @@ use crate::ledger::Result;
 use crate::ledger::file::watch::Watch;
 use crate::ledger::read::scan::integer;
 use crate::rows::key::{EventKey, Half};
-use rusqlite::Statement;
+use rusqlite::CachedStatement;
 use std::collections::BTreeMap;
 
 const FROM_KEY: &str = "SELECT e.key, e.id, c.source, c.kind, e.batch, e.line FROM usage_event e \
@@ -28,7 +28,7 @@ impl Appender<'_> {
             return Ok(());
         }
         let mut conflicts = Vec::new();
-        let mut statement = self.connection.prepare(FROM_KEY)?;
+        let mut statement = self.connection.prepare_cached(FROM_KEY)?;
         for suspect in suspects {
             let mut by_id = BTreeMap::new();
             for half in suspect.iter().flat_map(|key| Half::BOTH.map(|half| key.in_half(half))) {
@@ -54,7 +54,7 @@ impl Appender<'_> {
     fn events_from(
         &self,
         start: EventKey,
-        statement: &mut Statement<'_>,
+        statement: &mut CachedStatement<'_>,
         by_id: &mut BTreeMap<(i64, String), Vec<Found>>,
     ) -> Result<()> {
         let (first, last) = EventKey::range_of_half(start.day(), start.half());

@@ -7,7 +7,7 @@ use crate::ledger::read::scan::after_midnight;
 use crate::ledger::{Result, stored};
 use crate::rows::batch::{Batch, Row};
 use crate::rows::key::{EventKey, Half};
-use rusqlite::{Connection, Statement};
+use rusqlite::{CachedStatement, Connection};
 
 const INTO: &str = "INSERT INTO usage_event (key, batch, class, input, cache_read, cache_write, cache_write_1h, \
     output, reasoning, at, line, id) VALUES ";
@@ -23,8 +23,8 @@ pub(in crate::ledger) type Classed<'b> = (&'b Row, i64);
 
 /// Writes events.
 pub(in crate::ledger) struct Inserter<'w> {
-    one: Statement<'w>,
-    many: Statement<'w>,
+    one: CachedStatement<'w>,
+    many: CachedStatement<'w>,
     /// The last key of the table.
     last: i64,
     /// The largest key written of this batch.
@@ -39,8 +39,8 @@ impl<'w> Inserter<'w> {
         };
         let rows: Vec<String> = (0..ROWS).map(|number| row(1 + number * COLUMNS)).collect();
         Ok(Self {
-            one: connection.prepare(&format!("{INTO}{}{IF_FREE}", row(1)))?,
-            many: connection.prepare(&format!("{INTO}{}", rows.join(", ")))?,
+            one: connection.prepare_cached(&format!("{INTO}{}{IF_FREE}", row(1)))?,
+            many: connection.prepare_cached(&format!("{INTO}{}", rows.join(", ")))?,
             last: connection.query_row(LAST_KEY, [], |row| row.get(0))?,
             written: 0,
         })
@@ -117,7 +117,7 @@ impl<'w> Inserter<'w> {
 
 /// Binds a row from a parameter on, counted from 0.
 fn bind(
-    statement: &mut Statement<'_>,
+    statement: &mut CachedStatement<'_>,
     from: usize,
     batch_id: i64,
     batch: &Batch,

@@ -16,7 +16,7 @@ use crate::ledger::read::scan::{self, Pieces};
 use crate::ledger::{Ledger, LedgerError, Result};
 use crate::rows::batch::{Batch, Row};
 use crate::rows::key::{EventKey, HASH_BITS, Half};
-use rusqlite::{Statement, params_from_iter};
+use rusqlite::{CachedStatement, params_from_iter};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
@@ -41,9 +41,9 @@ const RARE_KEYS: &str = "SELECT DISTINCT key FROM event_meter WHERE key BETWEEN 
 /// Looks for events by many keys at a time.
 pub(in crate::ledger) struct Known<'w> {
     ledger: &'w Ledger,
-    by_keys: Statement<'w>,
-    by_range: Statement<'w>,
-    rare_keys: Statement<'w>,
+    by_keys: CachedStatement<'w>,
+    by_range: CachedStatement<'w>,
+    rare_keys: CachedStatement<'w>,
     retracted: Arc<Retracted>,
     seed: u64,
     days: FxHashMap<Day, DayKnown>,
@@ -111,9 +111,9 @@ impl<'w> Known<'w> {
         let by_range = format!("SELECT gather({}) {}", gather::ALL, scan::FROM);
         Ok(Self {
             ledger,
-            by_keys: connection.prepare(&by_keys)?,
-            by_range: connection.prepare(&by_range)?,
-            rare_keys: connection.prepare(RARE_KEYS)?,
+            by_keys: connection.prepare_cached(&by_keys)?,
+            by_range: connection.prepare_cached(&by_range)?,
+            rare_keys: connection.prepare_cached(RARE_KEYS)?,
             retracted: Arc::clone(retracted),
             seed: RandomState::new().build_hasher().finish(),
             days: FxHashMap::default(),

@@ -4,7 +4,6 @@ use super::Appender;
 use crate::domain::calendar::Day;
 use crate::ledger::Result;
 use crate::ledger::chain::logs::Log;
-use crate::ledger::chain::seals;
 use crate::ledger::facts::batch_seal::{BatchSeal, Overlap};
 use crate::ledger::read::revision::History;
 use rusqlite::OptionalExtension;
@@ -21,6 +20,8 @@ pub struct Appended {
     pub revisions: u64,
     /// Events that were there with the same content.
     pub duplicates: u64,
+    /// Their lines, if that was asked for.
+    pub repeated: Vec<u64>,
     /// Of those, states of records that the ledger has more of, which it had not seen.
     pub older: u64,
     /// The first day of the new events.
@@ -52,9 +53,9 @@ impl Appender<'_> {
     /// Says which imports had brought what was there already.
     pub(super) fn note_overlaps(&mut self) -> Result<()> {
         if !self.repeated.is_empty() {
-            seals::guard_logs(self.connection, &[Log::Batches])?;
+            self.ledger.guard_logs(&[Log::Batches])?;
         }
-        let mut statement = self.connection.prepare(IMPORT_OF)?;
+        let mut statement = self.connection.prepare_cached(IMPORT_OF)?;
         for (batch, events) in &self.repeated {
             // What the file itself has twice is no overlap: its import has no row yet.
             if let Some(import) = statement.query_row([batch], |row| row.get(0)).optional()? {

@@ -4,6 +4,7 @@ use crate::ledger::Result;
 use crate::rows::canonical::Encoder;
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
+use std::collections::BTreeMap;
 
 /// A table that only grows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,6 +140,45 @@ impl Extent {
             self = Self { last: row.get(0)?, digest: *blake3::hash(encoder.as_bytes()).as_bytes() };
         }
         Ok(self)
+    }
+}
+
+/// How far a connection has proved each log: so that a program that appends again and again hashes each row once.
+///
+/// It is forgotten when another connection has committed anything, since that may have changed any row.
+#[derive(Debug, Default)]
+pub(in crate::ledger) struct ProvedLogs {
+    /// SQLite's number for what others have committed.
+    version: i64,
+    extents: BTreeMap<i64, Extent>,
+}
+
+const COMMITTED_BY_OTHERS: &str = "PRAGMA data_version";
+
+impl ProvedLogs {
+    /// Whether a log's rows are those that its seal says.
+    pub(in crate::ledger) fn is_as_sealed(
+        &mut self,
+        connection: &Connection,
+        log: Log,
+        sealed: Extent,
+    ) -> Result<bool> {
+        let version = connection.prepare_cached(COMMITTED_BY_OTHERS)?.query_row([], |row| row.get(0))?;
+        if version != self.version {
+            *self = Self { version, extents: BTreeMap::new() };
+        }
+        if let Some(proved) = self.extents.remove(&log.code())
+            && proved.with_newer(connection, log)? == sealed
+        {
+            self.extents.insert(log.code(), sealed);
+            return Ok(true);
+        }
+        // Nothing was proved before, or more than there is: an append was undone.
+        let same = Extent::NONE.with_newer(connection, log)? == sealed;
+        if same {
+            self.extents.insert(log.code(), sealed);
+        }
+        Ok(same)
     }
 }
 

@@ -118,7 +118,7 @@ pub(in crate::ledger) fn digest_of_facts(payloads: &Payloads) -> Result<Digest> 
 }
 
 /// How far a log is sealed.
-fn extent(seals: &Seals, log: Log) -> Extent {
+pub(in crate::ledger) fn extent(seals: &Seals, log: Log) -> Extent {
     let sealed = seals.iter().find(|((what, _), _)| *what == log.code());
     sealed.map_or(Extent::NONE, |((_, last), digest)| Extent { last: *last, digest: *digest })
 }

@@ -156,12 +156,12 @@ impl Write<'_> {
     pub(in crate::ledger) fn guard_hints(&self) -> Result<()> {
         let connection = self.connection();
         [&prices::FACT, &aliases::FACT].into_iter().try_for_each(|fact| seals::guard_facts(connection, fact))?;
-        seals::guard_logs(connection, &[Log::Imports])
+        self.ledger().guard_logs(&[Log::Imports])
     }
 
     /// An error if imports were changed, or what was taken back of them.
     fn guard_standing(&self) -> Result<()> {
-        seals::guard_logs(self.connection(), &[Log::Imports])?;
+        self.ledger().guard_logs(&[Log::Imports])?;
         seals::guard_facts(self.connection(), &retraction::FACT)
     }
 

@@ -1,9 +1,9 @@
 //! Lines that were no events and are kept aside, so that they are neither lost nor counted.
 
 use crate::domain::timestamp::Timestamp;
+use crate::ledger::Ledger;
 use crate::ledger::chain::fact::{Fact, Payloads};
 use crate::ledger::chain::logs::Log;
-use crate::ledger::chain::seals;
 use crate::ledger::chain::{Kind, Signed};
 use crate::ledger::file::transaction::{Snapshot, Write};
 use crate::ledger::{Result, chain};
@@ -122,7 +122,7 @@ fn likeness(field: &str, what: &str, event_id: &str, kept: &str) -> [u8; 32] {
     *blake3::hash(encoder.as_bytes()).as_bytes()
 }
 
-impl crate::ledger::Ledger {
+impl Ledger {
     /// The lines of a source that are or were in the quarantine.
     pub fn known_lines(&self, source: &str) -> Result<KnownLines> {
         let mut statement = self.connection.prepare_cached(&on_lines(KNOWN))?;
@@ -133,7 +133,7 @@ impl crate::ledger::Ledger {
             let line = KnownLine { is_open: row.get(4)?, import: row.get(5)? };
             known.0.insert(likeness(&text(0)?, &text(1)?, &text(2)?, &text(3)?), line);
         }
-        seals::guard_logs(&self.connection, &LOGS)?;
+        self.guard_logs(&LOGS)?;
         Ok(known)
     }
 }
@@ -165,15 +165,15 @@ const WAITING: &str = "SELECT q.event_id, q.id FROM {LINES} JOIN import i ON i.i
     JOIN source s ON s.id = i.source WHERE s.name = ?1 AND q.event_id <> '' AND {IS_OPEN} ORDER BY q.id";
 
 /// The open lines of a source by the ids of their events: those that come now are decided.
-pub(in crate::ledger) fn waiting(connection: &Connection, source: &str) -> Result<FxHashMap<String, Vec<i64>>> {
-    let mut statement = connection.prepare_cached(&on_lines(WAITING))?;
+pub(in crate::ledger) fn waiting(ledger: &Ledger, source: &str) -> Result<FxHashMap<String, Vec<i64>>> {
+    let mut statement = ledger.connection.prepare_cached(&on_lines(WAITING))?;
     let mut rows = statement.query([source])?;
     let mut waiting: FxHashMap<String, Vec<i64>> = FxHashMap::default();
     while let Some(row) = rows.next()? {
         waiting.entry(row.get(0)?).or_default().push(row.get(1)?);
     }
     // Also where none waits: a line that is not there would wait on.
-    seals::guard_logs(connection, &LOGS)?;
+    ledger.guard_logs(&LOGS)?;
     Ok(waiting)
 }
 
@@ -268,7 +268,7 @@ impl Write<'_> {
     /// Gives open lines up, for a reason: those of the numbers, or all. Returns the numbers given up.
     pub fn discard(&self, ids: Option<&[i64]>, reason: &str, now: Timestamp, actor: &str) -> Result<Vec<i64>> {
         let connection = self.connection();
-        seals::guard_logs(connection, &LOGS)?;
+        self.ledger().guard_logs(&LOGS)?;
         let open = open(connection)?;
         let chosen: Vec<i64> =
             open.iter().map(|line| line.id).filter(|id| ids.is_none_or(|ids| ids.contains(id))).collect();

@@ -7,7 +7,6 @@ use crate::domain::calendar::{Day, DayFinder};
 use crate::domain::period::Period;
 use crate::ledger::Ledger;
 use crate::ledger::chain::logs::Log;
-use crate::ledger::chain::seals;
 use crate::ledger::facts::batch_days::{batch_digest, by_batch};
 use crate::ledger::file::retracted::Retracted;
 use crate::ledger::file::transaction::Snapshot;
@@ -74,7 +73,7 @@ pub(in crate::ledger) fn guard_days(
     appended_from: i64,
 ) -> Result<()> {
     let (Some(first), Some(last)) = (days.first(), days.last()) else { return Ok(()) };
-    seals::guard_logs(connection, &[Log::Batches])?;
+    ledger.guard_logs(&[Log::Batches])?;
     let classes = Classes::read(connection, DayFinder::new(ledger.settings().calendar))?;
     let sealed = Sealed::read(connection, Period::between(*first, *last), &classes)?;
     let mut rows = 0;

@@ -9,6 +9,7 @@
 
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::chain::Signed;
+use crate::ledger::chain::logs::ProvedLogs;
 use crate::ledger::file::gather::Gatherer;
 use crate::ledger::file::retracted::Remembered;
 use crate::ledger::file::schema;
@@ -46,6 +47,8 @@ pub struct Ledger {
     pub(in crate::ledger) rehearsing: Cell<bool>,
     /// What was taken back, with the seal it was compared with.
     pub(in crate::ledger) retracted: RefCell<Option<Remembered>>,
+    /// Logs that this connection has proved, as far as it has.
+    pub(in crate::ledger) proved_logs: RefCell<ProvedLogs>,
     _open: OpenFile,
 }
 
@@ -131,6 +134,7 @@ impl Ledger {
             settings,
             rehearsing: Cell::new(false),
             retracted: RefCell::default(),
+            proved_logs: RefCell::default(),
             _open: open,
         })
     }
@@ -246,7 +250,7 @@ fn configure(connection: &Connection, access: Access) -> Result<()> {
             connection.pragma_update(None, "cache_size", -65_536)?;
         }
     }
-    connection.set_prepared_statement_cache_capacity(64);
+    connection.set_prepared_statement_cache_capacity(128);
     Ok(())
 }
 

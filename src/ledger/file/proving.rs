@@ -2,10 +2,25 @@
 
 use crate::ledger::chain::fact::{Fact, Payloads};
 use crate::ledger::chain::logs::Log;
-use crate::ledger::chain::seals::{Seals, What, all, altered, changed, digest_of_facts, prove_log, root};
+use crate::ledger::chain::seals::{self, Seals, What, all, altered, changed, digest_of_facts, prove_log, root};
+use crate::ledger::file::connection::Ledger;
 use crate::ledger::file::settings;
 use crate::ledger::file::transaction::Snapshot;
 use crate::ledger::{Result, chain};
+
+impl Ledger {
+    /// An error if the rows of logs are others than those that were appended, before something is decided by them.
+    pub(in crate::ledger) fn guard_logs(&self, logs: &[Log]) -> Result<()> {
+        let seals = seals::all(&self.connection)?;
+        let mut proved = self.proved_logs.borrow_mut();
+        for log in logs {
+            if !proved.is_as_sealed(&self.connection, *log, seals::extent(&seals, *log))? {
+                return Err(seals::changed(log.name()));
+            }
+        }
+        Ok(())
+    }
+}
 
 impl Snapshot<'_> {
     /// The seals of this state, which the newest entry holds.

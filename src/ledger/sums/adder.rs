@@ -6,7 +6,7 @@ use crate::domain::usage::{UsageKey, UsageLine};
 use crate::ledger::sums::day_seals::{self, HashSum, RowHasher};
 use crate::ledger::sums::{Grain, frequent};
 use crate::ledger::{LedgerError, Result, chain};
-use rusqlite::{Connection, Statement};
+use rusqlite::{CachedStatement, Connection};
 use std::collections::BTreeMap;
 
 /// Sums of one statement.
@@ -18,12 +18,12 @@ const COLUMNS: usize = 18;
 pub(in crate::ledger) struct Adder<'w> {
     connection: &'w Connection,
     grain: Grain,
-    find: Statement<'w>,
-    add_new: Statement<'w>,
-    add_many: Statement<'w>,
-    replace: Statement<'w>,
-    find_rare: Statement<'w>,
-    put_rare: Statement<'w>,
+    find: CachedStatement<'w>,
+    add_new: CachedStatement<'w>,
+    add_many: CachedStatement<'w>,
+    replace: CachedStatement<'w>,
+    find_rare: CachedStatement<'w>,
+    put_rare: CachedStatement<'w>,
     hasher: RowHasher,
     /// What the seals of days are to be changed by.
     changes: BTreeMap<Day, HashSum>,
@@ -64,12 +64,12 @@ impl<'w> Adder<'w> {
         Ok(Self {
             connection,
             grain,
-            find: connection.prepare(&find)?,
-            add_new: connection.prepare(&format!("{into} {values}"))?,
-            add_many: connection.prepare(&add_many)?,
-            replace: connection.prepare(&replace)?,
-            find_rare: connection.prepare(&find_rare)?,
-            put_rare: connection.prepare(&put_rare)?,
+            find: connection.prepare_cached(&find)?,
+            add_new: connection.prepare_cached(&format!("{into} {values}"))?,
+            add_many: connection.prepare_cached(&add_many)?,
+            replace: connection.prepare_cached(&replace)?,
+            find_rare: connection.prepare_cached(&find_rare)?,
+            put_rare: connection.prepare_cached(&put_rare)?,
             hasher: RowHasher::new(),
             changes: BTreeMap::new(),
         })
@@ -189,7 +189,7 @@ fn head(grain: Grain, key: &UsageKey) -> [i64; 7] {
 }
 
 /// Binds a line from a parameter on, counted from 0.
-fn bind(statement: &mut Statement<'_>, from: usize, grain: Grain, line: &UsageLine) -> Result<()> {
+fn bind(statement: &mut CachedStatement<'_>, from: usize, grain: Grain, line: &UsageLine) -> Result<()> {
     let counts = [line.events, line.active, line.first_at.nanos(), line.last_at.nanos()];
     let known = head(grain, &line.key).into_iter().chain(counts).map(Some);
     for (parameter, value) in (from + 1..).zip(known.chain(line.quantities.frequent().iter())) {

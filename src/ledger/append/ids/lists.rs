@@ -12,7 +12,7 @@ use crate::ledger::file::transaction::Write;
 use crate::ledger::file::watch::Watch;
 use crate::ledger::{LedgerError, Result};
 use crate::rows::key::{EventKey, KeyHash, SourceHasher};
-use rusqlite::{Connection, OptionalExtension, Row, Statement};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row};
 use rustc_hash::FxHashMap;
 use std::fs::File;
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write as _};
@@ -33,8 +33,8 @@ const BYTES: u64 = 8;
 /// Adds ids to their lists.
 pub(in crate::ledger) struct IdLists<'w> {
     connection: &'w Connection,
-    list: Statement<'w>,
-    put: Statement<'w>,
+    list: CachedStatement<'w>,
+    put: CachedStatement<'w>,
     /// Whether all lists are empty.
     empty: bool,
     folder: PathBuf,
@@ -78,7 +78,7 @@ impl<'w> IdLists<'w> {
     /// Lists of the ledger at a path.
     pub(in crate::ledger) fn new(connection: &'w Connection, ledger: &Path) -> Result<Self> {
         let any: bool = connection.query_row(ANY, [], |row| row.get(0))?;
-        let (list, put) = (connection.prepare(LIST)?, connection.prepare(PUT)?);
+        let (list, put) = (connection.prepare_cached(LIST)?, connection.prepare_cached(PUT)?);
         let folder = ledger.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         Ok(Self {
             connection,

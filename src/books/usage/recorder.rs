@@ -1,0 +1,315 @@
+//! Recording usage from many threads: a call returns when its events are on the disk, and calls that wait together share
+//! one commit.
+//!
+//! One thread writes. While it commits, other calls gather, and the next commit takes all of them. A call whose events the
+//! ledger refuses fails alone; a failure of storage fails every call that waited for the commit.
+
+use crate::books::usage::doubts::{Doubts, Unregistered};
+use crate::books::usage::record::{RecordError, Recorded};
+use crate::books::{Act, Books, Silent};
+use crate::domain::event::UsageEvent;
+use crate::domain::name::Name;
+use crate::domain::timestamp::Timestamp;
+use crate::ledger::LedgerError;
+use crate::ledger::append::conflict::Conflict;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::path::Path;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// The most events of one commit. A call with more is a commit of its own.
+const MOST_EVENTS: usize = 65_536;
+
+/// How a recorder records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecorderOptions {
+    /// What to do with departments that are not in the registry.
+    pub unregistered: Unregistered,
+    /// How long a commit waits for more calls after the first one: fewer, larger commits for a gateway that can wait.
+    pub linger: Duration,
+}
+
+impl RecorderOptions {
+    /// Commits at once, and names departments that are not in the registry.
+    pub const fn plain() -> Self {
+        Self { unregistered: Unregistered::Warn, linger: Duration::ZERO }
+    }
+}
+
+/// Records events of one source for all threads of a program.
+///
+/// It has a connection and a thread of its own. Dropping it waits for the calls that it has taken.
+#[derive(Debug)]
+pub struct Recorder {
+    queue: Arc<Queue>,
+    writer: Option<JoinHandle<()>>,
+}
+
+impl Recorder {
+    /// Opens a ledger for recording. `actor` stands in the chain for all that is recorded.
+    pub fn open(path: &Path, source: &Name, actor: &str, options: RecorderOptions) -> Result<Self, LedgerError> {
+        let books = Books::open(path)?;
+        let queue = Arc::new(Queue::default());
+        let writer = Writer {
+            books,
+            source: source.clone(),
+            actor: actor.to_owned(),
+            options,
+            known_departments: BTreeSet::new(),
+        };
+        let taken_from = Arc::clone(&queue);
+        let writer = std::thread::Builder::new().name("tokenbook recorder".to_owned()).spawn(move || {
+            // Calls that come after a panic are refused, not left waiting.
+            let _closes = Closes(&taken_from);
+            writer.run(&taken_from);
+        });
+        let io = |error| LedgerError::Io { path: path.to_owned(), error };
+        Ok(Self { queue, writer: Some(writer.map_err(io)?) })
+    }
+
+    /// Records events, all or none. They are on the disk when this returns. `now` is the time of the call.
+    ///
+    /// [`Recorded::doubts`] names a department the first time that this recorder meets it.
+    pub fn record(&self, events: Vec<UsageEvent>, now: Timestamp) -> Result<Recorded, RecordError> {
+        let (answer, answered) = sync_channel(1);
+        {
+            let mut waiting = self.queue.lock();
+            if waiting.closed {
+                return Err(RecordError::Closed);
+            }
+            waiting.calls.push(Call { events, now, answer });
+        }
+        self.queue.arrived.notify_one();
+        answered.recv().unwrap_or(Err(RecordError::Closed))
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        self.queue.close();
+        if let Some(writer) = self.writer.take() {
+            // A panic of the writer has failed its calls already.
+            drop(writer.join());
+        }
+    }
+}
+
+/// Calls that wait for the writer.
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: Mutex<Waiting>,
+    arrived: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    calls: Vec<Call>,
+    closed: bool,
+}
+
+/// What one caller hands over.
+#[derive(Debug)]
+struct Call {
+    events: Vec<UsageEvent>,
+    now: Timestamp,
+    answer: SyncSender<Result<Recorded, RecordError>>,
+}
+
+impl Call {
+    fn answer(self, result: Result<Recorded, RecordError>) {
+        // A caller that is gone needs no answer.
+        drop(self.answer.send(result));
+    }
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        // Nothing that holds the lock can leave the list half changed.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn close(&self) {
+        self.lock().closed = true;
+        self.arrived.notify_all();
+    }
+
+    /// Waits for calls and takes as many as one commit holds; none when the recorder is closed and all were taken.
+    fn take(&self, linger: Duration) -> Vec<Call> {
+        let mut waiting = self.lock();
+        while waiting.calls.is_empty() && !waiting.closed {
+            waiting = self.arrived.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        }
+        if !linger.is_zero() && !waiting.closed {
+            drop(waiting);
+            std::thread::sleep(linger);
+            waiting = self.lock();
+        }
+        let mut events = 0;
+        let fits = |call: &&Call| {
+            let first = events == 0;
+            events += call.events.len();
+            first || events <= MOST_EVENTS
+        };
+        let count = waiting.calls.iter().take_while(fits).count();
+        waiting.calls.drain(..count).collect()
+    }
+}
+
+/// Closes the queue, and fails the calls in it, when the writer ends.
+struct Closes<'a>(&'a Queue);
+
+impl Drop for Closes<'_> {
+    fn drop(&mut self) {
+        self.0.close();
+        for call in std::mem::take(&mut self.0.lock().calls) {
+            call.answer(Err(RecordError::Closed));
+        }
+    }
+}
+
+/// The thread that writes.
+struct Writer {
+    books: Books,
+    source: Name,
+    actor: String,
+    options: RecorderOptions,
+    /// Departments that were compared with the registry already.
+    known_departments: BTreeSet<String>,
+}
+
+/// Why a commit did not hold all calls.
+enum Refused {
+    /// Some calls, by their places; the others can be recorded without them.
+    Some(BTreeMap<usize, RecordError>),
+    /// All of them.
+    All(LedgerError),
+}
+
+impl From<LedgerError> for Refused {
+    fn from(error: LedgerError) -> Self {
+        Self::All(error)
+    }
+}
+
+impl Writer {
+    fn run(mut self, queue: &Queue) {
+        loop {
+            let mut calls = queue.take(self.options.linger);
+            if calls.is_empty() {
+                return;
+            }
+            while !calls.is_empty() {
+                calls = self.record(calls);
+            }
+        }
+    }
+
+    /// Records calls in one commit and answers them. Returns the calls that have to be tried again, without those that
+    /// were refused.
+    fn record(&mut self, calls: Vec<Call>) -> Vec<Call> {
+        match self.commit(&calls) {
+            Ok(recorded) => {
+                for (call, recorded) in calls.into_iter().zip(recorded) {
+                    call.answer(Ok(recorded));
+                }
+                Vec::new()
+            }
+            Err(Refused::Some(mut refused)) => {
+                let mut rest = Vec::with_capacity(calls.len());
+                for (place, call) in calls.into_iter().enumerate() {
+                    match refused.remove(&place) {
+                        Some(error) => call.answer(Err(error)),
+                        None => rest.push(call),
+                    }
+                }
+                rest
+            }
+            Err(Refused::All(error)) => {
+                let error = Arc::new(error);
+                for call in calls {
+                    call.answer(Err(RecordError::Commit(Arc::clone(&error))));
+                }
+                Vec::new()
+            }
+        }
+    }
+
+    fn commit(&mut self, calls: &[Call]) -> Result<Vec<Recorded>, Refused> {
+        let doubts = self.doubts(calls)?;
+        let now = calls.iter().map(|call| call.now).max();
+        let Some(now) = now else { return Ok(Vec::new()) };
+        let spans = spans(calls);
+        let groups: Vec<&[UsageEvent]> = calls.iter().map(|call| call.events.as_slice()).collect();
+        let act = Act { now, actor: &self.actor };
+        let recorded = self.books.record_calls(&self.source, &groups, act, &Silent);
+        let recorded = recorded.map_err(|(call, error)| by_call(call, error, &spans))?;
+        let of_call = |((call, span), doubts): ((&Call, &Range<u64>), Doubts)| {
+            let duplicates = recorded.repeated.iter().filter(|line| span.contains(line)).count();
+            let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+            Recorded {
+                accepted: count(call.events.len() - duplicates),
+                duplicates: count(duplicates),
+                doubts,
+                head: recorded.head.clone(),
+            }
+        };
+        Ok(calls.iter().zip(&spans).zip(doubts).map(of_call).collect())
+    }
+
+    /// What there is to say about the departments of each call; an error for calls that name some outside of the registry,
+    /// where these are refused.
+    fn doubts(&mut self, calls: &[Call]) -> Result<Vec<Doubts>, Refused> {
+        let departments = |call: &Call| -> BTreeSet<String> {
+            call.events.iter().filter_map(|event| event.tags.department().map(str::to_owned)).collect()
+        };
+        let refuses = self.options.unregistered == Unregistered::Refuse;
+        let (mut all, mut refused) = (Vec::with_capacity(calls.len()), BTreeMap::new());
+        for (place, call) in calls.iter().enumerate() {
+            let mut names = departments(call);
+            if !refuses {
+                names.retain(|name| !self.known_departments.contains(name));
+            }
+            let doubts = self.books.doubts_of(&names)?;
+            if refuses && !doubts.unregistered.is_empty() {
+                refused.insert(place, RecordError::Unregistered { problems: doubts.unregistered });
+                all.push(Doubts::default());
+                continue;
+            }
+            self.known_departments.extend(names);
+            all.push(doubts);
+        }
+        if refused.is_empty() { Ok(all) } else { Err(Refused::Some(refused)) }
+    }
+}
+
+/// The lines of each call's events.
+fn spans(calls: &[Call]) -> Vec<Range<u64>> {
+    let mut next = 1;
+    let span = |call: &Call| {
+        let first = next;
+        next += u64::try_from(call.events.len()).unwrap_or(u64::MAX);
+        first..next
+    };
+    calls.iter().map(span).collect()
+}
+
+/// Which calls an error is of: those that hold a bad event, or one that conflicts.
+fn by_call(call: Option<usize>, error: RecordError, spans: &[Range<u64>]) -> Refused {
+    let place = |line: u64| spans.iter().position(|span| span.contains(&line));
+    match error {
+        RecordError::Ledger(LedgerError::Conflicts(conflicts)) => {
+            let mut by_place: BTreeMap<usize, Vec<Conflict>> = BTreeMap::new();
+            for conflict in conflicts {
+                // Each is of a line that came in.
+                by_place.entry(place(conflict.line).unwrap_or_default()).or_default().push(conflict);
+            }
+            let refused = |conflicts| RecordError::Ledger(LedgerError::Conflicts(conflicts));
+            Refused::Some(by_place.into_iter().map(|(place, conflicts)| (place, refused(conflicts))).collect())
+        }
+        RecordError::Ledger(error) => Refused::All(error),
+        error => Refused::Some(BTreeMap::from([(call.unwrap_or_default(), error)])),
+    }
+}
