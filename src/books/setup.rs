@@ -3,6 +3,7 @@
 pub mod aliases;
 pub mod catalogs;
 pub mod departments;
+pub mod foreign_prices;
 pub mod maps;
 pub mod price_list;
 pub mod prices;

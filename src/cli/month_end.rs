@@ -87,6 +87,7 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
     }
     let listed = session.progress(|p| books.import_month_prices(&month_end, session.act(), p))?;
     prices::print_replaced(&books, &listed.replaced, session)?;
+    prices::warn_foreign(&books, session)?;
     session.tell(format!(
         "{}: {} added, {} replaced, {} unchanged",
         arguments.prices.display(),

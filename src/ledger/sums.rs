@@ -19,10 +19,10 @@ use crate::ledger::chain::seals;
 use crate::ledger::file::transaction::Snapshot;
 use crate::ledger::sums::day_seals::{HashSum, RowHasher};
 use crate::ledger::values;
-use crate::ledger::{Ledger, LedgerError, Result, chain};
+use crate::ledger::{Ledger, LedgerError, Result, chain, fits};
 use rusqlite::{CachedStatement, Connection, Row, Rows};
 use rustc_hash::FxHashMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The span a sum is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,7 +105,21 @@ const OUTSIDE: &str = "SELECT coalesce(sum(events) FILTER (WHERE day < ?1), 0), 
     coalesce(sum(events) FILTER (WHERE day > ?2), 0) FROM usage_daily WHERE day < ?1 OR day > ?2";
 const DAYS: &str = "SELECT min(day), max(day) FROM usage_daily";
 
+const EVENTS_BY_MODEL: &str =
+    "SELECT m.name, sum(u.events) FROM usage_monthly u JOIN model m ON m.id = u.model GROUP BY m.name";
+
 impl Snapshot<'_> {
+    /// How many events each name of a model has: for a hint, not for an amount.
+    pub fn events_by_model(&self) -> Result<BTreeMap<String, u64>> {
+        let mut statement = self.connection().prepare(EVENTS_BY_MODEL)?;
+        let mut rows = statement.query([])?;
+        let mut events = BTreeMap::new();
+        while let Some(row) = rows.next()? {
+            events.insert(row.get(0)?, fits(row.get(1)?, "a number of events")?);
+        }
+        Ok(events)
+    }
+
     /// The sums of a period's days, day by day, each day's in the order of their numbers.
     pub fn daily_usage(&self, period: Period) -> Result<Vec<UsageLine>> {
         let mut lines = Vec::new();

@@ -170,3 +170,24 @@ fn a_typo_in_a_price_that_is_replaced_is_asked_about() -> Outcome {
     desk.run(&["prices", "import", "good.csv", "--accept-jumps"])?.ends(0)?;
     Ok(())
 }
+
+#[test]
+fn prices_in_another_currency_are_said_with_the_usage_that_they_leave_unpriced() -> Outcome {
+    let desk = Desk::new()?;
+    desk.write("u.csv", crate::desk::usage(0, 7))?;
+    desk.run(&["import", "u.csv"])?.ends(0)?;
+    let list = |book: &str| {
+        format!(
+            "book,model,meter,currency,price,valid_from\n{book},m,input,EUR,1,2026-01-01\n{book},n,input,EUR,1,2026-01-01\n"
+        )
+    };
+    desk.write("other.csv", list("other"))?;
+    assert_eq!(desk.run(&["prices", "import", "other.csv"])?.ends(0)?.err, "", "another book is compared by rates");
+    desk.write("eur.csv", list(""))?;
+    let said = "2 models have prices in EUR only, such as \"m\"; the ledger is in USD, and their usage stays unpriced (7 events so far)";
+    desk.run(&["prices", "import", "eur.csv"])?.ends(0)?.says(said)?;
+    desk.write("usd.csv", "model,meter,currency,price,valid_from\nm,input,USD,1,2026-01-01\n")?;
+    let more = "1 model has prices in EUR only, such as \"n\"; the ledger is in USD, and its usage stays unpriced (0 events so far)";
+    desk.run(&["prices", "import", "usd.csv"])?.ends(0)?.says(more)?;
+    Ok(())
+}

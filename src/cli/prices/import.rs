@@ -1,7 +1,7 @@
 //! `tokenbook prices import`: import your own price list or a public catalogue.
 
 use super::source::SourceOptions;
-use super::{print_replaced, spelled};
+use super::{print_replaced, spelled, warn_foreign};
 use crate::cli::Session;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::options::{counted, grouped};
@@ -22,6 +22,7 @@ pub fn run(source: &SourceOptions, jumps: Jumps, session: &mut Session<'_, '_>) 
         |progress: &Progress| books.import_prices(&file, &bytes, book.as_ref(), jumps, session.act(), progress);
     let outcome = session.progress(import)?;
     print_replaced(&books, &outcome.replaced, session)?;
+    warn_foreign(&books, session)?;
     let head = books.head()?;
     session.tell(format!(
         "{file}: {} added, {} replaced, {} unchanged",
@@ -46,6 +47,7 @@ fn catalog(
     let outcome = session.progress(import)?;
     let CatalogOutcome { changes, missing, appended } = &outcome;
     print_replaced(books, &appended.replaced, session)?;
+    warn_foreign(books, session)?;
     if terms.missing == Missing::Keep && !missing.is_empty() {
         let example = missing.first().map_or_else(String::new, |row| spelled(&row.key));
         let number = grouped(u64::try_from(missing.len()).unwrap_or(u64::MAX));

@@ -5,7 +5,7 @@ mod import;
 mod source;
 
 use super::Session;
-use super::options::{OutputOptions, grouped};
+use super::options::{OutputOptions, counted, grouped};
 use crate::cli::failure::{Exit, Failure};
 use diff::DiffOptions;
 use source::SourceOptions;
@@ -17,7 +17,7 @@ use tokenbook::domain::timestamp::Timestamp;
 use tokenbook::ledger::facts::prices::Replacement;
 use tokenbook::price::check::Finding;
 use tokenbook::price::{PriceKey, PriceRow};
-use tokenbook::text::problem::listed;
+use tokenbook::text::problem::{excerpt, listed};
 
 /// Import a price list or a public catalogue, compare it first, list prices, check for gaps and mistakes
 #[derive(Debug, clap::Args)]
@@ -115,6 +115,22 @@ pub fn print_replaced(books: &Books, all: &[Replacement], session: &mut Session<
             format!(", unpriced events {} -> {}", grouped(before), grouped(after))
         };
         session.say(format!("{}{book}: {before} -> {after} {}{unpriced}", moved.month, settings.currency.code()))?;
+    }
+    Ok(())
+}
+
+/// Warns of prices that the ledger's reports cannot use.
+pub fn warn_foreign(books: &Books, session: &mut Session<'_, '_>) -> Result<(), Failure> {
+    let own = books.settings().currency;
+    for foreign in books.foreign_prices()? {
+        let models = counted(u64::try_from(foreign.models.len()).unwrap_or(u64::MAX), "model has", "models have");
+        let example = foreign.models.first().map_or_else(String::new, |model| format!(", such as {}", excerpt(model)));
+        let whose = if foreign.models.len() == 1 { "its" } else { "their" };
+        session.warn(format!(
+            "warning: {models} prices in {} only{example}; the ledger is in {own}, and {whose} usage stays unpriced ({} so far)",
+            foreign.currency,
+            counted(foreign.events, "event", "events")
+        ))?;
     }
     Ok(())
 }
