@@ -1,13 +1,13 @@
 //! tokenbook keeps the books for a company's LLM tokens. One SQLite file records the usage, its prices and who pays, with
 //! a hash chain that proves it.
 //!
-//! [`Books`](books::Books) is the entry point. It imports usage and prices into a ledger and makes reports from it. The
+//! [`Books`] is the entry point. It imports usage and prices into a ledger and makes reports from it. The
 //! ledger only appends facts, and reports compute amounts from them. An amount is a whole number of 1e-15 units of a
-//! currency ([`Amount`](domain::money::Amount)). So nothing is rounded before the reported line, and the lines of a report
+//! currency ([`Amount`]). So nothing is rounded before the reported line, and the lines of a report
 //! add up. Usage without a price is unknown, never 0.
 //!
 //! The library prints nothing and reads neither the clock nor the environment. You pass the time and the name of the actor
-//! as an argument ([`Act`](books::Act)).
+//! as an argument ([`Act`]).
 //!
 //! ```
 //! use tokenbook::books::usage::import::ImportOptions;
