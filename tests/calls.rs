@@ -159,3 +159,34 @@ fn a_bound_of_prompts_is_part_of_what_was_imported() -> Outcome {
     desk.run(&twice)?.ends(2)?.says("states a second bound")?;
     Ok(())
 }
+
+/// The bound of the newest state of a record counts, in daily totals as from every event.
+#[test]
+fn a_record_that_grows_has_the_bound_of_its_newest_state() -> Outcome {
+    let grown = BUCKET.replace("1000000", "1200000");
+    let cases: [(&[&str], &[&str], &str); 3] = [
+        (&["--prompts-within", "272000"], &["--prompts-within", "272000"], "1.20"),
+        (&["--prompts-within", "272000"], &[], ""),
+        (&[], &["--prompts-within", "272000"], "1.20"),
+    ];
+    for (first, then, expected) in cases {
+        let desk = Desk::new()?;
+        desk.write("p.csv", BY_SIZE)?;
+        desk.run(&["prices", "import", "p.csv"])?.ends(0)?;
+        for (content, options) in [(BUCKET, first), (&grown, then)] {
+            desk.write("usage.json", content)?;
+            desk.run(&[&["import", "usage.json"], options].concat())?.ends(0)?;
+        }
+        desk.run(&["verify", "--deep"])?.ends(0)?;
+        let report = ["report", "chargeback", "--by", "model", "--period", "2026-10", "--format", "csv"];
+        let found = desk.print(&report)?;
+        assert_eq!(found, desk.print(&[&report[..], &["--recompute"]].concat())?, "{first:?} then {then:?}");
+        let rows = crate::desk::rows(&found)?;
+        assert_eq!(
+            rows.first().and_then(|row| row.get("amount")).map(String::as_str),
+            Some(expected),
+            "{first:?} then {then:?}"
+        );
+    }
+    Ok(())
+}

@@ -1,5 +1,6 @@
 //! Recording events from an embedding program: the same rules as importing a file.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use tokenbook::books::keep::verify::Depth;
 use tokenbook::books::usage::doubts::Unregistered;
@@ -234,5 +235,87 @@ fn a_recorder_that_cannot_write_answers_every_caller() -> Outcome {
         started.into_iter().map(|call| call.join().unwrap_or(Ok(()))).collect::<Vec<_>>()
     });
     assert!(said.iter().all(|said| said.as_ref().is_err_and(|error| error.contains("contradicts itself"))), "{said:?}");
+    Ok(())
+}
+
+/// Calls of random events, many at once, against what must be true of any order: what the ledger holds explains each answer.
+#[test]
+fn every_answer_of_a_recorder_is_true_of_what_the_ledger_holds() -> Outcome {
+    for seed in 1..=12 {
+        let folder = tempfile::tempdir()?;
+        let (books, now) = ledger(&folder)?;
+        let source = Name::new(DEFAULT_SOURCE)?;
+        let options = RecorderOptions { linger: std::time::Duration::from_millis(30), ..RecorderOptions::plain() };
+        let recorder = Recorder::open(books.path(), &source, "gateway", options)?;
+        let mut dice = crate::desk::Dice::new(seed);
+        let mut held: BTreeMap<String, UsageEvent> = BTreeMap::new();
+        for _ in 0..6 {
+            // Few ids, two contents of each and two days: calls of one commit repeat and contradict each other.
+            let mut calls = Vec::new();
+            for _ in 0..8 {
+                let mut call = Vec::new();
+                for _ in 0..dice.below(4) {
+                    let (id, output) = (dice.below(12).to_string(), i64::try_from(dice.below(2))?);
+                    let day = 1 + dice.below(2) * u64::from(dice.below(5) == 0);
+                    let year = if dice.below(25) == 0 { 2099 } else { 2026 };
+                    call.push(event(&id, &format!("{year}-10-0{day}T00:00:00Z"), output)?);
+                }
+                calls.push(call);
+            }
+            let answers = std::thread::scope(|scope| {
+                let recorder = &recorder;
+                let started: Vec<_> =
+                    calls.iter().map(|call| scope.spawn(move || recorder.record(call.clone(), now))).collect();
+                started.into_iter().map(|call| call.join().map_err(|_| "a caller panicked")).collect::<Vec<_>>()
+            });
+            let before = held.clone();
+            let mut refused = Vec::new();
+            let mut accepted = 0;
+            for (call, answer) in calls.iter().zip(answers) {
+                match answer? {
+                    Ok(recorded) => {
+                        assert_eq!(recorded.accepted + recorded.duplicates, u64::try_from(call.len())?);
+                        accepted += recorded.accepted;
+                        for event in call {
+                            let known = held.entry(event.id.to_string()).or_insert_with(|| event.clone());
+                            assert_eq!(known, event, "two contents of one id were both recorded");
+                        }
+                    }
+                    Err(error) => refused.push((call, error)),
+                }
+            }
+            assert_eq!(accepted, u64::try_from(held.len() - before.len())?, "each new event is one call's");
+            for (call, error) in refused {
+                let with_itself = call.iter().any(|a| call.iter().any(|b| a.id == b.id && a != b));
+                let with_ledger =
+                    call.iter().any(|event| held.get(event.id.as_str()).is_some_and(|known| known != event));
+                let of_the_future = call.iter().any(|event| event.at > now);
+                assert!(with_itself || with_ledger || of_the_future, "seed {seed}: nothing refuses {call:?}: {error}");
+            }
+        }
+        drop(recorder);
+        let verified = books.verify(Depth::WithIntegrity, None, &Silent)?;
+        assert_eq!((verified.events, verified.findings), (u64::try_from(held.len())?, Vec::new()));
+    }
+    Ok(())
+}
+
+/// A call that is tried again, since another of its commit was refused, still hears of its department.
+#[test]
+fn a_department_is_named_although_another_call_is_refused() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let (books, now) = ledger(&folder)?;
+    books.import_departments("d.csv", b"department\nLegal\n", Act { now, actor: "test" }, &Silent)?;
+    let options = RecorderOptions { linger: std::time::Duration::from_millis(200), ..RecorderOptions::plain() };
+    let recorder = Recorder::open(books.path(), &Name::new(DEFAULT_SOURCE)?, "gateway", options)?;
+    let (good, bad) = (event("a", "2026-10-05T00:00:00Z", 1)?, event("b", "2099-10-05T00:00:00Z", 1)?);
+    let (good, bad) = std::thread::scope(|scope| {
+        let recorder = &recorder;
+        let [good, bad] = [good, bad].map(|event| scope.spawn(move || recorder.record(vec![event], now)));
+        (good.join(), bad.join())
+    });
+    let good = good.map_err(|_| "a caller panicked")??;
+    assert_eq!(good.doubts.unregistered.len(), 1, "Research is not in the registry");
+    assert!(bad.map_err(|_| "a caller panicked")?.is_err());
     Ok(())
 }

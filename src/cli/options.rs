@@ -68,7 +68,8 @@ pub struct UsageOptions {
     #[arg(long, value_name = "HOW", value_parser = PossibleValuesParser::new(PromptTokens::NAMES))]
     prompt_tokens: Option<String>,
     /// The most tokens of each prompt, for records that sum several requests: a price that depends on the prompt's size then
-    /// applies to them. For all models, or for one. The import records it
+    /// applies to them. For all models, or for one. Events that the ledger has already keep what their first import
+    /// stated
     #[arg(long, value_name = "[MODEL=]TOKENS")]
     prompts_within: Vec<String>,
     /// A map of columns (TOML), for a CSV or JSONL of your own: a file, or the name of one that `maps keep` has kept

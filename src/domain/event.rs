@@ -76,7 +76,7 @@ pub enum PromptSize {
     Exact,
     /// Several requests in one record: each is at most the sum, and more is not known.
     UpToSum,
-    /// Several requests in one record, each of at most so many tokens, as whoever imports it states.
+    /// Several requests in one record. The user states the most tokens of each.
     Within(PromptBound),
 }
 

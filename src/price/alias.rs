@@ -61,7 +61,7 @@ impl fmt::Display for Target {
 pub struct StandsFor<'a> {
     /// The name.
     pub model: &'a str,
-    /// The provider, where it is another than that of the usage.
+    /// The provider whose prices apply; `None` for the provider of the usage.
     pub provider: Option<&'a Name>,
 }
 

@@ -154,8 +154,8 @@ impl Book {
         }
     }
 
-    /// The prices of a model at an instant, and the provider whose prices among them apply: those of the model's own name
-    /// if one is in force, else those of its alias.
+    /// The prices of a model at an instant, and the provider whose rows apply. A price in force for the model's own name wins
+    /// over the prices of its alias.
     fn prices_of<'a>(&'a self, model: &'a Model, at: Timestamp) -> Option<(&'a ModelPrices, Option<&'a Name>)> {
         let usages = model.provider.as_ref();
         let own = self.models.get(model.name.as_str()).map(|prices| (prices, usages));

@@ -176,7 +176,7 @@ fn an_alias_may_name_the_provider_whose_prices_apply() -> Outcome {
     // 2 before the price changed and 4 after; the price of the cloud's own model stays its own.
     assert_eq!(costs()?, expected(["1.00", "", "1.00", "6.00", "8.00", "16.00"]));
     desk.run(&["explain", "d"])?.ends(0)?.says("mistral")?;
-    // The list as it is printed is the same list.
+    // Importing the printed list changes nothing.
     let listed = desk.print(&["aliases", "list", "--history", "--format", "csv"])?;
     desk.write("again.csv", listed)?;
     desk.run(&["aliases", "import", "again.csv"])?.ends(0)?.says("0 aliases added, 0 replaced, 2 unchanged")?;

@@ -142,13 +142,13 @@ impl Books {
         let batch = self.batch_of(source, &constants, calls).map_err(|(call, error)| (Some(call), error))?;
         let ledger = |error: LedgerError| (None, error.into());
         if batch.is_empty() {
-            return Ok(GroupRecorded { accepted: 0, repeated: Vec::new(), head: self.head().map_err(ledger)? });
+            return Ok(GroupRecorded { repeated: Vec::new(), accepted: 0, head: self.head().map_err(ledger)? });
         }
         let names = &*constants.names.lock();
         let facts = facts(source, &batch, names);
-        let appended = self.append_recorded(source, batch, names, &facts, act, observer).map_err(ledger)?;
-        let head = self.head().map_err(ledger)?;
-        Ok(GroupRecorded { accepted: appended.accepted, repeated: appended.repeated, head })
+        let recorded = self.append_recorded(source, batch, names, &facts, act, observer).map_err(ledger)?;
+        let (Appended { accepted, repeated, .. }, head) = recorded;
+        Ok(GroupRecorded { accepted, repeated, head })
     }
 
     fn append_recorded(
@@ -159,7 +159,7 @@ impl Books {
         facts: &FileFacts,
         act: Act<'_>,
         observer: &dyn Observer,
-    ) -> Result<Appended, LedgerError> {
+    ) -> Result<(Appended, chain::Head), LedgerError> {
         let write = self.ledger.write(|| observer.waiting())?;
         let mut appender = Appender::new(&write, source.as_str())?.listing_repeated();
         let mut summariser = appender.summariser();
@@ -167,10 +167,14 @@ impl Books {
         let appended = appender.finish(&Watch::default())?;
         if appended.accepted > 0 {
             write.record_import(facts, &appended, &[], act.now, act.actor)?;
+        }
+        // Read before the commit: once events are in, no failure may say that they are not.
+        let head = write.head()?;
+        if appended.accepted > 0 {
             write.commit()?;
             self.ledger.checkpoint_when_large()?;
         }
-        Ok(appended)
+        Ok((appended, head))
     }
 
     /// The events as a file's would be: the same sink checks and derives what it does for files.

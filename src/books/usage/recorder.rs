@@ -238,7 +238,7 @@ impl Writer {
     }
 
     fn commit(&mut self, calls: &[Call]) -> Result<Vec<Recorded>, Refused> {
-        let doubts = self.doubts(calls)?;
+        let (doubts, departments) = self.doubts(calls)?;
         let now = calls.iter().map(|call| call.now).max();
         let Some(now) = now else { return Ok(Vec::new()) };
         let spans = spans(calls);
@@ -246,6 +246,8 @@ impl Writer {
         let act = Act { now, actor: &self.actor };
         let recorded = self.books.record_calls(&self.source, &groups, act, &Silent);
         let recorded = recorded.map_err(|(call, error)| by_call(call, error, &spans))?;
+        // Not before: calls that are tried again must still hear of their departments.
+        self.known_departments.extend(departments);
         let of_call = |((call, span), doubts): ((&Call, &Range<u64>), Doubts)| {
             let duplicates = recorded.repeated.iter().filter(|line| span.contains(line)).count();
             let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
@@ -259,9 +261,9 @@ impl Writer {
         Ok(calls.iter().zip(&spans).zip(doubts).map(of_call).collect())
     }
 
-    /// What there is to say about the departments of each call; an error for calls that name some outside of the registry,
-    /// where these are refused.
-    fn doubts(&mut self, calls: &[Call]) -> Result<Vec<Doubts>, Refused> {
+    /// The doubts about the departments of each call, and all departments; an error for calls that name departments outside
+    /// of the registry, if the options refuse these.
+    fn doubts(&self, calls: &[Call]) -> Result<(Vec<Doubts>, BTreeSet<String>), Refused> {
         let departments = |call: &Call| -> BTreeSet<String> {
             call.events.iter().filter_map(|event| event.tags.department().map(str::to_owned)).collect()
         };
@@ -270,7 +272,7 @@ impl Writer {
         let of_all: BTreeSet<String> = calls.iter().flat_map(departments).collect();
         let is_known = of_all.is_subset(&self.known_departments);
         if is_known && (!refuses || self.books.doubts_of(&of_all)?.unregistered.is_empty()) {
-            return Ok(calls.iter().map(|_| Doubts::default()).collect());
+            return Ok((calls.iter().map(|_| Doubts::default()).collect(), BTreeSet::new()));
         }
         let (mut all, mut refused) = (Vec::with_capacity(calls.len()), BTreeMap::new());
         for (place, call) in calls.iter().enumerate() {
@@ -281,13 +283,11 @@ impl Writer {
             let doubts = self.books.doubts_of(&names)?;
             if refuses && !doubts.unregistered.is_empty() {
                 refused.insert(place, RecordError::Unregistered { problems: doubts.unregistered });
-                all.push(Doubts::default());
-                continue;
+            } else {
+                all.push(doubts);
             }
-            self.known_departments.extend(names);
-            all.push(doubts);
         }
-        if refused.is_empty() { Ok(all) } else { Err(Refused::Some(refused)) }
+        if refused.is_empty() { Ok((all, of_all)) } else { Err(Refused::Some(refused)) }
     }
 }
 
@@ -304,18 +304,29 @@ fn spans(calls: &[Call]) -> Vec<Range<u64>> {
 
 /// Which calls an error is of: those that hold a bad event, or one that conflicts.
 fn by_call(call: Option<usize>, error: RecordError, spans: &[Range<u64>]) -> Refused {
-    let place = |line: u64| spans.iter().position(|span| span.contains(&line));
-    match error {
-        RecordError::Ledger(LedgerError::Conflicts(conflicts)) => {
-            let mut by_place: BTreeMap<usize, Vec<Conflict>> = BTreeMap::new();
-            for conflict in conflicts {
-                // Each is of a line that came in.
-                by_place.entry(place(conflict.line).unwrap_or_default()).or_default().push(conflict);
-            }
-            let refused = |conflicts| RecordError::Ledger(LedgerError::Conflicts(conflicts));
-            Refused::Some(by_place.into_iter().map(|(place, conflicts)| (place, refused(conflicts))).collect())
-        }
-        RecordError::Ledger(error) => Refused::All(error),
-        error => Refused::Some(BTreeMap::from([(call.unwrap_or_default(), error)])),
+    match (call, error) {
+        (_, RecordError::Ledger(LedgerError::Conflicts(conflicts))) => conflicting(conflicts, spans),
+        (Some(call), error) => Refused::Some(BTreeMap::from([(call, error)])),
+        (None, RecordError::Ledger(error)) => Refused::All(error),
+        (None, error) => Refused::All(LedgerError::Corrupt(format!("an error that names no call: {error}"))),
     }
+}
+
+/// The calls that conflict with the ledger. If calls conflict with each other only, the first of them: the call that it
+/// conflicts with may be refused for another reason, so the others are tried again.
+fn conflicting(conflicts: Vec<Conflict>, spans: &[Range<u64>]) -> Refused {
+    let (mut with_ledger, mut with_others) = (BTreeMap::new(), BTreeMap::new());
+    for conflict in conflicts {
+        let Some(call) = spans.iter().position(|span| span.contains(&conflict.line)) else {
+            return Refused::All(LedgerError::Conflicts(vec![conflict]));
+        };
+        let is_of_ledger = conflict.stored.iter().any(|place| place.file.is_some());
+        let of_kind = if is_of_ledger { &mut with_ledger } else { &mut with_others };
+        of_kind.entry(call).or_insert_with(Vec::new).push(conflict);
+    }
+    if with_ledger.is_empty() {
+        with_ledger.extend(with_others.pop_first());
+    }
+    let refused = |(call, conflicts)| (call, RecordError::Ledger(LedgerError::Conflicts(conflicts)));
+    Refused::Some(with_ledger.into_iter().map(refused).collect())
 }

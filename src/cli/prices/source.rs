@@ -36,7 +36,7 @@ pub struct SourceOptions {
     /// Round a price such as 3.6000000000000003e-06 to the nearest nano-unit per million, instead of setting it aside
     #[arg(long)]
     snap: bool,
-    /// End prices in force that the catalogue lacks, for models of which it has other prices
+    /// End prices in force that the catalogue no longer lists, if it lists other prices of the same model
     #[arg(long)]
     end_missing: bool,
     /// Write all prices of a catalogue that are set aside to this CSV file

@@ -20,6 +20,11 @@ const INSERT_BATCH: &str = "INSERT INTO batch (id, import, posting_period, event
 const INSERT_OVERLAP: &str = "INSERT INTO import_overlap (import, earlier, events, lines) VALUES (?1, ?2, ?3, ?4)";
 
 impl Write<'_> {
+    /// The last entry of the chain, as this transaction sees it.
+    pub fn head(&self) -> Result<chain::Head> {
+        chain::head(self.connection())
+    }
+
     /// Records an import whose events were appended: its row, its batches, the lines set aside, and its entry.
     pub fn record_import(
         &self,

@@ -213,7 +213,7 @@ fn is_busy(error: &rusqlite::Error) -> bool {
 }
 
 /// Ends a transaction whose result does not count; SQLite has already ended it where this fails.
-pub(in crate::ledger) fn rollback(connection: &Connection) {
+fn rollback(connection: &Connection) {
     if !connection.is_autocommit() {
         drop(connection.execute_batch("ROLLBACK"));
     }

@@ -9,7 +9,6 @@ use crate::ledger::facts::migration::{FACT, Migration};
 use crate::ledger::file::backup::clear_beside;
 use crate::ledger::file::connection::{Access, Ledger};
 use crate::ledger::file::schema;
-use crate::ledger::file::transaction::rollback;
 use crate::ledger::file::watch::Watch;
 use crate::ledger::{LedgerError, Result};
 use rusqlite::Batch;
@@ -31,7 +30,7 @@ impl Ledger {
     /// Upgrades a ledger's file to the newest schema; `None` where it has that already.
     ///
     /// `copy` gets the file as it was. `verify` proves the upgraded trial, and `proceed` is asked before each statement
-    /// and before the commit: an error from either leaves the file as it is.
+    /// and before the commit. If either returns an error, the file stays unchanged.
     pub fn upgrade(
         path: &Path,
         copy: &Path,
@@ -51,37 +50,24 @@ impl Ledger {
             copied = Some(try_out(copy, from, signed, watch, verify)?);
             Ok(())
         })?;
-        ledger.migrate(from, copied.as_ref(), signed, proceed).map(Some)
+        let head = copied.ok_or_else(|| LedgerError::Corrupt("the copy was not verified".to_owned()))?;
+        ledger.migrate(from, &head, signed, proceed).map(Some)
     }
 
     /// Runs the migrations after a version in one transaction: none if the chain has another head than the one expected.
+    /// An error leaves the transaction to the end of the connection, which undoes it.
     fn migrate(
-        &self,
+        self,
         from: u32,
-        expected: Option<&Head>,
-        signed: Signed<'_>,
-        proceed: &mut dyn FnMut() -> Result<()>,
-    ) -> Result<Upgraded> {
-        // Dropping a table that others refer to would else delete its rows one by one.
-        self.connection.pragma_update(None, "foreign_keys", false)?;
-        self.begin("BEGIN EXCLUSIVE", || {})?;
-        let upgraded = self.migrate_inside(from, expected, signed, proceed);
-        if upgraded.is_err() {
-            rollback(&self.connection);
-        }
-        upgraded
-    }
-
-    fn migrate_inside(
-        &self,
-        from: u32,
-        expected: Option<&Head>,
+        expected: &Head,
         signed: Signed<'_>,
         proceed: &mut dyn FnMut() -> Result<()>,
     ) -> Result<Upgraded> {
         let (connection, to) = (&self.connection, schema::newest());
-        let head = chain::head(connection)?;
-        if schema::version(connection)? != from || expected.is_some_and(|expected| *expected != head) {
+        // Dropping a table that others refer to would else delete its rows one by one.
+        connection.pragma_update(None, "foreign_keys", false)?;
+        self.begin("BEGIN EXCLUSIVE", || {})?;
+        if schema::version(connection)? != from || chain::head(connection)? != *expected {
             return Err(LedgerError::Changed);
         }
         for migration in schema::migrations_after(from) {
@@ -117,8 +103,7 @@ fn try_out(
     let tried = || {
         let ledger = Ledger::open_at(trial.path(), Access::Write, from)?;
         let head = chain::head(&ledger.connection)?;
-        ledger.migrate(from, Some(&head), signed, &mut || watch.check())?;
-        drop(ledger);
+        ledger.migrate(from, &head, signed, &mut || watch.check())?;
         verify(trial.path())?;
         Ok(head)
     };
