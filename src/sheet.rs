@@ -1,7 +1,11 @@
 //! The neutral grid: what reports make and renderers take. Cells keep their type and exactness until they are printed.
 
+use crate::domain::calendar::Day;
 use crate::domain::currency::Currency;
-use crate::domain::money::Amount;
+use crate::domain::meter::Unit;
+use crate::domain::money::{Amount, fixed_point};
+use crate::domain::rate::Rate;
+use crate::domain::timestamp::Timestamp;
 use std::borrow::Cow;
 
 /// A report's result.
@@ -22,18 +26,50 @@ pub struct Sheet {
 pub struct Heading {
     /// The report's name.
     pub report: String,
-    /// The period.
+    /// The period, an instant, or which rows a list has.
     pub period: String,
+    /// Whether the books of the period are closed. `None` for lists, which are of no period.
+    pub state: Option<State>,
     /// The IANA time zone of its days.
     pub time_zone: String,
     /// The currency of its amounts.
     pub currency: Currency,
     /// The hash of the ledger's last entry, in hexadecimal.
     pub ledger_head: String,
-    /// Whether the period is closed.
-    pub closed: bool,
     /// What a reader must know before using the numbers.
     pub caveats: Vec<String>,
+}
+
+/// Whether the books of a period are closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Usage and prices may still change its amounts.
+    Open,
+    /// Its amounts stay.
+    Closed {
+        /// The number of the close, from 1: a month that is opened again and closed again has a higher one.
+        version: u32,
+        /// The entry of the ledger that closed it.
+        entry: i64,
+    },
+    /// Some of its months are closed.
+    Mixed,
+}
+
+impl State {
+    /// The state as a word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Closed { .. } => "closed",
+            Self::Mixed => "partly closed",
+        }
+    }
+
+    /// Whether all of the period is closed.
+    pub const fn is_closed(self) -> bool {
+        matches!(self, Self::Closed { .. })
+    }
 }
 
 /// A column.
@@ -45,32 +81,122 @@ pub struct Column {
     pub kind: ColumnKind,
 }
 
-/// What the cells of a column hold.
+/// What the cells of a column hold, other than nothing, a word, or a value that is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColumnKind {
     /// Text, to the left, guarded against being run as a formula.
     Text,
-    /// Numbers, to the right.
+    /// Yes or no.
+    Flag,
+    /// How many there are of something: whole numbers that can be added up.
+    Count,
+    /// Usage in a unit; `None` if the row's column `unit` names it.
+    Quantity(Option<Unit>),
+    /// Amounts of a currency; `None` if the row's column `currency` names it.
+    Money(Option<Currency>),
+    /// What a million of a meter's unit costs, in the currency of the row.
+    Rate,
+    /// Hundredths of a whole.
+    Percent,
+    /// Numbers that are not added up, such as the number of an entry.
     Number,
+    /// Days.
+    Day,
+    /// Instants, in UTC.
+    Instant,
+}
+
+impl ColumnKind {
+    /// Whether values stand to the right of their column, so that their digits line up.
+    pub const fn is_numeric(self) -> bool {
+        match self {
+            Self::Text | Self::Flag | Self::Day | Self::Instant => false,
+            Self::Count | Self::Quantity(_) | Self::Money(_) | Self::Rate | Self::Percent | Self::Number => true,
+        }
+    }
+
+    /// Whether a cell may stand in a column of this kind.
+    pub const fn holds(self, cell: &Cell) -> bool {
+        match cell {
+            Cell::Nothing | Cell::Word(_) | Cell::Unknown(_) => true,
+            Cell::Text(_) => matches!(self, Self::Text),
+            Cell::Flag(_) => matches!(self, Self::Flag),
+            Cell::Count(_) => matches!(self, Self::Count | Self::Quantity(_) | Self::Number),
+            Cell::Exact(_) => matches!(self, Self::Money(_)),
+            Cell::Fixed { .. } => matches!(self, Self::Money(_) | Self::Percent | Self::Number),
+            Cell::Rate(_) => matches!(self, Self::Rate),
+            Cell::Day(_) => matches!(self, Self::Day),
+            Cell::Instant(_) => matches!(self, Self::Instant),
+        }
+    }
 }
 
 impl Column {
-    /// A column of text.
-    pub fn text(name: impl Into<Cow<'static, str>>) -> Self {
-        Self { name: name.into(), kind: ColumnKind::Text }
+    /// A column of a kind.
+    pub fn new(name: impl Into<Cow<'static, str>>, kind: ColumnKind) -> Self {
+        Self { name: name.into(), kind }
     }
 
-    /// A column of numbers.
+    /// A column of text.
+    pub fn text(name: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(name, ColumnKind::Text)
+    }
+
+    /// A column of yes or no.
+    pub fn flag(name: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(name, ColumnKind::Flag)
+    }
+
+    /// A column of counts.
+    pub fn count(name: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(name, ColumnKind::Count)
+    }
+
+    /// A column of usage in a unit; `None` if the column `unit` names it.
+    pub fn quantity(name: impl Into<Cow<'static, str>>, unit: Option<Unit>) -> Self {
+        Self::new(name, ColumnKind::Quantity(unit))
+    }
+
+    /// A column of amounts of a currency; `None` if the column `currency` names it.
+    pub fn money(name: impl Into<Cow<'static, str>>, currency: Option<Currency>) -> Self {
+        Self::new(name, ColumnKind::Money(currency))
+    }
+
+    /// A column of prices for a million.
+    pub fn rate(name: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(name, ColumnKind::Rate)
+    }
+
+    /// A column of percentages.
+    pub fn percent(name: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(name, ColumnKind::Percent)
+    }
+
+    /// A column of numbers that are not added up.
     pub fn number(name: impl Into<Cow<'static, str>>) -> Self {
-        Self { name: name.into(), kind: ColumnKind::Number }
+        Self::new(name, ColumnKind::Number)
+    }
+
+    /// A column of days.
+    pub fn day(name: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(name, ColumnKind::Day)
+    }
+
+    /// A column of instants.
+    pub fn instant(name: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(name, ColumnKind::Instant)
     }
 }
 
 /// One value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cell {
-    /// Text as it is.
+    /// Text that somebody else may have written.
     Text(String),
+    /// A word of ours in a column of any kind, such as `total`, or `-` for what is no longer sold.
+    Word(&'static str),
+    /// Yes or no.
+    Flag(bool),
     /// A whole number.
     Count(i128),
     /// An exact amount.
@@ -82,6 +208,14 @@ pub enum Cell {
         /// Decimals.
         digits: u8,
     },
+    /// What a million costs.
+    Rate(Rate),
+    /// A day.
+    Day(Day),
+    /// An instant.
+    Instant(Timestamp),
+    /// There is no value, and none is missing.
+    Nothing,
     /// Not known, and why. Never printed as 0.
     Unknown(&'static str),
 }
@@ -92,14 +226,75 @@ impl Cell {
         Self::Text(text.into())
     }
 
-    /// The plain digits or text of the cell; nothing where it is unknown.
+    /// A text, or nothing where it is empty.
+    pub fn filled(text: impl Into<String>) -> Self {
+        let text = text.into();
+        if text.is_empty() { Self::Nothing } else { Self::Text(text) }
+    }
+
+    /// A text, or nothing where there is none.
+    pub fn some(text: Option<impl Into<String>>) -> Self {
+        text.map_or(Self::Nothing, Self::text)
+    }
+
+    /// A day, or nothing where there is none.
+    pub fn day(day: Option<Day>) -> Self {
+        day.map_or(Self::Nothing, Self::Day)
+    }
+
+    /// The plain digits or text of the cell; empty where it holds nothing or is unknown.
     pub fn plain(&self) -> String {
         match self {
             Self::Text(text) => text.clone(),
+            Self::Word(word) => (*word).to_owned(),
+            Self::Flag(true) => "yes".to_owned(),
+            Self::Flag(false) => "no".to_owned(),
             Self::Count(count) => count.to_string(),
             Self::Exact(amount) => amount.to_string(),
-            Self::Fixed { value, digits } => crate::domain::money::fixed_point(*value, *digits),
-            Self::Unknown(_) => String::new(),
+            Self::Fixed { value, digits } => fixed_point(*value, *digits),
+            Self::Rate(rate) => rate.to_string(),
+            Self::Day(day) => day.to_string(),
+            Self::Instant(instant) => instant.to_string(),
+            Self::Nothing | Self::Unknown(_) => String::new(),
         }
+    }
+}
+
+/// A row that does not fit its sheet.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Misfit {
+    /// The row has too many cells, or too few.
+    #[error("a row has {cells} cells, expected {columns}, as there are columns")]
+    Length {
+        /// How many cells the row has.
+        cells: usize,
+        /// How many columns there are.
+        columns: usize,
+    },
+    /// A cell does not hold what its column says.
+    #[error("the column {column} holds {kind:?}, and a cell of it is {cell:?}")]
+    Kind {
+        /// The column's name.
+        column: String,
+        /// The column's kind.
+        kind: ColumnKind,
+        /// The cell.
+        cell: Cell,
+    },
+}
+
+impl Sheet {
+    /// Refuses a row or a total that does not fit the columns. Every renderer asks this first.
+    pub fn check(&self) -> Result<(), Misfit> {
+        for row in self.rows.iter().chain(&self.total) {
+            if row.len() != self.columns.len() {
+                return Err(Misfit::Length { cells: row.len(), columns: self.columns.len() });
+            }
+            if let Some((column, cell)) = self.columns.iter().zip(row).find(|(column, cell)| !column.kind.holds(cell)) {
+                let column_name = column.name.to_string();
+                return Err(Misfit::Kind { column: column_name, kind: column.kind, cell: cell.clone() });
+            }
+        }
+        Ok(())
     }
 }

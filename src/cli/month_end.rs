@@ -269,7 +269,7 @@ fn print_change(
 fn table(sheet: &Sheet, session: &mut Session<'_, '_>) -> Result<(), Failure> {
     // A total of 0 rows says nothing.
     let total =
-        sheet.total.clone().filter(|total| !sheet.rows.is_empty() && total.iter().any(|cell| *cell != Cell::text("")));
+        sheet.total.clone().filter(|total| !sheet.rows.is_empty() && total.iter().any(|cell| *cell != Cell::Nothing));
     let sheet = Sheet { total, ..sheet.clone() };
     let renderer = tokenbook::render::named("table").unwrap_or(&tokenbook::render::RENDERERS[0]);
     Ok((renderer.render)(&sheet, &mut session.streams.out)?)

@@ -4,7 +4,7 @@
 //! do. What is not known is an empty field. Heading, total and caveats are left out on purpose: a sum over the column
 //! must not count the total again.
 
-use super::Renderer;
+use super::{Renderer, checked};
 use crate::sheet::{Cell, Sheet};
 use csv::{Terminator, WriterBuilder};
 use std::borrow::Cow;
@@ -21,6 +21,7 @@ pub(super) const RENDERER: Renderer = Renderer {
 const FORMULA_STARTS: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
 
 fn render(sheet: &Sheet, to: &mut dyn io::Write) -> io::Result<()> {
+    checked(sheet)?;
     let mut writer = WriterBuilder::new().terminator(Terminator::Any(b'\n')).from_writer(to);
     writer.write_record(sheet.columns.iter().map(|column| guarded(&column.name).into_owned()))?;
     for row in &sheet.rows {
@@ -32,11 +33,20 @@ fn render(sheet: &Sheet, to: &mut dyn io::Write) -> io::Result<()> {
 fn field(cell: &Cell) -> String {
     match cell {
         Cell::Text(text) => guarded(text).into_owned(),
-        Cell::Count(_) | Cell::Exact(_) | Cell::Fixed { .. } | Cell::Unknown(_) => cell.plain(),
+        Cell::Word(_)
+        | Cell::Flag(_)
+        | Cell::Count(_)
+        | Cell::Exact(_)
+        | Cell::Fixed { .. }
+        | Cell::Rate(_)
+        | Cell::Day(_)
+        | Cell::Instant(_)
+        | Cell::Nothing
+        | Cell::Unknown(_) => cell.plain(),
     }
 }
 
-/// A lone `-` is no formula, and means something in a price list.
+/// A text that no spreadsheet runs. A lone `-` is no formula.
 fn guarded(text: &str) -> Cow<'_, str> {
     if text.starts_with(FORMULA_STARTS) && text != "-" { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
 }
@@ -76,9 +86,10 @@ mod tests {
     #[test]
     fn negative_numbers_stay_numbers() -> Result<(), Box<dyn Error>> {
         let mut sheet = texts("net", &[])?;
-        sheet.columns = vec![Column::number("net")];
-        sheet.rows = vec![vec![Cell::Fixed { value: -5, digits: 2 }], vec![Cell::Count(-7)]];
-        assert_eq!(printed("csv", &sheet)?, "net\n-0.05\n-7\n");
+        let currency = sheet.heading.currency;
+        sheet.columns = vec![Column::money("net", Some(currency)), Column::count("events")];
+        sheet.rows = vec![vec![Cell::Fixed { value: -5, digits: 2 }, Cell::Count(-7)]];
+        assert_eq!(printed("csv", &sheet)?, "net,events\n-0.05,-7\n");
         Ok(())
     }
 

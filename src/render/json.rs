@@ -4,7 +4,7 @@
 //! could not keep. What is not known is null.
 
 use super::Renderer;
-use crate::sheet::{Cell, Column, Sheet};
+use crate::sheet::{Cell, Column, Sheet, State};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::io;
 
@@ -29,6 +29,7 @@ pub struct Document<'a>(pub &'a Sheet);
 impl Serialize for Document<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Sheet { heading, columns, rows, total } = self.0;
+        self.0.check().map_err(serde::ser::Error::custom)?;
         let row = |cells| Row { columns, cells };
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("report", &heading.report)?;
@@ -36,7 +37,11 @@ impl Serialize for Document<'_> {
         map.serialize_entry("time_zone", &heading.time_zone)?;
         map.serialize_entry("currency", heading.currency.code())?;
         map.serialize_entry("ledger_head", &heading.ledger_head)?;
-        map.serialize_entry("closed", &heading.closed)?;
+        map.serialize_entry("closed", &heading.state.map(State::is_closed))?;
+        if let Some(State::Closed { version, entry }) = heading.state {
+            map.serialize_entry("version", &version)?;
+            map.serialize_entry("closed_by_entry", &entry)?;
+        }
         map.serialize_entry("caveats", &heading.caveats)?;
         map.serialize_entry("columns", &columns.iter().map(|column| &column.name).collect::<Vec<_>>())?;
         map.serialize_entry("rows", &rows.iter().map(|cells| row(cells)).collect::<Vec<_>>())?;
@@ -52,9 +57,6 @@ struct Row<'a> {
 
 impl Serialize for Row<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.cells.len() != self.columns.len() {
-            return Err(serde::ser::Error::custom("a row is not as long as the columns"));
-        }
         serializer.collect_map(self.columns.iter().map(|column| &column.name).zip(self.cells.iter().map(Value)))
     }
 }
@@ -67,10 +69,16 @@ impl Serialize for Value<'_> {
             Cell::Count(count) if (-EXACT_IN_A_DOUBLE..=EXACT_IN_A_DOUBLE).contains(count) => {
                 serializer.serialize_i128(*count)
             }
-            Cell::Text(_) | Cell::Count(_) | Cell::Exact(_) | Cell::Fixed { .. } => {
-                serializer.serialize_str(&self.0.plain())
-            }
-            Cell::Unknown(_) => serializer.serialize_unit(),
+            Cell::Flag(flag) => serializer.serialize_bool(*flag),
+            Cell::Text(_)
+            | Cell::Word(_)
+            | Cell::Count(_)
+            | Cell::Exact(_)
+            | Cell::Fixed { .. }
+            | Cell::Rate(_)
+            | Cell::Day(_)
+            | Cell::Instant(_) => serializer.serialize_str(&self.0.plain()),
+            Cell::Nothing | Cell::Unknown(_) => serializer.serialize_unit(),
         }
     }
 }
@@ -134,7 +142,7 @@ mod tests {
     #[test]
     fn texts_are_escaped_and_large_counts_are_strings() -> Result<(), Box<dyn Error>> {
         let mut sheet = texts("a", &[])?;
-        sheet.columns = vec![Column::text("a"), Column::number("b")];
+        sheet.columns = vec![Column::text("a"), Column::count("b")];
         let edge = 1_i128 << 53;
         for (text, count) in [("=1,\"x\"\n", edge), ("\u{1b}[31m", edge + 1), ("-", -edge), ("", -edge - 1)] {
             sheet.rows.push(vec![Cell::text(text), Cell::Count(count)]);

@@ -4,26 +4,25 @@
 //! after a backslash never ends a cell. Whatever would be markup or HTML in a text is escaped, so a name can neither
 //! break the table nor become a link in brackets.
 
-use super::{Renderer, is_unsafe, unknown_mark};
-use crate::sheet::{Cell, ColumnKind, Sheet};
+use super::{Renderer, checked, is_unsafe, unknown_mark};
+use crate::sheet::{Cell, Sheet};
 use std::io;
 
 pub(super) const RENDERER: Renderer =
     Renderer { name: "markdown", file_extension: "md", summary: "a table for a wiki or a pull request", render };
 
 fn render(sheet: &Sheet, to: &mut dyn io::Write) -> io::Result<()> {
+    checked(sheet)?;
     heading(sheet, to)?;
-    line(sheet, &sheet.columns.iter().map(|column| escaped(&column.name)).collect::<Vec<_>>(), to)?;
-    let alignment = sheet.columns.iter().map(|column| match column.kind {
-        ColumnKind::Text => ":---".to_owned(),
-        ColumnKind::Number => "---:".to_owned(),
-    });
-    line(sheet, &alignment.collect::<Vec<_>>(), to)?;
+    line(&sheet.columns.iter().map(|column| escaped(&column.name)).collect::<Vec<_>>(), to)?;
+    let alignment =
+        sheet.columns.iter().map(|column| if column.kind.is_numeric() { "---:" } else { ":---" }.to_owned());
+    line(&alignment.collect::<Vec<_>>(), to)?;
     for row in &sheet.rows {
-        line(sheet, &row.iter().map(cell).collect::<Vec<_>>(), to)?;
+        line(&row.iter().map(cell).collect::<Vec<_>>(), to)?;
     }
     if let Some(total) = &sheet.total {
-        line(sheet, &total.iter().map(|total| bold(&cell(total))).collect::<Vec<_>>(), to)?;
+        line(&total.iter().map(|total| bold(&cell(total))).collect::<Vec<_>>(), to)?;
     }
     if !sheet.heading.caveats.is_empty() {
         writeln!(to, "\nCaveats:\n")?;
@@ -37,23 +36,29 @@ fn render(sheet: &Sheet, to: &mut dyn io::Write) -> io::Result<()> {
 fn heading(sheet: &Sheet, to: &mut dyn io::Write) -> io::Result<()> {
     let heading = &sheet.heading;
     writeln!(to, "- report: {}", escaped(&heading.report))?;
-    writeln!(to, "- period: {} ({})", escaped(&heading.period), if heading.closed { "closed" } else { "open" })?;
+    let state = heading.state.map_or_else(String::new, |state| format!(" ({})", state.name()));
+    writeln!(to, "- period: {}{state}", escaped(&heading.period))?;
     writeln!(to, "- time zone: {}", escaped(&heading.time_zone))?;
     writeln!(to, "- currency: {}", heading.currency)?;
     writeln!(to, "- ledger head: {}\n", escaped(&heading.ledger_head))
 }
 
-fn line(sheet: &Sheet, cells: &[String], to: &mut dyn io::Write) -> io::Result<()> {
-    if cells.len() != sheet.columns.len() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "a row is not as long as the columns"));
-    }
+fn line(cells: &[String], to: &mut dyn io::Write) -> io::Result<()> {
     writeln!(to, "| {} |", cells.join(" | "))
 }
 
 fn cell(cell: &Cell) -> String {
     match cell {
         Cell::Text(text) => escaped(text),
-        Cell::Count(_) | Cell::Exact(_) | Cell::Fixed { .. } => cell.plain(),
+        Cell::Word(_)
+        | Cell::Flag(_)
+        | Cell::Count(_)
+        | Cell::Exact(_)
+        | Cell::Fixed { .. }
+        | Cell::Rate(_)
+        | Cell::Day(_)
+        | Cell::Instant(_)
+        | Cell::Nothing => cell.plain(),
         Cell::Unknown(reason) => unknown_mark(reason).to_owned(),
     }
 }

@@ -32,6 +32,11 @@ pub fn named(name: &str) -> Option<&'static Renderer> {
     RENDERERS.iter().find(|renderer| renderer.name == name)
 }
 
+/// Refuses a sheet whose rows do not fit its columns, before any of it is written.
+fn checked(sheet: &Sheet) -> io::Result<()> {
+    sheet.check().map_err(|misfit| io::Error::new(io::ErrorKind::InvalidInput, misfit))
+}
+
 /// What people see in place of an unknown number: the reason if a cell has room for it, else a dash.
 fn unknown_mark(reason: &'static str) -> &'static str {
     if reason.chars().count() <= 12 { reason } else { "—" }
@@ -56,27 +61,29 @@ fn is_unsafe(c: char) -> bool {
 mod tests {
     use super::*;
     use crate::domain::currency::{Currency, UnknownCurrency};
+    use crate::domain::meter::Unit;
     use crate::domain::money::Amount;
-    use crate::sheet::{Cell, Column, Heading};
+    use crate::sheet::{Cell, Column, Heading, State};
 
     /// A sheet with every kind of cell.
     pub(super) fn sheet() -> Result<Sheet, UnknownCurrency> {
+        let currency = Currency::parse("USD")?;
         Ok(Sheet {
             heading: Heading {
                 report: "chargeback".to_owned(),
                 period: "2026-10".to_owned(),
                 time_zone: "Europe/Berlin".to_owned(),
-                currency: Currency::parse("USD")?,
+                currency,
                 ledger_head: "0123456789abcdef".repeat(4),
-                closed: false,
+                state: Some(State::Open),
                 caveats: vec!["3 events are unpriced".to_owned()],
             },
             columns: vec![
                 Column::text("department"),
-                Column::number("tokens"),
-                Column::number("cost"),
-                Column::number("cost_exact"),
-                Column::number("roi_percent"),
+                Column::quantity("tokens", Some(Unit::Tokens)),
+                Column::money("cost", Some(currency)),
+                Column::money("cost_exact", Some(currency)),
+                Column::percent("roi_percent"),
             ],
             rows: vec![
                 row("Finance", 1_234_567, 55_77, 55_770_000_000_000_001, Cell::Fixed { value: -571, digits: 1 }),
@@ -120,7 +127,7 @@ mod tests {
     #[test]
     fn no_renderer_prints_the_unknown_as_a_number() -> Result<(), Box<dyn std::error::Error>> {
         let mut sheet = texts("a", &[])?;
-        sheet.columns = vec![Column::text("a"), Column::number("b")];
+        sheet.columns = vec![Column::text("a"), Column::count("b")];
         sheet.rows = vec![vec![Cell::text("x"), Cell::Unknown("no price in force")]];
         sheet.heading.ledger_head = String::new();
         sheet.heading.period = String::new();

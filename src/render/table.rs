@@ -3,8 +3,8 @@
 //! Columns line up by the width terminals give a character. Control characters and marks that turn text around are
 //! printed as escapes, so a department's name cannot repaint the screen. Not a format to parse: use csv or json.
 
-use super::{Renderer, printable, unknown_mark};
-use crate::sheet::{Cell, ColumnKind, Sheet};
+use super::{Renderer, checked, printable, unknown_mark};
+use crate::sheet::{Cell, Sheet};
 use crate::text::problem::grouped;
 use std::io;
 use unicode_width::UnicodeWidthStr;
@@ -17,6 +17,7 @@ const HEAD_SHOWN: usize = 12;
 const GAP: &str = "  ";
 
 fn render(sheet: &Sheet, to: &mut dyn io::Write) -> io::Result<()> {
+    checked(sheet)?;
     heading(sheet, to)?;
     let header = sheet.columns.iter().map(|column| printable(&column.name)).collect::<Vec<_>>();
     let rows = sheet.rows.iter().map(|row| shown(row)).collect::<Vec<_>>();
@@ -44,9 +45,9 @@ fn render(sheet: &Sheet, to: &mut dyn io::Write) -> io::Result<()> {
 
 fn heading(sheet: &Sheet, to: &mut dyn io::Write) -> io::Result<()> {
     let heading = &sheet.heading;
-    let state = if heading.closed { "closed" } else { "open" };
+    let state = heading.state.map_or_else(String::new, |state| format!(" ({})", state.name()));
     let head = heading.ledger_head.chars().take(HEAD_SHOWN).collect::<String>();
-    writeln!(to, "{} {} ({state})", printable(&heading.report), printable(&heading.period))?;
+    writeln!(to, "{} {}{state}", printable(&heading.report), printable(&heading.period))?;
     writeln!(
         to,
         "currency {}, time zone {}, ledger head {}",
@@ -65,7 +66,14 @@ fn cell(cell: &Cell) -> String {
     match cell {
         Cell::Text(text) => printable(text),
         Cell::Count(count) => grouped(*count),
-        Cell::Exact(_) | Cell::Fixed { .. } => cell.plain(),
+        Cell::Word(_)
+        | Cell::Flag(_)
+        | Cell::Exact(_)
+        | Cell::Fixed { .. }
+        | Cell::Rate(_)
+        | Cell::Day(_)
+        | Cell::Instant(_)
+        | Cell::Nothing => cell.plain(),
         Cell::Unknown(reason) => unknown_mark(reason).to_owned(),
     }
 }
@@ -81,16 +89,10 @@ fn widths<'a>(header: &[String], rows: impl Iterator<Item = &'a Vec<String>>) ->
 }
 
 fn line(sheet: &Sheet, widths: &[usize], cells: &[String], to: &mut dyn io::Write) -> io::Result<()> {
-    if cells.len() != widths.len() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "a row is not as long as the columns"));
-    }
     let columns = sheet.columns.iter().zip(widths).zip(cells);
     let padded = columns.map(|((column, width), cell)| {
         let room = " ".repeat(width.saturating_sub(cell.width()));
-        match column.kind {
-            ColumnKind::Text => format!("{cell}{room}"),
-            ColumnKind::Number => format!("{room}{cell}"),
-        }
+        if column.kind.is_numeric() { format!("{room}{cell}") } else { format!("{cell}{room}") }
     });
     writeln!(to, "{}", padded.collect::<Vec<_>>().join(GAP).trim_end_matches(' '))
 }
@@ -98,6 +100,7 @@ fn line(sheet: &Sheet, widths: &[usize], cells: &[String], to: &mut dyn io::Writ
 #[cfg(test)]
 mod tests {
     use crate::render::tests::{printed, sheet, texts};
+    use crate::sheet::State;
     use std::error::Error;
 
     #[test]
@@ -123,7 +126,7 @@ total       1,234,579  55.78  55.775000000000001          0.5
     #[test]
     fn a_text_cannot_repaint_the_screen() -> Result<(), Box<dyn Error>> {
         let mut sheet = texts("tag", &["\u{1b}[2J", "two\nlines", "\u{202e}gnp.exe", "=1+1", "👩\u{200d}🚀"])?;
-        sheet.heading.closed = true;
+        sheet.heading.state = Some(State::Closed { version: 1, entry: 7 });
         sheet.heading.caveats = vec!["no usage from \r\u{7f}".to_owned()];
         let expected = "\
 chargeback 2026-10 (closed)

@@ -3,8 +3,10 @@
 use crate::domain::calendar::Day;
 use crate::domain::meter::Meter;
 use crate::domain::name::{NONE, UNALLOCATED};
+use crate::domain::period;
 use crate::domain::tags::TagKey;
 use crate::domain::usage::Dictionary;
+use crate::sheet::{Cell, Column, ColumnKind};
 use std::borrow::Cow;
 
 /// One dimension of `--by`.
@@ -85,6 +87,20 @@ impl Dimension {
             Self::Day => "day",
             Self::Tag(key) => return Cow::Owned(format!("tag.{key}")),
         })
+    }
+
+    /// The column.
+    pub(crate) fn as_column(&self) -> Column {
+        let kind = if *self == Self::Day { ColumnKind::Day } else { ColumnKind::Text };
+        Column::new(self.column(), kind)
+    }
+
+    /// The name of a group as a cell of the column.
+    pub(crate) fn as_cell(&self, name: &str) -> Cell {
+        match self {
+            Self::Day => period::day(name).map_or_else(|_| Cell::text(name), Cell::Day),
+            _ => Cell::text(name),
+        }
     }
 
     /// Whether a group depends on the day, the tags or the model of usage: what need not be told apart otherwise.

@@ -3,6 +3,7 @@
 //! `amount_exact` is exact. `amount` is in minor units of the currency and adds up, group by group, to the rounded
 //! total (nested largest remainder). `share_percent` adds up to 100.0 in the same way.
 
+use crate::domain::currency::Currency;
 use crate::domain::meter::Meter;
 use crate::domain::money::Amount;
 use crate::domain::ratio::half_even;
@@ -21,7 +22,8 @@ pub fn sheet(inputs: &Inputs<'_>) -> Result<Sheet, ReportError> {
     let grouped = inputs.rated.grouped(inputs.by, inputs.names)?;
     let groups = grouped.groups();
     let by_meter = inputs.by.contains(&Dimension::Meter);
-    let shape = Shape { by_meter, meters: if by_meter { BTreeSet::new() } else { grouped.meters_in_use() } };
+    let meters = if by_meter { BTreeSet::new() } else { grouped.meters_in_use() };
+    let shape = Shape { by_meter, meters, currency: inputs.heading.currency };
     let amounts: BTreeMap<Vec<&str>, Amount> =
         groups.iter().map(|(key, totals)| (key.iter().map(String::as_str).collect(), totals.amount)).collect();
     let units = allocate::minor_units(&amounts, Amount::minor_unit(inputs.heading.currency.digits()))?;
@@ -29,7 +31,7 @@ pub fn sheet(inputs: &Inputs<'_>) -> Result<Sheet, ReportError> {
     let mut rows = Vec::with_capacity(groups.len());
     for (place, ((key, totals), units)) in groups.iter().zip(units).enumerate() {
         let share = shares.as_ref().and_then(|shares| shares.get(place)).copied();
-        let mut row: Vec<Cell> = key.iter().map(Cell::text).collect();
+        let mut row: Vec<Cell> = inputs.by.iter().zip(key).map(|(dimension, name)| dimension.as_cell(name)).collect();
         row.extend(shape.cells(totals, units, share, inputs));
         rows.push(row);
     }
@@ -43,21 +45,23 @@ pub fn sheet(inputs: &Inputs<'_>) -> Result<Sheet, ReportError> {
 struct Shape {
     by_meter: bool,
     meters: BTreeSet<Meter>,
+    currency: Currency,
 }
 
 impl Shape {
     fn columns(&self, by: &[Dimension]) -> Vec<Column> {
-        let mut columns: Vec<Column> = by.iter().map(|dimension| Column::text(dimension.column())).collect();
+        let money = |name| Column::money(name, Some(self.currency));
+        let mut columns: Vec<Column> = by.iter().map(Dimension::as_column).collect();
         if self.by_meter {
-            columns.extend([Column::number("quantity"), Column::text("unit")]);
+            columns.extend([Column::quantity("quantity", None), Column::text("unit")]);
         } else {
-            columns.push(Column::number("events"));
-            columns.extend(self.meters.iter().map(|meter| Column::number(meter.field())));
+            columns.push(Column::count("events"));
+            columns.extend(self.meters.iter().map(|meter| Column::quantity(meter.field(), Some(meter.unit()))));
         }
-        columns.extend([Column::number("amount_exact"), Column::number("amount"), Column::text("currency")]);
-        columns.push(Column::number("share_percent"));
+        columns.extend([money("amount_exact"), money("amount"), Column::text("currency")]);
+        columns.push(Column::percent("share_percent"));
         if !self.by_meter {
-            columns.extend([Column::number("average_per_event"), Column::number("unpriced_events")]);
+            columns.extend([money("average_per_event"), Column::count("unpriced_events")]);
         }
         columns
     }
@@ -68,7 +72,7 @@ impl Shape {
         if self.by_meter {
             let used = totals.quantities.iter().next();
             let (quantity, unit) = used.map_or((0, ""), |(meter, quantity)| (quantity, meter.unit().name()));
-            cells.extend([Cell::Count(quantity.into()), Cell::text(unit)]);
+            cells.extend([Cell::Count(quantity.into()), Cell::filled(unit)]);
         } else {
             cells.push(Cell::Count(totals.events.into()));
             cells.extend(self.meters.iter().map(|meter| match totals.quantities.get(*meter) {
@@ -115,15 +119,15 @@ fn total(groups: &Groups, shape: &Shape, has_shares: bool, inputs: &Inputs<'_>) 
     }
     let units = totals.amount.minor_units(inputs.heading.currency.digits());
     let share = has_shares.then_some(SHARE_PARTS);
-    let mut row: Vec<Cell> = inputs.by.iter().map(|_| Cell::text("")).collect();
+    let mut row = vec![Cell::Nothing; inputs.by.len()];
     if let Some(first) = row.first_mut() {
-        *first = Cell::text("total");
+        *first = Cell::Word("total");
     }
     let mut cells = shape.cells(&totals, units, share, inputs);
     if shape.by_meter {
         // Tokens, searches and seconds have no sum.
         for cell in cells.iter_mut().take(2) {
-            *cell = Cell::text("");
+            *cell = Cell::Nothing;
         }
     }
     row.extend(cells);

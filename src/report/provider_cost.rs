@@ -83,8 +83,8 @@ pub fn sheet(
     if grain == Grain::Model {
         columns.extend(["model", "line_item"].map(Column::text));
     }
-    columns.extend(["provider_cost", "computed", "difference", "rounding", "unpriced_events"].map(Column::number));
-    columns.push(Column::text("currency"));
+    columns.extend(["provider_cost", "computed", "difference", "rounding"].map(|name| Column::money(name, None)));
+    columns.extend([Column::count("unpriced_events"), Column::text("currency")]);
     let mut heading = inputs.heading.clone();
     heading.caveats.extend(coverage(&costs.lines, inputs.period, calendar));
     heading.caveats.extend(costs.to_import_again.iter().map(|file| {
@@ -114,7 +114,7 @@ fn row((provider, model, item, currency): Key, sides: &Sides, grain: Grain) -> R
     let why = if computed.is_some() { "unpriced" } else { "no usage" };
     let mut cells = vec![Cell::Text(provider)];
     if grain == Grain::Model {
-        cells.extend([model, item].map(Cell::Text));
+        cells.extend([model, item].map(Cell::filled));
     }
     cells.extend([
         exact(charged, "no costs"),

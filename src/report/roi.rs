@@ -56,11 +56,12 @@ pub fn sheet(
     let mut rows = Vec::with_capacity(accounts.len());
     let mut rounded_total = Rounded::default();
     for ((department, account), rounded) in accounts.iter().zip(rounded) {
-        rows.push(row(department, account, rounded, heading.currency)?);
+        rows.push(row(Cell::text(department), account, rounded, heading.currency)?);
         rounded_total.add(rounded)?;
     }
-    let total = row("total", &total, rounded_total, heading.currency)?;
-    Ok(Sheet { heading, columns: columns(), rows, total: Some(total) })
+    let columns = columns(heading.currency);
+    let total = row(Cell::Word("total"), &total, rounded_total, heading.currency)?;
+    Ok(Sheet { heading, columns, rows, total: Some(total) })
 }
 
 /// Columns that hang on the LLM cost.
@@ -99,19 +100,20 @@ pub enum Known {
     Nothing,
 }
 
-fn columns() -> Vec<Column> {
-    let numbers = [
-        "benefit",
-        "cost_listed",
-        "cost_llm",
-        "cost",
-        "net",
-        "roi_percent",
-        "payback_months",
-        "benefit_exact",
-        "cost_exact",
-    ];
-    std::iter::once(Column::text("department")).chain(numbers.map(Column::number)).collect()
+fn columns(currency: Currency) -> Vec<Column> {
+    let money = |name| Column::money(name, Some(currency));
+    vec![
+        Column::text("department"),
+        money("benefit"),
+        money("cost_listed"),
+        money("cost_llm"),
+        money("cost"),
+        money("net"),
+        Column::percent("roi_percent"),
+        Column::number("payback_months"),
+        money("benefit_exact"),
+        money("cost_exact"),
+    ]
 }
 
 /// The exact amounts of a department.
@@ -251,13 +253,13 @@ fn rounded(accounts: &BTreeMap<String, Account>, currency: Currency) -> Result<V
     Ok(rounded.map(|(benefit, (cost_listed, cost_llm))| Rounded { benefit, cost_listed, cost_llm }).collect())
 }
 
-fn row(name: &str, account: &Account, rounded: Rounded, currency: Currency) -> Result<Vec<Cell>, Overflow> {
+fn row(name: Cell, account: &Account, rounded: Rounded, currency: Currency) -> Result<Vec<Cell>, Overflow> {
     let Rounded { benefit, cost_listed, cost_llm } = rounded;
     let cost = cost_listed.checked_add(cost_llm).ok_or(Overflow)?;
     let net = benefit.checked_sub(cost).ok_or(Overflow)?;
     let money = |value| Cell::Fixed { value, digits: currency.digits() };
     Ok(vec![
-        Cell::text(name),
+        name,
         money(benefit),
         money(cost_listed),
         money(cost_llm),
@@ -285,7 +287,7 @@ mod tests {
             time_zone: "UTC".to_owned(),
             currency,
             ledger_head: String::new(),
-            closed: true,
+            state: None,
             caveats: Vec::new(),
         }
     }

@@ -1,5 +1,6 @@
 //! The month on one page: by department, compared with the month before.
 
+use crate::domain::meter::Unit;
 use crate::domain::money::Amount;
 use crate::domain::ratio::Ratio;
 use crate::rating::allocate;
@@ -26,7 +27,13 @@ pub fn sheet(inputs: &Inputs<'_>) -> Result<Sheet, ReportError> {
         let of = |groups: &Groups| groups.get(key).cloned().unwrap_or(Totals::NONE);
         let earlier = before.zip(rounded_before.as_ref());
         let earlier = earlier.map(|(groups, units)| (of(groups), units.get(key).copied().unwrap_or(0)));
-        rows.push(row(name, &of(now), rounded_now.get(key).copied().unwrap_or(0), earlier.as_ref(), digits)?);
+        rows.push(row(
+            Cell::text(name),
+            &of(now),
+            rounded_now.get(key).copied().unwrap_or(0),
+            earlier.as_ref(),
+            digits,
+        )?);
     }
     let all = |groups: &Groups| {
         let mut totals = Totals::NONE;
@@ -37,16 +44,18 @@ pub fn sheet(inputs: &Inputs<'_>) -> Result<Sheet, ReportError> {
         (totals, units)
     });
     let total_now = all(now)?;
-    let total = row("total", &total_now, total_now.amount.minor_units(digits), total_before.as_ref(), digits)?;
+    let total =
+        row(Cell::Word("total"), &total_now, total_now.amount.minor_units(digits), total_before.as_ref(), digits)?;
+    let money = |name| Column::money(name, Some(inputs.heading.currency));
     let columns = vec![
         Column::text("department"),
-        Column::number("events"),
-        Column::number("tokens"),
-        Column::number("amount"),
-        Column::number("amount_before"),
-        Column::number("change"),
-        Column::number("change_percent"),
-        Column::number("unpriced_events"),
+        Column::count("events"),
+        Column::quantity("tokens", Some(Unit::Tokens)),
+        money("amount"),
+        money("amount_before"),
+        money("change"),
+        Column::percent("change_percent"),
+        Column::count("unpriced_events"),
     ];
     let mut heading = inputs.heading.clone();
     heading.caveats.extend(below_one_unpriced(now));
@@ -61,7 +70,7 @@ fn rounded(groups: &Groups, digits: u8) -> Result<BTreeMap<Vec<String>, i128>, R
 }
 
 fn row(
-    name: &str,
+    name: Cell,
     now: &Totals,
     units: i128,
     before: Option<&(Totals, i128)>,
@@ -87,7 +96,7 @@ fn row(
         }
     };
     Ok(vec![
-        Cell::text(name),
+        name,
         Cell::Count(now.events.into()),
         Cell::Count(now.quantities.tokens()?.into()),
         amount(now, units),

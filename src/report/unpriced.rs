@@ -65,10 +65,10 @@ pub fn sheet(inputs: &Inputs<'_>) -> Result<Sheet, ReportError> {
             Cell::text(meter.name()),
             Cell::Count(span.quantity),
             Cell::text(meter.unit().name()),
-            Cell::text(span.first.to_string()),
-            Cell::text(span.last.to_string()),
+            Cell::Day(span.first),
+            Cell::Day(span.last),
             Cell::Text(reason),
-            Cell::text(nearest.join("; ")),
+            Cell::filled(nearest.join("; ")),
         ]
     });
     let columns = vec![
@@ -76,10 +76,10 @@ pub fn sheet(inputs: &Inputs<'_>) -> Result<Sheet, ReportError> {
         Column::text("model"),
         Column::text("service_tier"),
         Column::text("meter"),
-        Column::number("quantity"),
+        Column::quantity("quantity", None),
         Column::text("unit"),
-        Column::text("first_day"),
-        Column::text("last_day"),
+        Column::day("first_day"),
+        Column::day("last_day"),
         Column::text("reason"),
         Column::text("nearest_names"),
     ];

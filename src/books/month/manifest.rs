@@ -122,7 +122,7 @@ pub fn bytes(
         period: &heading.period,
         time_zone: &heading.time_zone,
         currency: heading.currency.code(),
-        closed: heading.closed,
+        closed: heading.state.is_some_and(crate::sheet::State::is_closed),
         ledger_entry: entry,
         ledger_head: &heading.ledger_head,
         caveats: &heading.caveats,

@@ -73,7 +73,8 @@ impl Books {
             }
         }
         let heading = heading_of(&snapshot, "aliases", listing.to_string())?;
-        let columns = ["alias", "provider", "model", "model_provider", "valid_from"].map(Column::text).into();
+        let mut columns: Vec<Column> = ["alias", "provider", "model", "model_provider"].map(Column::text).into();
+        columns.push(Column::instant("valid_from"));
         Ok(Sheet { heading, columns, rows, total: None })
     }
 }
@@ -97,9 +98,9 @@ fn without_price(listed: &ListedAlias, priced: &BTreeSet<&str>, providers: &BTre
 fn cells(row: &AliasRow) -> Vec<Cell> {
     vec![
         Cell::text(row.key.alias.as_str()),
-        Cell::text(row.key.provider.as_ref().map_or("", Name::as_str)),
-        Cell::text(row.target.as_ref().map_or("-", |target| target.model.as_str())),
-        Cell::text(row.target.as_ref().and_then(|target| target.provider.as_ref()).map_or("", Name::as_str)),
-        Cell::text(row.valid_from.to_string()),
+        Cell::some(row.key.provider.as_ref().map(Name::as_str)),
+        row.target.as_ref().map_or(Cell::Word("-"), |target| Cell::text(target.model.as_str())),
+        Cell::some(row.target.as_ref().and_then(|target| target.provider.as_ref()).map(Name::as_str)),
+        Cell::Instant(row.valid_from),
     ]
 }

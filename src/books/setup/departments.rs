@@ -4,7 +4,6 @@ use crate::attribute::departments::{self, unregistered};
 use crate::books::heading::heading_of;
 use crate::books::setup::rules::{self, of_snapshot};
 use crate::books::{Act, Books, BooksError, Observer};
-use crate::domain::calendar::Day;
 use crate::domain::department::{Department, Registry};
 use crate::domain::name::TagValue;
 use crate::ledger::LedgerError;
@@ -48,26 +47,21 @@ impl Books {
 
     /// The registry, in the columns that can be imported again.
     pub fn department_list(&self) -> Result<Sheet, BooksError> {
-        let text = |name: &Option<TagValue>| Cell::Text(name.as_ref().map_or(String::new(), TagValue::to_string));
-        let day = |day: Option<Day>| Cell::Text(day.map_or(String::new(), |day| day.to_string()));
+        let text = |name: &Option<TagValue>| Cell::some(name.as_ref().map(TagValue::as_str));
         let row = |department: &Department| {
             vec![
                 Cell::text(department.name.as_str()),
                 text(&department.cost_centre),
                 text(&department.owner),
                 text(&department.account),
-                day(department.active_from),
-                day(department.active_to),
+                Cell::day(department.active_from),
+                Cell::day(department.active_to),
             ]
         };
         let snapshot = self.ledger.snapshot()?;
         let rows = snapshot.registry()?.departments().map(row).collect();
-        let columns = ["department", "cost_centre", "owner", "account", "active_from", "active_to"].map(Column::text);
-        Ok(Sheet {
-            heading: heading_of(&snapshot, "departments", "now".to_owned())?,
-            columns: columns.into(),
-            rows,
-            total: None,
-        })
+        let mut columns: Vec<Column> = ["department", "cost_centre", "owner", "account"].map(Column::text).into();
+        columns.extend(["active_from", "active_to"].map(Column::day));
+        Ok(Sheet { heading: heading_of(&snapshot, "departments", "now")?, columns, rows, total: None })
     }
 }

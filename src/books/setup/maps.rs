@@ -38,11 +38,11 @@ impl Books {
         let row = |(name, (text, kept_at)): (String, (String, Timestamp))| {
             let map = ColumnMap::read(text.as_bytes()).ok();
             let told = |tell: fn(&ColumnMap) -> String| {
-                map.as_ref().map_or(Cell::Unknown("unreadable"), |map| Cell::Text(tell(map)))
+                map.as_ref().map_or(Cell::Unknown("unreadable"), |map| Cell::filled(tell(map)))
             };
             vec![
                 Cell::Text(name),
-                Cell::text(kept_at.to_string()),
+                Cell::Instant(kept_at),
                 told(|map| map.field_names().join(" ")),
                 told(|map| map.tags.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>().join(" ")),
                 told(|map| map.form.name().to_owned()),
@@ -51,13 +51,9 @@ impl Books {
             ]
         };
         let rows = snapshot.kept_maps()?.into_iter().map(row).collect();
-        let columns = ["map", "kept_at", "fields", "tags", "time", "zone", "digest"].map(Column::text);
-        Ok(Sheet {
-            heading: heading_of(&snapshot, "maps", "now".to_owned())?,
-            columns: columns.into(),
-            rows,
-            total: None,
-        })
+        let mut columns = vec![Column::text("map"), Column::instant("kept_at")];
+        columns.extend(["fields", "tags", "time", "zone", "digest"].map(Column::text));
+        Ok(Sheet { heading: heading_of(&snapshot, "maps", "now")?, columns, rows, total: None })
     }
 
     /// The texts of the maps in force, by their names.

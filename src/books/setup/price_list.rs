@@ -2,6 +2,7 @@
 
 use crate::books::heading::heading_of;
 use crate::books::{Books, BooksError};
+use crate::domain::name::Name;
 use crate::domain::timestamp::Timestamp;
 use crate::price::PriceRow;
 use crate::price::check::histories;
@@ -55,8 +56,8 @@ impl Books {
 /// next row of its key.
 fn columns() -> Vec<Column> {
     let mut columns: Vec<Column> = ["book", "provider", "model", "meter", "service_tier"].map(Column::text).into();
-    columns.extend([Column::number("prompt_above"), Column::text("currency"), Column::number("price")]);
-    columns.extend([Column::number("per"), Column::text("valid_from")]);
+    columns.extend([Column::number("prompt_above"), Column::text("currency"), Column::rate("price")]);
+    columns.extend([Column::number("per"), Column::instant("valid_from")]);
     columns
 }
 
@@ -64,14 +65,14 @@ fn cells(row: &PriceRow) -> Vec<Cell> {
     let key = &row.key;
     vec![
         Cell::text(key.book.as_str()),
-        Cell::text(key.provider.as_ref().map_or("", |provider| provider.as_str())),
+        Cell::some(key.provider.as_ref().map(Name::as_str)),
         Cell::text(key.model.as_str()),
         Cell::text(key.meter.name()),
         Cell::text(key.tier.as_str()),
-        if key.prompt_above > 0 { Cell::Count(key.prompt_above.into()) } else { Cell::text("") },
+        if key.prompt_above > 0 { Cell::Count(key.prompt_above.into()) } else { Cell::Nothing },
         Cell::text(row.currency.code()),
-        Cell::text(row.rate.map_or_else(|| "-".to_owned(), |rate| rate.to_string())),
+        row.rate.map_or(Cell::Word("-"), Cell::Rate),
         Cell::Count(1_000_000),
-        Cell::text(row.valid_from.to_string()),
+        Cell::Instant(row.valid_from),
     ]
 }

@@ -5,7 +5,7 @@
 
 use crate::attribute::matching::{Decision, Usage, decide};
 use crate::attribute::{Rules, read};
-use crate::books::heading::heading_of;
+use crate::books::heading::{heading_of, heading_of_period};
 use crate::books::watching::watched;
 use crate::books::{Act, Books, BooksError, Observer, Stage};
 use crate::domain::calendar::Day;
@@ -177,8 +177,8 @@ impl Books {
             };
             let rules = i128::try_from(set.rules.rules().len()).unwrap_or(i128::MAX);
             vec![
-                Cell::text(spelled(set.valid_from)),
-                Cell::Text(next.map_or_else(String::new, |next| next.valid_from.to_string())),
+                if set.valid_from == Day::FIRST { Cell::Word(BEGINNING) } else { Cell::Day(set.valid_from) },
+                Cell::day(next.map(|next| next.valid_from)),
                 Cell::Count(rules),
                 Cell::text(&*set.file),
                 Cell::text(state),
@@ -186,13 +186,13 @@ impl Books {
         };
         let rows = sets.iter().enumerate().map(row).collect();
         let columns = vec![
-            Column::text("valid_from"),
-            Column::text("valid_until"),
-            Column::number("rules"),
+            Column::day("valid_from"),
+            Column::day("valid_until"),
+            Column::count("rules"),
             Column::text("file"),
             Column::text("state"),
         ];
-        Ok(Sheet { heading: heading_of(&snapshot, "rules", "all".to_owned())?, columns, rows, total: None })
+        Ok(Sheet { heading: heading_of(&snapshot, "rules", "all")?, columns, rows, total: None })
     }
 
     /// Which rule matches, and who pays: of the rules given, or of those in force on the day.
@@ -204,7 +204,7 @@ impl Books {
         let decision = rules.in_force(*day).map_or(Decision::NoRule, |(_, set)| decide(set, usage));
         let tried = Tried::of(decision, tags);
         let columns = vec![Column::text("rule"), Column::text("by"), Column::text("pays"), Column::text("tags")];
-        let rows = vec![[tried.rule, tried.by.to_owned(), tried.pays, tried.tags].map(Cell::Text).into()];
+        let rows = vec![[tried.rule, tried.by.to_owned(), tried.pays, tried.tags].map(Cell::filled).into()];
         Ok(Sheet { heading: heading_of(&snapshot, "rules test", day.to_string())?, columns, rows, total: None })
     }
 
@@ -258,7 +258,7 @@ fn tried_on(
     }
     let events = |by: &str| found.iter().filter(|((_, tried), _)| tried.by == by).map(|(_, events)| events).sum();
     let (nobody, idle): (i128, usize) = (events(NOBODY), found.values().filter(|events| **events == 0).count());
-    let mut heading = heading_of(snapshot, "rules test", period.to_string())?;
+    let mut heading = heading_of_period(snapshot, "rules test", period)?;
     heading.caveats.extend((nobody > 0).then(|| {
         let events = counted(nobody, "event has", "events have");
         format!("{events} no department, by rules or by tags")
@@ -269,12 +269,12 @@ fn tried_on(
         Column::text("rule"),
         Column::text("by"),
         Column::text("pays"),
-        Column::number("events"),
+        Column::count("events"),
         Column::text("tags"),
     ];
     let row = |((_, tried), events): ((usize, Tried), i128)| {
         let Tried { rule, by, pays, tags } = tried;
-        vec![Cell::Text(rule), Cell::text(by), Cell::Text(pays), Cell::Count(events), Cell::Text(tags)]
+        vec![Cell::Text(rule), Cell::filled(by), Cell::filled(pays), Cell::Count(events), Cell::filled(tags)]
     };
     Ok(Sheet { heading, columns, rows: found.into_iter().map(row).collect(), total: None })
 }
@@ -288,8 +288,11 @@ fn given_or_known(rules: Option<RuleSet>, snapshot: &Snapshot<'_>) -> Result<Rul
 
 /// A day as the start of rules: the first day there is means that they always held.
 pub fn spelled(start: Day) -> String {
-    if start == Day::FIRST { "the beginning".to_owned() } else { start.to_string() }
+    if start == Day::FIRST { BEGINNING.to_owned() } else { start.to_string() }
 }
+
+/// The first day that a ledger can have, in words.
+const BEGINNING: &str = "the beginning";
 
 const BY_RULE: &str = "rule";
 const BY_TAGS: &str = "tags";
@@ -344,9 +347,10 @@ pub(in crate::books) fn weight(part: i64, whole: i64) -> String {
 }
 
 fn columns() -> Vec<Column> {
-    ["rule", "key", "operator", "value", "department", "project", "environment", "weight", "override"]
-        .map(Column::text)
-        .into()
+    let mut columns: Vec<Column> =
+        ["rule", "key", "operator", "value", "department", "project", "environment", "weight"].map(Column::text).into();
+    columns.push(Column::flag("override"));
+    columns
 }
 
 /// The lines of a rule: its conditions and its shares side by side.
@@ -354,26 +358,24 @@ fn cells(rule: &Rule) -> Vec<Vec<Cell>> {
     let (conditions, shares) = (rule.conditions.len(), rule.shares.iter().len());
     let mut conditions_left = rule.conditions.iter();
     let mut shares_left = rule.shares.iter();
-    let name = |name: &Option<TagValue>| name.as_ref().map_or(String::new(), ToString::to_string);
+    let name = |name: &Option<TagValue>| Cell::some(name.as_ref().map(TagValue::as_str));
     let mut line = |place: usize| {
         let condition = conditions_left.next();
         let share = shares_left.next();
         let payer = share.map(|share| share.payer.clone()).unwrap_or_default();
         let several = share.filter(|_| rule.shares.are_several());
         let wins = place == 0 && rule.precedence == Precedence::Rule;
-        [
-            rule.name.to_string(),
-            condition.map_or(String::new(), |condition| condition.subject.to_string()),
-            condition.map_or(String::new(), |condition| condition.operator.name().to_owned()),
-            condition.map_or(String::new(), |condition| condition.value.to_string()),
+        vec![
+            Cell::text(rule.name.as_str()),
+            Cell::some(condition.map(|condition| condition.subject.to_string())),
+            Cell::some(condition.map(|condition| condition.operator.name())),
+            Cell::some(condition.map(|condition| condition.value.to_string())),
             name(&payer.department),
             name(&payer.project),
             name(&payer.environment),
-            several.map_or(String::new(), |share| weight(share.part, rule.shares.whole())),
-            if wins { "yes".to_owned() } else { String::new() },
+            Cell::some(several.map(|share| weight(share.part, rule.shares.whole()))),
+            if wins { Cell::Flag(true) } else { Cell::Nothing },
         ]
-        .map(Cell::Text)
-        .into()
     };
     (0..conditions.max(shares)).map(&mut line).collect()
 }

@@ -8,6 +8,7 @@ use crate::books::heading::heading_of;
 use crate::books::setup::rules::{paid, spelled, weight};
 use crate::books::statement::reports::books;
 use crate::books::{Books, BooksError};
+use crate::domain::currency::Currency;
 use crate::domain::event::{Band, Model, PromptSize, ServiceTier};
 use crate::domain::meter::Meter;
 use crate::domain::money::Amount;
@@ -263,14 +264,14 @@ impl<'a> Subject<'a> {
             let quoted = self.book.quoted(model, tier, meter, band, event.at).filter(|_| quantity != 0);
             rows.push(cells(Charge { meter, quantity, cost }, quoted, settings.book.as_str()));
         }
-        let between = COLUMNS.iter().skip(2).map(|_| Cell::Unknown(""));
+        let between = std::iter::repeat_n(Cell::Nothing, 10);
         let (name, total) = match (unpriced, priced) {
             (false, _) => ("total", Cell::Exact(total)),
             (true, true) => ("total of what is priced", Cell::Exact(total)),
             (true, false) => ("total", Cell::Unknown("unpriced")),
         };
-        let total = std::iter::once(Cell::text(name)).chain(between).chain([total]).collect();
-        Ok(Sheet { heading, columns: columns(), rows, total: Some(total) })
+        let total = std::iter::once(Cell::Word(name)).chain(between).chain([total]).collect();
+        Ok(Sheet { heading, columns: columns(settings.currency), rows, total: Some(total) })
     }
 }
 
@@ -292,24 +293,21 @@ fn prompt(event: &FoundEvent, band: Band) -> Result<String, BooksError> {
     })
 }
 
-const COLUMNS: [&str; 12] = [
-    "meter",
-    "quantity",
-    "unit",
-    "per_million",
-    "currency",
-    "book",
-    "price_provider",
-    "price_model",
-    "price_meter",
-    "prompt_above",
-    "valid_from",
-    "amount_exact",
-];
-
-fn columns() -> Vec<Column> {
-    let number = |name: &&'static str| ["quantity", "per_million", "prompt_above", "amount_exact"].contains(name);
-    COLUMNS.iter().map(|name| if number(name) { Column::number(*name) } else { Column::text(*name) }).collect()
+fn columns(currency: Currency) -> Vec<Column> {
+    vec![
+        Column::text("meter"),
+        Column::quantity("quantity", None),
+        Column::text("unit"),
+        Column::rate("per_million"),
+        Column::text("currency"),
+        Column::text("book"),
+        Column::text("price_provider"),
+        Column::text("price_model"),
+        Column::text("price_meter"),
+        Column::number("prompt_above"),
+        Column::instant("valid_from"),
+        Column::money("amount_exact", Some(currency)),
+    ]
 }
 
 fn cells(charge: Charge, quoted: Option<Quoted<'_>>, book: &str) -> Vec<Cell> {
@@ -317,18 +315,18 @@ fn cells(charge: Charge, quoted: Option<Quoted<'_>>, book: &str) -> Vec<Cell> {
     let mut cells = vec![Cell::text(meter.name()), Cell::Count(quantity.into()), Cell::text(meter.unit().name())];
     if let Some(Quoted { price, model, meter, provider, prompt_above, valid_from }) = quoted {
         cells.extend([
-            Cell::text(price.rate.to_string()),
+            Cell::Rate(price.rate),
             Cell::text(price.currency.code()),
             Cell::text(book),
-            provider.map_or(Cell::Unknown("any"), |provider| Cell::text(provider.as_str())),
+            provider.map_or(Cell::Word("any"), |provider| Cell::text(provider.as_str())),
             Cell::text(model.as_str()),
             Cell::text(Meter::name(meter)),
             Cell::Count(prompt_above.into()),
-            Cell::text(valid_from.to_string()),
+            Cell::Instant(valid_from),
         ]);
     } else {
         cells.push(Cell::Unknown(if cost == Cost::NotCharged { "none needed" } else { "no price" }));
-        cells.extend(std::iter::repeat_n(Cell::Unknown(""), 7));
+        cells.extend(std::iter::repeat_n(Cell::Nothing, 7));
     }
     cells.push(match cost {
         Cost::Priced(amount) => Cell::Exact(amount),

@@ -4,7 +4,7 @@
 //! the book as it is and with the book as it would be: daily sums could not tell, as they are cut where known prices
 //! change, not where offered ones do.
 
-use crate::books::heading::heading_of;
+use crate::books::heading::{heading_of, heading_of_period};
 use crate::books::setup::catalogs::{Offered, compared};
 use crate::books::statement::reports::thresholds;
 use crate::books::watching::watched;
@@ -13,6 +13,7 @@ use crate::domain::calendar::Day;
 use crate::domain::event::Band;
 use crate::domain::meter::Unit;
 use crate::domain::money::Amount;
+use crate::domain::name::Name;
 use crate::domain::period::{Month, Period};
 use crate::domain::quantities::QuantityOverflow;
 use crate::domain::timestamp::Timestamp;
@@ -87,7 +88,7 @@ impl Books {
         after.extend(changes.changes.iter().map(|change| change.new.row.clone()));
         let books = Before { rows: &known, book: &terms.book, aliases: &aliases }.and(&after);
         let costs = costs(&snapshot, month.period(), &books)?;
-        let cost = cost_sheet(&costs, heading_of(&snapshot, "cost of the month", month.to_string())?)?;
+        let cost = cost_sheet(&costs, heading_of_period(&snapshot, "cost of the month", month.period())?)?;
         Ok(PriceDiff { changes, missing, prices, cost })
     }
 }
@@ -98,33 +99,34 @@ fn price_sheet(changes: &Changes, listed: Listed, heading: Heading) -> Sheet {
         let key = &change.new.row.key;
         let rate = |row: Option<&PriceRow>| {
             let rate = row.and_then(|row| row.rate);
-            rate.map_or(Cell::Unknown("none"), |rate| Cell::text(rate.to_string()))
+            rate.map_or(Cell::Unknown("none"), Cell::Rate)
         };
         vec![
             Cell::text(change.kind.name()),
             Cell::text(key.book.as_str()),
-            Cell::text(key.provider.as_ref().map_or("", |provider| provider.as_str())),
+            Cell::some(key.provider.as_ref().map(Name::as_str)),
             Cell::text(key.model.as_str()),
             Cell::text(key.meter.name()),
             Cell::text(key.tier.as_str()),
-            if key.prompt_above > 0 { Cell::Count(key.prompt_above.into()) } else { Cell::text("") },
+            if key.prompt_above > 0 { Cell::Count(key.prompt_above.into()) } else { Cell::Nothing },
             rate(change.old.as_ref()),
             rate(Some(&change.new.row)),
             Cell::text(change.new.row.currency.code()),
-            Cell::text(change.new.row.valid_from.to_string()),
+            Cell::Instant(change.new.row.valid_from),
         ]
     });
     let mut columns: Vec<Column> =
         ["change", "book", "provider", "model", "meter", "service_tier"].map(Column::text).into();
-    columns.extend(["prompt_above", "old_per_million", "new_per_million"].map(Column::number));
-    columns.extend(["currency", "valid_from"].map(Column::text));
+    columns.push(Column::number("prompt_above"));
+    columns.extend(["old_per_million", "new_per_million"].map(Column::rate));
+    columns.extend([Column::text("currency"), Column::instant("valid_from")]);
     Sheet { heading, columns, rows: rows.collect(), total: None }
 }
 
 /// A price book as it is, with the aliases of models.
 struct Before<'a> {
     rows: &'a [PriceRow],
-    book: &'a crate::domain::name::Name,
+    book: &'a Name,
     aliases: &'a [AliasRow],
 }
 
@@ -260,30 +262,32 @@ impl<'a> Summed<'a> {
 
 fn cost_sheet(costs: &Costs, heading: Heading) -> Result<Sheet, BooksError> {
     let mut columns: Vec<Column> = ["provider", "model"].map(Column::text).into();
-    columns.extend(["amount_before", "amount_after", "change"].map(Column::number));
+    let money = |name| Column::money(name, Some(heading.currency));
+    columns.extend(["amount_before", "amount_after", "change"].map(money));
     // Tokens always, what else there is only where some of it is unpriced.
     let used = costs.values().flatten().flat_map(|cost| cost.unpriced.keys().copied());
     let units: BTreeSet<Unit> = std::iter::once(Unit::Tokens).chain(used).collect();
-    for unit in units.iter().map(|unit| unit.name()) {
-        columns.extend(["before", "after"].map(|state| Column::number(format!("unpriced_{unit}_{state}"))));
+    for unit in &units {
+        let column = |state| Column::quantity(format!("unpriced_{}_{state}", unit.name()), Some(*unit));
+        columns.extend(["before", "after"].map(column));
     }
     let mut total = [NOTHING; 2];
     let mut rows = Vec::new();
     for ((provider, model), states) in costs {
-        rows.push(row(provider, model, states, &units)?);
+        rows.push(row(Cell::text(provider), Cell::text(model), states, &units)?);
         for (sum, state) in total.iter_mut().zip(states) {
             sum.amount = sum.amount.plus(state.amount).map_err(ReportError::from)?;
             sum.priced |= state.priced;
             state.unpriced.iter().try_for_each(|(unit, quantity)| sum.add_unpriced(*unit, *quantity))?;
         }
     }
-    let total = row("total", "", &total, &units)?;
+    let total = row(Cell::Word("total"), Cell::Nothing, &total, &units)?;
     Ok(Sheet { heading, columns, rows, total: Some(total) })
 }
 
 fn row(
-    provider: &str,
-    model: &str,
+    provider: Cell,
+    model: Cell,
     [before, after]: &[ModelCost; 2],
     units: &BTreeSet<Unit>,
 ) -> Result<Vec<Cell>, BooksError> {
@@ -295,7 +299,7 @@ fn row(
     } else {
         Cell::Exact(after.amount.minus(before.amount).map_err(ReportError::from)?)
     };
-    let mut cells = vec![Cell::text(provider), Cell::text(model), amount(before), amount(after), change];
+    let mut cells = vec![provider, model, amount(before), amount(after), change];
     for unit in units {
         let unpriced = |cost: &ModelCost| Cell::Count(cost.unpriced.get(unit).copied().unwrap_or(0).into());
         cells.extend([unpriced(before), unpriced(after)]);

@@ -2,7 +2,7 @@
 
 use crate::aggregate::AggregateError;
 pub use crate::aggregate::fold::Basis;
-use crate::books::heading::heading_of;
+use crate::books::heading::heading_of_period;
 use crate::books::setup::rules;
 use crate::books::statement::completeness::{self, Caveats, Known};
 use crate::books::statement::reading::{Read, Reading};
@@ -172,7 +172,7 @@ impl Books {
             to_repeat: &snapshot.files_to_repeat(request.period)?,
         };
         let caveats = completeness::caveats(&counted, known, request, settings.calendar);
-        let heading = Heading { caveats: caveats.sentences(), ..heading_of(snapshot, "", request.period.to_string())? };
+        let heading = Heading { caveats: caveats.sentences(), ..heading_of_period(snapshot, "", request.period)? };
         Ok(Statement {
             heading,
             period: request.period,

@@ -12,26 +12,23 @@ impl Books {
     pub fn import_list(&self) -> Result<Sheet, BooksError> {
         let snapshot = self.ledger.snapshot()?;
         let rows = snapshot.imports_made()?.iter().map(cells).collect();
-        let text = Column::text as fn(&'static str) -> Column;
-        let number = Column::number as fn(&'static str) -> Column;
-        let columns = [
-            (number, "entry"),
-            (text, "imported_at"),
-            (text, "actor"),
-            (text, "source"),
-            (text, "file"),
-            (text, "format"),
-            (number, "lines"),
-            (number, "accepted"),
-            (number, "duplicates"),
-            (number, "quarantined"),
-            (text, "first_day"),
-            (text, "last_day"),
-            (text, "options"),
-            (text, "retracted_by"),
+        let columns = vec![
+            Column::number("entry"),
+            Column::instant("imported_at"),
+            Column::text("actor"),
+            Column::text("source"),
+            Column::text("file"),
+            Column::text("format"),
+            Column::count("lines"),
+            Column::count("accepted"),
+            Column::count("duplicates"),
+            Column::count("quarantined"),
+            Column::day("first_day"),
+            Column::day("last_day"),
+            Column::text("options"),
+            Column::text("retracted_by"),
         ];
-        let columns = columns.map(|(column, name)| column(name)).into();
-        Ok(Sheet { heading: heading_of(&snapshot, "imports", "all".to_owned())?, columns, rows, total: None })
+        Ok(Sheet { heading: heading_of(&snapshot, "imports", "all")?, columns, rows, total: None })
     }
 }
 
@@ -39,35 +36,32 @@ impl Books {
     /// Every import of costs: when, by whom, which file, and what became of its lines.
     pub fn cost_import_list(&self) -> Result<Sheet, BooksError> {
         let snapshot = self.ledger.snapshot()?;
-        let text = Column::text as fn(&'static str) -> Column;
-        let number = Column::number as fn(&'static str) -> Column;
-        let columns = [
-            (number, "entry"),
-            (text, "imported_at"),
-            (text, "actor"),
-            (text, "source"),
-            (text, "file"),
-            (text, "format"),
-            (number, "costs"),
-            (number, "duplicates"),
-            (text, "retracted_by"),
+        let columns = vec![
+            Column::number("entry"),
+            Column::instant("imported_at"),
+            Column::text("actor"),
+            Column::text("source"),
+            Column::text("file"),
+            Column::text("format"),
+            Column::count("costs"),
+            Column::count("duplicates"),
+            Column::text("retracted_by"),
         ];
-        let columns = columns.map(|(column, name)| column(name)).into();
         let cells = |made: CostImportMade| {
             vec![
                 Cell::Count(i128::from(made.entry)),
-                Cell::Text(made.at.to_string()),
+                Cell::Instant(made.at),
                 Cell::Text(made.actor),
                 Cell::Text(made.source),
                 Cell::Text(made.file),
                 Cell::Text(made.format),
                 Cell::Count(i128::from(made.lines)),
                 Cell::Count(i128::from(made.duplicates)),
-                Cell::Text(retracted_by(made.retracted, &[])),
+                Cell::filled(retracted_by(made.retracted, &[])),
             ]
         };
         let rows = snapshot.cost_imports_made()?.into_iter().map(cells).collect();
-        Ok(Sheet { heading: heading_of(&snapshot, "cost imports", "all".to_owned())?, columns, rows, total: None })
+        Ok(Sheet { heading: heading_of(&snapshot, "cost imports", "all")?, columns, rows, total: None })
     }
 }
 
@@ -82,12 +76,10 @@ fn retracted_by(whole: Option<i64>, in_part: &[i64]) -> String {
 fn cells(made: &ImportMade) -> Vec<Cell> {
     let ImportMade { row, entry, at, actor, retracted_in_part, retracted } = made;
     let ImportRow { source, file, format, lines, accepted, duplicates, quarantined, options, .. } = row;
-    let day = |number: Option<i64>| {
-        Cell::Text(number.and_then(Day::from_number).map_or_else(String::new, |day| day.to_string()))
-    };
+    let day = |number: Option<i64>| Cell::day(number.and_then(Day::from_number));
     vec![
         Cell::Count(i128::from(*entry)),
-        Cell::Text(at.to_string()),
+        Cell::Instant(*at),
         Cell::Text(actor.clone()),
         Cell::Text(source.clone()),
         Cell::Text(file.clone()),
@@ -98,7 +90,7 @@ fn cells(made: &ImportMade) -> Vec<Cell> {
         Cell::Count(i128::from(*quarantined)),
         day(row.first_day),
         day(row.last_day),
-        Cell::Text(options.clone()),
-        Cell::Text(retracted_by(*retracted, retracted_in_part)),
+        Cell::filled(options.clone()),
+        Cell::filled(retracted_by(*retracted, retracted_in_part)),
     ]
 }

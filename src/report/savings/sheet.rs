@@ -5,6 +5,7 @@
 
 use super::{Comparison, Figures};
 use crate::domain::currency::Currency;
+use crate::domain::meter::Unit;
 use crate::domain::money::Amount;
 use crate::domain::ratio::{Overflow, Ratio};
 use crate::rating::allocate::minor_units;
@@ -52,8 +53,10 @@ fn columns(by: By) -> Vec<Column> {
         columns.push(Column::text("department"));
     }
     columns.push(Column::text("currency"));
-    let numbers = ["charged", "offered", "difference", "percent", "twelve_months", "uncompared_tokens"];
-    columns.extend(numbers.map(Column::number));
+    columns.extend(["charged", "offered", "difference"].map(|name| Column::money(name, None)));
+    columns.push(Column::percent("percent"));
+    columns.push(Column::money("twelve_months", None));
+    columns.push(Column::quantity("uncompared_tokens", Some(Unit::Tokens)));
     columns
 }
 

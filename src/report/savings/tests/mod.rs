@@ -15,7 +15,7 @@ use crate::domain::usage::{UsageKey, UsageLine};
 use crate::price::PriceRow;
 use crate::price::read::price_list;
 use crate::rating::rate::Rater;
-use crate::sheet::{Cell, Heading, Sheet};
+use crate::sheet::{Cell, Heading, Sheet, State};
 use std::error::Error;
 use std::sync::Arc;
 
@@ -116,7 +116,7 @@ impl Ledger {
             time_zone: "UTC".to_owned(),
             currency: self.currency,
             ledger_head: String::new(),
-            closed: false,
+            state: Some(State::Open),
             caveats: Vec::new(),
         };
         Ok(sheet(&self.compare(offers)?, by, heading)?)
