@@ -141,11 +141,10 @@ fn all_reports(path: &Path) -> Outcome<String> {
     let books = Books::read(path)?;
     let mut text = String::new();
     let csv = tokenbook::render::named("csv").ok_or("there is no CSV")?;
-    for report in REPORTS {
-        for by in
-            ["department", "project", "environment", "provider", "model", "meter", "day", "cost_centre", "tag.team"]
-        {
-            let by = Dimension::list(by).map_err(|error| error.to_string())?;
+    let dimensions = "department,project,environment,provider,model,meter,day,cost_centre,tag.team";
+    for report in REPORTS.iter().filter(|report| report.file_kind().is_none()) {
+        let has = Dimension::list(dimensions)?.into_iter().filter(|dimension| report.by.allows(dimension));
+        for by in std::iter::once(Vec::new()).chain(has.map(|dimension| vec![dimension])) {
             let request = Request { by, ..Request::of(Period::parse("2026-10")?) };
             let sheet = books.report(report.name, &request).map_err(|error| format!("{}: {error}", report.name))?;
             text.push_str(&String::from_utf8(tokenbook::books::month::output::rendered(&sheet, csv)?)?);

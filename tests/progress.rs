@@ -2,6 +2,7 @@
 //! unchanged.
 
 use crate::desk::{Desk, Outcome, PRICES, Ran, usage};
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -120,8 +121,7 @@ fn month_end(desk: &Desk, prices: &str) -> Outcome<MonthEnd> {
         aliases: None,
         rules: None,
         departments: None,
-        roi: None,
-        offers: None,
+        report_files: BTreeMap::new(),
         out: desk.path("out"),
         import: ImportOptions::plain(),
     })

@@ -17,8 +17,6 @@ use crate::ledger::facts::quarantine::OpenLine;
 use crate::ledger::file::connection::{Access, Ledger};
 use crate::ledger::{LedgerError, Settings, chain};
 use crate::report::ReportError;
-use crate::report::roi::RoiError;
-use crate::report::savings::SavingsError;
 use crate::rows::key::KeyHash;
 use crate::text::problem::{Problem, listed};
 use std::path::Path;
@@ -46,6 +44,8 @@ pub struct Act<'a> {
 pub trait Observer: Sync {
     /// Another process is writing to the ledger; this one waits.
     fn waiting(&self) {}
+    /// The import of a file begins, which has so many bytes if that is known.
+    fn file(&self, _name: &str, _bytes: Option<u64>) {}
     /// So many bytes of a file have been read.
     fn read(&self, _bytes: u64) {}
     /// So many events have been appended.
@@ -76,12 +76,6 @@ pub enum BooksError {
     /// Making a report.
     #[error(transparent)]
     Report(#[from] ReportError),
-    /// Making the return on investment.
-    #[error(transparent)]
-    Roi(#[from] RoiError),
-    /// Comparing with offers.
-    #[error(transparent)]
-    Savings(#[from] SavingsError),
     /// A file of the user's has lines that are wrong.
     #[error("{file}: {} wrong, nothing of it was used", listed(problems.len(), "line is", "lines are"))]
     Lines {
@@ -135,6 +129,22 @@ pub enum BooksError {
         /// The entries that took them back.
         by: Vec<i64>,
     },
+    /// Usage files were rejected, so that there are no reports.
+    #[error("{} of {files} usage files were rejected: no reports were written", rejected.len())]
+    UsageRejected {
+        /// Why, one text for each file.
+        rejected: Vec<String>,
+        /// How many files there were.
+        files: usize,
+    },
+    /// A file that the user named could not be read.
+    #[error("{path}: {error}")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// What the system says.
+        error: std::io::Error,
+    },
     /// A file could not be written or read.
     #[error("{path}: {error}")]
     Io {
@@ -151,6 +161,10 @@ fn entries_of(entries: &[i64]) -> String {
 }
 
 impl BooksError {
+    pub(crate) fn unreadable(path: &Path, error: std::io::Error) -> Self {
+        Self::Unreadable { path: path.display().to_string(), error }
+    }
+
     pub(crate) fn io(path: &Path, error: std::io::Error) -> Self {
         Self::Io { path: path.display().to_string(), error }
     }

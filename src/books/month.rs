@@ -4,3 +4,4 @@ pub mod manifest;
 pub mod month_change;
 pub mod month_end;
 pub mod output;
+pub mod run;

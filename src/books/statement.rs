@@ -8,4 +8,3 @@ pub mod price_diff;
 pub mod price_moves;
 pub(in crate::books) mod reading;
 pub mod reports;
-pub mod savings;

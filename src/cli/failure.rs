@@ -12,6 +12,7 @@ use tokenbook::import::file::input::InputError;
 use tokenbook::import::read::parse::NO_EVENTS;
 use tokenbook::ledger::LedgerError;
 use tokenbook::ledger::append::conflict::{Conflict, Difference, Why};
+use tokenbook::report::ReportError;
 use tokenbook::text::problem::counted;
 
 /// How a command ended. The codes are part of the interface.
@@ -300,11 +301,17 @@ impl From<BooksError> for Failure {
             ),
             BooksError::Retracted { .. } => Self::new(Exit::Usage, error)
                 .hint("what is retracted stays in the ledger and does not count; import the right file"),
-            BooksError::Savings(_) => Self::new(Exit::Usage, error),
+            BooksError::Report(
+                ReportError::Savings(_)
+                | ReportError::NoReport { .. }
+                | ReportError::Lacks { .. }
+                | ReportError::NotBy { .. },
+            ) => Self::new(Exit::Usage, error),
             BooksError::Io { .. } => Self::new(Exit::Storage, error),
             BooksError::Aggregate(AggregateError::Overflow(_) | AggregateError::Amount(_))
             | BooksError::Report(_)
-            | BooksError::Roi(_) => Self::new(Exit::Rejected, error),
+            | BooksError::UsageRejected { .. }
+            | BooksError::Unreadable { .. } => Self::new(Exit::Rejected, error),
         }
     }
 }

@@ -5,7 +5,6 @@ use super::{Session, StandardInput};
 use crate::cli::failure::{Exit, Failure};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use tokenbook::books::Books;
 use tokenbook::books::usage::doubts::NotHashed;
 use tokenbook::books::usage::import::{ImportError, ImportOptions, ImportOutcome, Run};
 use tokenbook::import::file::input::{Input, misnamed};
@@ -52,7 +51,7 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
     let mut total = Total::default();
     for input in &inputs {
         warn_misnamed(input, session)?;
-        let result = one(&books, input, &options, session);
+        let result = session.progress(|progress| books.import(input, &options, session.act(), progress));
         note_errors(arguments.usage.errors.as_deref(), &result, &mut errors);
         if arguments.allow_empty && is_empty(&result) {
             session.tell(format!("{}: {NO_EVENTS}", input.name()))?;
@@ -186,23 +185,6 @@ impl PagesSeen {
 
 fn is_empty(result: &Result<ImportOutcome, ImportError>) -> bool {
     matches!(result, Err(ImportError::File { problem, .. }) if problem.what == NO_EVENTS)
-}
-
-/// Imports one file, with progress.
-pub fn one(
-    books: &Books,
-    input: &Input,
-    options: &ImportOptions,
-    session: &Session<'_, '_>,
-) -> Result<ImportOutcome, ImportError> {
-    let size = match input {
-        Input::Stdin => None,
-        Input::File(path) => std::fs::metadata(path).ok().map(|metadata| metadata.len()),
-    };
-    session.progress(|progress| {
-        progress.file(&input.name(), size);
-        books.import(input, options, session.act(), progress)
-    })
 }
 
 /// Collects the errors of a file and its bad lines, if `--errors` asks for them.

@@ -4,15 +4,18 @@ use super::Session;
 use super::options::{UsageOptions, counted, files_of_paths, grouped};
 use super::{aliases, departments, import, init, prices, rules};
 use crate::cli::failure::{Exit, Failure};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use tokenbook::books::Books;
-use tokenbook::books::month::manifest::Earlier;
 use tokenbook::books::month::month_change::{MonthChange, Owed};
 use tokenbook::books::month::month_end::{MonthEnd, Reports};
 use tokenbook::books::month::output::make_folders;
-use tokenbook::books::usage::import::Run;
+use tokenbook::books::month::run::{MonthRun, Step};
+use tokenbook::books::usage::import::{ImportOutcome, Run};
+use tokenbook::books::{Act, Books, BooksError};
 use tokenbook::domain::period::Month;
 use tokenbook::import::file::input::Input;
+use tokenbook::ledger::facts::prices::PricesAppended;
+use tokenbook::report::FileKind;
 use tokenbook::sheet::{Cell, Sheet};
 use tokenbook::text::problem::{excerpt, listed};
 
@@ -66,64 +69,92 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let month = Month::parse(&arguments.month)
         .map_err(|error| Failure::new(Exit::Usage, format!("{:?} {error}, expected YYYY-MM", arguments.month)))?;
-    let earlier = Earlier::of(&arguments.out)?;
     let inputs = files_of_paths(&arguments.usage, arguments.follow, session)?;
     if inputs.contains(&Input::Stdin) {
         return Err(Failure::new(Exit::Usage, "--usage - is standard input, expected files, which the manifest names"));
     }
     let month_end = asked(arguments, month, &inputs, session)?;
-    if let Some(earlier) = &earlier {
-        earlier.expect_month(&month_end.out, month)?;
-    }
-    readable(&month_end)?;
+    month_end.check()?;
     arguments.import.refuse_errors_over(&inputs, &session.ledger)?;
-    let books = open_or_create(arguments, earlier.as_ref(), session)?;
-    books.check_inputs(&month_end)?;
-    if let Some(appended) = session.progress(|p| books.import_month_departments(&month_end, session.act(), p))? {
-        departments::tell(arguments.departments.as_deref(), appended, session)?;
-    }
-    if let Some(imported) = session.progress(|p| books.import_month_rules(&month_end, session.act(), p))? {
-        rules::tell(arguments.rules.as_deref(), imported, session)?;
-    }
-    let listed = session.progress(|p| books.import_month_prices(&month_end, session.act(), p))?;
-    prices::print_replaced(&books, &listed.replaced, session)?;
-    prices::warn_foreign(&books, session)?;
-    session.tell(format!(
-        "{}: {} added, {} replaced, {} unchanged",
-        arguments.prices.display(),
-        counted(listed.added, "price", "prices"),
-        listed.replaced.len(),
-        grouped(listed.unchanged)
-    ))?;
-    if let Some((file, listed)) = session.progress(|p| books.import_month_aliases(&month_end, session.act(), p))? {
-        aliases::tell(&file, &listed, session)?;
-    }
-    let (mut exit, mut outcomes, mut errors) = (Exit::Done, Vec::new(), String::new());
-    for input in &inputs {
-        import::warn_misnamed(input, session)?;
-        let result = import::one(&books, input, &month_end.import, session);
-        outcomes.extend(result.as_ref().ok().cloned());
-        import::note_errors(arguments.import.errors.as_deref(), &result, &mut errors);
-        exit = exit.worse(import::report(result, &month_end.import, session)?);
-        if exit == Exit::Interrupted {
-            return Ok(exit);
-        }
-    }
-    import::finish(arguments.import.errors.as_deref(), &errors, &import::PagesSeen::of(&outcomes), session)?;
-    if outcomes.len() < inputs.len() {
-        let refused = inputs.len() - outcomes.len();
-        return Err(Failure::new(
-            exit,
-            format!("{refused} of {} usage files were refused: no reports were written", inputs.len()),
-        )
-        .hint("correct the files and run it again: what was imported is not counted twice"));
-    }
-    let reports = session.progress(|p| books.report_month(&month_end, &outcomes, session.act(), p))?;
+    let books = open_or_create(arguments, &month_end, session)?;
+    let actor = session.actor.clone();
+    let run = books.month_run(&month_end, Act { now: session.invocation.now, actor: &actor })?;
+    let (reports, exit) = stepped(run, arguments, &books, &month_end, session)?;
     print(&reports, &arguments.out, session)?;
     if reports.statement.rated.is_empty() {
         session.warn(format!("warning: the ledger holds no usage of {month}: every report of it is empty"))?;
     }
     Ok(if reports.is_clean() { exit } else { exit.worse(Exit::Incomplete) })
+}
+
+/// Does the steps of the month end, and prints what each did. Returns the exit code that its usage files ask for.
+fn stepped(
+    mut run: MonthRun<'_>,
+    arguments: &Arguments,
+    books: &Books,
+    month_end: &MonthEnd,
+    session: &mut Session<'_, '_>,
+) -> Result<(Box<Reports>, Exit), Failure> {
+    let mut files = Files { seen: 0, outcomes: Vec::new(), errors: String::new(), exit: Exit::Done, finished: false };
+    let errors = arguments.import.errors.as_deref();
+    loop {
+        if files.seen == month_end.usage.len() && !files.finished {
+            files.finished = true;
+            import::finish(errors, &files.errors, &import::PagesSeen::of(&files.outcomes), session)?;
+        }
+        let step = match session.progress(|progress| run.step(progress)) {
+            Err(error @ BooksError::UsageRejected { .. }) => {
+                return Err(Failure::new(files.exit, error)
+                    .hint("correct the files and run it again: what was imported is not counted twice"));
+            }
+            step => step?,
+        };
+        match step {
+            Step::Departments(appended) => departments::tell(arguments.departments.as_deref(), appended, session)?,
+            Step::Rules(imported) => rules::tell(arguments.rules.as_deref(), imported, session)?,
+            Step::Prices(appended) => tell_prices(&arguments.prices, &appended, books, session)?,
+            Step::Aliases(imported) => {
+                let file = arguments.aliases.as_deref().unwrap_or(Path::new("")).display().to_string();
+                aliases::tell(&file, &imported, session)?;
+            }
+            Step::Usage(input, result) => {
+                import::warn_misnamed(&input, session)?;
+                files.seen += 1;
+                files.outcomes.extend(result.as_ref().as_ref().ok().cloned());
+                import::note_errors(errors, &result, &mut files.errors);
+                files.exit = files.exit.worse(import::report(*result, &month_end.import, session)?);
+            }
+            Step::Reports(reports) => return Ok((reports, files.exit)),
+        }
+    }
+}
+
+/// What became of the usage files so far.
+struct Files {
+    seen: usize,
+    outcomes: Vec<ImportOutcome>,
+    /// The lines for the file of `--errors`.
+    errors: String,
+    exit: Exit,
+    /// Whether the file of `--errors` is written.
+    finished: bool,
+}
+
+fn tell_prices(
+    file: &Path,
+    appended: &PricesAppended,
+    books: &Books,
+    session: &mut Session<'_, '_>,
+) -> Result<(), Failure> {
+    prices::print_replaced(books, &appended.replaced, session)?;
+    prices::warn_foreign(books, session)?;
+    session.tell(format!(
+        "{}: {} added, {} replaced, {} unchanged",
+        file.display(),
+        counted(appended.added, "price", "prices"),
+        appended.replaced.len(),
+        grouped(appended.unchanged)
+    ))
 }
 
 /// The inputs of the month end.
@@ -134,6 +165,8 @@ fn asked(
     session: &mut Session<'_, '_>,
 ) -> Result<MonthEnd, Failure> {
     let files = inputs.iter().filter_map(|input| if let Input::File(path) = input { Some(path.clone()) } else { None });
+    let report_files =
+        [(FileKind::Benefits, arguments.roi.clone()), (FileKind::Offers, arguments.offers.clone())].into_iter();
     Ok(MonthEnd {
         month,
         usage: files.collect(),
@@ -142,36 +175,19 @@ fn asked(
         aliases: arguments.aliases.clone(),
         rules: arguments.rules.clone(),
         departments: arguments.departments.clone(),
-        roi: arguments.roi.clone(),
-        offers: arguments.offers.clone(),
+        report_files: report_files.filter_map(|(kind, path)| Some((kind, path?))).collect::<BTreeMap<_, _>>(),
         out: arguments.out.clone(),
         import: arguments.import.to_import(Run::Real, session)?,
     })
 }
 
-/// Stops a run whose other inputs cannot be read, before it imports anything.
-fn readable(month_end: &MonthEnd) -> Result<(), Failure> {
-    let optional = month_end.optional().into_iter().filter_map(|(_, path)| path);
-    for path in std::iter::once(&month_end.prices).chain(optional) {
-        std::fs::File::open(path)
-            .map_err(|error| Failure::new(Exit::Rejected, format!("{}: {error}", path.display())))?;
-    }
-    Ok(())
-}
-
-fn open_or_create(
-    arguments: &Arguments,
-    earlier: Option<&Earlier>,
-    session: &Session<'_, '_>,
-) -> Result<Books, Failure> {
+fn open_or_create(arguments: &Arguments, month_end: &MonthEnd, session: &Session<'_, '_>) -> Result<Books, Failure> {
     let currency = arguments.currency.as_deref();
     let zone = arguments.time_zone.as_deref();
     if session.ledger.symlink_metadata().is_err() {
         let (currency, zone) = (currency.unwrap_or("USD"), zone.unwrap_or("UTC"));
         let settings = init::settings(currency, zone, "contract")?;
-        if let Some(earlier) = earlier {
-            earlier.expect_settings(&arguments.out, settings.currency.code(), settings.calendar.zone_name())?;
-        }
+        month_end.check_settings(&settings)?;
         make_folder_of(&session.ledger)?;
         return Ok(Books::create(&session.ledger, &settings, session.act())?);
     }
@@ -189,16 +205,10 @@ fn make_folder_of(ledger: &Path) -> Result<(), Failure> {
 /// Prints the tables that a finance person reads first.
 fn print(reports: &Reports, out: &Path, session: &mut Session<'_, '_>) -> Result<(), Failure> {
     session.tell("")?;
-    table(&reports.summary, session)?;
-    for sheet in [&reports.roi, &reports.savings].into_iter().flatten() {
-        session.say("")?;
+    for sheet in &reports.printed {
         table(sheet, session)?;
-    }
-    if !reports.unpriced.rows.is_empty() {
         session.say("")?;
-        table(&reports.unpriced, session)?;
     }
-    session.say("")?;
     for coverage in &reports.coverage {
         let empty = match coverage.empty_days.as_slice() {
             [] => "every day has events".to_owned(),

@@ -26,15 +26,6 @@ impl Progress {
         Self { bar, stop, stage: Mutex::new(None) }
     }
 
-    /// Starts a file, with its size if known.
-    pub fn file(&self, name: &str, bytes: Option<u64>) {
-        let form = match bytes {
-            Some(_) => "{msg} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec} {eta} left",
-            None => "{spinner} {msg} {bytes} {bytes_per_sec}",
-        };
-        self.begin(form, name, bytes);
-    }
-
     /// Starts a stage, with the amount of work if known.
     fn stage(&self, stage: Stage, all: Option<u64>) {
         let form = match (stage, all) {
@@ -85,6 +76,14 @@ impl Observer for Progress {
         } else {
             self.bar.println(message);
         }
+    }
+
+    fn file(&self, name: &str, bytes: Option<u64>) {
+        let form = match bytes {
+            Some(_) => "{msg} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec} {eta} left",
+            None => "{spinner} {msg} {bytes} {bytes_per_sec}",
+        };
+        self.begin(form, name, bytes);
     }
 
     fn read(&self, bytes: u64) {

@@ -3,15 +3,12 @@
 use super::Session;
 use super::options::OutputOptions;
 use crate::cli::failure::{Exit, Failure};
-use std::path::PathBuf;
-use tokenbook::books::month::month_end;
-use tokenbook::books::statement::reports::{Basis, Request, Statement};
+use std::path::{Path, PathBuf};
+use tokenbook::books::month::month_end::user_file;
+use tokenbook::books::statement::reports::{Basis, Request};
 use tokenbook::domain::period::Period;
-use tokenbook::report::REPORTS;
-use tokenbook::report::by::Dimension;
-use tokenbook::report::provider_cost::Grain;
-use tokenbook::report::savings::By;
-use tokenbook::sheet::Sheet;
+use tokenbook::report::by::{Choice, Dimension};
+use tokenbook::report::{self, FileKind, REPORTS, Report};
 
 /// Make a report of a period
 #[derive(Debug, clap::Args)]
@@ -32,10 +29,10 @@ pub struct Arguments {
     #[arg(long, value_name = "NAME")]
     book: Option<String>,
     /// Benefits and costs, a CSV, for the report roi
-    #[arg(long, value_name = "FILE", required_if_eq("name", "roi"))]
+    #[arg(long, value_name = "FILE")]
     roi: Option<PathBuf>,
     /// Offers, a TOML file, for the report savings
-    #[arg(long, value_name = "FILE", required_if_eq("name", "savings"))]
+    #[arg(long, value_name = "FILE")]
     offers: Option<PathBuf>,
     /// Compute from every event instead of the daily totals; the numbers are the same
     #[arg(long)]
@@ -48,103 +45,74 @@ pub struct Arguments {
 }
 
 fn names() -> clap::builder::PossibleValuesParser {
-    let value = |name: &'static str, summary: &'static str| clap::builder::PossibleValue::new(name).help(summary);
-    let plain = REPORTS.iter().map(move |report| value(report.name, report.summary));
-    let others = [
-        value("roi", "benefits and costs against the LLM cost"),
-        value("savings", "what other offers would have cost"),
-        value("provider-cost", "what providers say they charge, beside the computed cost"),
-    ];
-    clap::builder::PossibleValuesParser::new(plain.chain(others))
+    let value = |report: &Report| clap::builder::PossibleValue::new(report.name).help(report.summary);
+    clap::builder::PossibleValuesParser::new(REPORTS.iter().map(value))
 }
 
 pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
-    fitting(arguments)?;
-    let usage = |error: String| Failure::new(Exit::Usage, error);
-    let period =
-        Period::parse(&arguments.period).map_err(|error| usage(format!("--period {:?} {error}", arguments.period)))?;
-    let by = dimensions(arguments)?;
-    let compared = arguments.name == "provider-cost";
-    let default = if compared { Dimension::Provider } else { Dimension::Department };
-    let dimensions = by.clone().unwrap_or_else(|| vec![default]);
+    let report = report::named(&arguments.name).map_err(|error| Failure::new(Exit::Usage, error))?;
+    let path = fitting(arguments, report)?;
+    let period = Period::parse(&arguments.period)
+        .map_err(|error| Failure::new(Exit::Usage, format!("--period {:?} {error}", arguments.period)))?;
     let request = Request {
-        by: dimensions,
+        by: dimensions(arguments.by.as_deref(), report)?,
         book: arguments.book.clone(),
         basis: if arguments.recompute { Basis::Events } else { Basis::Sums },
         now: Some(session.invocation.now),
         ..Request::of(period)
     }
-    .for_report(&arguments.name);
+    .for_report(report);
     let books = session.read()?;
-    let (sheet, caveats) = session.progress(|progress| {
-        if compared {
-            let (statement, costs) = books.statement_and_costs(&request, progress)?;
-            let sheet = books.provider_cost(&statement, &costs, Grain::of(&request.by))?;
-            return Ok((sheet, statement.caveats.without_payers()));
-        }
-        let statement = books.statement(&request, progress)?;
-        Ok::<_, Failure>((sheet(arguments, by.as_deref(), &request, &statement)?, statement.caveats))
-    })?;
-    arguments.output.put(&sheet, session)?;
-    Ok(if arguments.strict && !caveats.is_clean() { Exit::Incomplete } else { Exit::Done })
-}
-
-/// Makes a report from a statement, with the user's file if the report needs one.
-fn sheet(
-    arguments: &Arguments,
-    by: Option<&[Dimension]>,
-    request: &Request,
-    statement: &Statement,
-) -> Result<Sheet, Failure> {
-    let currency = statement.heading.currency;
-    Ok(match (&arguments.roi, &arguments.offers) {
-        (Some(path), _) => statement.roi(&month_end::benefits(path, currency)?)?,
-        (_, Some(path)) => {
-            let department = by.is_some_and(|by| by.contains(&Dimension::Department));
-            statement
-                .savings(&month_end::offers(path, currency)?, if department { By::Department } else { By::Offer })?
-        }
-        _ => statement.report(&arguments.name, &request.by)?,
-    })
+    let currency = books.settings().currency;
+    let file = path.map(|(kind, path)| user_file(kind, path, currency)).transpose()?;
+    let statement = session.progress(|progress| books.statement(&request, progress))?;
+    arguments.output.put(&statement.sheet(report, &request.by, file.as_ref())?, session)?;
+    let complete = statement.caveats_of(report).is_clean();
+    Ok(if arguments.strict && !complete { Exit::Incomplete } else { Exit::Done })
 }
 
 /// The dimensions of `--by`. Rejects dimensions that the report does not have.
-fn dimensions(arguments: &Arguments) -> Result<Option<Vec<Dimension>>, Failure> {
-    let Some(text) = &arguments.by else { return Ok(None) };
-    let (has, expected, hint): (fn(&Dimension) -> bool, _, _) = match arguments.name.as_str() {
-        "provider-cost" => (
-            |dimension| matches!(dimension, Dimension::Provider | Dimension::Model),
-            "provider or model",
-            "--by model has the line items that name no model in a column of their own; nothing else is told by both sides",
-        ),
-        "savings" => {
-            (|dimension| *dimension == Dimension::Department, "department", "without --by it has a line an offer")
-        }
-        _ => {
-            return Dimension::list(text).map(Some).map_err(|error| Failure::new(Exit::Usage, format!("--by {error}")));
-        }
-    };
-    for word in text.split(',') {
-        if !Dimension::list(word).is_ok_and(|list| list.iter().all(has)) {
-            let what = format!("--by {word:?} is no dimension of the report {}, expected {expected}", arguments.name);
-            return Err(Failure::new(Exit::Usage, what).hint(hint));
-        }
+fn dimensions(by: Option<&str>, report: &Report) -> Result<Vec<Dimension>, Failure> {
+    let Some(text) = by else { return Ok(Vec::new()) };
+    let wrong = |error| Failure::new(Exit::Usage, format!("--by {error}"));
+    if matches!(report.by, Choice::Any { .. }) {
+        return Dimension::list(text).map_err(wrong);
     }
-    Ok(Dimension::list(text).ok())
-}
-
-/// Rejects options that the report would ignore.
-fn fitting(arguments: &Arguments) -> Result<(), Failure> {
-    let name = arguments.name.as_str();
-    for (option, given, report) in [
-        ("--roi", arguments.roi.is_some(), &["roi"][..]),
-        ("--offers", arguments.offers.is_some(), &["savings"]),
-        ("--by", arguments.by.is_some(), &["chargeback", "savings", "provider-cost"]),
-    ] {
-        if given && !report.contains(&name) {
-            let what = format!("{option} is not for the report {name}, expected {}", report.join(" or "));
+    for word in text.split(',') {
+        if !Dimension::list(word).is_ok_and(|list| list.iter().all(|dimension| report.by.allows(dimension))) {
+            let (name, expected) = (report.name, report.by.expected());
+            let what = format!("--by {word:?} is not a dimension of the report {name}, expected {expected}");
             return Err(Failure::new(Exit::Usage, what));
         }
     }
-    Ok(())
+    Dimension::list(text).map_err(wrong)
+}
+
+/// The file that the report is made from. Rejects options that the report would ignore.
+fn fitting<'a>(arguments: &'a Arguments, report: &Report) -> Result<Option<(FileKind, &'a Path)>, Failure> {
+    let reports = |fits: &dyn Fn(&Report) -> bool| {
+        REPORTS.iter().filter(|report| fits(report)).map(|report| report.name).collect::<Vec<_>>().join(" or ")
+    };
+    let refused = |option: &str, expected: String| {
+        let what = format!("{option} is not for the report {}, expected {expected}", report.name);
+        Err(Failure::new(Exit::Usage, what))
+    };
+    if arguments.by.is_some() && report.by == Choice::Nothing {
+        return refused("--by", reports(&|report| report.by != Choice::Nothing));
+    }
+    let given = |kind| match kind {
+        FileKind::Benefits => arguments.roi.as_deref(),
+        FileKind::Offers => arguments.offers.as_deref(),
+    };
+    for kind in FileKind::ALL {
+        if given(kind).is_some() && report.file_kind() != Some(kind) {
+            return refused(&format!("--{}", kind.option()), reports(&|report| report.file_kind() == Some(kind)));
+        }
+    }
+    let Some(kind) = report.file_kind() else { return Ok(None) };
+    let path = given(kind).ok_or_else(|| {
+        Failure::new(Exit::Usage, format!("the report {} needs {}", report.name, kind.what()))
+            .hint(format!("name it with --{} FILE", kind.option()))
+    })?;
+    Ok(Some((kind, path)))
 }

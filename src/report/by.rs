@@ -32,6 +32,53 @@ pub enum Dimension {
     Tag(TagKey),
 }
 
+/// The dimensions that a report can group by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Choice {
+    /// Its rows are always the same.
+    Nothing,
+    /// Any.
+    Any {
+        /// The dimensions if none are asked for.
+        default: &'static [Dimension],
+    },
+    /// Some.
+    Some {
+        /// The dimensions that it has.
+        allowed: &'static [Dimension],
+        /// The dimensions if none are asked for.
+        default: &'static [Dimension],
+    },
+}
+
+impl Choice {
+    /// The dimensions if none are asked for.
+    pub const fn default(self) -> &'static [Dimension] {
+        match self {
+            Self::Nothing => &[],
+            Self::Any { default } | Self::Some { default, .. } => default,
+        }
+    }
+
+    /// Whether it has a dimension.
+    pub fn allows(self, dimension: &Dimension) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Any { .. } => true,
+            Self::Some { allowed, .. } => allowed.contains(dimension),
+        }
+    }
+
+    /// The dimensions that it has, in words.
+    pub fn expected(self) -> String {
+        match self {
+            Self::Nothing => "no dimension".to_owned(),
+            Self::Any { .. } => "any dimension".to_owned(),
+            Self::Some { allowed, .. } => allowed.iter().map(Dimension::column).collect::<Vec<_>>().join(" or "),
+        }
+    }
+}
+
 /// A word of `--by` that is not a dimension.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(

@@ -8,17 +8,44 @@ use crate::domain::meter::Meter;
 use crate::domain::money::Amount;
 use crate::domain::ratio::half_even;
 use crate::rating::allocate;
-use crate::report::by::Dimension;
+use crate::report::by::{Choice, Dimension};
 use crate::report::group::{Groups, Totals, below_one_unpriced};
-use crate::report::{Inputs, ReportError};
+use crate::report::{Detail, Inputs, MonthBefore, MonthFile, Payers, Reads, Report, ReportError, Screen};
 use crate::sheet::{Cell, Column, Sheet};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The number of tenths of a percent in 100 %.
 const SHARE_PARTS: i128 = 1_000;
 
+pub(crate) const REPORT: Report = Report {
+    name: "chargeback",
+    summary: "Who pays what, by any dimensions",
+    by: Choice::Any { default: &[Dimension::Department] },
+    detail: |by| Detail::Groups(by.to_vec()),
+    month_before: MonthBefore::Left,
+    reads: Reads::Nothing,
+    payers: Payers::Matter,
+    sheet,
+    screen: Screen::Never,
+    month_files: &[
+        MonthFile { name: "chargeback.csv", by: &[Dimension::Department], departments: None },
+        MonthFile {
+            name: "chargeback-detail.csv",
+            by: &[
+                Dimension::Department,
+                Dimension::Project,
+                Dimension::Environment,
+                Dimension::Provider,
+                Dimension::Model,
+                Dimension::Meter,
+            ],
+            departments: Some("departments"),
+        },
+    ],
+};
+
 /// The chargeback of the inputs' usage, by their dimensions.
-pub fn sheet(inputs: &Inputs<'_>) -> Result<Sheet, ReportError> {
+fn sheet(inputs: &Inputs<'_>) -> Result<Sheet, ReportError> {
     let grouped = inputs.rated.grouped(inputs.by, inputs.names)?;
     let groups = grouped.groups();
     let by_meter = inputs.by.contains(&Dimension::Meter);

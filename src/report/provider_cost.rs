@@ -8,18 +8,18 @@ use crate::domain::calendar::Calendar;
 use crate::domain::money::Amount;
 use crate::domain::name::NONE;
 use crate::domain::period::Period;
-use crate::domain::provider_cost::{ProviderCost, ProviderCosts};
+use crate::domain::provider_cost::ProviderCost;
 use crate::domain::ratio::Overflow;
-use crate::report::by::Dimension;
+use crate::report::by::{Choice, Dimension};
 use crate::report::group::Totals;
-use crate::report::{Inputs, ReportError};
+use crate::report::{Detail, Inputs, MonthBefore, Payers, Reads, Report, ReportError, Screen};
 use crate::sheet::{Cell, Column, Sheet};
 use crate::text::problem::{excerpt, listed};
 use std::collections::BTreeMap;
 
 /// The detail of the comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Grain {
+enum Grain {
     /// Providers.
     Provider,
     /// Models. Line items that name no model stay separate.
@@ -28,18 +28,31 @@ pub enum Grain {
 
 impl Grain {
     /// The detail that dimensions request.
-    pub fn of(by: &[Dimension]) -> Self {
+    fn of(by: &[Dimension]) -> Self {
         if by.contains(&Dimension::Model) { Self::Model } else { Self::Provider }
     }
 
     /// The dimensions of the computed side.
-    pub const fn dimensions(self) -> &'static [Dimension] {
+    const fn dimensions(self) -> &'static [Dimension] {
         match self {
             Self::Provider => &[Dimension::Provider],
             Self::Model => &[Dimension::Provider, Dimension::Model],
         }
     }
 }
+
+pub(super) const REPORT: Report = Report {
+    name: "provider-cost",
+    summary: "What providers say they charge, beside the computed cost",
+    by: Choice::Some { allowed: &[Dimension::Provider, Dimension::Model], default: &[Dimension::Provider] },
+    detail: |by| Detail::Groups(Grain::of(by).dimensions().to_vec()),
+    month_before: MonthBefore::Left,
+    reads: Reads::ProviderCosts,
+    payers: Payers::Ignored,
+    sheet,
+    screen: Screen::Never,
+    month_files: &[],
+};
 
 /// Provider, model, line item, currency.
 type Key = (String, String, String, &'static str);
@@ -53,12 +66,9 @@ struct Sides {
 }
 
 /// Compares the costs that begin in the period with its usage.
-pub fn sheet(
-    inputs: &Inputs<'_>,
-    costs: &ProviderCosts,
-    grain: Grain,
-    calendar: Calendar,
-) -> Result<Sheet, ReportError> {
+fn sheet(inputs: &Inputs<'_>) -> Result<Sheet, ReportError> {
+    let lacks = ReportError::Lacks { report: REPORT.name, needed: "what providers charge" };
+    let (costs, grain) = (inputs.costs.ok_or(lacks)?, Grain::of(inputs.by));
     let currency = inputs.heading.currency.code();
     let mut rows: BTreeMap<Key, Sides> = BTreeMap::new();
     for cost in &costs.lines {
@@ -86,7 +96,7 @@ pub fn sheet(
     columns.extend(["provider_cost", "computed", "difference", "rounding"].map(|name| Column::money(name, None)));
     columns.extend([Column::count("unpriced_events"), Column::text("currency")]);
     let mut heading = inputs.heading.clone();
-    heading.caveats.extend(coverage(&costs.lines, inputs.period, calendar));
+    heading.caveats.extend(coverage(&costs.lines, inputs.period, inputs.calendar));
     heading.caveats.extend(costs.to_import_again.iter().map(|file| {
         format!(
             "the report {} has to be imported again, since some costs were duplicates of what was retracted",

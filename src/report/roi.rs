@@ -18,9 +18,42 @@ use crate::domain::name::{TagValue, UNALLOCATED};
 use crate::domain::period::Period;
 use crate::domain::ratio::{Overflow, Ratio};
 use crate::rating::allocate;
+use crate::report::by::{Choice, Dimension};
+use crate::report::group::Totals;
+use crate::report::{
+    Detail, FileKind, Inputs, MonthBefore, MonthFile, Payers, Reads, Report, ReportError, Screen, UserFile,
+};
 use crate::sheet::{Cell, Column, Heading, Sheet};
 pub use list::{BenefitList, Item, Side};
 use std::collections::{BTreeMap, BTreeSet};
+
+pub(super) const REPORT: Report = Report {
+    name: "roi",
+    summary: "Benefits and costs against the LLM cost",
+    by: Choice::Nothing,
+    detail: |_| Detail::Groups(vec![Dimension::Department]),
+    month_before: MonthBefore::Left,
+    reads: Reads::File(FileKind::Benefits),
+    payers: Payers::Matter,
+    sheet: of_inputs,
+    screen: Screen::Always,
+    month_files: &[MonthFile { name: "roi.csv", by: &[], departments: None }],
+};
+
+/// The return on investment of the inputs' list of benefits. The cost of departments without any price is unknown.
+fn of_inputs(inputs: &Inputs<'_>) -> Result<Sheet, ReportError> {
+    let Some(UserFile::Benefits(list)) = inputs.file else {
+        return Err(ReportError::Lacks { report: REPORT.name, needed: FileKind::Benefits.what() });
+    };
+    let departments = inputs.rated.grouped(&[Dimension::Department], inputs.names)?.into_owned().into_groups();
+    let unknown = |(key, totals): (&Vec<String>, &Totals)| key.first().filter(|_| totals.is_unknown()).cloned();
+    let unpriced: BTreeSet<String> = departments.iter().filter_map(unknown).collect();
+    let all = !departments.is_empty() && unpriced.len() == departments.len();
+    let known = if all { Known::Nothing } else { Known::Something };
+    let costs = departments.into_iter().filter_map(|(key, totals)| Some((key.into_iter().next()?, totals.amount)));
+    let sheet = sheet(list, &costs.collect(), inputs.period, inputs.heading.clone())?;
+    Ok(with_unknown_costs(sheet, &unpriced, known))
+}
 
 /// Why there is no report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -39,7 +72,7 @@ pub enum RoiError {
 }
 
 /// Makes the report. `llm_cost` is the exact cost of each department's priced usage in the period.
-pub fn sheet(
+fn sheet(
     list: &BenefitList,
     llm_cost: &BTreeMap<String, Amount>,
     period: Period,
@@ -71,7 +104,7 @@ const OF_COST: [&str; 6] = ["cost_llm", "cost", "net", "roi_percent", "payback_m
 /// The sheet, with costs unknown instead of 0 for departments whose usage has no price. The total keeps the known part,
 /// unless nothing is known.
 #[must_use]
-pub fn with_unknown_costs(mut sheet: Sheet, unpriced: &BTreeSet<String>, nothing_priced: Known) -> Sheet {
+fn with_unknown_costs(mut sheet: Sheet, unpriced: &BTreeSet<String>, nothing_priced: Known) -> Sheet {
     let of_cost: Vec<usize> = (0..)
         .zip(&sheet.columns)
         .filter(|(_, column)| OF_COST.contains(&column.name.as_ref()))
@@ -94,7 +127,7 @@ pub fn with_unknown_costs(mut sheet: Sheet, unpriced: &BTreeSet<String>, nothing
 
 /// Whether any usage of a period has a price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Known {
+enum Known {
     /// Some usage has a price.
     Something,
     /// There is usage, and none of it has a price.
@@ -378,8 +411,11 @@ mod tests {
             let sheet = report(&fixture(&format!("cases/{name}/roi.csv"))?, &costs, "2026-10")?;
             let total = expected.get("total").map(|total| ("total", total));
             for (department, figures) in departments.iter().map(|(name, table)| (name.as_str(), table)).chain(total) {
-                let row =
-                    sheet.rows.iter().chain(&sheet.total).find(|row| row.first() == Some(&Cell::text(department)));
+                let row = sheet
+                    .rows
+                    .iter()
+                    .chain(&sheet.total)
+                    .find(|row| row.first().map(Cell::plain).as_deref() == Some(department));
                 let row = row.ok_or("no row")?;
                 let figures = figures.as_table().ok_or("no figures")?;
                 for (at, key) in [(1, "benefit"), (2, "other_cost"), (3, "usage"), (4, "cost"), (5, "net")] {

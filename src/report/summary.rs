@@ -4,14 +4,28 @@ use crate::domain::meter::Unit;
 use crate::domain::money::Amount;
 use crate::domain::ratio::Ratio;
 use crate::rating::allocate;
-use crate::report::by::Dimension;
+use crate::report::by::{Choice, Dimension};
 use crate::report::group::{Groups, Totals, below_one_unpriced};
-use crate::report::{Inputs, ReportError};
+use crate::report::{Detail, Inputs, MonthBefore, Payers, Reads, Report, ReportError, Screen};
 use crate::sheet::{Cell, Column, Sheet};
 use std::collections::{BTreeMap, BTreeSet};
 
+pub(crate) const REPORT: Report = Report {
+    name: "summary",
+    summary: "Departments, against the month before",
+    by: Choice::Nothing,
+    detail: |_| Detail::Groups(vec![Dimension::Department]),
+    month_before: MonthBefore::Read,
+    reads: Reads::Nothing,
+    payers: Payers::Matter,
+    sheet,
+    screen: Screen::Always,
+    // The month end writes it as a part of summary.json.
+    month_files: &[],
+};
+
 /// Departments with their tokens, their amounts and the change from the previous period.
-pub fn sheet(inputs: &Inputs<'_>) -> Result<Sheet, ReportError> {
+fn sheet(inputs: &Inputs<'_>) -> Result<Sheet, ReportError> {
     let by = [Dimension::Department];
     let now = inputs.rated.grouped(&by, inputs.names)?;
     let now = now.groups();

@@ -8,7 +8,8 @@ use crate::domain::meter::Meter;
 use crate::domain::name::{NONE, Name};
 use crate::price::Book;
 use crate::rating::{Cost, Unpriced};
-use crate::report::{Inputs, ReportError};
+use crate::report::by::Choice;
+use crate::report::{Detail, Inputs, MonthBefore, MonthFile, Payers, Reads, Report, ReportError, Screen};
 use crate::sheet::{Cell, Column, Sheet};
 use crate::text::problem::listed;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,8 +22,21 @@ struct Span {
     last: Day,
 }
 
+pub(crate) const REPORT: Report = Report {
+    name: "unpriced",
+    summary: "What was used and has no price",
+    by: Choice::Nothing,
+    detail: |_| Detail::Unpriced,
+    month_before: MonthBefore::Left,
+    reads: Reads::Nothing,
+    payers: Payers::Matter,
+    sheet,
+    screen: Screen::IfRows,
+    month_files: &[MonthFile { name: "unpriced.csv", by: &[], departments: None }],
+};
+
 /// The unpriced usage of the inputs.
-pub fn sheet(inputs: &Inputs<'_>) -> Result<Sheet, ReportError> {
+fn sheet(inputs: &Inputs<'_>) -> Result<Sheet, ReportError> {
     let mut found: BTreeMap<Key, Span> = BTreeMap::new();
     for line in inputs.rated.unpriced()? {
         let key = &line.usage.key;
@@ -44,8 +58,9 @@ pub fn sheet(inputs: &Inputs<'_>) -> Result<Sheet, ReportError> {
         }
     }
     let mut heading = inputs.heading.clone();
+    let book = inputs.books.get(inputs.book);
     let unserved =
-        |(provider, model, _, _, why): &Key| provider == NONE && others(*why, inputs.book, provider, model).is_some();
+        |(provider, model, _, _, why): &Key| provider == NONE && others(*why, book, provider, model).is_some();
     let models: BTreeSet<&str> =
         found.keys().filter(|key| unserved(key)).map(|(_, model, ..)| model.as_str()).collect();
     if !models.is_empty() {
@@ -56,8 +71,8 @@ pub fn sheet(inputs: &Inputs<'_>) -> Result<Sheet, ReportError> {
         ));
     }
     let rows = found.into_iter().map(|((provider, model, tier, meter, why), span)| {
-        let nearest = inputs.book.map_or_else(Vec::new, |book| book.nearest(&model));
-        let reason = reason(why, inputs.book, &provider, &model);
+        let nearest = book.map_or_else(Vec::new, |book| book.nearest(&model));
+        let reason = reason(why, book, &provider, &model);
         vec![
             Cell::Text(provider),
             Cell::Text(model),

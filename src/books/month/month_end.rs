@@ -3,9 +3,7 @@
 use crate::books::month::manifest::{self, Earlier, InputFile};
 use crate::books::month::month_change::{MonthChange, Totals};
 use crate::books::month::output::{Folder, file_name, refuse_link, rendered};
-use crate::books::setup::aliases::AliasesImported;
 use crate::books::setup::prices::Jumps;
-use crate::books::setup::rules::RulesImported;
 use crate::books::statement::completeness::{Coverage, coverage};
 use crate::books::statement::reports::{Basis, Request, Statement};
 use crate::books::usage::import::{ImportOptions, ImportOutcome};
@@ -13,17 +11,13 @@ use crate::books::watching::watched;
 use crate::books::{Act, Books, BooksError, Observer, Stage};
 use crate::domain::currency::Currency;
 use crate::domain::period::{Month, Period};
-use crate::ledger::LedgerError;
-use crate::ledger::facts::departments::DepartmentsAppended;
-use crate::ledger::facts::prices::PricesAppended;
 use crate::ledger::file::watch::Watch;
 use crate::ledger::proof::since::Since;
+use crate::ledger::{LedgerError, Settings};
 use crate::render::json::Document;
 use crate::report::by::Dimension;
-use crate::report::roi::list::BenefitList;
-use crate::report::savings::{By, Offers};
+use crate::report::{FileKind, REPORTS, Report, Screen, UserFile, chargeback, summary};
 use crate::sheet::{Cell, Sheet};
-use crate::text::problem::Problem;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -45,10 +39,8 @@ pub struct MonthEnd {
     pub rules: Option<PathBuf>,
     /// The registry of departments.
     pub departments: Option<PathBuf>,
-    /// Benefits and costs, for the return on investment.
-    pub roi: Option<PathBuf>,
-    /// Offers, for the savings.
-    pub offers: Option<PathBuf>,
+    /// The files that some reports are made from. The month end writes these reports only if their file is given.
+    pub report_files: BTreeMap<FileKind, PathBuf>,
     /// Where the files go.
     pub out: PathBuf,
     /// How usage is imported.
@@ -56,15 +48,33 @@ pub struct MonthEnd {
 }
 
 impl MonthEnd {
-    /// The files it may do without, with the names the manifest gives them.
-    pub fn optional(&self) -> [(&'static str, Option<&PathBuf>); 5] {
-        [
-            ("aliases", self.aliases.as_ref()),
-            ("departments", self.departments.as_ref()),
-            ("rules", self.rules.as_ref()),
-            ("roi", self.roi.as_ref()),
-            ("offers", self.offers.as_ref()),
-        ]
+    /// The files that it can do without, with the names that the manifest gives them.
+    pub fn optional(&self) -> Vec<(&'static str, &PathBuf)> {
+        let named = [("aliases", &self.aliases), ("departments", &self.departments), ("rules", &self.rules)];
+        let named = named.into_iter().filter_map(|(role, path)| Some((role, path.as_ref()?)));
+        named.chain(self.report_files.iter().map(|(kind, path)| (kind.option(), path))).collect()
+    }
+
+    /// Refuses a folder with reports of another month, and inputs that cannot be read, before there is a ledger.
+    pub fn check(&self) -> Result<(), BooksError> {
+        if let Some(earlier) = Earlier::of(&self.out)? {
+            earlier.expect_month(&self.out, self.month)?;
+        }
+        let optional = self.optional().into_iter().map(|(_, path)| path);
+        for path in std::iter::once(&self.prices).chain(optional) {
+            std::fs::File::open(path).map_err(|error| BooksError::unreadable(path, error))?;
+        }
+        Ok(())
+    }
+
+    /// Refuses a folder with reports in other settings, before there is a ledger of these.
+    pub fn check_settings(&self, settings: &Settings) -> Result<(), BooksError> {
+        match Earlier::of(&self.out)? {
+            Some(earlier) => {
+                earlier.expect_settings(&self.out, settings.currency.code(), settings.calendar.zone_name())
+            }
+            None => Ok(()),
+        }
     }
 }
 
@@ -73,16 +83,10 @@ impl MonthEnd {
 pub struct Reports {
     /// The month, rated.
     pub statement: Statement,
-    /// Departments against the month before.
-    pub summary: Sheet,
-    /// The return on investment, if asked for.
-    pub roi: Option<Sheet>,
-    /// The savings of each offer, if asked for.
-    pub savings: Option<Sheet>,
+    /// The reports that a person reads first, in the order in which they are read.
+    pub printed: Vec<Sheet>,
     /// How the month differs from what the folder's reports said before, if it does.
     pub change: Option<MonthChange>,
-    /// What is unpriced.
-    pub unpriced: Sheet,
     /// What each source delivered.
     pub coverage: Vec<Coverage>,
     /// Events of the ledger before and after the month.
@@ -110,53 +114,6 @@ pub struct Outside {
 }
 
 impl Books {
-    /// Imports the month's prices. Its usage files are imported one by one with [`Books::import`].
-    pub fn import_month_prices(
-        &self,
-        inputs: &MonthEnd,
-        act: Act<'_>,
-        observer: &dyn Observer,
-    ) -> Result<PricesAppended, BooksError> {
-        let bytes = read(&inputs.prices)?;
-        self.import_prices(&inputs.prices.display().to_string(), &bytes, None, inputs.jumps, act, observer)
-    }
-
-    /// Imports the month's aliases, if there are any, and says under which name their file goes.
-    pub fn import_month_aliases(
-        &self,
-        inputs: &MonthEnd,
-        act: Act<'_>,
-        observer: &dyn Observer,
-    ) -> Result<Option<(String, AliasesImported)>, BooksError> {
-        let Some(path) = &inputs.aliases else { return Ok(None) };
-        let name = path.display().to_string();
-        let imported = self.import_aliases(&name, &read(path)?, act, observer)?;
-        Ok(Some((name, imported)))
-    }
-
-    /// Imports the month's departments, if any are given.
-    pub fn import_month_departments(
-        &self,
-        inputs: &MonthEnd,
-        act: Act<'_>,
-        observer: &dyn Observer,
-    ) -> Result<Option<DepartmentsAppended>, BooksError> {
-        let Some(path) = &inputs.departments else { return Ok(None) };
-        self.import_departments(&path.display().to_string(), &read(path)?, act, observer).map(Some)
-    }
-
-    /// Imports the month's rules, if any are given. They hold from its first day.
-    pub fn import_month_rules(
-        &self,
-        inputs: &MonthEnd,
-        act: Act<'_>,
-        observer: &dyn Observer,
-    ) -> Result<Option<RulesImported>, BooksError> {
-        let Some(path) = &inputs.rules else { return Ok(None) };
-        let from = Some(inputs.month.first());
-        self.import_rules(&path.display().to_string(), &read(path)?, from, act, observer).map(Some)
-    }
-
     /// Makes the reports when every file was imported, and writes them, the manifest last.
     pub fn report_month(
         &self,
@@ -170,24 +127,19 @@ impl Books {
         let earlier = Earlier::of(&inputs.out)?;
         let Proved { statement, entry, outside, since } =
             self.proved(&request, inputs.month, earlier.as_ref(), observer)?;
-        let (roi, savings) = statement.with_files(inputs)?;
+        let by_department = statement.report(chargeback::REPORT.name, &[Dimension::Department])?;
+        let totals = Totals::of(&by_department);
+        let user_files = read_files(inputs, statement.heading.currency)?;
         let mut reports = Reports {
-            summary: statement.report("summary", &[])?,
-            unpriced: statement.report("unpriced", &[])?,
+            printed: printed(&statement, &user_files)?,
             coverage: coverage(&statement, period)?,
             outside,
             files: 0,
             entry,
-            change: None,
-            roi,
-            savings: savings.as_ref().map(|(by_offer, _)| by_offer.clone()),
+            change: MonthChange::since(earlier.as_ref(), since, totals.clone()),
             statement,
         };
-        let by_department = reports.statement.report("chargeback", &[Dimension::Department])?;
-        let detail = reports.statement.report("chargeback", &DETAIL)?;
-        let totals = Totals::of(&by_department);
-        reports.change = MonthChange::since(earlier.as_ref(), since, totals.clone());
-        let outputs = outputs(&reports, &by_department, &detail, savings.as_ref())?;
+        let outputs = outputs(&reports, &user_files)?;
         let files = watched(observer, |watch| input_files(inputs, imported, watch))?;
         // Everything is made: only now is anything written, and then to the end, as half of the files would be no month.
         if observer.stop() {
@@ -225,30 +177,22 @@ impl Books {
         })
     }
 
-    /// Refuses benefits and offers that cannot be read, and files and other reports that the reports would replace,
-    /// before anything is imported.
+    /// Refuses files that some reports need and that are wrong, and files and other reports that the reports would
+    /// replace, before anything is imported.
     pub fn check_inputs(&self, inputs: &MonthEnd) -> Result<(), BooksError> {
-        if let Some(earlier) = Earlier::of(&inputs.out)? {
-            let settings = self.settings();
-            earlier.expect_month(&inputs.out, inputs.month)?;
-            earlier.expect_settings(&inputs.out, settings.currency.code(), settings.calendar.zone_name())?;
-        }
-        let read =
-            inputs.usage.iter().chain([&inputs.prices]).chain(inputs.optional().into_iter().filter_map(|(_, p)| p));
+        inputs.check()?;
+        inputs.check_settings(self.settings())?;
+        let optional = inputs.optional().into_iter().map(|(_, path)| path);
+        let read = inputs.usage.iter().chain([&inputs.prices]).chain(optional);
         for path in read.map(PathBuf::as_path).chain([self.path()]) {
             if would_replace(&inputs.out, path) {
                 return Err(BooksError::InTheWay(path.display().to_string()));
             }
         }
-        refuse_link(&inputs.out.join("departments"))?;
-        let currency = self.settings().currency;
-        if let Some(path) = &inputs.roi {
-            benefits(path, currency)?;
+        for folder in folders() {
+            refuse_link(&inputs.out.join(folder))?;
         }
-        if let Some(path) = &inputs.offers {
-            offers(path, currency)?;
-        }
-        Ok(())
+        read_files(inputs, self.settings().currency).map(drop)
     }
 }
 
@@ -262,66 +206,44 @@ struct Proved {
     since: Option<Since>,
 }
 
-/// The return on investment, and the savings by offer and by department.
-type WithFiles = (Option<Sheet>, Option<(Sheet, Sheet)>);
+/// The file that has the summary and what else a program wants to know of the month.
+const SUMMARY: &str = "summary.json";
 
-impl Statement {
-    /// The reports that need a file of the user's: the return on investment, and the savings by offer and by department.
-    fn with_files(&self, inputs: &MonthEnd) -> Result<WithFiles, BooksError> {
-        let currency = self.heading.currency;
-        let roi = inputs.roi.as_ref().map(|path| self.roi(&benefits(path, currency)?)).transpose()?;
-        let savings = inputs.offers.as_ref().map(|path| {
-            let comparisons = self.compare(&offers(path, currency)?)?;
-            Ok::<_, BooksError>((
-                self.savings_sheet(&comparisons, By::Offer)?,
-                self.savings_sheet(&comparisons, By::Department)?,
-            ))
-        });
-        Ok((roi, savings.transpose()?))
-    }
+/// The names of the files that a month end may write into its folder itself.
+fn names() -> impl Iterator<Item = &'static str> {
+    REPORTS.iter().flat_map(|report| report.month_files).map(|file| file.name).chain([SUMMARY, manifest::NAME])
 }
 
-/// The files a month end writes beside those of the departments.
-const OUTPUTS: [&str; 8] = [
-    "chargeback.csv",
-    "chargeback-detail.csv",
-    "unpriced.csv",
-    "roi.csv",
-    "savings.csv",
-    "savings-by-department.csv",
-    "summary.json",
-    manifest::NAME,
-];
+/// The folders for the files of single departments.
+fn folders() -> impl Iterator<Item = &'static str> {
+    REPORTS.iter().flat_map(|report| report.month_files).filter_map(|file| file.departments)
+}
 
 /// Whether a file has the name of one of the reports of a folder.
 fn would_replace(out: &Path, file: &Path) -> bool {
     // A folder or a file that is not there yet is in nobody's way.
     let (Ok(out), Ok(file)) = (out.canonicalize(), file.canonicalize()) else { return false };
-    let named = file.file_name().and_then(|name| name.to_str()).is_some_and(|name| OUTPUTS.contains(&name));
+    let named = file.file_name().and_then(|name| name.to_str()).is_some_and(|name| names().any(|own| own == name));
     let parent = file.parent();
-    (parent == Some(&out) && named) || parent == Some(&out.join("departments"))
+    (parent == Some(&out) && named) || folders().any(|folder| parent == Some(&out.join(folder)))
 }
 
-/// Reads a list of benefits and costs.
-pub fn benefits(path: &Path, currency: Currency) -> Result<BenefitList, BooksError> {
-    let file = path.display().to_string();
-    BenefitList::read(&read(path)?, currency).map_err(|problems| BooksError::Lines { file, problems })
+/// Reads the files that some reports are made from.
+fn read_files(inputs: &MonthEnd, currency: Currency) -> Result<BTreeMap<FileKind, UserFile>, BooksError> {
+    let files = inputs.report_files.iter();
+    files.map(|(kind, path)| Ok((*kind, user_file(*kind, path, currency)?))).collect()
 }
 
-/// Reads offers.
-pub fn offers(path: &Path, currency: Currency) -> Result<Offers, BooksError> {
-    let file = path.display().to_string();
-    let text = String::from_utf8(read(path)?).map_err(|_| BooksError::Lines {
-        file: file.clone(),
-        problems: vec![Problem::line("the file is not UTF-8", "TOML text")],
-    })?;
-    Offers::read(&text, currency).map_err(|problems| BooksError::Lines { file, problems })
+/// Reads a file that a report is made from.
+pub fn user_file(kind: FileKind, path: &Path, currency: Currency) -> Result<UserFile, BooksError> {
+    let wrong = |problems| BooksError::Lines { file: path.display().to_string(), problems };
+    kind.read(&read(path)?, currency).map_err(wrong)
 }
 
 /// The manifest's inputs.
 fn input_files(inputs: &MonthEnd, imported: &[ImportOutcome], watch: &Watch) -> Result<Vec<InputFile>, BooksError> {
     let optional = inputs.optional();
-    let others = optional.iter().filter_map(|(_, path)| *path).chain([&inputs.prices]);
+    let others = optional.iter().map(|(_, path)| *path).chain([&inputs.prices]);
     let sizes = inputs.usage.iter().chain(others).map(|path| std::fs::metadata(path).map(|file| file.len()));
     watch.begin(Stage::Inputs, sizes.sum::<std::io::Result<u64>>().ok());
     let mut files = vec![InputFile::of("prices", &inputs.prices, watch)?];
@@ -329,46 +251,63 @@ fn input_files(inputs: &MonthEnd, imported: &[ImportOutcome], watch: &Watch) -> 
         files.push(InputFile::usage(path, outcome, watch)?);
     }
     for (role, path) in optional {
-        files.extend(path.map(|path| InputFile::of(role, path, watch)).transpose()?);
+        files.push(InputFile::of(role, path, watch)?);
     }
     Ok(files)
+}
+
+/// A report of the month, unless the file that it needs is not given.
+fn made(
+    statement: &Statement,
+    report: &Report,
+    by: &[Dimension],
+    files: &BTreeMap<FileKind, UserFile>,
+) -> Result<Option<Sheet>, BooksError> {
+    let file = match report.file_kind().map(|kind| files.get(&kind)) {
+        Some(None) => return Ok(None),
+        Some(file) => file,
+        None => None,
+    };
+    statement.sheet(report, by, file).map(Some)
+}
+
+/// The reports that the month end prints: first those that it always prints.
+fn printed(statement: &Statement, files: &BTreeMap<FileKind, UserFile>) -> Result<Vec<Sheet>, BooksError> {
+    let (mut always, mut with_rows) = (Vec::new(), Vec::new());
+    for report in REPORTS {
+        match report.screen {
+            Screen::Always => always.extend(made(statement, report, &[], files)?),
+            Screen::IfRows => {
+                with_rows.extend(made(statement, report, &[], files)?.filter(|sheet| !sheet.rows.is_empty()));
+            }
+            Screen::Never => {}
+        }
+    }
+    always.append(&mut with_rows);
+    Ok(always)
 }
 
 /// Every file but the manifest, in the order in which they are written.
-fn outputs(
-    reports: &Reports,
-    by_department: &Sheet,
-    detail: &Sheet,
-    savings: Option<&(Sheet, Sheet)>,
-) -> Result<Vec<(String, Vec<u8>)>, BooksError> {
-    let departments = departments(detail);
-    let mut sheets = vec![("chargeback.csv".to_owned(), by_department), ("chargeback-detail.csv".to_owned(), detail)];
-    sheets.extend(departments.iter().map(|(name, sheet)| (format!("departments/{name}.csv"), sheet)));
-    sheets.push(("unpriced.csv".to_owned(), &reports.unpriced));
-    sheets.extend(reports.roi.as_ref().map(|sheet| ("roi.csv".to_owned(), sheet)));
-    if let Some((by_offer, by_department)) = savings {
-        sheets.push(("savings.csv".to_owned(), by_offer));
-        sheets.push(("savings-by-department.csv".to_owned(), by_department));
-    }
+fn outputs(reports: &Reports, files: &BTreeMap<FileKind, UserFile>) -> Result<Vec<(String, Vec<u8>)>, BooksError> {
     let csv = crate::render::named("csv").unwrap_or(&crate::render::RENDERERS[0]);
-    let bytes = |(name, sheet)| Ok((name, rendered(sheet, csv)?));
-    let mut files = sheets.into_iter().map(bytes).collect::<Result<Vec<_>, BooksError>>()?;
-    files.push(("summary.json".to_owned(), summary_file(reports)?));
-    Ok(files)
+    let mut outputs = Vec::new();
+    for report in REPORTS {
+        for file in report.month_files {
+            let Some(sheet) = made(&reports.statement, report, file.by, files)? else { continue };
+            outputs.push((file.name.to_owned(), rendered(&sheet, csv)?));
+            let Some(folder) = file.departments else { continue };
+            for (name, sheet) in departments(&sheet) {
+                outputs.push((format!("{folder}/{name}.csv"), rendered(&sheet, csv)?));
+            }
+        }
+    }
+    outputs.push((SUMMARY.to_owned(), summary_file(reports)?));
+    Ok(outputs)
 }
 
-/// The dimensions of the detailed chargeback.
-const DETAIL: [Dimension; 6] = [
-    Dimension::Department,
-    Dimension::Project,
-    Dimension::Environment,
-    Dimension::Provider,
-    Dimension::Model,
-    Dimension::Meter,
-];
-
-fn read(path: &Path) -> Result<Vec<u8>, BooksError> {
-    std::fs::read(path).map_err(|error| BooksError::io(path, error))
+/// The bytes of a file that the user names.
+pub(in crate::books::month) fn read(path: &Path) -> Result<Vec<u8>, BooksError> {
+    std::fs::read(path).map_err(|error| BooksError::unreadable(path, error))
 }
 
 /// The detail's rows by department, under file names that are safe and, ignoring case, different.
@@ -412,6 +351,7 @@ struct SourceCoverage<'a> {
 
 fn summary_file(reports: &Reports) -> Result<Vec<u8>, BooksError> {
     let caveats = &reports.statement.caveats;
+    let summary = reports.statement.report(summary::REPORT.name, &[])?;
     let sources = reports
         .coverage
         .iter()
@@ -432,10 +372,10 @@ fn summary_file(reports: &Reports) -> Result<Vec<u8>, BooksError> {
         files_to_import_again: &caveats.to_import_again,
         sources,
         events_outside_the_month: reports.outside,
-        summary: Document(&reports.summary),
+        summary: Document(&summary),
     };
     let mut bytes =
-        serde_json::to_vec_pretty(&file).map_err(|error| BooksError::io(Path::new("summary.json"), error.into()))?;
+        serde_json::to_vec_pretty(&file).map_err(|error| BooksError::io(Path::new(SUMMARY), error.into()))?;
     bytes.push(b'\n');
     Ok(bytes)
 }

@@ -8,7 +8,9 @@ use crate::books::statement::completeness::{self, Caveats, Known};
 use crate::books::statement::reading::{Read, Reading};
 use crate::books::watching::watched;
 use crate::books::{Books, BooksError, Observer, Silent, Stage};
+use crate::domain::calendar::Calendar;
 use crate::domain::period::Period;
+use crate::domain::provider_cost::ProviderCosts;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::usage::Dictionary;
 use crate::ledger::LedgerError;
@@ -16,12 +18,12 @@ use crate::ledger::file::transaction::Snapshot;
 use crate::price::alias::{self, AliasRow};
 use crate::price::{Aliases, Book, PriceRow};
 use crate::report::by::Dimension;
-use crate::report::group::{Rated, Totals};
-use crate::report::provider_cost::Grain;
-use crate::report::roi::{self, list::BenefitList};
-use crate::report::{self, Inputs};
+use crate::report::group::Rated;
+use crate::report::{self, Inputs, Payers, Reads, Report, ReportError, UserFile};
+pub use crate::report::{Detail, MonthBefore};
 use crate::sheet::{Heading, Sheet};
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What is asked of a report.
@@ -29,7 +31,7 @@ use std::sync::Arc;
 pub struct Request {
     /// The period.
     pub period: Period,
-    /// The dimensions to group by.
+    /// The dimensions to group by; empty for those that the report has by itself.
     pub by: Vec<Dimension>,
     /// Another price book than the ledger's own.
     pub book: Option<String>,
@@ -37,30 +39,12 @@ pub struct Request {
     pub detail: Detail,
     /// Whether there is something to compare it with.
     pub month_before: MonthBefore,
+    /// What is read besides usage.
+    pub reads: Reads,
     /// Where usage is read from.
     pub basis: Basis,
     /// Now, to warn about a month that is not over.
     pub now: Option<Timestamp>,
-}
-
-/// How finely usage is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Detail {
-    /// Every line of every day.
-    Lines,
-    /// The lines of which something has no price.
-    Unpriced,
-    /// Sums by these dimensions: as many as groups, however much usage there is.
-    Groups(Vec<Dimension>),
-}
-
-/// Whether the month before is read as well.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MonthBefore {
-    /// It is, where the period is a month.
-    Read,
-    /// It is not.
-    Left,
 }
 
 impl Request {
@@ -68,10 +52,11 @@ impl Request {
     pub fn of(period: Period) -> Self {
         Self {
             period,
-            by: vec![Dimension::Department],
+            by: Vec::new(),
             book: None,
             detail: Detail::Lines,
             month_before: MonthBefore::Read,
+            reads: Reads::Nothing,
             basis: Basis::Sums,
             now: None,
         }
@@ -79,17 +64,9 @@ impl Request {
 
     /// The same, with no more of it read and kept than one report needs.
     #[must_use]
-    pub fn for_report(self, name: &str) -> Self {
-        let (detail, month_before) = match name {
-            "summary" => (Detail::Groups(vec![Dimension::Department]), MonthBefore::Read),
-            "roi" => (Detail::Groups(vec![Dimension::Department]), MonthBefore::Left),
-            "chargeback" => (Detail::Groups(self.by.clone()), MonthBefore::Left),
-            "provider-cost" => (Detail::Groups(Grain::of(&self.by).dimensions().to_vec()), MonthBefore::Left),
-            "unpriced" => (Detail::Unpriced, MonthBefore::Left),
-            "savings" => (Detail::Lines, MonthBefore::Left),
-            _ => (Detail::Lines, MonthBefore::Read),
-        };
-        Self { detail, month_before, ..self }
+    pub fn for_report(self, report: &Report) -> Self {
+        let detail = (report.detail)(&report.dimensions(&self.by));
+        Self { detail, month_before: report.month_before, reads: report.reads, ..self }
     }
 }
 
@@ -100,6 +77,8 @@ pub struct Statement {
     pub heading: Heading,
     /// The period.
     pub period: Period,
+    /// The days of the ledger.
+    pub calendar: Calendar,
     /// Its usage.
     pub rated: Rated,
     /// The usage of the month before, if it was read and there is any.
@@ -112,16 +91,17 @@ pub struct Statement {
     pub thresholds: BTreeMap<String, Vec<i64>>,
     /// Every price book, by name.
     pub books: BTreeMap<String, Book>,
+    /// What providers charge, if it was read.
+    pub costs: Option<ProviderCosts>,
     /// What a reader must know.
     pub caveats: Caveats,
 }
 
 impl Books {
-    /// Makes a report.
+    /// Makes a report that needs no file of the user's. An error if there is none of this name.
     pub fn report(&self, name: &str, request: &Request) -> Result<Sheet, BooksError> {
-        let name = report_of(name).name;
-        let statement = self.statement(&request.clone().for_report(name), &Silent)?;
-        statement.report(name, &request.by)
+        let report = report::named(name)?;
+        self.statement(&request.clone().for_report(report), &Silent)?.sheet(report, &request.by, None)
     }
 
     /// Reads and rates a period, from one state of the ledger.
@@ -176,15 +156,31 @@ impl Books {
         Ok(Statement {
             heading,
             period: request.period,
+            calendar: settings.calendar,
             rated,
             before,
             names,
             book: own.to_owned(),
             thresholds: thresholds(&rows, &aliases),
             books,
+            costs: costs_read(snapshot, request, settings.calendar)?,
             caveats,
         })
     }
+}
+
+/// The costs that begin in the period, if the report reads them.
+fn costs_read(
+    snapshot: &Snapshot<'_>,
+    request: &Request,
+    calendar: Calendar,
+) -> Result<Option<ProviderCosts>, LedgerError> {
+    if request.reads != Reads::ProviderCosts {
+        return Ok(None);
+    }
+    let start = calendar.start_of(request.period.first());
+    let end = request.period.last().next().map_or(Timestamp::LATEST, |day| calendar.start_of(day));
+    snapshot.provider_costs(start, end).map(Some)
 }
 
 /// The books of all prices, by name.
@@ -203,41 +199,45 @@ pub(in crate::books) fn thresholds(rows: &[PriceRow], aliases: &[AliasRow]) -> B
     alias::thresholds(rows.iter().map(|row| (row.key.model.as_str(), row.key.prompt_above)), aliases)
 }
 
-/// The report of a name; the first where there is none.
-fn report_of(name: &str) -> &'static report::Report {
-    report::named(name).unwrap_or(&report::REPORTS[0])
-}
-
 impl Statement {
-    /// A report that needs nothing but usage.
+    /// A report that needs usage only, by the dimensions or by its own if there are none.
     pub fn report(&self, name: &str, by: &[Dimension]) -> Result<Sheet, BooksError> {
-        let found = report_of(name);
+        self.sheet(report::named(name)?, by, None)
+    }
+
+    /// A report, from the user's file if it needs one.
+    pub fn sheet(&self, report: &Report, by: &[Dimension], file: Option<&UserFile>) -> Result<Sheet, BooksError> {
+        if let Some(dimension) = by.iter().find(|dimension| !report.by.allows(dimension)) {
+            let (dimension, expected) = (dimension.column().into_owned(), report.by.expected());
+            return Err(ReportError::NotBy { report: report.name, dimension, expected }.into());
+        }
         let inputs = Inputs {
-            heading: self.heading_of(found.name),
+            heading: self.heading_of(report),
             period: self.period,
+            calendar: self.calendar,
             rated: &self.rated,
             before: self.before.as_ref(),
             names: &self.names,
-            book: self.books.get(&self.book),
-            by,
+            book: &self.book,
+            books: &self.books,
+            thresholds: &self.thresholds,
+            by: &report.dimensions(by),
+            file,
+            costs: self.costs.as_ref(),
         };
-        Ok((found.sheet)(&inputs)?)
+        Ok((report.sheet)(&inputs)?)
     }
 
-    /// The heading, for a report.
-    pub fn heading_of(&self, report: &str) -> Heading {
-        Heading { report: report.to_owned(), ..self.heading.clone() }
+    /// What makes a report of it incomplete.
+    pub fn caveats_of(&self, report: &Report) -> Cow<'_, Caveats> {
+        match report.payers {
+            Payers::Matter => Cow::Borrowed(&self.caveats),
+            Payers::Ignored => Cow::Owned(self.caveats.without_payers()),
+        }
     }
 
-    /// The return on investment, from a list of benefits and costs.
-    pub fn roi(&self, list: &BenefitList) -> Result<Sheet, BooksError> {
-        let departments = self.rated.grouped(&[Dimension::Department], &self.names)?.into_owned().into_groups();
-        let unknown = |(key, totals): (&Vec<String>, &Totals)| key.first().filter(|_| totals.is_unknown()).cloned();
-        let unpriced: BTreeSet<String> = departments.iter().filter_map(unknown).collect();
-        let all = !departments.is_empty() && unpriced.len() == departments.len();
-        let known = if all { roi::Known::Nothing } else { roi::Known::Something };
-        let costs = departments.into_iter().filter_map(|(key, totals)| Some((key.into_iter().next()?, totals.amount)));
-        let sheet = roi::sheet(list, &costs.collect(), self.period, self.heading_of("roi"))?;
-        Ok(roi::with_unknown_costs(sheet, &unpriced, known))
+    fn heading_of(&self, report: &Report) -> Heading {
+        let caveats = self.caveats_of(report).sentences();
+        Heading { report: report.name.to_owned(), caveats, ..self.heading.clone() }
     }
 }

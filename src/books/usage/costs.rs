@@ -1,11 +1,8 @@
 //! What providers say they charge: importing their cost reports, and comparing them with a statement.
 
-use crate::books::statement::reports::{Request, Statement};
 use crate::books::usage::import::{DEFAULT_SOURCE, ImportError, LISTED};
-use crate::books::watching::watched;
-use crate::books::{Act, Books, BooksError, Observer};
-use crate::domain::provider_cost::{ProviderCost, ProviderCosts};
-use crate::domain::timestamp::Timestamp;
+use crate::books::{Act, Books, Observer};
+use crate::domain::provider_cost::ProviderCost;
 use crate::import::costs::{self, COST_FILE_LIMIT, CostFormat};
 use crate::import::file::input::{Input, Source};
 use crate::import::read::parse::latest_from;
@@ -13,9 +10,6 @@ use crate::import::record::reading::Reading;
 use crate::ledger::facts::costs::CostsAppended;
 use crate::ledger::facts::imports::FileFacts;
 use crate::ledger::{LedgerError, chain};
-use crate::report::Inputs;
-use crate::report::provider_cost::{self, Grain};
-use crate::sheet::{Heading, Sheet};
 use crate::text::problem::Problem;
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -109,43 +103,6 @@ impl Books {
             drop(write);
         }
         Ok((appended, self.head()?))
-    }
-
-    /// A statement, and the costs that begin in its period, from one state of the ledger.
-    pub fn statement_and_costs(
-        &self,
-        request: &Request,
-        observer: &dyn Observer,
-    ) -> Result<(Statement, ProviderCosts), BooksError> {
-        let calendar = self.settings().calendar;
-        let start = calendar.start_of(request.period.first());
-        let end = request.period.last().next().map_or(Timestamp::LATEST, |day| calendar.start_of(day));
-        watched(observer, |watch| {
-            let snapshot = self.snapshot_for_all()?.watched(watch)?;
-            Ok((self.statement_on(&snapshot, request)?, snapshot.provider_costs(start, end)?))
-        })
-    }
-
-    /// What providers charge beside what the statement computes.
-    pub fn provider_cost(
-        &self,
-        statement: &Statement,
-        costs: &ProviderCosts,
-        grain: Grain,
-    ) -> Result<Sheet, BooksError> {
-        let inputs = Inputs {
-            heading: Heading {
-                caveats: statement.caveats.without_payers().sentences(),
-                ..statement.heading_of("provider-cost")
-            },
-            period: statement.period,
-            rated: &statement.rated,
-            before: None,
-            names: &statement.names,
-            book: None,
-            by: &[],
-        };
-        Ok(provider_cost::sheet(&inputs, costs, grain, self.settings().calendar)?)
     }
 }
 

@@ -198,6 +198,7 @@ impl Books {
         act: Act<'_>,
         observer: &dyn Observer,
     ) -> Result<ImportOutcome, ImportError> {
+        observer.file(&input.name(), input.size());
         if let Some(outcome) = self.same_file(input, options, observer)? {
             options.check_rows(&outcome.file, outcome.lines - outcome.header - outcome.blank)?;
             return Ok(outcome);

@@ -61,6 +61,14 @@ pub enum Input {
 
 impl Input {
     /// The name in messages and in the ledger. Control characters are escaped and secrets are left out, because a path
+    /// Its size in bytes, if it is a file that has one.
+    pub fn size(&self) -> Option<u64> {
+        match self {
+            Self::Stdin => None,
+            Self::File(path) => std::fs::metadata(path).ok().map(|metadata| metadata.len()),
+        }
+    }
+
     /// may contain anything.
     pub fn name(&self) -> String {
         match self {

@@ -27,9 +27,48 @@ use crate::domain::ratio::Overflow;
 use crate::domain::usage::Dictionary;
 use crate::price::Book;
 use crate::rating::{RatedLine, Unpriced};
+use crate::report::by::{Choice, Dimension};
+use crate::report::{
+    Detail, FileKind, Inputs, MonthBefore, MonthFile, Payers, Reads, Report, ReportError, Screen, UserFile,
+};
+use crate::sheet::Sheet;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroU32;
+
+pub(super) const REPORT: Report = Report {
+    name: "savings",
+    summary: "What other offers would have cost",
+    by: Choice::Some { allowed: &[Dimension::Department], default: &[] },
+    detail: |_| Detail::Lines,
+    month_before: MonthBefore::Left,
+    reads: Reads::File(FileKind::Offers),
+    payers: Payers::Matter,
+    sheet: of_inputs,
+    screen: Screen::Always,
+    month_files: &[
+        MonthFile { name: "savings.csv", by: &[], departments: None },
+        MonthFile { name: "savings-by-department.csv", by: &[Dimension::Department], departments: None },
+    ],
+};
+
+/// The inputs' usage compared with their offers.
+fn of_inputs(inputs: &Inputs<'_>) -> Result<Sheet, ReportError> {
+    let Some(UserFile::Offers(offers)) = inputs.file else {
+        return Err(ReportError::Lacks { report: REPORT.name, needed: FileKind::Offers.what() });
+    };
+    let months = u32::try_from(inputs.period.months().count()).ok().and_then(NonZeroU32::new);
+    let usage = Usage {
+        lines: inputs.rated.lines()?,
+        names: inputs.names,
+        book: inputs.book,
+        books: inputs.books,
+        thresholds: inputs.thresholds,
+        months: months.unwrap_or(NonZeroU32::MIN),
+    };
+    let by = if inputs.by.contains(&Dimension::Department) { By::Department } else { By::Offer };
+    Ok(sheet(&compare(offers, &usage)?, by, inputs.heading.clone())?)
+}
 
 /// The usage with its charges, and the prices to compare it with.
 #[derive(Debug, Clone, Copy)]

@@ -1,0 +1,142 @@
+//! The steps of a month end, in the only order that is right: departments and rules before usage, since they decide what
+//! is warned of; prices before aliases, which name them; usage; and the reports once every file is imported.
+
+use crate::books::month::month_end::{MonthEnd, Reports, read};
+use crate::books::setup::aliases::AliasesImported;
+use crate::books::setup::rules::RulesImported;
+use crate::books::usage::import::{ImportError, ImportOutcome};
+use crate::books::{Act, Books, BooksError, Observer};
+use crate::import::file::input::Input;
+use crate::ledger::LedgerError;
+use crate::ledger::facts::departments::DepartmentsAppended;
+use crate::ledger::facts::prices::PricesAppended;
+
+/// A month end that is under way. Each call of [`MonthRun::step`] does the next step, so that whoever runs it can report
+/// what was done.
+#[derive(Debug)]
+pub struct MonthRun<'a> {
+    books: &'a Books,
+    inputs: &'a MonthEnd,
+    act: Act<'a>,
+    next: Next,
+    imported: Vec<ImportOutcome>,
+    rejected: Vec<String>,
+}
+
+/// The step that comes next.
+#[derive(Debug, Clone, Copy)]
+enum Next {
+    Departments,
+    Rules,
+    Prices,
+    Aliases,
+    /// A usage file, by its place in the list.
+    Usage(usize),
+    Reports,
+}
+
+/// What a step did.
+#[derive(Debug)]
+pub enum Step {
+    /// It imported departments.
+    Departments(DepartmentsAppended),
+    /// It imported rules.
+    Rules(RulesImported),
+    /// It imported prices.
+    Prices(PricesAppended),
+    /// It imported aliases.
+    Aliases(AliasesImported),
+    /// It imported a usage file, or rejected it. The other files are imported all the same.
+    Usage(Input, Box<Result<ImportOutcome, ImportError>>),
+    /// It wrote the reports: the last step.
+    Reports(Box<Reports>),
+}
+
+impl Books {
+    /// Begins a month end, once its inputs are checked. Nothing is imported yet.
+    pub fn month_run<'a>(&'a self, inputs: &'a MonthEnd, act: Act<'a>) -> Result<MonthRun<'a>, BooksError> {
+        self.check_inputs(inputs)?;
+        let next = Next::Departments;
+        Ok(MonthRun { books: self, inputs, act, next, imported: Vec::new(), rejected: Vec::new() })
+    }
+
+    /// Does a whole month end. A usage file that is rejected is an error, after all others were imported.
+    pub fn month_end(&self, inputs: &MonthEnd, act: Act<'_>, observer: &dyn Observer) -> Result<Reports, BooksError> {
+        let mut run = self.month_run(inputs, act)?;
+        loop {
+            if let Step::Reports(reports) = run.step(observer)? {
+                return Ok(*reports);
+            }
+        }
+    }
+}
+
+impl MonthRun<'_> {
+    /// Does the next step. The last one writes the reports; calling it again writes them again.
+    pub fn step(&mut self, observer: &dyn Observer) -> Result<Step, BooksError> {
+        let (books, inputs, act) = (self.books, self.inputs, self.act);
+        loop {
+            let next = self.next;
+            self.next = self.after(next);
+            match next {
+                Next::Departments => {
+                    let Some(path) = &inputs.departments else { continue };
+                    let name = path.display().to_string();
+                    return Ok(Step::Departments(books.import_departments(&name, &read(path)?, act, observer)?));
+                }
+                Next::Rules => {
+                    let Some(path) = &inputs.rules else { continue };
+                    let (name, from) = (path.display().to_string(), Some(inputs.month.first()));
+                    return Ok(Step::Rules(books.import_rules(&name, &read(path)?, from, act, observer)?));
+                }
+                Next::Prices => {
+                    let (path, name) = (&inputs.prices, inputs.prices.display().to_string());
+                    let bytes = read(path)?;
+                    return Ok(Step::Prices(books.import_prices(&name, &bytes, None, inputs.jumps, act, observer)?));
+                }
+                Next::Aliases => {
+                    let Some(path) = &inputs.aliases else { continue };
+                    let name = path.display().to_string();
+                    return Ok(Step::Aliases(books.import_aliases(&name, &read(path)?, act, observer)?));
+                }
+                Next::Usage(place) => {
+                    let Some(path) = inputs.usage.get(place) else { continue };
+                    return self.usage(Input::File(path.clone()), observer);
+                }
+                Next::Reports => return self.reports(observer),
+            }
+        }
+    }
+
+    fn after(&self, next: Next) -> Next {
+        match next {
+            Next::Departments => Next::Rules,
+            Next::Rules => Next::Prices,
+            Next::Prices => Next::Aliases,
+            Next::Aliases => Next::Usage(0),
+            Next::Usage(place) if place < self.inputs.usage.len() => Next::Usage(place.saturating_add(1)),
+            Next::Usage(_) | Next::Reports => Next::Reports,
+        }
+    }
+
+    fn usage(&mut self, input: Input, observer: &dyn Observer) -> Result<Step, BooksError> {
+        let result = self.books.import(&input, &self.inputs.import, self.act, observer);
+        match &result {
+            Err(ImportError::Stopped | ImportError::Ledger(LedgerError::Stopped)) => {
+                return Err(LedgerError::Stopped.into());
+            }
+            Err(error) => self.rejected.push(error.to_string()),
+            Ok(outcome) => self.imported.push(outcome.clone()),
+        }
+        Ok(Step::Usage(input, Box::new(result)))
+    }
+
+    fn reports(&self, observer: &dyn Observer) -> Result<Step, BooksError> {
+        if !self.rejected.is_empty() {
+            let (rejected, files) = (self.rejected.clone(), self.inputs.usage.len());
+            return Err(BooksError::UsageRejected { rejected, files });
+        }
+        let reports = self.books.report_month(self.inputs, &self.imported, self.act, observer)?;
+        Ok(Step::Reports(Box::new(reports)))
+    }
+}
