@@ -297,4 +297,33 @@ impl Sheet {
         }
         Ok(())
     }
+
+    /// The sheet with some of its columns, in the order of the names.
+    pub fn only(&self, names: &[&str]) -> Result<Self, NoColumn> {
+        let place = |name: &&str| {
+            let found = self.columns.iter().position(|column| column.name == *name);
+            let columns = || self.columns.iter().map(|column| column.name.to_string()).collect();
+            found.ok_or_else(|| NoColumn { name: (*name).to_owned(), columns: columns() })
+        };
+        let places = names.iter().map(place).collect::<Result<Vec<_>, _>>()?;
+        let columns = places.iter().filter_map(|place| self.columns.get(*place).cloned()).collect();
+        let cells = |row: &Vec<Cell>| places.iter().filter_map(|place| row.get(*place).cloned()).collect();
+        let heading = self.heading.clone();
+        Ok(Self {
+            heading,
+            columns,
+            rows: self.rows.iter().map(cells).collect(),
+            total: self.total.as_ref().map(cells),
+        })
+    }
+}
+
+/// A sheet has no column of a name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("there is no column {name:?}, expected some of {}", columns.join(", "))]
+pub struct NoColumn {
+    /// The name.
+    pub name: String,
+    /// The columns there are.
+    pub columns: Vec<String>,
 }

@@ -3,6 +3,7 @@
 use crate::cli::Session;
 use crate::cli::failure::{Exit, Failure};
 use clap::builder::PossibleValuesParser;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -315,6 +316,9 @@ pub struct OutputOptions {
     /// The output format
     #[arg(long, value_name = "FORMAT", default_value = RENDERERS[0].name, value_parser = renderer_names())]
     format: String,
+    /// Only these columns, in this order, separated by commas
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    columns: Vec<String>,
     /// Write the output to a file, which is replaced whole
     #[arg(long, value_name = "FILE")]
     output: Option<std::path::PathBuf>,
@@ -327,6 +331,16 @@ fn renderer_names() -> PossibleValuesParser {
 impl OutputOptions {
     fn renderer(&self) -> &'static Renderer {
         render::named(&self.format).unwrap_or(&RENDERERS[0])
+    }
+
+    /// The sheet with the columns that the user asks for.
+    fn chosen<'a>(&self, sheet: &'a Sheet) -> Result<Cow<'a, Sheet>, Failure> {
+        if self.columns.is_empty() {
+            return Ok(Cow::Borrowed(sheet));
+        }
+        let names: Vec<&str> = self.columns.iter().map(|name| name.trim()).collect();
+        let only = sheet.only(&names);
+        only.map(Cow::Owned).map_err(|error| Failure::new(Exit::Usage, format!("--columns: {error}")))
     }
 
     /// Whether the output can hold two tables, one after the other.
@@ -346,7 +360,7 @@ impl OutputOptions {
             if !bytes.is_empty() {
                 bytes.push(b'\n');
             }
-            bytes.extend(tokenbook::books::month::output::rendered(sheet, self.renderer())?);
+            bytes.extend(tokenbook::books::month::output::rendered(self.chosen(sheet)?.as_ref(), self.renderer())?);
         }
         match &self.output {
             None => Ok(session.streams.out.write_all(&bytes)?),

@@ -136,7 +136,7 @@ fn problems_are_refused_or_counted() -> Outcome {
     run(&[])?
         .ends(3)?
         .says("usage.csv:10: input_tokens: \"6,150\" is not a whole number")?
-        .says("1 of 1 usage files were refused: no reports were written")?;
+        .says("1 of 1 usage files were rejected: no reports were written")?;
     assert!(!desk.path("out").exists());
     run(&["--quarantine"])?.ends(4)?.says("house-model-7b")?;
     let files = written(&desk)?;

@@ -137,3 +137,21 @@ fn a_department_without_any_price_has_no_cost_and_no_change() -> Outcome {
     assert!(roi.ends_with("Legal,0.00,0.00,5.00,5.00,-5.00,-100.0,,0,5\nSales,100.00,0.00,,,,,,100,\n"), "{roi}");
     Ok(())
 }
+
+#[test]
+fn a_report_has_the_columns_that_are_asked_for_in_that_order() -> Outcome {
+    let desk = of_case("a")?;
+    let report = ["report", "chargeback", "--period", "2026-10", "--format", "csv"];
+    let whole = rows(&desk.print(&report)?)?;
+    let some = desk.print(&[&report[..], &["--columns", "amount,department"]].concat())?;
+    assert_eq!(some.lines().next(), Some("amount,department"));
+    let some = rows(&some)?;
+    assert_eq!(some.len(), whole.len());
+    for (some, whole) in some.iter().zip(&whole) {
+        assert_eq!((&some["amount"], &some["department"]), (&whole["amount"], &whole["department"]));
+    }
+    desk.run(&[&report[..], &["--columns", "department,amout"]].concat())?
+        .ends(2)?
+        .says("--columns: there is no column \"amout\", expected some of department, events, ")?;
+    Ok(())
+}

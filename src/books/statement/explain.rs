@@ -318,7 +318,7 @@ fn cells(charge: Charge, quoted: Option<Quoted<'_>>, book: &str) -> Vec<Cell> {
             Cell::Rate(price.rate),
             Cell::text(price.currency.code()),
             Cell::text(book),
-            provider.map_or(Cell::Word("any"), |provider| Cell::text(provider.as_str())),
+            provider.map_or(Cell::Unknown("any"), |provider| Cell::text(provider.as_str())),
             Cell::text(model.as_str()),
             Cell::text(Meter::name(meter)),
             Cell::Count(prompt_above.into()),

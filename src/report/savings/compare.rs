@@ -3,7 +3,7 @@
 //! Each figure is rounded once, half to even to a femto-unit, in its total. The departments are shares that add up to
 //! it ([`spread`]).
 
-use super::offer::{Allowance, Offer, Plan, Pricing};
+use super::offer::{Allowance, Offer, Plan, Priced, Pricing, Substitute};
 use super::spread::{spread, sum};
 use super::tally::{Tallies, Tally};
 use super::{Comparison, Figures, LeftOut, Offers, Reason, SavingsError, Usage};
@@ -11,8 +11,10 @@ use crate::domain::meter::Unit;
 use crate::domain::money::Amount;
 use crate::domain::name::UNALLOCATED;
 use crate::domain::ratio::{Overflow, Ratio};
+use crate::domain::tags::TagKey;
 use crate::domain::timestamp::Timestamp;
-use std::collections::BTreeMap;
+use crate::price::Book;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Compares what the usage was charged with what each offer would have charged, in the order of the offers.
 pub fn compare(offers: &Offers, usage: &Usage<'_>) -> Result<Vec<Comparison>, SavingsError> {
@@ -27,7 +29,9 @@ fn comparison(offers: &Offers, offer: &Offer, usage: &Usage<'_>) -> Result<Compa
             let book = usage.books.get(name).filter(|book| book.epoch(Timestamp::LATEST) > 0);
             let book =
                 book.ok_or_else(|| SavingsError::NoPrices { offer: offer.name.to_string(), book: name.to_owned() })?;
+            refuse_unknown_tags(offer, priced, usage)?;
             let tallies = Tallies::under_book(usage, book, offer.currency, priced)?;
+            refuse_without_price(offer, priced, book, &tallies)?;
             let departments = under_book(offers, offer, &tallies)?;
             (tallies, departments)
         }
@@ -48,6 +52,43 @@ fn comparison(offers: &Offers, offer: &Offer, usage: &Usage<'_>) -> Result<Compa
         departments,
         left_out: left_out.map(|((reason, unit), quantity)| LeftOut { reason, unit, quantity }).collect(),
         unused,
+    })
+}
+
+/// Refuses conditions on a tag that no usage of the ledger has: they can never hold.
+fn refuse_unknown_tags(offer: &Offer, priced: &Priced, usage: &Usage<'_>) -> Result<(), SavingsError> {
+    let keys = priced.substitutes.iter().flat_map(Substitute::tag_keys);
+    let asked: BTreeSet<&str> = keys.map(TagKey::as_str).filter(|key| !TagKey::OWN_FIELDS.contains(key)).collect();
+    if asked.is_empty() || usage.lines.is_empty() {
+        return Ok(());
+    }
+    let known: BTreeSet<&str> =
+        usage.names.tag_sets.values().flat_map(|tags| tags.iter().map(|(key, _)| key)).collect();
+    match asked.difference(&known).next() {
+        None => Ok(()),
+        Some(key) => Err(SavingsError::NoTag {
+            offer: offer.name.to_string(),
+            key: (*key).to_owned(),
+            known: known.iter().map(|key| (*key).to_owned()).collect(),
+        }),
+    }
+}
+
+/// Refuses substitutes that matched usage and for which the book has no price at all: nothing would be compared.
+fn refuse_without_price(
+    offer: &Offer,
+    priced: &Priced,
+    book: &Book,
+    tallies: &Tallies<'_>,
+) -> Result<(), SavingsError> {
+    let Some(rule) = tallies.used.difference(&tallies.priced).find_map(|place| priced.substitutes.get(*place)) else {
+        return Ok(());
+    };
+    let providers = book.providers_of(rule.to.as_str());
+    Err(SavingsError::NoPriceOf {
+        offer: offer.name.to_string(),
+        model: rule.to.to_string(),
+        providers: providers.into_iter().flatten().map(ToString::to_string).collect(),
     })
 }
 

@@ -183,7 +183,39 @@ pub enum SavingsError {
         /// The book's name.
         book: String,
     },
+    /// A condition names a tag that no usage has.
+    #[error("offer {offer:?}: no usage has the tag {key:?}, expected {}", named(known, "a tag that usage has"))]
+    NoTag {
+        /// The offer's name.
+        offer: String,
+        /// The key of the tag.
+        key: String,
+        /// The keys that usage has.
+        known: Vec<String>,
+    },
+    /// A substitute has no price for any usage that it matched.
+    #[error("offer {offer:?}: no price for the substitute {model:?}, expected {}", priced(providers))]
+    NoPriceOf {
+        /// The offer's name.
+        offer: String,
+        /// The substitute.
+        model: String,
+        /// The providers for which the book has prices of it.
+        providers: Vec<String>,
+    },
     /// An amount does not fit.
     #[error(transparent)]
     Overflow(#[from] Overflow),
+}
+
+fn named(names: &[String], otherwise: &str) -> String {
+    if names.is_empty() { otherwise.to_owned() } else { format!("one of {}", names.join(", ")) }
+}
+
+fn priced(providers: &[String]) -> String {
+    if providers.is_empty() {
+        "prices of it in the offer's book".to_owned()
+    } else {
+        format!("`to_provider` to be {}, for which there are prices", providers.join(" or "))
+    }
 }

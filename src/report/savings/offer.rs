@@ -101,8 +101,12 @@ pub(super) struct Priced {
 pub(super) struct Substitute {
     /// The model that was used.
     pub(super) from: Name,
-    /// The substitute. Without a provider, only prices for any provider apply.
-    pub(super) to: Model,
+    /// The substitute.
+    pub(super) to: Name,
+    /// Its provider; `None` for the provider of the usage.
+    pub(super) to_provider: Option<Name>,
+    /// Its service tier; `None` for the tier of the usage.
+    pub(super) to_tier: Option<ServiceTier>,
     pub(super) conditions: Vec<Condition>,
 }
 
@@ -110,6 +114,7 @@ pub(super) struct Substitute {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Condition {
     Tier(ServiceTier),
+    Provider(Name),
     Tag(TagKey, TagValue),
 }
 
@@ -118,8 +123,23 @@ impl Substitute {
     pub(super) fn matches(&self, model: &Model, tier: &ServiceTier, tags: Option<&TagSet>) -> bool {
         let holds = |condition: &Condition| match condition {
             Condition::Tier(wanted) => wanted == tier,
+            Condition::Provider(wanted) => model.provider.as_ref() == Some(wanted),
             Condition::Tag(key, value) => tags.and_then(|tags| tags.get(key.as_str())) == Some(value.as_str()),
         };
         self.from == model.name && self.conditions.iter().all(holds)
+    }
+
+    /// The model that takes the place of usage of a model.
+    pub(super) fn target(&self, model: &Model) -> Model {
+        let provider = self.to_provider.as_ref().or(model.provider.as_ref());
+        Model { provider: provider.cloned(), name: self.to.clone() }
+    }
+
+    /// The keys of tags that it looks at.
+    pub(super) fn tag_keys(&self) -> impl Iterator<Item = &TagKey> {
+        self.conditions.iter().filter_map(|condition| match condition {
+            Condition::Tag(key, _) => Some(key),
+            Condition::Tier(_) | Condition::Provider(_) => None,
+        })
     }
 }

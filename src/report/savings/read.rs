@@ -19,18 +19,26 @@
 //! exchange_spread_percent = "1.25"
 //! currency = "USD"
 //! exchange_rate = "0.905"       # of the charged currency for one unit of the offer's
-//! substitute = [{ from = "gpt-4.1", to = "gpt-4.1-mini", where = { department = "sales", service_tier = "batch" } }]
+//! substitute = [
+//!   { from = "gpt-4.1", to = "gpt-4.1-mini", where = { department = "sales", "tag.api_key" = "key_7" } },
+//!   { from = "gpt-4.1", to_tier = "batch", where = { service_tier = "standard" } },
+//! ]
 //! ```
+//!
+//! `where` spells tags as rules do: `department`, `project`, `environment`, and `tag.KEY` for any other. It also knows
+//! `provider` and `service_tier`. The substitute has the provider and the tier of the usage, unless `to_provider` or
+//! `to_tier` says otherwise.
 //!
 //! Numbers are strings or whole numbers: a TOML float is refused, so that no figure is ever a binary fraction.
 
 use super::offer::{Allowance, Charged, Condition, Offer, Offers, Plan, Priced, Pricing, Substitute};
 use crate::domain::currency::Currency;
-use crate::domain::event::{Model, ServiceTier};
+use crate::domain::event::ServiceTier;
 use crate::domain::money::Amount;
 use crate::domain::name::{Name, TagValue};
 use crate::domain::rate::{Per, Rate};
 use crate::domain::ratio::{Overflow, Ratio};
+use crate::domain::rule::Subject;
 use crate::domain::tags::TagKey;
 use crate::text::problem::Problem;
 use crate::text::toml_table::{Section, Value};
@@ -51,8 +59,9 @@ const OFFER: [&str; 11] = [
     "currency",
     "substitute",
 ];
-const SUBSTITUTE: [&str; 4] = ["from", "to", "to_provider", "where"];
+const SUBSTITUTE: [&str; 5] = ["from", "to", "to_provider", "to_tier", "where"];
 const TIER: &str = "service_tier";
+const CONDITIONS: &str = "department, project, environment, \"tag.KEY\", provider or service_tier";
 const ONE_KIND: &str = "either a flat plan or prices by meter";
 
 impl Offers {
@@ -158,24 +167,44 @@ fn substitute(offer: &Section<'_>, rule: Section<'_>) -> Result<Substitute, Prob
     let rule = rule.labelled(format!("{}: substitute", offer.label()));
     rule.no_unknown_keys(&SUBSTITUTE)?;
     let from = rule.required("from", "the model that was used", name)?;
-    let to = rule.required("to", "the model instead", name)?;
-    let provider = rule.optional("to_provider", name)?;
+    let to = rule.optional("to", name)?;
+    let to_provider = rule.optional("to_provider", name)?;
+    let to_tier = rule.optional("to_tier", |value| tier(value.text()?, value))?;
+    let is_other = to.as_ref().is_some_and(|to| *to != from) || to_provider.is_some() || to_tier.is_some();
+    if !is_other {
+        let expected = "another model in `to`, another provider in `to_provider`, or another tier in `to_tier`";
+        return Err(rule.whole("changes nothing", expected));
+    }
     let conditions = match rule.table("where")? {
         None => Vec::new(),
         Some(table) => table.labelled(format!("{}: where", rule.label())).entries(condition)?,
     };
-    Ok(Substitute { from, to: Model { provider, name: to }, conditions })
+    Ok(Substitute { to: to.unwrap_or_else(|| from.clone()), from, to_provider, to_tier, conditions })
 }
 
 fn condition(key: &str, value: &Value<'_>) -> Result<Condition, Problem> {
     let text = value.text()?;
     if key == TIER {
-        let tier = ServiceTier::new(text);
-        return tier.map(Condition::Tier).map_err(|error| value.problem(error, "such as batch or standard"));
+        return tier(text, value).map(Condition::Tier);
     }
-    let key = TagKey::new(key).map_err(|error| value.key_problem(error, "a tag's key, or service_tier"))?;
+    let key = match Subject::parse(key) {
+        Some(Subject::Tag(key)) => key,
+        Some(Subject::Provider) => return name(value).map(Condition::Provider),
+        Some(Subject::Model | Subject::Source) => {
+            return Err(value.key_problem("is not a condition of a substitute", CONDITIONS));
+        }
+        // Rules spell a tag so, and a bare key would look like a field of ours.
+        None if TagKey::new(key).is_ok() => {
+            return Err(value.key_problem("is not a field of ours", format!("\"tag.{key}\" for a tag of that name")));
+        }
+        None => return Err(value.key_problem("is not the key of a tag", CONDITIONS)),
+    };
     let text = TagValue::new(text).map_err(|error| value.problem(error, "a tag's value, exactly"))?;
     Ok(Condition::Tag(key, text))
+}
+
+fn tier(text: &str, value: &Value<'_>) -> Result<ServiceTier, Problem> {
+    ServiceTier::new(text).map_err(|error| value.problem(error, "such as batch or standard"))
 }
 
 /// `(1 - discount) x (1 + card fee + exchange spread)`: both fees are percentages of the discounted bill.
@@ -256,204 +285,4 @@ fn percentage(value: &Value<'_>) -> Result<Ratio, Problem> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    type Outcome = Result<(), Box<dyn std::error::Error>>;
-
-    fn problems(text: &str) -> Result<Vec<String>, Box<dyn std::error::Error>> {
-        let problems = Offers::read(text, Currency::parse("USD")?).err().unwrap_or_default();
-        Ok(problems.iter().map(|problem| problem.in_file("f")).collect())
-    }
-
-    #[test]
-    fn the_offers_of_the_example_are_read() -> Outcome {
-        let offers = Offers::read(include_str!("../../../fixtures/month/offers.toml"), Currency::parse("USD")?);
-        let offers = offers.map_err(|problems| format!("{problems:?}"))?;
-        assert_eq!(offers.currency().code(), "EUR");
-        assert_eq!(offers.books().into_iter().collect::<Vec<_>>(), ["alternative"]);
-        assert_eq!(offers.list.len(), 6);
-        Ok(())
-    }
-
-    /// Lines under `[[offer]]` and `name = "A"`, with the expected messages.
-    const BAD_OFFERS: &[(&str, &str)] = &[
-        ("monthly_fe = 89", "f:3: offer \"A\": \"monthly_fe\" is not a key, expected monthly_fee"),
-        (
-            "monthly_fee = 89.5",
-            "f:3: offer \"A\": monthly_fee: 89.5 is a TOML float, which is not exact, expected it in quotes: \"89.5\"",
-        ),
-        (
-            "monthly_fee = \"89,50\"",
-            "f:3: offer \"A\": monthly_fee: \"89,50\" is not a plain decimal number, expected an amount such as \"89.50\", not below 0",
-        ),
-        (
-            "monthly_fee = 0x10",
-            "f:3: offer \"A\": monthly_fee: is not a decimal number, expected a number in quotes, or a whole number",
-        ),
-        (
-            "monthly_fee = -1",
-            "f:3: offer \"A\": monthly_fee: -1 is negative, expected an amount such as \"89.50\", not below 0",
-        ),
-        (
-            "monthly_fee = true",
-            "f:3: offer \"A\": monthly_fee: is true or false, expected a number in quotes, or a whole number",
-        ),
-        (
-            "monthly_fee = 1\nmonthly_fee = 2",
-            "f:4: is not TOML: duplicate key \"monthly_fee\", expected valid TOML, each key once",
-        ),
-        (
-            "monthly_fee = 1\nbook = \"b\"",
-            "f:4: offer \"A\": book: stands beside a monthly_fee, expected either a flat plan or prices by meter",
-        ),
-        (
-            "monthly_fee = 1\nsubstitute = [{ from = \"a\", to = \"b\" }]",
-            "f:4: offer \"A\": substitute: stands beside a monthly_fee, expected either a flat plan or prices by meter",
-        ),
-        (
-            "monthly_fee = 1\nprice_beyond = 2",
-            "f:4: offer \"A\": price_beyond: is never reached, as everything is included, expected included_tokens beside it",
-        ),
-        (
-            "monthly_fee = 1\nincluded_tokens = 0",
-            "f:4: offer \"A\": included_tokens: leaves nothing to compare, expected a number above 0, or a price_beyond beside it",
-        ),
-        (
-            "monthly_fee = 1\nincluded_tokens = \"1e6\"",
-            "f:4: offer \"A\": included_tokens: \"1e6\" is not a number of tokens, expected a whole number such as 10000000",
-        ),
-        (
-            "monthly_fee = 1\nincluded_tokens = 1\nprice_beyond = -2",
-            "f:5: offer \"A\": price_beyond: -2 is negative, expected a price per million tokens such as \"2.50\"",
-        ),
-        (
-            "included_tokens = 5",
-            "f:3: offer \"A\": included_tokens: belongs to a flat plan, expected a monthly_fee beside it",
-        ),
-        (
-            "price_beyond = 5",
-            "f:3: offer \"A\": price_beyond: belongs to a flat plan, expected a monthly_fee beside it",
-        ),
-        (
-            "",
-            "f:1: offer \"A\": changes nothing, expected a book, a monthly_fee, a substitute, a percentage or an exchange_rate",
-        ),
-        (
-            "discount_percent = 0",
-            "f:1: offer \"A\": changes nothing, expected a book, a monthly_fee, a substitute, a percentage or an exchange_rate",
-        ),
-        (
-            "discount_percent = 101",
-            "f:3: offer \"A\": discount_percent: 101 is above 100, expected a percentage from 0 to 100",
-        ),
-        (
-            "discount_percent = -1",
-            "f:3: offer \"A\": discount_percent: -1 is negative, expected a percentage such as \"2.9\", not below 0",
-        ),
-        (
-            "card_fee_percent = 2.9",
-            "f:3: offer \"A\": card_fee_percent: 2.9 is a TOML float, which is not exact, expected it in quotes: \"2.9\"",
-        ),
-        (
-            "exchange_spread_percent = \"1 %\"",
-            "f:3: offer \"A\": exchange_spread_percent: \"1 %\" is not a plain decimal number, expected a percentage such as \"2.9\", not below 0",
-        ),
-        (
-            "exchange_rate = \"0.9\"",
-            "f:3: offer \"A\": exchange_rate: is a rate from USD to USD, expected another currency, or exchange_spread_percent for what exchanging costs",
-        ),
-        (
-            "exchange_rate = 0\ncurrency = \"EUR\"",
-            "f:3: offer \"A\": exchange_rate: 0 is not above 0, expected units of USD for one EUR",
-        ),
-        (
-            "currency = \"EUR\"\nbook = \"b\"",
-            "f:1: offer \"A\": exchange_rate: is missing, expected units of USD for one EUR",
-        ),
-        (
-            "currency = \"euro\"\nbook = \"b\"",
-            "f:3: offer \"A\": currency: \"euro\" is not a currency code of ISO 4217 in capitals, such as USD, expected a code of the list",
-        ),
-        (
-            "book = \" b\"",
-            "f:3: offer \"A\": book: \" b\" starts or ends with white space, expected a name without spaces around it",
-        ),
-        ("book = 5", "f:3: offer \"A\": book: is a number, expected a text in quotes"),
-        (
-            "substitute = { from = \"a\", to = \"b\" }",
-            "f:3: offer \"A\": substitute: is not a list of tables, expected [[offer.substitute]]",
-        ),
-        ("substitute = [5]", "f:3: offer \"A\": substitute: is not a table, expected keys and values"),
-        ("substitute = [{ from = \"a\" }]", "f:3: offer \"A\": substitute: to: is missing, expected the model instead"),
-        (
-            "substitute = [{ from = \"a\", to = \"b\", provider = \"c\" }]",
-            "f:3: offer \"A\": substitute: \"provider\" is not a key, expected to_provider",
-        ),
-        (
-            "substitute = [{ from = \"a\", to = \"b\", where = { department = 5 } }]",
-            "f:3: offer \"A\": substitute: where: department: is a number, expected a text in quotes",
-        ),
-        (
-            "substitute = [{ from = \"a\", to = \"b\", where = { service_tier = \"Batch\" } }]",
-            "f:3: offer \"A\": substitute: where: service_tier: \"Batch\" is not a service tier: up to 32 lower-case letters, digits, _ and -, expected such as batch or standard",
-        ),
-        (
-            "substitute = [{ from = \"a\", to = \"b\", where = { \"a b\" = \"c\" } }]",
-            "f:3: offer \"A\": substitute: where: a b: is not a tag key: 1 to 64 letters, digits and _ - . : /, expected a tag's key, or service_tier",
-        ),
-        (
-            "substitute = [{ from = \"a\", to = \"b\", where = { department = \"(unallocated)\" } }]",
-            "f:3: offer \"A\": substitute: where: department: \"(unallocated)\" is a name reserved for reports, expected a tag's value, exactly",
-        ),
-    ];
-
-    #[test]
-    fn a_bad_offer_is_named_with_its_key() -> Outcome {
-        for (keys, message) in BAD_OFFERS {
-            assert_eq!(problems(&format!("[[offer]]\nname = \"A\"\n{keys}\n"))?, [*message], "{keys}");
-        }
-        Ok(())
-    }
-
-    const BAD_FILES: &[(&str, &str)] = &[
-        ("", "f: the file holds no offers, expected at least one [[offer]]"),
-        ("offers = 1", "f:1: \"offers\" is not a key, expected offer"),
-        ("[offer]\nname = \"A\"", "f:1: offer: is not a list of tables, expected [[offer]]"),
-        ("[[offer]]\nbook = \"b\"", "f:1: offer 1: name: is missing, expected a name of its own for each offer"),
-        ("[[offer]]\nname = 5", "f:2: offer 1: name: is a number, expected a text in quotes"),
-        (
-            "[[offer]]\nname = \"A\"\nbook = \"b\"\n\n[[offer]]\nname = \"A\"\nbook = \"c\"",
-            "f:6: offer \"A\": name: is the name of the offer on line 1 too, expected a name of its own for each offer",
-        ),
-        ("charged = 5", "f:1: charged: is not a table, expected keys and values"),
-        ("[charged]\nrate = 5", "f:2: charged: \"rate\" is not a key, expected currency, exchange_rate"),
-        ("[charged]\ncurrency = \"EUR\"", "f:1: charged: exchange_rate: is missing, expected units of EUR for one USD"),
-        (
-            "[charged]\nexchange_rate = \"0.9\"",
-            "f:2: charged: exchange_rate: is a rate from USD to USD, expected another currency, or exchange_spread_percent for what exchanging costs",
-        ),
-        (
-            "[charged]\ncurrency = \"EUR\"\nexchange_rate = 0.92",
-            "f:3: charged: exchange_rate: 0.92 is a TOML float, which is not exact, expected it in quotes: \"0.92\"",
-        ),
-        (
-            "[charged]\ncurrency = \"EUR\"\nexchange_rate = \"-1\"",
-            "f:3: charged: exchange_rate: \"-1\" is not above 0, expected units of EUR for one USD",
-        ),
-        (
-            "[charged]\ncurrency = \"EUR\"\nexchange_rate = \"2\"\n[[offer]]\nname = \"A\"\nexchange_rate = 2",
-            "f:4: offer \"A\": changes nothing, expected a book, a monthly_fee, a substitute, a percentage or an exchange_rate",
-        ),
-        ("[[offer]\nname = \"A\"", "f:1: is not TOML: unclosed array table, expected `]`"),
-        ("[[offer]]\nname = \"A\nbook = \"b\"", "f:2: is not TOML: invalid basic string, expected `\"`"),
-    ];
-
-    #[test]
-    fn a_bad_file_is_refused() -> Outcome {
-        for (text, message) in BAD_FILES {
-            assert_eq!(problems(text)?, [*message], "{text}");
-        }
-        Ok(())
-    }
-}
+mod tests;

@@ -147,6 +147,10 @@ fn caveats(comparison: &Comparison) -> Vec<String> {
         caveats.push(caveat);
     }
     let unused = comparison.unused.iter();
-    caveats.extend(unused.map(|from| format!("offer {name}: a substitute for {} held for no usage", excerpt(from))));
+    caveats.extend(
+        unused.map(|from| {
+            format!("offer {name}: the substitution for {} matched no usage; check `where`", excerpt(from))
+        }),
+    );
     caveats
 }

@@ -6,7 +6,7 @@
 use super::offer::{Allowance, Priced, Substitute};
 use super::{Reason, Usage};
 use crate::domain::currency::Currency;
-use crate::domain::event::{Band, ServiceTier};
+use crate::domain::event::{Band, Model, ServiceTier};
 use crate::domain::meter::{Meter, Unit};
 use crate::domain::money::Amount;
 use crate::domain::name::UNALLOCATED;
@@ -26,6 +26,8 @@ pub(super) struct Tallies<'a> {
     pub(super) left_out: BTreeMap<(Reason, &'static str), i128>,
     /// The positions of the substitutes that matched some usage.
     pub(super) used: BTreeSet<usize>,
+    /// The positions of the substitutes for which the book has a price.
+    pub(super) priced: BTreeSet<usize>,
 }
 
 /// The compared usage of a department.
@@ -67,20 +69,28 @@ impl<'a> Tallies<'a> {
     ) -> Result<Self, Overflow> {
         let mut tallies = Self::default();
         let mut rater = Rater::new(book, usage.names, currency);
-        let rules: Vec<Rule<'_>> = offer.substitutes.iter().map(|rule| Rule::new(rule, usage)).collect();
+        let mut rules: Vec<Rule<'_>> = offer.substitutes.iter().map(|rule| Rule::new(rule, usage)).collect();
         for line in usage.lines {
             let department = tallies.department(usage, line);
-            let Some((place, rule, tier)) = first_match(&rules, usage, line) else {
+            let Some(matched) = first_match(&mut rules, usage, line) else {
                 tallies.add(department, line, &rater.charges(&line.usage))?;
                 continue;
             };
+            let Match { place, rule, model, tier } = matched;
             tallies.used.insert(place);
             if rule.price_changes(book, &line.usage) {
+                tallies.priced.insert(place);
                 for charge in charges(line) {
                     tallies.leave_out(department, charge, Reason::PriceChange);
                 }
             } else {
-                tallies.add(department, line, &rule.charges(book, tier, &line.usage, currency))?;
+                let offered = rule.charges(book, model, tier, &line.usage, currency);
+                let has_price =
+                    |charge: &Charge| !matches!(charge.cost, Cost::NotCharged | Cost::Unpriced(Unpriced::NoPrice));
+                if offered.iter().any(has_price) {
+                    tallies.priced.insert(place);
+                }
+                tallies.add(department, line, &offered)?;
             }
         }
         Ok(tallies)
@@ -141,23 +151,41 @@ struct Rule<'a> {
     substitute: &'a Substitute,
     cut_at: &'a [i64],
     priced_at: &'a [i64],
+    /// The substitute for each model of the usage, by the model's number.
+    targets: BTreeMap<i64, Model>,
+}
+
+/// The substitute for a line.
+struct Match<'r, 'a> {
+    /// Its position in the offer.
+    place: usize,
+    rule: &'r Rule<'a>,
+    model: &'r Model,
+    tier: &'a ServiceTier,
 }
 
 impl<'a> Rule<'a> {
     fn new(substitute: &'a Substitute, usage: &Usage<'a>) -> Self {
         let thresholds = |model: &str| usage.thresholds.get(model).map_or(&[][..], Vec::as_slice);
-        let (cut_at, priced_at) = (thresholds(substitute.from.as_str()), thresholds(substitute.to.name.as_str()));
-        Self { substitute, cut_at, priced_at }
+        let (cut_at, priced_at) = (thresholds(substitute.from.as_str()), thresholds(substitute.to.as_str()));
+        Self { substitute, cut_at, priced_at, targets: BTreeMap::new() }
     }
 
-    fn charges(&self, book: &Book, tier: &ServiceTier, line: &UsageLine, currency: Currency) -> Vec<Charge> {
+    fn charges(
+        &self,
+        book: &Book,
+        model: &Model,
+        tier: &ServiceTier,
+        line: &UsageLine,
+        currency: Currency,
+    ) -> Vec<Charge> {
         let line = match line.key.band {
             Band::Above(from) if self.splits(from) => {
                 Cow::Owned(UsageLine { key: UsageKey { band: Band::Unknown, ..line.key }, ..line.clone() })
             }
             Band::Above(_) | Band::Unknown => Cow::Borrowed(line),
         };
-        let cost = |meter: Meter| cost_as(book, &self.substitute.to, tier, &line, meter, currency);
+        let cost = |meter: Meter| cost_as(book, model, tier, &line, meter, currency);
         line.quantities.iter().map(|(meter, quantity)| Charge { meter, quantity, cost: cost(meter) }).collect()
     }
 
@@ -171,20 +199,21 @@ impl<'a> Rule<'a> {
     /// Whether a price of the substitute starts or ends between the events of the line.
     fn price_changes(&self, book: &Book, line: &UsageLine) -> bool {
         let after_last = Timestamp::from_nanos(line.last_at.nanos().saturating_add(1)).unwrap_or(Timestamp::LATEST);
-        !book.changes_within(self.substitute.to.name.as_str(), line.key.priced_at, after_last).is_empty()
+        !book.changes_within(self.substitute.to.as_str(), line.key.priced_at, after_last).is_empty()
     }
 }
 
-fn first_match<'r, 'a>(
-    rules: &'r [Rule<'a>],
-    usage: &Usage<'a>,
-    line: &RatedLine,
-) -> Option<(usize, &'r Rule<'a>, &'a ServiceTier)> {
+fn first_match<'r, 'a>(rules: &'r mut [Rule<'a>], usage: &Usage<'a>, line: &RatedLine) -> Option<Match<'r, 'a>> {
     let key = &line.usage.key;
     let (model, tier) = (usage.names.models.get(&key.model)?, usage.names.tiers.get(&key.tier)?);
     let tags = usage.names.tags(key.tag_set);
-    let first = rules.iter().enumerate().find(|(_, rule)| rule.substitute.matches(model, tier, tags));
-    first.map(|(place, rule)| (place, rule, tier))
+    let place = rules.iter().position(|rule| rule.substitute.matches(model, tier, tags))?;
+    let rule = rules.get_mut(place)?;
+    let substitute = rule.substitute;
+    rule.targets.entry(key.model).or_insert_with(|| substitute.target(model));
+    let rule = &*rule;
+    let target = rule.targets.get(&key.model)?;
+    Some(Match { place, rule, model: target, tier: substitute.to_tier.as_ref().unwrap_or(tier) })
 }
 
 /// The charges with a quantity above zero.

@@ -26,7 +26,7 @@ name = "Smaller"
 substitute = [
   { from = "big", to = "small", where = { department = "sales", environment = "dev" } },
   { from = "big", to = "middle", where = { department = "sales" } },
-  { from = "big", to = "small", where = { user = "ann", service_tier = "standard" } },
+  { from = "big", to = "small", where = { "tag.user" = "ann", service_tier = "standard" } },
   { from = "big", to = "small", where = { department = "Sales" } },
 ]
 "#;
@@ -39,12 +39,15 @@ substitute = [
             "Smaller,sales,USD,24.00,9.00,15.00,62.5,180.00,0",
         ]
     );
-    assert_eq!(report.heading.caveats, ["offer \"Smaller\": a substitute for \"big\" held for no usage"]);
+    assert_eq!(
+        report.heading.caveats,
+        ["offer \"Smaller\": the substitution for \"big\" matched no usage; check `where`"]
+    );
     Ok(())
 }
 
 #[test]
-fn a_substitute_takes_the_price_of_its_provider_or_of_any() -> Outcome {
+fn a_substitute_takes_the_price_of_its_provider() -> Outcome {
     let prices = "\
 ,acme,big,input,,,USD,10,,2026-01-01
 ,acme,small,input,,,USD,2,,2026-01-01
@@ -58,11 +61,14 @@ name = "Acme's"
 substitute = [{ from = "big", to = "small", to_provider = "acme" }]
 
 [[offer]]
-name = "Anyone's"
+name = "The same provider's"
 substitute = [{ from = "big", to = "small" }]
 "#;
     let rows = ledger.by_offer(offers)?;
-    assert_eq!(rows, ["Acme's,USD,10.00,2.00,8.00,80.0,96.00,0", "Anyone's,USD,10.00,1.00,9.00,90.0,108.00,0"]);
+    assert_eq!(
+        rows,
+        ["Acme's,USD,10.00,2.00,8.00,80.0,96.00,0", "The same provider's,USD,10.00,2.00,8.00,80.0,96.00,0"]
+    );
     Ok(())
 }
 
@@ -289,6 +295,81 @@ fn adds_up(usage: &[(usize, bool, i64, i64)], months: u32) -> Outcome {
         if Figures::total(comparison.departments.values())? != comparison.total {
             return Err("exact figures do not add up".into());
         }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_substitute_has_the_provider_and_the_tier_of_the_usage_unless_it_names_others() -> Outcome {
+    let prices = "\
+,acme,big,input,,,USD,10,,2026-01-01
+,acme,big,input,batch,,USD,5,,2026-01-01
+,acme,small,input,,,USD,2,,2026-01-01
+,acme,small,input,batch,,USD,1,,2026-01-01
+,other,small,input,,,USD,3,,2026-01-01
+";
+    let mut ledger = Ledger::new("USD", &format!("{HEADER}{prices}"))?;
+    ledger.used((ENGINEERING, "acme/big", ""), &[(Meter::Input, 1_000_000)])?;
+    ledger.used((MARKETING, "acme/big", "batch"), &[(Meter::Input, 1_000_000)])?;
+    let offers = r#"
+[[offer]]
+name = "own provider, own tier"
+substitute = [{ from = "big", to = "small" }]
+
+[[offer]]
+name = "to batch"
+substitute = [{ from = "big", to_tier = "batch" }]
+
+[[offer]]
+name = "to batch on the small one"
+substitute = [{ from = "big", to = "small", to_tier = "batch", where = { service_tier = "standard" } }]
+
+[[offer]]
+name = "other provider"
+substitute = [{ from = "big", to = "small", to_provider = "other", to_tier = "standard", where = { provider = "acme" } }]
+"#;
+    // 10 + 5 were charged.
+    assert_eq!(
+        ledger.by_offer(offers)?,
+        [
+            "own provider, own tier,USD,15.00,3.00,12.00,80.0,144.00,0",
+            "to batch,USD,15.00,10.00,5.00,33.3,60.00,0",
+            "to batch on the small one,USD,15.00,6.00,9.00,60.0,108.00,0",
+            "other provider,USD,15.00,6.00,9.00,60.0,108.00,0",
+        ]
+    );
+    Ok(())
+}
+
+#[test]
+fn a_condition_on_a_tag_that_no_usage_has_is_an_error() -> Outcome {
+    let mut ledger =
+        Ledger::new("USD", &format!("{HEADER},,big,input,,,USD,10,,2026-01-01\n,,small,input,,,USD,1,,2026-01-01\n"))?;
+    let offers = "[[offer]]\nname = \"A\"\nsubstitute = [{ from = \"big\", to = \"small\", where = { \"tag.api_kee\" = \"k\" } }]\n";
+    // Nothing was used yet: the tag may still come.
+    assert_eq!(ledger.by_offer(offers)?, ["A,USD,0.00,0.00,0.00,,0.00,0"]);
+    ledger.used((&["department=sales", "api_key=k"], "big", ""), &[(Meter::Input, 1_000_000)])?;
+    let error = ledger.by_offer(offers).err().ok_or("no error")?;
+    assert_eq!(error.to_string(), "offer \"A\": no usage has the tag \"api_kee\", expected one of api_key, department");
+    assert_eq!(ledger.by_offer(&offers.replace("kee", "key"))?, ["A,USD,10.00,1.00,9.00,90.0,108.00,0"]);
+    Ok(())
+}
+
+#[test]
+fn a_substitute_without_any_price_is_an_error_that_names_who_has_prices() -> Outcome {
+    let prices = ",acme,big,input,,,USD,10,,2026-01-01\n,other,small,input,,,USD,3,,2026-01-01\n";
+    let mut ledger = Ledger::new("USD", &format!("{HEADER}{prices}"))?;
+    ledger.used((ENGINEERING, "acme/big", ""), &[(Meter::Input, 1_000_000)])?;
+    for (to, expected) in [
+        (
+            "small",
+            "no price for the substitute \"small\", expected `to_provider` to be other, for which there are prices",
+        ),
+        ("tiny", "no price for the substitute \"tiny\", expected prices of it in the offer's book"),
+    ] {
+        let offers = format!("[[offer]]\nname = \"A\"\nsubstitute = [{{ from = \"big\", to = \"{to}\" }}]\n");
+        let error = ledger.by_offer(&offers).err().ok_or("no error")?;
+        assert_eq!(error.to_string(), format!("offer \"A\": {expected}"));
     }
     Ok(())
 }
