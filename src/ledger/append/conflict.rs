@@ -6,14 +6,14 @@ use crate::domain::meter::Meter;
 use crate::domain::outcome::Outcome;
 use crate::domain::quantities::Quantities;
 use crate::domain::timestamp::Timestamp;
+use crate::ledger::append::naming::{ClassedRow, NamedClass};
 use crate::ledger::file::gather::METER_COLUMNS;
 use crate::ledger::file::retracted::Retracted;
-use crate::ledger::names::numbers::Numbers;
-use crate::ledger::read::revision::History;
+use crate::ledger::read::revision::{History, Payer};
 use crate::ledger::read::scan::{self};
 use crate::ledger::values;
 use crate::ledger::{LedgerError, Result, fits};
-use crate::rows::batch::{Batch, Class, Row};
+use crate::rows::batch::{Batch, Row};
 use crate::rows::key::EventKey;
 use rusqlite::{CachedStatement, Connection, OptionalExtension};
 use rustc_hash::FxHashMap;
@@ -176,14 +176,14 @@ impl<'w> Stored<'w> {
         self.rare_days.insert(day, true);
     }
 
-    /// Compares a row, of a class by its number, with what is at a key.
+    /// Compares a row with the event at a key.
     pub(in crate::ledger) fn compare(
         &mut self,
         key: EventKey,
         batch: &Batch,
-        row: &Row,
-        class: (i64, PromptSize),
+        classed: ClassedRow<'_>,
     ) -> Result<AtKey> {
+        let ClassedRow { row, class } = classed;
         let mut rows = self.at_key.query([key.number()])?;
         let Some(found) = rows.next()? else { return Ok(AtKey::Nothing) };
         let same_id = found.get_ref(0)?.as_bytes().is_ok_and(|stored| stored == batch.id(row).as_bytes());
@@ -199,11 +199,11 @@ impl<'w> Stored<'w> {
         let mut frequent = scan::meters(found, 2)?;
         let at = scan::instant(key, scan::integer(found, 2 + METER_COLUMNS)?)?;
         drop(rows);
-        if found_class != class.0 {
+        if found_class != class.number {
             let own = self.source_of(found_class)? == self.source;
             return Ok(if own { AtKey::Different } else { AtKey::Another });
         }
-        if class.1 == PromptSize::Exact {
+        if class.prompt == PromptSize::Exact {
             frequent.set(METER_COLUMNS, 1);
         }
         let mut quantities = Quantities::from_frequent(frequent);
@@ -267,15 +267,13 @@ impl<'w> Stored<'w> {
         &mut self,
         batch: &Batch,
         row: &Row,
-        class: Class,
-        numbers: &Numbers,
-        (other, why): (EventKey, Why),
+        class: &NamedClass,
+        other: EventKey,
+        why: Why,
     ) -> Result<Conflict> {
-        let (model, tier, tags) = numbers.of_class(class)?;
-        let quantities = batch.quantities(row);
-        let (outcome, at) = (class.outcome, row.at);
-        let new = Whole { model: model.0, tier: tier.0, tag_set: tags.0, outcome, quantities, at };
-        self.differing(row.line, batch.id(row), &new, (other, why))
+        let &NamedClass { payer: Payer { model, tier, tag_set, .. }, outcome, .. } = class;
+        let new = Whole { model, tier, tag_set, outcome, quantities: batch.quantities(row), at: row.at };
+        self.differing(row.line, batch.id(row), &new, other, why)
     }
 
     /// Says how an event that this import has brought differs from another one of its id.
@@ -283,10 +281,10 @@ impl<'w> Stored<'w> {
         let place = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
         let (id, line): (String, i64) = self.connection.query_row(ID_AND_LINE, [new.number()], place)?;
         let whole = self.event(new)?;
-        self.differing(fits(line, "a line")?, &id, &whole, (other, Why::Otherwise))
+        self.differing(fits(line, "a line")?, &id, &whole, other, Why::Otherwise)
     }
 
-    fn differing(&mut self, line: u64, id: &str, new: &Whole, (other, why): (EventKey, Why)) -> Result<Conflict> {
+    fn differing(&mut self, line: u64, id: &str, new: &Whole, other: EventKey, why: Why) -> Result<Conflict> {
         let mut stored = self.event(other)?;
         let history = History::read(self.connection, &self.retracted, other, id)?;
         stored.quantities = history.now()?;

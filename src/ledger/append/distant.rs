@@ -1,11 +1,12 @@
 //! Ids of new events that other days have, too: found once all rows of a batch are in the ledger.
 
-use super::{Appender, CONFLICT_LIMIT};
+use super::Appender;
 use crate::ledger::Result;
 use crate::ledger::file::watch::Watch;
 use crate::ledger::read::scan::integer;
 use crate::rows::key::{EventKey, Half};
 use rusqlite::CachedStatement;
+use rustc_hash::FxHashSet;
 use std::collections::BTreeMap;
 
 const FROM_KEY: &str = "SELECT e.key, e.id, c.source, c.kind, e.batch, e.line FROM usage_event e \
@@ -28,7 +29,7 @@ impl Appender<'_> {
             return Ok(());
         }
         let mut conflicts = Vec::new();
-        let mut statement = self.connection.prepare_cached(FROM_KEY)?;
+        let mut statement = self.ledger.connection.prepare_cached(FROM_KEY)?;
         for suspect in suspects {
             let mut by_id = BTreeMap::new();
             for half in suspect.iter().flat_map(|key| Half::BOTH.map(|half| key.in_half(half))) {
@@ -42,9 +43,11 @@ impl Appender<'_> {
             }
         }
         conflicts.sort_unstable();
+        // An id on many days is noted once for each event.
+        let mut noted = FxHashSet::default();
         for (_, new, other) in conflicts {
-            if self.conflicts.len() < CONFLICT_LIMIT && self.distant.insert(new) {
-                self.conflicts.push(self.stored.describe_stored(new, other)?);
+            if self.verdicts.has_room_for_conflict() && noted.insert(new) {
+                self.verdicts.conflict(self.placement.stored.describe_stored(new, other)?);
             }
         }
         Ok(())
@@ -67,8 +70,8 @@ impl Appender<'_> {
                 }
                 // A revision has the id of its record, and what was taken back has none.
                 let batch = integer(row, 4)?;
-                if integer(row, 3)? == 0 && !self.retracted.has(next, batch) {
-                    let own = self.stored.is_own(batch);
+                if integer(row, 3)? == 0 && !self.placement.retracted.has(next, batch) {
+                    let own = self.placement.stored.is_own(batch);
                     let found = Found { own, line: integer(row, 5)?, key: next };
                     by_id.entry((integer(row, 2)?, row.get(1)?)).or_default().push(found);
                 }

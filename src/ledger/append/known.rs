@@ -9,6 +9,7 @@
 use crate::domain::calendar::Day;
 use crate::domain::event::PromptSize;
 use crate::domain::quantities::Frequent;
+use crate::ledger::append::naming::{ClassOf, ClassedRow};
 use crate::ledger::file::gather::METER_COLUMNS;
 use crate::ledger::file::gather::{self, Gathered, RawEvent};
 use crate::ledger::file::retracted::Retracted;
@@ -24,9 +25,6 @@ use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 /// Keys of one statement: more bring little.
 const KEYS: usize = 64;
-
-/// A row with the number of its class, and what that tells of its prompt.
-pub(in crate::ledger) type ClassedRow<'b> = (&'b Row, (i64, PromptSize));
 
 /// The memory that fingerprints may take: those of some five million events.
 const DAYS_BYTES: usize = 128 << 20;
@@ -163,24 +161,26 @@ impl<'w> Known<'w> {
     }
 
     fn same_in(&mut self, half: Half, batch: &Batch, rows: &[ClassedRow<'_>]) -> Result<Vec<Option<i64>>> {
-        let (Some((first, _)), Some((last, _))) = (rows.first(), rows.last()) else { return Ok(Vec::new()) };
-        if self.days.contains_key(&first.key.day()) {
-            return Ok(self.same_fingerprints(half, batch, first.key.day(), rows));
+        let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(Vec::new()) };
+        let (first, last) = (first.row.key, last.row.key);
+        if self.days.contains_key(&first.day()) {
+            return Ok(self.same_fingerprints(half, batch, first.day(), rows));
         }
-        let rare = self.with_rare_meters(first.key.in_half(half), last.key.in_half(half))?;
+        let rare = self.with_rare_meters(first.in_half(half), last.in_half(half))?;
         let mut same = Vec::with_capacity(rows.len());
         for rows in rows.chunks(KEYS) {
-            let keys = rows.iter().map(|(row, _)| Some(row.key.in_half(half).number()));
+            let keys = rows.iter().map(|classed| Some(classed.row.key.in_half(half).number()));
             let keys = keys.chain(std::iter::repeat(None)).take(KEYS);
             let gathered = self.ledger.gatherer.run(&mut self.by_keys, params_from_iter(keys))?;
             let mut found = gathered.rows().iter().peekable();
-            for (row, class) in rows {
+            for classed in rows {
                 // Two rows of one key, twice the same event, meet the same row.
-                let key = row.key.in_half(half).number();
+                let own = classed.row.key.in_half(half);
+                let key = own.number();
                 while found.next_if(|raw| raw.key < key).is_some() {}
                 let there = found.peek().filter(|raw| raw.key == key && !rare.contains(&raw.key));
-                let there = there.filter(|raw| !self.retracted.has(row.key.in_half(half), raw.batch));
-                let there = there.filter(|raw| is_same(&gathered, raw, batch, row, *class));
+                let there = there.filter(|raw| !self.retracted.has(own, raw.batch));
+                let there = there.filter(|raw| is_same(&gathered, raw, batch, *classed));
                 same.push(there.map(|raw| raw.batch));
             }
             self.ledger.gatherer.give_back(gathered);
@@ -191,16 +191,16 @@ impl<'w> Known<'w> {
     fn same_fingerprints(&mut self, half: Half, batch: &Batch, day: Day, rows: &[ClassedRow<'_>]) -> Vec<Option<i64>> {
         let Self { days, seed, scratch, .. } = self;
         let Some(DayKnown { fingerprints, batches }) = days.get(&day) else { return vec![None; rows.len()] };
-        let start = rows.first().map_or(0, |(row, _)| place_of(row.key.in_half(half).number()));
+        let start = rows.first().map_or(0, |first| place_of(first.row.key.in_half(half).number()));
         let first = fingerprints.partition_point(|known| known.place() < start);
         let mut known = fingerprints.get(first..).unwrap_or(&[]).iter().peekable();
-        let batch_of = |(row, class): &ClassedRow<'_>| {
+        let batch_of = |&ClassedRow { row, class }: &ClassedRow<'_>| {
             let place = place_of(row.key.in_half(half).number());
             while known.next_if(|known| known.place() < place).is_some() {}
             let there = known.peek().filter(|known| known.place() == place)?;
             let after = scan::after_midnight(day, row.at);
-            let frequent = of_columns(batch, row, class.1)?;
-            let bits = fingerprint(*seed, scratch, class.0, after, &frequent, batch.id(row).as_bytes());
+            let frequent = of_columns(batch, row, class.prompt)?;
+            let bits = fingerprint(*seed, scratch, class.number, after, &frequent, batch.id(row).as_bytes());
             batches.get(there.batch()).filter(|_| there.bits == bits).copied()
         };
         rows.iter().map(batch_of).collect()
@@ -242,10 +242,11 @@ impl<'w> Known<'w> {
 }
 
 /// Whether a row is the event that was read.
-fn is_same(gathered: &Gathered, raw: &RawEvent, batch: &Batch, row: &Row, class: (i64, PromptSize)) -> bool {
-    raw.class == class.0
+fn is_same(gathered: &Gathered, raw: &RawEvent, batch: &Batch, classed: ClassedRow<'_>) -> bool {
+    let ClassedRow { row, class: ClassOf { number, prompt } } = classed;
+    raw.class == number
         && raw.after_midnight == scan::after_midnight(row.key.day(), row.at)
-        && of_columns(batch, row, class.1) == Some(raw.frequent)
+        && of_columns(batch, row, prompt) == Some(raw.frequent)
         && gathered.id(raw) == batch.id(row).as_bytes()
 }
 

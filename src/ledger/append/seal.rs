@@ -1,13 +1,12 @@
 //! Digests of days whose rows do not stand there as they came: of what is read back.
 
-use super::Appender;
 use crate::domain::calendar::{Day, DayFinder};
-use crate::ledger::Result;
 use crate::ledger::file::watch::Watch;
 use crate::ledger::read::class::Classes;
 use crate::ledger::read::day_digest::{DayHasher, DaySeal};
 use crate::ledger::read::scan::parts;
 use crate::ledger::read::scan::{self, Columns, StoredEvent};
+use crate::ledger::{Ledger, Result};
 use crate::rows::key::EventKey;
 use rustc_hash::FxHashMap;
 
@@ -16,16 +15,26 @@ const SCAN_FACTOR: usize = 64;
 
 const NEWEST_CLASS: &str = "SELECT coalesce(max(id), 0) FROM event_class NOT INDEXED";
 
+/// Computes digests of what the ledger holds.
+pub(super) struct Sealer<'w> {
+    ledger: &'w Ledger,
+    forms: Option<Forms>,
+}
+
 /// The classes up to one, and their canonical forms.
-pub(super) struct Forms {
+struct Forms {
     newest: i64,
     classes: Classes,
     by_class: FxHashMap<i64, Vec<u8>>,
 }
 
-impl Appender<'_> {
-    /// The digest of a batch's events of a day, which have these keys, as they stand there.
-    pub(super) fn seal_as_stored(&mut self, batch: i64, day: Day, keys: &[EventKey]) -> Result<DaySeal> {
+impl<'w> Sealer<'w> {
+    pub(super) const fn new(ledger: &'w Ledger) -> Self {
+        Self { ledger, forms: None }
+    }
+
+    /// The digest of a batch's events of a day, which have these keys, as they stand there. The day has so many events.
+    pub(super) fn seal(&mut self, batch: i64, day: Day, keys: &[EventKey], events: usize) -> Result<DaySeal> {
         let forms = self.forms()?;
         let (ledger, mut hasher) = ((self.ledger, &Watch::default()), DayHasher::new());
         let mut add = |event: &StoredEvent<'_>| {
@@ -34,7 +43,7 @@ impl Appender<'_> {
             }
             Ok(())
         };
-        if keys.len().saturating_mul(SCAN_FACTOR) < self.days.events(day) {
+        if keys.len().saturating_mul(SCAN_FACTOR) < events {
             for key in keys {
                 scan::events(ledger, &forms.classes, *key, *key, Columns::All, &mut add)?;
             }
@@ -48,12 +57,13 @@ impl Appender<'_> {
 
     /// The forms of all classes; read again where there are newer ones.
     fn forms(&mut self) -> Result<Forms> {
-        let newest = self.connection.prepare_cached(NEWEST_CLASS)?.query_row([], |row| row.get(0))?;
+        let connection = &self.ledger.connection;
+        let newest = connection.prepare_cached(NEWEST_CLASS)?.query_row([], |row| row.get(0))?;
         match self.forms.take() {
             Some(forms) if forms.newest == newest => Ok(forms),
             _ => {
-                let classes = Classes::read(self.connection, DayFinder::new(self.calendar))?;
-                let by_class = classes.forms(self.connection)?;
+                let classes = Classes::read(connection, DayFinder::new(self.ledger.settings().calendar))?;
+                let by_class = classes.forms(connection)?;
                 Ok(Forms { newest, classes, by_class })
             }
         }

@@ -9,6 +9,7 @@ use crate::domain::usage::{Tally, UsageKey, UsageLine};
 use crate::ledger::append::ids::DatedHash;
 use crate::ledger::read::day_digest::DayHasher;
 use crate::ledger::read::day_digest::DaySeal;
+use crate::ledger::read::revision::Payer;
 use crate::ledger::{LedgerError, Result, stored};
 use crate::rows::batch::Batch;
 use crate::rows::canonical::EventParts;
@@ -58,9 +59,7 @@ pub(in crate::ledger) struct PlacedDay {
 /// A class that no batch before has brought.
 #[derive(Debug)]
 pub(in crate::ledger) struct NewClass {
-    pub(in crate::ledger) model: i64,
-    pub(in crate::ledger) tier: i64,
-    pub(in crate::ledger) tag_set: i64,
+    pub(in crate::ledger) payer: Payer,
     pub(in crate::ledger) prompt: PromptSize,
     /// Its canonical form.
     pub(in crate::ledger) form: Vec<u8>,
@@ -91,7 +90,6 @@ pub(in crate::ledger) struct SummedDay {
 /// Sums and digests the batches of one import.
 #[derive(Debug)]
 pub struct Summariser {
-    source: i64,
     calendar: Calendar,
     /// By their places.
     classes: Vec<NewClass>,
@@ -100,8 +98,8 @@ pub struct Summariser {
 }
 
 impl Summariser {
-    pub(in crate::ledger) fn new(source: i64, calendar: Calendar) -> Self {
-        Self { source, calendar, classes: Vec::new(), tally: Tally::new() }
+    pub(in crate::ledger) fn new(calendar: Calendar) -> Self {
+        Self { calendar, classes: Vec::new(), tally: Tally::new() }
     }
 
     /// The sums and digests of a batch. Batches must come in the order they were placed.
@@ -125,9 +123,9 @@ impl Summariser {
             let parts = EventParts { key, line, kind: USAGE, id: batch.id(row), at: row.at, class: &class.form };
             hasher.add(parts, &quantities);
         }
-        let (day, priced_at, source) = (placed.day, self.calendar.start_of(placed.day), self.source);
+        let (day, priced_at) = (placed.day, self.calendar.start_of(placed.day));
         let lines = tally.lines(|(class, band)| {
-            let &NewClass { model, tier, tag_set, .. } = self.class(class)?;
+            let Payer { source, tag_set, model, tier } = self.class(class)?.payer;
             Ok::<_, LedgerError>(UsageKey { day, priced_at, source, tag_set, model, tier, band })
         })?;
         let displaced = placed.displaced.then(|| {

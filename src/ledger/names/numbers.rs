@@ -15,8 +15,14 @@ use rusqlite::{Connection, OptionalExtension, Params, Row};
 use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 use std::hash::{BuildHasher, Hash};
 
-/// A name's number in the ledger and its canonical form.
-pub(in crate::ledger) type Numbered = (i64, Vec<u8>);
+/// A name of an import.
+#[derive(Debug)]
+pub(in crate::ledger) struct Numbered {
+    /// Its number in the ledger.
+    pub(in crate::ledger) number: i64,
+    /// Its canonical form.
+    pub(in crate::ledger) form: Vec<u8>,
+}
 
 /// The numbers and canonical forms of an import's names, by their places.
 #[derive(Debug, Default)]
@@ -54,6 +60,17 @@ const CLASS_OF: &str =
 const EVERY_CLASS: &str = "SELECT tag_set, model, source, tier, kind, prompt, outcome FROM event_class NOT INDEXED";
 const ADD_CLASS: &str = "INSERT INTO event_class (tag_set, model, source, tier, kind, prompt, outcome) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+
+/// A table that has an index.
+struct Table {
+    name: &'static str,
+    /// The statement that reads what the index is over, from every row.
+    every: &'static str,
+}
+
+const TAG_SETS: Table = Table { name: "tag_set", every: EVERY_TAGS };
+const CLASSES: Table = Table { name: "event_class", every: EVERY_CLASS };
+
 /// Fingerprints of the rows of a table that has an index, made when that leads nowhere for the first time.
 #[derive(Debug, Default)]
 struct Rows(Option<FxHashSet<u64>>);
@@ -63,13 +80,13 @@ impl Rows {
     fn expect_none<T: Hash + Eq>(
         &mut self,
         connection: &Connection,
-        (table, every): (&str, &str),
+        table: &Table,
         value: &T,
         read: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<()> {
         let fingerprint = |value: &T| FxBuildHasher.hash_one(value);
         if self.0.is_none() {
-            let mut statement = connection.prepare(every)?;
+            let mut statement = connection.prepare(table.every)?;
             let mut rows = statement.query([])?;
             let mut all = FxHashSet::default();
             while let Some(row) = rows.next()? {
@@ -78,7 +95,7 @@ impl Rows {
             self.0 = Some(all);
         }
         if self.0.as_ref().is_some_and(|all| all.contains(&fingerprint(value))) {
-            let mut statement = connection.prepare(every)?;
+            let mut statement = connection.prepare(table.every)?;
             let mut rows = statement.query([])?;
             while let Some(row) = rows.next()? {
                 if read(row)? == *value {
@@ -90,8 +107,8 @@ impl Rows {
     }
 }
 
-fn index_differs(table: &str) -> LedgerError {
-    LedgerError::Corrupt(format!("an index of {table} does not lead to the rows that the table has"))
+fn index_differs(table: &Table) -> LedgerError {
+    LedgerError::Corrupt(format!("an index of {} does not lead to the rows that the table has", table.name))
 }
 
 fn class_key(row: &Row<'_>) -> rusqlite::Result<ClassKey> {
@@ -109,22 +126,22 @@ impl Numbers {
     pub(in crate::ledger) fn extend(&mut self, connection: &Connection, source: i64, names: &Names) -> Result<()> {
         for model in &names.models {
             let provider = model.provider.as_ref().map_or("", Name::as_str);
-            let id = number(connection, FIND_MODEL, ADD_MODEL, (provider, model.name.as_str()))?;
-            self.models.push((id, canonical::model(model)));
+            let number = number(connection, FIND_MODEL, ADD_MODEL, (provider, model.name.as_str()))?;
+            self.models.push(Numbered { number, form: canonical::model(model) });
         }
         for tags in &names.tag_sets {
-            let (id, payer) = self.tag_set(connection, tags)?;
-            self.tag_sets.push((id, canonical::tags(tags)));
-            self.payers.insert(id, payer);
+            let (number, payer) = self.tag_set(connection, tags)?;
+            self.tag_sets.push(Numbered { number, form: canonical::tags(tags) });
+            self.payers.insert(number, payer);
         }
         for tier in &names.tiers {
-            let id = number(connection, FIND_TIER, ADD_TIER, (tier.as_str(),))?;
-            self.tiers.push((id, canonical::tier(tier)));
+            let number = number(connection, FIND_TIER, ADD_TIER, (tier.as_str(),))?;
+            self.tiers.push(Numbered { number, form: canonical::tier(tier) });
         }
         for class in &names.classes {
             let (model, tier, tags) = self.of_class(*class)?;
             let (prompt, outcome) = (class.prompt.code(), i64::from(Outcome::code(class.outcome)));
-            let key = (tags.0, model.0, source, tier.0, i64::from(USAGE), prompt, outcome);
+            let key = (tags.number, model.number, source, tier.number, i64::from(USAGE), prompt, outcome);
             let class = self.class(connection, key)?;
             self.classes.push(class);
         }
@@ -147,9 +164,9 @@ impl Numbers {
         if let Some(id) = found {
             let row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
             let (stored, payer): (String, i64) = connection.prepare_cached(TAGS_OF)?.query_row([id], row)?;
-            return if stored == json { Ok((id, payer)) } else { Err(index_differs("tag_set")) };
+            return if stored == json { Ok((id, payer)) } else { Err(index_differs(&TAG_SETS)) };
         }
-        self.rows_of_tag_sets.expect_none(connection, ("tag_set", EVERY_TAGS), &json, |row| row.get(0))?;
+        self.rows_of_tag_sets.expect_none(connection, &TAG_SETS, &json, |row| row.get(0))?;
         let payer = tags.payer();
         let payer = if payer == *tags { None } else { Some(self.tag_set(connection, &payer)?.0) };
         let id: i64 = connection.prepare_cached(NEXT_TAGS)?.query_row([], |row| row.get(0))?;
@@ -162,9 +179,9 @@ impl Numbers {
         let found = connection.prepare_cached(FIND_CLASS)?.query_row(key, |row| row.get(0)).optional()?;
         if let Some(id) = found {
             let stored = connection.prepare_cached(CLASS_OF)?.query_row([id], class_key)?;
-            return if stored == key { Ok(id) } else { Err(index_differs("event_class")) };
+            return if stored == key { Ok(id) } else { Err(index_differs(&CLASSES)) };
         }
-        self.rows_of_classes.expect_none(connection, ("event_class", EVERY_CLASS), &key, class_key)?;
+        self.rows_of_classes.expect_none(connection, &CLASSES, &key, class_key)?;
         Ok(connection.prepare_cached(ADD_CLASS)?.insert(key)?)
     }
 
