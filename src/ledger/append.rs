@@ -35,7 +35,7 @@ use crate::ledger::chain::seals;
 use crate::ledger::facts::batch_seal::BatchSeal;
 use crate::ledger::facts::{batch_days, prices, sealed_events};
 use crate::ledger::file::transaction::Write;
-use crate::ledger::file::watch::Watch;
+use crate::ledger::file::watch::{Watch, WatchedLedger};
 use crate::ledger::sums::month_seals;
 use crate::ledger::{Ledger, Result, stored};
 use crate::rows::batch::{Batch, Names, Row};
@@ -145,10 +145,10 @@ impl<'w> Appender<'w> {
         self.write_ids(watch)?;
         self.verdicts.note_overlaps()?;
         let Self { ledger, placement, sums, verdicts, .. } = self;
-        let connection = &ledger.connection;
         let months = sums.finish(watch)?;
-        sealed_events::guard_days(connection, (ledger, watch), &placement.compared, placement.first_batch)?;
-        month_seals::seal_months(connection, ledger, &months)?;
+        let watched = WatchedLedger { ledger, watch };
+        sealed_events::guard_days(watched, &placement.compared, placement.first_batch)?;
+        month_seals::seal_months(&ledger.connection, ledger, &months)?;
         verdicts.finish()
     }
 

@@ -23,6 +23,7 @@ use crate::ledger::{Ledger, LedgerError, Result, chain, fits};
 use rusqlite::{CachedStatement, Connection, Row, Rows};
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 /// The span a sum is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,7 +141,7 @@ impl Snapshot<'_> {
         mut each: impl FnMut(UsageLine) -> std::result::Result<(), E>,
     ) -> std::result::Result<(), E> {
         let (mut hasher, mut seal) = (RowHasher::new(), HashSum::default());
-        each_line(self.connection(), self.ledger(), Grain::Day, (day, day), |line| {
+        each_line(self.connection(), self.ledger(), Grain::Day, day..=day, |line| {
             seal.add(&hasher.line(&line));
             each(line)
         })?;
@@ -158,7 +159,7 @@ impl Snapshot<'_> {
 
     /// The sums of the months a period touches, by payer. Each line is of the first day of its month, and priced there.
     pub fn monthly_usage(&self, period: Period) -> Result<Vec<UsageLine>> {
-        lines(self.connection(), self.ledger(), Grain::Month, (period.first(), period.last()))
+        lines(self.connection(), self.ledger(), Grain::Month, period.first()..=period.last())
     }
 
     /// Events before the first and after the last day of a period.
@@ -192,7 +193,7 @@ pub(super) fn lines(
     connection: &Connection,
     ledger: &Ledger,
     grain: Grain,
-    days: (Day, Day),
+    days: RangeInclusive<Day>,
 ) -> Result<Vec<UsageLine>> {
     let mut lines: Vec<UsageLine> = Vec::new();
     each_line(connection, ledger, grain, days, |line| {
@@ -209,7 +210,7 @@ fn each_line<E: From<LedgerError>>(
     connection: &Connection,
     ledger: &Ledger,
     grain: Grain,
-    (first, last): (Day, Day),
+    days: RangeInclusive<Day>,
     mut each: impl FnMut(UsageLine) -> std::result::Result<(), E>,
 ) -> std::result::Result<(), E> {
     let (table, column) = (grain.table(), grain.column());
@@ -224,7 +225,7 @@ fn each_line<E: From<LedgerError>>(
     let rare = format!("SELECT {place}, meter, quantity FROM {table}_meter {spans}, meter");
     let mut sums = prepared(connection, &sums)?;
     let mut rare = prepared(connection, &rare)?;
-    let numbers = [grain.number(first), grain.number(last)];
+    let numbers = [grain.number(*days.start()), grain.number(*days.end())];
     let mut lines = Lines {
         grain,
         calendar: ledger.settings().calendar,
@@ -334,7 +335,7 @@ pub(super) fn months(connection: &Connection) -> Result<BTreeSet<i64>> {
 /// The lines of every month.
 pub(super) fn all_months(connection: &Connection, ledger: &Ledger) -> Result<Vec<UsageLine>> {
     let first = values::day(16_435)?;
-    lines(connection, ledger, Grain::Month, (first, Day::LAST))
+    lines(connection, ledger, Grain::Month, first..=Day::LAST)
 }
 
 /// The frequent meters of a row, from a column on.

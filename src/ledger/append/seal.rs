@@ -1,7 +1,7 @@
 //! Digests of days whose rows do not stand there as they came: of what is read back.
 
 use crate::domain::calendar::{Day, DayFinder};
-use crate::ledger::file::watch::Watch;
+use crate::ledger::file::watch::{Watch, WatchedLedger};
 use crate::ledger::read::class::Classes;
 use crate::ledger::read::day_digest::{DayHasher, DaySeal};
 use crate::ledger::read::scan::parts;
@@ -36,7 +36,8 @@ impl<'w> Sealer<'w> {
     /// The digest of a batch's events of a day, which have these keys, as they stand there. The day has so many events.
     pub(super) fn seal(&mut self, batch: i64, day: Day, keys: &[EventKey], events: usize) -> Result<DaySeal> {
         let forms = self.forms()?;
-        let (ledger, mut hasher) = ((self.ledger, &Watch::default()), DayHasher::new());
+        let watched = WatchedLedger { ledger: self.ledger, watch: &Watch::default() };
+        let mut hasher = DayHasher::new();
         let mut add = |event: &StoredEvent<'_>| {
             if event.batch == batch {
                 hasher.add(parts(event, &forms.by_class)?, &event.quantities);
@@ -45,11 +46,11 @@ impl<'w> Sealer<'w> {
         };
         if keys.len().saturating_mul(SCAN_FACTOR) < events {
             for key in keys {
-                scan::events(ledger, &forms.classes, *key, *key, Columns::All, &mut add)?;
+                scan::events(watched, &forms.classes, *key, *key, Columns::All, &mut add)?;
             }
         } else {
             let (first, last) = EventKey::range_of(day);
-            scan::events(ledger, &forms.classes, first, last, Columns::All, &mut add)?;
+            scan::events(watched, &forms.classes, first, last, Columns::All, &mut add)?;
         }
         self.forms = Some(forms);
         Ok(hasher.seal(day))

@@ -3,7 +3,7 @@
 use crate::domain::calendar::Day;
 use crate::domain::usage::UsageLine;
 use crate::ledger::append::summarise::SummedDay;
-use crate::ledger::file::watch::Watch;
+use crate::ledger::file::watch::{Watch, WatchedLedger};
 use crate::ledger::sums::adder::Adder;
 use crate::ledger::sums::month_seals;
 use crate::ledger::sums::{Grain, Months, recount};
@@ -71,7 +71,7 @@ impl<'w> Sums<'w> {
         self.daily.finish()?;
         let mut monthly = Adder::new(connection, Grain::Month)?;
         lines.iter().flatten().try_for_each(|line| monthly.add(line))?;
-        recount::renew(connection, (ledger, watch), &self.grown, &self.grown_by)?;
+        recount::renew(WatchedLedger { ledger, watch }, &self.grown, &self.grown_by)?;
         Ok(changed)
     }
 }

@@ -5,12 +5,11 @@
 
 use crate::domain::calendar::{Day, DayFinder};
 use crate::domain::period::Period;
-use crate::ledger::Ledger;
 use crate::ledger::chain::logs::Log;
 use crate::ledger::facts::batch_days::{batch_digest, by_batch};
 use crate::ledger::file::retracted::Retracted;
 use crate::ledger::file::transaction::Snapshot;
-use crate::ledger::file::watch::{Stage, Watch};
+use crate::ledger::file::watch::{Stage, WatchedLedger};
 use crate::ledger::read::class::Classes;
 use crate::ledger::read::day_digest::{DayHasher, DaySeal};
 use crate::ledger::read::revision::{Grown, Parts};
@@ -67,12 +66,13 @@ impl Sealed {
 /// An error if the events of some days are others than those that their batches brought, or links between them lead elsewhere:
 /// what was decided by an event that nobody imported must not be sealed. Batches from a number on are just being appended.
 pub(in crate::ledger) fn guard_days(
-    connection: &Connection,
-    (ledger, watch): (&Ledger, &Watch),
+    watched: WatchedLedger<'_>,
     days: &BTreeSet<Day>,
     appended_from: i64,
 ) -> Result<()> {
     let (Some(first), Some(last)) = (days.first(), days.last()) else { return Ok(()) };
+    let WatchedLedger { ledger, watch } = watched;
+    let connection = &ledger.connection;
     ledger.guard_logs(&[Log::Batches])?;
     let classes = Classes::read(connection, DayFinder::new(ledger.settings().calendar))?;
     let sealed = Sealed::read(connection, Period::between(*first, *last), &classes)?;
@@ -85,7 +85,7 @@ pub(in crate::ledger) fn guard_days(
     for day in days {
         let mut proof = Proof { appended_from, ..Proof::of(connection, *day, &sealed)? };
         let (first, last) = EventKey::range_of(*day);
-        scan::events((ledger, watch), &classes, first, last, Columns::All, |event| proof.see(event))?;
+        scan::events(watched, &classes, first, last, Columns::All, |event| proof.see(event))?;
         proof.end()?;
     }
     Ok(())
@@ -110,7 +110,7 @@ impl Snapshot<'_> {
         let mut proof = Proof::of(self.connection(), day, sealed)?;
         let (first, last) = EventKey::range_of(day);
         let mut see = |event: &StoredEvent<'_>| proof.see(event);
-        scan::usage_seen((self.ledger(), self.watch()), classes, [first, last], &mut see, each)?;
+        scan::usage_seen(self.watched_ledger(), classes, [first, last], &mut see, each)?;
         proof.end()
     }
 

@@ -3,7 +3,7 @@
 use crate::ledger::chain::seals;
 use crate::ledger::chain::seals::Seals;
 use crate::ledger::file::connection::{Access, Ledger};
-use crate::ledger::file::watch::{Watch, Watched};
+use crate::ledger::file::watch::{Watch, Watched, WatchedLedger};
 use crate::ledger::file::{schema, settings};
 use crate::ledger::{LedgerError, Result, chain};
 use rusqlite::{Connection, ErrorCode};
@@ -258,6 +258,11 @@ impl Snapshot<'_> {
         self.ledger
     }
 
+    /// Both, for what reads long.
+    pub(in crate::ledger) fn watched_ledger(&self) -> WatchedLedger<'_> {
+        WatchedLedger { ledger: self.ledger, watch: &self.watch }
+    }
+
     pub(in crate::ledger) const fn connection(&self) -> &Connection {
         &self.ledger.connection
     }
@@ -351,6 +356,11 @@ impl<'a> Write<'a> {
     /// Where it tells how far it has come.
     pub fn watch(&self) -> &Watch {
         &self.watch
+    }
+
+    /// The ledger and the watch, for what reads long.
+    pub(in crate::ledger) fn watched_ledger(&self) -> WatchedLedger<'_> {
+        WatchedLedger { ledger: self.ledger, watch: &self.watch }
     }
 
     /// Whether a load leaves out the CHECKs of columns, or has them back. They take a sixteenth of its time, and what it

@@ -1,6 +1,6 @@
 //! Long work, seen from another thread: how far it has come, and its end before its time.
 
-use crate::ledger::{LedgerError, Result};
+use crate::ledger::{Ledger, LedgerError, Result};
 use rusqlite::{Connection, InterruptHandle};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -111,6 +111,13 @@ impl Watch {
     fn running(&self) -> MutexGuard<'_, Running> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A ledger that is read for long, and who watches the reading.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::ledger) struct WatchedLedger<'r> {
+    pub(in crate::ledger) ledger: &'r Ledger,
+    pub(in crate::ledger) watch: &'r Watch,
 }
 
 /// A connection that is watched, until this is dropped.

@@ -180,7 +180,7 @@ impl Snapshot<'_> {
     }
 
     fn compare_daily(&self, day: Day, computed: &[UsageLine]) -> Result<Option<Finding>> {
-        let stored = sums::lines(self.connection(), self.ledger(), Grain::Day, (day, day))?;
+        let stored = sums::lines(self.connection(), self.ledger(), Grain::Day, day..=day)?;
         let what = if stored != computed {
             format!("daily sums of {day} are not those of its events")
         } else if day_seals::of_lines(computed) != day_seals::of_day(self.connection(), day)? {

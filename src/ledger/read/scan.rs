@@ -9,11 +9,11 @@ use crate::ledger::file::gather::METER_COLUMNS;
 use crate::ledger::file::gather::{self, Gathered, RawEvent};
 use crate::ledger::file::retracted::Retracted;
 use crate::ledger::file::transaction::Snapshot;
-use crate::ledger::file::watch::Watch;
+use crate::ledger::file::watch::WatchedLedger;
 use crate::ledger::read::class::{Class, Classes};
 use crate::ledger::read::revision::Grown;
 use crate::ledger::values;
-use crate::ledger::{Ledger, LedgerError, Result};
+use crate::ledger::{LedgerError, Result};
 use crate::rows::canonical::EventParts;
 use crate::rows::key::{EventKey, HASH_BITS};
 use rusqlite::types::ValueRef;
@@ -62,19 +62,19 @@ impl Snapshot<'_> {
         columns: Columns,
         each: impl FnMut(&StoredEvent<'c>) -> Result<()>,
     ) -> Result<()> {
-        events((self.ledger(), self.watch()), classes, first, last, columns, each)
+        events(self.watched_ledger(), classes, first, last, columns, each)
     }
 }
 
 pub(in crate::ledger) fn events<'c>(
-    ledger: (&Ledger, &Watch),
+    watched: WatchedLedger<'_>,
     classes: &'c Classes,
     first: EventKey,
     last: EventKey,
     columns: Columns,
     each: impl FnMut(&StoredEvent<'c>) -> Result<()>,
 ) -> Result<()> {
-    run(ledger, classes, [first, last], columns, None, each)
+    run(watched, classes, [first, last], columns, None, each)
 }
 
 /// What sees each event as it was appended, before it is told whether that counts.
@@ -82,23 +82,24 @@ type Seeing<'s> = &'s mut dyn FnMut(&StoredEvent<'_>) -> Result<()>;
 
 /// Reads usage, and shows every event as it was appended first.
 pub(in crate::ledger) fn usage_seen<'c>(
-    ledger: (&Ledger, &Watch),
+    watched: WatchedLedger<'_>,
     classes: &'c Classes,
     range: [EventKey; 2],
     see: Seeing<'_>,
     each: impl FnMut(&StoredEvent<'c>) -> Result<()>,
 ) -> Result<()> {
-    run(ledger, classes, range, Columns::Usage, Some(see), each)
+    run(watched, classes, range, Columns::Usage, Some(see), each)
 }
 
 fn run<'c>(
-    (ledger, watch): (&Ledger, &Watch),
+    watched: WatchedLedger<'_>,
     classes: &'c Classes,
     [first, last]: [EventKey; 2],
     columns: Columns,
     mut see: Option<Seeing<'_>>,
     mut each: impl FnMut(&StoredEvent<'c>) -> Result<()>,
 ) -> Result<()> {
+    let WatchedLedger { ledger, watch } = watched;
     let connection = &ledger.connection;
     // What was taken back is no usage.
     let retracted = match columns {

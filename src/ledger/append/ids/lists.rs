@@ -213,7 +213,7 @@ impl<'w> IdLists<'w> {
         if self.empty {
             return Ok(());
         }
-        let read = |row: &Row<'_>| Ok(decode((bucket, REST_BITS), row.get_ref(0)?.as_blob()?, before));
+        let read = |row: &Row<'_>| Ok(decode(bucket, REST_BITS, row.get_ref(0)?.as_blob()?, before));
         match self.list.query_row([bucket], read).optional()? {
             Some(None) => {
                 let what = format!("list {bucket} of the ids is damaged (tokenbook rebuild makes it anew)");
@@ -351,11 +351,7 @@ mod tests {
 
     /// Writes the ids in `goes` parts, spilling to the file after `room` ids and to their buckets after `most`, and reads the
     /// lists back. Those that wait at the end are written to their buckets.
-    fn after(
-        ids: &[DatedHash],
-        goes: usize,
-        (room, most): (usize, usize),
-    ) -> std::result::Result<Written, Box<dyn Error>> {
+    fn after(ids: &[DatedHash], goes: usize, room: usize, most: usize) -> std::result::Result<Written, Box<dyn Error>> {
         let (connection, folder) = (Connection::open_in_memory()?, tempfile::tempdir()?);
         schema::create(&connection)?;
         let mut lists = IdLists::new(&connection, &folder.path().join("l.db"))?;
@@ -399,12 +395,12 @@ mod tests {
         }
         let expected: BTreeSet<i64> = days.iter().filter(|(_, days)| days.len() > 1).map(|(hash, _)| *hash).collect();
         assert!(expected.len() > 100 && expected.len() < days.len(), "{} of {}", expected.len(), days.len());
-        let (whole, found) = after(&ids, 1, (ROOM, 0))?;
+        let (whole, found) = after(&ids, 1, ROOM, 0)?;
         assert_eq!(found, expected);
         for goes in [1, 2, 3, 7, 100, ids.len()] {
             for room in [1, 97, 98, 500, 100_000] {
                 for most in [0, 1, 96, 1_000, 5_000] {
-                    let written = after(&ids, goes, (room, most))?;
+                    let written = after(&ids, goes, room, most)?;
                     assert_eq!(written, (whole.clone(), expected.clone()), "{goes} {room} {most}");
                 }
             }
