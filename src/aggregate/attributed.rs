@@ -2,7 +2,7 @@
 //!
 //! The rules in force on a line's day decide, by its tags, model and source. Quantities are divided, never amounts: a
 //! part's amount is its quantity at the line's own rate, so that parts add up to the line to the last femto-unit. Payers
-//! that are not those of the tags get numbers below 0, in the order in which they are met.
+//! that rules name get numbers in the order in which they are met.
 
 use crate::aggregate::AggregateError;
 use crate::attribute::Rules;
@@ -11,6 +11,7 @@ use crate::attribute::split::{Owed, split};
 use crate::domain::calendar::Day;
 use crate::domain::meter::Meter;
 use crate::domain::money::Amount;
+use crate::domain::number::{ModelId, PayerOf, RulePayerId, SourceId, TagSetId};
 use crate::domain::quantities::Quantities;
 use crate::domain::ratio::Overflow;
 use crate::domain::rule::{Payer, Share, Subject};
@@ -28,16 +29,16 @@ pub struct Attribution<'a> {
     /// Whether any rule looks at models or providers, and whether any at sources: else these need not be told apart.
     by_model: bool,
     by_source: bool,
-    decided: FxHashMap<(Day, i64, i64, i64), Option<Rc<Parts>>>,
-    numbers: FxHashMap<(i64, Payer), i64>,
+    decided: FxHashMap<(Day, TagSetId, ModelId, SourceId), Option<Rc<Parts>>>,
+    numbers: FxHashMap<(TagSetId, Payer), RulePayerId>,
     /// Lines of several payers, which wait until all of their day are there.
     shared: Vec<(RatedLine, Rc<Parts>)>,
 }
 
-/// Who pays a line that is not its tag set's own payer alone: shares, and the tag set that stands for each.
+/// Who pays a line that is not its tag set's own payer alone: shares, and the payer of each.
 struct Parts {
     shares: Vec<Share>,
-    tag_sets: Vec<i64>,
+    payers: Vec<PayerOf>,
 }
 
 impl<'a> Attribution<'a> {
@@ -63,9 +64,8 @@ impl<'a> Attribution<'a> {
         mut each: impl FnMut(RatedLine, &Dictionary) -> Result<(), E>,
     ) -> Result<(), E> {
         let Some(parts) = self.parts(&line.usage.key) else { return each(line, &self.names) };
-        if let [tag_set] = parts.tag_sets[..] {
-            let key = UsageKey { tag_set, ..line.usage.key };
-            return each(RatedLine { usage: UsageLine { key, ..line.usage }, ..line }, &self.names);
+        if let [payer] = parts.payers[..] {
+            return each(RatedLine { payer, ..line }, &self.names);
         }
         self.shared.push((line, parts));
         Ok(())
@@ -111,8 +111,9 @@ impl<'a> Attribution<'a> {
 
     fn parts(&mut self, key: &UsageKey) -> Option<Rc<Parts>> {
         let (start, _) = self.rules.in_force(key.day)?;
-        let number = |wanted: bool, number: i64| if wanted { number } else { 0 };
-        let memory = (start, key.tag_set, number(self.by_model, key.model), number(self.by_source, key.source));
+        let model = if self.by_model { key.model } else { ModelId::NONE };
+        let source = if self.by_source { key.source } else { SourceId::NONE };
+        let memory = (start, key.tag_set, model, source);
         if let Some(known) = self.decided.get(&memory) {
             return known.clone();
         }
@@ -135,22 +136,22 @@ impl<'a> Attribution<'a> {
             return None;
         }
         let tags = tags.clone();
-        let tag_sets = shares.iter().map(|share| self.number(key.tag_set, &tags, &own, &share.payer)).collect();
-        Some(Parts { shares, tag_sets })
+        let payers = shares.iter().map(|share| self.payer(key.tag_set, &tags, &own, &share.payer)).collect();
+        Some(Parts { shares, payers })
     }
 
-    /// The number of a tag set with another payer than its own.
-    fn number(&mut self, tag_set: i64, tags: &TagSet, own: &Payer, payer: &Payer) -> i64 {
+    /// A payer of usage with these tags, which name their own.
+    fn payer(&mut self, tag_set: TagSetId, tags: &TagSet, own: &Payer, payer: &Payer) -> PayerOf {
         if payer == own {
-            return tag_set;
+            return PayerOf::Tags(tag_set);
         }
         // As many as there are combinations in memory.
-        let next = -1 - i64::try_from(self.numbers.len()).unwrap_or(i64::MAX - 1);
+        let next = RulePayerId::new(i64::try_from(self.numbers.len()).unwrap_or(i64::MAX));
         let number = *self.numbers.entry((tag_set, payer.clone())).or_insert(next);
         if number == next {
             self.names.paid.insert(number, tags.paid_by(payer));
         }
-        number
+        PayerOf::Rule(number)
     }
 }
 
@@ -179,8 +180,8 @@ fn divide(line: &RatedLine, parts: &Parts, left: &mut LeftOver) -> Result<Vec<Ra
         divided(charge.quantity, left.meters.entry(charge.meter).or_default())
     };
     let charges: Vec<Vec<i64>> = line.charges.iter().map(of_charge).collect();
-    let mut lines = Vec::with_capacity(parts.tag_sets.len());
-    for (place, tag_set) in parts.tag_sets.iter().enumerate() {
+    let mut lines = Vec::with_capacity(parts.payers.len());
+    for (place, payer) in parts.payers.iter().enumerate() {
         let of = |quantities: &[i64]| quantities.get(place).copied().unwrap_or(0);
         let mut quantities = Quantities::NONE;
         let mut of_part = Vec::with_capacity(charges.len());
@@ -193,15 +194,10 @@ fn divide(line: &RatedLine, parts: &Parts, left: &mut LeftOver) -> Result<Vec<Ra
         if of(&events) == 0 && of_part.iter().all(|charge| charge.quantity == 0) {
             continue;
         }
-        let usage = UsageLine {
-            key: UsageKey { tag_set: *tag_set, ..line.usage.key },
-            events: of(&events),
-            active: of(&active),
-            quantities,
-            ..line.usage
-        };
+        let usage = UsageLine { events: of(&events), active: of(&active), quantities, ..line.usage };
         let of_unpriced = line.unpriced_events > 0;
-        lines.push(RatedLine { usage, charges: of_part, unpriced_events: of(&unpriced), of_unpriced });
+        let unpriced_events = of(&unpriced);
+        lines.push(RatedLine { usage, payer: *payer, charges: of_part, unpriced_events, of_unpriced });
     }
     Ok(lines)
 }
@@ -224,6 +220,7 @@ mod tests {
     use super::*;
     use crate::domain::department::Registry;
     use crate::domain::event::Band;
+    use crate::domain::number::TierId;
     use crate::domain::timestamp::Timestamp;
     use crate::rating::Unpriced;
     use std::error::Error;
@@ -233,7 +230,15 @@ mod tests {
     fn line(events: i64, unpriced_events: i64, charges: &[(Meter, i64, Cost)]) -> Outcome<RatedLine> {
         let at = Timestamp::parse("2026-10-05T10:00:00Z")?;
         let day = crate::domain::period::day("2026-10-05")?;
-        let key = UsageKey { day, priced_at: at, source: 1, tag_set: 1, model: 1, tier: 1, band: Band::Above(0) };
+        let key = UsageKey {
+            day,
+            priced_at: at,
+            source: SourceId::new(1),
+            tag_set: TagSetId::new(1),
+            model: ModelId::new(1),
+            tier: TierId::new(1),
+            band: Band::Above(0),
+        };
         let mut quantities = Quantities::NONE;
         for (meter, quantity, _) in charges {
             quantities.set(*meter, *quantity);
@@ -241,7 +246,14 @@ mod tests {
         let usage = UsageLine { key, events, active: events, first_at: at, last_at: at, quantities };
         let charge =
             |(meter, quantity, cost): &(Meter, i64, Cost)| Charge { meter: *meter, quantity: *quantity, cost: *cost };
-        Ok(RatedLine { usage, charges: charges.iter().map(charge).collect(), unpriced_events, of_unpriced: false })
+        let payer = PayerOf::Tags(key.tag_set);
+        Ok(RatedLine {
+            usage,
+            payer,
+            charges: charges.iter().map(charge).collect(),
+            unpriced_events,
+            of_unpriced: false,
+        })
     }
 
     /// The line's parts by departments `a`, `b` and `c` with these weights.

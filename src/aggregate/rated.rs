@@ -5,6 +5,7 @@ use crate::aggregate::{AggregateError, DayChanges, PriceChanges, priced_at};
 use crate::domain::calendar::Day;
 use crate::domain::currency::Currency;
 use crate::domain::meter::Meter;
+use crate::domain::number::PayerOf;
 use crate::domain::usage::{Dictionary, UsageKey, UsageLine};
 use crate::ledger::LedgerError;
 use crate::ledger::file::transaction::Snapshot;
@@ -44,7 +45,8 @@ impl<'a> LineRater<'a> {
             Unpriced::Everything => (usage.active, None),
             Unpriced::Some(meters) => (0, Some(meters)),
         };
-        let line = RatedLine { usage, charges, unpriced_events, of_unpriced: false };
+        let payer = PayerOf::Tags(usage.key.tag_set);
+        let line = RatedLine { usage, payer, charges, unpriced_events, of_unpriced: false };
         match unpriced {
             None => Some(line),
             Some(meters) => {

@@ -13,6 +13,7 @@ pub mod hashed_tags;
 pub mod meter;
 pub mod money;
 pub mod name;
+pub mod number;
 pub mod outcome;
 pub mod period;
 pub mod provider_cost;

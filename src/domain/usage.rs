@@ -2,6 +2,7 @@
 
 use crate::domain::calendar::Day;
 use crate::domain::event::{Band, Model, ServiceTier};
+use crate::domain::number::{ModelId, PayerOf, RulePayerId, SourceId, TagSetId, TierId};
 use crate::domain::quantities::{Quantities, QuantityOverflow};
 use crate::domain::tags::TagSet;
 use crate::domain::timestamp::Timestamp;
@@ -18,13 +19,13 @@ pub struct UsageKey {
     /// The instant whose prices hold for all of it: the start of the day, or of the part of the day.
     pub priced_at: Timestamp,
     /// Who issued the events.
-    pub source: i64,
+    pub source: SourceId,
     /// Who used it.
-    pub tag_set: i64,
+    pub tag_set: TagSetId,
     /// The model.
-    pub model: i64,
+    pub model: ModelId,
     /// The service tier.
-    pub tier: i64,
+    pub tier: TierId,
     /// The band of prompt sizes.
     pub band: Band,
 }
@@ -61,23 +62,31 @@ impl UsageLine {
 #[derive(Debug, Clone, Default)]
 pub struct Dictionary {
     /// Models.
-    pub models: FxHashMap<i64, Model>,
+    pub models: FxHashMap<ModelId, Model>,
     /// Service tiers.
-    pub tiers: FxHashMap<i64, ServiceTier>,
+    pub tiers: FxHashMap<TierId, ServiceTier>,
     /// Tag sets, shared by all copies.
-    pub tag_sets: Arc<FxHashMap<i64, TagSet>>,
-    /// Tag sets with another payer than their own, under numbers below 0.
-    pub paid: FxHashMap<i64, TagSet>,
+    pub tag_sets: Arc<FxHashMap<TagSetId, TagSet>>,
+    /// Tag sets with another payer than their own.
+    pub paid: FxHashMap<RulePayerId, TagSet>,
     /// Sources.
-    pub sources: FxHashMap<i64, String>,
+    pub sources: FxHashMap<SourceId, String>,
     /// Cost centres by the names of departments, as far as the registry tells.
     pub cost_centres: BTreeMap<String, String>,
 }
 
 impl Dictionary {
     /// The tag set of a number.
-    pub fn tags(&self, number: i64) -> Option<&TagSet> {
-        if number < 0 { self.paid.get(&number) } else { self.tag_sets.get(&number) }
+    pub fn tags(&self, number: TagSetId) -> Option<&TagSet> {
+        self.tag_sets.get(&number)
+    }
+
+    /// The tags of usage, with the payer among them.
+    pub fn tags_of(&self, payer: PayerOf) -> Option<&TagSet> {
+        match payer {
+            PayerOf::Tags(number) => self.tag_sets.get(&number),
+            PayerOf::Rule(number) => self.paid.get(&number),
+        }
     }
 }
 

@@ -22,6 +22,7 @@ mod seal;
 pub mod summarise;
 mod totals;
 
+use crate::domain::number::BatchId;
 use crate::domain::quantities::QuantityOverflow;
 use crate::ledger::append::ids::IdLists;
 use crate::ledger::append::naming::{ClassedRow, Naming};
@@ -111,7 +112,7 @@ impl<'w> Appender<'w> {
         if days.is_empty() {
             return Ok(PlacedBatch { id, batch, days, classes: Vec::new() });
         }
-        self.placement.keep_batch();
+        self.placement.keep_batch()?;
         Ok(PlacedBatch { id, batch, days, classes: self.naming.take_unsent() })
     }
 
@@ -196,7 +197,7 @@ impl<'w> Appender<'w> {
     }
 
     /// The batches of the rows of a run that are in the ledger, the same.
-    fn same(&mut self, batch: &Batch, run: &[Row], so_far: &DaySoFar<'_>) -> Result<Vec<Option<i64>>> {
+    fn same(&mut self, batch: &Batch, run: &[Row], so_far: &DaySoFar<'_>) -> Result<Vec<Option<BatchId>>> {
         let rows = run.iter().map(|row| self.naming.classed(row)).collect::<Result<Vec<_>>>()?;
         self.placement.same(batch, &rows, so_far)
     }

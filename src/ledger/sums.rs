@@ -11,6 +11,7 @@ pub mod recount;
 use crate::domain::calendar::{Calendar, Day};
 use crate::domain::event::Band;
 use crate::domain::meter::{FREQUENT, Meter};
+use crate::domain::number::{ModelId, SourceId, TagSetId, TierId};
 use crate::domain::period::{Month, Period};
 use crate::domain::quantities::{Frequent, Quantities};
 use crate::domain::timestamp::Timestamp;
@@ -76,7 +77,7 @@ pub struct Months {
 
 impl Months {
     /// Counts a day's line.
-    pub fn count(&mut self, ledger: &Ledger, payers: &FxHashMap<i64, i64>, line: &UsageLine) -> Result<()> {
+    pub fn count(&mut self, ledger: &Ledger, payers: &FxHashMap<TagSetId, TagSetId>, line: &UsageLine) -> Result<()> {
         let (first, priced_at) = match self.last {
             Some((day, first, start)) if day == line.key.day => (first, start),
             _ => {
@@ -280,7 +281,15 @@ impl Lines<'_> {
         let band =
             Band::from_code(band).ok_or_else(|| LedgerError::Corrupt("a prompt band is out of range".to_owned()))?;
         let mut line = UsageLine {
-            key: UsageKey { day, priced_at, source, tag_set, model, tier, band },
+            key: UsageKey {
+                day,
+                priced_at,
+                source: SourceId::new(source),
+                tag_set: TagSetId::new(tag_set),
+                model: ModelId::new(model),
+                tier: TierId::new(tier),
+                band,
+            },
             events: row.get(6)?,
             active: row.get(7)?,
             first_at: chain::instant(row.get(8)?)?,

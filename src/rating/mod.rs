@@ -9,6 +9,7 @@ pub mod rate;
 use crate::domain::currency::Currency;
 use crate::domain::meter::Meter;
 use crate::domain::money::Amount;
+use crate::domain::number::PayerOf;
 use crate::domain::usage::UsageLine;
 
 /// Usage with what each of its meters costs.
@@ -16,6 +17,8 @@ use crate::domain::usage::UsageLine;
 pub struct RatedLine {
     /// The usage.
     pub usage: UsageLine,
+    /// Who pays for it.
+    pub payer: PayerOf,
     /// One charge for each reported meter, in the order of the meters.
     pub charges: Vec<Charge>,
     /// Events of the line with an unpriced meter above 0.

@@ -3,6 +3,7 @@
 use crate::domain::currency::Currency;
 use crate::domain::event::{Band, Model, ServiceTier};
 use crate::domain::meter::{FREQUENT, Meter};
+use crate::domain::number::{ModelId, TierId};
 use crate::domain::usage::{Dictionary, UsageLine};
 use crate::price::{Book, Resolution};
 use crate::rating::{Charge, Cost, Unpriced};
@@ -14,7 +15,7 @@ pub struct Rater<'a> {
     names: &'a Dictionary,
     currency: Currency,
     /// By model, tier, band and prices in force; of each, what was resolved by the numbers of meters.
-    resolved: FxHashMap<(i64, i64, Band, usize), [Option<Resolution>; Meter::ALL.len()]>,
+    resolved: FxHashMap<(ModelId, TierId, Band, usize), [Option<Resolution>; Meter::ALL.len()]>,
 }
 
 impl<'a> Rater<'a> {

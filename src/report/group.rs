@@ -3,6 +3,7 @@
 use crate::domain::calendar::Day;
 use crate::domain::meter::Meter;
 use crate::domain::money::Amount;
+use crate::domain::number::{ModelId, PayerOf, TagSetId};
 use crate::domain::quantities::{Quantities, QuantityOverflow};
 use crate::domain::ratio::Overflow;
 use crate::domain::usage::Dictionary;
@@ -124,6 +125,9 @@ pub fn below_one_unpriced(groups: &Groups) -> Option<String> {
     })
 }
 
+/// Stands for all payers, where no dimension looks at them.
+const NOBODY: PayerOf = PayerOf::Tags(TagSetId::NONE);
+
 /// How many groups are named.
 const NAMED: usize = 8;
 
@@ -140,10 +144,10 @@ pub fn group(lines: &[RatedLine], by: &[Dimension], names: &Dictionary) -> Resul
 pub struct Sums {
     by: Vec<Dimension>,
     totals: FxHashMap<Place, Totals>,
-    /// A tag set for each, the same for all that the dimensions find alike: there may be many more than groups.
-    alike: FxHashMap<i64, i64>,
-    /// That tag set, by what the dimensions find.
-    found: FxHashMap<Vec<String>, i64>,
+    /// A payer for each, the same for all that the dimensions find alike: there may be many more than groups.
+    alike: FxHashMap<PayerOf, PayerOf>,
+    /// That payer, by what the dimensions find.
+    found: FxHashMap<Vec<String>, PayerOf>,
     requests_are_charged: bool,
 }
 
@@ -165,8 +169,8 @@ impl Sums {
         let looks_at = |of: Of| self.by.iter().any(|dimension| dimension.of() == of);
         let place = Place {
             day: if looks_at(Of::Day) { key.day } else { Day::FIRST },
-            model: if looks_at(Of::Model) { key.model } else { 0 },
-            tag_set: if looks_at(Of::Tags) { self.alike(key.tag_set, names) } else { 0 },
+            model: if looks_at(Of::Model) { key.model } else { ModelId::NONE },
+            payer: if looks_at(Of::Tags) { self.alike(line.payer, names) } else { NOBODY },
             meter: None,
         };
         if !self.by.contains(&Dimension::Meter) {
@@ -180,15 +184,15 @@ impl Sums {
         Ok(())
     }
 
-    fn alike(&mut self, tag_set: i64, names: &Dictionary) -> i64 {
-        if let Some(known) = self.alike.get(&tag_set) {
+    fn alike(&mut self, payer: PayerOf, names: &Dictionary) -> PayerOf {
+        if let Some(known) = self.alike.get(&payer) {
             return *known;
         }
-        let place = Place { day: Day::FIRST, model: 0, tag_set, meter: None };
+        let place = Place { day: Day::FIRST, model: ModelId::NONE, payer, meter: None };
         let of_tags = self.by.iter().filter(|dimension| dimension.of() == Of::Tags);
         let found = of_tags.map(|dimension| dimension.value(&place, names)).collect();
-        let first = *self.found.entry(found).or_insert(tag_set);
-        self.alike.insert(tag_set, first);
+        let first = *self.found.entry(found).or_insert(payer);
+        self.alike.insert(payer, first);
         first
     }
 }

@@ -3,10 +3,11 @@
 use crate::books::statement::reports::{Request, Statement};
 use crate::domain::calendar::{Calendar, Day};
 use crate::domain::department::Registry;
+use crate::domain::number::{PayerOf, SourceId};
 use crate::domain::period::{Month, Period};
 use crate::domain::tags::TagSet;
 use crate::domain::timestamp::Timestamp;
-use crate::domain::usage::{Dictionary, UsageKey};
+use crate::domain::usage::Dictionary;
 use crate::import::formats::stored;
 use crate::ledger::facts::quarantine::OpenLine;
 use crate::rating::RatedLine;
@@ -114,8 +115,8 @@ pub struct Known<'a> {
 #[derive(Debug, Default)]
 pub struct Counted {
     unpriced_events: i64,
-    /// Events by tag set and month.
-    events: FxHashMap<(i64, Month), i64>,
+    /// Events by payer and month.
+    events: FxHashMap<(PayerOf, Month), i64>,
     /// The day of the last line: the next is mostly of the same.
     month_of: Option<(Day, Month)>,
 }
@@ -124,10 +125,10 @@ impl Counted {
     /// Counts a line.
     pub fn add(&mut self, line: &RatedLine) {
         self.unpriced_events += line.unpriced_events;
-        let UsageKey { day, tag_set, .. } = line.usage.key;
+        let day = line.usage.key.day;
         let known = self.month_of.filter(|(of, _)| *of == day);
         let (_, month) = *self.month_of.insert(known.unwrap_or_else(|| (day, day.month())));
-        *self.events.entry((tag_set, month)).or_default() += line.usage.events;
+        *self.events.entry((line.payer, month)).or_default() += line.usage.events;
     }
 }
 
@@ -144,8 +145,8 @@ impl ByDepartment {
     pub fn add(&mut self, counted: &Counted, names: &Dictionary) {
         self.unpriced_events += counted.unpriced_events;
         let mut of_sets: FxHashSet<(&str, Month)> = FxHashSet::default();
-        for ((tag_set, month), events) in &counted.events {
-            match names.tags(*tag_set).and_then(TagSet::department) {
+        for ((payer, month), events) in &counted.events {
+            match names.tags_of(*payer).and_then(TagSet::department) {
                 None => self.unallocated_events += events,
                 Some(department) => drop(of_sets.insert((department, *month))),
             }
@@ -209,8 +210,8 @@ pub fn coverage(statement: &Statement, period: Period) -> Result<Vec<Coverage>, 
     let lines = statement.rated.lines()?;
     let before = statement.before.as_ref().map(Rated::lines).transpose()?;
     let names = &statement.names;
-    let mut days: BTreeMap<i64, BTreeSet<Day>> = BTreeMap::new();
-    let mut found: BTreeMap<i64, Coverage> = BTreeMap::new();
+    let mut days: BTreeMap<SourceId, BTreeSet<Day>> = BTreeMap::new();
+    let mut found: BTreeMap<SourceId, Coverage> = BTreeMap::new();
     for line in lines {
         let usage = &line.usage;
         let coverage = found.entry(usage.key.source).or_insert_with(|| Coverage {

@@ -13,6 +13,7 @@ use crate::domain::calendar::Day;
 use crate::domain::event::Band;
 use crate::domain::meter::Unit;
 use crate::domain::money::Amount;
+use crate::domain::number::{ModelId, SourceId, TagSetId};
 use crate::domain::period::{Month, Period};
 use crate::domain::quantities::QuantityOverflow;
 use crate::domain::timestamp::Timestamp;
@@ -220,7 +221,7 @@ fn sums(
 struct Summed<'a> {
     book: &'a Book,
     /// The prompt sizes that cut bands, by model.
-    thresholds: BTreeMap<i64, &'a [i64]>,
+    thresholds: BTreeMap<ModelId, &'a [i64]>,
     /// An instant for each span without a change of prices, which stands for all of it.
     instants: BTreeMap<usize, Timestamp>,
     tally: Tally<UsageKey>,
@@ -242,8 +243,8 @@ impl<'a> Summed<'a> {
         let key = UsageKey {
             day,
             priced_at,
-            source: 0,
-            tag_set: 0,
+            source: SourceId::NONE,
+            tag_set: TagSetId::NONE,
             model: event.class.model,
             tier: event.class.tier,
             band: Band::of(event.class.prompt, size, sizes),

@@ -7,6 +7,7 @@ use crate::attribute::Rules;
 use crate::books::BooksError;
 use crate::books::statement::completeness::{ByDepartment, Counted};
 use crate::books::statement::reports::{Detail, MonthBefore, Request};
+use crate::domain::number::{PayerOf, RulePayerId};
 use crate::domain::period::Period;
 use crate::domain::usage::Dictionary;
 use crate::ledger::file::transaction::Snapshot;
@@ -162,14 +163,16 @@ fn together(
     Ok((rated, counted))
 }
 
-/// Lines whose payers have numbers that no other lines gave to others.
+/// Renumbers the payers by rules, so that the numbers of different threads cannot clash.
 fn renumbered(lines: Vec<RatedLine>, of_thread: Dictionary, names: &mut Dictionary) -> impl Iterator<Item = RatedLine> {
     // As many as there are combinations in memory.
     let taken = i64::try_from(names.paid.len()).unwrap_or(i64::MAX);
-    let number = move |own: i64| if own < 0 { own - taken } else { own };
+    let number = move |own: RulePayerId| RulePayerId::new(own.number().saturating_add(taken));
     names.paid.extend(of_thread.paid.into_iter().map(|(own, tags)| (number(own), tags)));
     lines.into_iter().map(move |mut line| {
-        line.usage.key.tag_set = number(line.usage.key.tag_set);
+        if let PayerOf::Rule(own) = line.payer {
+            line.payer = PayerOf::Rule(number(own));
+        }
         line
     })
 }

@@ -3,6 +3,7 @@
 use crate::domain::calendar::Day;
 use crate::domain::event::PromptSize;
 use crate::domain::meter::Meter;
+use crate::domain::number::{BatchId, ClassId, ModelId, SourceId, TagSetId, TierId};
 use crate::domain::outcome::Outcome;
 use crate::domain::quantities::Quantities;
 use crate::domain::timestamp::Timestamp;
@@ -100,9 +101,9 @@ pub(in crate::ledger) enum AtKey {
 
 /// A row that is there, to be described.
 struct Whole {
-    model: i64,
-    tier: i64,
-    tag_set: i64,
+    model: ModelId,
+    tier: TierId,
+    tag_set: TagSetId,
     outcome: Option<Outcome>,
     quantities: Quantities,
     at: Timestamp,
@@ -113,25 +114,29 @@ pub(in crate::ledger) struct Stored<'w> {
     connection: &'w Connection,
     at_key: CachedStatement<'w>,
     meters_at_key: CachedStatement<'w>,
-    source: i64,
+    source: SourceId,
     retracted: Arc<Retracted>,
     /// The source of each class met.
-    sources: FxHashMap<i64, i64>,
+    sources: FxHashMap<ClassId, SourceId>,
     /// Days whose events are known to have rare meters, or to have none.
     rare_days: FxHashMap<Day, bool>,
-    own: Vec<i64>,
+    own: Vec<BatchId>,
     /// The batch of the row compared last.
-    batch_met: i64,
+    batch_met: BatchId,
     /// Whether a row with the id, that was taken back, was passed on the way of the row that looks for its place.
     passed_retracted: bool,
 }
 
 impl<'w> Stored<'w> {
-    pub(in crate::ledger) fn new(connection: &'w Connection, source: i64, retracted: &Arc<Retracted>) -> Result<Self> {
+    pub(in crate::ledger) fn new(
+        connection: &'w Connection,
+        source: SourceId,
+        retracted: &Arc<Retracted>,
+    ) -> Result<Self> {
         let (at_key, meters_at_key) = (connection.prepare_cached(AT_KEY)?, connection.prepare_cached(METERS_AT_KEY)?);
         let (sources, rare_days) = (FxHashMap::default(), FxHashMap::default());
         let (retracted, own) = (Arc::clone(retracted), Vec::new());
-        let (batch_met, passed_retracted) = (0, false);
+        let (batch_met, passed_retracted) = (BatchId::NONE, false);
         Ok(Self {
             connection,
             at_key,
@@ -147,12 +152,12 @@ impl<'w> Stored<'w> {
     }
 
     /// Tells that a batch is this import's own.
-    pub(in crate::ledger) fn own_batch(&mut self, batch: i64) {
+    pub(in crate::ledger) fn own_batch(&mut self, batch: BatchId) {
         self.own.push(batch);
     }
 
     /// Whether a batch is this import's own.
-    pub(in crate::ledger) fn is_own(&self, batch: i64) -> bool {
+    pub(in crate::ledger) fn is_own(&self, batch: BatchId) -> bool {
         self.own.contains(&batch)
     }
 
@@ -162,7 +167,7 @@ impl<'w> Stored<'w> {
     }
 
     /// The batch of the row that was found.
-    pub(in crate::ledger) const fn batch_met(&self) -> i64 {
+    pub(in crate::ledger) const fn batch_met(&self) -> BatchId {
         self.batch_met
     }
 
@@ -190,12 +195,12 @@ impl<'w> Stored<'w> {
         if !same_id {
             return Ok(AtKey::Another);
         }
-        self.batch_met = scan::integer(found, 3 + METER_COLUMNS)?;
+        self.batch_met = BatchId::new(scan::integer(found, 3 + METER_COLUMNS)?);
         if self.retracted.has(key, self.batch_met) {
             self.passed_retracted = true;
             return Ok(AtKey::Another);
         }
-        let found_class = scan::integer(found, 1)?;
+        let found_class = ClassId::new(scan::integer(found, 1)?);
         let mut frequent = scan::meters(found, 2)?;
         let at = scan::instant(key, scan::integer(found, 2 + METER_COLUMNS)?)?;
         drop(rows);
@@ -214,7 +219,7 @@ impl<'w> Stored<'w> {
         Ok(if same { AtKey::Same } else { AtKey::Different })
     }
 
-    fn source_of(&mut self, class: i64) -> Result<i64> {
+    fn source_of(&mut self, class: ClassId) -> Result<SourceId> {
         if let Some(source) = self.sources.get(&class) {
             return Ok(*source);
         }
@@ -296,9 +301,14 @@ impl<'w> Stored<'w> {
         };
         note("timestamp", stored.at.to_string(), new.at.to_string());
         for (field, sql, stored, new) in [
-            ("model", "SELECT provider || ' ' || name FROM model WHERE id = ?1", stored.model, new.model),
-            ("service_tier", "SELECT name FROM service_tier WHERE id = ?1", stored.tier, new.tier),
-            ("tags", "SELECT tags FROM tag_set WHERE id = ?1", stored.tag_set, new.tag_set),
+            (
+                "model",
+                "SELECT provider || ' ' || name FROM model WHERE id = ?1",
+                stored.model.number(),
+                new.model.number(),
+            ),
+            ("service_tier", "SELECT name FROM service_tier WHERE id = ?1", stored.tier.number(), new.tier.number()),
+            ("tags", "SELECT tags FROM tag_set WHERE id = ?1", stored.tag_set.number(), new.tag_set.number()),
         ] {
             note(field, self.name(sql, stored)?, self.name(sql, new)?);
         }
@@ -312,7 +322,7 @@ impl<'w> Stored<'w> {
         Ok(Conflict { line, id: id.to_owned(), why, stored: stored.collect::<Result<_>>()?, differences })
     }
 
-    fn file_of(&self, batch: i64) -> Result<Option<String>> {
+    fn file_of(&self, batch: BatchId) -> Result<Option<String>> {
         let own = self.is_own(batch);
         Ok(if own { None } else { Some(self.connection.query_row(FILE_OF, [batch], |row| row.get(0))?) })
     }

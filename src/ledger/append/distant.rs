@@ -1,6 +1,7 @@
 //! Ids of new events that other days have, too: found once all rows of a batch are in the ledger.
 
 use super::Appender;
+use crate::domain::number::{BatchId, SourceId};
 use crate::ledger::Result;
 use crate::ledger::file::watch::Watch;
 use crate::ledger::read::scan::integer;
@@ -58,7 +59,7 @@ impl Appender<'_> {
         &self,
         start: EventKey,
         statement: &mut CachedStatement<'_>,
-        by_id: &mut BTreeMap<(i64, String), Vec<Found>>,
+        by_id: &mut BTreeMap<(SourceId, String), Vec<Found>>,
     ) -> Result<()> {
         let (first, last) = EventKey::range_of_half(start.day(), start.half());
         let mut next = start;
@@ -69,11 +70,11 @@ impl Appender<'_> {
                     return Ok(());
                 }
                 // A revision has the id of its record, and what was taken back has none.
-                let batch = integer(row, 4)?;
+                let batch = BatchId::new(integer(row, 4)?);
                 if integer(row, 3)? == 0 && !self.placement.retracted.has(next, batch) {
                     let own = self.placement.stored.is_own(batch);
                     let found = Found { own, line: integer(row, 5)?, key: next };
-                    by_id.entry((integer(row, 2)?, row.get(1)?)).or_default().push(found);
+                    by_id.entry((SourceId::new(integer(row, 2)?), row.get(1)?)).or_default().push(found);
                 }
                 next = next.next_in_half();
                 if next == start {

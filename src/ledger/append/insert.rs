@@ -2,6 +2,7 @@
 //!
 //! Starting and ending a statement costs about a fifth of writing a row, so rows that need no answer share one.
 
+use crate::domain::number::ClassId;
 use crate::ledger::append::placement::Placing;
 use crate::ledger::file::gather::METER_COLUMNS;
 use crate::ledger::read::scan::after_midnight;
@@ -24,7 +25,7 @@ const ROWS: usize = 32;
 pub(in crate::ledger) struct NewRow<'b> {
     pub(in crate::ledger) row: &'b Row,
     /// The number of its class.
-    pub(in crate::ledger) class: i64,
+    pub(in crate::ledger) class: ClassId,
 }
 
 /// Writes events.

@@ -8,6 +8,7 @@
 
 use crate::domain::calendar::Day;
 use crate::domain::event::PromptSize;
+use crate::domain::number::{BatchId, ClassId};
 use crate::domain::quantities::Frequent;
 use crate::ledger::append::naming::{ClassOf, ClassedRow};
 use crate::ledger::file::gather::METER_COLUMNS;
@@ -63,7 +64,7 @@ struct DayKnown {
     /// In the order of their keys.
     fingerprints: Vec<Fingerprint>,
     /// The batches they came with.
-    batches: Vec<i64>,
+    batches: Vec<BatchId>,
 }
 
 /// Where an event stands on its day, the place of its batch among the day's, and 128 bits of what it is.
@@ -149,7 +150,7 @@ impl<'w> Known<'w> {
         batch: &Batch,
         rows: &[ClassedRow<'_>],
         halves: &[Half],
-    ) -> Result<Vec<Option<i64>>> {
+    ) -> Result<Vec<Option<BatchId>>> {
         let mut same = vec![None; rows.len()];
         for half in halves {
             let missed: Vec<ClassedRow<'_>> =
@@ -160,7 +161,7 @@ impl<'w> Known<'w> {
         Ok(same)
     }
 
-    fn same_in(&mut self, half: Half, batch: &Batch, rows: &[ClassedRow<'_>]) -> Result<Vec<Option<i64>>> {
+    fn same_in(&mut self, half: Half, batch: &Batch, rows: &[ClassedRow<'_>]) -> Result<Vec<Option<BatchId>>> {
         let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(Vec::new()) };
         let (first, last) = (first.row.key, last.row.key);
         if self.days.contains_key(&first.day()) {
@@ -188,7 +189,13 @@ impl<'w> Known<'w> {
         Ok(same)
     }
 
-    fn same_fingerprints(&mut self, half: Half, batch: &Batch, day: Day, rows: &[ClassedRow<'_>]) -> Vec<Option<i64>> {
+    fn same_fingerprints(
+        &mut self,
+        half: Half,
+        batch: &Batch,
+        day: Day,
+        rows: &[ClassedRow<'_>],
+    ) -> Vec<Option<BatchId>> {
         let Self { days, seed, scratch, .. } = self;
         let Some(DayKnown { fingerprints, batches }) = days.get(&day) else { return vec![None; rows.len()] };
         let start = rows.first().map_or(0, |first| place_of(first.row.key.in_half(half).number()));
@@ -210,7 +217,7 @@ impl<'w> Known<'w> {
         let (first, last) = EventKey::range_of(day);
         let rare = self.with_rare_meters(first, last)?;
         let mut known = DayKnown { fingerprints: Vec::with_capacity(events), batches: Vec::new() };
-        let mut places: FxHashMap<i64, usize> = FxHashMap::default();
+        let mut places: FxHashMap<BatchId, usize> = FxHashMap::default();
         let mut pieces = Pieces::of(first, last);
         while let Some(piece) = pieces.next() {
             let gathered = self.ledger.gatherer.run(&mut self.by_range, piece)?;
@@ -261,13 +268,13 @@ fn of_columns(batch: &Batch, row: &Row, prompt: PromptSize) -> Option<Frequent> 
 fn fingerprint(
     seed: u64,
     scratch: &mut Vec<u8>,
-    class: i64,
+    class: ClassId,
     after_midnight: i64,
     frequent: &Frequent,
     id: &[u8],
 ) -> [u64; 2] {
     scratch.clear();
-    for word in [class, after_midnight].into_iter().chain(frequent.words()) {
+    for word in [class.number(), after_midnight].into_iter().chain(frequent.words()) {
         scratch.extend_from_slice(&word.to_le_bytes());
     }
     scratch.extend_from_slice(id);

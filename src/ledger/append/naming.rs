@@ -2,9 +2,10 @@
 
 use super::Appender;
 use crate::domain::event::PromptSize;
+use crate::domain::number::{ClassId, SourceId, TagSetId};
 use crate::domain::outcome::Outcome;
 use crate::ledger::append::summarise::NewClass;
-use crate::ledger::names::numbers::{self, Numbers};
+use crate::ledger::names::numbers::{self, NamesOf, Numbers};
 use crate::ledger::read::revision::Payer;
 use crate::ledger::read::thresholds;
 use crate::ledger::{LedgerError, Result};
@@ -18,7 +19,7 @@ use std::sync::Arc;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::ledger) struct ClassOf {
     /// Its number in the ledger.
-    pub(in crate::ledger) number: i64,
+    pub(in crate::ledger) number: ClassId,
     /// What is known of the prompts of its rows.
     pub(in crate::ledger) prompt: PromptSize,
 }
@@ -45,7 +46,7 @@ pub(in crate::ledger) struct NamedClass {
 pub(super) struct Naming<'w> {
     connection: &'w Connection,
     /// The number of the import's source.
-    pub(super) source: i64,
+    pub(super) source: SourceId,
     pub(super) source_name: String,
     numbers: Numbers,
     /// The names of the models, by their places.
@@ -92,7 +93,7 @@ impl<'w> Naming<'w> {
     }
 
     /// The payer of each tag set, by the number.
-    pub(super) const fn payers(&self) -> &FxHashMap<i64, i64> {
+    pub(super) const fn payers(&self) -> &FxHashMap<TagSetId, TagSetId> {
         &self.numbers.payers
     }
 
@@ -113,7 +114,7 @@ impl<'w> Naming<'w> {
 
     fn add_class(&mut self, place: usize, class: Class) -> Result<()> {
         let Class { prompt, outcome, .. } = class;
-        let (model, tier, tags) = self.numbers.of_class(class)?;
+        let NamesOf { model, tier, tags } = self.numbers.of_class(class)?;
         let unnamed = || LedgerError::Corrupt("an import names something that it does not hold".to_owned());
         let number = *self.numbers.classes.get(place).ok_or_else(unnamed)?;
         let payer = Payer { source: self.source, tag_set: tags.number, model: model.number, tier: tier.number };

@@ -1,6 +1,7 @@
 //! What became of a file's events, and which imports had brought the repeated ones.
 
 use crate::domain::calendar::Day;
+use crate::domain::number::BatchId;
 use crate::domain::quantities::Quantities;
 use crate::ledger::append::conflict::Conflict;
 use crate::ledger::chain::logs::Log;
@@ -78,7 +79,7 @@ pub(super) struct Verdicts<'w> {
     /// Whether the lines of repeated events are listed.
     lists_repeated: bool,
     /// For each earlier batch, how many events of this file it already had.
-    repeated: FxHashMap<i64, i64>,
+    repeated: FxHashMap<BatchId, i64>,
     /// The older states that this file has of records, by the keys of the records.
     older: FxHashMap<EventKey, Quantities>,
     /// Quarantined lines that wait for events of these ids.
@@ -113,7 +114,7 @@ impl<'w> Verdicts<'w> {
     }
 
     /// Notes that a batch had the event of a row.
-    pub(super) fn note_batch(&mut self, batch: i64) {
+    pub(super) fn note_batch(&mut self, batch: BatchId) {
         *self.repeated.entry(batch).or_default() += 1;
     }
 

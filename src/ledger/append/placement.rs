@@ -3,6 +3,7 @@
 use crate::domain::calendar::Day;
 use crate::domain::event::PromptSize;
 use crate::domain::meter::Meter;
+use crate::domain::number::{BatchId, SourceId};
 use crate::ledger::append::conflict::{AtKey, Stored};
 use crate::ledger::append::days::Days;
 use crate::ledger::append::insert::{Inserter, NewRow};
@@ -11,6 +12,7 @@ use crate::ledger::append::naming::ClassedRow;
 use crate::ledger::append::summarise::PlacedDay;
 use crate::ledger::file::gather::METER_COLUMNS;
 use crate::ledger::file::retracted::Retracted;
+use crate::ledger::names::numbers;
 use crate::ledger::read::revision;
 use crate::ledger::{Ledger, LedgerError, Result};
 use crate::rows::batch::{Batch, Row};
@@ -28,7 +30,7 @@ const LARGE_BATCH: usize = 200_000;
 /// A batch that is being placed, and its number in the ledger.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::ledger) struct Placing<'b> {
-    pub(in crate::ledger) id: i64,
+    pub(in crate::ledger) id: BatchId,
     pub(in crate::ledger) batch: &'b Batch,
 }
 
@@ -65,7 +67,7 @@ pub(super) enum Found {
     /// The same event, which a batch brought.
     Same {
         /// The number of that batch.
-        batch: i64,
+        batch: BatchId,
     },
     /// Another content under the row's id.
     Different(EventKey),
@@ -87,16 +89,16 @@ pub(super) struct Placement<'w> {
     found_before: bool,
     /// How many batches have come.
     batches: usize,
-    next_batch: i64,
+    next_batch: BatchId,
     /// The number of the import's first batch.
-    pub(super) first_batch: i64,
+    pub(super) first_batch: BatchId,
     /// The days of events that were compared with another state of theirs.
     pub(super) compared: BTreeSet<Day>,
 }
 
 impl<'w> Placement<'w> {
     /// Nothing placed yet, of a source by its number.
-    pub(super) fn new(ledger: &'w Ledger, source: i64) -> Result<Self> {
+    pub(super) fn new(ledger: &'w Ledger, source: SourceId) -> Result<Self> {
         let connection = &ledger.connection;
         let retracted = ledger.retracted()?;
         let first_batch = connection.query_row(NEXT_BATCH, [], |row| row.get(0))?;
@@ -126,8 +128,9 @@ impl<'w> Placement<'w> {
     }
 
     /// Uses up the number of the batch that was begun last.
-    pub(super) const fn keep_batch(&mut self) {
-        self.next_batch += 1;
+    pub(super) fn keep_batch(&mut self) -> Result<()> {
+        self.next_batch = numbers::after(self.next_batch)?;
+        Ok(())
     }
 
     /// Starts the rows of a day, all of one batch.
@@ -176,7 +179,7 @@ impl<'w> Placement<'w> {
         batch: &Batch,
         run: &[ClassedRow<'_>],
         so_far: &DaySoFar<'_>,
-    ) -> Result<Vec<Option<i64>>> {
+    ) -> Result<Vec<Option<BatchId>>> {
         self.known.same(batch, run, so_far.halves)
     }
 

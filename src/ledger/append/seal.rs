@@ -1,6 +1,7 @@
 //! Digests of days whose rows do not stand there as they came: of what is read back.
 
 use crate::domain::calendar::{Day, DayFinder};
+use crate::domain::number::{BatchId, ClassId};
 use crate::ledger::file::watch::{Watch, WatchedLedger};
 use crate::ledger::read::class::Classes;
 use crate::ledger::read::day_digest::{DayHasher, DaySeal};
@@ -23,9 +24,9 @@ pub(super) struct Sealer<'w> {
 
 /// The classes up to one, and their canonical forms.
 struct Forms {
-    newest: i64,
+    newest: ClassId,
     classes: Classes,
-    by_class: FxHashMap<i64, Vec<u8>>,
+    by_class: FxHashMap<ClassId, Vec<u8>>,
 }
 
 impl<'w> Sealer<'w> {
@@ -34,7 +35,7 @@ impl<'w> Sealer<'w> {
     }
 
     /// The digest of a batch's events of a day, which have these keys, as they stand there. The day has so many events.
-    pub(super) fn seal(&mut self, batch: i64, day: Day, keys: &[EventKey], events: usize) -> Result<DaySeal> {
+    pub(super) fn seal(&mut self, batch: BatchId, day: Day, keys: &[EventKey], events: usize) -> Result<DaySeal> {
         let forms = self.forms()?;
         let watched = WatchedLedger { ledger: self.ledger, watch: &Watch::default() };
         let mut hasher = DayHasher::new();

@@ -5,6 +5,7 @@
 
 use crate::domain::calendar::{Calendar, Day};
 use crate::domain::event::{Band, PromptSize};
+use crate::domain::number::BatchId;
 use crate::domain::usage::{Tally, UsageKey, UsageLine};
 use crate::ledger::append::ids::DatedHash;
 use crate::ledger::read::day_digest::DayHasher;
@@ -21,7 +22,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct PlacedBatch {
     /// Its number.
-    pub(in crate::ledger) id: i64,
+    pub(in crate::ledger) id: BatchId,
     /// Its rows, those that were there already among them.
     pub(in crate::ledger) batch: Batch,
     /// Its new rows by day.
@@ -70,7 +71,7 @@ pub(in crate::ledger) struct NewClass {
 /// What the appender writes for a batch.
 #[derive(Debug)]
 pub struct Summary {
-    pub(in crate::ledger) id: i64,
+    pub(in crate::ledger) id: BatchId,
     pub(in crate::ledger) days: Vec<SummedDay>,
     /// The ids of its new events, sorted.
     pub(in crate::ledger) ids: Vec<DatedHash>,

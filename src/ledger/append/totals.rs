@@ -1,6 +1,7 @@
 //! What the new events of an import add to the totals by day and by month.
 
 use crate::domain::calendar::Day;
+use crate::domain::number::{ModelId, TagSetId};
 use crate::domain::usage::UsageLine;
 use crate::ledger::append::summarise::SummedDay;
 use crate::ledger::file::watch::{Watch, WatchedLedger};
@@ -20,7 +21,7 @@ pub(super) struct Sums<'w> {
     /// What records that grew add to months, written after those, since it is added to what they have.
     grown_months: Months,
     /// The models of records that grew into another band, by day.
-    grown: BTreeMap<Day, BTreeSet<i64>>,
+    grown: BTreeMap<Day, BTreeSet<ModelId>>,
     /// What those have grown by.
     grown_by: Vec<UsageLine>,
 }
@@ -39,7 +40,7 @@ impl<'w> Sums<'w> {
     }
 
     /// Adds a day's part of a batch.
-    pub(super) fn add(&mut self, day: &SummedDay, payers: &FxHashMap<i64, i64>) -> Result<()> {
+    pub(super) fn add(&mut self, day: &SummedDay, payers: &FxHashMap<TagSetId, TagSetId>) -> Result<()> {
         if day.first {
             self.daily.add_to_none(&day.lines)?;
         } else {
@@ -49,7 +50,7 @@ impl<'w> Sums<'w> {
     }
 
     /// Adds what a record has grown by.
-    pub(super) fn grow(&mut self, by: &UsageLine, payers: &FxHashMap<i64, i64>) -> Result<()> {
+    pub(super) fn grow(&mut self, by: &UsageLine, payers: &FxHashMap<TagSetId, TagSetId>) -> Result<()> {
         self.daily.add(by)?;
         self.grown_months.count(self.ledger, payers, by)
     }

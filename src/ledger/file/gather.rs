@@ -5,6 +5,7 @@
 //! until the statement ends. It judges nothing: what is odd about a row is noted, and whoever takes the rows says so.
 
 use crate::domain::meter::FREQUENT;
+use crate::domain::number::{BatchId, ClassId};
 use crate::domain::quantities::Frequent;
 
 use crate::ledger::{LedgerError, Result};
@@ -30,12 +31,12 @@ const ROWS_AT_MOST: usize = 1 << 16;
 #[derive(Debug, Clone, Copy)]
 pub(in crate::ledger) struct RawEvent {
     pub(in crate::ledger) key: i64,
-    pub(in crate::ledger) class: i64,
+    pub(in crate::ledger) class: ClassId,
     /// The meters that have columns.
     pub(in crate::ledger) frequent: Frequent,
     pub(in crate::ledger) after_midnight: i64,
-    /// 0 when not asked for, like the line.
-    pub(in crate::ledger) batch: i64,
+    /// None when not asked for, like the line.
+    pub(in crate::ledger) batch: BatchId,
     pub(in crate::ledger) line: i64,
     id: (usize, usize),
 }
@@ -155,6 +156,7 @@ impl Aggregate<Gathered, i64> for Gatherer {
         }
         gathered.odd |= odd;
         let id = (start, gathered.ids.len());
+        let (class, batch) = (ClassId::new(class), BatchId::new(batch));
         gathered.rows.push(RawEvent { key, class, frequent, after_midnight, batch, line, id });
         Ok(())
     }

@@ -3,6 +3,7 @@
 use crate::domain::calendar::Day;
 use crate::domain::event::QUANTITY_LIMIT;
 use crate::domain::meter::Meter;
+use crate::domain::number::{BatchId, ClassId, SourceId, TagSetId};
 use crate::domain::period::Period;
 use crate::domain::tags::TagSet;
 use crate::domain::usage::{Tally, UsageLine};
@@ -30,7 +31,7 @@ use std::collections::BTreeMap;
 
 /// What one day's events prove.
 pub struct DayProof {
-    seals: Vec<(i64, DaySeal)>,
+    seals: Vec<(BatchId, DaySeal)>,
     /// Its part of its month.
     month: Months,
     /// Events of the day, revisions among them.
@@ -50,10 +51,10 @@ pub struct DayProof {
 /// What is needed to prove a day.
 pub struct Prover {
     classes: Classes,
-    payers: FxHashMap<i64, i64>,
-    forms: FxHashMap<i64, Vec<u8>>,
+    payers: FxHashMap<TagSetId, TagSetId>,
+    forms: FxHashMap<ClassId, Vec<u8>>,
     /// The source of each batch: its number and its name.
-    sources: FxHashMap<i64, (i64, SourceHasher)>,
+    sources: FxHashMap<BatchId, (SourceId, SourceHasher)>,
 }
 
 const SOURCE_NAMES: &str =
@@ -105,7 +106,7 @@ impl Snapshot<'_> {
     pub fn prove_day(&self, day: Day, prover: &Prover) -> Result<DayProof> {
         let start = self.ledger().settings().calendar.start_of(day);
         let end = day.next().map(|next| self.ledger().settings().calendar.start_of(next));
-        let mut hashers: BTreeMap<i64, DayHasher> = BTreeMap::new();
+        let mut hashers: BTreeMap<BatchId, DayHasher> = BTreeMap::new();
         let (mut tally, mut findings) = (Tally::new(), Vec::new());
         let (mut events, mut revisions, mut retracted_events) = (0, 0, 0);
         let (mut displaced, mut strays) = (Vec::new(), Strays::default());
@@ -320,7 +321,7 @@ impl Snapshot<'_> {
 
     /// Compares the days of batches with the events that name them: all days, or those of a period.
     fn prove_batches(&self, days: &[DayProof], period: Option<Period>, proof: &mut ChainProof) -> Result<()> {
-        let mut found: BTreeMap<(i64, Day), &DaySeal> = BTreeMap::new();
+        let mut found: BTreeMap<(BatchId, Day), &DaySeal> = BTreeMap::new();
         for (batch, seal) in days.iter().flat_map(|day| &day.seals) {
             found.insert((*batch, seal.day), seal);
         }

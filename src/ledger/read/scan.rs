@@ -3,6 +3,7 @@
 use crate::domain::calendar::Day;
 use crate::domain::event::PromptSize;
 use crate::domain::meter::Meter;
+use crate::domain::number::{BatchId, ClassId};
 use crate::domain::quantities::{Frequent, Quantities};
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::file::gather::METER_COLUMNS;
@@ -25,8 +26,8 @@ use rustc_hash::FxHashMap;
 pub struct StoredEvent<'c> {
     /// The key.
     pub key: EventKey,
-    /// The batch it came with; 0 when not read.
-    pub batch: i64,
+    /// The batch it came with; none when not read.
+    pub batch: BatchId,
     /// What it has in common with others.
     pub class: &'c Class,
     /// What was used.
@@ -287,7 +288,7 @@ impl<'s> RareMeters<'s> {
 /// The canonical parts of a stored event.
 pub(in crate::ledger) fn parts<'a>(
     event: &'a StoredEvent<'_>,
-    forms: &'a FxHashMap<i64, Vec<u8>>,
+    forms: &'a FxHashMap<ClassId, Vec<u8>>,
 ) -> Result<EventParts<'a>> {
     let missing = || LedgerError::Corrupt(format!("event {:?} is of a class that is not there", event.id));
     Ok(EventParts {

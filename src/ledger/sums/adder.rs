@@ -185,7 +185,8 @@ impl<'w> Adder<'w> {
 /// What a sum is about, as the columns have it.
 fn head(grain: Grain, key: &UsageKey) -> [i64; 7] {
     let (span, posting) = (grain.number(key.day), key.day.month().code());
-    [span, posting, key.source, key.tag_set, key.model, key.tier, key.band.code()]
+    let &UsageKey { source, tag_set, model, tier, band, .. } = key;
+    [span, posting, source.number(), tag_set.number(), model.number(), tier.number(), band.code()]
 }
 
 /// Binds a line from a parameter on, counted from 0.

@@ -2,6 +2,7 @@
 
 use crate::domain::calendar::{Day, DayFinder};
 use crate::domain::event::Band;
+use crate::domain::number::{ClassId, ModelId, TagSetId};
 use crate::domain::period::Month;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::usage::{Tally, UsageKey, UsageLine, UsageSums};
@@ -42,7 +43,7 @@ pub(in crate::ledger) fn sums_of_day(
     watched: WatchedLedger<'_>,
     classes: &Classes,
     day: Day,
-    models: Option<&BTreeSet<i64>>,
+    models: Option<&BTreeSet<ModelId>>,
 ) -> Result<Vec<UsageLine>> {
     let mut tally = Tally::new();
     let (first, last) = EventKey::range_of(day);
@@ -57,7 +58,7 @@ pub(in crate::ledger) fn sums_of_day(
 
 /// The sums of one day by class and band, as lines.
 pub(in crate::ledger) fn lines_of_day(
-    mut tally: Tally<(i64, Band)>,
+    mut tally: Tally<(ClassId, Band)>,
     classes: &Classes,
     day: Day,
     start: Timestamp,
@@ -87,7 +88,7 @@ const FORGET_MONTH: [&str; 2] = [
 /// have grown by since is in no sum yet.
 pub(in crate::ledger) fn renew(
     watched: WatchedLedger<'_>,
-    days: &BTreeMap<Day, BTreeSet<i64>>,
+    days: &BTreeMap<Day, BTreeSet<ModelId>>,
     grown: &[UsageLine],
 ) -> Result<()> {
     if days.is_empty() {
@@ -98,7 +99,7 @@ pub(in crate::ledger) fn renew(
     let classes = Classes::read(connection, DayFinder::new(ledger.settings().calendar))?;
     let payers = dictionary::payers(connection)?;
     let (mut daily, mut monthly) = (Adder::new(connection, Grain::Day)?, Adder::new(connection, Grain::Month)?);
-    let mut months: BTreeMap<Month, BTreeSet<i64>> = BTreeMap::new();
+    let mut months: BTreeMap<Month, BTreeSet<ModelId>> = BTreeMap::new();
     for (day, models) in days {
         months.entry(day.month()).or_default().extend(models);
     }
@@ -129,7 +130,7 @@ pub(in crate::ledger) fn renew(
 #[derive(Clone, Copy)]
 struct OfMonth<'m> {
     month: Month,
-    models: Option<&'m BTreeSet<i64>>,
+    models: Option<&'m BTreeSet<ModelId>>,
 }
 
 impl OfMonth<'_> {
@@ -139,7 +140,12 @@ impl OfMonth<'_> {
 }
 
 /// An error if the daily sums of some models of a month are not those that its monthly sums are of.
-fn guard_days(connection: &Connection, ledger: &Ledger, payers: &FxHashMap<i64, i64>, of: OfMonth<'_>) -> Result<()> {
+fn guard_days(
+    connection: &Connection,
+    ledger: &Ledger,
+    payers: &FxHashMap<TagSetId, TagSetId>,
+    of: OfMonth<'_>,
+) -> Result<()> {
     if of_days(connection, ledger, payers, of)? == of_month(connection, ledger, of)? {
         return Ok(());
     }
@@ -186,7 +192,7 @@ pub(in crate::ledger) fn guard_day(
 fn of_days(
     connection: &Connection,
     ledger: &Ledger,
-    payers: &FxHashMap<i64, i64>,
+    payers: &FxHashMap<TagSetId, TagSetId>,
     of: OfMonth<'_>,
 ) -> Result<Vec<UsageLine>> {
     let mut of_month = Months::default();
@@ -217,7 +223,12 @@ fn events_of_days<'a>(connection: &Connection, days: impl Iterator<Item = &'a Da
 }
 
 /// The daily sums of some models as they stand.
-fn stored_lines(connection: &Connection, ledger: &Ledger, day: Day, models: &BTreeSet<i64>) -> Result<Vec<UsageLine>> {
+fn stored_lines(
+    connection: &Connection,
+    ledger: &Ledger,
+    day: Day,
+    models: &BTreeSet<ModelId>,
+) -> Result<Vec<UsageLine>> {
     let mut lines = sums::lines(connection, ledger, Grain::Day, day..=day)?;
     lines.retain(|line| models.contains(&line.key.model));
     Ok(lines)
@@ -240,7 +251,7 @@ fn same_but_for_bands<'l>(day: Day, now: &[UsageLine], before: impl Iterator<Ite
     Err(LedgerError::events_of_other_sums(day))
 }
 
-fn forget(connection: &Connection, tables: [&str; 2], span: i64, models: &BTreeSet<i64>) -> Result<()> {
+fn forget(connection: &Connection, tables: [&str; 2], span: i64, models: &BTreeSet<ModelId>) -> Result<()> {
     for (model, sql) in models.iter().flat_map(|model| tables.map(|sql| (model, sql))) {
         connection.prepare_cached(sql)?.execute((span, model))?;
     }
@@ -257,7 +268,7 @@ fn records(connection: &Connection) -> Option<u64> {
 
 impl Write<'_> {
     /// Makes the daily sums of models anew: when a price has brought a threshold that cuts their bands.
-    pub(in crate::ledger) fn rebuild_models(&self, models: &BTreeSet<i64>) -> Result<()> {
+    pub(in crate::ledger) fn rebuild_models(&self, models: &BTreeSet<ModelId>) -> Result<()> {
         let connection = self.connection();
         month_seals::guard_months(connection, self.ledger(), &sums::months(connection)?)?;
         for month in sums::months(connection)? {
@@ -266,7 +277,7 @@ impl Write<'_> {
         self.recount(Some(models)).map(|_| ())
     }
 
-    pub(in crate::ledger) fn recount(&self, models: Option<&BTreeSet<i64>>) -> Result<u64> {
+    pub(in crate::ledger) fn recount(&self, models: Option<&BTreeSet<ModelId>>) -> Result<u64> {
         let connection = self.connection();
         self.watch().begin(Stage::Events, records(connection));
         let classes = Classes::read(connection, DayFinder::new(self.ledger().settings().calendar))?;

@@ -87,7 +87,7 @@ impl<'a> Tallies<'a> {
     }
 
     fn department(&mut self, usage: &Usage<'a>, line: &RatedLine) -> &'a str {
-        let tags = usage.names.tags(line.usage.key.tag_set);
+        let tags = usage.names.tags_of(line.payer);
         let department = tags.and_then(|tags| tags.department()).unwrap_or(UNALLOCATED);
         self.departments.entry(department).or_insert(Tally::NOTHING);
         department
@@ -182,7 +182,7 @@ fn first_match<'r, 'a>(
 ) -> Option<(usize, &'r Rule<'a>, &'a ServiceTier)> {
     let key = &line.usage.key;
     let (model, tier) = (usage.names.models.get(&key.model)?, usage.names.tiers.get(&key.tier)?);
-    let tags = usage.names.tags(key.tag_set);
+    let tags = usage.names.tags_of(line.payer);
     let first = rules.iter().enumerate().find(|(_, rule)| rule.substitute.matches(model, tier, tags));
     first.map(|(place, rule)| (place, rule, tier))
 }

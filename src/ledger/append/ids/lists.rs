@@ -8,6 +8,7 @@
 
 use super::runs::{self, Run};
 use super::{DatedHash, REST_BITS, decode, encode};
+use crate::domain::number::SourceId;
 use crate::ledger::file::transaction::Write;
 use crate::ledger::file::watch::Watch;
 use crate::ledger::{LedgerError, Result};
@@ -310,7 +311,7 @@ impl Write<'_> {
         runs::forget(connection)?;
         let mut sources = connection.prepare(SOURCES)?;
         let hasher = |row: &Row<'_>| Ok((row.get(0)?, SourceHasher::new(key_hash, &row.get::<_, String>(1)?)));
-        let mut hashers: FxHashMap<i64, SourceHasher> =
+        let mut hashers: FxHashMap<SourceId, SourceHasher> =
             sources.query_map([], hasher)?.collect::<rusqlite::Result<_>>()?;
         let mut lists = IdLists::new(connection, self.ledger().path())?;
         lists.most = 0;
@@ -318,7 +319,7 @@ impl Write<'_> {
         let mut rows = statement.query([])?;
         let mut run = Vec::with_capacity(RUN);
         while let Some(row) = rows.next()? {
-            let (key, source): (i64, i64) = (row.get(0)?, row.get(2)?);
+            let (key, source): (i64, SourceId) = (row.get(0)?, row.get(2)?);
             let missing = || LedgerError::Corrupt("a key is out of range".to_owned());
             let day = EventKey::from_number(key).ok_or_else(missing)?.day();
             let id = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;

@@ -2,6 +2,7 @@
 //! files must come in again.
 
 use crate::domain::calendar::{Day, DayFinder};
+use crate::domain::number::BatchId;
 use crate::domain::period::Period;
 use crate::domain::usage::{Tally, UsageLine};
 use crate::ledger::chain::logs::Log;
@@ -83,7 +84,7 @@ impl From<rusqlite::Error> for Refused {
 pub struct Taking {
     made: ImportMade,
     all: bool,
-    batches: Vec<i64>,
+    batches: Vec<BatchId>,
     keys: Vec<EventKey>,
     classes: Classes,
     /// What proves them.
@@ -115,7 +116,7 @@ pub struct DayPlan {
     /// Rows of the batches that are taken back, whether or not they count.
     own: u64,
     /// Events that are taken back one by one: each with its batch and its id.
-    singles: Vec<(EventKey, i64, String)>,
+    singles: Vec<(EventKey, BatchId, String)>,
 }
 
 /// What a retraction takes back, and what it entails.
@@ -173,7 +174,7 @@ impl Snapshot<'_> {
             return Err(Refused::Already { entry, by });
         }
         let mut statement = self.connection().prepare_cached(BATCHES)?;
-        let batches: Vec<i64> =
+        let batches: Vec<BatchId> =
             statement.query_map([made.row.id], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
         let calendar = self.ledger().settings().calendar;
         let classes = Classes::read(self.connection(), DayFinder::new(calendar))?;
@@ -189,7 +190,7 @@ impl Snapshot<'_> {
         for id in ids {
             let mut found = false;
             for key in self.keys_of(id, &made.row.source, key_hash)? {
-                let batch: i64 = batch_of.query_row([key.number()], |row| row.get(0))?;
+                let batch: BatchId = batch_of.query_row([key.number()], |row| row.get(0))?;
                 if batches.contains(&batch) && !retracted.has(key, batch) {
                     found = true;
                     keys.insert(key);
@@ -255,7 +256,7 @@ impl Snapshot<'_> {
         }
         let changed: Vec<DayPlan> = days.into_iter().filter(|day| day.events + day.revisions > 0).collect();
         let (events, revisions) = (sum(&changed, |day| day.events), sum(&changed, |day| day.revisions));
-        let singles: Vec<&(EventKey, i64, String)> = changed.iter().flat_map(|day| &day.singles).collect();
+        let singles: Vec<&(EventKey, BatchId, String)> = changed.iter().flat_map(|day| &day.singles).collect();
         let mut import_of = self.connection().prepare_cached(IMPORT_OF)?;
         let mut entries = BTreeSet::from([taking.made.entry]);
         for (_, batch, _) in &singles {
