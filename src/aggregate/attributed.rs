@@ -98,10 +98,10 @@ impl<'a> Attribution<'a> {
 
     /// The place of a line among those that are divided.
     fn order<'l>(&'l self, line: &'l RatedLine, parts: &'l Parts) -> impl Ord + use<'l, 'a> {
-        let UsageKey { day, priced_at, source, tag_set, model, tier, band } = line.usage.key;
+        let UsageKey { day, posted, priced_at, source, tag_set, model, tier, band } = line.usage.key;
         let Dictionary { models, tiers, sources, .. } = &self.names;
         let names = (models.get(&model), tiers.get(&tier), self.names.tags(tag_set), sources.get(&source));
-        (day, &parts.shares, names, band, priced_at)
+        (day, posted, &parts.shares, names, band, priced_at)
     }
 
     /// The names of the lines' numbers, payers by rules among them.
@@ -232,6 +232,7 @@ mod tests {
         let day = crate::domain::period::day("2026-10-05")?;
         let key = UsageKey {
             day,
+            posted: day.month(),
             priced_at: at,
             source: SourceId::new(1),
             tag_set: TagSetId::new(1),

@@ -135,7 +135,8 @@ fn add_part(
         let key = (event.class.number, event.class.band(&event.quantities)?, priced_at);
         Ok(tally.add(key, event.at, &event.quantities)?)
     })?;
+    let posted = part.day.month();
     tally.drain(sums, |(class, band, priced_at)| {
-        Ok::<_, AggregateError>(classes.get(class)?.usage_key(part.day, priced_at, band))
+        Ok::<_, AggregateError>(classes.get(class)?.usage_key(part.day, posted, priced_at, band))
     })
 }

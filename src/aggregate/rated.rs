@@ -122,7 +122,7 @@ fn count(
     (classes, reading): (&Classes, Reading<'_>),
 ) -> Result<Counts, AggregateError> {
     let calendar = snapshot.ledger().settings().calendar;
-    let start = calendar.start_of(day);
+    let (posted, start) = (day.month(), calendar.start_of(day));
     let end = day.next().map_or(start, |next| calendar.start_of(next));
     let counted = visit(snapshot, day, reading, Counts::default, |counts, part, reader| {
         let mut inside = DayChanges::default();
@@ -130,7 +130,7 @@ fn count(
             let model = event.class.model;
             inside.entry(model).or_insert_with(|| changes.within(model, start, end));
             let priced_at = priced_at(&inside, model, start, event.at);
-            let key = event.class.usage_key(day, priced_at, event.class.band(&event.quantities)?);
+            let key = event.class.usage_key(day, posted, priced_at, event.class.band(&event.quantities)?);
             let has_unpriced =
                 |meters: &Vec<Meter>| meters.iter().any(|meter| event.quantities.get(*meter).is_some_and(|q| q > 0));
             if partly.get(&key).is_some_and(has_unpriced) {

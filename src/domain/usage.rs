@@ -3,6 +3,7 @@
 use crate::domain::calendar::Day;
 use crate::domain::event::{Band, Model, ServiceTier};
 use crate::domain::number::{ModelId, PayerOf, RulePayerId, SourceId, TagSetId, TierId};
+use crate::domain::period::Month;
 use crate::domain::quantities::{Quantities, QuantityOverflow};
 use crate::domain::tags::TagSet;
 use crate::domain::timestamp::Timestamp;
@@ -16,6 +17,8 @@ use std::sync::Arc;
 pub struct UsageKey {
     /// The billing day.
     pub day: Day,
+    /// The month that the usage is posted to: the month of the day, unless that was closed.
+    pub posted: Month,
     /// The instant whose prices hold for all of it: the start of the day, or of the part of the day.
     pub priced_at: Timestamp,
     /// Who issued the events.
@@ -28,6 +31,29 @@ pub struct UsageKey {
     pub tier: TierId,
     /// The band of prompt sizes.
     pub band: Band,
+}
+
+/// The months of usage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Posting {
+    /// The month of its day.
+    pub used: Month,
+    /// The month that it is posted to.
+    pub posted: Month,
+}
+
+impl Posting {
+    /// Whether usage is posted to its own month.
+    pub fn is_own(self) -> bool {
+        self.used == self.posted
+    }
+}
+
+impl UsageKey {
+    /// The months of the usage.
+    pub fn posting(&self) -> Posting {
+        Posting { used: self.day.month(), posted: self.posted }
+    }
 }
 
 /// The sum of some events' usage.

@@ -15,7 +15,7 @@ use crate::domain::number::{ModelId, SourceId, TagSetId, TierId};
 use crate::domain::period::{Month, Period};
 use crate::domain::quantities::{Frequent, Quantities};
 use crate::domain::timestamp::Timestamp;
-use crate::domain::usage::{UsageKey, UsageLine, UsageSums};
+use crate::domain::usage::{Posting, UsageKey, UsageLine, UsageSums};
 use crate::ledger::chain::seals;
 use crate::ledger::file::transaction::Snapshot;
 use crate::ledger::sums::day_seals::{HashSum, RowHasher};
@@ -215,13 +215,11 @@ fn each_line<E: From<LedgerError>>(
     mut each: impl FnMut(UsageLine) -> std::result::Result<(), E>,
 ) -> std::result::Result<(), E> {
     let (table, column) = (grain.table(), grain.column());
-    let place = format!("{column}, source, tag_set, model, tier, band");
-    let spans = format!(
-        "WHERE {column} BETWEEN ?1 AND ?2 ORDER BY {column}, posting_period, source, tag_set, model, tier, band"
-    );
+    let place = format!("{column}, posting_period, source, tag_set, model, tier, band");
+    let spans = format!("WHERE {column} BETWEEN ?1 AND ?2 ORDER BY {place}");
     let sums = format!(
         "SELECT {place}, events, active, first_at, last_at, input, cache_read, cache_write, cache_write_1h, output, \
-         reasoning, request, posting_period FROM {table} {spans}"
+         reasoning, request FROM {table} {spans}"
     );
     let rare = format!("SELECT {place}, meter, quantity FROM {table}_meter {spans}, meter");
     let mut sums = prepared(connection, &sums)?;
@@ -245,11 +243,29 @@ fn prepared<'c>(connection: &'c Connection, sql: &str) -> Result<CachedStatement
     Ok(connection.prepare_cached(sql)?)
 }
 
-/// What a sum is about, as the table's columns have it: span, source, tag set, model, tier and band.
-type Place = [i64; 6];
+/// What a sum is about, as the table's columns have it: span, posting period, source, tag set, model, tier and band.
+type Place = [i64; 7];
 
 fn place(row: &Row<'_>) -> Result<Place> {
-    Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?])
+    Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?])
+}
+
+/// A day or a month that sums are of.
+struct Span {
+    number: i64,
+    /// The first day.
+    day: Day,
+    /// The month of the first day.
+    month: Month,
+    /// The instant at which it starts.
+    start: Timestamp,
+}
+
+impl Span {
+    fn of(grain: Grain, number: i64, calendar: Calendar) -> Result<Self> {
+        let day = grain.first_day(number)?;
+        Ok(Self { number, day, month: day.month(), start: calendar.start_of(day) })
+    }
 }
 
 /// Rows of sums, and those of their rare meters, which are in the same order.
@@ -257,8 +273,8 @@ struct Lines<'s> {
     grain: Grain,
     calendar: Calendar,
     rows: Rows<'s>,
-    /// The number of the span read last, its first day, and the instant at which that starts.
-    span: Option<(i64, Day, Timestamp)>,
+    /// The span read last.
+    span: Option<Span>,
     rare: RareSums<'s>,
 }
 
@@ -266,23 +282,20 @@ impl Lines<'_> {
     fn next(&mut self) -> Result<Option<UsageLine>> {
         let Some(row) = self.rows.next()? else { return Ok(None) };
         let place = place(row)?;
-        let [number, source, tag_set, model, tier, band] = place;
-        let (day, priced_at) = match self.span {
-            Some((known, day, at)) if known == number => (day, at),
-            _ => {
-                let day = self.grain.first_day(number)?;
-                (day, self.calendar.start_of(day))
-            }
-        };
-        self.span = Some((number, day, priced_at));
-        if row.get::<_, i64>(17)? != day.month().code() {
-            return Err(LedgerError::Corrupt(format!("sums of {day} are posted to another month than their own")));
-        }
+        let [number, posted, source, tag_set, model, tier, band] = place;
+        let known = self.span.take().filter(|span| span.number == number);
+        let span = known.map_or_else(|| Span::of(self.grain, number, self.calendar), Ok)?;
+        let Span { day, month, start: priced_at, .. } = *self.span.insert(span);
+        // Nothing posts to another month yet.
+        let posted = Month::from_code(posted).filter(|posted| Posting { used: month, posted: *posted }.is_own());
+        let posted = posted
+            .ok_or_else(|| LedgerError::Corrupt(format!("sums of {day} are posted to another month than their own")))?;
         let band =
             Band::from_code(band).ok_or_else(|| LedgerError::Corrupt("a prompt band is out of range".to_owned()))?;
         let mut line = UsageLine {
             key: UsageKey {
                 day,
+                posted,
                 priced_at,
                 source: SourceId::new(source),
                 tag_set: TagSetId::new(tag_set),
@@ -290,11 +303,11 @@ impl Lines<'_> {
                 tier: TierId::new(tier),
                 band,
             },
-            events: row.get(6)?,
-            active: row.get(7)?,
-            first_at: chain::instant(row.get(8)?)?,
-            last_at: chain::instant(row.get(9)?)?,
-            quantities: Quantities::from_frequent(frequent(row, 10)?),
+            events: row.get(7)?,
+            active: row.get(8)?,
+            first_at: chain::instant(row.get(9)?)?,
+            last_at: chain::instant(row.get(10)?)?,
+            quantities: Quantities::from_frequent(frequent(row, 11)?),
         };
         self.rare.add_to(&place, &mut line)?;
         Ok(Some(line))
@@ -311,7 +324,7 @@ impl RareSums<'_> {
     fn advance(&mut self) -> Result<()> {
         let row = self.rows.next()?;
         self.ahead =
-            row.map(|row| Ok::<_, LedgerError>((place(row)?, values::meter(row.get(6)?)?, row.get(7)?))).transpose()?;
+            row.map(|row| Ok::<_, LedgerError>((place(row)?, values::meter(row.get(7)?)?, row.get(8)?))).transpose()?;
         Ok(())
     }
 

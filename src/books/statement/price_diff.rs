@@ -208,9 +208,11 @@ fn sums(
     let classes = snapshot.classes()?;
     let sealed = snapshot.sealed(period, &classes)?;
     snapshot.watch().begin(Stage::Events, snapshot.events_within(period));
+    // The sums are of the whole period.
+    let (first, posted) = (period.first(), period.first().month());
     for day in period.days() {
         snapshot.sealed_events(&classes, day, &sealed, |event| {
-            summed.iter_mut().try_for_each(|summed| summed.add(event, period.first()))
+            summed.iter_mut().try_for_each(|summed| summed.add(event, first, posted))
         })?;
     }
     let [before, after] = summed;
@@ -236,12 +238,13 @@ impl<'a> Summed<'a> {
         Self { book: &state.book, thresholds: thresholds.collect(), instants: BTreeMap::new(), tally: Tally::new() }
     }
 
-    fn add(&mut self, event: &StoredEvent<'_>, day: Day) -> Result<(), LedgerError> {
+    fn add(&mut self, event: &StoredEvent<'_>, day: Day, posted: Month) -> Result<(), LedgerError> {
         let sizes = self.thresholds.get(&event.class.model).copied().unwrap_or_default();
         let size = if sizes.is_empty() { 0 } else { event.quantities.prompt_size()? };
         let priced_at = *self.instants.entry(self.book.epoch(event.at)).or_insert(event.at);
         let key = UsageKey {
             day,
+            posted,
             priced_at,
             source: SourceId::NONE,
             tag_set: TagSetId::NONE,

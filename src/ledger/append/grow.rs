@@ -107,7 +107,7 @@ impl Appender<'_> {
         let priced_at = self.ledger.settings().calendar.start_of(day);
         let active = i64::from(state.is_active()) - i64::from(history.now()?.is_active());
         let line = UsageLine {
-            key: UsageKey { day, priced_at, source, tag_set, model, tier, band },
+            key: UsageKey { day, posted: day.month(), priced_at, source, tag_set, model, tier, band },
             events: 0,
             active,
             first_at: at,

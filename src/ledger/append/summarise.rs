@@ -124,10 +124,10 @@ impl Summariser {
             let parts = EventParts { key, line, kind: USAGE, id: batch.id(row), at: row.at, class: &class.form };
             hasher.add(parts, &quantities);
         }
-        let (day, priced_at) = (placed.day, self.calendar.start_of(placed.day));
+        let (day, posted, priced_at) = (placed.day, placed.day.month(), self.calendar.start_of(placed.day));
         let lines = tally.lines(|(class, band)| {
             let Payer { source, tag_set, model, tier } = self.class(class)?.payer;
-            Ok::<_, LedgerError>(UsageKey { day, priced_at, source, tag_set, model, tier, band })
+            Ok::<_, LedgerError>(UsageKey { day, posted, priced_at, source, tag_set, model, tier, band })
         })?;
         let displaced = placed.displaced.then(|| {
             let mut keys: Vec<EventKey> = placed.rows.iter().map(|(_, key)| *key).collect();

@@ -4,6 +4,7 @@ use crate::domain::calendar::{Day, DayFinder};
 use crate::domain::event::{Band, PromptSize};
 use crate::domain::number::{ClassId, ModelId, SourceId, TagSetId, TierId};
 use crate::domain::outcome::Outcome;
+use crate::domain::period::Month;
 use crate::domain::quantities::Quantities;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::usage::UsageKey;
@@ -49,10 +50,10 @@ impl Class {
         Ok(Band::of(self.prompt, quantities.prompt_size()?, &self.thresholds))
     }
 
-    /// What the class's events of a day and a band count towards, at the prices of an instant.
-    pub const fn usage_key(&self, day: Day, priced_at: Timestamp, band: Band) -> UsageKey {
+    /// What the class's events of a day and a band count towards, at the prices of an instant. They are posted to a month.
+    pub const fn usage_key(&self, day: Day, posted: Month, priced_at: Timestamp, band: Band) -> UsageKey {
         let Self { source, tag_set, model, tier, .. } = *self;
-        UsageKey { day, priced_at, source, tag_set, model, tier, band }
+        UsageKey { day, posted, priced_at, source, tag_set, model, tier, band }
     }
 }
 

@@ -184,7 +184,7 @@ impl<'w> Adder<'w> {
 
 /// What a sum is about, as the columns have it.
 fn head(grain: Grain, key: &UsageKey) -> [i64; 7] {
-    let (span, posting) = (grain.number(key.day), key.day.month().code());
+    let (span, posting) = (grain.number(key.day), key.posted.code());
     let &UsageKey { source, tag_set, model, tier, band, .. } = key;
     [span, posting, source.number(), tag_set.number(), model.number(), tier.number(), band.code()]
 }

@@ -166,7 +166,8 @@ mod tests {
         quantities.set(Meter::Request, 5);
         let (source, tag_set) = (SourceId::new(1), TagSetId::new(300));
         let (model, tier) = (ModelId::new(2), TierId::new(1));
-        let key = UsageKey { day, priced_at: at, source, tag_set, model, tier, band: Band::Unknown };
+        let key =
+            UsageKey { day, posted: day.month(), priced_at: at, source, tag_set, model, tier, band: Band::Unknown };
         let last_at = Timestamp::from_nanos(1_790_816_400_000_000_001)?;
         Some(UsageLine { key, events: 5, active: 4, first_at: at, last_at, quantities })
     }

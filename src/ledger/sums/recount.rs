@@ -63,8 +63,10 @@ pub(in crate::ledger) fn lines_of_day(
     day: Day,
     start: Timestamp,
 ) -> Result<Vec<UsageLine>> {
-    let mut sums = UsageSums::new();
-    tally.drain(&mut sums, |(class, band)| Ok::<_, LedgerError>(classes.get(class)?.usage_key(day, start, band)))?;
+    let (mut sums, posted) = (UsageSums::new(), day.month());
+    tally.drain(&mut sums, |(class, band)| {
+        Ok::<_, LedgerError>(classes.get(class)?.usage_key(day, posted, start, band))
+    })?;
     Ok(sums.take())
 }
 

@@ -76,8 +76,10 @@ impl Ledger {
         }
         let priced_at = Timestamp::parse("2026-10-05T00:00:00Z")?;
         let at = Timestamp::parse("2026-10-05T14:15:00Z")?;
+        let day = Day::from_number(20_731).ok_or("day")?;
         let key = UsageKey {
-            day: Day::from_number(20_731).ok_or("day")?,
+            day,
+            posted: day.month(),
             priced_at,
             source: SourceId::NONE,
             tag_set: TagSetId::new(number),
