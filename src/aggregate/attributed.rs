@@ -169,8 +169,10 @@ fn divide(line: &RatedLine, parts: &Parts, left: &mut LeftOver) -> Result<Vec<Ra
     let active = divided(line.usage.active, &mut left.active);
     // Divided apart, so that no part has more unpriced events than it has events.
     let unpriced = divided(line.unpriced_events, &mut left.unpriced);
-    let priced = divided(line.usage.events - line.unpriced_events, &mut left.priced);
-    let events: Vec<i64> = priced.iter().zip(&unpriced).map(|(priced, unpriced)| priced + unpriced).collect();
+    let all_priced = line.usage.events.checked_sub(line.unpriced_events).ok_or(Overflow)?;
+    let priced = divided(all_priced, &mut left.priced);
+    let together = priced.iter().zip(&unpriced).map(|(priced, unpriced)| priced.checked_add(*unpriced).ok_or(Overflow));
+    let events: Vec<i64> = together.collect::<Result<_, _>>()?;
     // One request an event stays one request an event.
     let one_each = |charge: &Charge| charge.meter == Meter::Request && charge.quantity == line.usage.events;
     let of_charge = |charge: &Charge| {

@@ -3,6 +3,7 @@
 //! Two ways lead to the same lines. Reports read the daily sums, which cost days times combinations. Recomputing reads
 //! every event, and is the check on the first. Both go a day at a time over all threads (`fold.rs`), and lines are handed
 //! over one by one, as there may be millions. Sums are whole numbers, so the order in which they are added cannot show.
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
 pub mod attributed;
 pub mod fold;

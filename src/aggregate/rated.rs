@@ -3,9 +3,11 @@
 use crate::aggregate::from_events::{Reading, visit};
 use crate::aggregate::{AggregateError, DayChanges, PriceChanges, priced_at};
 use crate::domain::calendar::Day;
+use crate::domain::count::Count;
 use crate::domain::currency::Currency;
 use crate::domain::meter::Meter;
 use crate::domain::number::PayerOf;
+use crate::domain::quantities::QuantityOverflow;
 use crate::domain::usage::{Dictionary, UsageKey, UsageLine};
 use crate::ledger::LedgerError;
 use crate::ledger::file::transaction::Snapshot;
@@ -134,7 +136,7 @@ fn count(
             let has_unpriced =
                 |meters: &Vec<Meter>| meters.iter().any(|meter| event.quantities.get(*meter).is_some_and(|q| q > 0));
             if partly.get(&key).is_some_and(has_unpriced) {
-                *counts.entry(key).or_default() += 1;
+                counts.entry(key).or_default().one_more();
             }
             Ok(())
         })?;
@@ -142,7 +144,8 @@ fn count(
     })?;
     let mut total = Counts::default();
     for (key, events) in counted.into_iter().flatten() {
-        *total.entry(key).or_default() += events;
+        let sum = total.entry(key).or_default();
+        *sum = sum.checked_add(events).ok_or(QuantityOverflow)?;
     }
     Ok(total)
 }

@@ -2,8 +2,10 @@
 //!
 //! A value that exists is valid: constructors refuse what the ledger could not keep, so no later layer checks again.
 #![deny(clippy::indexing_slicing, clippy::as_conversions)]
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
 pub mod calendar;
+pub mod count;
 pub mod currency;
 pub mod decimal;
 pub mod department;

@@ -144,7 +144,7 @@ impl Period {
         }
         if let Some((year, quarter)) = text.split_once("-Q") {
             let (year, quarter) = (number(year, 4)?, number(quarter, 1)?);
-            let first = Month::new(year, quarter * 3 - 2 * u32::from(quarter > 0))?;
+            let first = Month::new(year, quarter.saturating_mul(3).saturating_sub(2))?;
             return Ok(Self { first: first.first(), last: first.next().next().last(), form: Form::Quarter });
         }
         if text.len() == 4 {

@@ -158,14 +158,15 @@ impl<K: Copy + Eq + Hash> Tally<K> {
     pub fn add(&mut self, key: K, at: Timestamp, quantities: &Quantities) -> Result<(), QuantityOverflow> {
         let Self { places, sums } = self;
         let place = *places.entry(key).or_insert_with(|| {
+            let place = sums.len();
             let none = Sum { events: 0, active: 0, first_at: at, last_at: at, quantities: Quantities::NONE };
             sums.push((key, none));
-            sums.len() - 1
+            place
         });
         // A place has its sum; were it otherwise, no event may be lost for it.
         let (_, sum) = sums.get_mut(place).ok_or(QuantityOverflow)?;
-        sum.events += 1;
-        sum.active += i64::from(quantities.is_active());
+        sum.events = sum.events.checked_add(1).ok_or(QuantityOverflow)?;
+        sum.active = sum.active.checked_add(i64::from(quantities.is_active())).ok_or(QuantityOverflow)?;
         sum.first_at = sum.first_at.min(at);
         sum.last_at = sum.last_at.max(at);
         sum.quantities.add(quantities)

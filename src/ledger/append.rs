@@ -22,6 +22,7 @@ mod seal;
 pub mod summarise;
 mod totals;
 
+use crate::domain::count::Count;
 use crate::domain::number::BatchId;
 use crate::domain::quantities::QuantityOverflow;
 use crate::ledger::append::ids::IdLists;
@@ -104,10 +105,11 @@ impl<'w> Appender<'w> {
         let placing = self.placement.begin_batch(&batch);
         let id = placing.id;
         let mut days = Vec::new();
-        let mut first = 0;
+        let mut first = 0_u32;
         for rows in batch.rows().chunk_by(|a, b| a.key.day() == b.key.day()) {
             days.extend(self.place_day(placing, rows, first)?);
-            first += u32::try_from(rows.len()).map_err(|_| QuantityOverflow)?;
+            let rows = u32::try_from(rows.len()).map_err(|_| QuantityOverflow)?;
+            first = first.checked_add(rows).ok_or(QuantityOverflow)?;
         }
         if days.is_empty() {
             return Ok(PlacedBatch { id, batch, days, classes: Vec::new() });
@@ -130,7 +132,8 @@ impl<'w> Appender<'w> {
                 None => day.seal,
             });
         }
-        let events = stored(seals.iter().map(|seal| seal.events).sum())?;
+        let events = seals.iter().try_fold(0_u64, |sum, seal| sum.checked_add(seal.events)).ok_or(QuantityOverflow)?;
+        let events = stored(events)?;
         self.verdicts.batch(BatchSeal {
             id: summary.id,
             posting_period: None,
@@ -173,7 +176,7 @@ impl<'w> Appender<'w> {
         so_far: &mut DaySoFar<'b>,
     ) -> Result<()> {
         let same = if self.placement.expects_known() { self.same(placing.batch, run, so_far)? } else { Vec::new() };
-        let mut known = 0;
+        let mut known = 0_usize;
         for ((number, row), place) in run.iter().enumerate().zip(places) {
             let placed = match same.get(number) {
                 Some(Some(batch)) => {
@@ -187,7 +190,7 @@ impl<'w> Appender<'w> {
                 Placed::Revision(key) => so_far.note_revision(key),
                 Placed::Duplicate => {
                     self.verdicts.duplicate(row);
-                    known += 1;
+                    known.one_more();
                 }
                 Placed::Conflict => {}
             }
@@ -213,7 +216,7 @@ impl<'w> Appender<'w> {
             Found::Free(key) => {
                 self.verdicts.resolve(placing.batch.id(row.row));
                 self.placement.insert_rare(placing.batch, row, key)?;
-                self.verdicts.appended.returned += u64::from(self.placement.stored.has_passed_retracted());
+                self.verdicts.appended.returned.more(u64::from(self.placement.stored.has_passed_retracted()));
                 Ok(Placed::Fresh(key))
             }
             Found::Same { batch } => {

@@ -364,7 +364,7 @@ pub(super) fn all_months(connection: &Connection, ledger: &Ledger) -> Result<Vec
 pub(super) fn frequent(row: &Row<'_>, from: usize) -> Result<Frequent> {
     let mut frequent = Frequent::NONE;
     for place in 0..FREQUENT {
-        if let Some(quantity) = row.get(from + place)? {
+        if let Some(quantity) = row.get(from.saturating_add(place))? {
             frequent.set(place, quantity);
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! Nothing is rounded here but in [`allocate`], where the parts of a total are made to add up to it.
 #![deny(clippy::indexing_slicing, clippy::as_conversions)]
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
 pub mod allocate;
 pub mod rate;

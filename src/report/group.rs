@@ -246,8 +246,9 @@ impl Grouped {
     pub fn meters_in_use(&self) -> BTreeSet<Meter> {
         let (mut used, mut requests, mut events) = (BTreeSet::new(), 0_i128, 0_i128);
         for totals in self.groups.values() {
-            events += i128::from(totals.events);
-            requests += i128::from(totals.quantities.get(Meter::Request).unwrap_or(0));
+            // Groups in memory are too few to fill 128 bits.
+            events = events.saturating_add(totals.events.into());
+            requests = requests.saturating_add(totals.quantities.get(Meter::Request).unwrap_or(0).into());
             let of_use = totals.quantities.iter().filter(|(meter, quantity)| *quantity != 0 && !meter.is_measure());
             used.extend(of_use.map(|(meter, _)| meter));
         }

@@ -13,6 +13,7 @@ use crate::domain::usage::Dictionary;
 use crate::ledger::file::transaction::Snapshot;
 use crate::price::Book;
 use crate::rating::RatedLine;
+use crate::report::ReportError;
 use crate::report::by::Dimension;
 use crate::report::group::{Grouped, Rated, Sums};
 use std::collections::BTreeMap;
@@ -126,7 +127,7 @@ impl Kept {
     }
 
     fn add(&mut self, line: RatedLine, names: &Dictionary) -> Result<(), BooksError> {
-        self.counted.add(&line);
+        self.counted.add(&line).map_err(ReportError::from)?;
         match &mut self.usage {
             KeptUsage::Lines(lines) => lines.push(line),
             KeptUsage::Unpriced(lines) => lines.extend(Some(line).filter(RatedLine::has_unpriced)),
@@ -145,7 +146,7 @@ fn together(
     let mut counted = ByDepartment::default();
     let (mut lines, mut sums) = (Vec::new(), Vec::new());
     for (kept, of_thread) in all {
-        counted.add(&kept.counted, &of_thread);
+        counted.add(&kept.counted, &of_thread).map_err(ReportError::from)?;
         match kept.usage {
             KeptUsage::Lines(of_lines) | KeptUsage::Unpriced(of_lines) => {
                 lines.extend(renumbered(of_lines, of_thread, names));

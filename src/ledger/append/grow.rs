@@ -8,6 +8,7 @@ use super::Appender;
 use super::naming::ClassedRow;
 use super::outcome::Placed;
 use super::placement::Placing;
+use crate::domain::count::Count;
 use crate::domain::event::Band;
 use crate::domain::quantities::Quantities;
 use crate::domain::usage::{UsageKey, UsageLine};
@@ -92,7 +93,7 @@ impl Appender<'_> {
         let row = part.rows().first().ok_or_else(missing)?;
         let classed = ClassedRow { row, class: self.naming.class_of_revisions(class)? };
         let key = self.placement.revise(Placing { batch: &part, ..placing }, classed, original)?;
-        self.verdicts.appended.revisions += 1;
+        self.verdicts.appended.revisions.one_more();
         self.verdicts.resolve(id);
         Ok(key)
     }
@@ -105,7 +106,8 @@ impl Appender<'_> {
         let band = Band::of(class.of.prompt, state.prompt_size()?, &class.thresholds);
         let (day, at) = (key.day(), classed.row.at);
         let priced_at = self.ledger.settings().calendar.start_of(day);
-        let active = i64::from(state.is_active()) - i64::from(history.now()?.is_active());
+        let before = history.now()?.is_active();
+        let active = i64::from(state.is_active()).saturating_sub(i64::from(before));
         let line = UsageLine {
             key: UsageKey { day, posted: day.month(), priced_at, source, tag_set, model, tier, band },
             events: 0,

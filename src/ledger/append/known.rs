@@ -7,6 +7,7 @@
 //! to be new, a conflict or a collision by [`Stored`](crate::ledger::append::conflict::Stored), a row at a time.
 
 use crate::domain::calendar::Day;
+use crate::domain::count::Count;
 use crate::domain::event::PromptSize;
 use crate::domain::number::{BatchId, ClassId};
 use crate::domain::quantities::Frequent;
@@ -130,7 +131,7 @@ impl<'w> Known<'w> {
             return Ok(());
         }
         let size = size_of::<Fingerprint>();
-        if (self.held + events).saturating_mul(size) > DAYS_BYTES {
+        if self.held.saturating_add(events).saturating_mul(size) > DAYS_BYTES {
             if !dense || events.saturating_mul(size) > DAYS_BYTES {
                 return Ok(());
             }
@@ -138,7 +139,7 @@ impl<'w> Known<'w> {
             self.held = 0;
         }
         let known = self.read(day, events)?;
-        self.held += known.fingerprints.len();
+        self.held.more(known.fingerprints.len());
         self.days.insert(day, known);
         Ok(())
     }
@@ -229,8 +230,9 @@ impl<'w> Known<'w> {
                 let (id, scratch) = (gathered.id(raw), &mut self.scratch);
                 let bits = fingerprint(self.seed, scratch, raw.class, raw.after_midnight, &raw.frequent, id);
                 let place = *places.entry(raw.batch).or_insert_with(|| {
+                    let place = known.batches.len();
                     known.batches.push(raw.batch);
-                    known.batches.len() - 1
+                    place
                 });
                 // Of a day with more batches, the events of the last are looked up one by one.
                 known.fingerprints.extend(Fingerprint::of(raw.key, place, bits));

@@ -1,6 +1,7 @@
 //! What became of a file's events, and which imports had brought the repeated ones.
 
 use crate::domain::calendar::Day;
+use crate::domain::count::Count;
 use crate::domain::number::BatchId;
 use crate::domain::quantities::Quantities;
 use crate::ledger::append::conflict::Conflict;
@@ -52,7 +53,7 @@ impl Appended {
     #[must_use]
     pub fn knowing(mut self, lines: BTreeMap<i64, i64>) -> Self {
         for (import, lines) in lines {
-            self.overlaps.entry(import).or_default().lines += lines;
+            self.overlaps.entry(import).or_default().lines.more(lines);
         }
         self
     }
@@ -107,7 +108,7 @@ impl<'w> Verdicts<'w> {
 
     /// Counts a row that repeats an event.
     pub(super) fn duplicate(&mut self, row: &Row) {
-        self.appended.duplicates += 1;
+        self.appended.duplicates.one_more();
         if self.lists_repeated {
             self.appended.repeated.push(row.line);
         }
@@ -115,7 +116,7 @@ impl<'w> Verdicts<'w> {
 
     /// Notes that a batch had the event of a row.
     pub(super) fn note_batch(&mut self, batch: BatchId) {
-        *self.repeated.entry(batch).or_default() += 1;
+        self.repeated.entry(batch).or_default().one_more();
     }
 
     /// Counts a repeated state of a record for every batch that holds a part of the record.
@@ -128,7 +129,7 @@ impl<'w> Verdicts<'w> {
     /// Counts an older state of a record.
     pub(super) fn note_older(&mut self, original: EventKey, state: Quantities) {
         self.older.insert(original, state);
-        self.appended.older += 1;
+        self.appended.older.one_more();
     }
 
     /// Whether this file has another older state of a record.
@@ -158,7 +159,7 @@ impl<'w> Verdicts<'w> {
     /// Keeps the seal of a batch.
     pub(super) fn batch(&mut self, seal: BatchSeal) {
         let Appended { accepted, first_day, last_day, seals, .. } = &mut self.appended;
-        *accepted += seal.days.iter().map(|day| day.events).sum::<u64>();
+        seal.days.iter().for_each(|day| accepted.more(day.events));
         let days = || seal.days.iter().map(|day| day.day);
         *first_day = first_day.iter().copied().chain(days()).min();
         *last_day = last_day.iter().copied().chain(days()).max();
@@ -174,7 +175,7 @@ impl<'w> Verdicts<'w> {
         for (batch, events) in &self.repeated {
             // What the file itself has twice is no overlap: its import has no row yet.
             if let Some(import) = statement.query_row([batch], |row| row.get(0)).optional()? {
-                self.appended.overlaps.entry(import).or_default().events += events;
+                self.appended.overlaps.entry(import).or_default().events.more(*events);
             }
         }
         Ok(())

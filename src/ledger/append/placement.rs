@@ -1,6 +1,7 @@
 //! Where the rows of an import go: the half of each day, the key of each row, and the events that have it already.
 
 use crate::domain::calendar::Day;
+use crate::domain::count::Count;
 use crate::domain::event::PromptSize;
 use crate::domain::meter::Meter;
 use crate::domain::number::{BatchId, SourceId};
@@ -122,7 +123,7 @@ impl<'w> Placement<'w> {
     /// Starts a batch. It keeps its number only if some row of it is new.
     pub(super) fn begin_batch<'b>(&mut self, batch: &'b Batch) -> Placing<'b> {
         self.stored.own_batch(self.next_batch);
-        self.batches += 1;
+        self.batches.one_more();
         self.insert.begin_batch();
         Placing { id: self.next_batch, batch }
     }

@@ -1,6 +1,7 @@
 //! What providers say they charge: appended, never changed, and never part of an amount of ours. The same key of a source
 //! again replaces, and both stay readable.
 
+use crate::domain::count::Count;
 use crate::domain::currency::Currency;
 use crate::domain::name::Name;
 use crate::domain::number::SourceId;
@@ -92,9 +93,9 @@ impl Write<'_> {
             let span = spans.entry(cost.provider.clone()).or_insert((cost.from, cost.until));
             *span = (span.0.min(cost.from), span.1.max(cost.until));
             match known.remove(&cost.key) {
-                None => outcome.added += 1,
+                None => outcome.added.one_more(),
                 Some(old) if alike(&old, &cost) => {
-                    outcome.duplicates += 1;
+                    outcome.duplicates.one_more();
                     continue;
                 }
                 Some(old) => outcome.revised.push((old, cost.clone())),

@@ -141,7 +141,7 @@ impl Aggregate<Gathered, i64> for Gatherer {
             if values > 4 + METER_COLUMNS { (integer(4 + METER_COLUMNS), integer(5 + METER_COLUMNS)) } else { (0, 0) };
         let mut frequent = Frequent::NONE;
         for place in 0..METER_COLUMNS {
-            match context.get_raw(2 + place) {
+            match context.get_raw(place.saturating_add(2)) {
                 ValueRef::Integer(quantity) => frequent.set(place, quantity),
                 ValueRef::Null => {}
                 _ => odd = true,

@@ -1,5 +1,6 @@
 //! Long work, seen from another thread: how far it has come, and its end before its time.
 
+use crate::domain::count::Count;
 use crate::ledger::{Ledger, LedgerError, Result};
 use rusqlite::{Connection, InterruptHandle};
 use std::collections::BTreeMap;
@@ -72,7 +73,7 @@ impl Watch {
     pub fn expect(&self, more: u64) {
         let mut current = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, Some(all))) = current.as_mut() {
-            *all += more;
+            all.more(more);
         }
     }
 
@@ -135,7 +136,7 @@ impl Watched {
             return Err(LedgerError::Stopped);
         }
         let number = running.next;
-        running.next += 1;
+        running.next.one_more();
         running.handles.insert(number, connection.get_interrupt_handle());
         Ok(Self { watch: Arc::clone(watch), number })
     }

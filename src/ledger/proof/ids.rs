@@ -1,4 +1,8 @@
 //! Proof that the lists hold the ids of the events, and that each id stands once. A part of the buckets is one task's.
+#![allow(
+    clippy::arithmetic_side_effects,
+    reason = "hashes of 46 bits and their buckets, and counts of lists in memory"
+)]
 
 use crate::domain::calendar::Day;
 use crate::domain::number::SourceId;

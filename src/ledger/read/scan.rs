@@ -1,6 +1,7 @@
 //! Reading events back, in the order of their keys: for rating from raw events and for proof.
 
 use crate::domain::calendar::Day;
+use crate::domain::count::Count;
 use crate::domain::event::PromptSize;
 use crate::domain::meter::Meter;
 use crate::domain::number::{BatchId, ClassId};
@@ -121,7 +122,7 @@ fn run<'c>(
     let mut pieces = Pieces::of(first, last);
     while let Some(piece) = pieces.next() {
         watch.check()?;
-        let mut told = 0;
+        let mut told = 0_u64;
         let gathered = ledger.gatherer.run(&mut statement, piece)?;
         for row in gathered.rows() {
             let mut event = read(classes, row, gathered.id(row), id)?;
@@ -132,7 +133,7 @@ fn run<'c>(
             let counts = !retracted.has(event.key, event.batch);
             if counts && (grown.is_empty() || grown.complete(classes, &mut event)?) {
                 each(&event)?;
-                told += 1;
+                told.one_more();
             }
             id = event.id;
         }
@@ -161,7 +162,8 @@ impl Pieces {
 
     /// The next piece: its first and its last key.
     pub(in crate::ledger) fn next(&self) -> Option<[i64; 2]> {
-        (self.next <= self.last).then(|| [self.next, self.last.min(self.next.saturating_add(self.width - 1))])
+        (self.next <= self.last)
+            .then(|| [self.next, self.last.min(self.next.saturating_add(self.width.saturating_sub(1)))])
     }
 
     /// Tells what a piece held.
@@ -195,7 +197,7 @@ fn read<'c>(classes: &'c Classes, row: &RawEvent, bytes: &[u8], mut id: String) 
 pub(in crate::ledger) fn meters(row: &Row<'_>, from: usize) -> Result<Frequent> {
     let mut frequent = Frequent::NONE;
     for place in 0..METER_COLUMNS {
-        match row.get_ref(from + place)? {
+        match row.get_ref(from.saturating_add(place))? {
             ValueRef::Integer(quantity) => frequent.set(place, quantity),
             ValueRef::Null => {}
             _ => return Err(not_whole()),
@@ -224,14 +226,15 @@ const FINE: i64 = 1 << 62;
 /// How an event's instant is kept beside its day: in milliseconds, four bytes, where it is whole ones, which is what
 /// most logs have; else in nanoseconds and [`FINE`].
 pub(in crate::ledger) fn after_midnight(day: Day, at: Timestamp) -> i64 {
-    let nanos = at.nanos() - day.utc_midnight();
-    if nanos % MILLI == 0 { nanos / MILLI } else { nanos + FINE }
+    // Instants are of 85 years, less than half of what 64 bits hold.
+    let nanos = at.nanos().saturating_sub(day.utc_midnight());
+    if nanos % MILLI == 0 { nanos / MILLI } else { nanos.saturating_add(FINE) }
 }
 
 /// The instant of an event: its key tells the day, the column how long after.
 pub(in crate::ledger) fn instant(key: EventKey, after: i64) -> Result<Timestamp> {
     let midnight = key.day().utc_midnight();
-    let nanos = if (-MILLIS..MILLIS).contains(&after) { Some(after * MILLI) } else { after.checked_sub(FINE) };
+    let nanos = if (-MILLIS..MILLIS).contains(&after) { after.checked_mul(MILLI) } else { after.checked_sub(FINE) };
     let at = nanos.and_then(|nanos| midnight.checked_add(nanos)).and_then(Timestamp::from_nanos);
     at.ok_or_else(|| LedgerError::Corrupt(format!("an instant of {} is out of range", key.day())))
 }

@@ -82,7 +82,7 @@ impl<'w> Adder<'w> {
         let rest = chunks.remainder();
         for chunk in chunks {
             for (number, line) in chunk.iter().enumerate() {
-                bind(&mut self.add_many, number * COLUMNS, self.grain, line)?;
+                bind(&mut self.add_many, number.saturating_mul(COLUMNS), self.grain, line)?;
             }
             self.add_many.raw_execute()?;
             for line in chunk {
@@ -193,7 +193,7 @@ fn head(grain: Grain, key: &UsageKey) -> [i64; 7] {
 fn bind(statement: &mut CachedStatement<'_>, from: usize, grain: Grain, line: &UsageLine) -> Result<()> {
     let counts = [line.events, line.active, line.first_at.nanos(), line.last_at.nanos()];
     let known = head(grain, &line.key).into_iter().chain(counts).map(Some);
-    for (parameter, value) in (from + 1..).zip(known.chain(line.quantities.frequent().iter())) {
+    for (parameter, value) in (from.saturating_add(1)..).zip(known.chain(line.quantities.frequent().iter())) {
         statement.raw_bind_parameter(parameter, value)?;
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! From events back to daily sums: what `rebuild` writes, `verify` compares, and rating from raw events starts from.
 
 use crate::domain::calendar::{Day, DayFinder};
+use crate::domain::count::Count;
 use crate::domain::event::Band;
 use crate::domain::number::{ClassId, ModelId, TagSetId};
 use crate::domain::period::Month;
@@ -217,9 +218,9 @@ const EVENTS_OF_DAY: &str = "SELECT coalesce(sum(events), 0) FROM usage_daily WH
 
 fn events_of_days<'a>(connection: &Connection, days: impl Iterator<Item = &'a Day>) -> Result<u64> {
     let mut statement = connection.prepare_cached(EVENTS_OF_DAY)?;
-    let mut total = 0;
+    let mut total = 0_u64;
     for day in days {
-        total += fits::<u64>(statement.query_row([day.number()], |row| row.get(0))?, "a number of events")?;
+        total.more(fits::<u64>(statement.query_row([day.number()], |row| row.get(0))?, "a number of events")?);
     }
     Ok(total)
 }
@@ -285,7 +286,7 @@ impl Write<'_> {
         let classes = Classes::read(connection, DayFinder::new(self.ledger().settings().calendar))?;
         let payers = dictionary::payers(connection)?;
         let (mut daily, mut monthly) = (Adder::new(connection, Grain::Day)?, Adder::new(connection, Grain::Month)?);
-        let (mut months, mut written) = (Months::default(), 0);
+        let (mut months, mut written) = (Months::default(), 0_u64);
         let Some((first, last)) = days_of_events(connection)? else { return Ok(0) };
         let mut day = Some(first);
         while let Some(today) = day {
@@ -299,7 +300,7 @@ impl Write<'_> {
             for line in lines {
                 daily.add(&line)?;
                 months.count(self.ledger(), &payers, &line)?;
-                written += 1;
+                written.one_more();
             }
             day = today.next().filter(|next| *next <= last);
         }

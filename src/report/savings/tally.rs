@@ -49,8 +49,8 @@ impl<'a> Tallies<'a> {
                 let paid_for = allowance == Allowance::Everything || charge.meter.unit() == Unit::Tokens;
                 match charge.cost {
                     Cost::NotCharged => {}
-                    Cost::Unpriced(why) => tallies.leave_out(department, charge, Reason::Contract(why)),
-                    Cost::Priced(_) if !paid_for => tallies.leave_out(department, charge, Reason::NotTokens),
+                    Cost::Unpriced(why) => tallies.leave_out(department, charge, Reason::Contract(why))?,
+                    Cost::Priced(_) if !paid_for => tallies.leave_out(department, charge, Reason::NotTokens)?,
                     Cost::Priced(amount) => tallies.compare(department, charge, amount, Amount::ZERO)?,
                 }
             }
@@ -77,7 +77,7 @@ impl<'a> Tallies<'a> {
             tallies.used.insert(place);
             if rule.price_changes(book, &line.usage) {
                 for charge in charges(line) {
-                    tallies.leave_out(department, charge, Reason::PriceChange);
+                    tallies.leave_out(department, charge, Reason::PriceChange)?;
                 }
             } else {
                 tallies.add(department, line, &rule.charges(book, tier, &line.usage, currency))?;
@@ -103,8 +103,8 @@ impl<'a> Tallies<'a> {
             }
             match (known(charge.cost, contract_prices), known(other, offer_prices)) {
                 (Ok(charged), Ok(offered)) => self.compare(department, charge, charged, offered)?,
-                (Err(why), _) => self.leave_out(department, charge, Reason::Contract(why)),
-                (_, Err(why)) => self.leave_out(department, charge, Reason::Offer(why)),
+                (Err(why), _) => self.leave_out(department, charge, Reason::Contract(why))?,
+                (_, Err(why)) => self.leave_out(department, charge, Reason::Offer(why))?,
             }
         }
         Ok(())
@@ -120,14 +120,16 @@ impl<'a> Tallies<'a> {
         let tally = self.departments.entry(department).or_insert(Tally::NOTHING);
         tally.charged = tally.charged.plus(charged)?;
         tally.offered = tally.offered.plus(offered)?;
-        tally.tokens += tokens(charge);
+        tally.tokens = tally.tokens.checked_add(tokens(charge)).ok_or(Overflow)?;
         Ok(())
     }
 
-    fn leave_out(&mut self, department: &'a str, charge: &Charge, why: Reason) {
+    fn leave_out(&mut self, department: &'a str, charge: &Charge, why: Reason) -> Result<(), Overflow> {
         let tally = self.departments.entry(department).or_insert(Tally::NOTHING);
-        tally.uncompared_tokens += tokens(charge);
-        *self.left_out.entry((why, charge.meter.unit().name())).or_default() += i128::from(charge.quantity);
+        tally.uncompared_tokens = tally.uncompared_tokens.checked_add(tokens(charge)).ok_or(Overflow)?;
+        let left_out = self.left_out.entry((why, charge.meter.unit().name())).or_default();
+        *left_out = left_out.checked_add(charge.quantity.into()).ok_or(Overflow)?;
+        Ok(())
     }
 }
 

@@ -2,6 +2,7 @@
 //! files must come in again.
 
 use crate::domain::calendar::{Day, DayFinder};
+use crate::domain::count::Count;
 use crate::domain::number::BatchId;
 use crate::domain::period::Period;
 use crate::domain::usage::{Tally, UsageLine};
@@ -218,18 +219,18 @@ impl Snapshot<'_> {
         let later = before.grown().after_states(|key, batch| named.has(key, batch))?;
         let after = Live::of_day(connection, named.and(&[], &later), day)?;
         let (mut with, mut rest) = (Tally::new(), Tally::new());
-        let (mut events, mut revisions, mut own, mut singles) = (0, 0, 0, Vec::new());
+        let (mut events, mut revisions, mut own, mut singles) = (0_u64, 0_u64, 0_u64, Vec::new());
         let mut proof = Proof::of(connection, day, &taking.sealed)?;
         self.events(classes, first, last, Columns::All, |event| {
             proof.see(event)?;
-            own += u64::from(taking.batches.contains(&event.batch));
+            own.more(u64::from(taking.batches.contains(&event.batch)));
             before.tally(classes, event, &mut with)?;
             after.tally(classes, event, &mut rest)?;
             if before.has(event) && !after.has(event) {
                 if event.class.kind == USAGE {
-                    events += 1;
+                    events.one_more();
                 } else {
-                    revisions += 1;
+                    revisions.one_more();
                 }
                 if !taking.all || !named.has(event.key, event.batch) {
                     singles.push((event.key, event.batch, event.id.clone()));
@@ -238,7 +239,7 @@ impl Snapshot<'_> {
             Ok(())
         })?;
         proof.end()?;
-        if events + revisions == 0 {
+        if events == 0 && revisions == 0 {
             return Ok(DayPlan { day, sums: Vec::new(), events, revisions, own, singles });
         }
         let start = self.ledger().settings().calendar.start_of(day);
@@ -254,7 +255,7 @@ impl Snapshot<'_> {
             let what = format!("the events of {} are not as many as its entry records", taking.made.row.file);
             return Err(LedgerError::Corrupt(what));
         }
-        let changed: Vec<DayPlan> = days.into_iter().filter(|day| day.events + day.revisions > 0).collect();
+        let changed: Vec<DayPlan> = days.into_iter().filter(|day| day.events > 0 || day.revisions > 0).collect();
         let (events, revisions) = (sum(&changed, |day| day.events), sum(&changed, |day| day.revisions));
         let singles: Vec<&(EventKey, BatchId, String)> = changed.iter().flat_map(|day| &day.singles).collect();
         let mut import_of = self.connection().prepare_cached(IMPORT_OF)?;
