@@ -9,7 +9,7 @@ use crate::ledger::names::numbers::{self, NamesOf, Numbers};
 use crate::ledger::read::revision::Payer;
 use crate::ledger::read::thresholds;
 use crate::ledger::{LedgerError, Result};
-use crate::rows::batch::{Class, NameCounts, Names, Row};
+use crate::rows::batch::{Class, NameCounts, Names, Row, wide};
 use crate::rows::canonical;
 use rusqlite::Connection;
 use rustc_hash::FxHashMap;
@@ -77,9 +77,8 @@ impl<'w> Naming<'w> {
 
     /// The class of a row.
     pub(super) fn class(&self, row: &Row) -> Result<&NamedClass> {
-        let place = usize::try_from(row.class).unwrap_or(usize::MAX);
         let missing = || LedgerError::Corrupt("a row is of a class its import does not name".to_owned());
-        self.classes.get(place).ok_or_else(missing)
+        self.classes.get(wide(row.class)).ok_or_else(missing)
     }
 
     /// A row with its class.
@@ -118,7 +117,7 @@ impl<'w> Naming<'w> {
         let unnamed = || LedgerError::Corrupt("an import names something that it does not hold".to_owned());
         let number = *self.numbers.classes.get(place).ok_or_else(unnamed)?;
         let payer = Payer { source: self.source, tag_set: tags.number, model: model.number, tier: tier.number };
-        let name = usize::try_from(class.model).ok().and_then(|place| self.models.get(place));
+        let name = self.models.get(wide(class.model));
         let thresholds = name.and_then(|name| self.thresholds.get(name)).cloned().unwrap_or_default();
         let form = canonical::class(&model.form, &tier.form, &tags.form, (prompt, outcome));
         self.unsent.push(NewClass { payer, prompt, form, thresholds: Arc::clone(&thresholds) });

@@ -12,7 +12,7 @@ use crate::ledger::read::day_digest::DayHasher;
 use crate::ledger::read::day_digest::DaySeal;
 use crate::ledger::read::revision::Payer;
 use crate::ledger::{LedgerError, Result, stored};
-use crate::rows::batch::Batch;
+use crate::rows::batch::{Batch, wide};
 use crate::rows::canonical::EventParts;
 use crate::rows::canonical::USAGE;
 use crate::rows::key::EventKey;
@@ -115,7 +115,7 @@ impl Summariser {
     fn day(&self, batch: &Batch, placed: &PlacedDay, tally: &mut Tally<(u32, Band)>) -> Result<SummedDay> {
         let mut hasher = DayHasher::new();
         for (place, key) in &placed.rows {
-            let row = usize::try_from(*place).ok().and_then(|place| batch.rows().get(place)).ok_or_else(missing)?;
+            let row = batch.rows().get(wide(*place)).ok_or_else(missing)?;
             let class = self.class(row.class)?;
             let quantities = batch.quantities(row);
             let size = if class.thresholds.is_empty() { 0 } else { quantities.prompt_size()? };
@@ -139,7 +139,7 @@ impl Summariser {
     }
 
     fn class(&self, place: u32) -> Result<&NewClass> {
-        usize::try_from(place).ok().and_then(|place| self.classes.get(place)).ok_or_else(missing)
+        self.classes.get(wide(place)).ok_or_else(missing)
     }
 }
 
@@ -147,7 +147,7 @@ impl Summariser {
 fn ids(placed: &PlacedBatch) -> Result<Vec<DatedHash>> {
     let mut ids = Vec::with_capacity(placed.days.iter().map(|day| day.rows.len()).sum());
     for (place, _) in placed.days.iter().flat_map(|day| &day.rows) {
-        let row = usize::try_from(*place).ok().and_then(|place| placed.batch.rows().get(place)).ok_or_else(missing)?;
+        let row = placed.batch.rows().get(wide(*place)).ok_or_else(missing)?;
         ids.push(DatedHash::of(row.key));
     }
     // The rows of each day are sorted already, which this sort makes use of.

@@ -10,7 +10,7 @@ use crate::domain::outcome::Outcome;
 use crate::domain::tags::TagSet;
 use crate::ledger::names::dictionary::tags_json;
 use crate::ledger::{LedgerError, Result};
-use crate::rows::batch::{Class, NameCounts, Names};
+use crate::rows::batch::{Class, NameCounts, Names, wide};
 use crate::rows::canonical::{self, REVISION, USAGE};
 use rusqlite::types::FromSql;
 use rusqlite::{Connection, OptionalExtension, Params, Row};
@@ -192,7 +192,6 @@ impl Numbers {
 
     /// The model, the tier and the tag set of a class.
     pub(in crate::ledger) fn of_class(&self, class: Class) -> Result<NamesOf<'_>> {
-        let wide = |place: u32| usize::try_from(place).unwrap_or(usize::MAX);
         let model = self.models.get(wide(class.model));
         let (tier, tags) = (self.tiers.get(usize::from(class.tier)), self.tag_sets.get(wide(class.tags)));
         let missing = || LedgerError::Corrupt("an import names something that it does not hold".to_owned());
