@@ -17,6 +17,7 @@ use crate::domain::quantities::{Frequent, Quantities};
 use crate::domain::timestamp::Timestamp;
 use crate::domain::usage::{Posting, UsageKey, UsageLine, UsageSums};
 use crate::ledger::chain::seals;
+use crate::ledger::file::gather::meter_columns;
 use crate::ledger::file::transaction::Snapshot;
 use crate::ledger::sums::day_seals::{HashSum, RowHasher};
 use crate::ledger::values;
@@ -66,6 +67,9 @@ impl Grain {
         }
     }
 }
+
+/// The columns of what a sum adds up, in both tables.
+const AMOUNTS: &str = concat!("events, active, first_at, last_at, ", meter_columns!(), ", request");
 
 /// Months of payers, gathered from days of tag sets.
 #[derive(Debug, Default)]
@@ -217,10 +221,7 @@ fn each_line<E: From<LedgerError>>(
     let (table, column) = (grain.table(), grain.column());
     let place = format!("{column}, posting_period, source, tag_set, model, tier, band");
     let spans = format!("WHERE {column} BETWEEN ?1 AND ?2 ORDER BY {place}");
-    let sums = format!(
-        "SELECT {place}, events, active, first_at, last_at, input, cache_read, cache_write, cache_write_1h, output, \
-         reasoning, request FROM {table} {spans}"
-    );
+    let sums = format!("SELECT {place}, {AMOUNTS} FROM {table} {spans}");
     let rare = format!("SELECT {place}, meter, quantity FROM {table}_meter {spans}, meter");
     let mut sums = prepared(connection, &sums)?;
     let mut rare = prepared(connection, &rare)?;

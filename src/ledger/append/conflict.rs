@@ -8,7 +8,7 @@ use crate::domain::outcome::Outcome;
 use crate::domain::quantities::Quantities;
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::append::naming::{ClassedRow, NamedClass};
-use crate::ledger::file::gather::METER_COLUMNS;
+use crate::ledger::file::gather::{METER_COLUMNS, meter_columns};
 use crate::ledger::file::retracted::Retracted;
 use crate::ledger::read::revision::{History, Payer};
 use crate::ledger::read::scan::{self};
@@ -75,14 +75,15 @@ impl fmt::Display for Difference {
 
 const NOT_REPORTED: &str = "not reported";
 
-const AT_KEY: &str = "SELECT id, class, input, cache_read, cache_write, cache_write_1h, output, reasoning, at, batch \
-    FROM usage_event WHERE key = ?1";
+const AT_KEY: &str = concat!("SELECT id, class, ", meter_columns!(), ", at, batch FROM usage_event WHERE key = ?1");
 const METERS_AT_KEY: &str = "SELECT meter, quantity FROM event_meter WHERE key = ?1 ORDER BY meter";
 const HAS_METERS: &str = "SELECT EXISTS (SELECT 1 FROM event_meter WHERE key BETWEEN ?1 AND ?2)";
 const SOURCE_OF: &str = "SELECT source FROM event_class WHERE id = ?1";
-const WHERE_FROM: &str = "SELECT c.model, c.tier, c.tag_set, c.prompt, c.outcome, e.input, e.cache_read, e.cache_write, \
-    e.cache_write_1h, e.output, e.reasoning, e.at FROM usage_event e \
-    JOIN event_class c ON c.id = e.class WHERE e.key = ?1";
+const WHERE_FROM: &str = concat!(
+    "SELECT c.model, c.tier, c.tag_set, c.prompt, c.outcome, ",
+    meter_columns!(),
+    ", e.at FROM usage_event e JOIN event_class c ON c.id = e.class WHERE e.key = ?1"
+);
 const ID_AND_LINE: &str = "SELECT id, line FROM usage_event WHERE key = ?1";
 const FILE_OF: &str = "SELECT i.file FROM batch b JOIN import i ON i.id = b.import WHERE b.id = ?1";
 

@@ -5,15 +5,14 @@
 
 use crate::domain::number::ClassId;
 use crate::ledger::append::placement::Placing;
-use crate::ledger::file::gather::METER_COLUMNS;
+use crate::ledger::file::gather::{METER_COLUMNS, meter_columns};
 use crate::ledger::read::scan::after_midnight;
 use crate::ledger::{Result, stored};
 use crate::rows::batch::Row;
 use crate::rows::key::{EventKey, Half};
 use rusqlite::{CachedStatement, Connection};
 
-const INTO: &str = "INSERT INTO usage_event (key, batch, class, input, cache_read, cache_write, cache_write_1h, \
-    output, reasoning, at, line, id) VALUES ";
+const INTO: &str = concat!("INSERT INTO usage_event (key, batch, class, ", meter_columns!(), ", at, line, id) VALUES ");
 const IF_FREE: &str = " ON CONFLICT (key) DO NOTHING";
 const COLUMNS: usize = 12;
 const LAST_KEY: &str = "SELECT coalesce(max(key), 0) FROM usage_event";

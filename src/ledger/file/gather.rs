@@ -17,12 +17,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Meters with a column of their own in an event: all frequent ones but the last, `request`.
 pub(in crate::ledger) const METER_COLUMNS: usize = FREQUENT - 1;
 
+/// The names of those columns, in the order of the meters: a literal, for the texts of statements.
+macro_rules! meter_columns {
+    () => {
+        "input, cache_read, cache_write, cache_write_1h, output, reasoning"
+    };
+}
+pub(in crate::ledger) use meter_columns;
+
 /// The arguments of `gather` for what amounts depend on.
-pub(in crate::ledger) const USAGE: &str =
-    "key, class, input, cache_read, cache_write, cache_write_1h, output, reasoning, at";
+pub(in crate::ledger) const USAGE: &str = concat!("key, class, ", meter_columns!(), ", at");
 /// Its arguments for everything.
-pub(in crate::ledger) const ALL: &str =
-    "key, class, input, cache_read, cache_write, cache_write_1h, output, reasoning, at, id, batch, line";
+pub(in crate::ledger) const ALL: &str = concat!("key, class, ", meter_columns!(), ", at, id, batch, line");
 
 /// The most rows that one statement hands over: what follows is left for the next.
 const ROWS_AT_MOST: usize = 1 << 16;

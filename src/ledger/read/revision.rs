@@ -11,7 +11,7 @@ use crate::domain::quantities::Quantities;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::usage::Tally;
 use crate::ledger::chain::fact::Finding;
-use crate::ledger::file::gather::METER_COLUMNS;
+use crate::ledger::file::gather::{METER_COLUMNS, meter_columns};
 use crate::ledger::file::retracted::Retracted;
 use crate::ledger::read::class::{Class, Classes};
 use crate::ledger::read::scan::{self, StoredEvent};
@@ -24,9 +24,11 @@ use rusqlite::{Connection, OptionalExtension};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeMap;
 
-const PART: &str = "SELECT e.class, c.source, c.tag_set, c.model, c.tier, c.kind, c.prompt, e.batch, e.at, e.id, \
-    e.input, e.cache_read, e.cache_write, e.cache_write_1h, e.output, e.reasoning, e.line \
-    FROM usage_event e JOIN event_class c ON c.id = e.class WHERE e.key = ?1";
+const PART: &str = concat!(
+    "SELECT e.class, c.source, c.tag_set, c.model, c.tier, c.kind, c.prompt, e.batch, e.at, e.id, ",
+    meter_columns!(),
+    ", e.line FROM usage_event e JOIN event_class c ON c.id = e.class WHERE e.key = ?1"
+);
 const METERS_OF_PART: &str = "SELECT meter, quantity FROM event_meter WHERE key = ?1";
 // CROSS: from the few links to their events, never the other way.
 const LINKS: &str = "SELECT l.key, l.original, e.batch FROM event_link l CROSS JOIN usage_event e ON e.key = l.key \
