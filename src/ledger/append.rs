@@ -36,7 +36,7 @@ use crate::ledger::chain::logs::Log;
 use crate::ledger::chain::seals;
 use crate::ledger::facts::batch_seal::BatchSeal;
 use crate::ledger::facts::{batch_days, prices, sealed_events};
-use crate::ledger::file::transaction::Write;
+use crate::ledger::file::transaction::{Checks, Write};
 use crate::ledger::file::watch::{Watch, WatchedLedger};
 use crate::ledger::sums::month_seals;
 use crate::ledger::{Ledger, Result, stored};
@@ -63,7 +63,7 @@ impl<'w> Appender<'w> {
     /// An appender for the events of a source.
     pub fn new(write: &'w Write<'_>, source_name: &str) -> Result<Self> {
         let (ledger, connection) = (write.ledger(), write.connection());
-        write.leave_out_checks(true)?;
+        write.set_checks(Checks::LeftOut)?;
         // A name that was changed would give usage to somebody else.
         ledger.guard_logs(&Log::NAMES)?;
         ledger.guard_logs(&[Log::TagSets])?;

@@ -61,6 +61,13 @@ pub struct Write<'a> {
     watch: Arc<Watch>,
 }
 
+/// Whether SQLite evaluates the CHECKs of columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::ledger) enum Checks {
+    Evaluated,
+    LeftOut,
+}
+
 impl Ledger {
     /// Starts reading.
     pub fn snapshot(&self) -> Result<Snapshot<'_>> {
@@ -363,11 +370,11 @@ impl<'a> Write<'a> {
         WatchedLedger { ledger: self.ledger, watch: &self.watch }
     }
 
-    /// Whether a load leaves out the CHECKs of columns, or has them back. They take a sixteenth of its time, and what it
-    /// appends was checked before, by types that cannot hold anything else.
-    pub(in crate::ledger) fn leave_out_checks(&self, out: bool) -> Result<()> {
+    /// Says whether a load evaluates the CHECKs of columns. They take a sixteenth of its time, and what it appends was
+    /// checked before, by types that cannot hold anything else.
+    pub(in crate::ledger) fn set_checks(&self, checks: Checks) -> Result<()> {
         if self.alone {
-            self.connection().pragma_update(None, "ignore_check_constraints", out)?;
+            self.connection().pragma_update(None, "ignore_check_constraints", checks == Checks::LeftOut)?;
         }
         Ok(())
     }
@@ -388,7 +395,7 @@ impl Drop for Write<'_> {
             self.ledger.undo();
         }
         if self.alone {
-            drop(self.leave_out_checks(false));
+            drop(self.set_checks(Checks::Evaluated));
             // Where another is in the way already, the next to open the ledger for writing does it.
             drop(self.ledger.connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())));
         }
