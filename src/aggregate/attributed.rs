@@ -23,6 +23,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// Gives lines to their payers, and names the payers.
+#[derive(Debug)]
 pub struct Attribution<'a> {
     rules: &'a Rules,
     names: Dictionary,
@@ -36,6 +37,7 @@ pub struct Attribution<'a> {
 }
 
 /// Who pays a line that is not its tag set's own payer alone: shares, and the payer of each.
+#[derive(Debug)]
 struct Parts {
     shares: Vec<Share>,
     payers: Vec<PayerOf>,

@@ -32,6 +32,7 @@ pub enum Basis {
 }
 
 /// What the days of a period are rated with.
+#[derive(Debug)]
 pub struct Rating<'a> {
     /// The prices.
     pub book: &'a Book,

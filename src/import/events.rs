@@ -166,6 +166,7 @@ impl Meters {
 }
 
 /// Takes the events of one record.
+#[derive(Debug)]
 pub struct Events<'s, 'c> {
     line: u64,
     sink: &'s mut Sink<'c>,

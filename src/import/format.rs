@@ -10,8 +10,10 @@ use crate::import::record::reading::Reading;
 use crate::import::record::shapes;
 use crate::text::problem::Problem;
 use std::collections::BTreeSet;
+use std::fmt;
 
 /// How files of a format are read.
+#[derive(Debug)]
 pub struct Format {
     /// The name for `--format`.
     pub name: &'static str,
@@ -37,6 +39,7 @@ pub struct Format {
 }
 
 /// Which fields of a bad record may be kept, since they cannot hold a prompt.
+#[derive(Debug)]
 pub struct Kept {
     /// Fields that may be the id, the first one found counting.
     pub ids: &'static [&'static str],
@@ -50,6 +53,7 @@ pub struct Kept {
 pub type ReadRecord = fn(&Record<'_>, &Reading, &mut Events<'_, '_>) -> Result<(), Problem>;
 
 /// How records are read.
+#[derive(Debug)]
 pub enum How {
     /// One of our own formats: from the first line that is not blank.
     Own(fn(&str) -> Result<Beginning, Problem>),
@@ -67,6 +71,12 @@ pub struct Beginning {
     pub header: bool,
     /// Fields the file has and events have not.
     pub ignored: Vec<String>,
+}
+
+impl fmt::Debug for Beginning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Beginning").field("header", &self.header).finish_non_exhaustive()
+    }
 }
 
 /// Reads lines of one file, on any thread.

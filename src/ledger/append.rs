@@ -41,6 +41,7 @@ use crate::ledger::file::watch::{Watch, WatchedLedger};
 use crate::ledger::sums::month_seals;
 use crate::ledger::{Ledger, Result, stored};
 use crate::rows::batch::{Batch, Names, Row};
+use std::fmt;
 use std::ops::RangeFrom;
 
 pub use outcome::Appended;
@@ -57,6 +58,12 @@ pub struct Appender<'w> {
     sealer: Sealer<'w>,
     ids: IdLists<'w>,
     verdicts: Verdicts<'w>,
+}
+
+impl fmt::Debug for Appender<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Appender").field("source", &self.naming.source_name).finish_non_exhaustive()
+    }
 }
 
 impl<'w> Appender<'w> {

@@ -10,6 +10,7 @@ use crate::rating::{Charge, Cost, Unpriced};
 use rustc_hash::FxHashMap;
 
 /// Rates lines with one book. Remembers resolved prices, as thousands of lines share them.
+#[derive(Debug)]
 pub struct Rater<'a> {
     book: &'a Book,
     names: &'a Dictionary,

@@ -24,6 +24,7 @@ fn render(sheet: &Sheet, to: &mut dyn io::Write) -> io::Result<()> {
 }
 
 /// A sheet as a value of a larger JSON document.
+#[derive(Debug)]
 pub struct Document<'a>(pub &'a Sheet);
 
 impl Serialize for Document<'_> {

@@ -22,6 +22,7 @@ use by::Dimension;
 use group::Rated;
 
 /// What reports are made from.
+#[derive(Debug)]
 pub struct Inputs<'a> {
     /// What the sheet will say it is about.
     pub heading: Heading,
@@ -40,6 +41,7 @@ pub struct Inputs<'a> {
 }
 
 /// A report that needs nothing but usage.
+#[derive(Debug)]
 pub struct Report {
     /// Its name on the command line.
     pub name: &'static str,

@@ -151,7 +151,7 @@ impl KeyHash {
 }
 
 /// [`KeyHash`] for one source: many ids are hashed, the issuer's name once.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct SourceHasher {
     kept: KeyHash,
     prefix: Vec<u8>,

@@ -28,6 +28,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// How cost reports of a format are read.
+#[derive(Debug)]
 pub struct CostFormat {
     /// The name for `--format`.
     pub name: &'static str,
@@ -55,6 +56,7 @@ pub fn named(name: &str) -> Option<&'static CostFormat> {
 pub const COST_FILE_LIMIT: u64 = 256 << 20;
 
 /// A cost report as it was read.
+#[derive(Debug)]
 pub struct CostReport {
     /// Its format.
     pub format: &'static CostFormat,
@@ -190,6 +192,7 @@ fn repeated(costs: &[ProviderCost]) -> Vec<Problem> {
 }
 
 /// Takes the lines of one record after the other.
+#[derive(Debug)]
 pub struct Lines {
     line: u64,
     latest: Timestamp,
@@ -201,6 +204,7 @@ pub struct Lines {
 pub type Group<'a> = (&'a str, Option<Cow<'a, str>>);
 
 /// A line of cost as a format found it.
+#[derive(Debug)]
 pub struct Found<'a> {
     /// Who charges.
     pub provider: &'static str,

@@ -5,6 +5,7 @@
 //! bytes and lines of the stream. At the end, whoever reads the chunks compares its own count with that [`Tally`].
 
 use memchr::{memchr, memchr_iter, memrchr};
+use std::fmt;
 use std::io::{self, Read};
 
 /// The longest line, in bytes without its line end: a session's log may hold pasted images.
@@ -54,6 +55,12 @@ pub struct Chunks<R> {
     mark: u64,
     /// The room of chunks that were parsed.
     spare: Vec<Vec<u8>>,
+}
+
+impl<R> fmt::Debug for Chunks<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Chunks").field("next_line", &self.next_line).field("read", &self.read).finish_non_exhaustive()
+    }
 }
 
 impl<R: Read> Chunks<R> {

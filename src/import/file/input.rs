@@ -9,6 +9,7 @@ use crate::import::file::consumer::Demand;
 use crate::import::file::paths::identity;
 use crate::import::file::whole_lines::WholeLines;
 use std::cell::{Cell, RefCell};
+use std::fmt;
 use std::fs::{File, Metadata};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -100,6 +101,12 @@ pub struct Source {
     before: Option<(PathBuf, Metadata)>,
     /// Of a file that is still being written, the bytes of a last line that is not whole.
     left: Option<Rc<Cell<u64>>>,
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source").finish_non_exhaustive()
+    }
 }
 
 /// What a whole file was.

@@ -12,6 +12,7 @@ use crate::import::record::head::Head;
 use crate::import::record::pages::{Pages, PagesRead, followed_around};
 use crate::import::record::shapes;
 use crate::import::vendor::batch_line::failed_batch;
+use std::fmt;
 use std::io::{self, Read};
 
 /// The longest record of a document, in bytes: as long as a line may be.
@@ -22,6 +23,7 @@ const AROUND: usize = 4_096;
 const CHUNK_RECORDS: usize = 4_096;
 
 /// A file as chunks: of lines, or of the records of a document.
+#[derive(Debug)]
 pub enum Pieces<R> {
     /// A record is a line.
     Lines(Chunks<R>),
@@ -107,7 +109,7 @@ impl<R: Read> Pieces<R> {
 }
 
 /// What the beginning of a file shows.
-#[derive(Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Looked {
     /// The format, where something was there to look at.
     pub format: Option<&'static Format>,
@@ -213,6 +215,12 @@ pub struct Document<R> {
     /// What its pages said of those that follow, and the part of the one at hand that is before its records.
     said: PagesRead,
     before: Vec<u8>,
+}
+
+impl<R> fmt::Debug for Document<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Document").field("line", &self.line).field("records", &self.records).finish_non_exhaustive()
+    }
 }
 
 /// Where in the document the next byte stands.

@@ -31,6 +31,7 @@ use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 
 /// What one day's events prove.
+#[derive(Debug)]
 pub struct DayProof {
     seals: Vec<(BatchId, DaySeal)>,
     /// Its part of its month.
@@ -50,6 +51,7 @@ pub struct DayProof {
 }
 
 /// What is needed to prove a day.
+#[derive(Debug)]
 pub struct Prover {
     classes: Classes,
     payers: FxHashMap<TagSetId, TagSetId>,

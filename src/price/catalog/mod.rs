@@ -27,6 +27,7 @@ pub use quote::Reason;
 pub use rows::{Aside, CatalogList, Counts, Snapped};
 
 /// How the files of a catalogue are read.
+#[derive(Debug)]
 pub struct Catalog {
     /// The name for `--catalog`.
     pub name: &'static str,
