@@ -259,6 +259,22 @@ mod tests {
     }
 
     #[test]
+    fn months_follow_each_other_and_keep_their_codes() {
+        let months = std::iter::successors(Month::from_code(201_412), |month| Some(month.next()));
+        let expected = (2014..=2100).flat_map(|year| (1..=12).map(move |month| (year, month))).skip(11);
+        let mut before = None;
+        for ((year, number), month) in expected.zip(months) {
+            assert_eq!((month.code(), month.to_string()), (year * 100 + number, format!("{year}-{number:02}")));
+            assert_eq!(Month::from_code(month.code()), Some(month));
+            assert!(before.is_none_or(|before| before < month && month.previous() == before));
+            before = Some(month);
+        }
+        for code in [0, -1, 201_312, 202_600, 202_613, 210_101, i64::MAX, i64::MIN] {
+            assert_eq!(Month::from_code(code), None, "{code}");
+        }
+    }
+
+    #[test]
     fn a_period_knows_its_days_and_months() {
         let quarter = Period::parse("2026-Q1").map(|p| (p.days().count(), p.months().count(), p.last().to_string()));
         assert_eq!(quarter, Ok((90, 3, "2026-03-31".to_owned())));

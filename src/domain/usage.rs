@@ -251,3 +251,34 @@ impl UsageSums {
         lines
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_no_larger_than_a_line_of_the_processor() {
+        // Tables of sums compare and move keys all the time.
+        assert!(size_of::<UsageKey>() <= 64, "{} bytes", size_of::<UsageKey>());
+    }
+
+    #[test]
+    fn a_posting_is_own_in_its_month_alone() -> Result<(), &'static str> {
+        let october = Month::from_code(202_610).ok_or("October")?;
+        assert!(Posting { used: october, posted: october }.is_own());
+        for posted in [october.previous(), october.next(), Month::from_code(202_710).ok_or("a year later")?] {
+            assert!(!Posting { used: october, posted }.is_own(), "{posted}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn an_event_too_many_is_an_error() -> Result<(), QuantityOverflow> {
+        let mut tally = Tally::new();
+        tally.add(0, Timestamp::EARLIEST, &Quantities::NONE)?;
+        let (_, sum) = tally.sums.first_mut().ok_or(QuantityOverflow)?;
+        sum.events = i64::MAX;
+        assert_eq!(tally.add(0, Timestamp::EARLIEST, &Quantities::NONE), Err(QuantityOverflow));
+        Ok(())
+    }
+}
