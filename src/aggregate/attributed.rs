@@ -215,7 +215,7 @@ fn cost(charge: &Charge, part: i64) -> Result<Cost, Overflow> {
             let rate = amount.femtos().checked_div(charge.quantity.into()).ok_or(Overflow)?;
             rate.checked_mul(part.into()).map(|femtos| Cost::Priced(Amount::from_femtos(femtos))).ok_or(Overflow)
         }
-        unpriced_or_free => Ok(unpriced_or_free),
+        unchanged @ (Cost::NotCharged | Cost::Unpriced(_)) => Ok(unchanged),
     }
 }
 

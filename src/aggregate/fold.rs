@@ -48,7 +48,8 @@ pub struct Rating<'a> {
 pub fn fold<T: Send, E: From<LedgerError> + From<AggregateError> + Send>(
     snapshot: &Snapshot<'_>,
     rating: &Rating<'_>,
-    (period, basis): (Period, Basis),
+    period: Period,
+    basis: Basis,
     start: impl Fn() -> T + Sync,
     each: impl Fn(&mut T, RatedLine, &Dictionary) -> Result<(), E> + Sync,
 ) -> Result<Vec<(T, Dictionary)>, E> {
@@ -159,7 +160,7 @@ impl<'a> Work<'a> {
             }
             snapshot.watch().expect(u64::try_from(events).unwrap_or(0));
             let Events { classes, sealed } = &*self.events(snapshot)?;
-            for line in rater.counted(snapshot, day, changes, (classes, Reading::Proved(sealed)))? {
+            for line in rater.counted(snapshot, day, changes, classes, Reading::Proved(sealed))? {
                 attribution.give(line, &mut each)?;
             }
         }

@@ -69,14 +69,15 @@ impl<'a> LineRater<'a> {
         snapshot: &Snapshot<'_>,
         day: Day,
         changes: &PriceChanges<'_>,
-        (classes, reading): (&Classes, Reading<'_>),
+        classes: &Classes,
+        reading: Reading<'_>,
     ) -> Result<Vec<RatedLine>, AggregateError> {
         let (mut lines, mut partly) = (Vec::with_capacity(self.waiting.len()), Partly::default());
         for (line, meters) in self.waiting.drain(..) {
             partly.insert(line.usage.key, meters);
             lines.push(line);
         }
-        let counts = count(snapshot, day, &partly, changes, (classes, reading))?;
+        let counts = count(snapshot, day, &partly, changes, classes, reading)?;
         for line in &mut lines {
             // Something unpriced was summed, so some event has it.
             let events = counts.get(&line.usage.key).copied();
@@ -121,7 +122,8 @@ fn count(
     day: Day,
     partly: &Partly,
     changes: &PriceChanges<'_>,
-    (classes, reading): (&Classes, Reading<'_>),
+    classes: &Classes,
+    reading: Reading<'_>,
 ) -> Result<Counts, AggregateError> {
     let calendar = snapshot.ledger().settings().calendar;
     let (posted, start) = (day.month(), calendar.start_of(day));

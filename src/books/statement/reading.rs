@@ -99,7 +99,7 @@ impl Reading<'_> {
     ) -> Result<(Rated, ByDepartment), BooksError> {
         let changes = PriceChanges::new(self.books.values().collect(), names);
         let rating = fold::Rating { book: self.book, changes, names, rules: self.rules };
-        let kept = fold(self.snapshot, &rating, (period, request.basis), || Kept::of(&request.detail), Kept::add)?;
+        let kept = fold(self.snapshot, &rating, period, request.basis, || Kept::of(&request.detail), Kept::add)?;
         together(&request.detail, kept, names)
     }
 }
