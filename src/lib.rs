@@ -100,6 +100,8 @@
 //! - [`report`]: the reports
 //! - [`render`]: prints sheets as bytes
 //! - [`books`]: puts everything together
+#![warn(unreachable_pub)]
+
 pub mod aggregate;
 pub mod attribute;
 pub mod books;

@@ -11,6 +11,7 @@ use crate::attribute::split::{Owed, split};
 use crate::domain::calendar::Day;
 use crate::domain::meter::Meter;
 use crate::domain::money::Amount;
+use crate::domain::number::{ModelId, PayerOf, RulePayerId, SourceId, TagSetId};
 use crate::domain::quantities::Quantities;
 use crate::domain::ratio::Overflow;
 use crate::domain::rule::{Payer, Share, Subject};
@@ -22,6 +23,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// Gives lines to their payers, and names the payers.
+#[derive(Debug)]
 pub struct Attribution<'a> {
     rules: &'a Rules,
     names: Dictionary,
@@ -29,16 +31,17 @@ pub struct Attribution<'a> {
     /// distinguished.
     by_model: bool,
     by_source: bool,
-    decided: FxHashMap<(Day, i64, i64, i64), Option<Rc<Parts>>>,
-    numbers: FxHashMap<(i64, Payer), i64>,
-    /// Lines with several payers. They wait until all lines of their day have arrived.
+    decided: FxHashMap<(Day, TagSetId, ModelId, SourceId), Option<Rc<Parts>>>,
+    numbers: FxHashMap<(TagSetId, Payer), RulePayerId>,
+    /// Lines of several payers, which wait until all of their day are there.
     shared: Vec<(RatedLine, Rc<Parts>)>,
 }
 
-/// The payers of a line that the payer of its tag set does not pay alone: shares, and a tag set for each.
+/// Who pays a line that is not its tag set's own payer alone: shares, and the payer of each.
+#[derive(Debug)]
 struct Parts {
     shares: Vec<Share>,
-    tag_sets: Vec<i64>,
+    payers: Vec<PayerOf>,
 }
 
 impl<'a> Attribution<'a> {
@@ -64,9 +67,8 @@ impl<'a> Attribution<'a> {
         mut each: impl FnMut(RatedLine, &Dictionary) -> Result<(), E>,
     ) -> Result<(), E> {
         let Some(parts) = self.parts(&line.usage.key) else { return each(line, &self.names) };
-        if let [tag_set] = parts.tag_sets[..] {
-            let key = UsageKey { tag_set, ..line.usage.key };
-            return each(RatedLine { usage: UsageLine { key, ..line.usage }, ..line }, &self.names);
+        if let [payer] = parts.payers[..] {
+            return each(RatedLine { payer, ..line }, &self.names);
         }
         self.shared.push((line, parts));
         Ok(())
@@ -99,10 +101,10 @@ impl<'a> Attribution<'a> {
 
     /// The sort key of a line among the lines to divide.
     fn order<'l>(&'l self, line: &'l RatedLine, parts: &'l Parts) -> impl Ord + use<'l, 'a> {
-        let UsageKey { day, priced_at, source, tag_set, model, tier, band } = line.usage.key;
+        let UsageKey { day, posted, priced_at, source, tag_set, model, tier, band } = line.usage.key;
         let Dictionary { models, tiers, sources, .. } = &self.names;
         let names = (models.get(&model), tiers.get(&tier), self.names.tags(tag_set), sources.get(&source));
-        (day, &parts.shares, names, band, priced_at)
+        (day, posted, &parts.shares, names, band, priced_at)
     }
 
     /// The names of the lines' numbers, including payers by rules.
@@ -112,8 +114,9 @@ impl<'a> Attribution<'a> {
 
     fn parts(&mut self, key: &UsageKey) -> Option<Rc<Parts>> {
         let (start, _) = self.rules.in_force(key.day)?;
-        let number = |wanted: bool, number: i64| if wanted { number } else { 0 };
-        let memory = (start, key.tag_set, number(self.by_model, key.model), number(self.by_source, key.source));
+        let model = if self.by_model { key.model } else { ModelId::NONE };
+        let source = if self.by_source { key.source } else { SourceId::NONE };
+        let memory = (start, key.tag_set, model, source);
         if let Some(known) = self.decided.get(&memory) {
             return known.clone();
         }
@@ -136,22 +139,22 @@ impl<'a> Attribution<'a> {
             return None;
         }
         let tags = tags.clone();
-        let tag_sets = shares.iter().map(|share| self.number(key.tag_set, &tags, &own, &share.payer)).collect();
-        Some(Parts { shares, tag_sets })
+        let payers = shares.iter().map(|share| self.payer(key.tag_set, &tags, &own, &share.payer)).collect();
+        Some(Parts { shares, payers })
     }
 
-    /// The number of a tag set whose payer was replaced.
-    fn number(&mut self, tag_set: i64, tags: &TagSet, own: &Payer, payer: &Payer) -> i64 {
+    /// A payer of usage with these tags, which name their own.
+    fn payer(&mut self, tag_set: TagSetId, tags: &TagSet, own: &Payer, payer: &Payer) -> PayerOf {
         if payer == own {
-            return tag_set;
+            return PayerOf::Tags(tag_set);
         }
-        // There are no more numbers than combinations in memory.
-        let next = -1 - i64::try_from(self.numbers.len()).unwrap_or(i64::MAX - 1);
+        // As many as there are combinations in memory.
+        let next = RulePayerId::new(i64::try_from(self.numbers.len()).unwrap_or(i64::MAX));
         let number = *self.numbers.entry((tag_set, payer.clone())).or_insert(next);
         if number == next {
             self.names.paid.insert(number, tags.paid_by(payer));
         }
-        number
+        PayerOf::Rule(number)
     }
 }
 
@@ -169,9 +172,11 @@ fn divide(line: &RatedLine, parts: &Parts, left: &mut LeftOver) -> Result<Vec<Ra
     let active = divided(line.usage.active, &mut left.active);
     // They are divided separately, so that no part has more unpriced events than events.
     let unpriced = divided(line.unpriced_events, &mut left.unpriced);
-    let priced = divided(line.usage.events - line.unpriced_events, &mut left.priced);
-    let events: Vec<i64> = priced.iter().zip(&unpriced).map(|(priced, unpriced)| priced + unpriced).collect();
-    // If each event is one request, each part keeps one request for each event.
+    let all_priced = line.usage.events.checked_sub(line.unpriced_events).ok_or(Overflow)?;
+    let priced = divided(all_priced, &mut left.priced);
+    let together = priced.iter().zip(&unpriced).map(|(priced, unpriced)| priced.checked_add(*unpriced).ok_or(Overflow));
+    let events: Vec<i64> = together.collect::<Result<_, _>>()?;
+    // One request an event stays one request an event.
     let one_each = |charge: &Charge| charge.meter == Meter::Request && charge.quantity == line.usage.events;
     let of_charge = |charge: &Charge| {
         if one_each(charge) {
@@ -180,8 +185,8 @@ fn divide(line: &RatedLine, parts: &Parts, left: &mut LeftOver) -> Result<Vec<Ra
         divided(charge.quantity, left.meters.entry(charge.meter).or_default())
     };
     let charges: Vec<Vec<i64>> = line.charges.iter().map(of_charge).collect();
-    let mut lines = Vec::with_capacity(parts.tag_sets.len());
-    for (place, tag_set) in parts.tag_sets.iter().enumerate() {
+    let mut lines = Vec::with_capacity(parts.payers.len());
+    for (place, payer) in parts.payers.iter().enumerate() {
         let of = |quantities: &[i64]| quantities.get(place).copied().unwrap_or(0);
         let mut quantities = Quantities::NONE;
         let mut of_part = Vec::with_capacity(charges.len());
@@ -194,15 +199,10 @@ fn divide(line: &RatedLine, parts: &Parts, left: &mut LeftOver) -> Result<Vec<Ra
         if of(&events) == 0 && of_part.iter().all(|charge| charge.quantity == 0) {
             continue;
         }
-        let usage = UsageLine {
-            key: UsageKey { tag_set: *tag_set, ..line.usage.key },
-            events: of(&events),
-            active: of(&active),
-            quantities,
-            ..line.usage
-        };
+        let usage = UsageLine { events: of(&events), active: of(&active), quantities, ..line.usage };
         let of_unpriced = line.unpriced_events > 0;
-        lines.push(RatedLine { usage, charges: of_part, unpriced_events: of(&unpriced), of_unpriced });
+        let unpriced_events = of(&unpriced);
+        lines.push(RatedLine { usage, payer: *payer, charges: of_part, unpriced_events, of_unpriced });
     }
     Ok(lines)
 }
@@ -216,7 +216,7 @@ fn cost(charge: &Charge, part: i64) -> Result<Cost, Overflow> {
             let rate = amount.femtos().checked_div(charge.quantity.into()).ok_or(Overflow)?;
             rate.checked_mul(part.into()).map(|femtos| Cost::Priced(Amount::from_femtos(femtos))).ok_or(Overflow)
         }
-        unpriced_or_free => Ok(unpriced_or_free),
+        unchanged @ (Cost::NotCharged | Cost::Unpriced(_)) => Ok(unchanged),
     }
 }
 
@@ -225,6 +225,7 @@ mod tests {
     use super::*;
     use crate::domain::department::Registry;
     use crate::domain::event::Band;
+    use crate::domain::number::TierId;
     use crate::domain::timestamp::Timestamp;
     use crate::rating::Unpriced;
     use std::error::Error;
@@ -234,7 +235,16 @@ mod tests {
     fn line(events: i64, unpriced_events: i64, charges: &[(Meter, i64, Cost)]) -> Outcome<RatedLine> {
         let at = Timestamp::parse("2026-10-05T10:00:00Z")?;
         let day = crate::domain::period::day("2026-10-05")?;
-        let key = UsageKey { day, priced_at: at, source: 1, tag_set: 1, model: 1, tier: 1, band: Band::Above(0) };
+        let key = UsageKey {
+            day,
+            posted: day.month(),
+            priced_at: at,
+            source: SourceId::new(1),
+            tag_set: TagSetId::new(1),
+            model: ModelId::new(1),
+            tier: TierId::new(1),
+            band: Band::Above(0),
+        };
         let mut quantities = Quantities::NONE;
         for (meter, quantity, _) in charges {
             quantities.set(*meter, *quantity);
@@ -242,7 +252,14 @@ mod tests {
         let usage = UsageLine { key, events, active: events, first_at: at, last_at: at, quantities };
         let charge =
             |(meter, quantity, cost): &(Meter, i64, Cost)| Charge { meter: *meter, quantity: *quantity, cost: *cost };
-        Ok(RatedLine { usage, charges: charges.iter().map(charge).collect(), unpriced_events, of_unpriced: false })
+        let payer = PayerOf::Tags(key.tag_set);
+        Ok(RatedLine {
+            usage,
+            payer,
+            charges: charges.iter().map(charge).collect(),
+            unpriced_events,
+            of_unpriced: false,
+        })
     }
 
     /// The line's parts for departments `a`, `b` and `c` with these weights.

@@ -32,7 +32,8 @@ pub enum Basis {
     Events,
 }
 
-/// Everything needed to rate the days of a period.
+/// What the days of a period are rated with.
+#[derive(Debug)]
 pub struct Rating<'a> {
     /// The prices.
     pub book: &'a Book,
@@ -48,7 +49,8 @@ pub struct Rating<'a> {
 pub fn fold<T: Send, E: From<LedgerError> + From<AggregateError> + Send>(
     snapshot: &Snapshot<'_>,
     rating: &Rating<'_>,
-    (period, basis): (Period, Basis),
+    period: Period,
+    basis: Basis,
     start: impl Fn() -> T + Sync,
     each: impl Fn(&mut T, RatedLine, &Dictionary) -> Result<(), E> + Sync,
 ) -> Result<Vec<(T, Dictionary)>, E> {
@@ -161,7 +163,7 @@ impl<'a> Work<'a> {
             }
             snapshot.watch().expect(u64::try_from(events).unwrap_or(0));
             let Events { classes, sealed } = &*self.events(snapshot)?;
-            for line in rater.counted(snapshot, day, changes, (classes, Reading::Proved(sealed)))? {
+            for line in rater.counted(snapshot, day, changes, classes, Reading::Proved(sealed))? {
                 attribution.give(line, &mut each)?;
             }
         }

@@ -2,6 +2,7 @@
 
 use crate::aggregate::{AggregateError, DayChanges, PriceChanges, priced_at};
 use crate::domain::calendar::Day;
+use crate::domain::number::ModelId;
 use crate::domain::quantities::QuantityOverflow;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::usage::{Tally, UsageKey, UsageLine, UsageSums};
@@ -36,7 +37,7 @@ pub fn of_day(
     changes: &PriceChanges<'_>,
     classes: &Classes,
     reading: Reading<'_>,
-    of_models: impl Fn(i64) -> bool + Sync + Send,
+    of_models: impl Fn(ModelId) -> bool + Sync + Send,
 ) -> Result<Vec<UsageLine>, AggregateError> {
     let parts = visit(snapshot, day, reading, UsageSums::new, |sums: &mut UsageSums, part, reader| {
         add_part(reader, part, classes, changes, &of_models, sums)
@@ -117,7 +118,7 @@ fn add_part(
     part: Part<'_>,
     classes: &Classes,
     changes: &PriceChanges<'_>,
-    of_models: impl Fn(i64) -> bool,
+    of_models: impl Fn(ModelId) -> bool,
     sums: &mut UsageSums,
 ) -> Result<(), AggregateError> {
     let calendar = reader.ledger().settings().calendar;
@@ -135,7 +136,8 @@ fn add_part(
         let key = (event.class.number, event.class.band(&event.quantities)?, priced_at);
         Ok(tally.add(key, event.at, &event.quantities)?)
     })?;
+    let posted = part.day.month();
     tally.drain(sums, |(class, band, priced_at)| {
-        Ok::<_, AggregateError>(classes.get(class)?.usage_key(part.day, priced_at, band))
+        Ok::<_, AggregateError>(classes.get(class)?.usage_key(part.day, posted, priced_at, band))
     })
 }

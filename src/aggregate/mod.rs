@@ -1,9 +1,9 @@
 //! The parallel stage: from stored usage to rated lines. The result does not depend on the number of threads.
 //!
-//! Two ways lead to the same lines. Reports read the daily totals, which takes time for days times combinations.
-//! Recomputing reads every event and checks the first way. Both process one day at a time on all threads (`fold.rs`).
-//! They pass lines on one by one, because there may be millions. All totals are whole numbers, so the order of
-//! additions does not matter.
+//! Two ways lead to the same lines. Reports read the daily sums, which cost days times combinations. Recomputing reads
+//! every event, and is the check on the first. Both go a day at a time over all threads (`fold.rs`), and lines are handed
+//! over one by one, as there may be millions. Sums are whole numbers, so the order in which they are added cannot show.
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
 pub mod attributed;
 pub mod fold;
@@ -13,6 +13,7 @@ pub mod from_monthly;
 pub mod rated;
 
 use crate::domain::calendar::Day;
+use crate::domain::number::ModelId;
 use crate::domain::period::Period;
 use crate::domain::quantities::QuantityOverflow;
 use crate::domain::ratio;
@@ -75,8 +76,8 @@ impl<'a> PriceChanges<'a> {
         self.names
     }
 
-    /// The instants strictly between two others at which some price of a model starts or ends, sorted.
-    fn within(&self, model: i64, after: Timestamp, before: Timestamp) -> Vec<Timestamp> {
+    /// The instants strictly between two at which some price of a model starts or ends, sorted.
+    fn within(&self, model: ModelId, after: Timestamp, before: Timestamp) -> Vec<Timestamp> {
         let Some(model) = self.names.models.get(&model) else { return Vec::new() };
         let of_book = |book: &&Book| book.changes_within(model.name.as_str(), after, before);
         let mut changes: Vec<Timestamp> = self.books.iter().flat_map(of_book).collect();
@@ -96,7 +97,7 @@ impl<'a> PriceChanges<'a> {
         lines.chunk_by(|a, b| a.key.day == b.key.day).all(|of_span| {
             let Some(first) = of_span.first() else { return true };
             let end = end_of(first.key.day);
-            let mut models: Vec<i64> = of_span.iter().map(|line| line.key.model).collect();
+            let mut models: Vec<ModelId> = of_span.iter().map(|line| line.key.model).collect();
             models.sort_unstable();
             models.dedup();
             models.into_iter().all(|model| self.within(model, first.key.priced_at, end).is_empty())
@@ -105,10 +106,10 @@ impl<'a> PriceChanges<'a> {
 }
 
 /// The changes inside one day, by model; most days have none.
-type DayChanges = FxHashMap<i64, Vec<Timestamp>>;
+type DayChanges = FxHashMap<ModelId, Vec<Timestamp>>;
 
-/// The part of a day that contains an instant: the day's start, or the last change before the instant.
-fn priced_at(changes: &DayChanges, model: i64, start: Timestamp, at: Timestamp) -> Timestamp {
+/// The part of a day an instant falls in: the day's start, or the last change before it.
+fn priced_at(changes: &DayChanges, model: ModelId, start: Timestamp, at: Timestamp) -> Timestamp {
     let changes = changes.get(&model);
     changes.and_then(|changes| changes.iter().rev().find(|change| **change <= at)).copied().unwrap_or(start)
 }

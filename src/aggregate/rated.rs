@@ -3,8 +3,11 @@
 use crate::aggregate::from_events::{Reading, visit};
 use crate::aggregate::{AggregateError, DayChanges, PriceChanges, priced_at};
 use crate::domain::calendar::Day;
+use crate::domain::count::Count;
 use crate::domain::currency::Currency;
 use crate::domain::meter::Meter;
+use crate::domain::number::PayerOf;
+use crate::domain::quantities::QuantityOverflow;
 use crate::domain::usage::{Dictionary, UsageKey, UsageLine};
 use crate::ledger::LedgerError;
 use crate::ledger::file::transaction::Snapshot;
@@ -44,7 +47,8 @@ impl<'a> LineRater<'a> {
             Unpriced::Everything => (usage.active, None),
             Unpriced::Some(meters) => (0, Some(meters)),
         };
-        let line = RatedLine { usage, charges, unpriced_events, of_unpriced: false };
+        let payer = PayerOf::Tags(usage.key.tag_set);
+        let line = RatedLine { usage, payer, charges, unpriced_events, of_unpriced: false };
         match unpriced {
             None => Some(line),
             Some(meters) => {
@@ -65,14 +69,15 @@ impl<'a> LineRater<'a> {
         snapshot: &Snapshot<'_>,
         day: Day,
         changes: &PriceChanges<'_>,
-        (classes, reading): (&Classes, Reading<'_>),
+        classes: &Classes,
+        reading: Reading<'_>,
     ) -> Result<Vec<RatedLine>, AggregateError> {
         let (mut lines, mut partly) = (Vec::with_capacity(self.waiting.len()), Partly::default());
         for (line, meters) in self.waiting.drain(..) {
             partly.insert(line.usage.key, meters);
             lines.push(line);
         }
-        let counts = count(snapshot, day, &partly, changes, (classes, reading))?;
+        let counts = count(snapshot, day, &partly, changes, classes, reading)?;
         for line in &mut lines {
             // Something unpriced was counted in the total, so some event has it.
             let events = counts.get(&line.usage.key).copied();
@@ -117,10 +122,11 @@ fn count(
     day: Day,
     partly: &Partly,
     changes: &PriceChanges<'_>,
-    (classes, reading): (&Classes, Reading<'_>),
+    classes: &Classes,
+    reading: Reading<'_>,
 ) -> Result<Counts, AggregateError> {
     let calendar = snapshot.ledger().settings().calendar;
-    let start = calendar.start_of(day);
+    let (posted, start) = (day.month(), calendar.start_of(day));
     let end = day.next().map_or(start, |next| calendar.start_of(next));
     let counted = visit(snapshot, day, reading, Counts::default, |counts, part, reader| {
         let mut inside = DayChanges::default();
@@ -128,11 +134,11 @@ fn count(
             let model = event.class.model;
             inside.entry(model).or_insert_with(|| changes.within(model, start, end));
             let priced_at = priced_at(&inside, model, start, event.at);
-            let key = event.class.usage_key(day, priced_at, event.class.band(&event.quantities)?);
+            let key = event.class.usage_key(day, posted, priced_at, event.class.band(&event.quantities)?);
             let has_unpriced =
                 |meters: &Vec<Meter>| meters.iter().any(|meter| event.quantities.get(*meter).is_some_and(|q| q > 0));
             if partly.get(&key).is_some_and(has_unpriced) {
-                *counts.entry(key).or_default() += 1;
+                counts.entry(key).or_default().one_more();
             }
             Ok(())
         })?;
@@ -140,7 +146,8 @@ fn count(
     })?;
     let mut total = Counts::default();
     for (key, events) in counted.into_iter().flatten() {
-        *total.entry(key).or_default() += events;
+        let sum = total.entry(key).or_default();
+        *sum = sum.checked_add(events).ok_or(QuantityOverflow)?;
     }
     Ok(total)
 }

@@ -37,22 +37,23 @@ impl Day {
 
     /// Nanoseconds from 1970 to 00:00 UTC of the day's date. The day starts then only if the zone is UTC.
     pub fn utc_midnight(self) -> i64 {
-        i64::from(self.0) * 86_400 * NANOS
+        i64::from(self.0).saturating_mul(86_400 * NANOS)
     }
 
     /// The date.
     pub fn date(self) -> NaiveDate {
-        NaiveDate::default() + TimeDelta::days(i64::from(self.0))
+        // 16 bits of days after 1970 are within the range of dates.
+        NaiveDate::default().checked_add_signed(TimeDelta::days(i64::from(self.0))).unwrap_or(NaiveDate::MAX)
     }
 
     /// The next day.
     pub fn next(self) -> Option<Self> {
-        Self::from_number(i64::from(self.0) + 1)
+        Self::from_number(i64::from(self.0).saturating_add(1))
     }
 
     /// The previous day.
     pub fn previous(self) -> Option<Self> {
-        Self::from_number(i64::from(self.0) - 1)
+        Self::from_number(i64::from(self.0).saturating_sub(1))
     }
 
     /// The month the day is in.
@@ -105,14 +106,14 @@ impl Calendar {
 
     /// The first instant of a day: the earliest instant whose local date is the day or later.
     pub fn start_of(self, day: Day) -> Timestamp {
-        // Offsets stay within 26 hours of UTC, so the instant lies in this span. By definition of a day's start, local
-        // dates never return to a day before it, so a binary search finds it.
-        let midnight = i64::from(day.number()) * 86_400;
-        let (mut before, mut not_before) = (midnight - 26 * 3_600, midnight + 26 * 3_600);
+        // Offsets stay within 26 hours of UTC, so the instant lies in this span; local dates never go back past
+        // a day's start as it is defined, so halving finds it.
+        let midnight = i64::from(day.number()).saturating_mul(86_400);
+        let (mut before, mut not_before) = (midnight.saturating_sub(26 * 3_600), midnight.saturating_add(26 * 3_600));
         if let Some(guess) = self.local_midnight_guess(midnight, day) {
             return guess;
         }
-        while not_before - before > 1 {
+        while not_before.saturating_sub(before) > 1 {
             let middle = before.midpoint(not_before);
             if self.local_day_number(middle) >= i64::from(day.number()) { not_before = middle } else { before = middle }
         }
@@ -122,10 +123,11 @@ impl Calendar {
     /// Local midnight, if it exists and is the first instant of its date. Otherwise the caller must take the slow way.
     fn local_midnight_guess(self, midnight: i64, day: Day) -> Option<Timestamp> {
         let utc = DateTime::from_timestamp(midnight, 0)?;
-        let local = utc.with_timezone(&self.zone).naive_local().and_utc().timestamp() - midnight;
-        let guess = midnight - local;
+        let local = utc.with_timezone(&self.zone).naive_local().and_utc().timestamp().checked_sub(midnight)?;
+        let guess = midnight.checked_sub(local)?;
         let number = i64::from(day.number());
-        let is_first = self.local_day_number(guess) == number && self.local_day_number(guess - 1) == number - 1;
+        let is_first = self.local_day_number(guess) == number
+            && self.local_day_number(guess.checked_sub(1)?) == number.checked_sub(1)?;
         is_first.then(|| clamp(guess))
     }
 
@@ -174,7 +176,7 @@ impl DayFinder {
             return day;
         }
         let utc_day = nanos.div_euclid(86_400 * NANOS);
-        let candidates = (utc_day - 2..=utc_day + 2).filter_map(Day::from_number);
+        let candidates = (utc_day.saturating_sub(2)..=utc_day.saturating_add(2)).filter_map(Day::from_number);
         let mut found = (nanos, nanos, FIRST);
         for day in candidates {
             let start = self.start(day);

@@ -64,7 +64,7 @@ pub fn literal(text: &str) -> Result<Literal, DecimalError> {
     }
     let all = format!("{whole}{fraction}");
     let kept = all.trim_end_matches('0');
-    let dropped = all.len() - kept.len();
+    let dropped = all.len().saturating_sub(kept.len());
     let significant = kept.trim_start_matches('0');
     if significant.is_empty() {
         return Ok(Literal { negative: false, digits: 0, exponent: 0 });
@@ -95,8 +95,8 @@ fn power(text: &str) -> Result<i32, DecimalError> {
     if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return Err(DecimalError::NotPlain);
     }
-    let size = digits.parse().unwrap_or(EXPONENT_LIMIT).min(EXPONENT_LIMIT);
-    Ok(if negative { -size } else { size })
+    let size: i32 = digits.parse().unwrap_or(EXPONENT_LIMIT).min(EXPONENT_LIMIT);
+    Ok(if negative { size.saturating_neg() } else { size })
 }
 
 /// The number `value x 10^power`, if it is whole and fits.

@@ -115,7 +115,7 @@ fn holds_word(id: &str, value: &str) -> bool {
     !value.is_empty()
         && id.match_indices(value).any(|(start, _)| {
             let before = id.get(..start).and_then(|before| before.chars().next_back());
-            let after = id.get(start + value.len()..).and_then(|after| after.chars().next());
+            let after = id.get(start.saturating_add(value.len())..).and_then(|after| after.chars().next());
             let ends = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric());
             ends(before) && ends(after) && (value.len() >= WORD || before == Some('=') || id == value)
         })

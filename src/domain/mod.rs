@@ -3,8 +3,10 @@
 //! Every value that exists is valid. Constructors reject what the ledger could not store, so no later layer checks
 //! again.
 #![deny(clippy::indexing_slicing, clippy::as_conversions)]
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
 pub mod calendar;
+pub mod count;
 pub mod currency;
 pub mod decimal;
 pub mod department;
@@ -14,6 +16,7 @@ pub mod hashed_tags;
 pub mod meter;
 pub mod money;
 pub mod name;
+pub mod number;
 pub mod outcome;
 pub mod period;
 pub mod provider_cost;

@@ -90,8 +90,8 @@ impl fmt::Display for Amount {
         let sign = if self.0 < 0 { "-" } else { "" };
         let femtos = self.0.unsigned_abs();
         let unit = FEMTOS_PER_UNIT.unsigned_abs();
-        let fraction = femtos % unit;
-        write!(f, "{sign}{}", femtos / unit)?;
+        let (whole, fraction) = (femtos.div_euclid(unit), femtos.rem_euclid(unit));
+        write!(f, "{sign}{whole}")?;
         if fraction == 0 {
             return Ok(());
         }
@@ -108,7 +108,8 @@ pub fn fixed_point(value: i128, digits: u8) -> String {
     if digits == 0 {
         return format!("{sign}{magnitude}");
     }
-    format!("{sign}{}.{:0width$}", magnitude / divisor, magnitude % divisor, width = usize::from(digits))
+    let (whole, part) = (magnitude.div_euclid(divisor), magnitude.rem_euclid(divisor));
+    format!("{sign}{whole}.{part:0width$}", width = usize::from(digits))
 }
 
 /// Why a text or a decimal number is not an amount.

@@ -4,13 +4,12 @@ use crate::domain::calendar::Day;
 use chrono::{Datelike, NaiveDate};
 use std::fmt;
 
-/// A calendar month.
+/// A calendar month: the number of months since January of the year 0, so that a sum's key stays short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Month {
-    year: i32,
-    /// 1 to 12.
-    month: u32,
-}
+pub struct Month(u16);
+
+/// Months of a year.
+const OF_YEAR: u16 = 12;
 
 /// The text is not a period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -49,52 +48,58 @@ impl Month {
     }
 
     fn new(year: u32, month: u32) -> Result<Self, MonthError> {
-        if (2015..=2099).contains(&year) && (1..=12).contains(&month) {
-            Ok(Self { year: i32::try_from(year).map_err(|_| MonthError)?, month })
-        } else {
-            Err(MonthError)
-        }
+        let year = u16::try_from(year).ok().filter(|year| (2015..=2099).contains(year)).ok_or(MonthError)?;
+        Self::of_year(year, month).ok_or(MonthError)
+    }
+
+    /// A month of a year, 1 to 12.
+    fn of_year(year: u16, month: u32) -> Option<Self> {
+        let month = u16::try_from(month).ok().filter(|month| (1..=OF_YEAR).contains(month))?;
+        year.checked_mul(OF_YEAR)?.checked_add(month)?.checked_sub(1).map(Self)
     }
 
     /// The month of a day.
     pub fn of(day: Day) -> Self {
         let date = day.date();
-        Self { year: date.year(), month: date.month() }
+        // Days are of few years.
+        u16::try_from(date.year()).ok().and_then(|year| Self::of_year(year, date.month())).unwrap_or(Self(0))
+    }
+
+    const fn year(self) -> u16 {
+        self.0 / OF_YEAR
+    }
+
+    /// 1 to 12.
+    const fn month(self) -> u16 {
+        (self.0 % OF_YEAR).saturating_add(1)
     }
 
     /// The month's number in the ledger: 202610.
     pub fn code(self) -> i64 {
-        i64::from(self.year) * 100 + i64::from(self.month)
+        i64::from(self.year()).saturating_mul(100).saturating_add(i64::from(self.month()))
     }
 
     /// The month of a number in the ledger; `None` if out of range.
     pub fn from_code(code: i64) -> Option<Self> {
-        let year = i32::try_from(code.div_euclid(100)).ok().filter(|year| (2014..=2100).contains(year))?;
-        let month = u32::try_from(code.rem_euclid(100)).ok().filter(|month| (1..=12).contains(month))?;
-        Some(Self { year, month })
+        let year = u16::try_from(code.div_euclid(100)).ok().filter(|year| (2014..=2100).contains(year))?;
+        Self::of_year(year, u32::try_from(code.rem_euclid(100)).ok()?)
     }
 
-    /// The next month.
-    pub fn next(self) -> Self {
-        if self.month == 12 {
-            Self { year: self.year + 1, month: 1 }
-        } else {
-            Self { year: self.year, month: self.month + 1 }
-        }
+    /// The month after.
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
     }
 
-    /// The previous month.
-    pub fn previous(self) -> Self {
-        if self.month == 1 {
-            Self { year: self.year - 1, month: 12 }
-        } else {
-            Self { year: self.year, month: self.month - 1 }
-        }
+    /// The month before.
+    pub const fn previous(self) -> Self {
+        Self(self.0.saturating_sub(1))
     }
 
     /// The first day.
     pub fn first(self) -> Day {
-        NaiveDate::from_ymd_opt(self.year, self.month, 1).and_then(Day::from_date).unwrap_or(Day::LAST)
+        NaiveDate::from_ymd_opt(self.year().into(), self.month().into(), 1)
+            .and_then(Day::from_date)
+            .unwrap_or(Day::LAST)
     }
 
     /// The last day.
@@ -110,7 +115,7 @@ impl Month {
 
 impl fmt::Display for Month {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:04}-{:02}", self.year, self.month)
+        write!(f, "{:04}-{:02}", self.year(), self.month())
     }
 }
 
@@ -139,7 +144,7 @@ impl Period {
         }
         if let Some((year, quarter)) = text.split_once("-Q") {
             let (year, quarter) = (number(year, 4)?, number(quarter, 1)?);
-            let first = Month::new(year, quarter * 3 - 2 * u32::from(quarter > 0))?;
+            let first = Month::new(year, quarter.saturating_mul(3).saturating_sub(2))?;
             return Ok(Self { first: first.first(), last: first.next().next().last(), form: Form::Quarter });
         }
         if text.len() == 4 {
@@ -202,8 +207,8 @@ impl fmt::Display for Period {
         let month = Month::of(self.first);
         match self.form {
             Form::Month => month.fmt(f),
-            Form::Quarter => write!(f, "{:04}-Q{}", month.year, month.month.div_ceil(3)),
-            Form::Year => write!(f, "{:04}", month.year),
+            Form::Quarter => write!(f, "{:04}-Q{}", month.year(), month.month().div_ceil(3)),
+            Form::Year => write!(f, "{:04}", month.year()),
             Form::Days => write!(f, "{}..{}", self.first, self.last),
         }
     }
@@ -250,6 +255,22 @@ mod tests {
             "+026-10",
         ] {
             assert_eq!(Period::parse(text), Err(PeriodError), "{text}");
+        }
+    }
+
+    #[test]
+    fn months_follow_each_other_and_keep_their_codes() {
+        let months = std::iter::successors(Month::from_code(201_412), |month| Some(month.next()));
+        let expected = (2014..=2100).flat_map(|year| (1..=12).map(move |month| (year, month))).skip(11);
+        let mut before = None;
+        for ((year, number), month) in expected.zip(months) {
+            assert_eq!((month.code(), month.to_string()), (year * 100 + number, format!("{year}-{number:02}")));
+            assert_eq!(Month::from_code(month.code()), Some(month));
+            assert!(before.is_none_or(|before| before < month && month.previous() == before));
+            before = Some(month);
+        }
+        for code in [0, -1, 201_312, 202_600, 202_613, 210_101, i64::MAX, i64::MIN] {
+            assert_eq!(Month::from_code(code), None, "{code}");
         }
     }
 

@@ -92,12 +92,12 @@ impl Written {
         if !(-EXPONENT..=EXPONENT).contains(&exponent) {
             return Err(DecimalError::TooManyDigits);
         }
-        Ok(Self { digits: if literal.negative { -digits } else { digits }, exponent })
+        Ok(Self { digits: if literal.negative { digits.saturating_neg() } else { digits }, exponent })
     }
 
     /// The amount, rounded half to even to a femto-unit; `None` if it is too large.
     pub fn amount(self) -> Option<Amount> {
-        let shift = self.exponent - FEMTO;
+        let shift = self.exponent.checked_sub(FEMTO)?;
         let power = 10_i128.checked_pow(shift.unsigned_abs());
         let femtos = if shift >= 0 {
             self.digits.checked_mul(power?)?
@@ -119,8 +119,8 @@ impl fmt::Display for Written {
         if self.exponent >= 0 {
             return write!(f, "{sign}{digits}{}", "0".repeat(places));
         }
-        let padded = format!("{digits:0>width$}", width = places + 1);
-        let (whole, fraction) = padded.split_at(padded.len() - places);
+        let padded = format!("{digits:0>width$}", width = places.saturating_add(1));
+        let (whole, fraction) = padded.split_at(padded.len().saturating_sub(places));
         write!(f, "{sign}{whole}.{fraction}")
     }
 }

@@ -15,6 +15,11 @@ pub struct Frequent {
     reported: u8,
 }
 
+/// The bit of a place; none beyond the frequent meters.
+fn bit(place: usize) -> u8 {
+    u32::try_from(place).ok().and_then(|place| 1_u8.checked_shl(place)).unwrap_or(0)
+}
+
 impl Frequent {
     /// Nothing reported.
     pub const NONE: Self = Self { quantities: [0; FREQUENT], reported: 0 };
@@ -26,14 +31,14 @@ impl Frequent {
 
     /// The quantity at a position; `None` if it was not reported.
     pub fn get(&self, place: usize) -> Option<i64> {
-        self.quantities.get(place).copied().filter(|_| self.reported >> place & 1 == 1)
+        self.quantities.get(place).copied().filter(|_| self.reported & bit(place) != 0)
     }
 
     /// Sets the quantity at a position. It ignores positions beyond the frequent meters.
     pub fn set(&mut self, place: usize, quantity: i64) {
         if let Some(slot) = self.quantities.get_mut(place) {
             *slot = quantity;
-            self.reported |= 1 << place;
+            self.reported |= bit(place);
         }
     }
 
@@ -42,7 +47,7 @@ impl Frequent {
         let quantity = self.get(place);
         if let Some(slot) = self.quantities.get_mut(place) {
             *slot = 0;
-            self.reported &= !(1 << place);
+            self.reported &= !bit(place);
         }
         quantity
     }

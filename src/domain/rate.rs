@@ -64,7 +64,7 @@ impl Rate {
         if value.is_sign_negative() {
             return Err(RateError::Negative);
         }
-        let power = NANO_DIGITS + per.powers_to_million();
+        let power = NANO_DIGITS.saturating_add(per.powers_to_million());
         let nanos = decimal::scaled(value, power).ok_or(RateError::TooFine)?;
         i64::try_from(nanos).map(Self).map_err(|_| RateError::TooLarge)
     }
@@ -87,23 +87,25 @@ impl Rate {
             let scaled = scale.and_then(|scale| literal.digits.checked_mul(scale));
             (scaled.ok_or(RateError::TooLarge)?, units)
         };
-        let (whole, rest) = (numerator / denominator, numerator % denominator);
+        let divided = numerator.checked_div(denominator).zip(numerator.checked_rem(denominator));
+        let (whole, rest) = divided.ok_or(RateError::TooFine)?;
         let rate = |nanos: u128| i64::try_from(nanos).map(Self).map_err(|_| RateError::TooLarge);
         if rest == 0 {
             return rate(whole).map(Stated::Exact);
         }
-        // Half to even, as in all roundings.
-        let above = denominator - rest;
+        // Half to even, as everywhere.
+        let above = denominator.saturating_sub(rest);
         let up = rest > above || rest == above && !whole.is_multiple_of(2);
         if rest.min(above) > numerator / 1_000_000 {
             return Err(RateError::TooFine);
         }
-        rate(whole + u128::from(up)).map(Stated::Near)
+        rate(whole.saturating_add(u128::from(up))).map(Stated::Near)
     }
 
     /// The exact price of a quantity.
     pub fn price_of(self, quantity: i64) -> Amount {
-        Amount::from_femtos(i128::from(self.0) * i128::from(quantity))
+        // The product of two numbers of 64 bits fits 128.
+        Amount::from_femtos(i128::from(self.0).saturating_mul(i128::from(quantity)))
     }
 
     /// Whether the price is 0.
@@ -116,7 +118,7 @@ impl Rate {
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A nano-unit is a million femto-units.
-        Amount::from_femtos(i128::from(self.0) * 1_000_000).fmt(f)
+        Amount::from_femtos(i128::from(self.0).saturating_mul(1_000_000)).fmt(f)
     }
 }
 

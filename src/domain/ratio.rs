@@ -123,15 +123,15 @@ impl fmt::Display for Ratio {
 pub fn half_even(numerator: i128, denominator: i128) -> i128 {
     let floor = numerator.div_euclid(denominator);
     let remainder = numerator.rem_euclid(denominator);
-    // The comparison does not double the remainder, so it works for any denominator.
-    let rest = denominator - remainder;
+    // Compared without doubling, so that no denominator is too large.
+    let rest = denominator.saturating_sub(remainder);
     let up = remainder > rest || (remainder == rest && floor.rem_euclid(2) == 1);
-    if up { floor + 1 } else { floor }
+    if up { floor.saturating_add(1) } else { floor }
 }
 
 fn gcd(mut a: u128, mut b: u128) -> u128 {
     while b != 0 {
-        (a, b) = (b, a % b);
+        (a, b) = (b, a.checked_rem(b).unwrap_or(0));
     }
     a.max(1)
 }

@@ -1,9 +1,13 @@
 //! Recognises the secrets of vendors and platforms by their form. They must not get into a ledger, which cannot delete,
 //! nor into a message.
 //!
-//! It finds a secret wherever a word begins, so it also finds `Bearer sk-…` and secrets in a connection string. Each
-//! form requires the length and the letters of the vendor's real secrets: `xai-grok-4-fast` is a name. It does not find
-//! secrets without a mark, such as 32 hexadecimal digits.
+//! A secret is found wherever a word begins, so that `Bearer sk-…` and a connection string are found too. Each form
+//! asks for the length and the letters that the vendor's secrets really have: `xai-grok-4-fast` is a name. Not found:
+//! secrets without a mark of their own, such as 32 hexadecimal digits.
+#![allow(
+    clippy::arithmetic_side_effects,
+    reason = "places in a text and lengths of its parts are at most the length of the text"
+)]
 
 use std::borrow::Cow;
 use std::ops::Range;

@@ -2,6 +2,8 @@
 
 use crate::domain::calendar::Day;
 use crate::domain::event::{Band, Model, ServiceTier};
+use crate::domain::number::{ModelId, PayerOf, RulePayerId, SourceId, TagSetId, TierId};
+use crate::domain::period::Month;
 use crate::domain::quantities::{Quantities, QuantityOverflow};
 use crate::domain::tags::TagSet;
 use crate::domain::timestamp::Timestamp;
@@ -15,21 +17,46 @@ use std::sync::Arc;
 pub struct UsageKey {
     /// The billing day.
     pub day: Day,
-    /// The instant whose prices apply to all of it: the start of the day, or of a part of the day.
+    /// The month that the usage is posted to: the month of the day, unless that was closed.
+    pub posted: Month,
+    /// The instant whose prices hold for all of it: the start of the day, or of the part of the day.
     pub priced_at: Timestamp,
     /// Who issued the events.
-    pub source: i64,
+    pub source: SourceId,
     /// Who used it.
-    pub tag_set: i64,
+    pub tag_set: TagSetId,
     /// The model.
-    pub model: i64,
+    pub model: ModelId,
     /// The service tier.
-    pub tier: i64,
+    pub tier: TierId,
     /// The band of prompt sizes.
     pub band: Band,
 }
 
-/// The total usage of some events.
+/// The months of usage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Posting {
+    /// The month of its day.
+    pub used: Month,
+    /// The month that it is posted to.
+    pub posted: Month,
+}
+
+impl Posting {
+    /// Whether usage is posted to its own month.
+    pub fn is_own(self) -> bool {
+        self.used == self.posted
+    }
+}
+
+impl UsageKey {
+    /// The months of the usage.
+    pub fn posting(&self) -> Posting {
+        Posting { used: self.day.month(), posted: self.posted }
+    }
+}
+
+/// The sum of some events' usage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsageLine {
     /// What it covers.
@@ -61,23 +88,31 @@ impl UsageLine {
 #[derive(Debug, Clone, Default)]
 pub struct Dictionary {
     /// Models.
-    pub models: FxHashMap<i64, Model>,
+    pub models: FxHashMap<ModelId, Model>,
     /// Service tiers.
-    pub tiers: FxHashMap<i64, ServiceTier>,
+    pub tiers: FxHashMap<TierId, ServiceTier>,
     /// Tag sets, shared by all copies.
-    pub tag_sets: Arc<FxHashMap<i64, TagSet>>,
-    /// Tag sets with the payer replaced, under numbers below 0.
-    pub paid: FxHashMap<i64, TagSet>,
+    pub tag_sets: Arc<FxHashMap<TagSetId, TagSet>>,
+    /// Tag sets with another payer than their own.
+    pub paid: FxHashMap<RulePayerId, TagSet>,
     /// Sources.
-    pub sources: FxHashMap<i64, String>,
-    /// Cost centres by the names of departments, from the registry.
+    pub sources: FxHashMap<SourceId, String>,
+    /// Cost centres by the names of departments, as far as the registry tells.
     pub cost_centres: BTreeMap<String, String>,
 }
 
 impl Dictionary {
     /// The tag set of a number.
-    pub fn tags(&self, number: i64) -> Option<&TagSet> {
-        if number < 0 { self.paid.get(&number) } else { self.tag_sets.get(&number) }
+    pub fn tags(&self, number: TagSetId) -> Option<&TagSet> {
+        self.tag_sets.get(&number)
+    }
+
+    /// The tags of usage, with the payer among them.
+    pub fn tags_of(&self, payer: PayerOf) -> Option<&TagSet> {
+        match payer {
+            PayerOf::Tags(number) => self.tag_sets.get(&number),
+            PayerOf::Rule(number) => self.paid.get(&number),
+        }
     }
 }
 
@@ -123,14 +158,15 @@ impl<K: Copy + Eq + Hash> Tally<K> {
     pub fn add(&mut self, key: K, at: Timestamp, quantities: &Quantities) -> Result<(), QuantityOverflow> {
         let Self { places, sums } = self;
         let place = *places.entry(key).or_insert_with(|| {
+            let place = sums.len();
             let none = Sum { events: 0, active: 0, first_at: at, last_at: at, quantities: Quantities::NONE };
             sums.push((key, none));
-            sums.len() - 1
+            place
         });
         // Every position has a total. If one did not, the event must not get lost.
         let (_, sum) = sums.get_mut(place).ok_or(QuantityOverflow)?;
-        sum.events += 1;
-        sum.active += i64::from(quantities.is_active());
+        sum.events = sum.events.checked_add(1).ok_or(QuantityOverflow)?;
+        sum.active = sum.active.checked_add(i64::from(quantities.is_active())).ok_or(QuantityOverflow)?;
         sum.first_at = sum.first_at.min(at);
         sum.last_at = sum.last_at.max(at);
         sum.quantities.add(quantities)
@@ -213,5 +249,36 @@ impl UsageSums {
         let mut lines: Vec<UsageLine> = self.0.drain().map(|(_, line)| line).collect();
         lines.sort_unstable_by_key(|line| line.key);
         lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_no_larger_than_a_line_of_the_processor() {
+        // Tables of sums compare and move keys all the time.
+        assert!(size_of::<UsageKey>() <= 64, "{} bytes", size_of::<UsageKey>());
+    }
+
+    #[test]
+    fn a_posting_is_own_in_its_month_alone() -> Result<(), &'static str> {
+        let october = Month::from_code(202_610).ok_or("October")?;
+        assert!(Posting { used: october, posted: october }.is_own());
+        for posted in [october.previous(), october.next(), Month::from_code(202_710).ok_or("a year later")?] {
+            assert!(!Posting { used: october, posted }.is_own(), "{posted}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn an_event_too_many_is_an_error() -> Result<(), QuantityOverflow> {
+        let mut tally = Tally::new();
+        tally.add(0, Timestamp::EARLIEST, &Quantities::NONE)?;
+        let (_, sum) = tally.sums.first_mut().ok_or(QuantityOverflow)?;
+        sum.events = i64::MAX;
+        assert_eq!(tally.add(0, Timestamp::EARLIEST, &Quantities::NONE), Err(QuantityOverflow));
+        Ok(())
     }
 }

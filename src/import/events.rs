@@ -166,7 +166,8 @@ impl Meters {
     }
 }
 
-/// Receives the events of one record.
+/// Takes the events of one record.
+#[derive(Debug)]
 pub struct Events<'s, 'c> {
     line: u64,
     sink: &'s mut Sink<'c>,

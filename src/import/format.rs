@@ -10,8 +10,10 @@ use crate::import::record::reading::Reading;
 use crate::import::record::shapes;
 use crate::text::problem::Problem;
 use std::collections::BTreeSet;
+use std::fmt;
 
-/// How to read files of one format.
+/// How files of a format are read.
+#[derive(Debug)]
 pub struct Format {
     /// The name for `--format`.
     pub name: &'static str,
@@ -38,7 +40,8 @@ pub struct Format {
     pub how: How,
 }
 
-/// The fields of a bad record that the quarantine may store, because they cannot contain a prompt.
+/// Which fields of a bad record may be kept, since they cannot hold a prompt.
+#[derive(Debug)]
 pub struct Kept {
     /// Fields that may be the id. The first one present counts.
     pub ids: &'static [&'static str],
@@ -52,6 +55,7 @@ pub struct Kept {
 pub type ReadRecord = fn(&Record<'_>, &Reading, &mut Events<'_, '_>) -> Result<(), Problem>;
 
 /// How records are read.
+#[derive(Debug)]
 pub enum How {
     /// One of tokenbook's own formats. The function takes the first line that is not blank.
     Own(fn(&str) -> Result<Beginning, Problem>),
@@ -69,6 +73,12 @@ pub struct Beginning {
     pub header: bool,
     /// Fields of the file that events do not have.
     pub ignored: Vec<String>,
+}
+
+impl fmt::Debug for Beginning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Beginning").field("header", &self.header).finish_non_exhaustive()
+    }
 }
 
 /// Reads lines of one file, on any thread.

@@ -181,7 +181,8 @@ pub(super) fn append(
     rows: impl FnOnce(i64) -> Result<()>,
 ) -> Result<i64> {
     let last = last(connection)?;
-    let (seq, prev, at) = last.map_or((1, [0; 32], now), |last| (last.seq + 1, last.hash, now.max(last.at)));
+    let (seq, prev, at) =
+        last.map_or((1, [0; 32], now), |last| (last.seq.saturating_add(1), last.hash, now.max(last.at)));
     let actor = if actor.is_empty() { "unknown" } else { actor };
     let number = stored(seq)?;
     seals::guard_facts(connection, fact)?;

@@ -3,6 +3,7 @@
 //! Facts are appended and chained; sums by day are derived from them in the same transaction. A read sees one state of
 //! the file from its first to its last row. One statement a function, its text in a constant above it.
 #![deny(clippy::indexing_slicing, clippy::as_conversions)]
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
 pub mod append;
 pub mod chain;

@@ -1,4 +1,4 @@
 //! Names and their numbers.
 
-pub mod dictionary;
+pub(in crate::ledger) mod dictionary;
 pub(in crate::ledger) mod numbers;

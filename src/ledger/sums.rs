@@ -11,11 +11,13 @@ pub mod recount;
 use crate::domain::calendar::{Calendar, Day};
 use crate::domain::event::Band;
 use crate::domain::meter::{FREQUENT, Meter};
+use crate::domain::number::{ModelId, SourceId, TagSetId, TierId};
 use crate::domain::period::{Month, Period};
 use crate::domain::quantities::{Frequent, Quantities};
 use crate::domain::timestamp::Timestamp;
-use crate::domain::usage::{UsageKey, UsageLine, UsageSums};
+use crate::domain::usage::{Posting, UsageKey, UsageLine, UsageSums};
 use crate::ledger::chain::seals;
+use crate::ledger::file::gather::meter_columns;
 use crate::ledger::file::transaction::Snapshot;
 use crate::ledger::sums::day_seals::{HashSum, RowHasher};
 use crate::ledger::values;
@@ -23,6 +25,7 @@ use crate::ledger::{Ledger, LedgerError, Result, chain, fits};
 use rusqlite::{CachedStatement, Connection, Row, Rows};
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 /// The span a sum is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +68,9 @@ impl Grain {
     }
 }
 
+/// The columns of what a sum adds up, in both tables.
+const AMOUNTS: &str = concat!("events, active, first_at, last_at, ", meter_columns!(), ", request");
+
 /// Months of payers, gathered from days of tag sets.
 #[derive(Debug, Default)]
 pub struct Months {
@@ -75,7 +81,7 @@ pub struct Months {
 
 impl Months {
     /// Counts a day's line.
-    pub fn count(&mut self, ledger: &Ledger, payers: &FxHashMap<i64, i64>, line: &UsageLine) -> Result<()> {
+    pub fn count(&mut self, ledger: &Ledger, payers: &FxHashMap<TagSetId, TagSetId>, line: &UsageLine) -> Result<()> {
         let (first, priced_at) = match self.last {
             Some((day, first, start)) if day == line.key.day => (first, start),
             _ => {
@@ -140,7 +146,7 @@ impl Snapshot<'_> {
         mut each: impl FnMut(UsageLine) -> std::result::Result<(), E>,
     ) -> std::result::Result<(), E> {
         let (mut hasher, mut seal) = (RowHasher::new(), HashSum::default());
-        each_line(self.connection(), self.ledger(), Grain::Day, (day, day), |line| {
+        each_line(self.connection(), self.ledger(), Grain::Day, day..=day, |line| {
             seal.add(&hasher.line(&line));
             each(line)
         })?;
@@ -158,7 +164,7 @@ impl Snapshot<'_> {
 
     /// The sums of the months a period touches, by payer. Each line is of the first day of its month, and priced there.
     pub fn monthly_usage(&self, period: Period) -> Result<Vec<UsageLine>> {
-        lines(self.connection(), self.ledger(), Grain::Month, (period.first(), period.last()))
+        lines(self.connection(), self.ledger(), Grain::Month, period.first()..=period.last())
     }
 
     /// Events before the first and after the last day of a period.
@@ -192,7 +198,7 @@ pub(super) fn lines(
     connection: &Connection,
     ledger: &Ledger,
     grain: Grain,
-    days: (Day, Day),
+    days: RangeInclusive<Day>,
 ) -> Result<Vec<UsageLine>> {
     let mut lines: Vec<UsageLine> = Vec::new();
     each_line(connection, ledger, grain, days, |line| {
@@ -209,22 +215,17 @@ fn each_line<E: From<LedgerError>>(
     connection: &Connection,
     ledger: &Ledger,
     grain: Grain,
-    (first, last): (Day, Day),
+    days: RangeInclusive<Day>,
     mut each: impl FnMut(UsageLine) -> std::result::Result<(), E>,
 ) -> std::result::Result<(), E> {
     let (table, column) = (grain.table(), grain.column());
-    let place = format!("{column}, source, tag_set, model, tier, band");
-    let spans = format!(
-        "WHERE {column} BETWEEN ?1 AND ?2 ORDER BY {column}, posting_period, source, tag_set, model, tier, band"
-    );
-    let sums = format!(
-        "SELECT {place}, events, active, first_at, last_at, input, cache_read, cache_write, cache_write_1h, output, \
-         reasoning, request, posting_period FROM {table} {spans}"
-    );
+    let place = format!("{column}, posting_period, source, tag_set, model, tier, band");
+    let spans = format!("WHERE {column} BETWEEN ?1 AND ?2 ORDER BY {place}");
+    let sums = format!("SELECT {place}, {AMOUNTS} FROM {table} {spans}");
     let rare = format!("SELECT {place}, meter, quantity FROM {table}_meter {spans}, meter");
     let mut sums = prepared(connection, &sums)?;
     let mut rare = prepared(connection, &rare)?;
-    let numbers = [grain.number(first), grain.number(last)];
+    let numbers = [grain.number(*days.start()), grain.number(*days.end())];
     let mut lines = Lines {
         grain,
         calendar: ledger.settings().calendar,
@@ -243,11 +244,29 @@ fn prepared<'c>(connection: &'c Connection, sql: &str) -> Result<CachedStatement
     Ok(connection.prepare_cached(sql)?)
 }
 
-/// What a sum is about, as the table's columns have it: span, source, tag set, model, tier and band.
-type Place = [i64; 6];
+/// What a sum is about, as the table's columns have it: span, posting period, source, tag set, model, tier and band.
+type Place = [i64; 7];
 
 fn place(row: &Row<'_>) -> Result<Place> {
-    Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?])
+    Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?])
+}
+
+/// A day or a month that sums are of.
+struct Span {
+    number: i64,
+    /// The first day.
+    day: Day,
+    /// The month of the first day.
+    month: Month,
+    /// The instant at which it starts.
+    start: Timestamp,
+}
+
+impl Span {
+    fn of(grain: Grain, number: i64, calendar: Calendar) -> Result<Self> {
+        let day = grain.first_day(number)?;
+        Ok(Self { number, day, month: day.month(), start: calendar.start_of(day) })
+    }
 }
 
 /// Rows of sums, and those of their rare meters, which are in the same order.
@@ -255,8 +274,8 @@ struct Lines<'s> {
     grain: Grain,
     calendar: Calendar,
     rows: Rows<'s>,
-    /// The number of the span read last, its first day, and the instant at which that starts.
-    span: Option<(i64, Day, Timestamp)>,
+    /// The span read last.
+    span: Option<Span>,
     rare: RareSums<'s>,
 }
 
@@ -264,27 +283,32 @@ impl Lines<'_> {
     fn next(&mut self) -> Result<Option<UsageLine>> {
         let Some(row) = self.rows.next()? else { return Ok(None) };
         let place = place(row)?;
-        let [number, source, tag_set, model, tier, band] = place;
-        let (day, priced_at) = match self.span {
-            Some((known, day, at)) if known == number => (day, at),
-            _ => {
-                let day = self.grain.first_day(number)?;
-                (day, self.calendar.start_of(day))
-            }
-        };
-        self.span = Some((number, day, priced_at));
-        if row.get::<_, i64>(17)? != day.month().code() {
-            return Err(LedgerError::Corrupt(format!("sums of {day} are posted to another month than their own")));
-        }
+        let [number, posted, source, tag_set, model, tier, band] = place;
+        let known = self.span.take().filter(|span| span.number == number);
+        let span = known.map_or_else(|| Span::of(self.grain, number, self.calendar), Ok)?;
+        let Span { day, month, start: priced_at, .. } = *self.span.insert(span);
+        // Nothing posts to another month yet.
+        let posted = Month::from_code(posted).filter(|posted| Posting { used: month, posted: *posted }.is_own());
+        let posted = posted
+            .ok_or_else(|| LedgerError::Corrupt(format!("sums of {day} are posted to another month than their own")))?;
         let band =
             Band::from_code(band).ok_or_else(|| LedgerError::Corrupt("a prompt band is out of range".to_owned()))?;
         let mut line = UsageLine {
-            key: UsageKey { day, priced_at, source, tag_set, model, tier, band },
-            events: row.get(6)?,
-            active: row.get(7)?,
-            first_at: chain::instant(row.get(8)?)?,
-            last_at: chain::instant(row.get(9)?)?,
-            quantities: Quantities::from_frequent(frequent(row, 10)?),
+            key: UsageKey {
+                day,
+                posted,
+                priced_at,
+                source: SourceId::new(source),
+                tag_set: TagSetId::new(tag_set),
+                model: ModelId::new(model),
+                tier: TierId::new(tier),
+                band,
+            },
+            events: row.get(7)?,
+            active: row.get(8)?,
+            first_at: chain::instant(row.get(9)?)?,
+            last_at: chain::instant(row.get(10)?)?,
+            quantities: Quantities::from_frequent(frequent(row, 11)?),
         };
         self.rare.add_to(&place, &mut line)?;
         Ok(Some(line))
@@ -301,7 +325,7 @@ impl RareSums<'_> {
     fn advance(&mut self) -> Result<()> {
         let row = self.rows.next()?;
         self.ahead =
-            row.map(|row| Ok::<_, LedgerError>((place(row)?, values::meter(row.get(6)?)?, row.get(7)?))).transpose()?;
+            row.map(|row| Ok::<_, LedgerError>((place(row)?, values::meter(row.get(7)?)?, row.get(8)?))).transpose()?;
         Ok(())
     }
 
@@ -334,14 +358,14 @@ pub(super) fn months(connection: &Connection) -> Result<BTreeSet<i64>> {
 /// The lines of every month.
 pub(super) fn all_months(connection: &Connection, ledger: &Ledger) -> Result<Vec<UsageLine>> {
     let first = values::day(16_435)?;
-    lines(connection, ledger, Grain::Month, (first, Day::LAST))
+    lines(connection, ledger, Grain::Month, first..=Day::LAST)
 }
 
 /// The frequent meters of a row, from a column on.
 pub(super) fn frequent(row: &Row<'_>, from: usize) -> Result<Frequent> {
     let mut frequent = Frequent::NONE;
     for place in 0..FREQUENT {
-        if let Some(quantity) = row.get(from + place)? {
+        if let Some(quantity) = row.get(from.saturating_add(place))? {
             frequent.set(place, quantity);
         }
     }

@@ -3,8 +3,28 @@
 use crate::domain::calendar::Day;
 use crate::domain::event::PromptSize;
 use crate::domain::meter::Meter;
+use crate::domain::number::{BatchId, ClassId, ModelId, SourceId, TagSetId, TierId};
 use crate::domain::outcome::Outcome;
 use crate::ledger::{LedgerError, Result, fits};
+use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
+
+macro_rules! in_columns {
+    ($($number:ident),+) => {$(
+        impl ToSql for $number {
+            fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+                Ok(ToSqlOutput::from(self.number()))
+            }
+        }
+
+        impl FromSql for $number {
+            fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+                i64::column_result(value).map(Self::new)
+            }
+        }
+    )+};
+}
+
+in_columns!(SourceId, TagSetId, ModelId, TierId, ClassId, BatchId);
 
 pub(super) fn day(number: i64) -> Result<Day> {
     Day::from_number(number).ok_or_else(|| LedgerError::Corrupt(format!("the day {number} is out of range")))

@@ -74,13 +74,13 @@ fn share<K: Ord>(
     remainders.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
     for (_, place) in remainders.into_iter().take(left) {
         if let Some(floor) = given.get_mut(place) {
-            *floor += 1;
+            *floor = floor.checked_add(1).ok_or(Overflow)?;
         }
     }
     let mut rest = out;
     for (group, units) in groups.into_iter().zip(given) {
         let (here, after) = rest.split_at_mut_checked(group.len()).ok_or(Overflow)?;
-        share(group, depth + 1, units, unit, here)?;
+        share(group, depth.saturating_add(1), units, unit, here)?;
         rest = after;
     }
     Ok(())

@@ -2,6 +2,7 @@
 //!
 //! Nothing is rounded here except in [`allocate`], which makes the parts of a total add up to it.
 #![deny(clippy::indexing_slicing, clippy::as_conversions)]
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
 pub mod allocate;
 pub mod rate;
@@ -9,6 +10,7 @@ pub mod rate;
 use crate::domain::currency::Currency;
 use crate::domain::meter::Meter;
 use crate::domain::money::Amount;
+use crate::domain::number::PayerOf;
 use crate::domain::usage::UsageLine;
 
 /// Usage with the cost of each meter.
@@ -16,6 +18,8 @@ use crate::domain::usage::UsageLine;
 pub struct RatedLine {
     /// The usage.
     pub usage: UsageLine,
+    /// Who pays for it.
+    pub payer: PayerOf,
     /// One charge for each reported meter, in the order of the meters.
     pub charges: Vec<Charge>,
     /// The number of the line's events with an unpriced meter above 0.

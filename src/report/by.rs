@@ -3,6 +3,7 @@
 use crate::domain::calendar::Day;
 use crate::domain::meter::Meter;
 use crate::domain::name::{NONE, UNALLOCATED};
+use crate::domain::number::{ModelId, PayerOf};
 use crate::domain::period;
 use crate::domain::tags::TagKey;
 use crate::domain::usage::Dictionary;
@@ -163,7 +164,7 @@ impl Dimension {
     /// The name of the group of a place.
     pub(crate) fn value(&self, place: &Place, names: &Dictionary) -> String {
         let tag = |tag: &str, none: &str| {
-            let value = names.tags(place.tag_set).and_then(|tags| tags.get(tag));
+            let value = names.tags_of(place.payer).and_then(|tags| tags.get(tag));
             value.unwrap_or(none).to_owned()
         };
         match self {
@@ -192,8 +193,8 @@ impl Dimension {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Place {
     pub(crate) day: Day,
-    pub(crate) model: i64,
-    pub(crate) tag_set: i64,
+    pub(crate) model: ModelId,
+    pub(crate) payer: PayerOf,
     pub(crate) meter: Option<Meter>,
 }
 

@@ -129,14 +129,16 @@ impl Shape {
 /// The amount divided by the number of priced events, to six decimals. Unknown if the amount is unknown, or if it
 /// includes part of the cost of events whose rest has no price.
 fn average(totals: &Totals) -> Cell {
-    let priced = i128::from(totals.events - totals.unpriced_events);
+    let priced = i128::from(totals.events.saturating_sub(totals.unpriced_events));
     if priced <= 0 {
         return Cell::Unknown("no priced event");
     }
     if totals.is_unknown() || totals.partly {
         return Cell::Unknown("partly unpriced");
     }
-    Cell::Fixed { value: half_even(totals.amount.femtos(), priced * Amount::minor_unit(6)), digits: 6 }
+    // A number of 64 bits and a minor unit fit 128 bits together.
+    let parts = priced.saturating_mul(Amount::minor_unit(6));
+    Cell::Fixed { value: half_even(totals.amount.femtos(), parts), digits: 6 }
 }
 
 fn total(groups: &Groups, shape: &Shape, has_shares: bool, inputs: &Inputs<'_>) -> Result<Vec<Cell>, ReportError> {

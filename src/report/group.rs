@@ -3,6 +3,7 @@
 use crate::domain::calendar::Day;
 use crate::domain::meter::Meter;
 use crate::domain::money::Amount;
+use crate::domain::number::{ModelId, PayerOf, TagSetId};
 use crate::domain::quantities::{Quantities, QuantityOverflow};
 use crate::domain::ratio::Overflow;
 use crate::domain::usage::Dictionary;
@@ -124,7 +125,10 @@ pub fn below_one_unpriced(groups: &Groups) -> Option<String> {
     })
 }
 
-/// The most groups that are named.
+/// Stands for all payers, where no dimension looks at them.
+const NOBODY: PayerOf = PayerOf::Tags(TagSetId::NONE);
+
+/// How many groups are named.
 const NAMED: usize = 8;
 
 /// Adds up rated lines by dimensions.
@@ -139,11 +143,10 @@ pub fn group(lines: &[RatedLine], by: &[Dimension], names: &Dictionary) -> Resul
 pub struct Sums {
     by: Vec<Dimension>,
     totals: FxHashMap<Place, Totals>,
-    /// Maps a tag set to a representative, the same for all tag sets that the dimensions do not distinguish. There may
-    /// be many more tag sets than groups.
-    alike: FxHashMap<i64, i64>,
-    /// The representative tag set, by the names that the dimensions give.
-    found: FxHashMap<Vec<String>, i64>,
+    /// A payer for each, the same for all that the dimensions find alike: there may be many more than groups.
+    alike: FxHashMap<PayerOf, PayerOf>,
+    /// That payer, by what the dimensions find.
+    found: FxHashMap<Vec<String>, PayerOf>,
     requests_are_charged: bool,
 }
 
@@ -165,8 +168,8 @@ impl Sums {
         let looks_at = |of: Of| self.by.iter().any(|dimension| dimension.of() == of);
         let place = Place {
             day: if looks_at(Of::Day) { key.day } else { Day::FIRST },
-            model: if looks_at(Of::Model) { key.model } else { 0 },
-            tag_set: if looks_at(Of::Tags) { self.alike(key.tag_set, names) } else { 0 },
+            model: if looks_at(Of::Model) { key.model } else { ModelId::NONE },
+            payer: if looks_at(Of::Tags) { self.alike(line.payer, names) } else { NOBODY },
             meter: None,
         };
         if !self.by.contains(&Dimension::Meter) {
@@ -180,15 +183,15 @@ impl Sums {
         Ok(())
     }
 
-    fn alike(&mut self, tag_set: i64, names: &Dictionary) -> i64 {
-        if let Some(known) = self.alike.get(&tag_set) {
+    fn alike(&mut self, payer: PayerOf, names: &Dictionary) -> PayerOf {
+        if let Some(known) = self.alike.get(&payer) {
             return *known;
         }
-        let place = Place { day: Day::FIRST, model: 0, tag_set, meter: None };
+        let place = Place { day: Day::FIRST, model: ModelId::NONE, payer, meter: None };
         let of_tags = self.by.iter().filter(|dimension| dimension.of() == Of::Tags);
         let found = of_tags.map(|dimension| dimension.value(&place, names)).collect();
-        let first = *self.found.entry(found).or_insert(tag_set);
-        self.alike.insert(tag_set, first);
+        let first = *self.found.entry(found).or_insert(payer);
+        self.alike.insert(payer, first);
         first
     }
 }
@@ -242,8 +245,9 @@ impl Grouped {
     pub fn meters_in_use(&self) -> BTreeSet<Meter> {
         let (mut used, mut requests, mut events) = (BTreeSet::new(), 0_i128, 0_i128);
         for totals in self.groups.values() {
-            events += i128::from(totals.events);
-            requests += i128::from(totals.quantities.get(Meter::Request).unwrap_or(0));
+            // Groups in memory are too few to fill 128 bits.
+            events = events.saturating_add(totals.events.into());
+            requests = requests.saturating_add(totals.quantities.get(Meter::Request).unwrap_or(0).into());
             let of_use = totals.quantities.iter().filter(|(meter, quantity)| *quantity != 0 && !meter.is_measure());
             used.extend(of_use.map(|(meter, _)| meter));
         }

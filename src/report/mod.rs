@@ -1,6 +1,7 @@
 //! Reports: pure functions from rated lines to a [`Sheet`]. Each report is a file and a line in [`REPORTS`].
 //!
 //! A report computes and groups. It reads no ledger and prints nothing. The same inputs give the same sheet.
+#![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
 pub mod by;
 pub mod chargeback;

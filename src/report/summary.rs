@@ -2,7 +2,7 @@
 
 use crate::domain::meter::Unit;
 use crate::domain::money::Amount;
-use crate::domain::ratio::Ratio;
+use crate::domain::ratio::{Overflow, Ratio};
 use crate::rating::allocate;
 use crate::report::by::{Choice, Dimension};
 use crate::report::group::{Groups, Totals, below_one_unpriced};
@@ -99,7 +99,7 @@ fn row(
             (amount(earlier, *earlier_units), Cell::Unknown("unpriced"), Cell::Unknown("unpriced"))
         }
         Some((earlier, earlier_units)) => {
-            let change = units - earlier_units;
+            let change = units.checked_sub(*earlier_units).ok_or(Overflow)?;
             let exact = now.amount.minus(earlier.amount)?.over(earlier.amount);
             let percent = exact.map(|ratio| ratio.times(PER_MILLE)).transpose()?;
             let percent = percent.map_or(Cell::Unknown("none before"), |ratio| Cell::Fixed {

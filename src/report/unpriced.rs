@@ -52,7 +52,8 @@ fn sheet(inputs: &Inputs<'_>) -> Result<Sheet, ReportError> {
                 first: key.day,
                 last: key.day,
             });
-            span.quantity += i128::from(charge.quantity);
+            // Lines in memory are too few to fill 128 bits.
+            span.quantity = span.quantity.saturating_add(charge.quantity.into());
             span.first = span.first.min(key.day);
             span.last = span.last.max(key.day);
         }

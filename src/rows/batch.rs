@@ -296,8 +296,8 @@ fn sorted(mut order: Vec<(EventKey, u32)>) -> Vec<(EventKey, u32)> {
     order
 }
 
-/// Numbers of rows and bytes in memory fit the machine's word size.
-fn wide(place: u32) -> usize {
+/// A place in memory as an index: numbers of rows, names and bytes in memory fit the machine's word.
+pub(crate) fn wide(place: u32) -> usize {
     usize::try_from(place).unwrap_or(usize::MAX)
 }
 

@@ -151,8 +151,8 @@ impl KeyHash {
     }
 }
 
-/// [`KeyHash`] for one source. It hashes the issuer's name once for many ids.
-#[derive(Clone)]
+/// [`KeyHash`] for one source: many ids are hashed, the issuer's name once.
+#[derive(Debug, Clone)]
 pub struct SourceHasher {
     kept: KeyHash,
     prefix: Vec<u8>,

@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error};
 
-/// A table of the file, with its name in messages.
+/// A table of the file, with the words messages call it by.
+#[derive(Debug)]
 pub struct Section<'a> {
     file: &'a str,
     label: String,
@@ -16,6 +17,7 @@ pub struct Section<'a> {
 }
 
 /// A value, with its key.
+#[derive(Debug)]
 pub struct Value<'a> {
     label: &'a str,
     key: &'a str,

@@ -3,10 +3,12 @@
 use crate::books::statement::reports::{Request, Statement};
 use crate::domain::calendar::{Calendar, Day};
 use crate::domain::department::Registry;
+use crate::domain::number::{PayerOf, SourceId};
 use crate::domain::period::{Month, Period};
+use crate::domain::quantities::QuantityOverflow;
 use crate::domain::tags::TagSet;
 use crate::domain::timestamp::Timestamp;
-use crate::domain::usage::{Dictionary, UsageKey};
+use crate::domain::usage::Dictionary;
 use crate::import::formats::stored;
 use crate::ledger::facts::quarantine::OpenLine;
 use crate::rating::RatedLine;
@@ -114,20 +116,22 @@ pub struct Known<'a> {
 #[derive(Debug, Default)]
 pub struct Counted {
     unpriced_events: i64,
-    /// Events by tag set and month.
-    events: FxHashMap<(i64, Month), i64>,
+    /// Events by payer and month.
+    events: FxHashMap<(PayerOf, Month), i64>,
     /// The day of the last line: the next is mostly of the same.
     month_of: Option<(Day, Month)>,
 }
 
 impl Counted {
     /// Counts a line.
-    pub fn add(&mut self, line: &RatedLine) {
-        self.unpriced_events += line.unpriced_events;
-        let UsageKey { day, tag_set, .. } = line.usage.key;
+    pub fn add(&mut self, line: &RatedLine) -> Result<(), QuantityOverflow> {
+        self.unpriced_events = sum(self.unpriced_events, line.unpriced_events)?;
+        let day = line.usage.key.day;
         let known = self.month_of.filter(|(of, _)| *of == day);
         let (_, month) = *self.month_of.insert(known.unwrap_or_else(|| (day, day.month())));
-        *self.events.entry((tag_set, month)).or_default() += line.usage.events;
+        let events = self.events.entry((line.payer, month)).or_default();
+        *events = sum(*events, line.usage.events)?;
+        Ok(())
     }
 }
 
@@ -141,17 +145,22 @@ pub struct ByDepartment {
 
 impl ByDepartment {
     /// Adds what was counted, whose numbers have these names.
-    pub fn add(&mut self, counted: &Counted, names: &Dictionary) {
-        self.unpriced_events += counted.unpriced_events;
+    pub fn add(&mut self, counted: &Counted, names: &Dictionary) -> Result<(), QuantityOverflow> {
+        self.unpriced_events = sum(self.unpriced_events, counted.unpriced_events)?;
         let mut of_sets: FxHashSet<(&str, Month)> = FxHashSet::default();
-        for ((tag_set, month), events) in &counted.events {
-            match names.tags(*tag_set).and_then(TagSet::department) {
-                None => self.unallocated_events += events,
+        for ((payer, month), events) in &counted.events {
+            match names.tags_of(*payer).and_then(TagSet::department) {
+                None => self.unallocated_events = sum(self.unallocated_events, *events)?,
                 Some(department) => drop(of_sets.insert((department, *month))),
             }
         }
         self.departments.extend(of_sets.into_iter().map(|(department, month)| (department.to_owned(), month)));
+        Ok(())
     }
+}
+
+fn sum(one: i64, other: i64) -> Result<i64, QuantityOverflow> {
+    one.checked_add(other).ok_or(QuantityOverflow)
 }
 
 /// The caveats of what was counted.
@@ -209,8 +218,8 @@ pub fn coverage(statement: &Statement, period: Period) -> Result<Vec<Coverage>, 
     let lines = statement.rated.lines()?;
     let before = statement.before.as_ref().map(Rated::lines).transpose()?;
     let names = &statement.names;
-    let mut days: BTreeMap<i64, BTreeSet<Day>> = BTreeMap::new();
-    let mut found: BTreeMap<i64, Coverage> = BTreeMap::new();
+    let mut days: BTreeMap<SourceId, BTreeSet<Day>> = BTreeMap::new();
+    let mut found: BTreeMap<SourceId, Coverage> = BTreeMap::new();
     for line in lines {
         let usage = &line.usage;
         let coverage = found.entry(usage.key.source).or_insert_with(|| Coverage {
@@ -221,14 +230,14 @@ pub fn coverage(statement: &Statement, period: Period) -> Result<Vec<Coverage>, 
             last_at: usage.last_at,
             empty_days: Vec::new(),
         });
-        coverage.events += usage.events;
+        coverage.events = sum(coverage.events, usage.events)?;
         coverage.first_at = coverage.first_at.min(usage.first_at);
         coverage.last_at = coverage.last_at.max(usage.last_at);
         days.entry(usage.key.source).or_default().insert(usage.key.day);
     }
     for line in before.into_iter().flatten() {
         if let Some(coverage) = found.get_mut(&line.usage.key.source) {
-            *coverage.events_before.get_or_insert(0) += line.usage.events;
+            coverage.events_before = Some(sum(coverage.events_before.unwrap_or(0), line.usage.events)?);
         }
     }
     for (source, coverage) in &mut found {
@@ -238,4 +247,41 @@ pub fn coverage(statement: &Statement, period: Period) -> Result<Vec<Coverage>, 
     let mut coverage: Vec<Coverage> = found.into_values().collect();
     coverage.sort_by(|a, b| a.source.cmp(&b.source));
     Ok(coverage)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::event::Band;
+    use crate::domain::number::{ModelId, TagSetId, TierId};
+    use crate::domain::quantities::Quantities;
+    use crate::domain::usage::{UsageKey, UsageLine};
+
+    #[test]
+    fn counts_that_do_not_fit_are_an_error() -> Result<(), QuantityOverflow> {
+        let (day, at) = (Day::FIRST, Timestamp::EARLIEST);
+        let key = UsageKey {
+            day,
+            posted: day.month(),
+            priced_at: at,
+            source: SourceId::NONE,
+            tag_set: TagSetId::NONE,
+            model: ModelId::NONE,
+            tier: TierId::NONE,
+            band: Band::Unknown,
+        };
+        let of = |events: i64, unpriced_events: i64| {
+            let (quantities, payer) = (Quantities::NONE, PayerOf::Tags(key.tag_set));
+            let usage = UsageLine { key, events, active: events, first_at: at, last_at: at, quantities };
+            RatedLine { usage, payer, charges: Vec::new(), unpriced_events, of_unpriced: false }
+        };
+        let (mut counted, mut both) = (Counted::default(), ByDepartment::default());
+        counted.add(&of(i64::MAX, 0))?;
+        assert_eq!(counted.add(&of(1, 0)), Err(QuantityOverflow), "events");
+        counted.add(&of(0, i64::MAX))?;
+        assert_eq!(counted.add(&of(0, 1)), Err(QuantityOverflow), "unpriced events");
+        both.add(&counted, &Dictionary::default())?;
+        assert_eq!(both.add(&counted, &Dictionary::default()), Err(QuantityOverflow), "of two threads");
+        Ok(())
+    }
 }

@@ -242,7 +242,7 @@ impl<'a> Subject<'a> {
     fn charges(&self, event: &FoundEvent, model: &Model, tier: &ServiceTier, band: Band) -> Result<Sheet, BooksError> {
         let settings = self.snapshot.ledger().settings();
         // Prices are those of the event's own instant.
-        let key = event.class.usage_key(event.day, event.at, band);
+        let key = event.class.usage_key(event.day, event.day.month(), event.at, band);
         let (first_at, last_at) = (event.at, event.at);
         let line = UsageLine { key, events: 1, active: 1, first_at, last_at, quantities: event.quantities.clone() };
         let mut heading = heading_of(self.snapshot, "explain", event.day.to_string())?;

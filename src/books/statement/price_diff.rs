@@ -14,6 +14,7 @@ use crate::domain::event::Band;
 use crate::domain::meter::Unit;
 use crate::domain::money::Amount;
 use crate::domain::name::Name;
+use crate::domain::number::{ModelId, SourceId, TagSetId};
 use crate::domain::period::{Month, Period};
 use crate::domain::quantities::QuantityOverflow;
 use crate::domain::timestamp::Timestamp;
@@ -209,9 +210,11 @@ fn sums(
     let classes = snapshot.classes()?;
     let sealed = snapshot.sealed(period, &classes)?;
     snapshot.watch().begin(Stage::Events, snapshot.events_within(period));
+    // The sums are of the whole period.
+    let (first, posted) = (period.first(), period.first().month());
     for day in period.days() {
         snapshot.sealed_events(&classes, day, &sealed, |event| {
-            summed.iter_mut().try_for_each(|summed| summed.add(event, period.first()))
+            summed.iter_mut().try_for_each(|summed| summed.add(event, first, posted))
         })?;
     }
     let [before, after] = summed;
@@ -222,7 +225,7 @@ fn sums(
 struct Summed<'a> {
     book: &'a Book,
     /// The prompt sizes that cut bands, by model.
-    thresholds: BTreeMap<i64, &'a [i64]>,
+    thresholds: BTreeMap<ModelId, &'a [i64]>,
     /// An instant for each span without a change of prices, which stands for all of it.
     instants: BTreeMap<usize, Timestamp>,
     tally: Tally<UsageKey>,
@@ -237,15 +240,16 @@ impl<'a> Summed<'a> {
         Self { book: &state.book, thresholds: thresholds.collect(), instants: BTreeMap::new(), tally: Tally::new() }
     }
 
-    fn add(&mut self, event: &StoredEvent<'_>, day: Day) -> Result<(), LedgerError> {
+    fn add(&mut self, event: &StoredEvent<'_>, day: Day, posted: Month) -> Result<(), LedgerError> {
         let sizes = self.thresholds.get(&event.class.model).copied().unwrap_or_default();
         let size = if sizes.is_empty() { 0 } else { event.quantities.prompt_size()? };
         let priced_at = *self.instants.entry(self.book.epoch(event.at)).or_insert(event.at);
         let key = UsageKey {
             day,
+            posted,
             priced_at,
-            source: 0,
-            tag_set: 0,
+            source: SourceId::NONE,
+            tag_set: TagSetId::NONE,
             model: event.class.model,
             tier: event.class.tier,
             band: Band::of(event.class.prompt, size, sizes),

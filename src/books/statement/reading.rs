@@ -7,11 +7,13 @@ use crate::attribute::Rules;
 use crate::books::BooksError;
 use crate::books::statement::completeness::{ByDepartment, Counted};
 use crate::books::statement::reports::{Detail, MonthBefore, Request};
+use crate::domain::number::{PayerOf, RulePayerId};
 use crate::domain::period::Period;
 use crate::domain::usage::Dictionary;
 use crate::ledger::file::transaction::Snapshot;
 use crate::price::Book;
 use crate::rating::RatedLine;
+use crate::report::ReportError;
 use crate::report::by::Dimension;
 use crate::report::group::{Grouped, Rated, Sums};
 use std::collections::BTreeMap;
@@ -97,7 +99,7 @@ impl Reading<'_> {
     ) -> Result<(Rated, ByDepartment), BooksError> {
         let changes = PriceChanges::new(self.books.values().collect(), names);
         let rating = fold::Rating { book: self.book, changes, names, rules: self.rules };
-        let kept = fold(self.snapshot, &rating, (period, request.basis), || Kept::of(&request.detail), Kept::add)?;
+        let kept = fold(self.snapshot, &rating, period, request.basis, || Kept::of(&request.detail), Kept::add)?;
         together(&request.detail, kept, names)
     }
 }
@@ -125,7 +127,7 @@ impl Kept {
     }
 
     fn add(&mut self, line: RatedLine, names: &Dictionary) -> Result<(), BooksError> {
-        self.counted.add(&line);
+        self.counted.add(&line).map_err(ReportError::from)?;
         match &mut self.usage {
             KeptUsage::Lines(lines) => lines.push(line),
             KeptUsage::Unpriced(lines) => lines.extend(Some(line).filter(RatedLine::has_unpriced)),
@@ -144,7 +146,7 @@ fn together(
     let mut counted = ByDepartment::default();
     let (mut lines, mut sums) = (Vec::new(), Vec::new());
     for (kept, of_thread) in all {
-        counted.add(&kept.counted, &of_thread);
+        counted.add(&kept.counted, &of_thread).map_err(ReportError::from)?;
         match kept.usage {
             KeptUsage::Lines(of_lines) | KeptUsage::Unpriced(of_lines) => {
                 lines.extend(renumbered(of_lines, of_thread, names));
@@ -162,14 +164,16 @@ fn together(
     Ok((rated, counted))
 }
 
-/// Lines whose payers have numbers that no other lines gave to others.
+/// Renumbers the payers by rules, so that the numbers of different threads cannot clash.
 fn renumbered(lines: Vec<RatedLine>, of_thread: Dictionary, names: &mut Dictionary) -> impl Iterator<Item = RatedLine> {
     // As many as there are combinations in memory.
     let taken = i64::try_from(names.paid.len()).unwrap_or(i64::MAX);
-    let number = move |own: i64| if own < 0 { own - taken } else { own };
+    let number = move |own: RulePayerId| RulePayerId::new(own.number().saturating_add(taken));
     names.paid.extend(of_thread.paid.into_iter().map(|(own, tags)| (number(own), tags)));
     lines.into_iter().map(move |mut line| {
-        line.usage.key.tag_set = number(line.usage.key.tag_set);
+        if let PayerOf::Rule(own) = line.payer {
+            line.payer = PayerOf::Rule(number(own));
+        }
         line
     })
 }

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 
 /// How a cost report is imported.
+#[derive(Debug)]
 pub struct CostOptions {
     /// Whose report it is: two accounts of one provider are two sources.
     pub source: String,

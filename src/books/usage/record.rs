@@ -16,7 +16,7 @@ use crate::ledger::append::{Appended, Appender};
 use crate::ledger::facts::imports::FileFacts;
 use crate::ledger::file::watch::Watch;
 use crate::ledger::{LedgerError, chain};
-use crate::rows::batch::{Batch, Names};
+use crate::rows::batch::{Batch, Names, wide};
 use crate::rows::canonical::USAGE;
 use crate::rows::canonical::{self, Encoder, EventParts};
 use crate::rows::key::SourceHasher;
@@ -215,11 +215,10 @@ fn spelled(problems: &[Problem]) -> String {
 fn facts(source: &Name, batch: &Batch, names: &Names) -> FileFacts {
     let mut encoder = Encoder::new();
     for row in batch.rows() {
-        let name = |place: u32| usize::try_from(place).unwrap_or(usize::MAX);
-        let class = names.classes.get(name(row.class)).map(|class| {
-            let model = names.models.get(name(class.model)).map(canonical::model).unwrap_or_default();
+        let class = names.classes.get(wide(row.class)).map(|class| {
+            let model = names.models.get(wide(class.model)).map(canonical::model).unwrap_or_default();
             let tier = names.tiers.get(usize::from(class.tier)).map(canonical::tier).unwrap_or_default();
-            let tags = names.tag_sets.get(name(class.tags)).map(canonical::tags).unwrap_or_default();
+            let tags = names.tag_sets.get(wide(class.tags)).map(canonical::tags).unwrap_or_default();
             canonical::class(&model, &tier, &tags, (class.prompt, class.outcome))
         });
         let class = class.unwrap_or_default();

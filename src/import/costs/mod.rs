@@ -27,7 +27,8 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// How to read cost reports of one format.
+/// How cost reports of a format are read.
+#[derive(Debug)]
 pub struct CostFormat {
     /// The name for `--format`.
     pub name: &'static str,
@@ -54,7 +55,8 @@ pub fn named(name: &str) -> Option<&'static CostFormat> {
 /// The most bytes of a cost report, unpacked.
 pub const COST_FILE_LIMIT: u64 = 256 << 20;
 
-/// A cost report that has been read.
+/// A cost report as it was read.
+#[derive(Debug)]
 pub struct CostReport {
     /// Its format.
     pub format: &'static CostFormat,
@@ -189,7 +191,8 @@ fn repeated(costs: &[ProviderCost]) -> Vec<Problem> {
     problems
 }
 
-/// Collects the cost lines of one record after another.
+/// Takes the lines of one record after the other.
+#[derive(Debug)]
 pub struct Lines {
     line: u64,
     latest: Timestamp,
@@ -200,7 +203,8 @@ pub struct Lines {
 /// A dimension that a cost is grouped by, with its value.
 pub type Group<'a> = (&'a str, Option<Cow<'a, str>>);
 
-/// A cost line as a format found it.
+/// A line of cost as a format found it.
+#[derive(Debug)]
 pub struct Found<'a> {
     /// The provider that charges.
     pub provider: &'static str,

@@ -14,6 +14,7 @@ use crate::rows::batch::{Batch, BatchFull, Head};
 use crate::rows::key::{EventKey, SourceHasher};
 use crate::text::problem::Problem;
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 /// An event as a format found it: times are instants, names are still texts.
@@ -86,10 +87,22 @@ pub struct Tools {
     pub batch: Batch,
 }
 
+impl fmt::Debug for Tools {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tools").finish_non_exhaustive()
+    }
+}
+
 /// Collects the events of one chunk.
 pub struct Sink<'a> {
     constants: &'a Constants,
     tools: &'a mut Tools,
+}
+
+impl fmt::Debug for Sink<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sink").finish_non_exhaustive()
+    }
 }
 
 impl<'a> Sink<'a> {

@@ -6,6 +6,7 @@
 //! count with that [`Tally`].
 
 use memchr::{memchr, memchr_iter, memrchr};
+use std::fmt;
 use std::io::{self, Read};
 
 /// The longest line, in bytes without its line end. It is this large because a session's log may contain pasted images.
@@ -55,6 +56,12 @@ pub struct Chunks<R> {
     mark: u64,
     /// The memory of parsed chunks, for reuse.
     spare: Vec<Vec<u8>>,
+}
+
+impl<R> fmt::Debug for Chunks<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Chunks").field("next_line", &self.next_line).field("read", &self.read).finish_non_exhaustive()
+    }
 }
 
 impl<R: Read> Chunks<R> {

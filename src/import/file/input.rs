@@ -8,6 +8,7 @@ use crate::import::file::consumer::Demand;
 use crate::import::file::paths::identity;
 use crate::import::file::whole_lines::WholeLines;
 use std::cell::{Cell, RefCell};
+use std::fmt;
 use std::fs::{File, Metadata};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -110,7 +111,13 @@ pub struct Source {
     left: Option<Rc<Cell<u64>>>,
 }
 
-/// The digest and size of a whole file.
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source").finish_non_exhaustive()
+    }
+}
+
+/// What a whole file was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileDigest {
     /// BLAKE3 of the bytes in the file, compressed or not.

@@ -7,6 +7,7 @@
 use crate::import::file::chunk::LINE_LIMIT;
 use memchr::memrchr;
 use std::cell::Cell;
+use std::fmt;
 use std::io::{self, Read};
 use std::rc::Rc;
 
@@ -23,6 +24,12 @@ pub struct WholeLines<R> {
     whole: usize,
     /// The bytes of a last line without a line end.
     left: Rc<Cell<u64>>,
+}
+
+impl<R> fmt::Debug for WholeLines<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WholeLines").field("taken", &self.taken).finish_non_exhaustive()
+    }
 }
 
 impl<R: Read> WholeLines<R> {

@@ -12,6 +12,7 @@ use crate::import::record::shapes;
 use crate::import::vendor::redacted;
 use crate::text::problem::Problem;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 /// The most lines of one file that can be stored.
@@ -22,7 +23,8 @@ pub type Keep = fn(&Record<'_>) -> Result<Option<String>, Problem>;
 /// Makes events from all stored lines, in their order. A problem refers to one line.
 pub type Finish = fn(&BTreeMap<u64, String>, &mut Pushing<'_, '_>) -> Result<(), Problem>;
 
-/// Receives the events of all lines.
+/// Takes the events of each line.
+#[derive(Debug)]
 pub struct Pushing<'s, 'c>(&'s mut Sink<'c>);
 
 impl<'c> Pushing<'_, 'c> {
@@ -38,6 +40,12 @@ pub struct Gathering {
     keep: Keep,
     finish: Finish,
     kept: Mutex<BTreeMap<u64, String>>,
+}
+
+impl fmt::Debug for Gathering {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gathering").field("format", &self.format.name).finish_non_exhaustive()
+    }
 }
 
 impl Gathering {

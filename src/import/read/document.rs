@@ -13,6 +13,7 @@ use crate::import::record::head::Head;
 use crate::import::record::pages::{Pages, PagesRead, followed_around};
 use crate::import::record::shapes;
 use crate::import::vendor::batch_line::failed_batch;
+use std::fmt;
 use std::io::{self, Read};
 
 /// The longest record of a document in bytes, equal to the longest line.
@@ -22,7 +23,8 @@ const AROUND: usize = 4_096;
 /// The most records in a chunk.
 const CHUNK_RECORDS: usize = 4_096;
 
-/// A file as chunks of lines, or of the records of a document.
+/// A file as chunks: of lines, or of the records of a document.
+#[derive(Debug)]
 pub enum Pieces<R> {
     /// Each line is a record.
     Lines(Chunks<R>),
@@ -107,8 +109,8 @@ impl<R: Read> Pieces<R> {
     }
 }
 
-/// The result of examining the beginning of a file.
-#[derive(Clone, Copy, Default)]
+/// What the beginning of a file shows.
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Looked {
     /// The format, if it was detected.
     pub format: Option<&'static Format>,
@@ -216,7 +218,13 @@ pub struct Document<R> {
     before: Vec<u8>,
 }
 
-/// The position of the next byte in the document's structure.
+impl<R> fmt::Debug for Document<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Document").field("line", &self.line).field("records", &self.records).finish_non_exhaustive()
+    }
+}
+
+/// Where in the document the next byte stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     /// Outside of all values.

@@ -12,7 +12,7 @@ use crate::import::file::input::Source;
 use crate::import::format::Format;
 use crate::import::read::parse::{self, Context, OnBad, ParseError, Parsed};
 use crate::import::record::reading::Reading;
-use crate::rows::batch::{Batch, Names, Row};
+use crate::rows::batch::{Batch, Names, Row, wide};
 use crate::rows::key::KeyHash;
 
 /// A file that has been read.
@@ -65,14 +65,13 @@ pub fn preview(
 
 /// An event with its names. The names of a row are always known.
 fn spelled(batch: &Batch, row: &Row, names: &Names) -> Option<UsageEvent> {
-    let place = |place: u32| usize::try_from(place).unwrap_or(usize::MAX);
-    let class = names.classes.get(place(row.class))?;
+    let class = names.classes.get(wide(row.class))?;
     Some(UsageEvent {
         id: EventId::new(batch.id(row)).ok()?,
         at: row.at,
-        model: names.models.get(place(class.model))?.clone(),
+        model: names.models.get(wide(class.model))?.clone(),
         tier: names.tiers.get(usize::from(class.tier))?.clone(),
-        tags: names.tag_sets.get(place(class.tags))?.clone(),
+        tags: names.tag_sets.get(wide(class.tags))?.clone(),
         outcome: class.outcome,
         // A number of requests is already among the quantities, so this derives the same values again.
         usage: EventUsage::bucket(batch.quantities(row).iter()).ok()?,

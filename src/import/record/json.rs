@@ -17,6 +17,13 @@ const DEPTH_LIMIT: usize = 64;
 /// An object's fields in their order, with unread values.
 pub struct Object<'a>(pub Vec<(Cow<'a, str>, &'a RawValue)>);
 
+/// The names alone: a value may hold a prompt.
+impl fmt::Debug for Object<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}
+
 impl<'de> Deserialize<'de> for Object<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Fields;

@@ -3,17 +3,18 @@
 use crate::domain::calendar::Day;
 use crate::domain::event::PromptSize;
 use crate::domain::meter::Meter;
+use crate::domain::number::{BatchId, ClassId, ModelId, SourceId, TagSetId, TierId};
 use crate::domain::outcome::Outcome;
 use crate::domain::quantities::Quantities;
 use crate::domain::timestamp::Timestamp;
-use crate::ledger::file::gather::METER_COLUMNS;
+use crate::ledger::append::naming::{ClassedRow, NamedClass};
+use crate::ledger::file::gather::{METER_COLUMNS, meter_columns};
 use crate::ledger::file::retracted::Retracted;
-use crate::ledger::names::numbers::Numbers;
-use crate::ledger::read::revision::History;
+use crate::ledger::read::revision::{History, Payer};
 use crate::ledger::read::scan::{self};
 use crate::ledger::values;
 use crate::ledger::{LedgerError, Result, fits};
-use crate::rows::batch::{Batch, Class, Row};
+use crate::rows::batch::{Batch, Row};
 use crate::rows::key::EventKey;
 use rusqlite::{CachedStatement, Connection, OptionalExtension};
 use rustc_hash::FxHashMap;
@@ -74,14 +75,15 @@ impl fmt::Display for Difference {
 
 const NOT_REPORTED: &str = "not reported";
 
-const AT_KEY: &str = "SELECT id, class, input, cache_read, cache_write, cache_write_1h, output, reasoning, at, batch \
-    FROM usage_event WHERE key = ?1";
+const AT_KEY: &str = concat!("SELECT id, class, ", meter_columns!(), ", at, batch FROM usage_event WHERE key = ?1");
 const METERS_AT_KEY: &str = "SELECT meter, quantity FROM event_meter WHERE key = ?1 ORDER BY meter";
 const HAS_METERS: &str = "SELECT EXISTS (SELECT 1 FROM event_meter WHERE key BETWEEN ?1 AND ?2)";
 const SOURCE_OF: &str = "SELECT source FROM event_class WHERE id = ?1";
-const WHERE_FROM: &str = "SELECT c.model, c.tier, c.tag_set, c.prompt, c.outcome, e.input, e.cache_read, e.cache_write, \
-    e.cache_write_1h, e.output, e.reasoning, e.at FROM usage_event e \
-    JOIN event_class c ON c.id = e.class WHERE e.key = ?1";
+const WHERE_FROM: &str = concat!(
+    "SELECT c.model, c.tier, c.tag_set, c.prompt, c.outcome, ",
+    meter_columns!(),
+    ", e.at FROM usage_event e JOIN event_class c ON c.id = e.class WHERE e.key = ?1"
+);
 const ID_AND_LINE: &str = "SELECT id, line FROM usage_event WHERE key = ?1";
 const FILE_OF: &str = "SELECT i.file FROM batch b JOIN import i ON i.id = b.import WHERE b.id = ?1";
 
@@ -100,9 +102,9 @@ pub(in crate::ledger) enum AtKey {
 
 /// A row that is there, to be described.
 struct Whole {
-    model: i64,
-    tier: i64,
-    tag_set: i64,
+    model: ModelId,
+    tier: TierId,
+    tag_set: TagSetId,
     outcome: Option<Outcome>,
     quantities: Quantities,
     at: Timestamp,
@@ -113,25 +115,29 @@ pub(in crate::ledger) struct Stored<'w> {
     connection: &'w Connection,
     at_key: CachedStatement<'w>,
     meters_at_key: CachedStatement<'w>,
-    source: i64,
+    source: SourceId,
     retracted: Arc<Retracted>,
     /// The source of each class met.
-    sources: FxHashMap<i64, i64>,
+    sources: FxHashMap<ClassId, SourceId>,
     /// Days whose events are known to have rare meters, or to have none.
     rare_days: FxHashMap<Day, bool>,
-    own: Vec<i64>,
+    own: Vec<BatchId>,
     /// The batch of the row compared last.
-    batch_met: i64,
+    batch_met: BatchId,
     /// Whether a row with the id, that was taken back, was passed on the way of the row that looks for its place.
     passed_retracted: bool,
 }
 
 impl<'w> Stored<'w> {
-    pub(in crate::ledger) fn new(connection: &'w Connection, source: i64, retracted: &Arc<Retracted>) -> Result<Self> {
+    pub(in crate::ledger) fn new(
+        connection: &'w Connection,
+        source: SourceId,
+        retracted: &Arc<Retracted>,
+    ) -> Result<Self> {
         let (at_key, meters_at_key) = (connection.prepare_cached(AT_KEY)?, connection.prepare_cached(METERS_AT_KEY)?);
         let (sources, rare_days) = (FxHashMap::default(), FxHashMap::default());
         let (retracted, own) = (Arc::clone(retracted), Vec::new());
-        let (batch_met, passed_retracted) = (0, false);
+        let (batch_met, passed_retracted) = (BatchId::NONE, false);
         Ok(Self {
             connection,
             at_key,
@@ -147,12 +153,12 @@ impl<'w> Stored<'w> {
     }
 
     /// Tells that a batch is this import's own.
-    pub(in crate::ledger) fn own_batch(&mut self, batch: i64) {
+    pub(in crate::ledger) fn own_batch(&mut self, batch: BatchId) {
         self.own.push(batch);
     }
 
     /// Whether a batch is this import's own.
-    pub(in crate::ledger) fn is_own(&self, batch: i64) -> bool {
+    pub(in crate::ledger) fn is_own(&self, batch: BatchId) -> bool {
         self.own.contains(&batch)
     }
 
@@ -162,7 +168,7 @@ impl<'w> Stored<'w> {
     }
 
     /// The batch of the row that was found.
-    pub(in crate::ledger) const fn batch_met(&self) -> i64 {
+    pub(in crate::ledger) const fn batch_met(&self) -> BatchId {
         self.batch_met
     }
 
@@ -176,34 +182,34 @@ impl<'w> Stored<'w> {
         self.rare_days.insert(day, true);
     }
 
-    /// Compares a row, of a class by its number, with what is at a key.
+    /// Compares a row with the event at a key.
     pub(in crate::ledger) fn compare(
         &mut self,
         key: EventKey,
         batch: &Batch,
-        row: &Row,
-        class: (i64, PromptSize),
+        classed: ClassedRow<'_>,
     ) -> Result<AtKey> {
+        let ClassedRow { row, class } = classed;
         let mut rows = self.at_key.query([key.number()])?;
         let Some(found) = rows.next()? else { return Ok(AtKey::Nothing) };
         let same_id = found.get_ref(0)?.as_bytes().is_ok_and(|stored| stored == batch.id(row).as_bytes());
         if !same_id {
             return Ok(AtKey::Another);
         }
-        self.batch_met = scan::integer(found, 3 + METER_COLUMNS)?;
+        self.batch_met = BatchId::new(scan::integer(found, 3 + METER_COLUMNS)?);
         if self.retracted.has(key, self.batch_met) {
             self.passed_retracted = true;
             return Ok(AtKey::Another);
         }
-        let found_class = scan::integer(found, 1)?;
+        let found_class = ClassId::new(scan::integer(found, 1)?);
         let mut frequent = scan::meters(found, 2)?;
         let at = scan::instant(key, scan::integer(found, 2 + METER_COLUMNS)?)?;
         drop(rows);
-        if found_class != class.0 {
+        if found_class != class.number {
             let own = self.source_of(found_class)? == self.source;
             return Ok(if own { AtKey::Different } else { AtKey::Another });
         }
-        if class.1 == PromptSize::Exact {
+        if class.prompt == PromptSize::Exact {
             frequent.set(METER_COLUMNS, 1);
         }
         let mut quantities = Quantities::from_frequent(frequent);
@@ -214,7 +220,7 @@ impl<'w> Stored<'w> {
         Ok(if same { AtKey::Same } else { AtKey::Different })
     }
 
-    fn source_of(&mut self, class: i64) -> Result<i64> {
+    fn source_of(&mut self, class: ClassId) -> Result<SourceId> {
         if let Some(source) = self.sources.get(&class) {
             return Ok(*source);
         }
@@ -267,15 +273,13 @@ impl<'w> Stored<'w> {
         &mut self,
         batch: &Batch,
         row: &Row,
-        class: Class,
-        numbers: &Numbers,
-        (other, why): (EventKey, Why),
+        class: &NamedClass,
+        other: EventKey,
+        why: Why,
     ) -> Result<Conflict> {
-        let (model, tier, tags) = numbers.of_class(class)?;
-        let quantities = batch.quantities(row);
-        let (outcome, at) = (class.outcome, row.at);
-        let new = Whole { model: model.0, tier: tier.0, tag_set: tags.0, outcome, quantities, at };
-        self.differing(row.line, batch.id(row), &new, (other, why))
+        let &NamedClass { payer: Payer { model, tier, tag_set, .. }, outcome, .. } = class;
+        let new = Whole { model, tier, tag_set, outcome, quantities: batch.quantities(row), at: row.at };
+        self.differing(row.line, batch.id(row), &new, other, why)
     }
 
     /// Says how an event that this import has brought differs from another one of its id.
@@ -283,10 +287,10 @@ impl<'w> Stored<'w> {
         let place = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
         let (id, line): (String, i64) = self.connection.query_row(ID_AND_LINE, [new.number()], place)?;
         let whole = self.event(new)?;
-        self.differing(fits(line, "a line")?, &id, &whole, (other, Why::Otherwise))
+        self.differing(fits(line, "a line")?, &id, &whole, other, Why::Otherwise)
     }
 
-    fn differing(&mut self, line: u64, id: &str, new: &Whole, (other, why): (EventKey, Why)) -> Result<Conflict> {
+    fn differing(&mut self, line: u64, id: &str, new: &Whole, other: EventKey, why: Why) -> Result<Conflict> {
         let mut stored = self.event(other)?;
         let history = History::read(self.connection, &self.retracted, other, id)?;
         stored.quantities = history.now()?;
@@ -298,9 +302,14 @@ impl<'w> Stored<'w> {
         };
         note("timestamp", stored.at.to_string(), new.at.to_string());
         for (field, sql, stored, new) in [
-            ("model", "SELECT provider || ' ' || name FROM model WHERE id = ?1", stored.model, new.model),
-            ("service_tier", "SELECT name FROM service_tier WHERE id = ?1", stored.tier, new.tier),
-            ("tags", "SELECT tags FROM tag_set WHERE id = ?1", stored.tag_set, new.tag_set),
+            (
+                "model",
+                "SELECT provider || ' ' || name FROM model WHERE id = ?1",
+                stored.model.number(),
+                new.model.number(),
+            ),
+            ("service_tier", "SELECT name FROM service_tier WHERE id = ?1", stored.tier.number(), new.tier.number()),
+            ("tags", "SELECT tags FROM tag_set WHERE id = ?1", stored.tag_set.number(), new.tag_set.number()),
         ] {
             note(field, self.name(sql, stored)?, self.name(sql, new)?);
         }
@@ -314,7 +323,7 @@ impl<'w> Stored<'w> {
         Ok(Conflict { line, id: id.to_owned(), why, stored: stored.collect::<Result<_>>()?, differences })
     }
 
-    fn file_of(&self, batch: i64) -> Result<Option<String>> {
+    fn file_of(&self, batch: BatchId) -> Result<Option<String>> {
         let own = self.is_own(batch);
         Ok(if own { None } else { Some(self.connection.query_row(FILE_OF, [batch], |row| row.get(0))?) })
     }

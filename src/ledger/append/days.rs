@@ -4,6 +4,7 @@
 //! without a look into the table.
 
 use crate::domain::calendar::Day;
+use crate::domain::count::Count;
 use crate::ledger::Result;
 use crate::ledger::append::hash_filter::HashFilter;
 use crate::ledger::file::retracted::Retracted;
@@ -122,7 +123,7 @@ impl<'w> Days<'w> {
         }
         match self.known.get_mut(&day) {
             Some(Known::Hashes(filter)) => filter.extend(keys.map(EventKey::hash)),
-            Some(Known::Events(events)) => *events += keys.len(),
+            Some(Known::Events(events)) => events.more(keys.len()),
             None => {}
         }
     }

@@ -1,11 +1,13 @@
 //! Ids of new events that other days have, too: found once all rows of a batch are in the ledger.
 
-use super::{Appender, CONFLICT_LIMIT};
+use super::Appender;
+use crate::domain::number::{BatchId, SourceId};
 use crate::ledger::Result;
 use crate::ledger::file::watch::Watch;
 use crate::ledger::read::scan::integer;
 use crate::rows::key::{EventKey, Half};
 use rusqlite::CachedStatement;
+use rustc_hash::FxHashSet;
 use std::collections::BTreeMap;
 
 const FROM_KEY: &str = "SELECT e.key, e.id, c.source, c.kind, e.batch, e.line FROM usage_event e \
@@ -28,7 +30,7 @@ impl Appender<'_> {
             return Ok(());
         }
         let mut conflicts = Vec::new();
-        let mut statement = self.connection.prepare_cached(FROM_KEY)?;
+        let mut statement = self.ledger.connection.prepare_cached(FROM_KEY)?;
         for suspect in suspects {
             let mut by_id = BTreeMap::new();
             for half in suspect.iter().flat_map(|key| Half::BOTH.map(|half| key.in_half(half))) {
@@ -42,9 +44,11 @@ impl Appender<'_> {
             }
         }
         conflicts.sort_unstable();
+        // An id on many days is noted once for each event.
+        let mut noted = FxHashSet::default();
         for (_, new, other) in conflicts {
-            if self.conflicts.len() < CONFLICT_LIMIT && self.distant.insert(new) {
-                self.conflicts.push(self.stored.describe_stored(new, other)?);
+            if self.verdicts.has_room_for_conflict() && noted.insert(new) {
+                self.verdicts.conflict(self.placement.stored.describe_stored(new, other)?);
             }
         }
         Ok(())
@@ -55,7 +59,7 @@ impl Appender<'_> {
         &self,
         start: EventKey,
         statement: &mut CachedStatement<'_>,
-        by_id: &mut BTreeMap<(i64, String), Vec<Found>>,
+        by_id: &mut BTreeMap<(SourceId, String), Vec<Found>>,
     ) -> Result<()> {
         let (first, last) = EventKey::range_of_half(start.day(), start.half());
         let mut next = start;
@@ -66,11 +70,11 @@ impl Appender<'_> {
                     return Ok(());
                 }
                 // A revision has the id of its record, and what was taken back has none.
-                let batch = integer(row, 4)?;
-                if integer(row, 3)? == 0 && !self.retracted.has(next, batch) {
-                    let own = self.stored.is_own(batch);
+                let batch = BatchId::new(integer(row, 4)?);
+                if integer(row, 3)? == 0 && !self.placement.retracted.has(next, batch) {
+                    let own = self.placement.stored.is_own(batch);
                     let found = Found { own, line: integer(row, 5)?, key: next };
-                    by_id.entry((integer(row, 2)?, row.get(1)?)).or_default().push(found);
+                    by_id.entry((SourceId::new(integer(row, 2)?), row.get(1)?)).or_default().push(found);
                 }
                 next = next.next_in_half();
                 if next == start {

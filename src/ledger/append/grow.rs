@@ -4,136 +4,123 @@
 //! the sums. Where the whole falls into another band of prompt sizes, the sums of its model and day are made anew in the
 //! end.
 
-use super::{Appender, Placed};
-use crate::domain::event::{Band, PromptSize};
+use super::Appender;
+use super::naming::ClassedRow;
+use super::outcome::Placed;
+use super::placement::Placing;
+use crate::domain::count::Count;
+use crate::domain::event::Band;
 use crate::domain::quantities::Quantities;
 use crate::domain::usage::{UsageKey, UsageLine};
 use crate::ledger::append::conflict::Why;
-use crate::ledger::read::revision::{self, History, Payer, Standing};
+use crate::ledger::read::revision::{History, Payer, Standing};
 use crate::ledger::{LedgerError, Result};
-use crate::rows::batch::{Batch, Head, Records, Row};
+use crate::rows::batch::{Batch, Head, Records};
 use crate::rows::key::EventKey;
-use std::sync::Arc;
+
+/// How a record has grown.
+struct Growth<'g> {
+    /// What the ledger has of it.
+    history: &'g History,
+    /// What the record says now.
+    state: &'g Quantities,
+    /// What it says more than the last time.
+    added: &'g Quantities,
+}
 
 impl Appender<'_> {
     /// What becomes of a row whose id is in the ledger with other content.
     pub(super) fn differing(
         &mut self,
-        batch_id: i64,
-        batch: &Batch,
-        row: &Row,
-        class: (i64, PromptSize),
+        placing: Placing<'_>,
+        classed: ClassedRow<'_>,
         original: EventKey,
     ) -> Result<Placed> {
+        let (batch, row) = (placing.batch, classed.row);
         let mut why = Why::Otherwise;
         if batch.records == Records::Growing {
-            let history = History::read(self.connection, &self.retracted, original, batch.id(row))?;
+            let retracted = &self.placement.retracted;
+            let history = History::read(&self.ledger.connection, retracted, original, batch.id(row))?;
             let state = batch.quantities(row);
-            let standing = history.standing(self.payer_of(row)?, &state)?;
-            let twice = history.is_of(|batch| self.stored.is_own(batch))
-                || self.older.get(&original).is_some_and(|other| *other != state);
+            let standing = history.standing(self.naming.class(row)?.payer, &state)?;
+            let twice = history.is_of(|batch| self.placement.stored.is_own(batch))
+                || self.verdicts.has_other_older(original, &state);
             why = match standing {
                 Standing::Known => {
-                    self.note_repeated(&history);
+                    self.verdicts.note_history(&history);
                     return Ok(Placed::Duplicate);
                 }
                 Standing::Other => Why::Otherwise,
                 _ if twice => Why::Twice,
                 Standing::Mixed => Why::MoreAndLess,
                 Standing::Less => {
-                    self.older.insert(original, state);
-                    self.outcome.older += 1;
-                    self.note_repeated(&history);
+                    self.verdicts.note_older(original, state);
+                    self.verdicts.note_history(&history);
                     return Ok(Placed::Duplicate);
                 }
                 Standing::More(added) => {
                     // The record stays where its first state has put it.
                     let mut row = *row;
                     row.at = history.at().unwrap_or(row.at);
-                    let key = self.revise(batch_id, (batch.id(&row), &row), class, &added, original)?;
-                    self.sum_up(key, &row, class.1, &history, (&state, &added))?;
+                    let classed = ClassedRow { row: &row, ..classed };
+                    let key = self.revise(placing, classed, &added, original)?;
+                    self.sum_up(key, classed, &Growth { history: &history, state: &state, added: &added })?;
                     return Ok(Placed::Revision(key));
                 }
             };
         }
-        self.conflict(batch, row, original, why)?;
+        if self.verdicts.has_room_for_conflict() {
+            let class = self.naming.class(row)?;
+            self.verdicts.conflict(self.placement.stored.describe(batch, row, class, original, why)?);
+        }
         Ok(Placed::Conflict)
-    }
-
-    fn payer_of(&self, row: &Row) -> Result<Payer> {
-        let class = usize::try_from(row.class).ok().and_then(|place| self.classes.get(place));
-        let missing = || LedgerError::Corrupt("a row is of a class its import does not name".to_owned());
-        let (model, tier, tags) = self.numbers.of_class(*class.ok_or_else(missing)?)?;
-        Ok(Payer { source: self.source, tag_set: tags.0, model: model.0, tier: tier.0 })
     }
 
     /// Appends what a later state of a record added.
     fn revise(
         &mut self,
-        batch_id: i64,
-        (id, row): (&str, &Row),
-        (class, prompt): (i64, PromptSize),
+        placing: Placing<'_>,
+        classed: ClassedRow<'_>,
         added: &Quantities,
         original: EventKey,
     ) -> Result<EventKey> {
-        let mut part = Batch::new();
+        let ClassedRow { row, class } = classed;
+        let (id, mut part) = (placing.batch.id(row), Batch::new());
         let head = Head { key: row.key, at: row.at, line: row.line, class: row.class };
         let full = |_| LedgerError::Corrupt(format!("{id:?} does not fit a batch"));
         part.push(head, id, added.frequent(), added.rare()).map_err(full)?;
         let missing = || LedgerError::Corrupt(format!("{id:?} is not in its batch"));
         let row = part.rows().first().ok_or_else(missing)?;
-        let class = self.numbers.class_of_revisions(self.connection, class)?;
-        let mut key = original.next_in_half();
-        while !self.insert.try_one(batch_id, &part, (row, class), key)? {
-            key = key.next_in_half();
-            if key == original {
-                return Err(LedgerError::Corrupt(format!("no key of {} is free", key.day())));
-            }
-        }
-        self.insert_rare(&part, row, key, prompt)?;
-        revision::link(self.connection, key, original)?;
-        self.days.appended(key.day(), std::iter::once(key));
-        self.outcome.revisions += 1;
-        self.outcome.resolved.extend(self.waiting.remove(id).unwrap_or_default());
+        let classed = ClassedRow { row, class: self.naming.class_of_revisions(class)? };
+        let key = self.placement.revise(Placing { batch: &part, ..placing }, classed, original)?;
+        self.verdicts.appended.revisions.one_more();
+        self.verdicts.resolve(id);
         Ok(key)
     }
 
     /// Counts a revision in the sums: what it added, or later all of its day and model.
-    fn sum_up(
-        &mut self,
-        key: EventKey,
-        row: &Row,
-        prompt: PromptSize,
-        history: &History,
-        (state, added): (&Quantities, &Quantities),
-    ) -> Result<()> {
-        let Payer { source, tag_set, model, tier } = self.payer_of(row)?;
-        let thresholds = self.thresholds_of(row);
-        let band = Band::of(prompt, state.prompt_size()?, &thresholds);
-        let (day, priced_at) = (key.day(), self.calendar.start_of(key.day()));
-        let active = i64::from(state.is_active()) - i64::from(history.now()?.is_active());
+    fn sum_up(&mut self, key: EventKey, classed: ClassedRow<'_>, growth: &Growth<'_>) -> Result<()> {
+        let Growth { history, state, added } = growth;
+        let class = self.naming.class(classed.row)?;
+        let Payer { source, tag_set, model, tier } = class.payer;
+        let band = Band::of(class.of.prompt, state.prompt_size()?, &class.thresholds);
+        let (day, at) = (key.day(), classed.row.at);
+        let priced_at = self.ledger.settings().calendar.start_of(day);
+        let before = history.now()?.is_active();
+        let active = i64::from(state.is_active()).saturating_sub(i64::from(before));
         let line = UsageLine {
-            key: UsageKey { day, priced_at, source, tag_set, model, tier, band },
+            key: UsageKey { day, posted: day.month(), priced_at, source, tag_set, model, tier, band },
             events: 0,
             active,
-            first_at: row.at,
-            last_at: row.at,
-            quantities: added.clone(),
+            first_at: at,
+            last_at: at,
+            quantities: (*added).clone(),
         };
-        if band != history.band(&thresholds)? {
-            self.grown.entry(day).or_default().insert(model);
-            self.grown_by.push(line);
+        if band != history.band(&class.thresholds)? {
+            self.sums.grow_into_another_band(line);
             return Ok(());
         }
-        self.daily.add(&line)?;
-        self.grown_months.count(self.ledger, &self.numbers.payers, &line)
-    }
-
-    /// The thresholds of the model of a row.
-    fn thresholds_of(&self, row: &Row) -> Arc<[i64]> {
-        let class = usize::try_from(row.class).ok().and_then(|place| self.classes.get(place));
-        let model = class.and_then(|class| self.models.get(usize::try_from(class.model).ok()?));
-        model.and_then(|model| self.thresholds.get(model)).cloned().unwrap_or_default()
+        self.sums.grow(&line, self.naming.payers())
     }
 }
 
@@ -142,7 +129,7 @@ mod tests {
     use super::*;
     use crate::domain::calendar::{Calendar, Day};
     use crate::domain::currency::Currency;
-    use crate::domain::event::{Model, ServiceTier};
+    use crate::domain::event::{Model, PromptSize, ServiceTier};
     use crate::domain::meter::Meter;
     use crate::domain::name::Name;
     use crate::domain::tags::TagSet;

@@ -6,6 +6,10 @@
 //! only a suspicion, so the ids are compared.
 //!
 //! A revision has the id and day of its record. It has no place of its own here.
+#![allow(
+    clippy::arithmetic_side_effects,
+    reason = "packs hashes of 46 bits and days of 16 into 64 bits; what is read back is checked"
+)]
 
 mod lists;
 pub(in crate::ledger) mod runs;
@@ -73,7 +77,7 @@ pub(in crate::ledger) fn encode(ids: &[DatedHash], rest_bits: u32, list: &mut Ve
 }
 
 /// Reads a list of ids whose hashes have these upper bits, and so many others; `None` where it is none.
-fn decode((upper, rest_bits): (i64, u32), mut list: &[u8], ids: &mut Vec<DatedHash>) -> Option<()> {
+fn decode(upper: i64, rest_bits: u32, mut list: &[u8], ids: &mut Vec<DatedHash>) -> Option<()> {
     ids.clear();
     let first = take(&mut list)?.checked_add(u64::from(Day::FIRST.number()))?;
     let span = take(&mut list)?;
@@ -117,7 +121,7 @@ mod tests {
     fn round(bucket: i64, ids: &[DatedHash]) -> (Vec<u8>, Option<Vec<DatedHash>>) {
         let (mut list, mut read) = (Vec::new(), Vec::new());
         encode(ids, REST_BITS, &mut list);
-        let done = decode((bucket, REST_BITS), &list, &mut read);
+        let done = decode(bucket, REST_BITS, &list, &mut read);
         (list, done.map(|()| read))
     }
 
@@ -149,7 +153,7 @@ mod tests {
                 // A part of a list is no list, or another one.
                 for cut in 0..list.len() {
                     let mut part = Vec::new();
-                    let done = decode((bucket, REST_BITS), list.get(..cut).unwrap_or_default(), &mut part);
+                    let done = decode(bucket, REST_BITS, list.get(..cut).unwrap_or_default(), &mut part);
                     assert!(done.is_none() || part.len() < ids.len());
                 }
             }
@@ -164,7 +168,7 @@ mod tests {
             &[0, 0xFF, 0xFF, 0x7F],
             &[0, 1, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F],
         ] {
-            assert_eq!(decode((0, REST_BITS), wrong, &mut read), None, "{wrong:?}");
+            assert_eq!(decode(0, REST_BITS, wrong, &mut read), None, "{wrong:?}");
         }
         Ok(())
     }

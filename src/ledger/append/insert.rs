@@ -1,16 +1,18 @@
 //! Writing rows of events, many at a time where they are known to be new.
 //!
 //! Starting and ending a statement costs about a fifth of writing a row, so rows that need no answer share one.
+#![allow(clippy::arithmetic_side_effects, reason = "numbers of the parameters of one statement")]
 
-use crate::ledger::file::gather::METER_COLUMNS;
+use crate::domain::number::ClassId;
+use crate::ledger::append::placement::Placing;
+use crate::ledger::file::gather::{METER_COLUMNS, meter_columns};
 use crate::ledger::read::scan::after_midnight;
 use crate::ledger::{Result, stored};
-use crate::rows::batch::{Batch, Row};
+use crate::rows::batch::Row;
 use crate::rows::key::{EventKey, Half};
 use rusqlite::{CachedStatement, Connection};
 
-const INTO: &str = "INSERT INTO usage_event (key, batch, class, input, cache_read, cache_write, cache_write_1h, \
-    output, reasoning, at, line, id) VALUES ";
+const INTO: &str = concat!("INSERT INTO usage_event (key, batch, class, ", meter_columns!(), ", at, line, id) VALUES ");
 const IF_FREE: &str = " ON CONFLICT (key) DO NOTHING";
 const COLUMNS: usize = 12;
 const LAST_KEY: &str = "SELECT coalesce(max(key), 0) FROM usage_event";
@@ -18,8 +20,13 @@ const LAST_KEY: &str = "SELECT coalesce(max(key), 0) FROM usage_event";
 /// Rows of one statement: more bring nothing.
 const ROWS: usize = 32;
 
-/// A row with its number of a class.
-pub(in crate::ledger) type Classed<'b> = (&'b Row, i64);
+/// A row to be written.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::ledger) struct NewRow<'b> {
+    pub(in crate::ledger) row: &'b Row,
+    /// The number of its class.
+    pub(in crate::ledger) class: ClassId,
+}
 
 /// Writes events.
 pub(in crate::ledger) struct Inserter<'w> {
@@ -76,37 +83,25 @@ impl<'w> Inserter<'w> {
     }
 
     /// Writes promised rows at their own keys of a half.
-    pub(in crate::ledger) fn write(
-        &mut self,
-        batch_id: i64,
-        batch: &Batch,
-        half: Half,
-        rows: &[Classed<'_>],
-    ) -> Result<()> {
+    pub(in crate::ledger) fn write(&mut self, placing: Placing<'_>, half: Half, rows: &[NewRow<'_>]) -> Result<()> {
         let chunks = rows.chunks_exact(ROWS);
         let rest = chunks.remainder();
         for chunk in chunks {
-            for (number, (row, class)) in chunk.iter().enumerate() {
-                bind(&mut self.many, number * COLUMNS, batch_id, batch, (row, *class), row.key.in_half(half))?;
+            for (number, new) in chunk.iter().enumerate() {
+                bind(&mut self.many, number * COLUMNS, placing, *new, new.row.key.in_half(half))?;
             }
             self.many.raw_execute()?;
         }
-        for (row, class) in rest {
-            bind(&mut self.one, 0, batch_id, batch, (row, *class), row.key.in_half(half))?;
+        for new in rest {
+            bind(&mut self.one, 0, placing, *new, new.row.key.in_half(half))?;
             self.one.raw_execute()?;
         }
         Ok(())
     }
 
-    /// Writes a row at a key if that is free, and tells whether it was.
-    pub(in crate::ledger) fn try_one(
-        &mut self,
-        batch_id: i64,
-        batch: &Batch,
-        row: Classed<'_>,
-        key: EventKey,
-    ) -> Result<bool> {
-        bind(&mut self.one, 0, batch_id, batch, row, key)?;
+    /// Writes a row at a key if the key is free, and returns whether it was.
+    pub(in crate::ledger) fn try_one(&mut self, placing: Placing<'_>, new: NewRow<'_>, key: EventKey) -> Result<bool> {
+        bind(&mut self.one, 0, placing, new, key)?;
         let free = self.one.raw_execute()? == 1;
         if free {
             self.note(key.number());
@@ -119,13 +114,13 @@ impl<'w> Inserter<'w> {
 fn bind(
     statement: &mut CachedStatement<'_>,
     from: usize,
-    batch_id: i64,
-    batch: &Batch,
-    (row, class): Classed<'_>,
+    placing: Placing<'_>,
+    new: NewRow<'_>,
     key: EventKey,
 ) -> Result<()> {
+    let (Placing { id, batch }, NewRow { row, class }) = (placing, new);
     statement.raw_bind_parameter(from + 1, key.number())?;
-    statement.raw_bind_parameter(from + 2, batch_id)?;
+    statement.raw_bind_parameter(from + 2, id)?;
     statement.raw_bind_parameter(from + 3, class)?;
     for (place, quantity) in batch.frequent(row).iter().take(METER_COLUMNS).enumerate() {
         statement.raw_bind_parameter(from + 4 + place, quantity)?;

@@ -7,8 +7,11 @@
 //! to be new, a conflict or a collision by [`Stored`](crate::ledger::append::conflict::Stored), a row at a time.
 
 use crate::domain::calendar::Day;
+use crate::domain::count::Count;
 use crate::domain::event::PromptSize;
+use crate::domain::number::{BatchId, ClassId};
 use crate::domain::quantities::Frequent;
+use crate::ledger::append::naming::{ClassOf, ClassedRow};
 use crate::ledger::file::gather::METER_COLUMNS;
 use crate::ledger::file::gather::{self, Gathered, RawEvent};
 use crate::ledger::file::retracted::Retracted;
@@ -24,9 +27,6 @@ use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 /// Keys of one statement: more bring little.
 const KEYS: usize = 64;
-
-/// A row with the number of its class, and what that tells of its prompt.
-pub(in crate::ledger) type ClassedRow<'b> = (&'b Row, (i64, PromptSize));
 
 /// The memory that fingerprints may take: those of some five million events.
 const DAYS_BYTES: usize = 128 << 20;
@@ -65,7 +65,7 @@ struct DayKnown {
     /// In the order of their keys.
     fingerprints: Vec<Fingerprint>,
     /// The batches they came with.
-    batches: Vec<i64>,
+    batches: Vec<BatchId>,
 }
 
 /// Where an event stands on its day, the place of its batch among the day's, and 128 bits of what it is.
@@ -131,7 +131,7 @@ impl<'w> Known<'w> {
             return Ok(());
         }
         let size = size_of::<Fingerprint>();
-        if (self.held + events).saturating_mul(size) > DAYS_BYTES {
+        if self.held.saturating_add(events).saturating_mul(size) > DAYS_BYTES {
             if !dense || events.saturating_mul(size) > DAYS_BYTES {
                 return Ok(());
             }
@@ -139,7 +139,7 @@ impl<'w> Known<'w> {
             self.held = 0;
         }
         let known = self.read(day, events)?;
-        self.held += known.fingerprints.len();
+        self.held.more(known.fingerprints.len());
         self.days.insert(day, known);
         Ok(())
     }
@@ -151,7 +151,7 @@ impl<'w> Known<'w> {
         batch: &Batch,
         rows: &[ClassedRow<'_>],
         halves: &[Half],
-    ) -> Result<Vec<Option<i64>>> {
+    ) -> Result<Vec<Option<BatchId>>> {
         let mut same = vec![None; rows.len()];
         for half in halves {
             let missed: Vec<ClassedRow<'_>> =
@@ -162,25 +162,27 @@ impl<'w> Known<'w> {
         Ok(same)
     }
 
-    fn same_in(&mut self, half: Half, batch: &Batch, rows: &[ClassedRow<'_>]) -> Result<Vec<Option<i64>>> {
-        let (Some((first, _)), Some((last, _))) = (rows.first(), rows.last()) else { return Ok(Vec::new()) };
-        if self.days.contains_key(&first.key.day()) {
-            return Ok(self.same_fingerprints(half, batch, first.key.day(), rows));
+    fn same_in(&mut self, half: Half, batch: &Batch, rows: &[ClassedRow<'_>]) -> Result<Vec<Option<BatchId>>> {
+        let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(Vec::new()) };
+        let (first, last) = (first.row.key, last.row.key);
+        if self.days.contains_key(&first.day()) {
+            return Ok(self.same_fingerprints(half, batch, first.day(), rows));
         }
-        let rare = self.with_rare_meters(first.key.in_half(half), last.key.in_half(half))?;
+        let rare = self.with_rare_meters(first.in_half(half), last.in_half(half))?;
         let mut same = Vec::with_capacity(rows.len());
         for rows in rows.chunks(KEYS) {
-            let keys = rows.iter().map(|(row, _)| Some(row.key.in_half(half).number()));
+            let keys = rows.iter().map(|classed| Some(classed.row.key.in_half(half).number()));
             let keys = keys.chain(std::iter::repeat(None)).take(KEYS);
             let gathered = self.ledger.gatherer.run(&mut self.by_keys, params_from_iter(keys))?;
             let mut found = gathered.rows().iter().peekable();
-            for (row, class) in rows {
+            for classed in rows {
                 // Two rows of one key, twice the same event, meet the same row.
-                let key = row.key.in_half(half).number();
+                let own = classed.row.key.in_half(half);
+                let key = own.number();
                 while found.next_if(|raw| raw.key < key).is_some() {}
                 let there = found.peek().filter(|raw| raw.key == key && !rare.contains(&raw.key));
-                let there = there.filter(|raw| !self.retracted.has(row.key.in_half(half), raw.batch));
-                let there = there.filter(|raw| is_same(&gathered, raw, batch, row, *class));
+                let there = there.filter(|raw| !self.retracted.has(own, raw.batch));
+                let there = there.filter(|raw| is_same(&gathered, raw, batch, *classed));
                 same.push(there.map(|raw| raw.batch));
             }
             self.ledger.gatherer.give_back(gathered);
@@ -188,19 +190,25 @@ impl<'w> Known<'w> {
         Ok(same)
     }
 
-    fn same_fingerprints(&mut self, half: Half, batch: &Batch, day: Day, rows: &[ClassedRow<'_>]) -> Vec<Option<i64>> {
+    fn same_fingerprints(
+        &mut self,
+        half: Half,
+        batch: &Batch,
+        day: Day,
+        rows: &[ClassedRow<'_>],
+    ) -> Vec<Option<BatchId>> {
         let Self { days, seed, scratch, .. } = self;
         let Some(DayKnown { fingerprints, batches }) = days.get(&day) else { return vec![None; rows.len()] };
-        let start = rows.first().map_or(0, |(row, _)| place_of(row.key.in_half(half).number()));
+        let start = rows.first().map_or(0, |first| place_of(first.row.key.in_half(half).number()));
         let first = fingerprints.partition_point(|known| known.place() < start);
         let mut known = fingerprints.get(first..).unwrap_or(&[]).iter().peekable();
-        let batch_of = |(row, class): &ClassedRow<'_>| {
+        let batch_of = |&ClassedRow { row, class }: &ClassedRow<'_>| {
             let place = place_of(row.key.in_half(half).number());
             while known.next_if(|known| known.place() < place).is_some() {}
             let there = known.peek().filter(|known| known.place() == place)?;
             let after = scan::after_midnight(day, row.at);
-            let frequent = of_columns(batch, row, class.1)?;
-            let bits = fingerprint(*seed, scratch, class.0, after, &frequent, batch.id(row).as_bytes());
+            let frequent = of_columns(batch, row, class.prompt)?;
+            let bits = fingerprint(*seed, scratch, class.number, after, &frequent, batch.id(row).as_bytes());
             batches.get(there.batch()).filter(|_| there.bits == bits).copied()
         };
         rows.iter().map(batch_of).collect()
@@ -210,7 +218,7 @@ impl<'w> Known<'w> {
         let (first, last) = EventKey::range_of(day);
         let rare = self.with_rare_meters(first, last)?;
         let mut known = DayKnown { fingerprints: Vec::with_capacity(events), batches: Vec::new() };
-        let mut places: FxHashMap<i64, usize> = FxHashMap::default();
+        let mut places: FxHashMap<BatchId, usize> = FxHashMap::default();
         let mut pieces = Pieces::of(first, last);
         while let Some(piece) = pieces.next() {
             let gathered = self.ledger.gatherer.run(&mut self.by_range, piece)?;
@@ -222,8 +230,9 @@ impl<'w> Known<'w> {
                 let (id, scratch) = (gathered.id(raw), &mut self.scratch);
                 let bits = fingerprint(self.seed, scratch, raw.class, raw.after_midnight, &raw.frequent, id);
                 let place = *places.entry(raw.batch).or_insert_with(|| {
+                    let place = known.batches.len();
                     known.batches.push(raw.batch);
-                    known.batches.len() - 1
+                    place
                 });
                 // Of a day with more batches, the events of the last are looked up one by one.
                 known.fingerprints.extend(Fingerprint::of(raw.key, place, bits));
@@ -242,10 +251,11 @@ impl<'w> Known<'w> {
 }
 
 /// Whether a row is the event that was read.
-fn is_same(gathered: &Gathered, raw: &RawEvent, batch: &Batch, row: &Row, class: (i64, PromptSize)) -> bool {
-    raw.class == class.0
+fn is_same(gathered: &Gathered, raw: &RawEvent, batch: &Batch, classed: ClassedRow<'_>) -> bool {
+    let ClassedRow { row, class: ClassOf { number, prompt } } = classed;
+    raw.class == number
         && raw.after_midnight == scan::after_midnight(row.key.day(), row.at)
-        && of_columns(batch, row, class.1) == Some(raw.frequent)
+        && of_columns(batch, row, prompt) == Some(raw.frequent)
         && gathered.id(raw) == batch.id(row).as_bytes()
 }
 
@@ -260,13 +270,13 @@ fn of_columns(batch: &Batch, row: &Row, prompt: PromptSize) -> Option<Frequent> 
 fn fingerprint(
     seed: u64,
     scratch: &mut Vec<u8>,
-    class: i64,
+    class: ClassId,
     after_midnight: i64,
     frequent: &Frequent,
     id: &[u8],
 ) -> [u64; 2] {
     scratch.clear();
-    for word in [class, after_midnight].into_iter().chain(frequent.words()) {
+    for word in [class.number(), after_midnight].into_iter().chain(frequent.words()) {
         scratch.extend_from_slice(&word.to_le_bytes());
     }
     scratch.extend_from_slice(id);

@@ -7,7 +7,7 @@ use crate::ledger::facts::batch_days;
 use crate::ledger::facts::batch_seal::{BatchSeal, Overlap};
 use crate::ledger::facts::imports::{FACT, FileFacts, ImportRow, payload};
 use crate::ledger::facts::quarantine::{self, Held};
-use crate::ledger::file::transaction::Write;
+use crate::ledger::file::transaction::{Checks, Write};
 use crate::ledger::names::numbers;
 use crate::ledger::{Result, chain, stored};
 use rusqlite::Connection;
@@ -34,7 +34,7 @@ impl Write<'_> {
         now: Timestamp,
         actor: &str,
     ) -> Result<ImportRow> {
-        self.leave_out_checks(false)?;
+        self.set_checks(Checks::Evaluated)?;
         let connection = self.connection();
         let day = |day: Option<crate::domain::calendar::Day>| day.map(|day| i64::from(day.number()));
         let row = ImportRow {

@@ -1,13 +1,13 @@
 //! Digests of days whose rows do not stand there as they came: of what is read back.
 
-use super::Appender;
 use crate::domain::calendar::{Day, DayFinder};
-use crate::ledger::Result;
-use crate::ledger::file::watch::Watch;
+use crate::domain::number::{BatchId, ClassId};
+use crate::ledger::file::watch::{Watch, WatchedLedger};
 use crate::ledger::read::class::Classes;
 use crate::ledger::read::day_digest::{DayHasher, DaySeal};
 use crate::ledger::read::scan::parts;
 use crate::ledger::read::scan::{self, Columns, StoredEvent};
+use crate::ledger::{Ledger, Result};
 use crate::rows::key::EventKey;
 use rustc_hash::FxHashMap;
 
@@ -16,31 +16,42 @@ const SCAN_FACTOR: usize = 64;
 
 const NEWEST_CLASS: &str = "SELECT coalesce(max(id), 0) FROM event_class NOT INDEXED";
 
-/// The classes up to one, and their canonical forms.
-pub(super) struct Forms {
-    newest: i64,
-    classes: Classes,
-    by_class: FxHashMap<i64, Vec<u8>>,
+/// Computes digests of what the ledger holds.
+pub(super) struct Sealer<'w> {
+    ledger: &'w Ledger,
+    forms: Option<Forms>,
 }
 
-impl Appender<'_> {
-    /// The digest of a batch's events of a day, which have these keys, as they stand there.
-    pub(super) fn seal_as_stored(&mut self, batch: i64, day: Day, keys: &[EventKey]) -> Result<DaySeal> {
+/// The classes up to one, and their canonical forms.
+struct Forms {
+    newest: ClassId,
+    classes: Classes,
+    by_class: FxHashMap<ClassId, Vec<u8>>,
+}
+
+impl<'w> Sealer<'w> {
+    pub(super) const fn new(ledger: &'w Ledger) -> Self {
+        Self { ledger, forms: None }
+    }
+
+    /// The digest of a batch's events of a day, which have these keys, as they stand there. The day has so many events.
+    pub(super) fn seal(&mut self, batch: BatchId, day: Day, keys: &[EventKey], events: usize) -> Result<DaySeal> {
         let forms = self.forms()?;
-        let (ledger, mut hasher) = ((self.ledger, &Watch::default()), DayHasher::new());
+        let watched = WatchedLedger { ledger: self.ledger, watch: &Watch::default() };
+        let mut hasher = DayHasher::new();
         let mut add = |event: &StoredEvent<'_>| {
             if event.batch == batch {
                 hasher.add(parts(event, &forms.by_class)?, &event.quantities);
             }
             Ok(())
         };
-        if keys.len().saturating_mul(SCAN_FACTOR) < self.days.events(day) {
+        if keys.len().saturating_mul(SCAN_FACTOR) < events {
             for key in keys {
-                scan::events(ledger, &forms.classes, *key, *key, Columns::All, &mut add)?;
+                scan::events(watched, &forms.classes, *key, *key, Columns::All, &mut add)?;
             }
         } else {
             let (first, last) = EventKey::range_of(day);
-            scan::events(ledger, &forms.classes, first, last, Columns::All, &mut add)?;
+            scan::events(watched, &forms.classes, first, last, Columns::All, &mut add)?;
         }
         self.forms = Some(forms);
         Ok(hasher.seal(day))
@@ -48,12 +59,13 @@ impl Appender<'_> {
 
     /// The forms of all classes; read again where there are newer ones.
     fn forms(&mut self) -> Result<Forms> {
-        let newest = self.connection.prepare_cached(NEWEST_CLASS)?.query_row([], |row| row.get(0))?;
+        let connection = &self.ledger.connection;
+        let newest = connection.prepare_cached(NEWEST_CLASS)?.query_row([], |row| row.get(0))?;
         match self.forms.take() {
             Some(forms) if forms.newest == newest => Ok(forms),
             _ => {
-                let classes = Classes::read(self.connection, DayFinder::new(self.calendar))?;
-                let by_class = classes.forms(self.connection)?;
+                let classes = Classes::read(connection, DayFinder::new(self.ledger.settings().calendar))?;
+                let by_class = classes.forms(connection)?;
                 Ok(Forms { newest, classes, by_class })
             }
         }

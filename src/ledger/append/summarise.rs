@@ -5,12 +5,14 @@
 
 use crate::domain::calendar::{Calendar, Day};
 use crate::domain::event::{Band, PromptSize};
+use crate::domain::number::BatchId;
 use crate::domain::usage::{Tally, UsageKey, UsageLine};
 use crate::ledger::append::ids::DatedHash;
 use crate::ledger::read::day_digest::DayHasher;
 use crate::ledger::read::day_digest::DaySeal;
+use crate::ledger::read::revision::Payer;
 use crate::ledger::{LedgerError, Result, stored};
-use crate::rows::batch::Batch;
+use crate::rows::batch::{Batch, wide};
 use crate::rows::canonical::EventParts;
 use crate::rows::canonical::USAGE;
 use crate::rows::key::EventKey;
@@ -20,7 +22,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct PlacedBatch {
     /// Its number.
-    pub(in crate::ledger) id: i64,
+    pub(in crate::ledger) id: BatchId,
     /// Its rows, those that were there already among them.
     pub(in crate::ledger) batch: Batch,
     /// Its new rows by day.
@@ -58,9 +60,7 @@ pub(in crate::ledger) struct PlacedDay {
 /// A class that no batch before has brought.
 #[derive(Debug)]
 pub(in crate::ledger) struct NewClass {
-    pub(in crate::ledger) model: i64,
-    pub(in crate::ledger) tier: i64,
-    pub(in crate::ledger) tag_set: i64,
+    pub(in crate::ledger) payer: Payer,
     pub(in crate::ledger) prompt: PromptSize,
     /// Its canonical form.
     pub(in crate::ledger) form: Vec<u8>,
@@ -71,7 +71,7 @@ pub(in crate::ledger) struct NewClass {
 /// What the appender writes for a batch.
 #[derive(Debug)]
 pub struct Summary {
-    pub(in crate::ledger) id: i64,
+    pub(in crate::ledger) id: BatchId,
     pub(in crate::ledger) days: Vec<SummedDay>,
     /// The ids of its new events, sorted.
     pub(in crate::ledger) ids: Vec<DatedHash>,
@@ -91,7 +91,6 @@ pub(in crate::ledger) struct SummedDay {
 /// Sums and digests the batches of one import.
 #[derive(Debug)]
 pub struct Summariser {
-    source: i64,
     calendar: Calendar,
     /// By their places.
     classes: Vec<NewClass>,
@@ -100,8 +99,8 @@ pub struct Summariser {
 }
 
 impl Summariser {
-    pub(in crate::ledger) fn new(source: i64, calendar: Calendar) -> Self {
-        Self { source, calendar, classes: Vec::new(), tally: Tally::new() }
+    pub(in crate::ledger) fn new(calendar: Calendar) -> Self {
+        Self { calendar, classes: Vec::new(), tally: Tally::new() }
     }
 
     /// The sums and digests of a batch. Batches must come in the order they were placed.
@@ -116,7 +115,7 @@ impl Summariser {
     fn day(&self, batch: &Batch, placed: &PlacedDay, tally: &mut Tally<(u32, Band)>) -> Result<SummedDay> {
         let mut hasher = DayHasher::new();
         for (place, key) in &placed.rows {
-            let row = usize::try_from(*place).ok().and_then(|place| batch.rows().get(place)).ok_or_else(missing)?;
+            let row = batch.rows().get(wide(*place)).ok_or_else(missing)?;
             let class = self.class(row.class)?;
             let quantities = batch.quantities(row);
             let size = if class.thresholds.is_empty() { 0 } else { quantities.prompt_size()? };
@@ -125,10 +124,10 @@ impl Summariser {
             let parts = EventParts { key, line, kind: USAGE, id: batch.id(row), at: row.at, class: &class.form };
             hasher.add(parts, &quantities);
         }
-        let (day, priced_at, source) = (placed.day, self.calendar.start_of(placed.day), self.source);
+        let (day, posted, priced_at) = (placed.day, placed.day.month(), self.calendar.start_of(placed.day));
         let lines = tally.lines(|(class, band)| {
-            let &NewClass { model, tier, tag_set, .. } = self.class(class)?;
-            Ok::<_, LedgerError>(UsageKey { day, priced_at, source, tag_set, model, tier, band })
+            let Payer { source, tag_set, model, tier } = self.class(class)?.payer;
+            Ok::<_, LedgerError>(UsageKey { day, posted, priced_at, source, tag_set, model, tier, band })
         })?;
         let displaced = placed.displaced.then(|| {
             let mut keys: Vec<EventKey> = placed.rows.iter().map(|(_, key)| *key).collect();
@@ -140,7 +139,7 @@ impl Summariser {
     }
 
     fn class(&self, place: u32) -> Result<&NewClass> {
-        usize::try_from(place).ok().and_then(|place| self.classes.get(place)).ok_or_else(missing)
+        self.classes.get(wide(place)).ok_or_else(missing)
     }
 }
 
@@ -148,7 +147,7 @@ impl Summariser {
 fn ids(placed: &PlacedBatch) -> Result<Vec<DatedHash>> {
     let mut ids = Vec::with_capacity(placed.days.iter().map(|day| day.rows.len()).sum());
     for (place, _) in placed.days.iter().flat_map(|day| &day.rows) {
-        let row = usize::try_from(*place).ok().and_then(|place| placed.batch.rows().get(place)).ok_or_else(missing)?;
+        let row = placed.batch.rows().get(wide(*place)).ok_or_else(missing)?;
         ids.push(DatedHash::of(row.key));
     }
     // The rows of each day are sorted already, which this sort makes use of.

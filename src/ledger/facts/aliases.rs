@@ -1,5 +1,6 @@
 //! Rows of aliases: appended, never changed. The same key and start again replaces, and both stay readable.
 
+use crate::domain::count::Count;
 use crate::domain::name::Name;
 use crate::domain::quantities::QuantityOverflow;
 use crate::domain::timestamp::Timestamp;
@@ -63,11 +64,11 @@ impl Write<'_> {
         for ListedAlias { line, row } in aliases {
             match in_force.get(&(row.key.clone(), row.valid_from)) {
                 Some(old) if old == row => {
-                    outcome.unchanged += 1;
+                    outcome.unchanged.one_more();
                     continue;
                 }
                 Some(old) => outcome.replaced.push((old.clone(), row.clone())),
-                None => outcome.added += 1,
+                None => outcome.added.one_more(),
             }
             let id = ids.next().ok_or(QuantityOverflow)?;
             new.push(StoredAlias { id, line: stored(*line)?, row: row.clone() });

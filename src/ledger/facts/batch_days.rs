@@ -1,5 +1,6 @@
 //! The days of each batch. A batch's digest is over the digests of its days, so that one day can be proved without the others.
 
+use crate::domain::number::BatchId;
 use crate::ledger::read::day_digest::DaySeal;
 use crate::ledger::values;
 use crate::ledger::{Result, chain, fits};
@@ -10,7 +11,7 @@ use std::collections::BTreeMap;
 const INSERT: &str = "INSERT INTO batch_day (batch, day, events, digest) VALUES (?1, ?2, ?3, ?4)";
 const ALL: &str = "SELECT batch, day, events, digest FROM batch_day ORDER BY batch, day";
 /// Keeps the days of a batch.
-pub(in crate::ledger) fn insert(connection: &Connection, batch: i64, days: &[DaySeal]) -> Result<()> {
+pub(in crate::ledger) fn insert(connection: &Connection, batch: BatchId, days: &[DaySeal]) -> Result<()> {
     let mut statement = connection.prepare_cached(INSERT)?;
     for DaySeal { day, events, digest } in days {
         statement.execute((batch, day.number(), crate::ledger::stored(*events)?, &digest[..]))?;
@@ -31,10 +32,10 @@ pub(in crate::ledger) fn batch_digest(source: &str, posting_period: Option<i64>,
 }
 
 /// The days of every batch, as they stand there.
-pub(in crate::ledger) fn by_batch(connection: &Connection) -> Result<BTreeMap<i64, Vec<DaySeal>>> {
+pub(in crate::ledger) fn by_batch(connection: &Connection) -> Result<BTreeMap<BatchId, Vec<DaySeal>>> {
     let mut statement = connection.prepare_cached(ALL)?;
     let mut rows = statement.query([])?;
-    let mut days: BTreeMap<i64, Vec<DaySeal>> = BTreeMap::new();
+    let mut days: BTreeMap<BatchId, Vec<DaySeal>> = BTreeMap::new();
     while let Some(row) = rows.next()? {
         let digest = chain::digest(&row.get::<_, Vec<u8>>(3)?)?;
         let events = fits(row.get(2)?, "a number of events")?;

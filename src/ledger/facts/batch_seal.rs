@@ -1,5 +1,6 @@
 //! What an import records of each of its batches.
 
+use crate::domain::number::BatchId;
 use crate::ledger::facts::batch_days;
 use crate::ledger::read::day_digest::DaySeal;
 
@@ -7,7 +8,7 @@ use crate::ledger::read::day_digest::DaySeal;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BatchSeal {
     /// The number.
-    pub id: i64,
+    pub id: BatchId,
     /// The month all of its events post to; `None` where each posts to its own.
     pub posting_period: Option<i64>,
     /// Events.

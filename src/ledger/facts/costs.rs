@@ -1,8 +1,10 @@
 //! What providers say they charge: appended, never changed, and never part of an amount of ours. The same key of a source
 //! again replaces, and both stay readable.
 
+use crate::domain::count::Count;
 use crate::domain::currency::Currency;
 use crate::domain::name::Name;
+use crate::domain::number::SourceId;
 use crate::domain::provider_cost::{ProviderCost, ProviderCosts, Written};
 use crate::domain::quantities::QuantityOverflow;
 use crate::domain::timestamp::Timestamp;
@@ -91,9 +93,9 @@ impl Write<'_> {
             let span = spans.entry(cost.provider.clone()).or_insert((cost.from, cost.until));
             *span = (span.0.min(cost.from), span.1.max(cost.until));
             match known.remove(&cost.key) {
-                None => outcome.added += 1,
+                None => outcome.added.one_more(),
                 Some(old) if alike(&old, &cost) => {
-                    outcome.duplicates += 1;
+                    outcome.duplicates.one_more();
                     continue;
                 }
                 Some(old) => outcome.revised.push((old, cost.clone())),
@@ -131,7 +133,7 @@ const WHOLE: &str = "SELECT EXISTS (SELECT 1 FROM cost_import i WHERE i.source =
     WHERE r.entry > i.entry AND o.source = i.source))";
 
 /// Whether an import of the very same report, read in the same way, has brought all of it.
-fn has_whole(connection: &Connection, source: i64, facts: &FileFacts) -> Result<bool> {
+fn has_whole(connection: &Connection, source: SourceId, facts: &FileFacts) -> Result<bool> {
     let values = (source, &facts.digest[..], &facts.format, &facts.options);
     Ok(connection.query_row(WHOLE, values, |row| row.get(0))?)
 }
@@ -142,7 +144,7 @@ fn alike(old: &ProviderCost, new: &ProviderCost) -> bool {
     said(old) == said(new) && (&old.item, &old.model, &old.unit) == (&new.item, &new.model, &new.unit)
 }
 
-fn insert_import(connection: &Connection, entry: i64, source: i64, import: &CostImport) -> Result<()> {
+fn insert_import(connection: &Connection, entry: i64, source: SourceId, import: &CostImport) -> Result<()> {
     let CostImport { id, file, format, options, digest, bytes, counts: [lines, empty, duplicates, beside], .. } =
         import;
     let digest = &digest[..];
@@ -198,7 +200,7 @@ fn cost(row: &Row<'_>) -> Result<ProviderCost> {
 }
 
 /// The lines of a source in force, by their keys.
-fn of_source(connection: &Connection, source: i64) -> Result<BTreeMap<String, ProviderCost>> {
+fn of_source(connection: &Connection, source: SourceId) -> Result<BTreeMap<String, ProviderCost>> {
     let mut statement = connection.prepare(OF_SOURCE)?;
     let mut rows = statement.query([source])?;
     let mut costs = BTreeMap::new();

@@ -1,6 +1,7 @@
 //! The registry of departments: appended, never changed. The same name again replaces, and both stay readable.
 
 use crate::domain::calendar::Day;
+use crate::domain::count::Count;
 use crate::domain::department::{Department, Registry};
 use crate::domain::name::TagValue;
 use crate::domain::quantities::QuantityOverflow;
@@ -64,11 +65,11 @@ impl Write<'_> {
         for (line, department) in listed {
             match known.get(department.name.as_str()) {
                 Some(same) if same == department => {
-                    outcome.unchanged += 1;
+                    outcome.unchanged.one_more();
                     continue;
                 }
-                Some(_) => outcome.replaced += 1,
-                None => outcome.added += 1,
+                Some(_) => outcome.replaced.one_more(),
+                None => outcome.added.one_more(),
             }
             let id = ids.next().ok_or(QuantityOverflow)?;
             new.push(StoredDepartment { id, line: stored(*line)?, department: department.clone() });

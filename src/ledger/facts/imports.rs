@@ -1,5 +1,6 @@
 //! Imports as the ledger remembers them: which file, how many lines of what kind, which batches.
 
+use crate::domain::number::BatchId;
 use crate::domain::period::Period;
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::chain::Kind;
@@ -310,7 +311,7 @@ const BATCHES: &str = "SELECT import, id, posting_period, events, digest FROM ba
 type Batches = BTreeMap<i64, Vec<BatchSeal>>;
 
 /// The batches of every import, and the batches that days name and that are not there.
-pub(in crate::ledger) fn batches(connection: &Connection) -> Result<(Batches, BTreeSet<i64>)> {
+pub(in crate::ledger) fn batches(connection: &Connection) -> Result<(Batches, BTreeSet<BatchId>)> {
     let mut days = batch_days::by_batch(connection)?;
     let mut statement = connection.prepare(BATCHES)?;
     let mut rows = statement.query([])?;
@@ -402,7 +403,7 @@ pub(in crate::ledger) fn payload<'h>(
     }
     encoder.optional_i64(import.first_day).optional_i64(import.last_day).count(batches.len());
     for batch in batches {
-        encoder.i64(batch.id).optional_i64(batch.posting_period).i64(batch.events).blob(&batch.digest);
+        encoder.i64(batch.id.number()).optional_i64(batch.posting_period).i64(batch.events).blob(&batch.digest);
     }
     encoder.count(held.len()).blob(&held_digest(held));
     encoder.count(resolved.len());

@@ -1,5 +1,6 @@
 //! Price rows: appended, never changed. The same key and start again replaces, and both stay readable.
 
+use crate::domain::count::Count;
 use crate::domain::currency::Currency;
 use crate::domain::event::ServiceTier;
 use crate::domain::name::Name;
@@ -76,11 +77,11 @@ impl Write<'_> {
         for ListedPrice { line, row } in prices {
             match in_force.get(&(row.key.clone(), row.valid_from)) {
                 Some(old) if old == row => {
-                    outcome.unchanged += 1;
+                    outcome.unchanged.one_more();
                     continue;
                 }
                 Some(old) => outcome.replaced.push(Replacement { old: old.clone(), new: row.clone() }),
-                None => outcome.added += 1,
+                None => outcome.added.one_more(),
             }
             let id = ids.next().ok_or(QuantityOverflow)?;
             new.push(StoredPrice { id, line: stored(*line)?, row: row.clone() });

@@ -182,7 +182,7 @@ const IMPORTED: &str = "imported";
 const OUTCOME: &str = "INSERT INTO quarantine_outcome (quarantine, entry, outcome, reason) VALUES (?1, ?2, ?3, ?4)";
 
 pub(in crate::ledger) fn resolve(connection: &Connection, entry: i64, ids: &[i64]) -> Result<()> {
-    decide(connection, entry, ids, (Outcome::Imported, IMPORTED))
+    decide(connection, entry, ids, Outcome::Imported, IMPORTED)
 }
 
 /// Notes what an entry decided on lines.
@@ -190,7 +190,8 @@ pub(in crate::ledger) fn decide(
     connection: &Connection,
     entry: i64,
     ids: &[i64],
-    (outcome, reason): (Outcome, &str),
+    outcome: Outcome,
+    reason: &str,
 ) -> Result<()> {
     let mut statement = connection.prepare_cached(OUTCOME)?;
     for id in ids {
@@ -277,7 +278,7 @@ impl Write<'_> {
         }
         let recorded = discard_payload(&chosen, reason);
         chain::append(connection, &FACT, Signed { now, actor }, &recorded, |entry| {
-            decide(connection, entry, &chosen, (Outcome::Discarded, reason))
+            decide(connection, entry, &chosen, Outcome::Discarded, reason)
         })?;
         Ok(chosen)
     }

@@ -4,13 +4,13 @@
 //! proved without those of others: reports do that where an amount depends on more than the day's sums.
 
 use crate::domain::calendar::{Day, DayFinder};
+use crate::domain::number::{BatchId, ClassId, SourceId};
 use crate::domain::period::Period;
-use crate::ledger::Ledger;
 use crate::ledger::chain::logs::Log;
 use crate::ledger::facts::batch_days::{batch_digest, by_batch};
 use crate::ledger::file::retracted::Retracted;
 use crate::ledger::file::transaction::Snapshot;
-use crate::ledger::file::watch::{Stage, Watch};
+use crate::ledger::file::watch::{Stage, WatchedLedger};
 use crate::ledger::read::class::Classes;
 use crate::ledger::read::day_digest::{DayHasher, DaySeal};
 use crate::ledger::read::revision::{Grown, Parts};
@@ -28,27 +28,27 @@ const BATCHES: &str = "SELECT b.id, b.digest, s.id, s.name, b.posting_period FRO
 /// What a batch brought of a day.
 #[derive(Debug)]
 struct Brought {
-    source: i64,
+    source: SourceId,
     digest: [u8; 32],
 }
 
 /// What every batch brought of the days of a period, as the chain records it.
 #[derive(Debug, Default)]
 pub struct Sealed {
-    by_day: BTreeMap<Day, BTreeMap<i64, Brought>>,
+    by_day: BTreeMap<Day, BTreeMap<BatchId, Brought>>,
     /// The canonical forms of all classes.
-    forms: FxHashMap<i64, Vec<u8>>,
+    forms: FxHashMap<ClassId, Vec<u8>>,
 }
 
 impl Sealed {
     /// What every batch brought of the days of a period, as it stands there. The caller compares the batches with their seal.
     fn read(connection: &Connection, period: Period, classes: &Classes) -> Result<Self> {
         let mut days = by_batch(connection)?;
-        let mut by_day: BTreeMap<Day, BTreeMap<i64, Brought>> = BTreeMap::new();
+        let mut by_day: BTreeMap<Day, BTreeMap<BatchId, Brought>> = BTreeMap::new();
         let mut statement = connection.prepare_cached(BATCHES)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            let (batch, source): (i64, i64) = (row.get(0)?, row.get(2)?);
+            let (batch, source): (BatchId, SourceId) = (row.get(0)?, row.get(2)?);
             let days = days.remove(&batch).unwrap_or_default();
             if row.get_ref(1)?.as_blob().ok() != Some(&batch_digest(&row.get::<_, String>(3)?, row.get(4)?, &days)) {
                 return Err(changed(batch));
@@ -67,12 +67,13 @@ impl Sealed {
 /// An error if the events of some days are others than those that their batches brought, or links between them lead elsewhere:
 /// what was decided by an event that nobody imported must not be sealed. Batches from a number on are just being appended.
 pub(in crate::ledger) fn guard_days(
-    connection: &Connection,
-    (ledger, watch): (&Ledger, &Watch),
+    watched: WatchedLedger<'_>,
     days: &BTreeSet<Day>,
-    appended_from: i64,
+    appended_from: BatchId,
 ) -> Result<()> {
     let (Some(first), Some(last)) = (days.first(), days.last()) else { return Ok(()) };
+    let WatchedLedger { ledger, watch } = watched;
+    let connection = &ledger.connection;
     ledger.guard_logs(&[Log::Batches])?;
     let classes = Classes::read(connection, DayFinder::new(ledger.settings().calendar))?;
     let sealed = Sealed::read(connection, Period::between(*first, *last), &classes)?;
@@ -85,7 +86,7 @@ pub(in crate::ledger) fn guard_days(
     for day in days {
         let mut proof = Proof { appended_from, ..Proof::of(connection, *day, &sealed)? };
         let (first, last) = EventKey::range_of(*day);
-        scan::events((ledger, watch), &classes, first, last, Columns::All, |event| proof.see(event))?;
+        scan::events(watched, &classes, first, last, Columns::All, |event| proof.see(event))?;
         proof.end()?;
     }
     Ok(())
@@ -110,7 +111,7 @@ impl Snapshot<'_> {
         let mut proof = Proof::of(self.connection(), day, sealed)?;
         let (first, last) = EventKey::range_of(day);
         let mut see = |event: &StoredEvent<'_>| proof.see(event);
-        scan::usage_seen((self.ledger(), self.watch()), classes, [first, last], &mut see, each)?;
+        scan::usage_seen(self.watched_ledger(), classes, [first, last], &mut see, each)?;
         proof.end()
     }
 
@@ -120,7 +121,7 @@ impl Snapshot<'_> {
         classes: &Classes,
         day: Day,
         sealed: &Sealed,
-        batches: &FxHashSet<i64>,
+        batches: &FxHashSet<BatchId>,
     ) -> Result<()> {
         let mut proof = Proof { batches: Some(batches), ..Proof::of(self.connection(), day, sealed)? };
         let (first, last) = EventKey::range_of(day);
@@ -129,7 +130,7 @@ impl Snapshot<'_> {
     }
 }
 
-fn changed(batch: i64) -> LedgerError {
+fn changed(batch: BatchId) -> LedgerError {
     LedgerError::Corrupt(format!("the days of batch {batch} are not those that its digest is of"))
 }
 
@@ -138,10 +139,10 @@ pub(in crate::ledger) struct Proof<'a> {
     day: Day,
     sealed: &'a Sealed,
     /// The batches that matter; all where it is none.
-    batches: Option<&'a FxHashSet<i64>>,
+    batches: Option<&'a FxHashSet<BatchId>>,
     /// Batches from this number on have no seal yet.
-    appended_from: i64,
-    hashers: BTreeMap<i64, DayHasher>,
+    appended_from: BatchId,
+    hashers: BTreeMap<BatchId, DayHasher>,
     linked: Grown<'a>,
     parts: Parts,
 }
@@ -154,7 +155,7 @@ impl<'a> Proof<'a> {
             day,
             sealed,
             batches: None,
-            appended_from: i64::MAX,
+            appended_from: BatchId::new(i64::MAX),
             hashers: BTreeMap::new(),
             linked: Grown::between(connection, &Retracted::default(), first, last)?,
             parts: Parts::default(),
@@ -163,10 +164,10 @@ impl<'a> Proof<'a> {
 
     /// Whether all events were those that were brought.
     pub(in crate::ledger) fn end(self) -> Result<()> {
-        let matters = |batch: &i64| self.batches.is_none_or(|batches| batches.contains(batch));
+        let matters = |batch: &BatchId| self.batches.is_none_or(|batches| batches.contains(batch));
         let brought = self.sealed.by_day.get(&self.day).into_iter().flatten();
         let expected = brought.filter(|(batch, _)| matters(batch)).map(|(batch, brought)| (*batch, brought.digest));
-        let expected: Vec<(i64, [u8; 32])> = expected.collect();
+        let expected: Vec<(BatchId, [u8; 32])> = expected.collect();
         let found = self.hashers.into_iter().map(|(batch, hasher)| (batch, hasher.seal(self.day).digest));
         if !found.eq(expected) {
             return Err(LedgerError::events_changed(self.day));

@@ -48,7 +48,7 @@ impl Ledger {
             let pages = |pages: i32| u64::try_from(pages).unwrap_or(0);
             watch.reach(Reached {
                 stage: Stage::Copy,
-                done: pages(pagecount - remaining),
+                done: pages(pagecount.saturating_sub(remaining)),
                 all: Some(pages(pagecount)),
             });
             match step {

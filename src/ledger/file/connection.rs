@@ -7,6 +7,7 @@
 //! A ledger has one name. SQLite names the write-ahead log after the file, so two names would have two logs on one file,
 //! and each would overwrite what the other committed.
 
+use crate::domain::count::Count;
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::chain::Signed;
 use crate::ledger::chain::logs::ProvedLogs;
@@ -271,7 +272,7 @@ fn inspect(path: &Path) -> Result<u32> {
         return Err(not("it is not an SQLite database"));
     }
     let number = |at: usize| {
-        let bytes = head.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
+        let bytes = head.get(at..at.saturating_add(4)).and_then(|bytes| bytes.try_into().ok());
         u32::from_be_bytes(bytes.unwrap_or_default())
     };
     if number(68) != schema::APPLICATION_ID {
@@ -351,7 +352,7 @@ impl OpenFile {
         let identity = identity(path, &metadata);
         match open.get_mut(&identity) {
             Some(opened) if opened.name == path => {
-                opened.times += 1;
+                opened.times.one_more();
                 Ok((Self(identity), opened.version))
             }
             Some(Opened { name, .. }) => Err(LedgerError::OpenAs { path: path.to_owned(), name: name.clone() }),
@@ -368,7 +369,7 @@ impl Drop for OpenFile {
     fn drop(&mut self) {
         let mut open = OPEN_FILES.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(opened) = open.get_mut(&self.0) {
-            opened.times -= 1;
+            opened.times = opened.times.saturating_sub(1);
             if opened.times == 0 {
                 open.remove(&self.0);
             }

@@ -5,6 +5,7 @@
 //! until the statement ends. It judges nothing: what is odd about a row is noted, and whoever takes the rows says so.
 
 use crate::domain::meter::FREQUENT;
+use crate::domain::number::{BatchId, ClassId};
 use crate::domain::quantities::Frequent;
 
 use crate::ledger::{LedgerError, Result};
@@ -16,12 +17,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Meters with a column of their own in an event: all frequent ones but the last, `request`.
 pub(in crate::ledger) const METER_COLUMNS: usize = FREQUENT - 1;
 
+/// The names of those columns, in the order of the meters: a literal, for the texts of statements.
+macro_rules! meter_columns {
+    () => {
+        "input, cache_read, cache_write, cache_write_1h, output, reasoning"
+    };
+}
+pub(in crate::ledger) use meter_columns;
+
 /// The arguments of `gather` for what amounts depend on.
-pub(in crate::ledger) const USAGE: &str =
-    "key, class, input, cache_read, cache_write, cache_write_1h, output, reasoning, at";
+pub(in crate::ledger) const USAGE: &str = concat!("key, class, ", meter_columns!(), ", at");
 /// Its arguments for everything.
-pub(in crate::ledger) const ALL: &str =
-    "key, class, input, cache_read, cache_write, cache_write_1h, output, reasoning, at, id, batch, line";
+pub(in crate::ledger) const ALL: &str = concat!("key, class, ", meter_columns!(), ", at, id, batch, line");
 
 /// The most rows that one statement hands over: what follows is left for the next.
 const ROWS_AT_MOST: usize = 1 << 16;
@@ -30,12 +37,12 @@ const ROWS_AT_MOST: usize = 1 << 16;
 #[derive(Debug, Clone, Copy)]
 pub(in crate::ledger) struct RawEvent {
     pub(in crate::ledger) key: i64,
-    pub(in crate::ledger) class: i64,
+    pub(in crate::ledger) class: ClassId,
     /// The meters that have columns.
     pub(in crate::ledger) frequent: Frequent,
     pub(in crate::ledger) after_midnight: i64,
-    /// 0 when not asked for, like the line.
-    pub(in crate::ledger) batch: i64,
+    /// None when not asked for, like the line.
+    pub(in crate::ledger) batch: BatchId,
     pub(in crate::ledger) line: i64,
     id: (usize, usize),
 }
@@ -140,7 +147,7 @@ impl Aggregate<Gathered, i64> for Gatherer {
             if values > 4 + METER_COLUMNS { (integer(4 + METER_COLUMNS), integer(5 + METER_COLUMNS)) } else { (0, 0) };
         let mut frequent = Frequent::NONE;
         for place in 0..METER_COLUMNS {
-            match context.get_raw(2 + place) {
+            match context.get_raw(place.saturating_add(2)) {
                 ValueRef::Integer(quantity) => frequent.set(place, quantity),
                 ValueRef::Null => {}
                 _ => odd = true,
@@ -155,6 +162,7 @@ impl Aggregate<Gathered, i64> for Gatherer {
         }
         gathered.odd |= odd;
         let id = (start, gathered.ids.len());
+        let (class, batch) = (ClassId::new(class), BatchId::new(batch));
         gathered.rows.push(RawEvent { key, class, frequent, after_midnight, batch, line, id });
         Ok(())
     }

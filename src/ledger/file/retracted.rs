@@ -1,5 +1,6 @@
 //! Which rows do not count, as something that is remembered.
 
+use crate::domain::number::BatchId;
 use crate::rows::key::EventKey;
 use rustc_hash::FxHashSet;
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use std::sync::Arc;
 /// The rows of some days that do not count. Mostly there are none.
 #[derive(Debug, Clone, Default)]
 pub(in crate::ledger) struct Retracted {
-    pub(in crate::ledger) batches: FxHashSet<i64>,
+    pub(in crate::ledger) batches: FxHashSet<BatchId>,
     pub(in crate::ledger) keys: FxHashSet<i64>,
 }
 
@@ -18,12 +19,12 @@ impl Retracted {
     }
 
     /// Whether a row, of a batch, does not count.
-    pub(in crate::ledger) fn has(&self, key: EventKey, batch: i64) -> bool {
+    pub(in crate::ledger) fn has(&self, key: EventKey, batch: BatchId) -> bool {
         self.batches.contains(&batch) || self.keys.contains(&key.number())
     }
 
     /// These and others.
-    pub(in crate::ledger) fn and(&self, batches: &[i64], keys: &[EventKey]) -> Self {
+    pub(in crate::ledger) fn and(&self, batches: &[BatchId], keys: &[EventKey]) -> Self {
         let mut more = self.clone();
         more.batches.extend(batches);
         more.keys.extend(keys.iter().map(|key| key.number()));

@@ -64,12 +64,12 @@ pub(in crate::ledger) fn checks(table: &str) -> Vec<&'static str> {
 
 /// Where the parenthesis closes that was open before a text.
 fn end_of_condition(text: &str) -> usize {
-    let (mut depth, mut quoted) = (1, false);
+    let (mut depth, mut quoted) = (1_i64, false);
     let closes = |(_, c): &(usize, char)| {
         match c {
             '\'' => quoted = !quoted,
-            '(' if !quoted => depth += 1,
-            ')' if !quoted => depth -= 1,
+            '(' if !quoted => depth = depth.saturating_add(1),
+            ')' if !quoted => depth = depth.saturating_sub(1),
             _ => {}
         }
         depth == 0

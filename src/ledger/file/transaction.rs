@@ -3,7 +3,7 @@
 use crate::ledger::chain::seals;
 use crate::ledger::chain::seals::Seals;
 use crate::ledger::file::connection::{Access, Ledger};
-use crate::ledger::file::watch::{Watch, Watched};
+use crate::ledger::file::watch::{Watch, Watched, WatchedLedger};
 use crate::ledger::file::{schema, settings};
 use crate::ledger::{LedgerError, Result, chain};
 use rusqlite::{Connection, ErrorCode};
@@ -59,6 +59,13 @@ pub struct Write<'a> {
     /// Whether nobody else can read meanwhile.
     alone: bool,
     watch: Arc<Watch>,
+}
+
+/// Whether SQLite evaluates the CHECKs of columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::ledger) enum Checks {
+    Evaluated,
+    LeftOut,
 }
 
 impl Ledger {
@@ -258,6 +265,11 @@ impl Snapshot<'_> {
         self.ledger
     }
 
+    /// Both, for what reads long.
+    pub(in crate::ledger) fn watched_ledger(&self) -> WatchedLedger<'_> {
+        WatchedLedger { ledger: self.ledger, watch: &self.watch }
+    }
+
     pub(in crate::ledger) const fn connection(&self) -> &Connection {
         &self.ledger.connection
     }
@@ -353,11 +365,16 @@ impl<'a> Write<'a> {
         &self.watch
     }
 
-    /// Whether a load leaves out the CHECKs of columns, or has them back. They take a sixteenth of its time, and what it
-    /// appends was checked before, by types that cannot hold anything else.
-    pub(in crate::ledger) fn leave_out_checks(&self, out: bool) -> Result<()> {
+    /// The ledger and the watch, for what reads long.
+    pub(in crate::ledger) fn watched_ledger(&self) -> WatchedLedger<'_> {
+        WatchedLedger { ledger: self.ledger, watch: &self.watch }
+    }
+
+    /// Says whether a load evaluates the CHECKs of columns. They take a sixteenth of its time, and what it appends was
+    /// checked before, by types that cannot hold anything else.
+    pub(in crate::ledger) fn set_checks(&self, checks: Checks) -> Result<()> {
         if self.alone {
-            self.connection().pragma_update(None, "ignore_check_constraints", out)?;
+            self.connection().pragma_update(None, "ignore_check_constraints", checks == Checks::LeftOut)?;
         }
         Ok(())
     }
@@ -378,7 +395,7 @@ impl Drop for Write<'_> {
             self.ledger.undo();
         }
         if self.alone {
-            drop(self.leave_out_checks(false));
+            drop(self.set_checks(Checks::Evaluated));
             // Where another is in the way already, the next to open the ledger for writing does it.
             drop(self.ledger.connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())));
         }

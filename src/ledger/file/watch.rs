@@ -1,6 +1,7 @@
 //! Long work, seen from another thread: how far it has come, and its end before its time.
 
-use crate::ledger::{LedgerError, Result};
+use crate::domain::count::Count;
+use crate::ledger::{Ledger, LedgerError, Result};
 use rusqlite::{Connection, InterruptHandle};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -72,7 +73,7 @@ impl Watch {
     pub fn expect(&self, more: u64) {
         let mut current = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, Some(all))) = current.as_mut() {
-            *all += more;
+            all.more(more);
         }
     }
 
@@ -113,6 +114,13 @@ impl Watch {
     }
 }
 
+/// A ledger that is read for long, and who watches the reading.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::ledger) struct WatchedLedger<'r> {
+    pub(in crate::ledger) ledger: &'r Ledger,
+    pub(in crate::ledger) watch: &'r Watch,
+}
+
 /// A connection that is watched, until this is dropped.
 #[derive(Debug)]
 pub(in crate::ledger) struct Watched {
@@ -128,7 +136,7 @@ impl Watched {
             return Err(LedgerError::Stopped);
         }
         let number = running.next;
-        running.next += 1;
+        running.next.one_more();
         running.handles.insert(number, connection.get_interrupt_handle());
         Ok(Self { watch: Arc::clone(watch), number })
     }

@@ -4,12 +4,15 @@
 
 use crate::domain::event::{Model, ServiceTier};
 use crate::domain::name::{Name, TagValue};
+use crate::domain::number::TagSetId;
 use crate::domain::tags::{TagKey, TagSet};
 use crate::domain::usage::Dictionary;
 use crate::ledger::{LedgerError, Result};
 use rusqlite::Connection;
+use rusqlite::types::FromSql;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
+use std::hash::Hash;
 use std::sync::Arc;
 
 const MODELS: &str = "SELECT id, provider, name FROM model";
@@ -41,7 +44,7 @@ pub(in crate::ledger) fn all(connection: &Connection) -> Result<Dictionary> {
 }
 
 /// Tag sets that are not spelled as an import spells them: one that is there already would not be found by its text.
-pub(in crate::ledger) fn respelled(connection: &Connection) -> Result<Vec<i64>> {
+pub(in crate::ledger) fn respelled(connection: &Connection) -> Result<Vec<TagSetId>> {
     let mut respelled = Vec::new();
     for (id, json) in read(connection, TAG_SETS, |row| Ok(row.get::<_, String>(1)?))? {
         if tags_json(&tag_set(&json)?)? != json {
@@ -53,7 +56,7 @@ pub(in crate::ledger) fn respelled(connection: &Connection) -> Result<Vec<i64>> 
 }
 
 /// The payer of each tag set, as numbers.
-pub(in crate::ledger) fn payers(connection: &Connection) -> Result<FxHashMap<i64, i64>> {
+pub(in crate::ledger) fn payers(connection: &Connection) -> Result<FxHashMap<TagSetId, TagSetId>> {
     read(connection, PAYER_OF_EACH, |row| Ok(row.get(1)?))
 }
 
@@ -68,11 +71,11 @@ fn with_tag_sets(connection: &Connection, tag_sets: &str) -> Result<Dictionary> 
     })
 }
 
-fn read<T>(
+fn read<N: FromSql + Eq + Hash, T>(
     connection: &Connection,
     sql: &str,
     value: impl Fn(&rusqlite::Row<'_>) -> Result<T>,
-) -> Result<FxHashMap<i64, T>> {
+) -> Result<FxHashMap<N, T>> {
     let mut statement = connection.prepare(sql)?;
     let mut rows = statement.query([])?;
     let mut names = FxHashMap::default();

@@ -5,28 +5,36 @@
 //! other names are few and have no index.
 
 use crate::domain::name::Name;
+use crate::domain::number::{BatchId, ClassId, ModelId, SourceId, TagSetId, TierId};
 use crate::domain::outcome::Outcome;
 use crate::domain::tags::TagSet;
 use crate::ledger::names::dictionary::tags_json;
 use crate::ledger::{LedgerError, Result};
-use crate::rows::batch::{Class, NameCounts, Names};
+use crate::rows::batch::{Class, NameCounts, Names, wide};
 use crate::rows::canonical::{self, REVISION, USAGE};
+use rusqlite::types::FromSql;
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 use std::hash::{BuildHasher, Hash};
 
-/// A name's number in the ledger and its canonical form.
-pub(in crate::ledger) type Numbered = (i64, Vec<u8>);
+/// A name of an import.
+#[derive(Debug)]
+pub(in crate::ledger) struct Numbered<N> {
+    /// Its number in the ledger.
+    pub(in crate::ledger) number: N,
+    /// Its canonical form.
+    pub(in crate::ledger) form: Vec<u8>,
+}
 
 /// The numbers and canonical forms of an import's names, by their places.
 #[derive(Debug, Default)]
 pub(in crate::ledger) struct Numbers {
-    pub(in crate::ledger) models: Vec<Numbered>,
-    pub(in crate::ledger) tag_sets: Vec<Numbered>,
-    pub(in crate::ledger) tiers: Vec<Numbered>,
-    pub(in crate::ledger) classes: Vec<i64>,
+    pub(in crate::ledger) models: Vec<Numbered<ModelId>>,
+    pub(in crate::ledger) tag_sets: Vec<Numbered<TagSetId>>,
+    pub(in crate::ledger) tiers: Vec<Numbered<TierId>>,
+    pub(in crate::ledger) classes: Vec<ClassId>,
     /// The payer of each tag set, by the number.
-    pub(in crate::ledger) payers: FxHashMap<i64, i64>,
+    pub(in crate::ledger) payers: FxHashMap<TagSetId, TagSetId>,
     rows_of_tag_sets: Rows,
     rows_of_classes: Rows,
 }
@@ -44,8 +52,18 @@ const EVERY_TAGS: &str = "SELECT tags FROM tag_set NOT INDEXED";
 const NEXT_TAGS: &str = "SELECT coalesce(max(id), 0) + 1 FROM tag_set NOT INDEXED";
 const ADD_TAGS: &str = "INSERT INTO tag_set (id, tags, payer) VALUES (?1, ?2, coalesce(?3, ?1))";
 
-/// What tells a class: tag set, model, source, tier, kind, prompt and outcome.
-type ClassKey = (i64, i64, i64, i64, i64, i64, i64);
+/// What tells a class from others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct ClassKey {
+    tag_set: TagSetId,
+    model: ModelId,
+    source: SourceId,
+    tier: TierId,
+    kind: u8,
+    /// Codes.
+    prompt: i64,
+    outcome: u8,
+}
 
 const FIND_CLASS: &str = "SELECT id FROM event_class \
     WHERE tag_set = ?1 AND model = ?2 AND source = ?3 AND tier = ?4 AND kind = ?5 AND prompt = ?6 AND outcome = ?7";
@@ -54,6 +72,17 @@ const CLASS_OF: &str =
 const EVERY_CLASS: &str = "SELECT tag_set, model, source, tier, kind, prompt, outcome FROM event_class NOT INDEXED";
 const ADD_CLASS: &str = "INSERT INTO event_class (tag_set, model, source, tier, kind, prompt, outcome) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+
+/// A table that has an index.
+struct Table {
+    name: &'static str,
+    /// The statement that reads what the index is over, from every row.
+    every: &'static str,
+}
+
+const TAG_SETS: Table = Table { name: "tag_set", every: EVERY_TAGS };
+const CLASSES: Table = Table { name: "event_class", every: EVERY_CLASS };
+
 /// Fingerprints of the rows of a table that has an index, made when that leads nowhere for the first time.
 #[derive(Debug, Default)]
 struct Rows(Option<FxHashSet<u64>>);
@@ -63,13 +92,13 @@ impl Rows {
     fn expect_none<T: Hash + Eq>(
         &mut self,
         connection: &Connection,
-        (table, every): (&str, &str),
+        table: &Table,
         value: &T,
         read: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<()> {
         let fingerprint = |value: &T| FxBuildHasher.hash_one(value);
         if self.0.is_none() {
-            let mut statement = connection.prepare(every)?;
+            let mut statement = connection.prepare(table.every)?;
             let mut rows = statement.query([])?;
             let mut all = FxHashSet::default();
             while let Some(row) = rows.next()? {
@@ -78,7 +107,7 @@ impl Rows {
             self.0 = Some(all);
         }
         if self.0.as_ref().is_some_and(|all| all.contains(&fingerprint(value))) {
-            let mut statement = connection.prepare(every)?;
+            let mut statement = connection.prepare(table.every)?;
             let mut rows = statement.query([])?;
             while let Some(row) = rows.next()? {
                 if read(row)? == *value {
@@ -90,12 +119,35 @@ impl Rows {
     }
 }
 
-fn index_differs(table: &str) -> LedgerError {
-    LedgerError::Corrupt(format!("an index of {table} does not lead to the rows that the table has"))
+fn index_differs(table: &Table) -> LedgerError {
+    LedgerError::Corrupt(format!("an index of {} does not lead to the rows that the table has", table.name))
 }
 
 fn class_key(row: &Row<'_>) -> rusqlite::Result<ClassKey> {
-    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?))
+    Ok(ClassKey {
+        tag_set: row.get(0)?,
+        model: row.get(1)?,
+        source: row.get(2)?,
+        tier: row.get(3)?,
+        kind: row.get(4)?,
+        prompt: row.get(5)?,
+        outcome: row.get(6)?,
+    })
+}
+
+impl ClassKey {
+    /// In the order of the columns.
+    fn params(self) -> impl Params {
+        let Self { tag_set, model, source, tier, kind, prompt, outcome } = self;
+        (tag_set, model, source, tier, kind, prompt, outcome)
+    }
+}
+
+/// What an import names of a class.
+pub(in crate::ledger) struct NamesOf<'n> {
+    pub(in crate::ledger) model: &'n Numbered<ModelId>,
+    pub(in crate::ledger) tier: &'n Numbered<TierId>,
+    pub(in crate::ledger) tags: &'n Numbered<TagSetId>,
 }
 
 impl Numbers {
@@ -106,25 +158,32 @@ impl Numbers {
     }
 
     /// Gives numbers to the names of a source that come after those that have them.
-    pub(in crate::ledger) fn extend(&mut self, connection: &Connection, source: i64, names: &Names) -> Result<()> {
+    pub(in crate::ledger) fn extend(&mut self, connection: &Connection, source: SourceId, names: &Names) -> Result<()> {
         for model in &names.models {
             let provider = model.provider.as_ref().map_or("", Name::as_str);
-            let id = number(connection, FIND_MODEL, ADD_MODEL, (provider, model.name.as_str()))?;
-            self.models.push((id, canonical::model(model)));
+            let number = number(connection, FIND_MODEL, ADD_MODEL, (provider, model.name.as_str()))?;
+            self.models.push(Numbered { number, form: canonical::model(model) });
         }
         for tags in &names.tag_sets {
-            let (id, payer) = self.tag_set(connection, tags)?;
-            self.tag_sets.push((id, canonical::tags(tags)));
-            self.payers.insert(id, payer);
+            let (number, payer) = self.tag_set(connection, tags)?;
+            self.tag_sets.push(Numbered { number, form: canonical::tags(tags) });
+            self.payers.insert(number, payer);
         }
         for tier in &names.tiers {
-            let id = number(connection, FIND_TIER, ADD_TIER, (tier.as_str(),))?;
-            self.tiers.push((id, canonical::tier(tier)));
+            let number = number(connection, FIND_TIER, ADD_TIER, (tier.as_str(),))?;
+            self.tiers.push(Numbered { number, form: canonical::tier(tier) });
         }
         for class in &names.classes {
-            let (model, tier, tags) = self.of_class(*class)?;
-            let (prompt, outcome) = (class.prompt.code(), i64::from(Outcome::code(class.outcome)));
-            let key = (tags.0, model.0, source, tier.0, i64::from(USAGE), prompt, outcome);
+            let NamesOf { model, tier, tags } = self.of_class(*class)?;
+            let key = ClassKey {
+                tag_set: tags.number,
+                model: model.number,
+                source,
+                tier: tier.number,
+                kind: USAGE,
+                prompt: class.prompt.code(),
+                outcome: Outcome::code(class.outcome),
+            };
             let class = self.class(connection, key)?;
             self.classes.push(class);
         }
@@ -132,58 +191,69 @@ impl Numbers {
     }
 
     /// The model, the tier and the tag set of a class.
-    pub(in crate::ledger) fn of_class(&self, class: Class) -> Result<(&Numbered, &Numbered, &Numbered)> {
-        let wide = |place: u32| usize::try_from(place).unwrap_or(usize::MAX);
+    pub(in crate::ledger) fn of_class(&self, class: Class) -> Result<NamesOf<'_>> {
         let model = self.models.get(wide(class.model));
         let (tier, tags) = (self.tiers.get(usize::from(class.tier)), self.tag_sets.get(wide(class.tags)));
         let missing = || LedgerError::Corrupt("an import names something that it does not hold".to_owned());
-        Ok((model.ok_or_else(missing)?, tier.ok_or_else(missing)?, tags.ok_or_else(missing)?))
+        Ok(NamesOf {
+            model: model.ok_or_else(missing)?,
+            tier: tier.ok_or_else(missing)?,
+            tags: tags.ok_or_else(missing)?,
+        })
     }
 
     /// The numbers of a tag set and its payer, given if they are new.
-    fn tag_set(&mut self, connection: &Connection, tags: &TagSet) -> Result<(i64, i64)> {
+    fn tag_set(&mut self, connection: &Connection, tags: &TagSet) -> Result<(TagSetId, TagSetId)> {
         let json = tags_json(tags)?;
-        let found = connection.prepare_cached(FIND_TAGS)?.query_row((&json,), |row| row.get(0)).optional()?;
+        let found =
+            connection.prepare_cached(FIND_TAGS)?.query_row((&json,), |row| row.get::<_, TagSetId>(0)).optional()?;
         if let Some(id) = found {
             let row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
-            let (stored, payer): (String, i64) = connection.prepare_cached(TAGS_OF)?.query_row([id], row)?;
-            return if stored == json { Ok((id, payer)) } else { Err(index_differs("tag_set")) };
+            let (stored, payer): (String, TagSetId) = connection.prepare_cached(TAGS_OF)?.query_row([id], row)?;
+            return if stored == json { Ok((id, payer)) } else { Err(index_differs(&TAG_SETS)) };
         }
-        self.rows_of_tag_sets.expect_none(connection, ("tag_set", EVERY_TAGS), &json, |row| row.get(0))?;
+        self.rows_of_tag_sets.expect_none(connection, &TAG_SETS, &json, |row| row.get(0))?;
         let payer = tags.payer();
         let payer = if payer == *tags { None } else { Some(self.tag_set(connection, &payer)?.0) };
-        let id: i64 = connection.prepare_cached(NEXT_TAGS)?.query_row([], |row| row.get(0))?;
+        let id: TagSetId = connection.prepare_cached(NEXT_TAGS)?.query_row([], |row| row.get(0))?;
         connection.prepare_cached(ADD_TAGS)?.execute((id, json, payer))?;
         Ok((id, payer.unwrap_or(id)))
     }
 
     /// The number of a class, given if it is new.
-    fn class(&mut self, connection: &Connection, key: ClassKey) -> Result<i64> {
-        let found = connection.prepare_cached(FIND_CLASS)?.query_row(key, |row| row.get(0)).optional()?;
+    fn class(&mut self, connection: &Connection, key: ClassKey) -> Result<ClassId> {
+        let found = connection.prepare_cached(FIND_CLASS)?.query_row(key.params(), |row| row.get(0)).optional()?;
         if let Some(id) = found {
             let stored = connection.prepare_cached(CLASS_OF)?.query_row([id], class_key)?;
-            return if stored == key { Ok(id) } else { Err(index_differs("event_class")) };
+            return if stored == key { Ok(id) } else { Err(index_differs(&CLASSES)) };
         }
-        self.rows_of_classes.expect_none(connection, ("event_class", EVERY_CLASS), &key, class_key)?;
-        Ok(connection.prepare_cached(ADD_CLASS)?.insert(key)?)
+        self.rows_of_classes.expect_none(connection, &CLASSES, &key, class_key)?;
+        Ok(ClassId::new(connection.prepare_cached(ADD_CLASS)?.insert(key.params())?))
     }
 
     /// The number of the class of revisions that is like a class otherwise, given if it is new.
-    pub(in crate::ledger) fn class_of_revisions(&mut self, connection: &Connection, class: i64) -> Result<i64> {
+    pub(in crate::ledger) fn class_of_revisions(&mut self, connection: &Connection, class: ClassId) -> Result<ClassId> {
         let key = connection.prepare_cached(CLASS_OF)?.query_row([class], class_key)?;
-        self.class(connection, (key.0, key.1, key.2, key.3, i64::from(REVISION), key.5, key.6))
+        self.class(connection, ClassKey { kind: REVISION, ..key })
     }
 }
 
 /// The number of a source, given if it is new.
-pub(in crate::ledger) fn source(connection: &Connection, name: &str) -> Result<i64> {
+pub(in crate::ledger) fn source(connection: &Connection, name: &str) -> Result<SourceId> {
     number(connection, FIND_SOURCE, ADD_SOURCE, (name,))
 }
 
-fn number(connection: &Connection, find: &str, add: &str, name: impl Params + Clone) -> Result<i64> {
-    let found = connection.prepare_cached(find)?.query_row(name.clone(), |row| row.get(0)).optional()?;
-    match found {
-        Some(id) => Ok(id),
-        None => Ok(connection.prepare_cached(add)?.insert(name)?),
+fn number<N: FromSql>(connection: &Connection, find: &str, add: &str, name: impl Params + Clone) -> Result<N> {
+    let mut find = connection.prepare_cached(find)?;
+    if let Some(number) = find.query_row(name.clone(), |row| row.get(0)).optional()? {
+        return Ok(number);
     }
+    connection.prepare_cached(add)?.execute(name.clone())?;
+    Ok(find.query_row(name, |row| row.get(0))?)
+}
+
+/// The number of the batch after one.
+pub(in crate::ledger) fn after(batch: BatchId) -> Result<BatchId> {
+    let next = batch.number().checked_add(1).map(BatchId::new);
+    next.ok_or_else(|| LedgerError::Corrupt(format!("no number follows that of batch {batch}")))
 }

@@ -2,6 +2,7 @@
 //! of any day.
 
 use crate::domain::calendar::Day;
+use crate::domain::number::{BatchId, SourceId};
 use crate::domain::period::Period;
 use crate::domain::quantities::Quantities;
 use crate::domain::timestamp::Timestamp;
@@ -82,7 +83,7 @@ impl Ledger {
             for half in Half::BOTH {
                 for key in keys_from(&self.connection, &id, own.in_half(half))? {
                     let row = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
-                    let (batch, name): (i64, String) = statement.query_row([key.number()], row)?;
+                    let (batch, name): (BatchId, String) = statement.query_row([key.number()], row)?;
                     if name == source && !retracted.has(key, batch) {
                         return Ok(Some(id));
                     }
@@ -111,7 +112,7 @@ impl Snapshot<'_> {
     /// An error if what the batches of some events brought of their days is not what stands there now.
     fn prove_states(&self, keys: &[EventKey]) -> Result<()> {
         let mut batch_of = self.connection().prepare_cached(BATCH)?;
-        let mut by_day: BTreeMap<Day, FxHashSet<i64>> = BTreeMap::new();
+        let mut by_day: BTreeMap<Day, FxHashSet<BatchId>> = BTreeMap::new();
         for key in keys {
             by_day.entry(key.day()).or_default().insert(batch_of.query_row([key.number()], |row| row.get(0))?);
         }
@@ -127,7 +128,7 @@ impl Snapshot<'_> {
         let mut entries = BTreeSet::new();
         for (name, number) in self.sources_of(source)? {
             for key in self.keys_of(id, &name, key_hash)? {
-                let mut rows = statement.query([key.number(), number])?;
+                let mut rows = statement.query((key.number(), number))?;
                 while let Some(row) = rows.next()? {
                     entries.insert(row.get(0)?);
                 }
@@ -137,9 +138,9 @@ impl Snapshot<'_> {
     }
 
     /// The sources with their numbers, or the one of a name, in the order of their names.
-    fn sources_of(&self, source: Option<&str>) -> Result<Vec<(String, i64)>> {
+    fn sources_of(&self, source: Option<&str>) -> Result<Vec<(String, SourceId)>> {
         let sources = self.dictionary_of_payers()?.sources;
-        let mut sources: Vec<(String, i64)> = sources.into_iter().map(|(number, name)| (name, number)).collect();
+        let mut sources: Vec<(String, SourceId)> = sources.into_iter().map(|(number, name)| (name, number)).collect();
         sources.retain(|(name, _)| source.is_none_or(|source| source == name));
         sources.sort_unstable();
         Ok(sources)

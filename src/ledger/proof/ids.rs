@@ -1,6 +1,11 @@
 //! Proof that the lists hold the ids of the events, and that each id stands once. A part of the buckets is one task's.
+#![allow(
+    clippy::arithmetic_side_effects,
+    reason = "hashes of 46 bits and their buckets, and counts of lists in memory"
+)]
 
 use crate::domain::calendar::Day;
+use crate::domain::number::SourceId;
 use crate::ledger::Result;
 use crate::ledger::append::ids::{BUCKET_BITS, DatedHash, REST_BITS, encode, runs};
 use crate::ledger::chain::fact::Finding;
@@ -171,7 +176,7 @@ impl Snapshot<'_> {
     /// Ids that several of these events have, which have one hash.
     fn repeated(&self, alike: &[(DatedHash, EventKey)], retracted: &Retracted) -> Result<Vec<Finding>> {
         let mut statement = self.connection().prepare_cached(ID_AND_SOURCE)?;
-        let mut days: BTreeMap<(String, i64), Vec<Day>> = BTreeMap::new();
+        let mut days: BTreeMap<(String, SourceId), Vec<Day>> = BTreeMap::new();
         for (_, key) in alike {
             let mut rows = statement.query([key.number()])?;
             // An event without a batch is a finding of its day.

@@ -1,5 +1,6 @@
 //! What was recorded after an entry that somebody kept: why a report made then differs from one made now.
 
+use crate::domain::count::Count;
 use crate::ledger::facts::prices;
 use crate::ledger::file::transaction::Snapshot;
 use crate::ledger::{Result, chain, stored};
@@ -47,8 +48,8 @@ impl Snapshot<'_> {
             let is_new = known.insert((price.row.key, price.row.valid_from));
             match (entry > seq, is_new) {
                 (false, _) => {}
-                (true, true) => since.prices_added += 1,
-                (true, false) => since.prices_replaced += 1,
+                (true, true) => since.prices_added.one_more(),
+                (true, false) => since.prices_replaced.one_more(),
             }
         }
         Ok(Some(since))

@@ -1,8 +1,10 @@
 //! Proof that the ledger says what was put into it. Each part can be run by any thread on a snapshot of its own.
 
 use crate::domain::calendar::Day;
+use crate::domain::count::Count;
 use crate::domain::event::QUANTITY_LIMIT;
 use crate::domain::meter::Meter;
+use crate::domain::number::{BatchId, ClassId, SourceId, TagSetId};
 use crate::domain::period::Period;
 use crate::domain::tags::TagSet;
 use crate::domain::usage::{Tally, UsageLine};
@@ -29,8 +31,9 @@ use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 
 /// What one day's events prove.
+#[derive(Debug)]
 pub struct DayProof {
-    seals: Vec<(i64, DaySeal)>,
+    seals: Vec<(BatchId, DaySeal)>,
     /// Its part of its month.
     month: Months,
     /// Events of the day, revisions among them.
@@ -48,12 +51,13 @@ pub struct DayProof {
 }
 
 /// What is needed to prove a day.
+#[derive(Debug)]
 pub struct Prover {
     classes: Classes,
-    payers: FxHashMap<i64, i64>,
-    forms: FxHashMap<i64, Vec<u8>>,
+    payers: FxHashMap<TagSetId, TagSetId>,
+    forms: FxHashMap<ClassId, Vec<u8>>,
     /// The source of each batch: its number and its name.
-    sources: FxHashMap<i64, (i64, SourceHasher)>,
+    sources: FxHashMap<BatchId, (SourceId, SourceHasher)>,
 }
 
 const SOURCE_NAMES: &str =
@@ -105,9 +109,9 @@ impl Snapshot<'_> {
     pub fn prove_day(&self, day: Day, prover: &Prover) -> Result<DayProof> {
         let start = self.ledger().settings().calendar.start_of(day);
         let end = day.next().map(|next| self.ledger().settings().calendar.start_of(next));
-        let mut hashers: BTreeMap<i64, DayHasher> = BTreeMap::new();
+        let mut hashers: BTreeMap<BatchId, DayHasher> = BTreeMap::new();
         let (mut tally, mut findings) = (Tally::new(), Vec::new());
-        let (mut events, mut revisions, mut retracted_events) = (0, 0, 0);
+        let (mut events, mut revisions, mut retracted_events) = (0_u64, 0_u64, 0_u64);
         let (mut displaced, mut strays) = (Vec::new(), Strays::default());
         let Prover { classes, payers, forms, sources } = prover;
         let mut sources = sources.clone();
@@ -117,8 +121,8 @@ impl Snapshot<'_> {
         let linked = Grown::between(self.connection(), &Retracted::default(), first, last)?;
         let (live, mut parts_seen) = (Live::of_day(self.connection(), retracted, day)?, Parts::default());
         self.events(classes, first, last, Columns::All, |event| {
-            events += 1;
-            revisions += u64::from(event.class.kind == REVISION);
+            events.one_more();
+            revisions.more(u64::from(event.class.kind == REVISION));
             let has_id = event.class.kind == USAGE;
             if !has_id {
                 strays.without_id(event.key);
@@ -128,7 +132,7 @@ impl Snapshot<'_> {
             }
             findings.extend(impossible(event));
             hashers.entry(event.batch).or_insert_with(DayHasher::new).add(parts(event, forms)?, &event.quantities);
-            retracted_events += u64::from(!live.has(event));
+            retracted_events.more(u64::from(!live.has(event)));
             if linked.has(event) {
                 parts_seen.note(event);
             }
@@ -180,7 +184,7 @@ impl Snapshot<'_> {
     }
 
     fn compare_daily(&self, day: Day, computed: &[UsageLine]) -> Result<Option<Finding>> {
-        let stored = sums::lines(self.connection(), self.ledger(), Grain::Day, (day, day))?;
+        let stored = sums::lines(self.connection(), self.ledger(), Grain::Day, day..=day)?;
         let what = if stored != computed {
             format!("daily sums of {day} are not those of its events")
         } else if day_seals::of_lines(computed) != day_seals::of_day(self.connection(), day)? {
@@ -299,12 +303,12 @@ impl Snapshot<'_> {
         let mut proof = ChainProof { findings: registry::broken_tables(connection)?, ..ChainProof::default() };
         self.prove_batches(days, period, &mut proof)?;
         let mut expected = Expected::read(connection, &mut proof.findings)?;
-        let (mut prev, mut seq, mut at) = ([0; 32], 0, None);
+        let (mut prev, mut seq, mut at) = ([0; 32], 0_u64, None);
         chain::entries(connection, |entry| {
-            seq += 1;
-            proof.entries += 1;
+            seq.one_more();
+            proof.entries.one_more();
             if entry.seq != seq || entry.prev != prev || at.is_some_and(|at| entry.at < at) {
-                proof.findings.push(format!("entry {} does not follow entry {}", entry.seq, seq - 1));
+                proof.findings.push(format!("entry {} does not follow entry {}", entry.seq, seq.saturating_sub(1)));
             }
             if entry.hash != entry.computed_hash() {
                 proof.findings.push(format!("entry {} is not what its hash says", entry.seq));
@@ -320,7 +324,7 @@ impl Snapshot<'_> {
 
     /// Compares the days of batches with the events that name them: all days, or those of a period.
     fn prove_batches(&self, days: &[DayProof], period: Option<Period>, proof: &mut ChainProof) -> Result<()> {
-        let mut found: BTreeMap<(i64, Day), &DaySeal> = BTreeMap::new();
+        let mut found: BTreeMap<(BatchId, Day), &DaySeal> = BTreeMap::new();
         for (batch, seal) in days.iter().flat_map(|day| &day.seals) {
             found.insert((*batch, seal.day), seal);
         }
@@ -333,7 +337,7 @@ impl Snapshot<'_> {
                     proof.findings.push(format!("batch {batch} does not hold the events of {day} it was sealed with"));
                 }
             }
-            proof.batches += u64::from(is_met);
+            proof.batches.more(u64::from(is_met));
         }
         for (batch, day) in found.into_keys() {
             proof.findings.push(format!("events of {day} name batch {batch}, which did not bring them"));

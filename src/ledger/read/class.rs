@@ -2,7 +2,9 @@
 
 use crate::domain::calendar::{Day, DayFinder};
 use crate::domain::event::{Band, PromptSize};
+use crate::domain::number::{ClassId, ModelId, SourceId, TagSetId, TierId};
 use crate::domain::outcome::Outcome;
+use crate::domain::period::Month;
 use crate::domain::quantities::Quantities;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::usage::UsageKey;
@@ -20,15 +22,15 @@ use std::sync::Arc;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Class {
     /// Its number.
-    pub number: i64,
+    pub number: ClassId,
     /// Who issued the events.
-    pub source: i64,
+    pub source: SourceId,
     /// The tag set.
-    pub tag_set: i64,
+    pub tag_set: TagSetId,
     /// The model.
-    pub model: i64,
+    pub model: ModelId,
     /// The tier.
-    pub tier: i64,
+    pub tier: TierId,
     /// 0 usage, 1 revision.
     pub kind: u8,
     /// What is known of the prompts.
@@ -48,17 +50,17 @@ impl Class {
         Ok(Band::of(self.prompt, quantities.prompt_size()?, &self.thresholds))
     }
 
-    /// What the class's events of a day and a band count towards, at the prices of an instant.
-    pub const fn usage_key(&self, day: Day, priced_at: Timestamp, band: Band) -> UsageKey {
+    /// What the class's events of a day and a band count towards, at the prices of an instant. They are posted to a month.
+    pub const fn usage_key(&self, day: Day, posted: Month, priced_at: Timestamp, band: Band) -> UsageKey {
         let Self { source, tag_set, model, tier, .. } = *self;
-        UsageKey { day, priced_at, source, tag_set, model, tier, band }
+        UsageKey { day, posted, priced_at, source, tag_set, model, tier, band }
     }
 }
 
 /// The classes of a ledger.
 #[derive(Debug, Clone)]
 pub struct Classes {
-    classes: FxHashMap<i64, Class>,
+    classes: FxHashMap<ClassId, Class>,
     days: DayFinder,
 }
 
@@ -72,7 +74,7 @@ impl Classes {
         let mut rows = statement.query([])?;
         let mut classes = FxHashMap::default();
         while let Some(row) = rows.next()? {
-            let number: i64 = row.get(0)?;
+            let number: ClassId = row.get(0)?;
             let model = row.get(3)?;
             let missing = || LedgerError::Corrupt(format!("class {number} names a model that is not there"));
             let class = Class {
@@ -92,7 +94,7 @@ impl Classes {
     }
 
     /// The class of a number.
-    pub fn get(&self, number: i64) -> Result<&Class> {
+    pub fn get(&self, number: ClassId) -> Result<&Class> {
         let missing = || LedgerError::Corrupt(format!("an event is of class {number}, which is not there"));
         self.classes.get(&number).ok_or_else(missing)
     }
@@ -103,7 +105,7 @@ impl Classes {
     }
 
     /// The canonical form of each class, for encoding events as their digests have them.
-    pub(in crate::ledger) fn forms(&self, connection: &Connection) -> Result<FxHashMap<i64, Vec<u8>>> {
+    pub(in crate::ledger) fn forms(&self, connection: &Connection) -> Result<FxHashMap<ClassId, Vec<u8>>> {
         let names = dictionary::all(connection)?;
         let missing = |class: &Class, what: &str| {
             LedgerError::Corrupt(format!("class {} names a {what} that is not there", class.number))
@@ -119,7 +121,7 @@ impl Classes {
     }
 }
 
-fn thresholds_by_model(connection: &Connection) -> Result<FxHashMap<i64, Arc<[i64]>>> {
+fn thresholds_by_model(connection: &Connection) -> Result<FxHashMap<ModelId, Arc<[i64]>>> {
     let by_name = thresholds::by_name(connection)?;
     let mut thresholds = FxHashMap::default();
     let mut statement = connection.prepare(MODELS)?;

@@ -1,6 +1,7 @@
 //! The digest over a batch's events of a day.
 
 use crate::domain::calendar::Day;
+use crate::domain::count::Count;
 use crate::domain::quantities::Quantities;
 use crate::rows::canonical::{self, Encoder, EventParts};
 
@@ -29,7 +30,7 @@ impl DayHasher {
 
     pub(in crate::ledger) fn add(&mut self, parts: EventParts<'_>, quantities: &Quantities) {
         canonical::event(&mut self.encoder, parts, quantities);
-        self.events += 1;
+        self.events.one_more();
         if self.encoder.as_bytes().len() >= HASH_BUFFER {
             self.hasher.update(self.encoder.as_bytes());
             self.encoder.clear();

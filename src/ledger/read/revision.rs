@@ -6,11 +6,12 @@
 
 use crate::domain::calendar::Day;
 use crate::domain::event::{Band, PromptSize};
+use crate::domain::number::{BatchId, ClassId, ModelId, SourceId, TagSetId, TierId};
 use crate::domain::quantities::Quantities;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::usage::Tally;
 use crate::ledger::chain::fact::Finding;
-use crate::ledger::file::gather::METER_COLUMNS;
+use crate::ledger::file::gather::{METER_COLUMNS, meter_columns};
 use crate::ledger::file::retracted::Retracted;
 use crate::ledger::read::class::{Class, Classes};
 use crate::ledger::read::scan::{self, StoredEvent};
@@ -23,9 +24,11 @@ use rusqlite::{Connection, OptionalExtension};
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::BTreeMap;
 
-const PART: &str = "SELECT e.class, c.source, c.tag_set, c.model, c.tier, c.kind, c.prompt, e.batch, e.at, e.id, \
-    e.input, e.cache_read, e.cache_write, e.cache_write_1h, e.output, e.reasoning, e.line \
-    FROM usage_event e JOIN event_class c ON c.id = e.class WHERE e.key = ?1";
+const PART: &str = concat!(
+    "SELECT e.class, c.source, c.tag_set, c.model, c.tier, c.kind, c.prompt, e.batch, e.at, e.id, ",
+    meter_columns!(),
+    ", e.line FROM usage_event e JOIN event_class c ON c.id = e.class WHERE e.key = ?1"
+);
 const METERS_OF_PART: &str = "SELECT meter, quantity FROM event_meter WHERE key = ?1";
 // CROSS: from the few links to their events, never the other way.
 const LINKS: &str = "SELECT l.key, l.original, e.batch FROM event_link l CROSS JOIN usage_event e ON e.key = l.key \
@@ -38,10 +41,10 @@ const ADD_LINK: &str = "INSERT INTO event_link (key, original) VALUES (?1, ?2)";
 /// What the parts of a record must have in common, as numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::ledger) struct Payer {
-    pub(in crate::ledger) source: i64,
-    pub(in crate::ledger) tag_set: i64,
-    pub(in crate::ledger) model: i64,
-    pub(in crate::ledger) tier: i64,
+    pub(in crate::ledger) source: SourceId,
+    pub(in crate::ledger) tag_set: TagSetId,
+    pub(in crate::ledger) model: ModelId,
+    pub(in crate::ledger) tier: TierId,
 }
 
 impl Payer {
@@ -53,11 +56,11 @@ impl Payer {
 /// An event that is a part of a record.
 struct Part {
     id: String,
-    class: i64,
+    class: ClassId,
     prompt: PromptSize,
     payer: Payer,
     kind: u8,
-    batch: i64,
+    batch: BatchId,
     line: i64,
     at: Timestamp,
     quantities: Quantities,
@@ -190,12 +193,12 @@ impl History {
     }
 
     /// Whether some part was appended by one of the batches.
-    pub(in crate::ledger) fn is_of(&self, batch: impl Fn(i64) -> bool) -> bool {
+    pub(in crate::ledger) fn is_of(&self, batch: impl Fn(BatchId) -> bool) -> bool {
         self.0.iter().any(|part| batch(part.batch))
     }
 
     /// Where its parts came from: batch and line of each.
-    pub(in crate::ledger) fn places(&self) -> impl Iterator<Item = (i64, i64)> {
+    pub(in crate::ledger) fn places(&self) -> impl Iterator<Item = (BatchId, i64)> {
         self.0.iter().map(|part| (part.batch, part.line))
     }
 
@@ -269,7 +272,10 @@ impl<'k> Grown<'k> {
     }
 
     /// The revisions after a state that is to be taken back: they tell what was added to that state.
-    pub(in crate::ledger) fn after_states(&self, is_taken: impl Fn(EventKey, i64) -> bool) -> Result<Vec<EventKey>> {
+    pub(in crate::ledger) fn after_states(
+        &self,
+        is_taken: impl Fn(EventKey, BatchId) -> bool,
+    ) -> Result<Vec<EventKey>> {
         let mut statement = self.connection.prepare_cached(BATCH)?;
         let mut after = Vec::new();
         for (original, revisions) in &self.of {
@@ -336,7 +342,7 @@ impl<'k> Live<'k> {
         &self,
         classes: &'c Classes,
         event: &StoredEvent<'c>,
-        tally: &mut Tally<(i64, Band)>,
+        tally: &mut Tally<(ClassId, Band)>,
     ) -> Result<()> {
         if !self.has(event) {
             return Ok(());

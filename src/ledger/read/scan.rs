@@ -1,19 +1,21 @@
 //! Reading events back, in the order of their keys: for rating from raw events and for proof.
 
 use crate::domain::calendar::Day;
+use crate::domain::count::Count;
 use crate::domain::event::PromptSize;
 use crate::domain::meter::Meter;
+use crate::domain::number::{BatchId, ClassId};
 use crate::domain::quantities::{Frequent, Quantities};
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::file::gather::METER_COLUMNS;
 use crate::ledger::file::gather::{self, Gathered, RawEvent};
 use crate::ledger::file::retracted::Retracted;
 use crate::ledger::file::transaction::Snapshot;
-use crate::ledger::file::watch::Watch;
+use crate::ledger::file::watch::WatchedLedger;
 use crate::ledger::read::class::{Class, Classes};
 use crate::ledger::read::revision::Grown;
 use crate::ledger::values;
-use crate::ledger::{Ledger, LedgerError, Result};
+use crate::ledger::{LedgerError, Result};
 use crate::rows::canonical::EventParts;
 use crate::rows::key::{EventKey, HASH_BITS};
 use rusqlite::types::ValueRef;
@@ -25,8 +27,8 @@ use rustc_hash::FxHashMap;
 pub struct StoredEvent<'c> {
     /// The key.
     pub key: EventKey,
-    /// The batch it came with; 0 when not read.
-    pub batch: i64,
+    /// The batch it came with; none when not read.
+    pub batch: BatchId,
     /// What it has in common with others.
     pub class: &'c Class,
     /// What was used.
@@ -62,19 +64,19 @@ impl Snapshot<'_> {
         columns: Columns,
         each: impl FnMut(&StoredEvent<'c>) -> Result<()>,
     ) -> Result<()> {
-        events((self.ledger(), self.watch()), classes, first, last, columns, each)
+        events(self.watched_ledger(), classes, first, last, columns, each)
     }
 }
 
 pub(in crate::ledger) fn events<'c>(
-    ledger: (&Ledger, &Watch),
+    watched: WatchedLedger<'_>,
     classes: &'c Classes,
     first: EventKey,
     last: EventKey,
     columns: Columns,
     each: impl FnMut(&StoredEvent<'c>) -> Result<()>,
 ) -> Result<()> {
-    run(ledger, classes, [first, last], columns, None, each)
+    run(watched, classes, [first, last], columns, None, each)
 }
 
 /// What sees each event as it was appended, before it is told whether that counts.
@@ -82,23 +84,24 @@ type Seeing<'s> = &'s mut dyn FnMut(&StoredEvent<'_>) -> Result<()>;
 
 /// Reads usage, and shows every event as it was appended first.
 pub(in crate::ledger) fn usage_seen<'c>(
-    ledger: (&Ledger, &Watch),
+    watched: WatchedLedger<'_>,
     classes: &'c Classes,
     range: [EventKey; 2],
     see: Seeing<'_>,
     each: impl FnMut(&StoredEvent<'c>) -> Result<()>,
 ) -> Result<()> {
-    run(ledger, classes, range, Columns::Usage, Some(see), each)
+    run(watched, classes, range, Columns::Usage, Some(see), each)
 }
 
 fn run<'c>(
-    (ledger, watch): (&Ledger, &Watch),
+    watched: WatchedLedger<'_>,
     classes: &'c Classes,
     [first, last]: [EventKey; 2],
     columns: Columns,
     mut see: Option<Seeing<'_>>,
     mut each: impl FnMut(&StoredEvent<'c>) -> Result<()>,
 ) -> Result<()> {
+    let WatchedLedger { ledger, watch } = watched;
     let connection = &ledger.connection;
     // What was taken back is no usage.
     let retracted = match columns {
@@ -119,7 +122,7 @@ fn run<'c>(
     let mut pieces = Pieces::of(first, last);
     while let Some(piece) = pieces.next() {
         watch.check()?;
-        let mut told = 0;
+        let mut told = 0_u64;
         let gathered = ledger.gatherer.run(&mut statement, piece)?;
         for row in gathered.rows() {
             let mut event = read(classes, row, gathered.id(row), id)?;
@@ -130,7 +133,7 @@ fn run<'c>(
             let counts = !retracted.has(event.key, event.batch);
             if counts && (grown.is_empty() || grown.complete(classes, &mut event)?) {
                 each(&event)?;
-                told += 1;
+                told.one_more();
             }
             id = event.id;
         }
@@ -159,7 +162,8 @@ impl Pieces {
 
     /// The next piece: its first and its last key.
     pub(in crate::ledger) fn next(&self) -> Option<[i64; 2]> {
-        (self.next <= self.last).then(|| [self.next, self.last.min(self.next.saturating_add(self.width - 1))])
+        (self.next <= self.last)
+            .then(|| [self.next, self.last.min(self.next.saturating_add(self.width.saturating_sub(1)))])
     }
 
     /// Tells what a piece held.
@@ -193,7 +197,7 @@ fn read<'c>(classes: &'c Classes, row: &RawEvent, bytes: &[u8], mut id: String) 
 pub(in crate::ledger) fn meters(row: &Row<'_>, from: usize) -> Result<Frequent> {
     let mut frequent = Frequent::NONE;
     for place in 0..METER_COLUMNS {
-        match row.get_ref(from + place)? {
+        match row.get_ref(from.saturating_add(place))? {
             ValueRef::Integer(quantity) => frequent.set(place, quantity),
             ValueRef::Null => {}
             _ => return Err(not_whole()),
@@ -222,14 +226,15 @@ const FINE: i64 = 1 << 62;
 /// How an event's instant is kept beside its day: in milliseconds, four bytes, where it is whole ones, which is what
 /// most logs have; else in nanoseconds and [`FINE`].
 pub(in crate::ledger) fn after_midnight(day: Day, at: Timestamp) -> i64 {
-    let nanos = at.nanos() - day.utc_midnight();
-    if nanos % MILLI == 0 { nanos / MILLI } else { nanos + FINE }
+    // Instants are of 85 years, less than half of what 64 bits hold.
+    let nanos = at.nanos().saturating_sub(day.utc_midnight());
+    if nanos % MILLI == 0 { nanos / MILLI } else { nanos.saturating_add(FINE) }
 }
 
 /// The instant of an event: its key tells the day, the column how long after.
 pub(in crate::ledger) fn instant(key: EventKey, after: i64) -> Result<Timestamp> {
     let midnight = key.day().utc_midnight();
-    let nanos = if (-MILLIS..MILLIS).contains(&after) { Some(after * MILLI) } else { after.checked_sub(FINE) };
+    let nanos = if (-MILLIS..MILLIS).contains(&after) { after.checked_mul(MILLI) } else { after.checked_sub(FINE) };
     let at = nanos.and_then(|nanos| midnight.checked_add(nanos)).and_then(Timestamp::from_nanos);
     at.ok_or_else(|| LedgerError::Corrupt(format!("an instant of {} is out of range", key.day())))
 }
@@ -286,7 +291,7 @@ impl<'s> RareMeters<'s> {
 /// The canonical parts of a stored event.
 pub(in crate::ledger) fn parts<'a>(
     event: &'a StoredEvent<'_>,
-    forms: &'a FxHashMap<i64, Vec<u8>>,
+    forms: &'a FxHashMap<ClassId, Vec<u8>>,
 ) -> Result<EventParts<'a>> {
     let missing = || LedgerError::Corrupt(format!("event {:?} is of a class that is not there", event.id));
     Ok(EventParts {

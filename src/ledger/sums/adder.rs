@@ -4,7 +4,7 @@ use crate::domain::calendar::Day;
 use crate::domain::quantities::{Quantities, QuantityOverflow};
 use crate::domain::usage::{UsageKey, UsageLine};
 use crate::ledger::sums::day_seals::{self, HashSum, RowHasher};
-use crate::ledger::sums::{Grain, frequent};
+use crate::ledger::sums::{AMOUNTS, Grain, frequent};
 use crate::ledger::{LedgerError, Result, chain};
 use rusqlite::{CachedStatement, Connection};
 use std::collections::BTreeMap;
@@ -33,27 +33,15 @@ impl<'w> Adder<'w> {
     pub(in crate::ledger) fn new(connection: &'w Connection, grain: Grain) -> Result<Self> {
         let (table, column) = (grain.table(), grain.column());
         let key = format!("{column}, posting_period, source, tag_set, model, tier, band");
-        let amounts = [
-            "events",
-            "active",
-            "first_at",
-            "last_at",
-            "input",
-            "cache_read",
-            "cache_write",
-            "cache_write_1h",
-            "output",
-            "reasoning",
-            "request",
-        ];
-        let into = format!("INSERT INTO {table} ({key}, {}) VALUES ", amounts.join(", "));
+        let into = format!("INSERT INTO {table} ({key}, {AMOUNTS}) VALUES ");
         let values = format!("({})", ["?"; COLUMNS].join(", "));
         let is_it = format!(
             "WHERE {column} = ?1 AND posting_period = ?2 AND source = ?3 AND tag_set = ?4 AND model = ?5 AND tier = ?6 \
              AND band = ?7"
         );
-        let sets = (8..).zip(amounts).map(|(place, amount)| format!("{amount} = ?{place}")).collect::<Vec<_>>();
-        let find = format!("SELECT {} FROM {table} {is_it}", amounts.join(", "));
+        let amounts = (8..).zip(AMOUNTS.split(", "));
+        let sets = amounts.map(|(place, amount)| format!("{amount} = ?{place}")).collect::<Vec<_>>();
+        let find = format!("SELECT {AMOUNTS} FROM {table} {is_it}");
         let add_many = format!("{into} {}", vec![values.as_str(); LINES].join(", "));
         let replace = format!("UPDATE {table} SET {} {is_it}", sets.join(", "));
         let find_rare = format!("SELECT quantity FROM {table}_meter {is_it} AND meter = ?8");
@@ -82,7 +70,7 @@ impl<'w> Adder<'w> {
         let rest = chunks.remainder();
         for chunk in chunks {
             for (number, line) in chunk.iter().enumerate() {
-                bind(&mut self.add_many, number * COLUMNS, self.grain, line)?;
+                bind(&mut self.add_many, number.saturating_mul(COLUMNS), self.grain, line)?;
             }
             self.add_many.raw_execute()?;
             for line in chunk {
@@ -184,15 +172,16 @@ impl<'w> Adder<'w> {
 
 /// What a sum is about, as the columns have it.
 fn head(grain: Grain, key: &UsageKey) -> [i64; 7] {
-    let (span, posting) = (grain.number(key.day), key.day.month().code());
-    [span, posting, key.source, key.tag_set, key.model, key.tier, key.band.code()]
+    let (span, posting) = (grain.number(key.day), key.posted.code());
+    let &UsageKey { source, tag_set, model, tier, band, .. } = key;
+    [span, posting, source.number(), tag_set.number(), model.number(), tier.number(), band.code()]
 }
 
 /// Binds a line from a parameter on, counted from 0.
 fn bind(statement: &mut CachedStatement<'_>, from: usize, grain: Grain, line: &UsageLine) -> Result<()> {
     let counts = [line.events, line.active, line.first_at.nanos(), line.last_at.nanos()];
     let known = head(grain, &line.key).into_iter().chain(counts).map(Some);
-    for (parameter, value) in (from + 1..).zip(known.chain(line.quantities.frequent().iter())) {
+    for (parameter, value) in (from.saturating_add(1)..).zip(known.chain(line.quantities.frequent().iter())) {
         statement.raw_bind_parameter(parameter, value)?;
     }
     Ok(())

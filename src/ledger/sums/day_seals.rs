@@ -58,9 +58,10 @@ impl RowHasher {
 
     fn hash(&mut self, what: i64, key: &UsageKey, values: impl Iterator<Item = i64>) -> HashSum {
         let &UsageKey { day, source, tag_set, model, tier, band, .. } = key;
-        let place = [what, i64::from(day.number()), source, tag_set, model, tier, band.code()];
+        let numbers = [source.number(), tag_set.number(), model.number(), tier.number(), band.code()];
+        let place = [what, i64::from(day.number())].into_iter().chain(numbers);
         self.form.clear();
-        for number in place.into_iter().chain(values) {
+        for number in place.chain(values) {
             leb128(&mut self.form, number.cast_unsigned());
         }
         let mut bytes = [0; BYTES];
@@ -151,6 +152,7 @@ pub(in crate::ledger) fn change(connection: &Connection, day: Day, by: &HashSum)
 mod tests {
     use super::*;
     use crate::domain::event::Band;
+    use crate::domain::number::{ModelId, SourceId, TagSetId, TierId};
     use crate::domain::quantities::Quantities;
     use crate::domain::timestamp::Timestamp;
     use crate::ledger::chain;
@@ -162,7 +164,10 @@ mod tests {
         quantities.set(Meter::CacheRead, 7);
         quantities.set(Meter::Output, output);
         quantities.set(Meter::Request, 5);
-        let key = UsageKey { day, priced_at: at, source: 1, tag_set: 300, model: 2, tier: 1, band: Band::Unknown };
+        let (source, tag_set) = (SourceId::new(1), TagSetId::new(300));
+        let (model, tier) = (ModelId::new(2), TierId::new(1));
+        let key =
+            UsageKey { day, posted: day.month(), priced_at: at, source, tag_set, model, tier, band: Band::Unknown };
         let last_at = Timestamp::from_nanos(1_790_816_400_000_000_001)?;
         Some(UsageLine { key, events: 5, active: 4, first_at: at, last_at, quantities })
     }

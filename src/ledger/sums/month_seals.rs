@@ -46,7 +46,7 @@ pub(in crate::ledger) fn of_days(connection: &Connection, period: Period) -> Res
 
 /// Both, as the tables are.
 fn of_month(connection: &Connection, ledger: &Ledger, month: Month, names: &Dictionary) -> Result<Seals> {
-    let lines = sums::lines(connection, ledger, Grain::Month, (month.first(), month.first()))?;
+    let lines = sums::lines(connection, ledger, Grain::Month, month.first()..=month.first())?;
     let mut seals = of_sums(&lines, names)?;
     seals.extend(of_days(connection, month.period())?);
     Ok(seals)

@@ -1,12 +1,14 @@
 //! From events back to daily sums: what `rebuild` writes, `verify` compares, and rating from raw events starts from.
 
 use crate::domain::calendar::{Day, DayFinder};
+use crate::domain::count::Count;
 use crate::domain::event::Band;
+use crate::domain::number::{ClassId, ModelId, TagSetId};
 use crate::domain::period::Month;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::usage::{Tally, UsageKey, UsageLine, UsageSums};
 use crate::ledger::file::transaction::Write;
-use crate::ledger::file::watch::{Stage, Watch};
+use crate::ledger::file::watch::{Stage, WatchedLedger};
 use crate::ledger::names::dictionary;
 use crate::ledger::read::class::Classes;
 use crate::ledger::read::scan::{self, Columns};
@@ -39,31 +41,33 @@ pub(in crate::ledger) fn days_of_events(connection: &Connection) -> Result<Optio
 
 /// The sums of one day's events, of some models or of all.
 pub(in crate::ledger) fn sums_of_day(
-    (ledger, watch): (&Ledger, &Watch),
+    watched: WatchedLedger<'_>,
     classes: &Classes,
-    (day, start): (Day, Timestamp),
-    models: Option<&BTreeSet<i64>>,
+    day: Day,
+    models: Option<&BTreeSet<ModelId>>,
 ) -> Result<Vec<UsageLine>> {
     let mut tally = Tally::new();
     let (first, last) = EventKey::range_of(day);
-    scan::events((ledger, watch), classes, first, last, Columns::Usage, |event| {
+    scan::events(watched, classes, first, last, Columns::Usage, |event| {
         if models.is_none_or(|models| models.contains(&event.class.model)) {
             tally.add((event.class.number, event.class.band(&event.quantities)?), event.at, &event.quantities)?;
         }
         Ok(())
     })?;
-    lines_of_day(tally, classes, day, start)
+    lines_of_day(tally, classes, day, watched.ledger.settings().calendar.start_of(day))
 }
 
 /// The sums of one day by class and band, as lines.
 pub(in crate::ledger) fn lines_of_day(
-    mut tally: Tally<(i64, Band)>,
+    mut tally: Tally<(ClassId, Band)>,
     classes: &Classes,
     day: Day,
     start: Timestamp,
 ) -> Result<Vec<UsageLine>> {
-    let mut sums = UsageSums::new();
-    tally.drain(&mut sums, |(class, band)| Ok::<_, LedgerError>(classes.get(class)?.usage_key(day, start, band)))?;
+    let (mut sums, posted) = (UsageSums::new(), day.month());
+    tally.drain(&mut sums, |(class, band)| {
+        Ok::<_, LedgerError>(classes.get(class)?.usage_key(day, posted, start, band))
+    })?;
     Ok(sums.take())
 }
 
@@ -86,29 +90,29 @@ const FORGET_MONTH: [&str; 2] = [
 /// Makes the sums of some models of some days anew from the events, and those of their months from the days. What records
 /// have grown by since is in no sum yet.
 pub(in crate::ledger) fn renew(
-    connection: &Connection,
-    (ledger, watch): (&Ledger, &Watch),
-    days: &BTreeMap<Day, BTreeSet<i64>>,
+    watched: WatchedLedger<'_>,
+    days: &BTreeMap<Day, BTreeSet<ModelId>>,
     grown: &[UsageLine],
 ) -> Result<()> {
     if days.is_empty() {
         return Ok(());
     }
-    let calendar = ledger.settings().calendar;
-    let classes = Classes::read(connection, DayFinder::new(calendar))?;
+    let WatchedLedger { ledger, watch } = watched;
+    let connection = &ledger.connection;
+    let classes = Classes::read(connection, DayFinder::new(ledger.settings().calendar))?;
     let payers = dictionary::payers(connection)?;
     let (mut daily, mut monthly) = (Adder::new(connection, Grain::Day)?, Adder::new(connection, Grain::Month)?);
-    let mut months: BTreeMap<Month, BTreeSet<i64>> = BTreeMap::new();
+    let mut months: BTreeMap<Month, BTreeSet<ModelId>> = BTreeMap::new();
     for (day, models) in days {
         months.entry(day.month()).or_default().extend(models);
     }
     // Sums of months are made of those of days: what was changed in these must not come into those.
     for (month, models) in &months {
-        guard_days(connection, ledger, &payers, (*month, Some(models)))?;
+        guard_days(connection, ledger, &payers, OfMonth { month: *month, models: Some(models) })?;
     }
     watch.begin(Stage::Events, events_of_days(connection, days.keys()).ok());
     for (day, models) in days {
-        let lines = sums_of_day((ledger, watch), &classes, (*day, calendar.start_of(*day)), Some(models))?;
+        let lines = sums_of_day(watched, &classes, *day, Some(models))?;
         let stored = stored_lines(connection, ledger, *day, models)?;
         let added = grown.iter().filter(|line| line.key.day == *day);
         same_but_for_bands(*day, &lines, stored.iter().chain(added))?;
@@ -119,23 +123,36 @@ pub(in crate::ledger) fn renew(
     daily.finish()?;
     for (month, models) in months {
         forget(connection, FORGET_MONTH, month.code(), &models)?;
-        let lines = of_days(connection, ledger, &payers, (month, Some(&models)))?;
+        let lines = of_days(connection, ledger, &payers, OfMonth { month, models: Some(&models) })?;
         lines.iter().try_for_each(|line| monthly.add(line))?;
     }
     Ok(())
+}
+
+/// Sums of a month, of some models or of all.
+#[derive(Clone, Copy)]
+struct OfMonth<'m> {
+    month: Month,
+    models: Option<&'m BTreeSet<ModelId>>,
+}
+
+impl OfMonth<'_> {
+    fn has(self, line: &UsageLine) -> bool {
+        self.models.is_none_or(|models| models.contains(&line.key.model))
+    }
 }
 
 /// An error if the daily sums of some models of a month are not those that its monthly sums are of.
 fn guard_days(
     connection: &Connection,
     ledger: &Ledger,
-    payers: &FxHashMap<i64, i64>,
-    of: (Month, Option<&BTreeSet<i64>>),
+    payers: &FxHashMap<TagSetId, TagSetId>,
+    of: OfMonth<'_>,
 ) -> Result<()> {
     if of_days(connection, ledger, payers, of)? == of_month(connection, ledger, of)? {
         return Ok(());
     }
-    Err(LedgerError::Corrupt(format!("the daily sums of {} are not those that its monthly sums are of", of.0)))
+    Err(LedgerError::Corrupt(format!("the daily sums of {} are not those that its monthly sums are of", of.month)))
 }
 
 /// Replaces the sums of some days, then sums up their months again.
@@ -148,7 +165,7 @@ pub(in crate::ledger) fn exchange<'l>(
     let (mut daily, mut monthly) = (Adder::new(connection, Grain::Day)?, Adder::new(connection, Grain::Month)?);
     let months: BTreeSet<Month> = days.clone().map(|(day, _)| day.month()).collect();
     for month in &months {
-        guard_days(connection, ledger, &payers, (*month, None))?;
+        guard_days(connection, ledger, &payers, OfMonth { month: *month, models: None })?;
     }
     for (day, lines) in days {
         FORGET_ALL_OF_DAY.iter().try_for_each(|sql| connection.execute(sql, [day.number()]).map(|_| ()))?;
@@ -157,7 +174,7 @@ pub(in crate::ledger) fn exchange<'l>(
     daily.finish()?;
     for month in months {
         FORGET_ALL_OF_MONTH.iter().try_for_each(|sql| connection.execute(sql, [month.code()]).map(|_| ()))?;
-        let lines = of_days(connection, ledger, &payers, (month, None))?;
+        let lines = of_days(connection, ledger, &payers, OfMonth { month, models: None })?;
         lines.iter().try_for_each(|line| monthly.add(line))?;
     }
     Ok(())
@@ -170,34 +187,30 @@ pub(in crate::ledger) fn guard_day(
     day: Day,
     lines: &[UsageLine],
 ) -> Result<()> {
-    let same = sums::lines(connection, ledger, Grain::Day, (day, day))? == lines;
+    let same = sums::lines(connection, ledger, Grain::Day, day..=day)? == lines;
     if same { Ok(()) } else { Err(LedgerError::events_of_other_sums(day)) }
 }
 
-/// The sums of some models of a month, or of all, made of those of its days.
+/// Sums of a month as its days add up to them.
 fn of_days(
     connection: &Connection,
     ledger: &Ledger,
-    payers: &FxHashMap<i64, i64>,
-    (month, models): (Month, Option<&BTreeSet<i64>>),
+    payers: &FxHashMap<TagSetId, TagSetId>,
+    of: OfMonth<'_>,
 ) -> Result<Vec<UsageLine>> {
     let mut of_month = Months::default();
-    for line in sums::lines(connection, ledger, Grain::Day, (month.first(), month.last()))? {
-        if models.is_none_or(|models| models.contains(&line.key.model)) {
+    for line in sums::lines(connection, ledger, Grain::Day, of.month.first()..=of.month.last())? {
+        if of.has(&line) {
             of_month.count(ledger, payers, &line)?;
         }
     }
     Ok(of_month.take())
 }
 
-/// The sums of some models of a month, or of all, as they stand.
-fn of_month(
-    connection: &Connection,
-    ledger: &Ledger,
-    (month, models): (Month, Option<&BTreeSet<i64>>),
-) -> Result<Vec<UsageLine>> {
-    let mut lines = sums::lines(connection, ledger, Grain::Month, (month.first(), month.first()))?;
-    lines.retain(|line| models.is_none_or(|models| models.contains(&line.key.model)));
+/// Sums of a month as its rows have them.
+fn of_month(connection: &Connection, ledger: &Ledger, of: OfMonth<'_>) -> Result<Vec<UsageLine>> {
+    let mut lines = sums::lines(connection, ledger, Grain::Month, of.month.first()..=of.month.first())?;
+    lines.retain(|line| of.has(line));
     Ok(lines)
 }
 
@@ -205,16 +218,21 @@ const EVENTS_OF_DAY: &str = "SELECT coalesce(sum(events), 0) FROM usage_daily WH
 
 fn events_of_days<'a>(connection: &Connection, days: impl Iterator<Item = &'a Day>) -> Result<u64> {
     let mut statement = connection.prepare_cached(EVENTS_OF_DAY)?;
-    let mut total = 0;
+    let mut total = 0_u64;
     for day in days {
-        total += fits::<u64>(statement.query_row([day.number()], |row| row.get(0))?, "a number of events")?;
+        total.more(fits::<u64>(statement.query_row([day.number()], |row| row.get(0))?, "a number of events")?);
     }
     Ok(total)
 }
 
 /// The daily sums of some models as they stand.
-fn stored_lines(connection: &Connection, ledger: &Ledger, day: Day, models: &BTreeSet<i64>) -> Result<Vec<UsageLine>> {
-    let mut lines = sums::lines(connection, ledger, Grain::Day, (day, day))?;
+fn stored_lines(
+    connection: &Connection,
+    ledger: &Ledger,
+    day: Day,
+    models: &BTreeSet<ModelId>,
+) -> Result<Vec<UsageLine>> {
+    let mut lines = sums::lines(connection, ledger, Grain::Day, day..=day)?;
     lines.retain(|line| models.contains(&line.key.model));
     Ok(lines)
 }
@@ -236,7 +254,7 @@ fn same_but_for_bands<'l>(day: Day, now: &[UsageLine], before: impl Iterator<Ite
     Err(LedgerError::events_of_other_sums(day))
 }
 
-fn forget(connection: &Connection, tables: [&str; 2], span: i64, models: &BTreeSet<i64>) -> Result<()> {
+fn forget(connection: &Connection, tables: [&str; 2], span: i64, models: &BTreeSet<ModelId>) -> Result<()> {
     for (model, sql) in models.iter().flat_map(|model| tables.map(|sql| (model, sql))) {
         connection.prepare_cached(sql)?.execute((span, model))?;
     }
@@ -253,7 +271,7 @@ fn records(connection: &Connection) -> Option<u64> {
 
 impl Write<'_> {
     /// Makes the daily sums of models anew: when a price has brought a threshold that cuts their bands.
-    pub(in crate::ledger) fn rebuild_models(&self, models: &BTreeSet<i64>) -> Result<()> {
+    pub(in crate::ledger) fn rebuild_models(&self, models: &BTreeSet<ModelId>) -> Result<()> {
         let connection = self.connection();
         month_seals::guard_months(connection, self.ledger(), &sums::months(connection)?)?;
         for month in sums::months(connection)? {
@@ -262,19 +280,17 @@ impl Write<'_> {
         self.recount(Some(models)).map(|_| ())
     }
 
-    pub(in crate::ledger) fn recount(&self, models: Option<&BTreeSet<i64>>) -> Result<u64> {
+    pub(in crate::ledger) fn recount(&self, models: Option<&BTreeSet<ModelId>>) -> Result<u64> {
         let connection = self.connection();
         self.watch().begin(Stage::Events, records(connection));
-        let calendar = self.ledger().settings().calendar;
-        let classes = Classes::read(connection, DayFinder::new(calendar))?;
+        let classes = Classes::read(connection, DayFinder::new(self.ledger().settings().calendar))?;
         let payers = dictionary::payers(connection)?;
         let (mut daily, mut monthly) = (Adder::new(connection, Grain::Day)?, Adder::new(connection, Grain::Month)?);
-        let (mut months, mut written) = (Months::default(), 0);
+        let (mut months, mut written) = (Months::default(), 0_u64);
         let Some((first, last)) = days_of_events(connection)? else { return Ok(0) };
         let mut day = Some(first);
         while let Some(today) = day {
-            let day_of_events = (today, calendar.start_of(today));
-            let lines = sums_of_day((self.ledger(), self.watch()), &classes, day_of_events, models)?;
+            let lines = sums_of_day(self.watched_ledger(), &classes, today, models)?;
             if let Some(models) = models {
                 let stored = stored_lines(connection, self.ledger(), today, models)?;
                 same_but_for_bands(today, &lines, stored.iter())?;
@@ -284,7 +300,7 @@ impl Write<'_> {
             for line in lines {
                 daily.add(&line)?;
                 months.count(self.ledger(), &payers, &line)?;
-                written += 1;
+                written.one_more();
             }
             day = today.next().filter(|next| *next <= last);
         }

@@ -26,7 +26,8 @@ pub use pattern::Pattern;
 pub use quote::Reason;
 pub use rows::{Aside, CatalogList, Counts, Snapped};
 
-/// How to read the files of a catalogue.
+/// How the files of a catalogue are read.
+#[derive(Debug)]
 pub struct Catalog {
     /// The name for `--catalog`.
     pub name: &'static str,

@@ -135,7 +135,7 @@ fn months_within(period: Period, first: Day, last: Day) -> Result<Ratio, Overflo
 
 /// Days from one to another, both included; 0 if the last is before the first.
 fn days(first: Day, last: Day) -> i128 {
-    (i128::from(last.number()) - i128::from(first.number()) + 1).max(0)
+    i128::from(last.number()).saturating_sub(first.number().into()).saturating_add(1).max(0)
 }
 
 fn units(units: Ratio) -> Result<Amount, Overflow> {

@@ -105,7 +105,7 @@ fn offer(
     charged: Charged,
     names: &mut BTreeMap<Name, u64>,
 ) -> Result<Offer, Problem> {
-    let section = section.labelled(format!("offer {}", place + 1));
+    let section = section.labelled(format!("offer {}", place.saturating_add(1)));
     let name = section.required("name", "a name of its own for each offer", name)?;
     let section = section.labelled(format!("offer {}", crate::text::problem::excerpt(name.as_str())));
     if let Some(line) = names.insert(name.clone(), section.line()) {

@@ -10,6 +10,7 @@ use crate::domain::event::{Band, Model, ServiceTier};
 use crate::domain::meter::{Meter, Unit};
 use crate::domain::money::Amount;
 use crate::domain::name::UNALLOCATED;
+use crate::domain::number::ModelId;
 use crate::domain::ratio::Overflow;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::usage::{UsageKey, UsageLine};
@@ -51,8 +52,8 @@ impl<'a> Tallies<'a> {
                 let paid_for = allowance == Allowance::Everything || charge.meter.unit() == Unit::Tokens;
                 match charge.cost {
                     Cost::NotCharged => {}
-                    Cost::Unpriced(why) => tallies.leave_out(department, charge, Reason::Contract(why)),
-                    Cost::Priced(_) if !paid_for => tallies.leave_out(department, charge, Reason::NotTokens),
+                    Cost::Unpriced(why) => tallies.leave_out(department, charge, Reason::Contract(why))?,
+                    Cost::Priced(_) if !paid_for => tallies.leave_out(department, charge, Reason::NotTokens)?,
                     Cost::Priced(amount) => tallies.compare(department, charge, amount, Amount::ZERO)?,
                 }
             }
@@ -81,7 +82,7 @@ impl<'a> Tallies<'a> {
             if rule.price_changes(book, &line.usage) {
                 tallies.priced.insert(place);
                 for charge in charges(line) {
-                    tallies.leave_out(department, charge, Reason::PriceChange);
+                    tallies.leave_out(department, charge, Reason::PriceChange)?;
                 }
             } else {
                 let offered = rule.charges(book, model, tier, &line.usage, currency);
@@ -97,7 +98,7 @@ impl<'a> Tallies<'a> {
     }
 
     fn department(&mut self, usage: &Usage<'a>, line: &RatedLine) -> &'a str {
-        let tags = usage.names.tags(line.usage.key.tag_set);
+        let tags = usage.names.tags_of(line.payer);
         let department = tags.and_then(|tags| tags.department()).unwrap_or(UNALLOCATED);
         self.departments.entry(department).or_insert(Tally::NOTHING);
         department
@@ -113,8 +114,8 @@ impl<'a> Tallies<'a> {
             }
             match (known(charge.cost, contract_prices), known(other, offer_prices)) {
                 (Ok(charged), Ok(offered)) => self.compare(department, charge, charged, offered)?,
-                (Err(why), _) => self.leave_out(department, charge, Reason::Contract(why)),
-                (_, Err(why)) => self.leave_out(department, charge, Reason::Offer(why)),
+                (Err(why), _) => self.leave_out(department, charge, Reason::Contract(why))?,
+                (_, Err(why)) => self.leave_out(department, charge, Reason::Offer(why))?,
             }
         }
         Ok(())
@@ -130,14 +131,16 @@ impl<'a> Tallies<'a> {
         let tally = self.departments.entry(department).or_insert(Tally::NOTHING);
         tally.charged = tally.charged.plus(charged)?;
         tally.offered = tally.offered.plus(offered)?;
-        tally.tokens += tokens(charge);
+        tally.tokens = tally.tokens.checked_add(tokens(charge)).ok_or(Overflow)?;
         Ok(())
     }
 
-    fn leave_out(&mut self, department: &'a str, charge: &Charge, why: Reason) {
+    fn leave_out(&mut self, department: &'a str, charge: &Charge, why: Reason) -> Result<(), Overflow> {
         let tally = self.departments.entry(department).or_insert(Tally::NOTHING);
-        tally.uncompared_tokens += tokens(charge);
-        *self.left_out.entry((why, charge.meter.unit().name())).or_default() += i128::from(charge.quantity);
+        tally.uncompared_tokens = tally.uncompared_tokens.checked_add(tokens(charge)).ok_or(Overflow)?;
+        let left_out = self.left_out.entry((why, charge.meter.unit().name())).or_default();
+        *left_out = left_out.checked_add(charge.quantity.into()).ok_or(Overflow)?;
+        Ok(())
     }
 }
 
@@ -152,7 +155,7 @@ struct Rule<'a> {
     cut_at: &'a [i64],
     priced_at: &'a [i64],
     /// The substitute for each model of the usage, by the model's number.
-    targets: BTreeMap<i64, Model>,
+    targets: BTreeMap<ModelId, Model>,
 }
 
 /// The substitute for a line.
@@ -206,7 +209,7 @@ impl<'a> Rule<'a> {
 fn first_match<'r, 'a>(rules: &'r mut [Rule<'a>], usage: &Usage<'a>, line: &RatedLine) -> Option<Match<'r, 'a>> {
     let key = &line.usage.key;
     let (model, tier) = (usage.names.models.get(&key.model)?, usage.names.tiers.get(&key.tier)?);
-    let tags = usage.names.tags(key.tag_set);
+    let tags = usage.names.tags_of(line.payer);
     let place = rules.iter().position(|rule| rule.substitute.matches(model, tier, tags))?;
     let rule = rules.get_mut(place)?;
     let substitute = rule.substitute;

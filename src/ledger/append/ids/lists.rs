@@ -5,9 +5,14 @@
 //!
 //! Ids wait as they come, in sorted runs. Where there are many, the runs go to a file without a name beside the ledger, and
 //! are merged from there: rewriting every list for every few million ids would cost more than the events themselves.
+#![allow(
+    clippy::arithmetic_side_effects,
+    reason = "lengths of lists in memory, and places in a file that was just written"
+)]
 
 use super::runs::{self, Run};
 use super::{DatedHash, REST_BITS, decode, encode};
+use crate::domain::number::SourceId;
 use crate::ledger::file::transaction::Write;
 use crate::ledger::file::watch::Watch;
 use crate::ledger::{LedgerError, Result};
@@ -213,7 +218,7 @@ impl<'w> IdLists<'w> {
         if self.empty {
             return Ok(());
         }
-        let read = |row: &Row<'_>| Ok(decode((bucket, REST_BITS), row.get_ref(0)?.as_blob()?, before));
+        let read = |row: &Row<'_>| Ok(decode(bucket, REST_BITS, row.get_ref(0)?.as_blob()?, before));
         match self.list.query_row([bucket], read).optional()? {
             Some(None) => {
                 let what = format!("list {bucket} of the ids is damaged (tokenbook rebuild makes it anew)");
@@ -310,7 +315,7 @@ impl Write<'_> {
         runs::forget(connection)?;
         let mut sources = connection.prepare(SOURCES)?;
         let hasher = |row: &Row<'_>| Ok((row.get(0)?, SourceHasher::new(key_hash, &row.get::<_, String>(1)?)));
-        let mut hashers: FxHashMap<i64, SourceHasher> =
+        let mut hashers: FxHashMap<SourceId, SourceHasher> =
             sources.query_map([], hasher)?.collect::<rusqlite::Result<_>>()?;
         let mut lists = IdLists::new(connection, self.ledger().path())?;
         lists.most = 0;
@@ -318,7 +323,7 @@ impl Write<'_> {
         let mut rows = statement.query([])?;
         let mut run = Vec::with_capacity(RUN);
         while let Some(row) = rows.next()? {
-            let (key, source): (i64, i64) = (row.get(0)?, row.get(2)?);
+            let (key, source): (i64, SourceId) = (row.get(0)?, row.get(2)?);
             let missing = || LedgerError::Corrupt("a key is out of range".to_owned());
             let day = EventKey::from_number(key).ok_or_else(missing)?.day();
             let id = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
@@ -351,11 +356,7 @@ mod tests {
 
     /// Writes the ids in `goes` parts, spilling to the file after `room` ids and to their buckets after `most`, and reads the
     /// lists back. Those that wait at the end are written to their buckets.
-    fn after(
-        ids: &[DatedHash],
-        goes: usize,
-        (room, most): (usize, usize),
-    ) -> std::result::Result<Written, Box<dyn Error>> {
+    fn after(ids: &[DatedHash], goes: usize, room: usize, most: usize) -> std::result::Result<Written, Box<dyn Error>> {
         let (connection, folder) = (Connection::open_in_memory()?, tempfile::tempdir()?);
         schema::create(&connection)?;
         let mut lists = IdLists::new(&connection, &folder.path().join("l.db"))?;
@@ -399,12 +400,12 @@ mod tests {
         }
         let expected: BTreeSet<i64> = days.iter().filter(|(_, days)| days.len() > 1).map(|(hash, _)| *hash).collect();
         assert!(expected.len() > 100 && expected.len() < days.len(), "{} of {}", expected.len(), days.len());
-        let (whole, found) = after(&ids, 1, (ROOM, 0))?;
+        let (whole, found) = after(&ids, 1, ROOM, 0)?;
         assert_eq!(found, expected);
         for goes in [1, 2, 3, 7, 100, ids.len()] {
             for room in [1, 97, 98, 500, 100_000] {
                 for most in [0, 1, 96, 1_000, 5_000] {
-                    let written = after(&ids, goes, (room, most))?;
+                    let written = after(&ids, goes, room, most)?;
                     assert_eq!(written, (whole.clone(), expected.clone()), "{goes} {room} {most}");
                 }
             }

@@ -34,7 +34,7 @@ pub(in crate::ledger) fn read(connection: &Connection) -> Result<Vec<Option<Run>
     while let Some(row) = rows.next()? {
         let (number, list) = (row.get(0)?, row.get_ref(1)?.as_blob().ok());
         let mut ids = Vec::new();
-        let read = list.and_then(|list| decode((0, HASH_BITS), list, &mut ids));
+        let read = list.and_then(|list| decode(0, HASH_BITS, list, &mut ids));
         runs.push(read.map(|()| Run { number, ids }));
     }
     Ok(runs)

@@ -2,6 +2,8 @@
 //! files must come in again.
 
 use crate::domain::calendar::{Day, DayFinder};
+use crate::domain::count::Count;
+use crate::domain::number::BatchId;
 use crate::domain::period::Period;
 use crate::domain::usage::{Tally, UsageLine};
 use crate::ledger::chain::logs::Log;
@@ -83,7 +85,7 @@ impl From<rusqlite::Error> for Refused {
 pub struct Taking {
     made: ImportMade,
     all: bool,
-    batches: Vec<i64>,
+    batches: Vec<BatchId>,
     keys: Vec<EventKey>,
     classes: Classes,
     /// What proves them.
@@ -115,7 +117,7 @@ pub struct DayPlan {
     /// Rows of the batches that are taken back, whether or not they count.
     own: u64,
     /// Events that are taken back one by one: each with its batch and its id.
-    singles: Vec<(EventKey, i64, String)>,
+    singles: Vec<(EventKey, BatchId, String)>,
 }
 
 /// What a retraction takes back, and what it entails.
@@ -173,7 +175,7 @@ impl Snapshot<'_> {
             return Err(Refused::Already { entry, by });
         }
         let mut statement = self.connection().prepare_cached(BATCHES)?;
-        let batches: Vec<i64> =
+        let batches: Vec<BatchId> =
             statement.query_map([made.row.id], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
         let calendar = self.ledger().settings().calendar;
         let classes = Classes::read(self.connection(), DayFinder::new(calendar))?;
@@ -189,7 +191,7 @@ impl Snapshot<'_> {
         for id in ids {
             let mut found = false;
             for key in self.keys_of(id, &made.row.source, key_hash)? {
-                let batch: i64 = batch_of.query_row([key.number()], |row| row.get(0))?;
+                let batch: BatchId = batch_of.query_row([key.number()], |row| row.get(0))?;
                 if batches.contains(&batch) && !retracted.has(key, batch) {
                     found = true;
                     keys.insert(key);
@@ -217,18 +219,18 @@ impl Snapshot<'_> {
         let later = before.grown().after_states(|key, batch| named.has(key, batch))?;
         let after = Live::of_day(connection, named.and(&[], &later), day)?;
         let (mut with, mut rest) = (Tally::new(), Tally::new());
-        let (mut events, mut revisions, mut own, mut singles) = (0, 0, 0, Vec::new());
+        let (mut events, mut revisions, mut own, mut singles) = (0_u64, 0_u64, 0_u64, Vec::new());
         let mut proof = Proof::of(connection, day, &taking.sealed)?;
         self.events(classes, first, last, Columns::All, |event| {
             proof.see(event)?;
-            own += u64::from(taking.batches.contains(&event.batch));
+            own.more(u64::from(taking.batches.contains(&event.batch)));
             before.tally(classes, event, &mut with)?;
             after.tally(classes, event, &mut rest)?;
             if before.has(event) && !after.has(event) {
                 if event.class.kind == USAGE {
-                    events += 1;
+                    events.one_more();
                 } else {
-                    revisions += 1;
+                    revisions.one_more();
                 }
                 if !taking.all || !named.has(event.key, event.batch) {
                     singles.push((event.key, event.batch, event.id.clone()));
@@ -237,7 +239,7 @@ impl Snapshot<'_> {
             Ok(())
         })?;
         proof.end()?;
-        if events + revisions == 0 {
+        if events == 0 && revisions == 0 {
             return Ok(DayPlan { day, sums: Vec::new(), events, revisions, own, singles });
         }
         let start = self.ledger().settings().calendar.start_of(day);
@@ -253,9 +255,9 @@ impl Snapshot<'_> {
             let what = format!("the events of {} are not as many as its entry records", taking.made.row.file);
             return Err(LedgerError::Corrupt(what));
         }
-        let changed: Vec<DayPlan> = days.into_iter().filter(|day| day.events + day.revisions > 0).collect();
+        let changed: Vec<DayPlan> = days.into_iter().filter(|day| day.events > 0 || day.revisions > 0).collect();
         let (events, revisions) = (sum(&changed, |day| day.events), sum(&changed, |day| day.revisions));
-        let singles: Vec<&(EventKey, i64, String)> = changed.iter().flat_map(|day| &day.singles).collect();
+        let singles: Vec<&(EventKey, BatchId, String)> = changed.iter().flat_map(|day| &day.singles).collect();
         let mut import_of = self.connection().prepare_cached(IMPORT_OF)?;
         let mut entries = BTreeSet::from([taking.made.entry]);
         for (_, batch, _) in &singles {

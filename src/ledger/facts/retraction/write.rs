@@ -65,8 +65,8 @@ fn append(connection: &Connection, stored: &Stored<'_>, signed: Signed<'_>) -> R
         connection.execute(INSERT, (stored.id, entry, import, costs, stored.whole, stored.reason))?;
         let mut statement = connection.prepare_cached(INSERT_KEY)?;
         stored.keys.iter().try_for_each(|key| statement.execute((key, stored.id)).map(|_| ()))?;
-        quarantine::decide(connection, entry, stored.open_again, (Outcome::OpenAgain, stored.reason))?;
-        quarantine::decide(connection, entry, stored.closed, (Outcome::Retracted, stored.reason))
+        quarantine::decide(connection, entry, stored.open_again, Outcome::OpenAgain, stored.reason)?;
+        quarantine::decide(connection, entry, stored.closed, Outcome::Retracted, stored.reason)
     })?;
     Ok(())
 }

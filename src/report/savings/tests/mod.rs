@@ -8,6 +8,7 @@ use crate::domain::calendar::{Calendar, Day};
 use crate::domain::event::{Band, Model, ServiceTier};
 use crate::domain::meter::Meter;
 use crate::domain::name::Name;
+use crate::domain::number::{ModelId, PayerOf, SourceId, TagSetId, TierId};
 use crate::domain::quantities::Quantities;
 use crate::domain::tags::{Tag, TagSet};
 use crate::domain::timestamp::Timestamp;
@@ -66,28 +67,31 @@ impl Ledger {
             model.split_once('/').map_or((None, model), |(provider, model)| (Some(provider), model));
         let model = Model { provider: provider.map(Name::new).transpose()?, name: Name::new(model)? };
         let tags = tags.iter().map(|tag| Tag::parse(tag).map(|tag| (tag.key, tag.value)));
-        self.names.models.insert(number, model);
-        self.names.tiers.insert(number, ServiceTier::new(tier)?);
-        Arc::make_mut(&mut self.names.tag_sets).insert(number, tags.collect::<Result<TagSet, _>>()?);
+        self.names.models.insert(ModelId::new(number), model);
+        self.names.tiers.insert(TierId::new(number), ServiceTier::new(tier)?);
+        Arc::make_mut(&mut self.names.tag_sets).insert(TagSetId::new(number), tags.collect::<Result<TagSet, _>>()?);
         let mut sums = Quantities::NONE;
         for (meter, quantity) in quantities {
             sums.set(*meter, *quantity);
         }
         let priced_at = Timestamp::parse("2026-10-05T00:00:00Z")?;
         let at = Timestamp::parse("2026-10-05T14:15:00Z")?;
+        let day = Day::from_number(20_731).ok_or("day")?;
         let key = UsageKey {
-            day: Day::from_number(20_731).ok_or("day")?,
+            day,
+            posted: day.month(),
             priced_at,
-            source: 0,
-            tag_set: number,
-            model: number,
-            tier: number,
+            source: SourceId::NONE,
+            tag_set: TagSetId::new(number),
+            model: ModelId::new(number),
+            tier: TierId::new(number),
             band: Band::Above(0),
         };
         let usage = UsageLine { key, events: 1, active: 1, first_at: at, last_at: at, quantities: sums };
         let own = self.books.get("contract").ok_or("no own book")?;
         let charges = Rater::new(own, &self.names, self.currency).charges(&usage);
-        self.lines.push(RatedLine { usage, charges, unpriced_events: 0, of_unpriced: false });
+        let payer = PayerOf::Tags(key.tag_set);
+        self.lines.push(RatedLine { usage, payer, charges, unpriced_events: 0, of_unpriced: false });
         Ok(())
     }
 
