@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 type Outcome = Result<(), Box<dyn Error>>;
 
 /// The layers, lowest first: each may name itself and those before it. `cli` and `main` are the binary's.
-const LAYERS: [&str; 15] = [
+const LAYERS: [&str; 16] = [
+    "fault",
     "domain",
     "text",
     "price",

@@ -3,14 +3,14 @@
 use super::Session;
 use super::options::{UsageOptions, counted, files_of_paths, grouped};
 use super::{aliases, departments, import, init, prices, rules};
-use crate::cli::failure::{Exit, Failure};
+use crate::cli::failure::{Code, Exit, Failure};
 use std::path::{Path, PathBuf};
 use tokenbook::books::Books;
 use tokenbook::books::month::manifest::Earlier;
 use tokenbook::books::month::month_change::{MonthChange, Owed};
 use tokenbook::books::month::month_end::{MonthEnd, Reports};
 use tokenbook::books::month::output::make_folders;
-use tokenbook::books::usage::import::Run;
+use tokenbook::books::usage::import::{ImportError, Run};
 use tokenbook::domain::period::Month;
 use tokenbook::import::file::input::Input;
 use tokenbook::sheet::{Cell, Sheet};
@@ -65,11 +65,14 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let month = Month::parse(&arguments.month)
-        .map_err(|error| Failure::new(Exit::Usage, format!("{:?} {error}, expected YYYY-MM", arguments.month)))?;
+        .map_err(|error| Failure::new(error.code(), format!("{:?} {error}, expected YYYY-MM", arguments.month)))?;
     let earlier = Earlier::of(&arguments.out)?;
     let inputs = files_of_paths(&arguments.usage, arguments.follow, session)?;
     if inputs.contains(&Input::Stdin) {
-        return Err(Failure::new(Exit::Usage, "--usage - is standard input, expected files, which the manifest names"));
+        return Err(Failure::new(
+            Code::StandardInput,
+            "--usage - is standard input, expected files that the manifest can name",
+        ));
     }
     let month_end = asked(arguments, month, &inputs, session)?;
     if let Some(earlier) = &earlier {
@@ -99,24 +102,24 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
         aliases::tell(&file, &listed, session)?;
     }
     let (mut exit, mut outcomes, mut errors) = (Exit::Done, Vec::new(), String::new());
+    let mut rejected: Option<Code> = None;
     for input in &inputs {
         import::warn_misnamed(input, session)?;
         let result = import::one(&books, input, &month_end.import, session);
         outcomes.extend(result.as_ref().ok().cloned());
         import::note_errors(arguments.import.errors.as_deref(), &result, &mut errors);
+        rejected = result.as_ref().err().map(ImportError::code).into_iter().chain(rejected).reduce(worse);
         exit = exit.worse(import::report(result, &month_end.import, session)?);
         if exit == Exit::Interrupted {
             return Ok(exit);
         }
     }
     import::finish(arguments.import.errors.as_deref(), &errors, &import::PagesSeen::of(&outcomes), session)?;
-    if outcomes.len() < inputs.len() {
-        let refused = inputs.len() - outcomes.len();
-        return Err(Failure::new(
-            exit,
-            format!("{refused} of {} usage files were refused: no reports were written", inputs.len()),
-        )
-        .hint("correct the files and run it again: what was imported is not counted twice"));
+    if let Some(code) = rejected {
+        let files = counted(u64::try_from(inputs.len()).unwrap_or(u64::MAX), "usage file", "usage files");
+        let what = format!("{} of {files} rejected; no reports were written", inputs.len() - outcomes.len());
+        return Err(Failure::new(code, what)
+            .hint("correct the files, then run the command again; events that are imported already count once"));
     }
     let reports = session.progress(|p| books.report_month(&month_end, &outcomes, session.act(), p))?;
     print(&reports, &arguments.out, session)?;
@@ -124,6 +127,11 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
         session.warn(format!("warning: the ledger holds no usage of {month}: every report of it is empty"))?;
     }
     Ok(if reports.is_clean() { exit } else { exit.worse(Exit::Incomplete) })
+}
+
+/// The code that decides the exit code.
+fn worse(one: Code, other: Code) -> Code {
+    if one.exit().worse(other.exit()) == one.exit() { one } else { other }
 }
 
 /// The inputs of the month end.
@@ -153,8 +161,7 @@ fn asked(
 fn readable(month_end: &MonthEnd) -> Result<(), Failure> {
     let optional = month_end.optional().into_iter().filter_map(|(_, path)| path);
     for path in std::iter::once(&month_end.prices).chain(optional) {
-        std::fs::File::open(path)
-            .map_err(|error| Failure::new(Exit::Rejected, format!("{}: {error}", path.display())))?;
+        std::fs::File::open(path).map_err(|error| Failure::unreadable(path.display(), &error))?;
     }
     Ok(())
 }

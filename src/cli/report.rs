@@ -2,7 +2,7 @@
 
 use super::Session;
 use super::options::OutputOptions;
-use crate::cli::failure::{Exit, Failure};
+use crate::cli::failure::{Code, Exit, Failure};
 use std::path::PathBuf;
 use tokenbook::books::month::month_end;
 use tokenbook::books::statement::reports::{Basis, Request, Statement};
@@ -60,9 +60,8 @@ fn names() -> clap::builder::PossibleValuesParser {
 
 pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     fitting(arguments)?;
-    let usage = |error: String| Failure::new(Exit::Usage, error);
-    let period =
-        Period::parse(&arguments.period).map_err(|error| usage(format!("--period {:?} {error}", arguments.period)))?;
+    let period = Period::parse(&arguments.period)
+        .map_err(|error| Failure::option(error.code(), "--period", &arguments.period, error))?;
     let by = dimensions(arguments)?;
     let compared = arguments.name == "provider-cost";
     let default = if compared { Dimension::Provider } else { Dimension::Department };
@@ -121,13 +120,15 @@ fn dimensions(arguments: &Arguments) -> Result<Option<Vec<Dimension>>, Failure> 
             (|dimension| *dimension == Dimension::Department, "department", "without --by it has a line an offer")
         }
         _ => {
-            return Dimension::list(text).map(Some).map_err(|error| Failure::new(Exit::Usage, format!("--by {error}")));
+            return Dimension::list(text)
+                .map(Some)
+                .map_err(|error| Failure::new(error.code(), format!("--by {error}")));
         }
     };
     for word in text.split(',') {
         if !Dimension::list(word).is_ok_and(|list| list.iter().all(has)) {
             let what = format!("--by {word:?} is no dimension of the report {}, expected {expected}", arguments.name);
-            return Err(Failure::new(Exit::Usage, what).hint(hint));
+            return Err(Failure::new(Code::DimensionUnknown, what).hint(hint));
         }
     }
     Ok(Dimension::list(text).ok())
@@ -143,7 +144,7 @@ fn fitting(arguments: &Arguments) -> Result<(), Failure> {
     ] {
         if given && !report.contains(&name) {
             let what = format!("{option} is not for the report {name}, expected {}", report.join(" or "));
-            return Err(Failure::new(Exit::Usage, what));
+            return Err(Failure::new(Code::OptionsConflict, what));
         }
     }
     Ok(())

@@ -4,10 +4,12 @@
 //! No plus sign, no grouping, no underscore, no bare point. A number with more digits than can be kept is refused;
 //! nothing here rounds and nothing passes through a float.
 
+use crate::fault::Code;
 use rust_decimal::Decimal;
 
 /// Why a text is not a plain decimal number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum DecimalError {
     /// Not digits with at most one decimal point.
     #[error("is not a plain decimal number")]
@@ -15,6 +17,13 @@ pub enum DecimalError {
     /// More digits than the 28 that are kept exactly.
     #[error("has more digits than can be kept exactly")]
     TooManyDigits,
+}
+
+impl DecimalError {
+    /// The stable code.
+    pub const fn code(&self) -> Code {
+        Code::NumberInvalid
+    }
 }
 
 /// Reads `-12.50`, exactly. The sign is allowed here and judged by the caller.

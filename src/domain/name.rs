@@ -9,6 +9,7 @@
 //! with `recorded`: a rule that grows, such as a new form of secrets, must not make an old ledger unreadable.
 
 use crate::domain::secret::{id_looks_secret, looks_secret};
+use crate::fault::Code;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -27,6 +28,7 @@ pub const NONE: &str = "(none)";
 
 /// Why a text is not a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum NameError {
     /// No characters.
     #[error("is empty")]
@@ -49,6 +51,18 @@ pub enum NameError {
     /// A vendor's or a platform's secret.
     #[error("looks like a secret key")]
     Secret,
+}
+
+impl NameError {
+    /// The stable code.
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::Secret => Code::SecretFound,
+            Self::Empty | Self::Edges | Self::Control | Self::Invisible | Self::TooLong(_) | Self::Reserved => {
+                Code::NameInvalid
+            }
+        }
+    }
 }
 
 /// A clean, non-empty text.

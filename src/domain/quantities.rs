@@ -1,11 +1,19 @@
 //! How much of each meter was used. Not reported (`None`) and zero are different things and stay so in sums.
 
 use crate::domain::meter::{FREQUENT, Meter, Side, Unit};
+use crate::fault::Code;
 
 /// A sum of token counts left the range of 64 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a sum of quantities does not fit 64 bits")]
 pub struct QuantityOverflow;
+
+impl QuantityOverflow {
+    /// The stable code.
+    pub const fn code(&self) -> Code {
+        Code::QuantityOverflow
+    }
+}
 
 /// The frequent meters of one record in as little room as possible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

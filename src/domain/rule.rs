@@ -7,6 +7,7 @@
 use crate::domain::name::TagValue;
 use crate::domain::ratio::Ratio;
 use crate::domain::tags::{TagKey, TagKeyError, TagSet};
+use crate::fault::Code;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -186,6 +187,7 @@ pub struct Shares(Vec<Share>);
 
 /// Why weights are not shares of a whole.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum SharesError {
     /// There are none.
     #[error("names nobody who pays")]
@@ -205,6 +207,13 @@ pub enum SharesError {
     /// The common denominator is beyond [`WHOLE_LIMIT`].
     #[error("has weights that are finer than a millionth of a millionth")]
     TooFine,
+}
+
+impl SharesError {
+    /// The stable code.
+    pub const fn code(&self) -> Code {
+        Code::RuleInvalid
+    }
 }
 
 impl Shares {
@@ -314,6 +323,7 @@ pub struct RuleSet(Vec<Rule>);
 
 /// Why rules are no set: the place of the rule at fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum RuleSetError {
     /// There are none.
     Empty,
@@ -331,6 +341,13 @@ pub enum RuleSetError {
         /// The place of the earlier one.
         earlier: usize,
     },
+}
+
+impl RuleSetError {
+    /// The stable code.
+    pub const fn code(&self) -> Code {
+        Code::RuleInvalid
+    }
 }
 
 impl RuleSet {

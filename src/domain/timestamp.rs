@@ -4,6 +4,7 @@
 //! 14 hours, `-00:00` refused), at most nine decimals. Second 60 only where there was a leap second; it is kept as the
 //! last nanosecond before midnight, so that it stays in its month. The range is 2015 to 2099.
 
+use crate::fault::Code;
 use chrono::{DateTime, NaiveDate};
 use std::fmt;
 
@@ -17,6 +18,7 @@ pub struct Timestamp(i64);
 
 /// Why a text is not an instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum TimestampError {
     /// Not of the form.
     #[error("is not a date and time")]
@@ -36,6 +38,13 @@ pub enum TimestampError {
     /// Before 2015 or after 2099.
     #[error("is out of range")]
     Range,
+}
+
+impl TimestampError {
+    /// The stable code.
+    pub const fn code(&self) -> Code {
+        Code::TimeInvalid
+    }
 }
 
 impl Timestamp {

@@ -401,7 +401,7 @@ impl<'w> Appender<'w> {
         let place = usize::try_from(row.class).unwrap_or(usize::MAX);
         match (self.numbers.classes.get(place), self.classes.get(place)) {
             (Some(number), Some(class)) => Ok((*number, class.prompt)),
-            _ => Err(LedgerError::Corrupt("a row is of a class its import does not name".to_owned())),
+            _ => Err(LedgerError::Bug("a row is of a class its import does not name".to_owned())),
         }
     }
 
@@ -427,7 +427,7 @@ impl<'w> Appender<'w> {
         let (at, key) = self.walk(own, batch, row, class)?;
         match at {
             AtKey::Nothing if self.insert.try_one(batch_id, batch, (row, class.0), key)? => Ok(Placed::Fresh(key)),
-            AtKey::Nothing | AtKey::Another => Err(LedgerError::Corrupt(format!("no key of {} is free", own.day()))),
+            AtKey::Nothing | AtKey::Another => Err(LedgerError::Bug(format!("no key of {} is free", own.day()))),
             AtKey::Same | AtKey::Different => self.known_at(batch_id, batch, row, class, (at, key)),
         }
     }

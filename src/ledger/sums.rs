@@ -19,7 +19,7 @@ use crate::ledger::chain::seals;
 use crate::ledger::file::transaction::Snapshot;
 use crate::ledger::sums::day_seals::{HashSum, RowHasher};
 use crate::ledger::values;
-use crate::ledger::{Ledger, LedgerError, Result, chain, fits};
+use crate::ledger::{Damage, Ledger, LedgerError, Result, chain, fits};
 use rusqlite::{CachedStatement, Connection, Row, Rows};
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
@@ -60,7 +60,7 @@ impl Grain {
             Self::Day => values::day(number),
             Self::Month => Month::from_code(number)
                 .map(Month::first)
-                .ok_or_else(|| LedgerError::Corrupt(format!("the month {number} is out of range"))),
+                .ok_or_else(|| LedgerError::Corrupt(Damage::Value, format!("the month {number} is out of range"))),
         }
     }
 }
@@ -84,7 +84,7 @@ impl Months {
             }
         };
         self.last = Some((line.key.day, first, priced_at));
-        let missing = || LedgerError::Corrupt(format!("tag set {} is not there", line.key.tag_set));
+        let missing = || LedgerError::Corrupt(Damage::Reference, format!("tag set {} is not there", line.key.tag_set));
         let tag_set = *payers.get(&line.key.tag_set).ok_or_else(missing)?;
         let key = UsageKey { day: first, priced_at, tag_set, ..line.key };
         Ok(self.sums.add_to(key, line)?)
@@ -274,10 +274,13 @@ impl Lines<'_> {
         };
         self.span = Some((number, day, priced_at));
         if row.get::<_, i64>(17)? != day.month().code() {
-            return Err(LedgerError::Corrupt(format!("sums of {day} are posted to another month than their own")));
+            return Err(LedgerError::Corrupt(
+                Damage::Totals,
+                format!("sums of {day} are posted to another month than their own"),
+            ));
         }
-        let band =
-            Band::from_code(band).ok_or_else(|| LedgerError::Corrupt("a prompt band is out of range".to_owned()))?;
+        let band = Band::from_code(band)
+            .ok_or_else(|| LedgerError::Corrupt(Damage::Value, "a prompt band is out of range".to_owned()))?;
         let mut line = UsageLine {
             key: UsageKey { day, priced_at, source, tag_set, model, tier, band },
             events: row.get(6)?,
@@ -317,7 +320,9 @@ impl RareSums<'_> {
     fn finish(&self) -> Result<()> {
         match self.ahead {
             None => Ok(()),
-            Some(_) => Err(LedgerError::Corrupt("a sum of a rare meter has no sum it belongs to".to_owned())),
+            Some(_) => {
+                Err(LedgerError::Corrupt(Damage::Totals, "a sum of a rare meter has no sum it belongs to".to_owned()))
+            }
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::domain::meter::Meter;
 use crate::domain::name::{NONE, UNALLOCATED};
 use crate::domain::tags::TagKey;
 use crate::domain::usage::Dictionary;
+use crate::fault::Code;
 use std::borrow::Cow;
 
 /// One dimension of `--by`.
@@ -36,6 +37,13 @@ pub enum Dimension {
     "{0:?} is not a dimension, expected department, cost_centre, project, environment, provider, model, meter, day or tag.KEY"
 )]
 pub struct NotADimension(String);
+
+impl NotADimension {
+    /// The stable code.
+    pub const fn code(&self) -> Code {
+        Code::DimensionUnknown
+    }
+}
 
 impl Dimension {
     /// Reads the words of `--by department,model`.

@@ -15,6 +15,7 @@ use crate::domain::period::Period;
 use crate::domain::quantities::QuantityOverflow;
 use crate::domain::ratio::Overflow;
 use crate::domain::usage::Dictionary;
+use crate::fault::Code;
 use crate::price::Book;
 use crate::sheet::{Heading, Sheet};
 use by::Dimension;
@@ -63,6 +64,7 @@ pub fn named(name: &str) -> Option<&'static Report> {
 
 /// Why a report could not be made.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ReportError {
     /// An amount left its range.
     #[error(transparent)]
@@ -73,4 +75,15 @@ pub enum ReportError {
     /// The usage was kept for another report.
     #[error("the usage was not kept as finely as the report needs it")]
     Coarse,
+}
+
+impl ReportError {
+    /// The stable code.
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::Amount(error) => error.code(),
+            Self::Quantity(error) => error.code(),
+            Self::Coarse => Code::ReportTooCoarse,
+        }
+    }
 }

@@ -9,6 +9,7 @@
 //! chargeback. The total of `cost` may be one minor unit from the rounded exact amount, the total of `net` two.
 
 pub mod list;
+mod refused;
 
 use crate::domain::calendar::Day;
 use crate::domain::currency::Currency;
@@ -19,23 +20,8 @@ use crate::domain::ratio::{Overflow, Ratio};
 use crate::rating::allocate;
 use crate::sheet::{Cell, Column, Heading, Sheet};
 pub use list::{BenefitList, Item, Side};
+pub use refused::RoiError;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Why there is no report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum RoiError {
-    /// An amount is too large.
-    #[error(transparent)]
-    Overflow(#[from] Overflow),
-    /// The list was read for another ledger.
-    #[error("the list of benefits is in {list}, expected the report's currency {report}")]
-    OtherCurrency {
-        /// The list's currency.
-        list: Currency,
-        /// The report's currency.
-        report: Currency,
-    },
-}
 
 /// The report. `llm_cost` is what each department's priced usage of the period cost, exactly.
 pub fn sheet(

@@ -62,7 +62,7 @@ impl Appender<'_> {
 
     fn payer_of(&self, row: &Row) -> Result<Payer> {
         let class = usize::try_from(row.class).ok().and_then(|place| self.classes.get(place));
-        let missing = || LedgerError::Corrupt("a row is of a class its import does not name".to_owned());
+        let missing = || LedgerError::Bug("a row is of a class its import does not name".to_owned());
         let (model, tier, tags) = self.numbers.of_class(*class.ok_or_else(missing)?)?;
         Ok(Payer { source: self.source, tag_set: tags.0, model: model.0, tier: tier.0 })
     }
@@ -78,16 +78,16 @@ impl Appender<'_> {
     ) -> Result<EventKey> {
         let mut part = Batch::new();
         let head = Head { key: row.key, at: row.at, line: row.line, class: row.class };
-        let full = |_| LedgerError::Corrupt(format!("{id:?} does not fit a batch"));
+        let full = |_| LedgerError::Bug(format!("{id:?} does not fit a batch"));
         part.push(head, id, added.frequent(), added.rare()).map_err(full)?;
-        let missing = || LedgerError::Corrupt(format!("{id:?} is not in its batch"));
+        let missing = || LedgerError::Bug(format!("{id:?} is not in its batch"));
         let row = part.rows().first().ok_or_else(missing)?;
         let class = self.numbers.class_of_revisions(self.connection, class)?;
         let mut key = original.next_in_half();
         while !self.insert.try_one(batch_id, &part, (row, class), key)? {
             key = key.next_in_half();
             if key == original {
-                return Err(LedgerError::Corrupt(format!("no key of {} is free", key.day())));
+                return Err(LedgerError::Bug(format!("no key of {} is free", key.day())));
             }
         }
         self.insert_rare(&part, row, key, prompt)?;

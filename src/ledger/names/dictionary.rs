@@ -6,7 +6,7 @@ use crate::domain::event::{Model, ServiceTier};
 use crate::domain::name::{Name, TagValue};
 use crate::domain::tags::{TagKey, TagSet};
 use crate::domain::usage::Dictionary;
-use crate::ledger::{LedgerError, Result};
+use crate::ledger::{Damage, LedgerError, Result};
 use rusqlite::Connection;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
@@ -83,7 +83,7 @@ fn read<T>(
 }
 
 fn corrupt(what: &str, text: &str) -> LedgerError {
-    LedgerError::Corrupt(format!("{text:?} is not a {what}"))
+    LedgerError::Corrupt(Damage::Value, format!("{text:?} is not a {what}"))
 }
 
 fn model(provider: String, name: String) -> Result<Model> {
@@ -106,5 +106,5 @@ fn tag_set(json: &str) -> Result<TagSet> {
 
 pub(in crate::ledger) fn tags_json(tags: &TagSet) -> Result<String> {
     let tags: BTreeMap<&str, &str> = tags.iter().collect();
-    serde_json::to_string(&tags).map_err(|error| LedgerError::Corrupt(error.to_string()))
+    serde_json::to_string(&tags).map_err(|error| LedgerError::Corrupt(Damage::Value, error.to_string()))
 }

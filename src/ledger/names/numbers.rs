@@ -8,7 +8,7 @@ use crate::domain::name::Name;
 use crate::domain::outcome::Outcome;
 use crate::domain::tags::TagSet;
 use crate::ledger::names::dictionary::tags_json;
-use crate::ledger::{LedgerError, Result};
+use crate::ledger::{Damage, LedgerError, Result};
 use crate::rows::batch::{Class, NameCounts, Names};
 use crate::rows::canonical::{self, REVISION, USAGE};
 use rusqlite::{Connection, OptionalExtension, Params, Row};
@@ -91,7 +91,7 @@ impl Rows {
 }
 
 fn index_differs(table: &str) -> LedgerError {
-    LedgerError::Corrupt(format!("an index of {table} does not lead to the rows that the table has"))
+    LedgerError::Corrupt(Damage::Index, format!("an index of {table} does not lead to the rows that the table has"))
 }
 
 fn class_key(row: &Row<'_>) -> rusqlite::Result<ClassKey> {
@@ -136,7 +136,7 @@ impl Numbers {
         let wide = |place: u32| usize::try_from(place).unwrap_or(usize::MAX);
         let model = self.models.get(wide(class.model));
         let (tier, tags) = (self.tiers.get(usize::from(class.tier)), self.tag_sets.get(wide(class.tags)));
-        let missing = || LedgerError::Corrupt("an import names something that it does not hold".to_owned());
+        let missing = || LedgerError::Bug("an import names something that it does not hold".to_owned());
         Ok((model.ok_or_else(missing)?, tier.ok_or_else(missing)?, tags.ok_or_else(missing)?))
     }
 

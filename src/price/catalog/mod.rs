@@ -19,6 +19,7 @@ mod tree;
 
 use crate::domain::name::Name;
 use crate::domain::timestamp::Timestamp;
+use crate::fault::Code;
 use crate::text::problem::Problem;
 use quote::Entry;
 
@@ -87,6 +88,13 @@ pub struct CatalogError {
     pub file: String,
     /// What is wrong.
     pub problems: Vec<Problem>,
+}
+
+impl CatalogError {
+    /// The stable code.
+    pub fn code(&self) -> Code {
+        Problem::shared_code(&self.problems)
+    }
 }
 
 /// The catalogue of a name.

@@ -25,6 +25,7 @@ use crate::domain::currency::Currency;
 use crate::domain::money::Amount;
 use crate::domain::ratio::Overflow;
 use crate::domain::usage::Dictionary;
+use crate::fault::Code;
 use crate::price::Book;
 use crate::rating::{RatedLine, Unpriced};
 use std::collections::BTreeMap;
@@ -135,6 +136,7 @@ impl fmt::Display for Reason {
 
 /// Why usage cannot be compared.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum SavingsError {
     /// An offer's book is unknown or empty.
     #[error("offer {offer:?}: the book {book:?} holds no prices, expected a book that prices were imported into")]
@@ -147,4 +149,14 @@ pub enum SavingsError {
     /// An amount does not fit.
     #[error(transparent)]
     Overflow(#[from] Overflow),
+}
+
+impl SavingsError {
+    /// The stable code.
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::NoPrices { .. } => Code::OfferWithoutPrices,
+            Self::Overflow(error) => error.code(),
+        }
+    }
 }
