@@ -87,6 +87,7 @@
 //!
 //! The modules are layers. Each layer uses only the layers before it in this list, which is also the reading order:
 //!
+//! - [`fault`]: the stable codes of errors
 //! - [`domain`]: the terms of the trade, such as money, meter, period and event
 //! - [`text`]: lines and tables
 //! - [`price`]: what a meter costs, and when
@@ -106,6 +107,7 @@ pub mod aggregate;
 pub mod attribute;
 pub mod books;
 pub mod domain;
+pub mod fault;
 pub mod import;
 pub mod ledger;
 pub mod price;
@@ -136,6 +138,7 @@ pub use domain::outcome::Outcome;
 pub use domain::period::Period;
 pub use domain::tags::{Tag, TagSet};
 pub use domain::timestamp::Timestamp;
+pub use fault::{Code, Exit, Explained};
 pub use import::file::input::Input;
-pub use ledger::{LedgerError, Settings};
+pub use ledger::{Damage, LedgerError, Settings};
 pub use sheet::{Cell, Sheet};

@@ -33,8 +33,9 @@ fn main() -> ExitCode {
     if let Err(error) = out.flush() {
         // If a reader such as `head` closed the pipe early, that is not a failure.
         if error.kind() != std::io::ErrorKind::BrokenPipe && code == 0 {
-            drop(writeln!(err, "error: standard output: {error}"));
-            code = cli::failure::Exit::Storage.code();
+            let of_output = tokenbook::Code::of_io(&error, tokenbook::Code::StandardOutput);
+            drop(writeln!(err, "error[{of_output}]: standard output: {error}"));
+            code = of_output.exit().code();
         }
     }
     match signal.load(Ordering::Relaxed) {

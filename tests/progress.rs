@@ -225,7 +225,7 @@ fn an_import_tells_of_events_read_again_and_of_a_file_recognised() -> Outcome {
     assert_eq!(heard.bytes.load(Ordering::Relaxed), std::fs::metadata(desk.path("u.csv"))?.len());
     let recognised = Input::File(desk.path("u.csv"));
     let stopped = books.import(&recognised, &ImportOptions::plain(), act()?, &Heard::patient_for(0));
-    assert!(matches!(stopped, Err(ImportError::Stopped)), "{stopped:?}");
+    assert!(matches!(stopped, Err(ImportError::Ledger(LedgerError::Stopped))), "{stopped:?}");
     Ok(())
 }
 

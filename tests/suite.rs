@@ -8,6 +8,7 @@ mod calls;
 mod cases;
 mod catalogs;
 mod cli;
+mod codes;
 mod costs;
 mod desk;
 mod detect;

@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
-/// The layers, lowest first. Each may name itself and earlier ones. `cli` and `main` belong to the binary.
-const LAYERS: [&str; 15] = [
+/// The layers, lowest first: each may name itself and those before it. `cli` and `main` are the binary's.
+const LAYERS: [&str; 16] = [
+    "fault",
     "domain",
     "text",
     "price",

@@ -10,7 +10,7 @@ use tokenbook::domain::timestamp::Timestamp;
 use tokenbook::ledger::chain::Signed;
 use tokenbook::ledger::file::schema::{describe, newest};
 use tokenbook::ledger::file::watch::Watch;
-use tokenbook::ledger::{Ledger, LedgerError};
+use tokenbook::ledger::{Damage, Ledger, LedgerError};
 
 /// The versions before this one, each with ledgers in `fixtures/databases`.
 const OLDER: [u32; 1] = [1];
@@ -52,7 +52,7 @@ fn upgrade(
     let now = Timestamp::parse("2026-12-01T00:00:00Z").map_err(|_| LedgerError::Changed)?;
     let verify = |path: &Path| {
         let findings = Books::read(path)?.verify(Depth::WithIntegrity, None, &Silent)?.findings;
-        findings.into_iter().next().map_or(Ok(()), |finding| Err(LedgerError::Corrupt(finding)))
+        findings.into_iter().next().map_or(Ok(()), |finding| Err(LedgerError::Corrupt(Damage::Rows, finding)))
     };
     let signed = Signed { now, actor: "test" };
     let upgraded = Ledger::upgrade(&desk.ledger(), &desk.path(copy), signed, &Watch::default(), verify, &mut proceed)?;

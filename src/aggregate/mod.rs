@@ -19,6 +19,7 @@ use crate::domain::quantities::QuantityOverflow;
 use crate::domain::ratio;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::usage::{Dictionary, UsageLine};
+use crate::fault::Code;
 use crate::ledger::LedgerError;
 use crate::ledger::facts::sealed_events::Sealed;
 use crate::ledger::file::transaction::Snapshot;
@@ -28,6 +29,7 @@ use rustc_hash::FxHashMap;
 
 /// Why usage could not be aggregated.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum AggregateError {
     /// The ledger could not be read.
     #[error(transparent)]
@@ -40,7 +42,18 @@ pub enum AggregateError {
     Amount(#[from] ratio::Overflow),
 }
 
-/// The data needed to read events.
+impl AggregateError {
+    /// The stable code.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Ledger(error) => error.code(),
+            Self::Overflow(error) => error.code(),
+            Self::Amount(error) => error.code(),
+        }
+    }
+}
+
+/// What events are read with.
 #[derive(Debug)]
 pub struct Events {
     /// The classes of events.

@@ -9,9 +9,9 @@ use crate::domain::meter::Meter;
 use crate::domain::number::PayerOf;
 use crate::domain::quantities::QuantityOverflow;
 use crate::domain::usage::{Dictionary, UsageKey, UsageLine};
-use crate::ledger::LedgerError;
 use crate::ledger::file::transaction::Snapshot;
 use crate::ledger::read::class::Classes;
+use crate::ledger::{Damage, LedgerError};
 use crate::price::Book;
 use crate::rating::rate::Rater;
 use crate::rating::{Charge, Cost, RatedLine};
@@ -89,7 +89,7 @@ impl<'a> LineRater<'a> {
 
 fn daily_sums_differ(key: &UsageKey) -> AggregateError {
     let what = format!("the daily sums of {} are not those of its events (tokenbook rebuild makes them anew)", key.day);
-    AggregateError::Ledger(LedgerError::Corrupt(what))
+    AggregateError::Ledger(LedgerError::Corrupt(Damage::Totals, what))
 }
 
 enum Unpriced {

@@ -12,7 +12,10 @@ pub mod usage;
 mod watching;
 
 use crate::aggregate::AggregateError;
+use crate::domain::quantities::QuantityOverflow;
+use crate::domain::ratio;
 use crate::domain::timestamp::Timestamp;
+use crate::fault::Code;
 use crate::ledger::facts::quarantine::OpenLine;
 use crate::ledger::file::connection::{Access, Ledger};
 use crate::ledger::{LedgerError, Settings, chain};
@@ -66,13 +69,17 @@ impl Observer for Silent {}
 
 /// What can go wrong with reports and month ends.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum BooksError {
     /// The ledger.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
-    /// Reading usage.
+    /// A sum of quantities left its range.
     #[error(transparent)]
-    Aggregate(#[from] AggregateError),
+    Overflow(#[from] QuantityOverflow),
+    /// An amount left its range.
+    #[error(transparent)]
+    Amount(#[from] ratio::Overflow),
     /// Making a report.
     #[error(transparent)]
     Report(#[from] ReportError),
@@ -130,12 +137,14 @@ pub enum BooksError {
         by: Vec<i64>,
     },
     /// Usage files were rejected, so that there are no reports.
-    #[error("{} of {files} usage files were rejected: no reports were written", rejected.len())]
+    #[error("{} of {} rejected; no reports were written", rejected.len(), listed(*files, "usage file", "usage files"))]
     UsageRejected {
         /// Why, one text for each file.
         rejected: Vec<String>,
         /// How many files there were.
         files: usize,
+        /// The code of the worst of them.
+        code: Code,
     },
     /// A file that the user named could not be read.
     #[error("{path}: {error}")]
@@ -153,6 +162,41 @@ pub enum BooksError {
         /// What the system says.
         error: std::io::Error,
     },
+}
+
+impl BooksError {
+    /// The stable code.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Ledger(error) => error.code(),
+            Self::Overflow(error) => error.code(),
+            Self::Amount(error) => error.code(),
+            Self::Report(error) => error.code(),
+            Self::UsageRejected { code, .. } => *code,
+            Self::Unreadable { error, .. } => crate::import::file::input::unreadable(error),
+            Self::Lines { problems, .. } => Problem::shared_code(problems),
+            Self::Setting { .. } => Code::SettingDiffers,
+            Self::InTheWay(_) => Code::OutputReplacesInput,
+            Self::OtherReports { .. } => Code::OtherReports,
+            Self::NoBook(_) => Code::BookUnknown,
+            Self::NoModel(_) => Code::ModelUnknown,
+            Self::NoStart(_) => Code::RulesStartMissing,
+            Self::NoEvent(_) => Code::EventUnknown,
+            Self::Retracted { .. } => Code::EventRetracted,
+            Self::Io { error, .. } => Code::of_io(error, Code::FileAccess),
+        }
+    }
+}
+
+/// Usage that could not be aggregated, in the same shape as every other error of the ledger.
+impl From<AggregateError> for BooksError {
+    fn from(error: AggregateError) -> Self {
+        match error {
+            AggregateError::Ledger(error) => Self::Ledger(error),
+            AggregateError::Overflow(error) => Self::Overflow(error),
+            AggregateError::Amount(error) => Self::Amount(error),
+        }
+    }
 }
 
 fn entries_of(entries: &[i64]) -> String {

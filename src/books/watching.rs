@@ -69,7 +69,6 @@ impl Books {
 
 #[cfg(test)]
 mod tests {
-    use crate::aggregate::AggregateError;
     use crate::books::keep::verify::Depth;
     use crate::books::statement::reports::{Basis, Request};
     use crate::books::usage::import::ImportOptions;
@@ -148,14 +147,7 @@ mod tests {
         let folder = tempfile::tempdir()?;
         let books = books(folder.path())?;
         let stopped = books.statement(&request()?, &Unwilling);
-        assert!(
-            matches!(
-                stopped,
-                Err(BooksError::Ledger(LedgerError::Stopped)
-                    | BooksError::Aggregate(AggregateError::Ledger(LedgerError::Stopped)))
-            ),
-            "{stopped:?}"
-        );
+        assert!(matches!(stopped, Err(BooksError::Ledger(LedgerError::Stopped))), "{stopped:?}");
         assert!(matches!(books.verify(Depth::Full, None, &Unwilling), Err(LedgerError::Stopped)));
         assert!(books.verify(Depth::Full, None, &Silent)?.findings.is_empty());
         books.statement(&request()?, &Silent)?;

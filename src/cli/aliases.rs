@@ -74,8 +74,7 @@ fn import(file: Option<&PathBuf>, session: &mut Session<'_, '_>) -> Result<Exit,
         None => (SHIPPED_NAME.to_owned(), SHIPPED.as_bytes().to_vec()),
         Some(path) => {
             let shown = path.display().to_string();
-            let bytes =
-                std::fs::read(path).map_err(|error| Failure::new(Exit::Rejected, format!("{shown}: {error}")))?;
+            let bytes = std::fs::read(path).map_err(|error| Failure::unreadable(&shown, &error))?;
             (shown, bytes)
         }
     };

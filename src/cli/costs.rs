@@ -1,7 +1,7 @@
 //! `tokenbook costs`: import what providers charge, to compare it with the cost that the ledger computes.
 
 use super::Session;
-use crate::cli::failure::{Exit, Failure};
+use crate::cli::failure::{Code, Exit, Failure};
 use crate::cli::options::{OutputOptions, counted, files_of_paths, grouped, reason_of};
 use std::path::PathBuf;
 use tokenbook::books::usage::costs::{CostOptions, CostOutcome};
@@ -113,9 +113,11 @@ fn import(arguments: &ImportArguments, session: &mut Session<'_, '_>) -> Result<
             Err(error) => {
                 let hint = match error {
                     ImportError::Rejected { .. } => {
-                        Some("correct the lines: a report of costs is taken whole or not at all")
+                        Some("correct the lines; tokenbook imports a cost report whole or not at all")
                     }
-                    ImportError::File { .. } => Some("`tokenbook formats` shows a record of each"),
+                    ImportError::File { .. } if error.code() != Code::NotUtf8 => {
+                        Some("see an example of each cost report with `tokenbook formats`")
+                    }
                     _ => None,
                 };
                 let failure = Failure::from(error);
@@ -132,12 +134,12 @@ fn import(arguments: &ImportArguments, session: &mut Session<'_, '_>) -> Result<
 }
 
 fn options(arguments: &ImportArguments) -> Result<CostOptions, Failure> {
-    let wrong = |option: &str, value: &str, error: &dyn std::fmt::Display| {
-        Failure::new(Exit::Usage, format!("{option} {value:?} {error}"))
-    };
-    let source = Name::new(&arguments.source).map_err(|error| wrong("--source", &arguments.source, &error))?;
+    let source = Name::new(&arguments.source)
+        .map_err(|error| Failure::option(error.code(), "--source", &arguments.source, error))?;
     let zone = arguments.assume_zone.as_deref();
-    let zone = zone.map(|zone| Calendar::of_zone(zone).map_err(|error| wrong("--assume-zone", zone, &error)));
+    let zone = zone.map(|zone| {
+        Calendar::of_zone(zone).map_err(|error| Failure::option(error.code(), "--assume-zone", zone, error))
+    });
     let reading = Reading { zone: zone.transpose()?, ..Reading::default() };
     Ok(CostOptions { source: source.to_string(), format: named(&arguments.format), reading })
 }

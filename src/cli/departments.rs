@@ -4,7 +4,6 @@ use super::Session;
 use super::options::{OutputOptions, counted, grouped};
 use crate::cli::failure::{Exit, Failure};
 use std::path::{Path, PathBuf};
-use tokenbook::books::BooksError;
 use tokenbook::ledger::facts::departments::DepartmentsAppended;
 
 /// Keep the registry of departments, with cost centres, owners and accounts: import it, list it
@@ -40,16 +39,12 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
 }
 
 fn import(file: &Path, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
-    let unreadable = |error| Failure::new(Exit::Rejected, format!("{}: {error}", file.display()));
+    let unreadable = |error| Failure::unreadable(file.display(), &error);
     let bytes = std::fs::read(file).map_err(unreadable)?;
     let books = session.open()?;
     let name = file.display().to_string();
     let imported = session.progress(|progress| books.import_departments(&name, &bytes, session.act(), progress));
-    let appended = imported.map_err(|error| {
-        let lines = matches!(error, BooksError::Lines { .. });
-        let failure = Failure::from(error);
-        if lines { failure.hint("correct the file, which is taken whole or not at all") } else { failure }
-    })?;
+    let appended = imported?;
     tell(Some(file), appended, session)?;
     for problem in books.unregistered_departments()? {
         session.warn(format!("warning: usage or rules name another: {problem}"))?;

@@ -1,7 +1,7 @@
 //! `tokenbook explain`: show one event, from its record to its amount.
 
 use super::Session;
-use crate::cli::failure::{Exit, Failure};
+use crate::cli::failure::{Code, Exit, Failure};
 use tokenbook::books::statement::explain::Explanation;
 use tokenbook::render::{self, RENDERERS, printable};
 
@@ -22,7 +22,7 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let explained = session.read()?.explain(&arguments.event, arguments.source.as_deref())?;
     if arguments.format == "json" {
-        let text = serde_json::to_string_pretty(&explained).map_err(|error| Failure::new(Exit::Bug, error))?;
+        let text = serde_json::to_string_pretty(&explained).map_err(|error| Failure::new(Code::Internal, error))?;
         session.say(text)?;
         return Ok(Exit::Done);
     }

@@ -2,7 +2,7 @@
 
 use super::options::{UsageOptions, counted, files_of_paths, grouped};
 use super::{Session, StandardInput};
-use crate::cli::failure::{Exit, Failure};
+use crate::cli::failure::{Code, Exit, Failure};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use tokenbook::books::usage::doubts::NotHashed;
@@ -10,7 +10,6 @@ use tokenbook::books::usage::import::{ImportError, ImportOptions, ImportOutcome,
 use tokenbook::import::file::input::{Input, misnamed};
 use tokenbook::import::format::How;
 use tokenbook::import::formats::stored;
-use tokenbook::import::read::parse::NO_EVENTS;
 use tokenbook::import::record::pages::Pages;
 use tokenbook::text::problem::Problem;
 
@@ -54,7 +53,7 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
         let result = session.progress(|progress| books.import(input, &options, session.act(), progress));
         note_errors(arguments.usage.errors.as_deref(), &result, &mut errors);
         if arguments.allow_empty && is_empty(&result) {
-            session.tell(format!("{}: {NO_EVENTS}", input.name()))?;
+            session.tell(format!("{}: the file holds no events", input.name()))?;
             total.empty += 1;
             continue;
         }
@@ -129,14 +128,12 @@ fn check(arguments: &Arguments, inputs: &[Input], session: &Session<'_, '_>) -> 
         StandardInput::Data => None,
     };
     if let Some(what) = stdin.filter(|_| inputs.contains(&Input::Stdin)) {
-        return Err(Failure::new(Exit::Usage, format!("standard input is {what}, expected a file or a pipe"))
-            .hint("such as: zcat usage.jsonl.gz | tokenbook import -"));
+        return Err(Failure::new(Code::StandardInput, format!("standard input is {what}, expected a file or a pipe"))
+            .hint("for example: zcat usage.jsonl.gz | tokenbook import -"));
     }
     if arguments.expect_rows.is_some() && inputs.len() != 1 {
-        return Err(Failure::new(
-            Exit::Usage,
-            format!("--expect-rows is for one file, and {} are given", inputs.len()),
-        ));
+        let what = format!("--expect-rows is for one file, and the command names {}", files_of(inputs.len()));
+        return Err(Failure::new(Code::OptionsConflict, what));
     }
     arguments.usage.refuse_errors_over(inputs, &session.ledger)
 }
@@ -184,7 +181,7 @@ impl PagesSeen {
 }
 
 fn is_empty(result: &Result<ImportOutcome, ImportError>) -> bool {
-    matches!(result, Err(ImportError::File { problem, .. }) if problem.what == NO_EVENTS)
+    result.as_ref().is_err_and(|error| error.code() == Code::NoEvents)
 }
 
 /// Collects the errors of a file and its bad lines, if `--errors` asks for them.
@@ -205,8 +202,9 @@ pub fn note_errors(wanted: Option<&Path>, result: &Result<ImportOutcome, ImportE
 
 /// An error as JSON; line 0 is the file as a whole.
 fn in_json(file: &str, problem: &Problem) -> String {
-    let Problem { line, field, what, expected } = problem;
-    serde_json::json!({ "file": file, "line": line, "field": field, "what": what, "expected": expected }).to_string()
+    let Problem { line, field, what, expected, code } = problem;
+    serde_json::json!({ "file": file, "line": line, "field": field, "code": code.name(), "what": what, "expected": expected })
+        .to_string()
 }
 
 /// Writes the collected errors to the file of `--errors`, even if there are none, and warns of missing pages.

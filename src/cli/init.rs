@@ -24,13 +24,10 @@ pub struct Arguments {
 
 /// Reads settings as a user writes them.
 pub fn settings(currency: &str, time_zone: &str, book: &str) -> Result<Settings, Failure> {
-    let wrong = |option: &str, value: &str, error: &dyn std::fmt::Display| {
-        Failure::new(Exit::Usage, format!("{option} {value:?} {error}"))
-    };
     Ok(Settings::new(
-        Currency::parse(currency).map_err(|error| wrong("--currency", currency, &error))?,
-        Calendar::of_zone(time_zone).map_err(|error| wrong("--time-zone", time_zone, &error))?,
-        Name::new(book).map_err(|error| wrong("--book", book, &error))?,
+        Currency::parse(currency).map_err(|error| Failure::option(error.code(), "--currency", currency, error))?,
+        Calendar::of_zone(time_zone).map_err(|error| Failure::option(error.code(), "--time-zone", time_zone, error))?,
+        Name::new(book).map_err(|error| Failure::option(error.code(), "--book", book, error))?,
     ))
 }
 

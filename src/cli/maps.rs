@@ -2,7 +2,7 @@
 
 use super::Session;
 use super::options::OutputOptions;
-use crate::cli::failure::{Exit, Failure};
+use crate::cli::failure::{Code, Exit, Failure};
 use std::path::PathBuf;
 use tokenbook::domain::name::Name;
 
@@ -45,8 +45,8 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
         Command::Show { name } => {
             let maps = session.read()?.maps()?;
             let map = maps.get(name).ok_or_else(|| {
-                Failure::new(Exit::Usage, format!("there is no map {name:?} in the ledger"))
-                    .hint("`tokenbook maps list` shows the names there are")
+                Failure::new(Code::MapUnknown, format!("the ledger has no map {name:?}"))
+                    .hint("see the names with `tokenbook maps list`")
             })?;
             session.streams.out.write_all(map.as_bytes())?;
             Ok(Exit::Done)
@@ -61,15 +61,14 @@ fn looks_like_a_file(name: &str) -> bool {
 
 fn keep(name: &str, file: &std::path::Path, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let shown = file.display().to_string();
-    let name = Name::new(name).map_err(|error| Failure::new(Exit::Usage, format!("the name {name:?} {error}")))?;
+    let name = Name::new(name).map_err(|error| Failure::option(error.code(), "the name", name, error))?;
     if looks_like_a_file(name.as_str()) {
-        let what = format!(
-            "the name {:?} looks like a file's, expected a name that is no path, such as gateway",
-            name.as_str()
+        let what = format!("the name {:?} looks like a path, expected a plain name, such as gateway", name.as_str());
+        return Err(
+            Failure::new(Code::NameInvalid, what).hint("--map takes a path or a name, and tries the path first")
         );
-        return Err(Failure::new(Exit::Usage, what).hint("--map takes a file or a name, and a file first"));
     }
-    let bytes = std::fs::read(file).map_err(|error| Failure::new(Exit::Usage, format!("{shown}: {error}")))?;
+    let bytes = std::fs::read(file).map_err(|error| Failure::option_file(&shown, error))?;
     let books = session.open()?;
     let kept = books.keep_map(&name, &shown, &bytes, session.act(), &tokenbook::books::Silent)?;
     session.tell(format!("{shown}: {} as {name}", if kept { "kept" } else { "is kept already" }))?;

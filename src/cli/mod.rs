@@ -3,9 +3,11 @@
 mod aliases;
 mod backup;
 mod completions;
+mod conflicts;
 mod costs;
 mod departments;
 mod explain;
+mod explain_error;
 pub mod failure;
 mod formats;
 mod import;
@@ -24,7 +26,7 @@ mod upgrade;
 mod verify;
 
 use clap::{CommandFactory, Parser, Subcommand};
-use failure::{Exit, Failure};
+use failure::{Code, Exit, Failure};
 use progress::Progress;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -72,6 +74,7 @@ enum Command {
     Costs(costs::Arguments),
     Report(report::Arguments),
     Explain(explain::Arguments),
+    ExplainError(explain_error::Arguments),
     MonthEnd(Box<month_end::Arguments>),
     Verify(verify::Arguments),
     Rebuild(rebuild::Arguments),
@@ -216,7 +219,10 @@ pub fn run(arguments: &[OsString], invocation: &Invocation, streams: &mut Stream
 
 fn dispatch(command: Command, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     if looks_secret(&session.actor) {
-        return Err(Failure::new(Exit::Usage, "--actor holds a secret key, which the ledger would keep for ever"));
+        return Err(Failure::new(
+            Code::SecretFound,
+            "--actor contains a secret key, which the ledger would keep for ever",
+        ));
     }
     match command {
         Command::Init(arguments) => init::run(&arguments, session),
@@ -232,6 +238,7 @@ fn dispatch(command: Command, session: &mut Session<'_, '_>) -> Result<Exit, Fai
         Command::Costs(arguments) => costs::run(&arguments, session),
         Command::Report(arguments) => report::run(&arguments, session),
         Command::Explain(arguments) => explain::run(&arguments, session),
+        Command::ExplainError(arguments) => explain_error::run(&arguments, session),
         Command::MonthEnd(arguments) => month_end::run(&arguments, session),
         Command::Verify(arguments) => verify::run(&arguments, session),
         Command::Rebuild(arguments) => rebuild::run(&arguments, session),

@@ -3,7 +3,7 @@
 use super::Session;
 use super::options::{UsageOptions, counted, files_of_paths, grouped};
 use super::{aliases, departments, import, init, prices, rules};
-use crate::cli::failure::{Exit, Failure};
+use crate::cli::failure::{Code, Exit, Failure};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tokenbook::books::month::month_change::{MonthChange, Owed};
@@ -68,10 +68,13 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let month = Month::parse(&arguments.month)
-        .map_err(|error| Failure::new(Exit::Usage, format!("{:?} {error}, expected YYYY-MM", arguments.month)))?;
+        .map_err(|error| Failure::new(error.code(), format!("{:?} {error}, expected YYYY-MM", arguments.month)))?;
     let inputs = files_of_paths(&arguments.usage, arguments.follow, session)?;
     if inputs.contains(&Input::Stdin) {
-        return Err(Failure::new(Exit::Usage, "--usage - is standard input, expected files, which the manifest names"));
+        return Err(Failure::new(
+            Code::StandardInput,
+            "--usage - is standard input, expected files that the manifest can name",
+        ));
     }
     let month_end = asked(arguments, month, &inputs, session)?;
     month_end.check()?;
@@ -104,8 +107,8 @@ fn stepped(
         }
         let step = match session.progress(|progress| run.step(progress)) {
             Err(error @ BooksError::UsageRejected { .. }) => {
-                return Err(Failure::new(files.exit, error)
-                    .hint("correct the files and run it again: what was imported is not counted twice"));
+                let hint = "correct the files, then run the command again; events that are imported already count once";
+                return Err(Failure::new(error.code(), error).hint(hint));
             }
             step => step?,
         };

@@ -1,7 +1,7 @@
 //! Options that several commands share.
 
 use crate::cli::Session;
-use crate::cli::failure::{Exit, Failure};
+use crate::cli::failure::{Code, Failure};
 use clap::builder::PossibleValuesParser;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -128,8 +128,8 @@ fn format_names() -> PossibleValuesParser {
 impl UsageOptions {
     /// The options in the form that the library takes.
     pub fn to_import(&self, run: Run, session: &Session<'_, '_>) -> Result<ImportOptions, Failure> {
-        let source = Name::new(&self.source)
-            .map_err(|error| Failure::new(Exit::Usage, format!("--source {:?} {error}", self.source)))?;
+        let source =
+            Name::new(&self.source).map_err(|error| Failure::option(error.code(), "--source", &self.source, error))?;
         let tag = |text: &String| tag_of(text, "such as --tag department=research");
         Ok(ImportOptions {
             source: source.to_string(),
@@ -162,10 +162,10 @@ impl UsageOptions {
             _ => false,
         };
         match read.into_iter().find(same) {
-            Some(_) => Err(Failure::new(
-                Exit::Usage,
-                format!("--errors {}: is a file that is read, expected another", path.display()),
-            )),
+            Some(_) => {
+                let what = "is a file that this command reads, expected another file";
+                Err(Failure::option_file(format!("--errors {}", path.display()), what))
+            }
             None => Ok(()),
         }
     }
@@ -174,8 +174,8 @@ impl UsageOptions {
 fn ignored(keys: &[String]) -> Result<IgnoredTags, Failure> {
     let mut ignored = IgnoredTags::default();
     for key in keys {
-        let error = |error| {
-            Failure::new(Exit::Usage, format!("--ignore-tag {key:?} {error}")).hint("such as --ignore-tag request_id")
+        let error = |error: IgnoredTagError| {
+            Failure::option(error.code(), "--ignore-tag", key, error).hint("for example --ignore-tag request_id")
         };
         ignored.add(key).map_err(error)?;
     }
@@ -187,20 +187,20 @@ fn hash_key(file: Option<&Path>, session: &Session<'_, '_>) -> Result<HashKey, F
     let (whose, text) = match (file, &session.invocation.hash_key) {
         (Some(path), _) => {
             let text = std::fs::read(path)
-                .map_err(|error| Failure::new(Exit::Usage, format!("--hash-key-file {}: {error}", path.display())))?;
+                .map_err(|error| Failure::option_file(format!("--hash-key-file {}", path.display()), error))?;
             (format!("the key in {}", path.display()), text)
         }
         (None, Some(key)) => ("the key in TOKENBOOK_HASH_KEY".to_owned(), key.clone()),
         (None, None) => {
-            return Err(Failure::new(Exit::Usage, "--hash-tag needs a key")
-                .hint("give its file with --hash-key-file PATH, or set TOKENBOOK_HASH_KEY"));
+            return Err(Failure::new(Code::OptionMissing, "--hash-tag needs a key")
+                .hint("name its file with --hash-key-file PATH, or set TOKENBOOK_HASH_KEY"));
         }
     };
     let text = text.strip_suffix(b"\n").unwrap_or(&text);
     let text = text.strip_suffix(b"\r").unwrap_or(text);
     HashKey::new(text).map_err(|error| {
-        Failure::new(Exit::Usage, format!("{whose} {error}"))
-            .hint("`openssl rand -hex 32` makes one that nobody can guess")
+        Failure::new(error.code(), format!("{whose} {error}"))
+            .hint("make a key that nobody can guess with `openssl rand -hex 32`")
     })
 }
 
@@ -210,11 +210,12 @@ fn read_map(path: &Path, session: &Session<'_, '_>) -> Result<Arc<ColumnMap>, Fa
     let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => kept_map(&shown, session)?,
-        Err(error) => return Err(Failure::new(Exit::Usage, format!("--map {shown}: {error}"))),
+        Err(error) => return Err(Failure::option_file(format!("--map {shown}"), error)),
     };
     ColumnMap::read(&bytes).map(Arc::new).map_err(|problems| {
         let problems: Vec<String> = problems.iter().map(|problem| problem.in_file(&shown)).collect();
-        Failure::new(Exit::Usage, problems.join("\n")).hint("`tokenbook formats mapped` shows a map")
+        Failure::new(Code::OptionFile, problems.join("\n"))
+            .hint("see an example of a map with `tokenbook formats mapped`")
     })
 }
 
@@ -225,8 +226,8 @@ fn kept_map(name: &str, session: &Session<'_, '_>) -> Result<Vec<u8>, Failure> {
         Err(error) => return Err(error.into()),
     };
     maps.get(name).map(|map| map.clone().into_bytes()).ok_or_else(|| {
-        Failure::new(Exit::Usage, format!("--map {name}: there is no such file, and no such map in the ledger"))
-            .hint("`tokenbook maps list` shows the names there are, `tokenbook maps keep NAME FILE` keeps one")
+        Failure::new(Code::MapUnknown, format!("--map {name}: no file and no map of the ledger has this name"))
+            .hint("see the names with `tokenbook maps list`; keep a map with `tokenbook maps keep NAME FILE`")
     })
 }
 
@@ -234,10 +235,14 @@ impl UsageOptions {
     fn format(&self) -> Result<Option<&'static str>, Failure> {
         match (&self.map, self.format.as_str()) {
             (None, "mapped") => {
-                Err(Failure::new(Exit::Usage, "--format mapped needs a map").hint("name it with --map FILE"))
+                Err(Failure::new(Code::OptionMissing, "--format mapped needs a map")
+                    .hint("name the map with --map FILE"))
             }
             (Some(_), "auto" | "mapped") => Ok(Some("mapped")),
-            (Some(_), other) => Err(Failure::new(Exit::Usage, format!("--map is not for --format {other}"))),
+            (Some(_), other) => Err(Failure::new(
+                Code::OptionsConflict,
+                format!("--map does not fit --format {other}, expected no --format"),
+            )),
             (None, name) => Ok(tokenbook::import::formats::named(name).map(|format| format.name)),
         }
     }
@@ -249,13 +254,13 @@ impl UsageOptions {
         }
         let mut hashed = HashedTags::with(hash_key(self.hash_key_file.as_deref(), session)?);
         for key in &self.hashed_tags {
-            let wrong = |what: &str| Failure::new(Exit::Usage, format!("--hash-tag {key:?} {what}"));
+            let wrong = |code: Code, what: &str| Failure::new(code, format!("--hash-tag {key:?} {what}"));
             if self.ignored_tags.contains(key) {
-                return Err(wrong("is left out by --ignore-tag, expected one of the two"));
+                return Err(wrong(Code::OptionsConflict, "is also given to --ignore-tag, expected one of the two"));
             }
             hashed.add(key).map_err(|error| match error {
-                IgnoredTagError::Payer => wrong("says who pays and cannot be hashed"),
-                IgnoredTagError::Key(_) => wrong(&error.to_string()).hint("such as --hash-tag user"),
+                IgnoredTagError::Payer => wrong(error.code(), "decides who pays and cannot be hashed"),
+                _ => wrong(error.code(), &error.to_string()).hint("for example --hash-tag user"),
             })?;
         }
         Ok(hashed)
@@ -263,20 +268,18 @@ impl UsageOptions {
 
     fn provider(&self) -> Result<String, Failure> {
         let Some(provider) = &self.provider else { return Ok(String::new()) };
-        let name = Name::new(provider)
-            .map_err(|error| Failure::new(Exit::Usage, format!("--provider {provider:?} {error}")))?;
+        let name = Name::new(provider).map_err(|error| Failure::option(error.code(), "--provider", provider, error))?;
         Ok(name.to_string())
     }
 
     fn reading(&self, session: &Session<'_, '_>) -> Result<Reading, Failure> {
         let at = |text: &String| {
             Timestamp::parse(text).map_err(|error| {
-                Failure::new(Exit::Usage, format!("--at {text:?} {error}")).hint("such as --at 2026-10-01T08:30:00Z")
+                Failure::option(error.code(), "--at", text, error).hint("for example --at 2026-10-01T08:30:00Z")
             })
         };
         let zone = |text: &String| {
-            Calendar::of_zone(text)
-                .map_err(|error| Failure::new(Exit::Usage, format!("--assume-zone {text:?} {error}")))
+            Calendar::of_zone(text).map_err(|error| Failure::option(error.code(), "--assume-zone", text, error))
         };
         Ok(Reading {
             at: self.at.as_ref().map(at).transpose()?,
@@ -294,16 +297,16 @@ impl UsageOptions {
                 Some((model, tokens)) => (Some(model), tokens),
                 None => (None, text.as_str()),
             };
-            let wrong = |why: &str| Failure::new(Exit::Usage, format!("--prompts-within {text:?} {why}"));
+            let wrong = |why: &str| Failure::new(Code::OptionInvalid, format!("--prompts-within {text:?} {why}"));
             let bound = whole(tokens).and_then(PromptBound::new);
             let bound = bound.ok_or_else(|| {
-                wrong("is not a number of tokens: write 272000, or MODEL=272000 with at least 1000 tokens")
+                wrong("is not a number of tokens, expected 272000 or MODEL=272000, of at least 1000 tokens")
             })?;
             if model == Some("") {
-                return Err(wrong("names no model"));
+                return Err(wrong("names no model, expected MODEL=TOKENS"));
             }
             if !bounds.state(model, bound) {
-                return Err(wrong("states a second bound"));
+                return Err(wrong("gives a second bound for the same models, expected one"));
             }
         }
         Ok(bounds)
@@ -340,7 +343,7 @@ impl OutputOptions {
         }
         let names: Vec<&str> = self.columns.iter().map(|name| name.trim()).collect();
         let only = sheet.only(&names);
-        only.map(Cow::Owned).map_err(|error| Failure::new(Exit::Usage, format!("--columns: {error}")))
+        only.map(Cow::Owned).map_err(|error| Failure::new(Code::OptionInvalid, format!("--columns: {error}")))
     }
 
     /// Whether the output can hold two tables, one after the other.
@@ -376,7 +379,7 @@ impl OutputOptions {
 pub fn refuse_ledger(path: &Path, ledger: &Path) -> Result<(), Failure> {
     match (path.canonicalize(), ledger.canonicalize()) {
         (Ok(output), Ok(ledger)) if output == ledger => {
-            Err(Failure::new(Exit::Usage, format!("{}: is the ledger itself, expected another file", path.display())))
+            Err(Failure::option_file(path.display(), "is the ledger itself, expected another file"))
         }
         _ => Ok(()),
     }
@@ -400,12 +403,15 @@ pub fn files_of_paths(paths: &[PathBuf], follow: bool, session: &mut Session<'_,
 /// Reads a tag as the user types it. It rejects a near miss of `department`, `project` or `environment`: that would
 /// become another tag, and the usage would stay unallocated.
 pub fn tag_of(text: &str, hint: &str) -> Result<Tag, Failure> {
-    let wrong = |error: &dyn std::fmt::Display| Failure::new(Exit::Usage, format!("--tag {text:?}: {error}"));
-    let tag = Tag::parse(text).map_err(|error| wrong(&error).hint(hint))?;
+    let wrong = |code, error: &dyn std::fmt::Display| Failure::new(code, format!("--tag {text:?}: {error}"));
+    let tag = Tag::parse(text).map_err(|error| wrong(error.code(), &error).hint(hint))?;
     let key = tag.key.as_str();
     match nearest(key, TagKey::OWN_FIELDS).filter(|known| *known != key) {
-        Some(known) => Err(wrong(&format!("the key {key:?} is not {known:?}, expected that or another word"))
-            .hint(format!("write --tag {known}=…; a tag that is really called so can come with the events"))),
+        Some(known) => {
+            let what = format!("the key {key:?} is almost {known:?}, expected {known:?} or a different word");
+            Err(wrong(Code::TagInvalid, &what)
+                .hint(format!("write --tag {known}=…; events can bring a tag with the other name themselves")))
+        }
         None => Ok(tag),
     }
 }
@@ -414,10 +420,13 @@ pub fn tag_of(text: &str, hint: &str) -> Result<Tag, Failure> {
 /// error.
 pub fn reason_of<'r>(reason: &'r str, what: &str) -> Result<&'r str, Failure> {
     if reason.trim().is_empty() {
-        return Err(Failure::new(Exit::Usage, format!("--reason is empty, expected why {what}")));
+        return Err(Failure::new(Code::OptionInvalid, format!("--reason is empty, expected why {what}")));
     }
     if looks_secret(reason) {
-        return Err(Failure::new(Exit::Usage, "--reason holds a secret key, which the ledger would keep for ever"));
+        return Err(Failure::new(
+            Code::SecretFound,
+            "--reason contains a secret key, which the ledger would keep for ever",
+        ));
     }
     Ok(reason)
 }

@@ -2,7 +2,7 @@
 
 use super::Session;
 use super::options::reason_of;
-use crate::cli::failure::{Exit, Failure};
+use crate::cli::failure::{Code, Exit, Failure};
 use tokenbook::domain::calendar::Day;
 use tokenbook::text::problem::listed;
 
@@ -66,8 +66,10 @@ fn discard(numbers: Option<&Vec<i64>>, reason: &str, session: &mut Session<'_, '
     if let Some(unknown) =
         numbers.and_then(|numbers| numbers.iter().find(|number| !open.iter().any(|line| line.id == **number)))
     {
-        return Err(Failure::new(Exit::Usage, format!("no open line has the number {unknown}"))
-            .hint("`tokenbook quarantine list` shows them"));
+        let what = format!("no open line of the quarantine has the number {unknown}");
+        return Err(
+            Failure::new(Code::QuarantineLineUnknown, what).hint("see the open lines with `tokenbook quarantine list`")
+        );
     }
     let numbers = numbers.map(Vec::as_slice);
     let discarded = session.progress(|progress| books.discard(numbers, reason, session.act(), progress))?;

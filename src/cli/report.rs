@@ -2,12 +2,12 @@
 
 use super::Session;
 use super::options::OutputOptions;
-use crate::cli::failure::{Exit, Failure};
+use crate::cli::failure::{Code, Exit, Failure};
 use std::path::{Path, PathBuf};
 use tokenbook::books::month::month_end::user_file;
 use tokenbook::books::statement::reports::{Basis, Request};
 use tokenbook::domain::period::Period;
-use tokenbook::report::by::{Choice, Dimension};
+use tokenbook::report::by::{Choice, Dimension, NotADimension};
 use tokenbook::report::{self, FileKind, REPORTS, Report};
 
 /// Make a report of a period
@@ -50,10 +50,10 @@ fn names() -> clap::builder::PossibleValuesParser {
 }
 
 pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
-    let report = report::named(&arguments.name).map_err(|error| Failure::new(Exit::Usage, error))?;
+    let report = report::named(&arguments.name).map_err(|error| Failure::new(error.code(), error))?;
     let path = fitting(arguments, report)?;
     let period = Period::parse(&arguments.period)
-        .map_err(|error| Failure::new(Exit::Usage, format!("--period {:?} {error}", arguments.period)))?;
+        .map_err(|error| Failure::option(error.code(), "--period", &arguments.period, error))?;
     let request = Request {
         by: dimensions(arguments.by.as_deref(), report)?,
         book: arguments.book.clone(),
@@ -74,7 +74,7 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
 /// The dimensions of `--by`. Rejects dimensions that the report does not have.
 fn dimensions(by: Option<&str>, report: &Report) -> Result<Vec<Dimension>, Failure> {
     let Some(text) = by else { return Ok(Vec::new()) };
-    let wrong = |error| Failure::new(Exit::Usage, format!("--by {error}"));
+    let wrong = |error: NotADimension| Failure::new(error.code(), format!("--by {error}"));
     if matches!(report.by, Choice::Any { .. }) {
         return Dimension::list(text).map_err(wrong);
     }
@@ -82,7 +82,7 @@ fn dimensions(by: Option<&str>, report: &Report) -> Result<Vec<Dimension>, Failu
         if !Dimension::list(word).is_ok_and(|list| list.iter().all(|dimension| report.by.allows(dimension))) {
             let (name, expected) = (report.name, report.by.expected());
             let what = format!("--by {word:?} is not a dimension of the report {name}, expected {expected}");
-            return Err(Failure::new(Exit::Usage, what));
+            return Err(Failure::new(Code::DimensionUnknown, what));
         }
     }
     Dimension::list(text).map_err(wrong)
@@ -95,7 +95,7 @@ fn fitting<'a>(arguments: &'a Arguments, report: &Report) -> Result<Option<(File
     };
     let refused = |option: &str, expected: String| {
         let what = format!("{option} is not for the report {}, expected {expected}", report.name);
-        Err(Failure::new(Exit::Usage, what))
+        Err(Failure::new(Code::OptionsConflict, what))
     };
     if arguments.by.is_some() && report.by == Choice::Nothing {
         return refused("--by", reports(&|report| report.by != Choice::Nothing));
@@ -111,7 +111,7 @@ fn fitting<'a>(arguments: &'a Arguments, report: &Report) -> Result<Option<(File
     }
     let Some(kind) = report.file_kind() else { return Ok(None) };
     let path = given(kind).ok_or_else(|| {
-        Failure::new(Exit::Usage, format!("the report {} needs {}", report.name, kind.what()))
+        Failure::new(Code::OptionMissing, format!("the report {} needs {}", report.name, kind.what()))
             .hint(format!("name it with --{} FILE", kind.option()))
     })?;
     Ok(Some((kind, path)))

@@ -161,7 +161,7 @@ pub fn tell(file: Option<&Path>, imported: RulesImported, session: &mut Session<
 fn wrong_rules(error: BooksError) -> Failure {
     let lines = matches!(error, BooksError::Lines { .. });
     let failure = Failure::from(error);
-    let hint = "correct the file, which is taken whole or not at all; `tokenbook rules test FILE` tries rules without importing them";
+    let hint = "correct the lines; `tokenbook rules test FILE` tries rules without importing them";
     if lines { failure.hint(hint) } else { failure }
 }
 
@@ -170,13 +170,13 @@ fn read(file: &Path, books: &Books) -> Result<RuleSet, Failure> {
 }
 
 fn bytes(file: &Path) -> Result<Vec<u8>, Failure> {
-    std::fs::read(file).map_err(|error| Failure::new(Exit::Rejected, format!("{}: {error}", file.display())))
+    std::fs::read(file).map_err(|error| Failure::unreadable(file.display(), &error))
 }
 
 fn day(option: &str, text: &str) -> Result<Day, Failure> {
     period::day(text).map_err(|error| {
-        Failure::new(Exit::Usage, format!("{option} {text:?} {error}, expected a date such as 2026-10-01"))
-            .hint("rules start on billing days of the ledger's zone")
+        Failure::option(error.code(), option, text, format!("{error}, expected a date such as 2026-10-01"))
+            .hint("rules start on a billing day of the ledger's time zone")
     })
 }
 
@@ -189,15 +189,13 @@ fn day_or_today(option: &str, text: Option<&str>, books: &Books, session: &Sessi
 
 fn period_or_month(text: Option<&str>, books: &Books, session: &Session<'_, '_>) -> Result<Period, Failure> {
     match text {
-        Some(text) => {
-            Period::parse(text).map_err(|error| Failure::new(Exit::Usage, format!("--period {text:?} {error}")))
-        }
+        Some(text) => Period::parse(text).map_err(|error| Failure::option(error.code(), "--period", text, error)),
         None => Ok(Month::of(books.settings().calendar.day_of(session.invocation.now)).period()),
     }
 }
 
 fn name(option: &str, text: &str) -> Result<Name, Failure> {
-    Name::new(text).map_err(|error| Failure::new(Exit::Usage, format!("{option} {text:?} {error}")))
+    Name::new(text).map_err(|error| Failure::option(error.code(), option, text, error))
 }
 
 fn tag_set(tags: &[String]) -> Result<TagSet, Failure> {

@@ -2,7 +2,7 @@
 
 use super::Session;
 use super::options::{counted, grouped};
-use crate::cli::failure::{Exit, Failure};
+use crate::cli::failure::{Code, Exit, Failure, remedy};
 use std::path::{Path, PathBuf};
 use tokenbook::books::keep::verify::{Anchor, Depth, Verification};
 use tokenbook::text::problem::listed;
@@ -32,8 +32,7 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
         return Ok(Exit::Done);
     }
     let what = format!("the ledger does not verify: {}", listed(verification.findings.len(), "finding", "findings"));
-    Err(Failure::new(Exit::Unverified, what)
-        .hint("keep the file as it is for whoever looks into it, and restore a backup that verifies"))
+    Err(Failure::new(Code::NotVerified, what).hint(remedy(Code::NotVerified)))
 }
 
 /// The most findings that the output lists.
@@ -55,8 +54,7 @@ pub fn line(word: &str, verification: &Verification) -> String {
 }
 
 fn anchor(path: &Path) -> Result<Anchor, Failure> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::new(Exit::Usage, format!("{}: {error}", path.display())))?;
+    let text = std::fs::read_to_string(path).map_err(|error| Failure::option_file(path.display(), error))?;
     let line = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("");
     let mut words = line.strip_prefix("ledger head:").unwrap_or(line).split_whitespace();
     let parsed = || {
@@ -70,9 +68,6 @@ fn anchor(path: &Path) -> Result<Anchor, Failure> {
     };
     let mut parsed = parsed;
     parsed().ok_or_else(|| {
-        Failure::new(
-            Exit::Usage,
-            format!("{}: no head in its last line, expected `ledger head: NUMBER HASH`", path.display()),
-        )
+        Failure::option_file(path.display(), "the last line has no head, expected `ledger head: NUMBER HASH`")
     })
 }

@@ -5,6 +5,7 @@
 //! day may have 23 or 25 hours.
 
 use crate::domain::timestamp::{NANOS, Timestamp, day_number};
+use crate::fault::Code;
 use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeDelta, TimeZone};
 use chrono_tz::Tz;
 use std::fmt;
@@ -72,6 +73,13 @@ impl fmt::Display for Day {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is not an IANA time zone, such as UTC or Europe/Berlin")]
 pub struct UnknownZone;
+
+impl UnknownZone {
+    /// The stable code.
+    pub const fn code(&self) -> Code {
+        Code::ZoneInvalid
+    }
+}
 
 /// The calendar of one time zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

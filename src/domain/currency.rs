@@ -2,6 +2,7 @@
 //!
 //! The list omits metals, test codes, and units of account without a minor unit, because nobody is billed in them.
 
+use crate::fault::Code;
 use std::fmt;
 
 /// A currency of the ISO 4217 list.
@@ -15,6 +16,13 @@ pub struct Currency {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is not a currency code of ISO 4217 in capitals, such as USD")]
 pub struct UnknownCurrency;
+
+impl UnknownCurrency {
+    /// The stable code.
+    pub const fn code(&self) -> Code {
+        Code::CurrencyInvalid
+    }
+}
 
 impl Currency {
     /// The US dollar, in which public catalogues state their prices.

@@ -3,10 +3,12 @@
 //! It rejects a plus sign, grouping, underscores, a bare point, and numbers with more digits than it can store. Nothing
 //! here rounds, and nothing passes through a float.
 
+use crate::fault::Code;
 use rust_decimal::Decimal;
 
 /// Why a text is not a plain decimal number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum DecimalError {
     /// Not digits with at most one decimal point.
     #[error("is not a plain decimal number")]
@@ -16,7 +18,14 @@ pub enum DecimalError {
     TooManyDigits,
 }
 
-/// Reads `-12.50`, exactly. It accepts a sign; the caller decides whether a negative number is valid.
+impl DecimalError {
+    /// The stable code.
+    pub const fn code(&self) -> Code {
+        Code::NumberInvalid
+    }
+}
+
+/// Reads `-12.50`, exactly. The sign is allowed here and judged by the caller.
 pub fn plain(text: &str) -> Result<Decimal, DecimalError> {
     let unsigned = text.strip_prefix('-').unwrap_or(text);
     let (whole, fraction) = match unsigned.split_once('.') {

@@ -6,6 +6,7 @@ use crate::domain::outcome::Outcome;
 use crate::domain::quantities::Quantities;
 use crate::domain::tags::TagSet;
 use crate::domain::timestamp::Timestamp;
+use crate::fault::Code;
 use std::fmt;
 
 /// The largest quantity of one meter in a single event. A larger one is a mistake in the source.
@@ -69,7 +70,14 @@ impl fmt::Display for ServiceTier {
 #[error("is not a service tier: up to 32 lower-case letters, digits, _ and -")]
 pub struct TierError;
 
-/// What is known of the prompt's size. Some prices depend on it.
+impl TierError {
+    /// The stable code.
+    pub const fn code(&self) -> Code {
+        Code::TierInvalid
+    }
+}
+
+/// What is known of the prompt's size, on which some prices depend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PromptSize {
     /// One request: the size is the sum of its prompt meters.
@@ -211,6 +219,7 @@ pub struct EventUsage {
 
 /// Why quantities are not the usage of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum UsageError {
     /// No meter is reported, not even a zero.
     #[error("no meter is reported")]
@@ -221,6 +230,13 @@ pub enum UsageError {
     /// A quantity is below 0 or above the limit.
     #[error("{} {} is not from 0 to {QUANTITY_LIMIT}", .0.field(), .1)]
     OutOfRange(Meter, i64),
+}
+
+impl UsageError {
+    /// The stable code.
+    pub const fn code(&self) -> Code {
+        Code::EventInvalid
+    }
 }
 
 impl EventUsage {

@@ -9,6 +9,7 @@ use crate::domain::outcome::Outcome;
 use crate::domain::secret::redacted;
 use crate::domain::tags::{TagError, TagKey, TagSet};
 use crate::domain::timestamp::{Timestamp, TimestampError};
+use crate::fault::Code;
 
 /// An event under construction.
 #[derive(Debug, Clone)]
@@ -26,6 +27,7 @@ pub struct EventBuilder<'a> {
 
 /// Why the parts do not make a valid event.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum EventError {
     /// The id.
     #[error("id {id:?} {error}")]
@@ -75,6 +77,25 @@ pub enum EventError {
     /// The quantities.
     #[error(transparent)]
     Usage(#[from] UsageError),
+}
+
+impl EventError {
+    /// The stable code.
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::Id { error: NameError::Secret, .. } | Self::Name { error: NameError::Secret, .. } => {
+                Code::SecretFound
+            }
+            Self::Tag { error, .. } if matches!(error.code(), Code::SecretFound) => Code::SecretFound,
+            Self::Id { .. }
+            | Self::Timestamp { .. }
+            | Self::Name { .. }
+            | Self::Tier { .. }
+            | Self::Tag { .. }
+            | Self::TagTwice(_)
+            | Self::Usage(_) => Code::EventInvalid,
+        }
+    }
 }
 
 impl<'a> EventBuilder<'a> {

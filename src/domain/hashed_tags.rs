@@ -6,6 +6,7 @@
 
 use crate::domain::name::{TagValue, composed};
 use crate::domain::tags::{IgnoredTagError, TagKey};
+use crate::fault::Code;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -29,6 +30,13 @@ pub struct HashKey([u8; 32]);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is shorter than {KEY_BYTES} bytes")]
 pub struct HashKeyError;
+
+impl HashKeyError {
+    /// The stable code.
+    pub const fn code(&self) -> Code {
+        Code::HashKeyInvalid
+    }
+}
 
 impl HashKey {
     /// A key from a text of at least 16 bytes, such as 32 hexadecimal digits.

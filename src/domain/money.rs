@@ -10,6 +10,7 @@
 
 use crate::domain::decimal;
 use crate::domain::ratio::{Overflow, Ratio, half_even};
+use crate::fault::Code;
 use rust_decimal::Decimal;
 use std::fmt;
 
@@ -114,6 +115,7 @@ pub fn fixed_point(value: i128, digits: u8) -> String {
 
 /// Why a text or a decimal number is not an amount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum AmountError {
     /// Not a plain decimal number.
     #[error(transparent)]
@@ -121,6 +123,13 @@ pub enum AmountError {
     /// Finer than a femto-unit, or too large.
     #[error("is finer than 15 decimals or too large")]
     TooFine,
+}
+
+impl AmountError {
+    /// The stable code.
+    pub const fn code(&self) -> Code {
+        Code::NumberInvalid
+    }
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@
 //! unreadable.
 
 use crate::domain::secret::{id_looks_secret, looks_secret};
+use crate::fault::Code;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -28,6 +29,7 @@ pub const NONE: &str = "(none)";
 
 /// Why a text is not a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum NameError {
     /// No characters.
     #[error("is empty")]
@@ -50,6 +52,18 @@ pub enum NameError {
     /// The secret of a vendor or a platform.
     #[error("looks like a secret key")]
     Secret,
+}
+
+impl NameError {
+    /// The stable code.
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::Secret => Code::SecretFound,
+            Self::Empty | Self::Edges | Self::Control | Self::Invisible | Self::TooLong(_) | Self::Reserved => {
+                Code::NameInvalid
+            }
+        }
+    }
 }
 
 /// A clean, non-empty text.

@@ -1,6 +1,7 @@
 //! Periods: calendar months, quarters, years and spans of days in the books' calendar.
 
 use crate::domain::calendar::Day;
+use crate::fault::Code;
 use chrono::{Datelike, NaiveDate};
 use std::fmt;
 
@@ -18,15 +19,36 @@ const OF_YEAR: u16 = 12;
 )]
 pub struct PeriodError;
 
-/// The text is not a month.
+impl PeriodError {
+    /// The stable code.
+    pub const fn code(&self) -> Code {
+        Code::PeriodInvalid
+    }
+}
+
+/// A text is not a month.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is not a month between 2015 and 2099")]
 pub struct MonthError;
 
-/// The text is not a day.
+impl MonthError {
+    /// The stable code.
+    pub const fn code(&self) -> Code {
+        Code::PeriodInvalid
+    }
+}
+
+/// A text is not a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is not a day between 2015 and 2099")]
 pub struct DayError;
+
+impl DayError {
+    /// The stable code.
+    pub const fn code(&self) -> Code {
+        Code::TimeInvalid
+    }
+}
 
 impl From<MonthError> for PeriodError {
     fn from(_: MonthError) -> Self {

@@ -1,13 +1,21 @@
 //! The quantity of each meter. "Not reported" (`None`) and zero are different, also in sums.
 
 use crate::domain::meter::{FREQUENT, Meter, Side, Unit};
+use crate::fault::Code;
 
 /// A sum of quantities exceeded 64 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a sum of quantities does not fit 64 bits")]
 pub struct QuantityOverflow;
 
-/// The frequent meters of one record, in as little memory as possible.
+impl QuantityOverflow {
+    /// The stable code.
+    pub const fn code(&self) -> Code {
+        Code::QuantityOverflow
+    }
+}
+
+/// The frequent meters of one record in as little room as possible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Frequent {
     quantities: [i64; FREQUENT],

@@ -6,6 +6,7 @@
 
 use crate::domain::decimal::{self, DecimalError};
 use crate::domain::money::Amount;
+use crate::fault::Code;
 use std::fmt;
 
 const NANO_DIGITS: u32 = 9;
@@ -124,6 +125,7 @@ impl fmt::Display for Rate {
 
 /// Why the text is not a price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum RateError {
     /// Not a plain decimal number.
     #[error(transparent)]
@@ -137,6 +139,13 @@ pub enum RateError {
     /// Above 9.2e9 units per million.
     #[error("is above 9,223,372,036 per million")]
     TooLarge,
+}
+
+impl RateError {
+    /// The stable code.
+    pub const fn code(&self) -> Code {
+        Code::NumberInvalid
+    }
 }
 
 #[cfg(test)]

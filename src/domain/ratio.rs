@@ -4,6 +4,7 @@
 //! does not fit is an error. It never wraps and is never approximated.
 
 use crate::domain::decimal::{self, DecimalError};
+use crate::fault::Code;
 use rust_decimal::Decimal;
 use std::fmt;
 
@@ -11,6 +12,13 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the amount does not fit: a total is limited to about 1.7e23 units of currency")]
 pub struct Overflow;
+
+impl Overflow {
+    /// The stable code.
+    pub const fn code(&self) -> Code {
+        Code::AmountOverflow
+    }
+}
 
 /// `numerator / denominator`, exactly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,6 +7,7 @@
 use crate::domain::name::TagValue;
 use crate::domain::ratio::Ratio;
 use crate::domain::tags::{TagKey, TagKeyError, TagSet};
+use crate::fault::Code;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -187,6 +188,7 @@ pub struct Shares(Vec<Share>);
 
 /// Why weights do not make shares of a whole.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum SharesError {
     /// No share is given.
     #[error("names nobody who pays")]
@@ -206,6 +208,13 @@ pub enum SharesError {
     /// The common denominator is beyond [`WHOLE_LIMIT`].
     #[error("has weights that are finer than a millionth of a millionth")]
     TooFine,
+}
+
+impl SharesError {
+    /// The stable code.
+    pub const fn code(&self) -> Code {
+        Code::RuleInvalid
+    }
 }
 
 impl Shares {
@@ -315,6 +324,7 @@ pub struct RuleSet(Vec<Rule>);
 
 /// Why rules do not form a set, with the position of the rule at fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum RuleSetError {
     /// No rule is given.
     Empty,
@@ -332,6 +342,13 @@ pub enum RuleSetError {
         /// The position of the earlier rule.
         earlier: usize,
     },
+}
+
+impl RuleSetError {
+    /// The stable code.
+    pub const fn code(&self) -> Code {
+        Code::RuleInvalid
+    }
 }
 
 impl RuleSet {

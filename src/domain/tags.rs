@@ -3,6 +3,7 @@
 use crate::domain::name::{NameError, TagValue};
 use crate::domain::rule::Payer;
 use crate::domain::secret::looks_secret;
+use crate::fault::Code;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -15,6 +16,7 @@ pub struct TagKey(Box<str>);
 
 /// The text is not the key of a tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum TagKeyError {
     /// It has other characters, or too many.
     #[error("is not a tag key: 1 to 64 letters, digits and _ - . : /")]
@@ -22,6 +24,16 @@ pub enum TagKeyError {
     /// The secret of a vendor or a platform.
     #[error("looks like a secret key")]
     Secret,
+}
+
+impl TagKeyError {
+    /// The stable code.
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::Form => Code::TagInvalid,
+            Self::Secret => Code::SecretFound,
+        }
+    }
 }
 
 impl TagKey {
@@ -78,6 +90,7 @@ pub struct Tag {
 
 /// Why `KEY=VALUE` is not a tag.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum TagError {
     /// No `=`.
     #[error("expected KEY=VALUE")]
@@ -88,6 +101,16 @@ pub enum TagError {
     /// The value is invalid.
     #[error("the value {0}")]
     Value(#[from] NameError),
+}
+
+impl TagError {
+    /// The stable code.
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::Key(TagKeyError::Secret) | Self::Value(NameError::Secret) => Code::SecretFound,
+            Self::NoValue | Self::Key(_) | Self::Value(_) => Code::TagInvalid,
+        }
+    }
 }
 
 impl Tag {
@@ -105,6 +128,7 @@ pub struct IgnoredTags(BTreeSet<TagKey>);
 
 /// Why a tag cannot be left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum IgnoredTagError {
     /// The key is invalid.
     #[error(transparent)]
@@ -112,6 +136,16 @@ pub enum IgnoredTagError {
     /// It is department, project or environment.
     #[error("says who pays and cannot be left out")]
     Payer,
+}
+
+impl IgnoredTagError {
+    /// The stable code.
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::Key(error) => error.code(),
+            Self::Payer => Code::OptionInvalid,
+        }
+    }
 }
 
 impl IgnoredTags {

@@ -8,6 +8,7 @@
     reason = "digits of at most four places, and years of four digits, stay far below 64 bits"
 )]
 
+use crate::fault::Code;
 use chrono::{DateTime, NaiveDate};
 use std::fmt;
 
@@ -21,6 +22,7 @@ pub struct Timestamp(i64);
 
 /// Why the text is not an instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum TimestampError {
     /// It does not have the form.
     #[error("is not a date and time")]
@@ -40,6 +42,13 @@ pub enum TimestampError {
     /// Before 2015 or after 2099.
     #[error("is out of range")]
     Range,
+}
+
+impl TimestampError {
+    /// The stable code.
+    pub const fn code(&self) -> Code {
+        Code::TimeInvalid
+    }
 }
 
 impl Timestamp {

@@ -11,6 +11,7 @@ pub mod pages;
 pub mod reading;
 pub mod shapes;
 
+use crate::fault::Code;
 use crate::import::record::field::quantity;
 use crate::import::record::json::check_depth;
 use crate::import::record::json::no_repetition;
@@ -68,7 +69,12 @@ impl<'a> Record<'a> {
         Problem::field(&self.path_of(name), what, expected)
     }
 
-    /// The value of a field; `None` if it is absent or not reported.
+    /// A field that is missing.
+    pub fn missing(&self, name: &str, expected: impl Into<String>) -> Problem {
+        self.wrong(name, "is missing", expected).coded(Code::FieldMissing)
+    }
+
+    /// The value of a field; `None` where it is absent or says nothing.
     pub fn value(&self, name: &str) -> Option<&Value<'a>> {
         let value = self.fields.iter().find(|(field, _)| field == name).map(|(_, value)| value)?;
         let says = match value {
@@ -109,7 +115,7 @@ impl<'a> Record<'a> {
 
     /// A required text.
     pub fn needed(&self, name: &str) -> Result<Cow<'a, str>, Problem> {
-        self.text(name)?.ok_or_else(|| self.wrong(name, "is missing", "a text"))
+        self.text(name)?.ok_or_else(|| self.missing(name, "a text"))
     }
 
     /// A text, a number or a truth value, as written.
@@ -131,7 +137,7 @@ impl<'a> Record<'a> {
 
     /// A required whole number.
     pub fn needed_count(&self, name: &str) -> Result<i64, Problem> {
-        self.count(name)?.ok_or_else(|| self.wrong(name, "is missing", "a whole number"))
+        self.count(name)?.ok_or_else(|| self.missing(name, "a whole number"))
     }
 
     /// A whole number of a vendor that writes counts as `12.0`, or in quotes.

@@ -10,7 +10,7 @@ pub(in crate::ledger) mod seals;
 
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::chain::fact::Fact;
-use crate::ledger::{LedgerError, Result, fits, stored};
+use crate::ledger::{Damage, LedgerError, Result, fits, stored};
 use crate::rows::canonical::Encoder;
 use rusqlite::{Connection, OptionalExtension, Row};
 use std::fmt;
@@ -219,7 +219,7 @@ const HEAD: &str = "SELECT seq, hash, at FROM entry ORDER BY seq DESC LIMIT 1";
 
 /// The last entry.
 pub(super) fn head(connection: &Connection) -> Result<Head> {
-    last(connection)?.ok_or_else(|| LedgerError::Corrupt("its chain is empty".to_owned()))
+    last(connection)?.ok_or_else(|| LedgerError::Corrupt(Damage::Chain, "its chain is empty".to_owned()))
 }
 
 fn last(connection: &Connection) -> Result<Option<Head>> {
@@ -280,11 +280,14 @@ fn entry(row: &Row<'_>) -> Result<Entry> {
 }
 
 pub(super) fn digest(bytes: &[u8]) -> Result<[u8; 32]> {
-    bytes.try_into().map_err(|_| LedgerError::Corrupt(format!("a digest has {} bytes, expected 32", bytes.len())))
+    bytes
+        .try_into()
+        .map_err(|_| LedgerError::Corrupt(Damage::Value, format!("a digest has {} bytes, expected 32", bytes.len())))
 }
 
 pub(super) fn instant(nanos: i64) -> Result<Timestamp> {
-    Timestamp::from_nanos(nanos).ok_or_else(|| LedgerError::Corrupt(format!("the instant {nanos} is out of range")))
+    Timestamp::from_nanos(nanos)
+        .ok_or_else(|| LedgerError::Corrupt(Damage::Value, format!("the instant {nanos} is out of range")))
 }
 
 #[cfg(test)]

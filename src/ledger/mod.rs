@@ -18,6 +18,7 @@ pub mod read;
 
 use crate::domain::calendar::Day;
 use crate::domain::quantities::QuantityOverflow;
+use crate::fault::Code;
 use crate::text::problem::listed;
 use std::path::PathBuf;
 
@@ -26,6 +27,7 @@ pub use file::settings::Settings;
 
 /// What can go wrong with a ledger.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum LedgerError {
     /// There is no file.
     #[error("{}: there is no ledger", .0.display())]
@@ -80,9 +82,23 @@ pub enum LedgerError {
     /// The file's tables are not those of its version.
     #[error("the schema is not that of its version: {0}")]
     SchemaDiffers(String),
-    /// Something in the file contradicts itself.
-    #[error("the ledger contradicts itself: {0}")]
-    Corrupt(String),
+    /// The file contradicts itself: in what, and where.
+    #[error("the ledger contradicts itself: {1}")]
+    Corrupt(Damage, String),
+    /// This SQLite is known to damage ledgers. Nothing was opened.
+    #[error("SQLite {0} cannot write a ledger safely, expected 3.51.3 or later")]
+    SqliteTooOld(&'static str),
+    /// The file system cannot share a write-ahead log between processes.
+    #[error("{}: the file system gives SQLite the journal mode {mode}, expected wal", path.display())]
+    NoWriteAheadLog {
+        /// The file that was to be made.
+        path: PathBuf,
+        /// The journal mode that SQLite can use there.
+        mode: String,
+    },
+    /// A check of tokenbook's own work failed.
+    #[error("{0}: please report this as a bug")]
+    Bug(String),
     /// Another process holds the ledger.
     #[error("another process is writing to the ledger, and did not finish within {0} seconds")]
     Busy(u64),
@@ -111,30 +127,109 @@ pub enum LedgerError {
     },
 }
 
+/// What of a ledger contradicts the rest of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Damage {
+    /// A value that its column cannot have.
+    Value,
+    /// A reference to a row that does not exist.
+    Reference,
+    /// Rows, against the entries of the chain that record them.
+    Rows,
+    /// Events, against the imports that brought them.
+    Events,
+    /// Totals by day or month, against the events or against each other.
+    Totals,
+    /// An index, or a list of ids, against its table.
+    Index,
+    /// The currency, the time zone or the price book.
+    Settings,
+    /// The chain itself.
+    Chain,
+}
+
+impl Damage {
+    /// The stable code.
+    pub const fn code(self) -> Code {
+        match self {
+            Self::Value => Code::LedgerValue,
+            Self::Reference => Code::LedgerReference,
+            Self::Rows => Code::LedgerRows,
+            Self::Events => Code::LedgerEvents,
+            Self::Totals => Code::LedgerTotals,
+            Self::Index => Code::LedgerIndex,
+            Self::Settings => Code::LedgerSettings,
+            Self::Chain => Code::LedgerChain,
+        }
+    }
+}
+
+impl LedgerError {
+    /// The stable code.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Missing(_) => Code::LedgerMissing,
+            Self::Exists(_) => Code::LedgerExists,
+            Self::NotALedger { .. } => Code::NotALedger,
+            Self::Older { .. } => Code::LedgerOlder,
+            Self::Newer { .. } => Code::LedgerNewer,
+            Self::Linked { .. } => Code::LedgerLinked,
+            Self::OpenAs { .. } => Code::LedgerTwoNames,
+            Self::SchemaDiffers(_) => Code::SchemaDiffers,
+            Self::Corrupt(damage, _) => damage.code(),
+            Self::SqliteTooOld(_) => Code::SqliteTooOld,
+            Self::NoWriteAheadLog { .. } => Code::NoWriteAheadLog,
+            Self::Bug(_) => Code::Internal,
+            Self::Busy(_) => Code::LedgerBusy,
+            Self::Changed => Code::LedgerChanged,
+            Self::Overflow(error) => error.code(),
+            Self::Conflicts(_) => Code::IdConflict,
+            Self::Stopped => Code::Stopped,
+            Self::Sqlite(error) => of_sqlite(error),
+            Self::Io { error, .. } if error.kind() == std::io::ErrorKind::NotFound => Code::FolderMissing,
+            Self::Io { error, .. } => Code::of_io(error, Code::Storage),
+        }
+    }
+}
+
+fn of_sqlite(error: &rusqlite::Error) -> Code {
+    match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::DiskFull) => Code::DiskFull,
+        Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => Code::LedgerPages,
+        Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => Code::LedgerBusy,
+        _ => Code::Storage,
+    }
+}
+
 impl From<rusqlite::Error> for LedgerError {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
             // Only a watch interrupts.
             Some(rusqlite::ErrorCode::OperationInterrupted) => Self::Stopped,
             // A row that is there is in the way, or one is missing that must be: an import checks what it writes.
-            Some(rusqlite::ErrorCode::ConstraintViolation) => Self::Corrupt(format!("its rows contradict: {error}")),
-            Some(rusqlite::ErrorCode::Unknown) if error.to_string().contains("malformed JSON") => {
-                Self::Corrupt(format!("a value is not one of its column: {error}"))
+            Some(rusqlite::ErrorCode::ConstraintViolation) => {
+                Self::Corrupt(Damage::Rows, format!("rows contradict each other: {error}"))
             }
+            Some(rusqlite::ErrorCode::Unknown) if error.to_string().contains("malformed JSON") => wrong_value(&error),
             Some(_) => Self::Sqlite(error),
             // Not said by SQLite, but by what its values were to become.
             None => match error {
                 rusqlite::Error::QueryReturnedNoRows => {
-                    Self::Corrupt("a row refers to one that is not there".to_owned())
+                    Self::Corrupt(Damage::Reference, "a row refers to a row that does not exist".to_owned())
                 }
                 rusqlite::Error::InvalidColumnType(..)
                 | rusqlite::Error::IntegralValueOutOfRange(..)
                 | rusqlite::Error::FromSqlConversionFailure(..)
-                | rusqlite::Error::Utf8Error(..) => Self::Corrupt(format!("a value is not one of its column: {error}")),
+                | rusqlite::Error::Utf8Error(..) => wrong_value(&error),
                 error => Self::Sqlite(error),
             },
         }
     }
+}
+
+fn wrong_value(error: &rusqlite::Error) -> LedgerError {
+    LedgerError::Corrupt(Damage::Value, format!("a value does not fit its column: {error}"))
 }
 
 /// A result with a ledger's error.
@@ -143,18 +238,21 @@ pub type Result<T> = std::result::Result<T, LedgerError>;
 impl LedgerError {
     /// A day has other events than its batches brought.
     fn events_changed(day: Day) -> Self {
-        Self::Corrupt(format!("the events of {day} were changed: they are not those that its imports brought"))
+        Self::Corrupt(
+            Damage::Events,
+            format!("the events of {day} were changed: they differ from what the imports brought"),
+        )
     }
 
     /// The events of a day were changed, or its sums were.
     pub(crate) fn events_of_other_sums(day: Day) -> Self {
-        Self::Corrupt(format!("the events of {day} are not those that its sums were made of"))
+        Self::Corrupt(Damage::Totals, format!("the totals of {day} differ from its events"))
     }
 }
 
 /// A number of the file that must fit the type it stands for.
 fn fits<T: TryFrom<i64>>(value: i64, what: &str) -> Result<T> {
-    T::try_from(value).map_err(|_| LedgerError::Corrupt(format!("{what} {value} is out of range")))
+    T::try_from(value).map_err(|_| LedgerError::Corrupt(Damage::Value, format!("{what} {value} is out of range")))
 }
 
 /// Appends a number with seven bits a byte, low ones first, and the top bit set on all but the last byte.

@@ -21,7 +21,7 @@ use crate::ledger::file::gather::meter_columns;
 use crate::ledger::file::transaction::Snapshot;
 use crate::ledger::sums::day_seals::{HashSum, RowHasher};
 use crate::ledger::values;
-use crate::ledger::{Ledger, LedgerError, Result, chain, fits};
+use crate::ledger::{Damage, Ledger, LedgerError, Result, chain, fits};
 use rusqlite::{CachedStatement, Connection, Row, Rows};
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
@@ -63,7 +63,7 @@ impl Grain {
             Self::Day => values::day(number),
             Self::Month => Month::from_code(number)
                 .map(Month::first)
-                .ok_or_else(|| LedgerError::Corrupt(format!("the month {number} is out of range"))),
+                .ok_or_else(|| LedgerError::Corrupt(Damage::Value, format!("the month {number} is out of range"))),
         }
     }
 }
@@ -90,7 +90,7 @@ impl Months {
             }
         };
         self.last = Some((line.key.day, first, priced_at));
-        let missing = || LedgerError::Corrupt(format!("tag set {} is not there", line.key.tag_set));
+        let missing = || LedgerError::Corrupt(Damage::Reference, format!("tag set {} is not there", line.key.tag_set));
         let tag_set = *payers.get(&line.key.tag_set).ok_or_else(missing)?;
         let key = UsageKey { day: first, priced_at, tag_set, ..line.key };
         Ok(self.sums.add_to(key, line)?)
@@ -289,10 +289,13 @@ impl Lines<'_> {
         let Span { day, month, start: priced_at, .. } = *self.span.insert(span);
         // Nothing posts to another month yet.
         let posted = Month::from_code(posted).filter(|posted| Posting { used: month, posted: *posted }.is_own());
-        let posted = posted
-            .ok_or_else(|| LedgerError::Corrupt(format!("sums of {day} are posted to another month than their own")))?;
-        let band =
-            Band::from_code(band).ok_or_else(|| LedgerError::Corrupt("a prompt band is out of range".to_owned()))?;
+        let elsewhere = || {
+            let what = format!("sums of {day} are posted to another month than their own");
+            LedgerError::Corrupt(Damage::Totals, what)
+        };
+        let posted = posted.ok_or_else(elsewhere)?;
+        let band = Band::from_code(band)
+            .ok_or_else(|| LedgerError::Corrupt(Damage::Value, "a prompt band is out of range".to_owned()))?;
         let mut line = UsageLine {
             key: UsageKey {
                 day,
@@ -341,7 +344,9 @@ impl RareSums<'_> {
     fn finish(&self) -> Result<()> {
         match self.ahead {
             None => Ok(()),
-            Some(_) => Err(LedgerError::Corrupt("a sum of a rare meter has no sum it belongs to".to_owned())),
+            Some(_) => {
+                Err(LedgerError::Corrupt(Damage::Totals, "a sum of a rare meter has no sum it belongs to".to_owned()))
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::domain::event::PromptSize;
 use crate::domain::meter::Meter;
 use crate::domain::number::{BatchId, ClassId, ModelId, SourceId, TagSetId, TierId};
 use crate::domain::outcome::Outcome;
-use crate::ledger::{LedgerError, Result, fits};
+use crate::ledger::{Damage, LedgerError, Result, fits};
 use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 
 macro_rules! in_columns {
@@ -27,19 +27,21 @@ macro_rules! in_columns {
 in_columns!(SourceId, TagSetId, ModelId, TierId, ClassId, BatchId);
 
 pub(super) fn day(number: i64) -> Result<Day> {
-    Day::from_number(number).ok_or_else(|| LedgerError::Corrupt(format!("the day {number} is out of range")))
+    Day::from_number(number)
+        .ok_or_else(|| LedgerError::Corrupt(Damage::Value, format!("the day {number} is out of range")))
 }
 
 pub(super) fn prompt(code: i64) -> Result<PromptSize> {
-    PromptSize::from_code(code).ok_or_else(|| LedgerError::Corrupt("the form of a prompt is out of range".to_owned()))
+    PromptSize::from_code(code)
+        .ok_or_else(|| LedgerError::Corrupt(Damage::Value, "the form of a prompt is out of range".to_owned()))
 }
 
 pub(super) fn outcome(code: i64) -> Result<Option<Outcome>> {
     let outcome = Outcome::from_code(fits(code, "outcome")?);
-    outcome.ok_or_else(|| LedgerError::Corrupt(format!("there is no outcome {code}")))
+    outcome.ok_or_else(|| LedgerError::Corrupt(Damage::Value, format!("there is no outcome {code}")))
 }
 
 pub(super) fn meter(code: i64) -> Result<Meter> {
     let meter = Meter::from_code(fits(code, "meter")?);
-    meter.ok_or_else(|| LedgerError::Corrupt(format!("there is no meter {code}")))
+    meter.ok_or_else(|| LedgerError::Corrupt(Damage::Value, format!("there is no meter {code}")))
 }

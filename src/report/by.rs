@@ -7,6 +7,7 @@ use crate::domain::number::{ModelId, PayerOf};
 use crate::domain::period;
 use crate::domain::tags::TagKey;
 use crate::domain::usage::Dictionary;
+use crate::fault::Code;
 use crate::sheet::{Cell, Column, ColumnKind};
 use std::borrow::Cow;
 
@@ -86,6 +87,13 @@ impl Choice {
     "{0:?} is not a dimension, expected department, cost_centre, project, environment, provider, model, meter, day or tag.KEY"
 )]
 pub struct NotADimension(String);
+
+impl NotADimension {
+    /// The stable code.
+    pub const fn code(&self) -> Code {
+        Code::DimensionUnknown
+    }
+}
 
 impl Dimension {
     /// Reads the words of `--by department,model`.

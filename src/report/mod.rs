@@ -21,6 +21,7 @@ use crate::domain::provider_cost::ProviderCosts;
 use crate::domain::quantities::QuantityOverflow;
 use crate::domain::ratio::Overflow;
 use crate::domain::usage::Dictionary;
+use crate::fault::Code;
 use crate::price::Book;
 use crate::sheet::{Heading, Sheet};
 use by::{Choice, Dimension};
@@ -173,6 +174,7 @@ pub fn named(name: &str) -> Result<&'static Report, ReportError> {
 
 /// Why a report could not be made.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ReportError {
     /// There is no report of this name.
     #[error("there is no report {name:?}, expected one of {known}")]
@@ -215,4 +217,20 @@ pub enum ReportError {
     /// The usage was kept for another report.
     #[error("the usage was not kept as finely as the report needs it")]
     Coarse,
+}
+
+impl ReportError {
+    /// The stable code.
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::Amount(error) => error.code(),
+            Self::Quantity(error) => error.code(),
+            Self::NoReport { .. } => Code::ReportUnknown,
+            Self::Lacks { .. } => Code::OptionMissing,
+            Self::NotBy { .. } => Code::DimensionUnknown,
+            Self::Roi(error) => error.code(),
+            Self::Savings(error) => error.code(),
+            Self::Coarse => Code::ReportTooCoarse,
+        }
+    }
 }

@@ -10,6 +10,7 @@
 //! two.
 
 pub mod list;
+mod refused;
 
 use crate::domain::calendar::Day;
 use crate::domain::currency::Currency;
@@ -25,6 +26,7 @@ use crate::report::{
 };
 use crate::sheet::{Cell, Column, Heading, Sheet};
 pub use list::{BenefitList, Item, Side};
+pub use refused::RoiError;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) const REPORT: Report = Report {
@@ -53,22 +55,6 @@ fn of_inputs(inputs: &Inputs<'_>) -> Result<Sheet, ReportError> {
     let costs = departments.into_iter().filter_map(|(key, totals)| Some((key.into_iter().next()?, totals.amount)));
     let sheet = sheet(list, &costs.collect(), inputs.period, inputs.heading.clone())?;
     Ok(with_unknown_costs(sheet, &unpriced, known))
-}
-
-/// Why there is no report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum RoiError {
-    /// An amount is too large.
-    #[error(transparent)]
-    Overflow(#[from] Overflow),
-    /// The list is in another currency than the report.
-    #[error("the list of benefits is in {list}, expected the report's currency {report}")]
-    OtherCurrency {
-        /// The list's currency.
-        list: Currency,
-        /// The report's currency.
-        report: Currency,
-    },
 }
 
 /// Makes the report. `llm_cost` is the exact cost of each department's priced usage in the period.

@@ -9,6 +9,7 @@ use crate::domain::outcome::Outcome;
 use crate::domain::quantities::{Frequent, Quantities};
 use crate::domain::tags::TagSet;
 use crate::domain::timestamp::Timestamp;
+use crate::fault::Code;
 use crate::rows::key::EventKey;
 use crate::rows::packed::Packed;
 use std::cmp::Reverse;
@@ -100,6 +101,13 @@ pub struct Part<'b> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a batch holds at most 4 GiB of ids")]
 pub struct BatchFull;
+
+impl BatchFull {
+    /// The stable code.
+    pub const fn code(&self) -> Code {
+        Code::LineInvalid
+    }
+}
 
 impl Batch {
     /// An empty batch.

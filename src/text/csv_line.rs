@@ -3,11 +3,13 @@
 //! It also rejects text after a closing quote, a quote inside an unquoted field, and a quote that is never closed. The
 //! common readers accept all three and return something.
 
+use crate::fault::Code;
 use memchr::{memchr, memchr_iter};
 use std::borrow::Cow;
 
 /// Why a line cannot be split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum SplitError {
     /// A quote is not closed on its line.
     #[error("a quote is not closed on its line")]
@@ -18,6 +20,13 @@ pub enum SplitError {
     /// A quote inside a field that does not start with one.
     #[error("a quote stands inside an unquoted field")]
     InsideField,
+}
+
+impl SplitError {
+    /// The stable code.
+    pub const fn code(&self) -> Code {
+        Code::LineInvalid
+    }
 }
 
 /// Splits a line (without its line end) into fields. `fields` is cleared first.

@@ -1,6 +1,7 @@
 //! Describes what is wrong with a line: where, what was found, and what was expected.
 
 use crate::domain::secret::{looks_secret, redacted};
+use crate::fault::Code;
 use std::borrow::Cow;
 use std::fmt;
 
@@ -20,24 +21,39 @@ pub struct Problem {
     pub what: String,
     /// What was expected.
     pub expected: String,
+    /// The stable code of what is wrong.
+    pub code: Code,
 }
 
 impl Problem {
     /// A problem with a line as a whole.
     pub fn line(what: impl Into<String>, expected: impl Into<String>) -> Self {
-        Self { line: 0, field: None, what: visible(what.into()), expected: visible(expected.into()) }
+        let (what, expected) = (visible(what.into()), visible(expected.into()));
+        Self { line: 0, field: None, what, expected, code: Code::LineInvalid }
     }
 
     /// A problem with a field's value. The message shows the value shortened and escaped.
     pub fn value(field: &str, value: &str, what: impl fmt::Display, expected: impl Into<String>) -> Self {
         let what = if value.is_empty() { what.to_string() } else { format!("{} {what}", excerpt(value)) };
-        Self { line: 0, field: Some(excerpt_name(field)), what: visible(what), expected: visible(expected.into()) }
+        Self::field(field, what, expected)
     }
 
     /// A problem with a field that shows no value.
     pub fn field(field: &str, what: impl Into<String>, expected: impl Into<String>) -> Self {
         let (what, expected) = (visible(what.into()), visible(expected.into()));
-        Self { line: 0, field: Some(excerpt_name(field)), what, expected }
+        Self { line: 0, field: Some(excerpt_name(field)), what, expected, code: Code::FieldInvalid }
+    }
+
+    /// The same problem, with another code.
+    #[must_use]
+    pub fn coded(self, code: Code) -> Self {
+        Self { code, ..self }
+    }
+
+    /// The code that all problems of a file share, or [`Code::LinesRejected`].
+    pub fn shared_code(problems: &[Self]) -> Code {
+        let first = problems.first().map_or(Code::LinesRejected, |problem| problem.code);
+        if problems.iter().all(|problem| problem.code == first) { first } else { Code::LinesRejected }
     }
 
     /// The same problem, at a line.

@@ -1,6 +1,7 @@
 //! A small CSV file with a header, read whole: price lists and lists of benefits. Do not use it for usage, which may
 //! not fit into memory.
 
+use crate::fault::Code;
 use crate::text::csv_line;
 use crate::text::problem::{Problem, nearest};
 use std::borrow::Cow;
@@ -64,12 +65,14 @@ fn row<'a>(text: &'a str, width: usize, fields: &mut Vec<Cow<'a, str>>) -> Resul
 /// The text of a file. It must be UTF-8, may start with one byte-order mark, and has lines ended by LF or CRLF.
 pub fn decode(bytes: &[u8]) -> Result<&str, Problem> {
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-        return Err(Problem::line("the file is UTF-16", "UTF-8"));
+        return Err(Problem::line("the file is UTF-16", "UTF-8").coded(Code::NotUtf8));
     }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let line = memchr::memchr_iter(b'\n', &bytes[..error.valid_up_to()]).count();
-        Problem::line("bytes that are not UTF-8", "UTF-8 text").at(u64::try_from(line).map_or(1, |line| line + 1))
+        Problem::line("bytes that are not UTF-8", "UTF-8 text")
+            .coded(Code::NotUtf8)
+            .at(u64::try_from(line).map_or(1, |line| line + 1))
     })?;
     for (number, line) in (1_u64..).zip(text.split('\n')) {
         let line = line.strip_suffix('\r').unwrap_or(line);
@@ -90,7 +93,7 @@ fn columns(header: &str, required: &[&'static str], optional: &[&'static str]) -
         let known = || required.iter().chain(optional).copied();
         let Some(column) = known().find(|column| column == name) else {
             let hint = nearest(name, known()).map_or_else(|| known().collect::<Vec<_>>().join(","), str::to_owned);
-            return Err(Problem::field(name, "is not a column of this file", hint));
+            return Err(Problem::field(name, "is not a column of this file", hint).coded(Code::FieldUnknown));
         };
         if columns.contains(&column) {
             return Err(Problem::field(column, "stands twice in the header", "each column once"));
@@ -99,7 +102,8 @@ fn columns(header: &str, required: &[&'static str], optional: &[&'static str]) -
     }
     match required.iter().find(|column| !columns.contains(column)) {
         Some(missing) => {
-            Err(Problem::field(missing, "is missing from the header", format!("the columns {}", required.join(","))))
+            let expected = format!("the columns {}", required.join(","));
+            Err(Problem::field(missing, "is missing from the header", expected).coded(Code::FieldMissing))
         }
         None => Ok(columns),
     }

@@ -1,6 +1,7 @@
 //! A TOML table that a person wrote. Values keep their text and their line, so no number passes through a float and
 //! every message gives the line. This module does not know what a key means.
 
+use crate::fault::Code;
 use crate::text::problem::{Problem, excerpt, nearest, visible};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -67,18 +68,15 @@ impl<'a> Section<'a> {
     /// A problem with the table as a whole.
     pub fn whole(&self, what: impl Into<String>, expected: impl Into<String>) -> Problem {
         let field = Some(self.label.clone());
-        Problem { line: self.line, field, what: visible(what.into()), expected: visible(expected.into()) }
+        let (what, expected) = (visible(what.into()), visible(expected.into()));
+        Problem { line: self.line, field, what, expected, code: Code::FieldInvalid }
     }
 
     /// A problem with a key, whether the key is present or missing.
     pub fn problem(&self, key: &str, what: impl Into<String>, expected: impl Into<String>) -> Problem {
         let line = self.table.get_key_value(key).map_or(self.line, |(key, _)| line_of(self.file, key.span().start));
-        Problem {
-            line,
-            field: Some(labelled(&self.label, key)),
-            what: visible(what.into()),
-            expected: visible(expected.into()),
-        }
+        let (what, expected) = (visible(what.into()), visible(expected.into()));
+        Problem { line, field: Some(labelled(&self.label, key)), what, expected, code: Code::FieldInvalid }
     }
 
     /// One problem for each unknown key.
@@ -89,7 +87,7 @@ impl<'a> Section<'a> {
             let what = format!("{} is not a key", excerpt(key));
             let line = self.problem(key, "", "").line;
             let field = (!self.label.is_empty()).then(|| self.label.clone());
-            Problem { line, field, what, expected }
+            Problem { line, field, what, expected, code: Code::FieldUnknown }
         };
         unknown.map(problem).collect()
     }
@@ -117,7 +115,7 @@ impl<'a> Section<'a> {
         read: impl FnOnce(&Value<'_>) -> Result<T, Problem>,
     ) -> Result<T, Problem> {
         let value = self.optional(key, read)?;
-        value.ok_or_else(|| self.problem(key, "is missing", expected))
+        value.ok_or_else(|| self.problem(key, "is missing", expected).coded(Code::FieldMissing))
     }
 
     /// Every key and its value, read, in the order of the keys.
@@ -224,7 +222,8 @@ impl Value<'_> {
 
     fn with(&self, what: impl Into<String>, expected: impl Into<String>) -> Problem {
         let field = Some(labelled(self.label, self.key));
-        Problem { line: self.line, field, what: visible(what.into()), expected: visible(expected.into()) }
+        let (what, expected) = (visible(what.into()), visible(expected.into()));
+        Problem { line: self.line, field, what, expected, code: Code::FieldInvalid }
     }
 
     fn kind(&self) -> &'static str {

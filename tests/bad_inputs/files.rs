@@ -83,7 +83,7 @@ pub(crate) fn paths() -> Vec<Case> {
             105,
             "tokenbook import u.csv --errors u.csv",
             2,
-            "--errors u.csv: is a file that is read, expected another",
+            "--errors u.csv: is a file that this command reads, expected another",
         ),
         say(105, "tokenbook import u.csv --errors tokenbook.db", 2, "is the ledger itself, expected another file"),
         say(106, "tokenbook import missing.csv", 3, "missing.csv: No such file or directory"),

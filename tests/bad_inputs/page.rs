@@ -3,6 +3,7 @@
 use super::case::{Case, Row};
 use super::catalogue::{CATALOGUE, PARTS};
 use crate::desk::{Outcome, Ran};
+use tokenbook::fault::{CODES, Explained};
 
 /// The most characters of an input and of a message that the page shows.
 const INPUT_SHOWN: usize = 110;
@@ -10,13 +11,26 @@ const MESSAGE_SHOWN: usize = 260;
 
 const OPENING: &str = "# Errors
 
-What tokenbook says about every kind of bad input that its tests know, and about what looks bad and is not. Made by
-`UPDATE_GOLDEN=1 cargo test --test suite bad_inputs` from the table in `tests/bad_inputs`, where each row is run; do not edit.
+Every error has a stable code. The command line prints it as `error[CODE]: what happened`, then `hint: what to do`. The command
+`tokenbook explain-error CODE` prints the entry of a code. The library gives the same code by the method `code` of each error.
+A code never changes its meaning; the texts of messages may change.
 
-Inputs are shortened. In a CSV the header is `event_id,timestamp,model,department,input_tokens,output_tokens`, and the line
-stands below it; a `.jsonl` has an object a line. What is said comes with all other bad lines of the file, and ends with
-`error:` and, where something can be done, `hint:`. Exit codes: 0 done, 2 the command line, 3 refused, 4 done but
-incomplete, 5 an id with other content.
+This page has two parts: all codes, and the messages about every kind of bad input that the tests know. It is made by
+`UPDATE_GOLDEN=1 cargo test --test suite bad_inputs` from the table in `src/fault` and the table in `tests/bad_inputs`. Do not
+edit it.
+
+# Codes
+
+Exit codes: 0 done, 1 a bug in tokenbook, 2 the command line or a configuration, 3 input rejected, 4 done but incomplete, 5 an id
+with other content, 7 a ledger that does not verify, 8 storage, 9 not a ledger that this version opens, 130 stopped.
+";
+
+const INPUTS: &str = "
+# Bad inputs
+
+The table includes inputs that look bad and are not. Inputs are shortened. In a CSV the header is
+`event_id,timestamp,model,department,input_tokens,output_tokens`, and the line stands below it; a `.jsonl` has one object on each
+line. The import prints the message with all other bad lines of the file, and ends with `error[CODE]:` and `hint:`.
 ";
 
 /// The page as written so far.
@@ -27,7 +41,20 @@ pub(crate) struct Page {
 
 impl Page {
     pub(crate) fn new() -> Self {
-        Self { text: OPENING.to_owned(), part: 0 }
+        let mut text = OPENING.to_owned();
+        for (heading, codes) in CODES {
+            text.extend([
+                "\n## ",
+                heading,
+                "\n\n| code | exit | what it means | why it happens | what to do |\n|---|---|---|---|---|\n",
+            ]);
+            for Explained { name, exit, meaning, cause, remedy, .. } in codes {
+                let (code, exit) = (format!("`{name}`"), exit.code().to_string());
+                text.extend(["| ", &[&*code, &exit, meaning, cause, remedy].join(" | "), " |\n"]);
+            }
+        }
+        text.push_str(INPUTS);
+        Self { text, part: 0 }
     }
 
     /// Adds a row with its output, if it is a row that runs.
@@ -35,18 +62,18 @@ impl Page {
         let number = row.number();
         while let Some((_, heading)) = PARTS.get(self.part).filter(|(first, _)| *first <= number) {
             self.part += 1;
-            let head = "| no. | what it is | input | exit | what is said | hint |\n|---|---|---|---|---|---|\n";
+            let head = "| no. | what it is | input | exit | code | message | hint |\n|---|---|---|---|---|---|---|\n";
             self.text.extend(["\n## ", heading, "\n\n", head]);
         }
         let what = CATALOGUE.iter().find(|(known, _)| *known == number).map_or("", |(_, what)| what);
-        let only = |said: String| [String::new(), String::new(), said, String::new()];
-        let [input, exit, said, hint] = match (row, ran) {
+        let only = |said: String| [String::new(), String::new(), String::new(), said, String::new()];
+        let [input, exit, coded, said, hint] = match (row, ran) {
             (Row::Case(case), Some(ran)) => cells(case, ran),
             (Row::Case(_), None) => only(String::new()),
             (Row::Tested(_, file, test), _) => only(format!("tested by `{test}` in `{file}`")),
             (Row::Absent(_, why), _) => only(format!("not applicable: {why}")),
         };
-        let cells = [&number.to_string(), what, &input, &exit, &said, &hint];
+        let cells = [&number.to_string(), what, &input, &exit, &coded, &said, &hint];
         self.text.extend(["| ", &cells.join(" | "), " |\n"]);
     }
 
@@ -65,7 +92,7 @@ impl Page {
     }
 }
 
-fn cells(case: &Case, ran: &Ran) -> [String; 4] {
+fn cells(case: &Case, ran: &Ran) -> [String; 5] {
     let lines = || ran.err.lines().chain(ran.out.lines());
     let said = lines().find(|line| line.contains(&case.says)).unwrap_or_default();
     let hint = ran.err.lines().find_map(|line| line.strip_prefix("hint: ")).unwrap_or_default();
@@ -76,7 +103,8 @@ fn cells(case: &Case, ran: &Ran) -> [String; 4] {
     } else {
         [shown, code(&case.commands, MESSAGE_SHOWN)].join(" ")
     };
-    [input, case.exit.to_string(), code(said.trim(), MESSAGE_SHOWN), code(hint, MESSAGE_SHOWN)]
+    let coded = code(ran.error_code().unwrap_or_default(), MESSAGE_SHOWN);
+    [input, case.exit.to_string(), coded, code(said.trim(), MESSAGE_SHOWN), code(hint, MESSAGE_SHOWN)]
 }
 
 /// A text as code in a table cell: shortened, on one line, without characters that end the cell.

@@ -48,7 +48,12 @@ impl Ran {
         if self.code == Some(code) { Ok(self) } else { Err(format!("expected exit code {code}: {self:#?}").into()) }
     }
 
-    /// Returns an error if neither output contains the text.
+    /// The stable code of the last error that was printed.
+    pub fn error_code(&self) -> Option<&str> {
+        self.err.lines().rev().find_map(|line| Some(line.strip_prefix("error[")?.split_once("]: ")?.0))
+    }
+
+    /// An error if neither output holds the text.
     pub fn says(self, text: &str) -> Outcome<Self> {
         if self.out.contains(text) || self.err.contains(text) {
             Ok(self)

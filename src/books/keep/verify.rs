@@ -9,7 +9,7 @@ use crate::ledger::file::transaction::{Readers, Snapshot};
 use crate::ledger::file::watch::Watch;
 use crate::ledger::proof::ids::{IdsProof, Strays};
 use crate::ledger::proof::verify::DayProof;
-use crate::ledger::{LedgerError, chain};
+use crate::ledger::{Damage, LedgerError, chain};
 use crate::text::problem::{counted, listed};
 use rayon::prelude::*;
 use std::path::Path;
@@ -139,7 +139,7 @@ impl Books {
         if let Some(first) = findings.first() {
             let more = findings.len() - 1;
             let others = if more == 0 { String::new() } else { format!(", and {}", listed(more, "other", "others")) };
-            return Err(LedgerError::Corrupt(format!("{first}{others}")));
+            return Err(LedgerError::Corrupt(Damage::Rows, format!("{first}{others}")));
         }
         snapshot.prove_period(period, &mut proofs)
     }
@@ -159,7 +159,7 @@ impl Books {
             let proofs = self.prove_days(&snapshot, &days)?;
             let of_events = proofs.iter().find_map(|day| day.findings.first());
             match of_events.or(snapshot.prove_chain(&proofs, None)?.findings.first()) {
-                Some(finding) => Err(LedgerError::Corrupt(format!("{finding}: nothing was rebuilt"))),
+                Some(finding) => Err(LedgerError::Corrupt(Damage::Rows, format!("{finding}: nothing was rebuilt"))),
                 None => write.rebuild(self.key_hash),
             }
         })
@@ -170,7 +170,7 @@ impl Books {
         let snapshot = self.ledger.snapshot()?.watched(watch)?;
         let verification = self.verify_snapshot(&snapshot, Depth::WithIntegrity, None)?;
         match verification.findings.first() {
-            Some(finding) => Err(LedgerError::Corrupt(finding.clone())),
+            Some(finding) => Err(LedgerError::Corrupt(Damage::Rows, finding.clone())),
             None => Ok(verification),
         }
     }
@@ -184,7 +184,7 @@ impl Books {
             if observer.stop() { Err(LedgerError::Stopped) } else { Ok(()) }
         };
         watched(observer, |watch| self.ledger.backup(target, watch, |copy| verify(copy, watch)))?;
-        verified.ok_or_else(|| LedgerError::Corrupt("the copy was not verified".to_owned()))
+        verified.ok_or_else(|| LedgerError::Bug("the copy was not verified".to_owned()))
     }
 }
 

@@ -6,6 +6,7 @@ use crate::books::setup::aliases::AliasesImported;
 use crate::books::setup::rules::RulesImported;
 use crate::books::usage::import::{ImportError, ImportOutcome};
 use crate::books::{Act, Books, BooksError, Observer};
+use crate::fault::Code;
 use crate::import::file::input::Input;
 use crate::ledger::LedgerError;
 use crate::ledger::facts::departments::DepartmentsAppended;
@@ -21,6 +22,8 @@ pub struct MonthRun<'a> {
     next: Next,
     imported: Vec<ImportOutcome>,
     rejected: Vec<String>,
+    /// The code of the worst rejection.
+    worst: Option<Code>,
 }
 
 /// The step that comes next.
@@ -57,7 +60,7 @@ impl Books {
     pub fn month_run<'a>(&'a self, inputs: &'a MonthEnd, act: Act<'a>) -> Result<MonthRun<'a>, BooksError> {
         self.check_inputs(inputs)?;
         let next = Next::Departments;
-        Ok(MonthRun { books: self, inputs, act, next, imported: Vec::new(), rejected: Vec::new() })
+        Ok(MonthRun { books: self, inputs, act, next, imported: Vec::new(), rejected: Vec::new(), worst: None })
     }
 
     /// Does a whole month end. A usage file that is rejected is an error, after all others were imported.
@@ -122,19 +125,22 @@ impl MonthRun<'_> {
     fn usage(&mut self, input: Input, observer: &dyn Observer) -> Result<Step, BooksError> {
         let result = self.books.import(&input, &self.inputs.import, self.act, observer);
         match &result {
-            Err(ImportError::Stopped | ImportError::Ledger(LedgerError::Stopped)) => {
+            Err(ImportError::Ledger(LedgerError::Stopped)) => {
                 return Err(LedgerError::Stopped.into());
             }
-            Err(error) => self.rejected.push(error.to_string()),
+            Err(error) => {
+                self.rejected.push(error.to_string());
+                self.worst = Some(self.worst.map_or(error.code(), |worst| worst.or_worse(error.code())));
+            }
             Ok(outcome) => self.imported.push(outcome.clone()),
         }
         Ok(Step::Usage(input, Box::new(result)))
     }
 
     fn reports(&self, observer: &dyn Observer) -> Result<Step, BooksError> {
-        if !self.rejected.is_empty() {
+        if let Some(code) = self.worst {
             let (rejected, files) = (self.rejected.clone(), self.inputs.usage.len());
-            return Err(BooksError::UsageRejected { rejected, files });
+            return Err(BooksError::UsageRejected { rejected, files, code });
         }
         let reports = self.books.report_month(self.inputs, &self.imported, self.act, observer)?;
         Ok(Step::Reports(Box::new(reports)))

@@ -16,10 +16,10 @@ use crate::domain::name::TagValue;
 use crate::domain::rule::{Rule, Share};
 use crate::domain::tags::TagSet;
 use crate::domain::usage::UsageLine;
-use crate::ledger::LedgerError;
 use crate::ledger::facts::rules::StoredRuleSet;
 use crate::ledger::file::transaction::Snapshot;
 use crate::ledger::proof::find::{FoundEvent, State};
+use crate::ledger::{Damage, LedgerError};
 use crate::price::{Book, Quoted};
 use crate::rating::rate::cost_as;
 use crate::rating::{Charge, Cost};
@@ -177,7 +177,9 @@ impl<'a> Subject<'a> {
     }
 
     fn explained(&self, id: &str, event: &FoundEvent) -> Result<Explanation, BooksError> {
-        let missing = |what: &str| LedgerError::Corrupt(format!("event {id:?} names a {what} that is not there"));
+        let missing = |what: &str| {
+            LedgerError::Corrupt(Damage::Reference, format!("event {id:?} names a {what} that is not there"))
+        };
         let class = &event.class;
         let model = self.names.models.get(&class.model).ok_or_else(|| missing("model"))?;
         let tier = self.names.tiers.get(&class.tier).ok_or_else(|| missing("service tier"))?;

@@ -1,6 +1,5 @@
 //! Reports on a ledger: reading one state of it, rating it, and handing it to the report.
 
-use crate::aggregate::AggregateError;
 pub use crate::aggregate::fold::Basis;
 use crate::books::heading::heading_of_period;
 use crate::books::setup::rules;
@@ -111,7 +110,7 @@ impl Books {
             // opened, all are opened at once.
             let snapshot = self.ledger.snapshot()?.watched(watch)?;
             match self.statement_on(&snapshot, request) {
-                Err(BooksError::Aggregate(AggregateError::Ledger(LedgerError::Changed))) => {}
+                Err(BooksError::Ledger(LedgerError::Changed)) => {}
                 result => return result,
             }
             drop(snapshot);

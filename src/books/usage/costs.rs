@@ -3,6 +3,7 @@
 use crate::books::usage::import::{DEFAULT_SOURCE, ImportError, LISTED};
 use crate::books::{Act, Books, Observer};
 use crate::domain::provider_cost::ProviderCost;
+use crate::fault::Code;
 use crate::import::costs::{self, COST_FILE_LIMIT, CostFormat};
 use crate::import::file::input::{Input, Source};
 use crate::import::read::parse::latest_from;
@@ -65,10 +66,12 @@ impl Books {
         source.by_ref().take(COST_FILE_LIMIT + 1).read_to_end(&mut bytes).map_err(unreadable)?;
         let whole = |problem| ImportError::File { file: file.clone(), problem };
         if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > COST_FILE_LIMIT {
-            return Err(whole(Problem::line("is larger than 256 MiB", "the cost report of fewer days")));
+            let problem = Problem::line("is larger than 256 MiB", "the cost report of fewer days");
+            return Err(whole(problem.coded(Code::FileTooLarge)));
         }
         let digest = source.finish().map_err(unreadable)?;
-        let text = String::from_utf8(bytes).map_err(|_| whole(Problem::line("is not UTF-8", "UTF-8 text")))?;
+        let text = String::from_utf8(bytes)
+            .map_err(|_| whole(Problem::line("is not UTF-8", "UTF-8 text").coded(Code::NotUtf8)))?;
         let report = costs::read(&text, options.format, &options.reading, latest_from(act.now))
             .map_err(|problems| rejected(&file, problems))?;
         let lines = u64::try_from(report.costs.len()).unwrap_or(u64::MAX);

@@ -13,6 +13,7 @@ use crate::books::usage::unserved::Unserved;
 use crate::books::watching::watched;
 use crate::books::{Act, Books, Observer};
 use crate::domain::timestamp::Timestamp;
+use crate::fault::Code;
 use crate::import::events::batches::BATCH_EVENTS;
 use crate::import::events::intern::SharedNames;
 use crate::import::events::sink::Constants;
@@ -84,6 +85,7 @@ pub struct ImportOutcome {
 
 /// Why nothing of a file was imported.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ImportError {
     /// It cannot be opened.
     #[error(transparent)]
@@ -137,9 +139,21 @@ pub enum ImportError {
     /// The ledger.
     #[error(transparent)]
     Ledger(LedgerError),
-    /// The caller asked to stop.
-    #[error("stopped, nothing of the file was imported")]
-    Stopped,
+}
+
+impl ImportError {
+    /// The stable code.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Input(error) => error.code(),
+            Self::Unreadable { .. } => Code::FileUnreadable,
+            Self::File { problem, .. } => problem.code,
+            Self::Rejected { problems, .. } => Problem::shared_code(problems),
+            Self::Conflicts { .. } => Code::IdConflict,
+            Self::Unregistered { .. } => Code::DepartmentUnregistered,
+            Self::Ledger(error) => error.code(),
+        }
+    }
 }
 
 /// Hands what is parsed to the thread that appends.
@@ -296,7 +310,6 @@ impl Books {
         act: Act<'_>,
     ) -> Result<ImportOutcome, ImportError> {
         let appended = match appended {
-            Err(LedgerError::Stopped) => return Err(ImportError::Stopped),
             Err(error @ LedgerError::Conflicts(_)) => Err(error),
             // Then the parser stopped because nobody took its batches.
             Err(error) => return Err(ImportError::Ledger(error)),
@@ -419,7 +432,9 @@ impl Books {
         if candidates.is_empty() {
             return Ok(None);
         }
-        let digest = input::digest(path, |bytes| go_on(observer, bytes))?.ok_or(ImportError::Stopped)?.digest;
+        let digest = input::digest(path, |bytes| go_on(observer, bytes))?
+            .ok_or(ImportError::Ledger(LedgerError::Stopped))?
+            .digest;
         let Some(import) = candidates.into_iter().find(|import| import.digest == digest) else { return Ok(None) };
         let count = |count: i64| u64::try_from(count).unwrap_or(0);
         let lines = snapshot.quarantine().map_err(ImportError::Ledger)?;
@@ -479,6 +494,6 @@ fn parse_error(file: &str, error: ParseError) -> ImportError {
     match error {
         ParseError::Io(error) => ImportError::Unreadable { file, error },
         ParseError::File(problem) => ImportError::File { file, problem },
-        ParseError::Stopped => ImportError::Stopped,
+        ParseError::Stopped => ImportError::Ledger(LedgerError::Stopped),
     }
 }

@@ -6,6 +6,7 @@ use crate::books::usage::doubts::Unregistered;
 use crate::books::usage::import::ImportError;
 use crate::domain::hashed_tags::HashedTags;
 use crate::domain::tags::{IgnoredTags, Tag};
+use crate::fault::Code;
 use crate::import::record::reading::Reading;
 use crate::text::problem::{Problem, counted, grouped};
 use std::collections::BTreeSet;
@@ -95,7 +96,10 @@ impl ImportOptions {
     pub(in crate::books) fn check_rows(&self, file: &str, rows: u64) -> Result<(), ImportError> {
         let Some(expected) = self.expect_rows.filter(|expected| *expected != rows) else { return Ok(()) };
         let what = format!("the file has {} beside headers and blank lines", counted(rows, "row", "rows"));
-        Err(refused(file, Problem::line(what, format!("{}, as was said of it", grouped(expected)))))
+        Err(refused(
+            file,
+            Problem::line(what, format!("{}, as was said of it", grouped(expected))).coded(Code::RowCount),
+        ))
     }
 
     /// Refuses fields that nobody knows, where that is asked for.
@@ -105,7 +109,8 @@ impl ImportOptions {
         }
         let names: Vec<&str> = unknown.iter().map(String::as_str).collect();
         let what = format!("fields that are not known: {}", names.join(", "));
-        Err(refused(file, Problem::line(what, "known fields only (without --strict-fields they are not read)")))
+        let expected = "known fields only (without --strict-fields they are not read)";
+        Err(refused(file, Problem::line(what, expected).coded(Code::FieldUnknown)))
     }
 }
 

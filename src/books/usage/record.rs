@@ -8,6 +8,7 @@ use crate::books::{Act, Books, Observer};
 use crate::domain::calendar::DayFinder;
 use crate::domain::event::UsageEvent;
 use crate::domain::name::Name;
+use crate::fault::Code;
 use crate::import::events::intern::{NameCache, SharedNames};
 use crate::import::events::sink::{Constants, Sink, Tools};
 use crate::import::read::parse::latest_from;
@@ -52,12 +53,13 @@ impl RecordOptions {
 
 /// Why nothing was recorded.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum RecordError {
     /// An event that no ledger can hold.
     #[error("event {id}: {problem}")]
     Event {
         /// The event's id.
-        id: String,
+        id: Box<str>,
         /// What is wrong with it, as the import of a file would say it.
         problem: Problem,
     },
@@ -76,6 +78,19 @@ pub enum RecordError {
     /// The recorder was closed, or has failed.
     #[error("the recorder is closed, nothing was recorded")]
     Closed,
+}
+
+impl RecordError {
+    /// The stable code.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Event { problem, .. } => problem.code,
+            Self::Unregistered { .. } => Code::DepartmentUnregistered,
+            Self::Ledger(error) => error.code(),
+            Self::Commit(error) => error.code(),
+            Self::Closed => Code::RecorderClosed,
+        }
+    }
 }
 
 /// What became of events that several calls handed over.
@@ -185,7 +200,7 @@ impl Books {
         calls: &[&[UsageEvent]],
     ) -> Result<Batch, (usize, RecordError)> {
         let wrong =
-            |call, event: &UsageEvent, problem| (call, RecordError::Event { id: event.id.to_string(), problem });
+            |call, event: &UsageEvent, problem| (call, RecordError::Event { id: event.id.as_str().into(), problem });
         let events = calls.iter().enumerate().flat_map(|(call, events)| events.iter().map(move |event| (call, event)));
         let mut tools = Tools {
             cache: NameCache::default(),

@@ -308,7 +308,7 @@ fn by_call(call: Option<usize>, error: RecordError, spans: &[Range<u64>]) -> Ref
         (_, RecordError::Ledger(LedgerError::Conflicts(conflicts))) => conflicting(conflicts, spans),
         (Some(call), error) => Refused::Some(BTreeMap::from([(call, error)])),
         (None, RecordError::Ledger(error)) => Refused::All(error),
-        (None, error) => Refused::All(LedgerError::Corrupt(format!("an error that names no call: {error}"))),
+        (None, error) => Refused::All(LedgerError::Bug(format!("an error that names no call: {error}"))),
     }
 }
 

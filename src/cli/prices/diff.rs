@@ -3,7 +3,7 @@
 use super::source::SourceOptions;
 use super::spelled;
 use crate::cli::Session;
-use crate::cli::failure::{Exit, Failure};
+use crate::cli::failure::{Code, Exit, Failure};
 use crate::cli::options::{OutputOptions, counted, grouped};
 use crate::cli::progress::Progress;
 use tokenbook::books::statement::price_diff::{Listed, PriceDiff};
@@ -41,11 +41,14 @@ pub struct DiffOptions {
 /// Compares the prices of a file with the ledger's.
 pub fn run(options: &DiffOptions, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     if options.part.is_none() && !options.output.holds_two() {
-        return Err(Failure::new(Exit::Usage, "two tables do not fit one file, expected --part prices or --part cost"));
+        return Err(Failure::new(
+            Code::OptionMissing,
+            "two tables do not fit one file, expected --part prices or --part cost",
+        ));
     }
     let month = options.month.as_deref().map(Month::parse).transpose().map_err(|error| {
         let month = options.month.as_deref().unwrap_or_default();
-        Failure::new(Exit::Usage, format!("--month {month:?} {error}, expected YYYY-MM"))
+        Failure::option(error.code(), "--month", month, format!("{error}, expected YYYY-MM"))
     })?;
     let books = session.read()?;
     let source = &options.source;

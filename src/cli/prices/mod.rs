@@ -90,7 +90,7 @@ pub fn instant(option: &str, text: &str, books: &Books) -> Result<Timestamp, Fai
         return Ok(books.settings().calendar.start_of(day));
     }
     Timestamp::parse(text).map_err(|error| {
-        Failure::new(Exit::Usage, format!("{option} {text:?} {error}, expected a date or an RFC 3339 instant"))
+        Failure::option(error.code(), option, text, format!("{error}, expected a date or an RFC 3339 instant"))
     })
 }
 
@@ -159,9 +159,7 @@ fn check(
     let books = session.read()?;
     let period = match period {
         None => Month::of(books.settings().calendar.day_of(session.invocation.now)).period(),
-        Some(text) => {
-            Period::parse(text).map_err(|error| Failure::new(Exit::Usage, format!("--period {text:?} {error}")))?
-        }
+        Some(text) => Period::parse(text).map_err(|error| Failure::option(error.code(), "--period", text, error))?,
     };
     let (findings, unpriced) = session.progress(|progress| books.check_prices(period, progress))?;
     for finding in &findings {

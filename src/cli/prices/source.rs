@@ -1,7 +1,7 @@
 //! The options for a file of prices: your own list or a public catalogue. `prices import` and `prices diff` share them.
 
 use crate::cli::Session;
-use crate::cli::failure::{Exit, Failure};
+use crate::cli::failure::{Code, Failure};
 use crate::cli::options::{counted, grouped};
 use std::path::{Path, PathBuf};
 use tokenbook::books::Books;
@@ -62,8 +62,8 @@ impl SourceOptions {
 
     /// The book, if the option names one.
     pub fn book(&self) -> Result<Option<Name>, Failure> {
-        let wrong = |error| Failure::new(Exit::Usage, format!("--book {:?} {error}", self.book));
-        self.book.as_deref().map(Name::new).transpose().map_err(wrong)
+        let named = |book: &str| Name::new(book).map_err(|error| Failure::option(error.code(), "--book", book, error));
+        self.book.as_deref().map(named).transpose()
     }
 
     /// The bytes of a price list in tokenbook's own form.
@@ -112,10 +112,11 @@ impl SourceOptions {
             (self.aside.is_some(), "--aside"),
         ];
         match given.into_iter().find(|(given, _)| *given) {
-            Some((_, option)) => {
-                Err(Failure::new(Exit::Usage, format!("{option} is for catalogues, expected --catalog"))
-                    .hint("a price list of ours says itself what is priced and from when"))
-            }
+            Some((_, option)) => Err(Failure::new(
+                Code::OptionsConflict,
+                format!("{option} is for catalogues, expected --catalog as well"),
+            )
+            .hint("tokenbook's own price list has columns for the models and the dates")),
             None => Ok(()),
         }
     }
@@ -193,5 +194,5 @@ fn quoted(field: &str) -> String {
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::new(Exit::Rejected, format!("{}: {error}", path.display()))
+    Failure::unreadable(path.display(), error)
 }

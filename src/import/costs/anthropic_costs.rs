@@ -59,9 +59,9 @@ pub fn read(record: &Record<'_>, _reading: &Reading, lines: &mut Lines) -> Resul
     if record.is_table() {
         return row(record, lines);
     }
-    let time = |name: &str| instant(record, name)?.ok_or_else(|| record.wrong(name, "is missing", "a time"));
+    let time = |name: &str| instant(record, name)?.ok_or_else(|| record.missing(name, "a time"));
     let span = (time("starting_at")?, time("ending_at")?);
-    let results = record.list("results")?.ok_or_else(|| record.wrong("results", "is missing", "an array"))?;
+    let results = record.list("results")?.ok_or_else(|| record.missing("results", "an array"))?;
     if results.is_empty() {
         lines.nothing();
     }
@@ -94,9 +94,9 @@ fn groups<'a>(record: &Record<'a>, names: &[&'static str]) -> Result<Vec<Group<'
 
 fn row(record: &Record<'_>, lines: &mut Lines) -> Result<(), Problem> {
     let written = record.needed("usage_date_utc")?;
-    let from = instant_utc(record, "usage_date_utc")?
-        .ok_or_else(|| record.wrong("usage_date_utc", "is missing", "a day of UTC"))?;
-    // A day has ten characters. A longer text includes the hour.
+    let from =
+        instant_utc(record, "usage_date_utc")?.ok_or_else(|| record.missing("usage_date_utc", "a day of UTC"))?;
+    // A day has ten characters; more tell the hour.
     let seconds = if written.len() == 10 { 86_400 } else { 3_600 };
     let until = from.plus_seconds(seconds).unwrap_or(Timestamp::LATEST);
     let dollars = record.needed("cost_usd")?;

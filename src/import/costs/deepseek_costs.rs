@@ -20,8 +20,7 @@ pub const FORMAT: CostFormat = CostFormat {
 
 /// Reads one row.
 pub fn read(record: &Record<'_>, reading: &Reading, lines: &mut Lines) -> Result<(), Problem> {
-    let time =
-        |name: &str| instant_assumed(record, name, reading)?.ok_or_else(|| record.wrong(name, "is missing", "a time"));
+    let time = |name: &str| instant_assumed(record, name, reading)?.ok_or_else(|| record.missing(name, "a time"));
     let (cost, model, wallet) = (record.needed("cost")?, record.needed("model")?, record.text("wallet_type")?);
     let groups = [("user", record.text("user_id")?), ("model", Some(model.clone())), ("wallet", wallet.clone())];
     lines.push(&Found {

@@ -33,19 +33,19 @@ const GROUPS: [&str; 6] = ["organization_id", "project_id", "user_id", "api_key_
 
 /// Reads one bucket, or one row.
 pub fn read(record: &Record<'_>, _reading: &Reading, lines: &mut Lines) -> Result<(), Problem> {
-    let time = |name: &str| epoch(record, name)?.ok_or_else(|| record.wrong(name, "is missing", "seconds since 1970"));
+    let time = |name: &str| epoch(record, name)?.ok_or_else(|| record.missing(name, "seconds since 1970"));
     let span = (time("start_time")?, time("end_time")?);
     if record.is_table() {
         let Some(value) = record.scalar("amount_value")? else {
             if record.has("line_item") {
-                return Err(record.wrong("amount_value", "is missing", "a decimal number"));
+                return Err(record.missing("amount_value", "a decimal number"));
             }
             lines.nothing();
             return Ok(());
         };
         return line(record, span, &value, record.needed("amount_currency")?, lines);
     }
-    let results = record.list("results")?.ok_or_else(|| record.wrong("results", "is missing", "an array"))?;
+    let results = record.list("results")?.ok_or_else(|| record.missing("results", "an array"))?;
     if results.is_empty() {
         lines.nothing();
     }
@@ -55,9 +55,9 @@ pub fn read(record: &Record<'_>, _reading: &Reading, lines: &mut Lines) -> Resul
             return Err(result.wrong("object", format!("{object} is no cost"), "organization.costs.result"));
         }
         let Some(cost) = result.object("amount")? else {
-            return Err(result.wrong("amount", "is missing", "an object with value and currency"));
+            return Err(result.missing("amount", "an object with value and currency"));
         };
-        let value = cost.scalar("value")?.ok_or_else(|| cost.wrong("value", "is missing", "a decimal number"))?;
+        let value = cost.scalar("value")?.ok_or_else(|| cost.missing("value", "a decimal number"))?;
         line(result, span, &value, cost.needed("currency")?, lines)?;
     }
     Ok(())

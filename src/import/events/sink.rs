@@ -7,6 +7,7 @@ use crate::domain::name;
 use crate::domain::outcome::Outcome;
 use crate::domain::tags::Tag;
 use crate::domain::timestamp::Timestamp;
+use crate::fault::Code;
 use crate::import::events::intern::{ClassTexts, NameCache, SharedNames};
 use crate::import::record::field::{Fields, bad_quantity};
 use crate::import::record::reading::PromptBounds;
@@ -141,7 +142,7 @@ impl<'a> Sink<'a> {
     pub fn push_fields(&mut self, line: u64, fields: &Fields<'_>) -> Result<(), Problem> {
         for (name, value) in [("event_id", &fields.id), ("timestamp", &fields.timestamp), ("model", &fields.model)] {
             if value.is_empty() {
-                return Err(Problem::field(name, MISSING, "a value"));
+                return Err(Problem::field(name, "is missing", "a value").coded(Code::FieldMissing));
             }
         }
         let draft = Draft {
@@ -211,11 +212,7 @@ impl<'a> Sink<'a> {
             .map_err(|error| Problem::line(error.to_string(), "shorter ids"))
     }
 }
-
-/// The error for a record that lacks a required field.
-pub const MISSING: &str = "is missing";
-
-/// The error for quantities that cannot be an event's usage.
+/// What is wrong with quantities that are no event's.
 fn no_usage(error: UsageError) -> Problem {
     match error {
         UsageError::Nothing => Problem::line(

@@ -4,6 +4,7 @@
 //! import records exactly what it read. Decompression has a limit, so a small file cannot expand without end.
 
 use crate::domain::secret;
+use crate::fault::Code;
 use crate::import::file::consumer::Demand;
 use crate::import::file::paths::identity;
 use crate::import::file::whole_lines::WholeLines;
@@ -22,6 +23,7 @@ const BOMB_RATIO: u64 = 1_000;
 
 /// Why a path cannot be read as input.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum InputError {
     /// The system returned an error.
     #[error("{path}: {error}")]
@@ -43,6 +45,24 @@ pub enum InputError {
     /// The ledger itself.
     #[error("{0}: is the ledger itself, expected a usage file")]
     Ledger(String),
+}
+
+impl InputError {
+    /// The stable code.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Io { error, .. } => unreadable(error),
+            Self::Link(_) => Code::SymbolicLink,
+            Self::NotRegular(_) => Code::NotAFile,
+            Self::NoFiles(..) => Code::NoFiles,
+            Self::Ledger(_) => Code::InputIsLedger,
+        }
+    }
+}
+
+/// The code of a file that the system does not open or read.
+pub fn unreadable(error: &io::Error) -> Code {
+    if error.kind() == io::ErrorKind::NotFound { Code::FileMissing } else { Code::FileUnreadable }
 }
 
 impl InputError {

@@ -58,12 +58,11 @@ const GROUPS: [(&str, &str); 9] = [
 pub fn read(record: &Record<'_>, _reading: &Reading, events: &mut Events<'_, '_>) -> Result<(), Problem> {
     if record.is_table() {
         let at = instant_utc(record, "usage_date_utc")?;
-        let at = at.ok_or_else(|| record.wrong("usage_date_utc", "is missing", "a day, or a day and an hour"))?;
+        let at = at.ok_or_else(|| record.missing("usage_date_utc", "a day, or a day and an hour"))?;
         return result(record, at, "", events);
     }
-    let at = instant(record, "starting_at")?.ok_or_else(|| record.wrong("starting_at", "is missing", "a time"))?;
-    let end =
-        instant(record, "ending_at")?.ok_or_else(|| record.wrong("ending_at", "is missing", "a time"))?.to_string();
+    let at = instant(record, "starting_at")?.ok_or_else(|| record.missing("starting_at", "a time"))?;
+    let end = instant(record, "ending_at")?.ok_or_else(|| record.missing("ending_at", "a time"))?.to_string();
     let results = record.list("results")?.unwrap_or_default();
     results.iter().try_for_each(|one| result(one, at, &end, events))
 }

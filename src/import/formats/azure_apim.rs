@@ -53,7 +53,7 @@ pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>)
         };
     }
     let time = instant_assumed(record, "TimeGenerated", reading)?;
-    let at = time.ok_or_else(|| record.wrong("TimeGenerated", "is missing", "a time"))?;
+    let at = time.ok_or_else(|| record.missing("TimeGenerated", "a time"))?;
     let mut event = Event::request(record.needed("CorrelationId")?, at, record.needed("ModelName")?);
     event.provider = Cow::Borrowed("azure");
     let tags = [

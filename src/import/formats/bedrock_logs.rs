@@ -42,9 +42,9 @@ pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>)
         if record.has("errorCode") {
             return Ok(());
         }
-        return Err(record.wrong("input.inputTokenCount", "is missing", "the tokens, or an errorCode"));
+        return Err(record.missing("input.inputTokenCount", "the tokens, or an errorCode"));
     }
-    let at = instant(record, "timestamp")?.ok_or_else(|| record.wrong("timestamp", "is missing", "a time"))?;
+    let at = instant(record, "timestamp")?.ok_or_else(|| record.missing("timestamp", "a time"))?;
     let full = record.needed("modelId")?;
     let model = full.rsplit('/').next().unwrap_or(&full).to_owned();
     let (read, written) = (side(&input, "cacheReadInputTokenCount")?, side(&input, "cacheWriteInputTokenCount")?);

@@ -47,10 +47,10 @@ fn keep(record: &Record<'_>) -> Result<Option<String>, Problem> {
     if failed || !message.has("usage") || message.text("model")?.as_deref() == Some("<synthetic>") {
         return Ok(None);
     }
-    instant(record, "timestamp")?.ok_or_else(|| record.wrong("timestamp", "is missing", "a time"))?;
+    instant(record, "timestamp")?.ok_or_else(|| record.missing("timestamp", "a time"))?;
     message.needed("id")?;
     message.needed("model")?;
-    let usage = message.object("usage")?.ok_or_else(|| message.wrong("usage", "is missing", "the usage"))?;
+    let usage = message.object("usage")?.ok_or_else(|| message.missing("usage", "the usage"))?;
     meters(&usage, &mut Meters::default())?;
     let mut kept = Vec::new();
     for (place, names) in [(record, &["timestamp", "cwd", "gitBranch"][..]), (&message, &["id", "model", "usage"][..])]
@@ -101,8 +101,8 @@ fn tokens(record: &Record<'_>) -> Result<i64, Problem> {
 }
 
 fn push(begun: &Record<'_>, record: &Record<'_>, line: u64, pushing: &mut Pushing<'_, '_>) -> Result<(), Problem> {
-    let at = instant(begun, "timestamp")?.ok_or_else(|| begun.wrong("timestamp", "is missing", "a time"))?;
-    let usage = record.object("usage")?.ok_or_else(|| record.wrong("usage", "is missing", "the usage"))?;
+    let at = instant(begun, "timestamp")?.ok_or_else(|| begun.missing("timestamp", "a time"))?;
+    let usage = record.object("usage")?.ok_or_else(|| record.missing("usage", "the usage"))?;
     let mut event = Event::request(record.needed("id")?, at, record.needed("model")?);
     event.implied = Cow::Borrowed(served_by(&event.id, &event.model));
     event.tier = tier(&usage)?;

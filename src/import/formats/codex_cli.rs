@@ -56,7 +56,7 @@ fn keep(record: &Record<'_>) -> Result<Option<String>, Problem> {
         "token_usage_record" if payload.has("usage") => &["thread_id", "response_id", "usage"],
         _ => return Ok(None),
     };
-    let at = instant(record, "timestamp")?.ok_or_else(|| record.wrong("timestamp", "is missing", "a time"))?;
+    let at = instant(record, "timestamp")?.ok_or_else(|| record.missing("timestamp", "a time"))?;
     if let Some(info) = payload.object("info")? {
         for name in ["total_token_usage", "last_token_usage"] {
             if let Some(usage) = info.object(name)? {

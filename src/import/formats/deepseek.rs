@@ -52,9 +52,9 @@ pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>)
         }
     };
     let start = instant_assumed(record, "start_time_iso", reading)?;
-    let at = start.ok_or_else(|| record.wrong("start_time_iso", "is missing", "a time"))?;
+    let at = start.ok_or_else(|| record.missing("start_time_iso", "a time"))?;
     let end = instant_assumed(record, "end_time_iso", reading)?;
-    let end = end.ok_or_else(|| record.wrong("end_time_iso", "is missing", "a time"))?;
+    let end = end.ok_or_else(|| record.missing("end_time_iso", "a time"))?;
     let (from, end, model) = (at.to_string(), end.to_string(), record.needed("model")?);
     let (user, key) = (record.text("user_id")?, record.text("api_key_name")?);
     // Two keys may have the same name, and a kind may have two prices on one day.
@@ -75,6 +75,6 @@ pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>)
     event.tags.add("user", user);
     event.tags.add("api_key", key);
     let amount = record.loose_count("amount")?;
-    event.meters.put(meter, Some(amount.ok_or_else(|| record.wrong("amount", "is missing", "a whole number"))?));
+    event.meters.put(meter, Some(amount.ok_or_else(|| record.missing("amount", "a whole number"))?));
     events.push(&event)
 }

@@ -43,12 +43,12 @@ pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>)
         if record.loose_count("response_status")?.is_some_and(|status| status != 200) {
             return Ok(());
         }
-        return Err(record.wrong("prompt_tokens", "is missing", "what the request used"));
+        return Err(record.missing("prompt_tokens", "what the request used"));
     }
     let at = instant_utc(record, "request_created_at")?;
-    let at = at.ok_or_else(|| record.wrong("request_created_at", "is missing", "a time"))?;
+    let at = at.ok_or_else(|| record.missing("request_created_at", "a time"))?;
     let model = ["response_model", "model_override", "request_model"].into_iter().find(|name| record.has(name));
-    let model = model.ok_or_else(|| record.wrong("response_model", "is missing", "a model"))?;
+    let model = model.ok_or_else(|| record.missing("response_model", "a model"))?;
     let (read, written) = (count("prompt_cache_read_tokens")?, count("prompt_cache_write_tokens")?);
     let mut event = Event::request(record.needed("request_id")?, at, record.needed(model)?);
     event.provider = provider(&lowered(&record.text("provider")?.unwrap_or_default()));

@@ -81,12 +81,12 @@ pub fn read(record: &Record<'_>, _reading: &Reading, events: &mut Events<'_, '_>
         if record.text("level")?.as_deref() == Some("ERROR") {
             return Ok(());
         }
-        return Err(record.wrong("usage_details", "is missing", "what the generation used, or level ERROR"));
+        return Err(record.missing("usage_details", "what the generation used, or level ERROR"));
     };
     let start = either("start_time", "startTime");
-    let at = instant_utc(record, start)?.ok_or_else(|| record.wrong(start, "is missing", "a time"))?;
+    let at = instant_utc(record, start)?.ok_or_else(|| record.missing(start, "a time"))?;
     let model = ["provided_model_name", "providedModelName", "model"].into_iter().find(|name| record.has(name));
-    let model = model.ok_or_else(|| record.wrong("provided_model_name", "is missing", "a model"))?;
+    let model = model.ok_or_else(|| record.missing("provided_model_name", "a model"))?;
     let mut event = Event::request(record.needed("id")?, at, record.needed(model)?);
     let (used, total) = meters(&usage)?;
     (event.meters, event.total) = (used, total);

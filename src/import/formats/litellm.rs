@@ -76,7 +76,7 @@ pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>)
             "tokens: set this row aside with --quarantine, its usage is of another kind",
         ));
     }
-    let at = instant_utc(record, "startTime")?.ok_or_else(|| record.wrong("startTime", "is missing", "a time"))?;
+    let at = instant_utc(record, "startTime")?.ok_or_else(|| record.missing("startTime", "a time"))?;
     let mut event = Event::request(record.needed("request_id")?, at, record.text("model")?.unwrap_or_default());
     event.provider = provider(&record.text("custom_llm_provider")?.unwrap_or_default());
     let mut holder = String::new();
@@ -95,7 +95,7 @@ pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>)
         batch(record, metadata, &mut event)?;
     }
     if event.model.is_empty() {
-        return Err(record.wrong("model", "is missing", "a text"));
+        return Err(record.missing("model", "a text"));
     }
     let geography = usage.as_ref().map_or(Ok(None), anthropic_messages::geography)?;
     event.tier = anthropic_messages::placed(event.tier, geography);

@@ -49,7 +49,7 @@ pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>)
     } else {
         instant_assumed(record, "timestamp", reading)
     };
-    let at = at?.ok_or_else(|| record.wrong("timestamp", "is missing", "a time"))?;
+    let at = at?.ok_or_else(|| record.missing("timestamp", "a time"))?;
     let time = at.to_string();
     let mut texts = Vec::new();
     for (column, _) in NAMES {

@@ -49,8 +49,7 @@ struct Span<'a> {
 
 /// Reads one bucket, or one row of an export.
 pub fn read(record: &Record<'_>, _reading: &Reading, events: &mut Events<'_, '_>) -> Result<(), Problem> {
-    let at =
-        epoch(record, "start_time")?.ok_or_else(|| record.wrong("start_time", "is missing", "seconds since 1970"))?;
+    let at = epoch(record, "start_time")?.ok_or_else(|| record.missing("start_time", "seconds since 1970"))?;
     let span = Span { at, from: second(record, "start_time")?, to: second(record, "end_time")? };
     if record.is_table() {
         // If an organisation used nothing in a bucket, the bucket has only its times.
@@ -164,7 +163,7 @@ fn result(result: &Record<'_>, span: &Span<'_>, events: &mut Events<'_, '_>) -> 
         "completions" => event.total = completions(result, &mut event.meters)?,
         "web_searches" => {
             let searches = result.loose_count("num_requests")?;
-            let searches = searches.ok_or_else(|| result.wrong("num_requests", "is missing", "the number of searches"));
+            let searches = searches.ok_or_else(|| result.missing("num_requests", "the number of searches"));
             event.meters.put(Meter::WebSearch, Some(searches?));
         }
         "images" => event.meters.put(Meter::Image, result.loose_count("images")?),

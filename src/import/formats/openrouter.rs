@@ -44,7 +44,7 @@ pub fn read(record: &Record<'_>, _reading: &Reading, events: &mut Events<'_, '_>
     let record = inner.as_ref().unwrap_or(record);
     let row = record.is_table();
     let (id, model) = if row { ("generation_id", "model_permaslug") } else { ("id", "model") };
-    let at = instant_utc(record, "created_at")?.ok_or_else(|| record.wrong("created_at", "is missing", "a time"))?;
+    let at = instant_utc(record, "created_at")?.ok_or_else(|| record.missing("created_at", "a time"))?;
     let variant = record.text("variant")?.filter(|variant| variant != "standard");
     let mut model = record.needed(model)?;
     if let Some(variant) = variant.filter(|_| !model.contains(':')) {
@@ -69,7 +69,7 @@ pub fn read(record: &Record<'_>, _reading: &Reading, events: &mut Events<'_, '_>
     let count = |name: &str| record.loose_count(&own(name));
     let (prompt, completion) = (count("prompt")?, count("completion")?);
     if prompt.is_none() && completion.is_none() {
-        return Err(record.wrong(&own("prompt"), "is missing", "the tokens that were charged"));
+        return Err(record.missing(&own("prompt"), "the tokens that were charged"));
     }
     let (cached, reasoning, images) = (count("cached")?, count("reasoning")?, count("completion_images")?);
     event.meters.put(Meter::CacheRead, cached);

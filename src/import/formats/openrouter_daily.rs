@@ -30,13 +30,12 @@ pub const FORMAT: Format = Format {
 
 /// Reads one row.
 pub fn read(record: &Record<'_>, _reading: &Reading, events: &mut Events<'_, '_>) -> Result<(), Problem> {
-    let at = instant_utc(record, "Date")?.ok_or_else(|| record.wrong("Date", "is missing", "a day of UTC"))?;
+    let at = instant_utc(record, "Date")?.ok_or_else(|| record.missing("Date", "a day of UTC"))?;
     let (day, model) = (at.to_string(), record.needed("Slug")?);
     let id = natural_key("openrouter-daily", &[("day", Some(&day)), ("model", Some(&model))]);
     let mut event = Event::bucket(id, at, model);
     event.provider = Cow::Borrowed("openrouter");
-    let needed =
-        |name: &str| record.loose_count(name)?.ok_or_else(|| record.wrong(name, "is missing", "a whole number"));
+    let needed = |name: &str| record.loose_count(name)?.ok_or_else(|| record.missing(name, "a whole number"));
     event.meters.put(Meter::Request, Some(needed("Requests")?));
     event.meters.put(Meter::Input, Some(needed("Prompt Tokens")?));
     let reasoning = record.loose_count("Reasoning Tokens")?;

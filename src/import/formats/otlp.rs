@@ -161,10 +161,10 @@ fn span(
         return Ok(());
     }
     let start = "startTimeUnixNano";
-    let at: Timestamp = epoch_in(span, start, 1_000_000_000)?
-        .ok_or_else(|| span.wrong(start, "is missing", "nanoseconds since 1970"))?;
+    let at: Timestamp =
+        epoch_in(span, start, 1_000_000_000)?.ok_or_else(|| span.missing(start, "nanoseconds since 1970"))?;
     let model = own.text(&["gen_ai.response.model", "gen_ai.request.model"])?;
-    let model = model.ok_or_else(|| span.wrong("gen_ai.response.model", "is missing", "the attribute"))?;
+    let model = model.ok_or_else(|| span.missing("gen_ai.response.model", "the attribute"))?;
     let id = format!("{}/{}", span.needed("traceId")?, span.needed("spanId")?);
     let mut event = Event::request(id, at, model);
     let theirs = own.text(&["gen_ai.provider.name", "gen_ai.system"])?.unwrap_or_default();

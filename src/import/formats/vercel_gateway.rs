@@ -48,7 +48,7 @@ pub const FORMAT: Format = Format {
 pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>) -> Result<(), Problem> {
     let inner = record.object("data")?;
     let record = inner.as_ref().unwrap_or(record);
-    let at = instant(record, "created_at")?.ok_or_else(|| record.wrong("created_at", "is missing", "a time"))?;
+    let at = instant(record, "created_at")?.ok_or_else(|| record.missing("created_at", "a time"))?;
     let mut event = Event::request(record.needed("id")?, at, record.needed("model")?);
     event.provider = Cow::Borrowed("vercel_ai_gateway");
     event.tags.add("upstream", record.text("provider_name")?);
@@ -58,7 +58,7 @@ pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>)
     let count = |name: &str| record.loose_count(name);
     let (prompt, completion) = (count("native_tokens_prompt")?, count("native_tokens_completion")?);
     if prompt.is_none() && completion.is_none() {
-        return Err(record.wrong("native_tokens_prompt", "is missing", "the tokens that were charged"));
+        return Err(record.missing("native_tokens_prompt", "the tokens that were charged"));
     }
     let (cached, written) = (count("native_tokens_cached")?, count("native_tokens_cache_creation")?);
     let reasoning = count("native_tokens_reasoning")?;

@@ -33,25 +33,25 @@ pub const FORMAT: Format = Format {
 
 /// Reads one row.
 pub fn read(record: &Record<'_>, _reading: &Reading, events: &mut Events<'_, '_>) -> Result<(), Problem> {
-    let at = instant_utc(record, "logging_time")?
-        .ok_or_else(|| record.wrong("logging_time", "is missing", "the time of the row"))?;
-    let id = record.scalar("request_id")?.ok_or_else(|| record.wrong("request_id", "is missing", "the row's id"))?;
+    let at =
+        instant_utc(record, "logging_time")?.ok_or_else(|| record.missing("logging_time", "the time of the row"))?;
+    let id = record.scalar("request_id")?.ok_or_else(|| record.missing("request_id", "the row's id"))?;
     let (mut asked, mut answered) = (String::new(), String::new());
     let Some(response) = record.embedded("full_response", &mut answered)? else {
         let expected = "the response: a table of the current schema has it";
-        return Err(record.wrong("full_response", "is missing", expected));
+        return Err(record.missing("full_response", expected));
     };
     let usage = match (response.object("usageMetadata")?, response.object("usage")?) {
         (Some(usage), _) | (None, Some(usage)) => usage,
         (None, None) if response.has("error") => return Ok(()),
         (None, None) => {
-            return Err(response.wrong("usageMetadata", "is missing", "the usage, or an error of the request"));
+            return Err(response.missing("usageMetadata", "the usage, or an error of the request"));
         }
     };
     let whole = record.text("model")?.or(record.text("endpoint")?);
     let named = whole.as_deref().and_then(|name| name.rsplit('/').next()).map(|name| Cow::Owned(name.to_owned()));
     let model = response.text("modelVersion")?.or(response.text("model")?).or(named);
-    let model = model.ok_or_else(|| record.wrong("model", "is missing", "the model"))?;
+    let model = model.ok_or_else(|| record.missing("model", "the model"))?;
     let mut event = Event::request(id, at, model);
     event.provider = Cow::Borrowed("vertex_ai");
     if let Some(request) = record.embedded("full_request", &mut asked)?

@@ -2,6 +2,7 @@
 //!
 //! Fields may be in any order. An empty field means "not reported", which is not zero. `tag.KEY` columns are tags.
 
+use crate::fault::Code;
 use crate::import::events::intern::SharedNames;
 use crate::import::events::sink::Sink;
 use crate::import::format::{Beginning, Format, How, RecordReader, Redacted};
@@ -47,17 +48,14 @@ fn begin(header: &str) -> Result<Beginning, Problem> {
         if field.is_none()
             && let Some(meant) = meant(name)
         {
-            return Err(Problem::field(name, "is not a field", meant));
+            return Err(Problem::field(name, "is not a field", meant).coded(Code::FieldMisspelt));
         }
         columns.push(Column { name: name.clone().into_owned(), field });
     }
     for required in REQUIRED {
         if !columns.iter().any(|column| column.name == required) {
-            return Err(Problem::field(
-                required,
-                "is missing from the header",
-                format!("the fields {}, or a map of your columns (--map)", REQUIRED.join(",")),
-            ));
+            let expected = format!("the fields {}, or a map of your columns (--map)", REQUIRED.join(","));
+            return Err(Problem::field(required, "is missing from the header", expected).coded(Code::FieldMissing));
         }
     }
     let ignored = columns.iter().filter(|column| column.field.is_none()).map(|column| column.name.clone()).collect();

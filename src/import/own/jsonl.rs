@@ -5,6 +5,7 @@
 //! spelling, `null` means "not reported", and a text is not a number. The reader skips the values of unknown fields.
 
 use crate::domain::meter::Meter;
+use crate::fault::Code;
 use crate::import::events::intern::SharedNames;
 use crate::import::events::sink::Sink;
 use crate::import::format::{Beginning, Format, How, RecordReader, Redacted};
@@ -35,10 +36,12 @@ struct JsonlReader {
 
 fn begin(first: &str) -> Result<Beginning, Problem> {
     if first.starts_with('[') {
-        return Err(Problem::line("the file is a JSON array", "one object a line (jq -c '.[]' makes that)"));
+        let expected = "one object on each line (`jq -c '.[]'` converts it)";
+        return Err(Problem::line("the file is a JSON array", expected).coded(Code::JsonShape));
     }
     if first.trim() == "{" {
-        return Err(Problem::line("an object spread over several lines", "one object a line (jq -c . makes that)"));
+        let expected = "one object on each line (`jq -c .` converts it)";
+        return Err(Problem::line("an object spread over several lines", expected).coded(Code::JsonShape));
     }
     Ok(Beginning { reader: Box::new(JsonlReader { shape: Shape::of(first) }), header: false, ignored: Vec::new() })
 }
@@ -135,7 +138,7 @@ impl RecordReader for JsonlReader {
                 continue;
             }
             if let Some(meant) = meant(name) {
-                return Err(Problem::field(name, "is not a field", meant));
+                return Err(Problem::field(name, "is not a field", meant).coded(Code::FieldMisspelt));
             }
             if ignored.len() < FIELD_LIMIT {
                 ignored.insert(name.clone().into_owned());

@@ -7,6 +7,7 @@ mod piece;
 
 use crate::domain::calendar::Calendar;
 use crate::domain::timestamp::Timestamp;
+use crate::fault::Code;
 use crate::import::events::batches::{BATCH_EVENTS, Limits, Waiting, Whole};
 use crate::import::events::sink::Constants;
 use crate::import::file::chunk::{CHUNK_SIZE, Chunk, Chunks, LINE_LIMIT, Tally, lines};
@@ -103,6 +104,7 @@ pub struct Parsed {
 
 /// Why reading a file ended early. Nothing of the file can be stored.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ParseError {
     /// The system or a decompressor returned an error.
     #[error("{0}")]
@@ -113,6 +115,17 @@ pub enum ParseError {
     /// The consumer wants no more.
     #[error("stopped")]
     Stopped,
+}
+
+impl ParseError {
+    /// The stable code.
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::Io(_) => Code::FileUnreadable,
+            Self::File(problem) => problem.code,
+            Self::Stopped => Code::Stopped,
+        }
+    }
 }
 
 /// Reads a file to its end.
@@ -214,7 +227,7 @@ fn begin(
         return Ok(None);
     };
     if first.starts_with(&[0xff, 0xfe]) || first.starts_with(&[0xfe, 0xff]) {
-        return Err(Problem::line("the file is UTF-16", "UTF-8").at(number));
+        return Err(Problem::line("the file is UTF-16", "UTF-8").coded(Code::NotUtf8).at(number));
     }
     let first = line_text(&first).map_err(|problem| problem.at(number))?;
     if let Some(what) = looked.unread {
@@ -223,7 +236,7 @@ fn begin(
     let format = looked
         .format
         .or_else(|| recognised(&Head::of(first)))
-        .ok_or_else(|| Problem::line("no known format", "--format NAME").at(number))?;
+        .ok_or_else(|| Problem::line("no known format", "--format NAME").coded(Code::FormatUnknown).at(number))?;
     let Beginning { reader, header, ignored } =
         begin_format(format, first, reading).map_err(|problem| problem.at(number))?;
     gathered.ignored.extend(ignored.into_iter().map(visible));
@@ -243,18 +256,17 @@ fn begin(
 
 fn too_long() -> Problem {
     Problem::line(format!("the line is longer than {} MiB", LINE_LIMIT >> 20), "a shorter line")
+        .coded(Code::LineTooLong)
 }
 
-/// The error for a file without any possible event.
-pub const NO_EVENTS: &str = "the file holds no events";
-
 fn no_events() -> Problem {
-    Problem::line(NO_EVENTS, "at least one")
+    Problem::line("the file holds no events", "at least one").coded(Code::NoEvents)
 }
 
 /// The error for a file whose records contain usage that no format reads.
 fn unread(what: &str) -> Problem {
-    Problem::line(format!("the file holds {what}, which no format reads"), "a format of `tokenbook formats`, or --map")
+    let expected = "a format of `tokenbook formats`, or --map";
+    Problem::line(format!("the file holds {what}, which no format reads"), expected).coded(Code::FormatNotRead)
 }
 
 fn count(lines: usize) -> u64 {
@@ -287,7 +299,7 @@ fn check_tail(last: Option<&Chunk>, reader: &dyn RecordReader, context: &Context
         "the last line has no line end: it may be cut",
         "a line end (--last-line-complete says it is whole, --tail leaves it)",
     );
-    Err(ParseError::File(problem.at(number)))
+    Err(ParseError::File(problem.coded(Code::LastLineCut).at(number)))
 }
 
 #[derive(Default)]
@@ -324,7 +336,7 @@ impl Gathered {
         let Tally { lines, bytes } = self.read;
         let what = format!("{bytes} bytes in {lines} lines were looked at");
         let expected = format!("all {} bytes in {} lines: please report this as a bug", whole.bytes, whole.lines);
-        Err(ParseError::File(Problem::line(what, expected)))
+        Err(ParseError::File(Problem::line(what, expected).coded(Code::Internal)))
     }
 
     fn add(&mut self, output: Output, context: &Context) -> Result<(), ParseError> {

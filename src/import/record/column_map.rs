@@ -8,6 +8,7 @@ use crate::domain::meter::{Meter, Side, Unit};
 use crate::domain::name::TagValue;
 use crate::domain::secret::find;
 use crate::domain::tags::TagKey;
+use crate::fault::Code;
 use crate::import::record::field::Field;
 use crate::text::problem::Problem;
 use crate::text::table::decode;
@@ -247,10 +248,9 @@ fn field(name: &str, value: &Value<'_>) -> Result<(String, Field, Place), Proble
         Field::named(name).filter(|field| !matches!(field, Field::Tag(_)) || TagKey::OWN_FIELDS.contains(&name));
     let field = known.ok_or_else(|| {
         let meant = crate::import::record::field::meant(name);
-        value.key_problem(
-            "is not a field",
-            meant.unwrap_or("event_id, timestamp, model, a meter such as input_tokens, or another; tags in [tags]"),
-        )
+        let code = if meant.is_some() { Code::FieldMisspelt } else { Code::FieldUnknown };
+        let all = "event_id, timestamp, model, a meter such as input_tokens, or another field; tags stand in [tags]";
+        value.key_problem("is not a field", meant.unwrap_or(all)).coded(code)
     })?;
     let path = if field == Field::Id { "" } else { value.text()? };
     Ok((name.to_owned(), field, place(value, path)))

@@ -75,13 +75,13 @@ fn named<'a>(record: &Record<'a>) -> Result<Option<Record<'a>>, Problem> {
             Some(body) if body.has("usage") => Ok(Some(body)),
             _ if failed || record.has("error") || record.has("status") => Ok(None),
             Some(body) => Ok(Some(body)),
-            None => Err(answer.wrong("body", "is missing", "the response, or a status_code of 400 or more")),
+            None => Err(answer.missing("body", "the response, or a status_code of 400 or more")),
         };
     }
     if let Some(result) = record.object("result")? {
         let message = result.object("message")?;
         return match result.needed("type")?.as_ref() {
-            "succeeded" => message.ok_or_else(|| result.wrong("message", "is missing", "the message")).map(Some),
+            "succeeded" => message.ok_or_else(|| result.missing("message", "the message")).map(Some),
             _ => Ok(None),
         };
     }
@@ -96,7 +96,7 @@ fn response<'a>(record: &Record<'a>, name: &str) -> Result<Option<Record<'a>>, P
     let answer = record.object(name)?.filter(|answer| answer.fields().next().is_some());
     match answer {
         None if record.has("error") || record.has("status") => Ok(None),
-        None => Err(record.wrong(name, "is missing", "the response, or the error of the request")),
+        None => Err(record.missing(name, "the response, or the error of the request")),
         answer => Ok(answer),
     }
 }

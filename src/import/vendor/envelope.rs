@@ -104,7 +104,7 @@ impl<'a> Body<'a> {
     pub fn usage(&self, name: &str) -> Result<Record<'a>, Problem> {
         self.body.object(name)?.ok_or_else(|| {
             let expected = "the usage the vendor reports (of a stream, the last chunk has it: log the final response)";
-            self.body.wrong(name, "is missing", expected)
+            self.body.missing(name, expected)
         })
     }
 

@@ -13,7 +13,7 @@ use crate::ledger::file::retracted::Retracted;
 use crate::ledger::read::revision::{History, Payer};
 use crate::ledger::read::scan::{self};
 use crate::ledger::values;
-use crate::ledger::{LedgerError, Result, fits};
+use crate::ledger::{Damage, LedgerError, Result, fits};
 use crate::rows::batch::{Batch, Row};
 use crate::rows::key::EventKey;
 use rusqlite::{CachedStatement, Connection, OptionalExtension};
@@ -38,6 +38,7 @@ pub struct Conflict {
 
 /// Why an id with other content is no later or older state of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Why {
     /// Its records do not grow, or it differs in something else than counts.
     Otherwise,
@@ -56,20 +57,56 @@ pub struct Place {
     pub line: i64,
 }
 
+/// What two events of one id are compared by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Compared {
+    /// When it was used.
+    Timestamp,
+    /// Who served the model.
+    Provider,
+    /// The model.
+    Model,
+    /// The service tier.
+    Tier,
+    /// All tags, as JSON.
+    Tags,
+    /// How the call ended.
+    Outcome,
+    /// A quantity.
+    Meter(Meter),
+}
+
+impl Compared {
+    /// The name of the field.
+    pub const fn field(self) -> &'static str {
+        match self {
+            Self::Timestamp => "timestamp",
+            Self::Provider => "provider",
+            Self::Model => "model",
+            Self::Tier => "service_tier",
+            Self::Tags => "tags",
+            Self::Outcome => "outcome",
+            Self::Meter(meter) => meter.field(),
+        }
+    }
+}
+
 /// A field with two values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
     /// The field.
-    pub field: &'static str,
-    /// What the ledger has.
-    pub stored: String,
-    /// What the file has.
-    pub new: String,
+    pub compared: Compared,
+    /// The value in the ledger; `None` if nothing was reported.
+    pub stored: Option<String>,
+    /// The value in the file; `None` if nothing is reported.
+    pub new: Option<String>,
 }
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} is {} in the ledger and {} here", self.field, self.stored, self.new)
+        let shown = |value: &'_ Option<String>| value.clone().unwrap_or_else(|| NOT_REPORTED.to_owned());
+        write!(f, "{} is {} in the ledger and {} here", self.compared.field(), shown(&self.stored), shown(&self.new))
     }
 }
 
@@ -250,7 +287,7 @@ impl<'w> Stored<'w> {
     fn event(&mut self, key: EventKey) -> Result<Whole> {
         let mut statement = self.connection.prepare_cached(WHERE_FROM)?;
         let mut rows = statement.query([key.number()])?;
-        let gone = || LedgerError::Corrupt("an event that was there is gone".to_owned());
+        let gone = || LedgerError::Corrupt(Damage::Reference, "an event that was there is gone".to_owned());
         let row = rows.next()?.ok_or_else(gone)?;
         let mut frequent = scan::meters(row, 5)?;
         if row.get::<_, i64>(3)? == PromptSize::Exact.code() {
@@ -295,29 +332,26 @@ impl<'w> Stored<'w> {
         let history = History::read(self.connection, &self.retracted, other, id)?;
         stored.quantities = history.now()?;
         let mut differences = Vec::new();
-        let mut note = |field, stored: String, new: String| {
+        let mut note = |compared, stored: Option<String>, new: Option<String>| {
             if stored != new {
-                differences.push(Difference { field, stored, new });
+                differences.push(Difference { compared, stored, new });
             }
         };
-        note("timestamp", stored.at.to_string(), new.at.to_string());
-        for (field, sql, stored, new) in [
-            (
-                "model",
-                "SELECT provider || ' ' || name FROM model WHERE id = ?1",
-                stored.model.number(),
-                new.model.number(),
-            ),
-            ("service_tier", "SELECT name FROM service_tier WHERE id = ?1", stored.tier.number(), new.tier.number()),
-            ("tags", "SELECT tags FROM tag_set WHERE id = ?1", stored.tag_set.number(), new.tag_set.number()),
+        note(Compared::Timestamp, Some(stored.at.to_string()), Some(new.at.to_string()));
+        let (old_model, new_model) = (stored.model.number(), new.model.number());
+        for (compared, sql, stored, new) in [
+            (Compared::Provider, "SELECT provider FROM model WHERE id = ?1", old_model, new_model),
+            (Compared::Model, "SELECT name FROM model WHERE id = ?1", old_model, new_model),
+            (Compared::Tier, "SELECT name FROM service_tier WHERE id = ?1", stored.tier.number(), new.tier.number()),
+            (Compared::Tags, "SELECT tags FROM tag_set WHERE id = ?1", stored.tag_set.number(), new.tag_set.number()),
         ] {
-            note(field, self.name(sql, stored)?, self.name(sql, new)?);
+            note(compared, self.name(sql, stored)?, self.name(sql, new)?);
         }
-        let named = |outcome: Option<Outcome>| outcome.map_or(NOT_REPORTED, Outcome::name).to_owned();
-        note("outcome", named(stored.outcome), named(new.outcome));
-        let shown = |quantity: Option<i64>| quantity.map_or_else(|| NOT_REPORTED.to_owned(), |q| q.to_string());
+        let named = |outcome: Option<Outcome>| outcome.map(|outcome| outcome.name().to_owned());
+        note(Compared::Outcome, named(stored.outcome), named(new.outcome));
+        let shown = |quantity: Option<i64>| quantity.map(|quantity| quantity.to_string());
         for meter in Meter::ALL {
-            note(meter.field(), shown(stored.quantities.get(meter)), shown(new.quantities.get(meter)));
+            note(Compared::Meter(meter), shown(stored.quantities.get(meter)), shown(new.quantities.get(meter)));
         }
         let stored = history.places().map(|(batch, line)| Ok(Place { file: self.file_of(batch)?, line }));
         Ok(Conflict { line, id: id.to_owned(), why, stored: stored.collect::<Result<_>>()?, differences })
@@ -328,8 +362,9 @@ impl<'w> Stored<'w> {
         Ok(if own { None } else { Some(self.connection.query_row(FILE_OF, [batch], |row| row.get(0))?) })
     }
 
-    fn name(&self, sql: &str, number: i64) -> Result<String> {
+    /// The text of a name; `None` if it is empty.
+    fn name(&self, sql: &str, number: i64) -> Result<Option<String>> {
         let name: Option<String> = self.connection.query_row(sql, [number], |row| row.get(0)).optional()?;
-        Ok(name.map_or_else(|| "?".to_owned(), |name| name.trim().to_owned()))
+        Ok(Some(name.unwrap_or_else(|| "?".to_owned())).filter(|name| !name.is_empty()))
     }
 }

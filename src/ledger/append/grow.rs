@@ -87,9 +87,9 @@ impl Appender<'_> {
         let ClassedRow { row, class } = classed;
         let (id, mut part) = (placing.batch.id(row), Batch::new());
         let head = Head { key: row.key, at: row.at, line: row.line, class: row.class };
-        let full = |_| LedgerError::Corrupt(format!("{id:?} does not fit a batch"));
+        let full = |_| LedgerError::Bug(format!("{id:?} does not fit a batch"));
         part.push(head, id, added.frequent(), added.rare()).map_err(full)?;
-        let missing = || LedgerError::Corrupt(format!("{id:?} is not in its batch"));
+        let missing = || LedgerError::Bug(format!("{id:?} is not in its batch"));
         let row = part.rows().first().ok_or_else(missing)?;
         let classed = ClassedRow { row, class: self.naming.class_of_revisions(class)? };
         let key = self.placement.revise(Placing { batch: &part, ..placing }, classed, original)?;

@@ -77,7 +77,7 @@ impl<'w> Naming<'w> {
 
     /// The class of a row.
     pub(super) fn class(&self, row: &Row) -> Result<&NamedClass> {
-        let missing = || LedgerError::Corrupt("a row is of a class its import does not name".to_owned());
+        let missing = || LedgerError::Bug("a row is of a class its import does not name".to_owned());
         self.classes.get(wide(row.class)).ok_or_else(missing)
     }
 
@@ -114,7 +114,7 @@ impl<'w> Naming<'w> {
     fn add_class(&mut self, place: usize, class: Class) -> Result<()> {
         let Class { prompt, outcome, .. } = class;
         let NamesOf { model, tier, tags } = self.numbers.of_class(class)?;
-        let unnamed = || LedgerError::Corrupt("an import names something that it does not hold".to_owned());
+        let unnamed = || LedgerError::Bug("an import names something that it does not hold".to_owned());
         let number = *self.numbers.classes.get(place).ok_or_else(unnamed)?;
         let payer = Payer { source: self.source, tag_set: tags.number, model: model.number, tier: tier.number };
         let name = self.models.get(wide(class.model));

@@ -227,7 +227,7 @@ impl<'w> Placement<'w> {
         }
         match self.walk(own, placing.batch, row)? {
             Walked::Free(key) if self.try_at(placing, row, key)? => Ok(Found::Free(key)),
-            Walked::Free(_) | Walked::Full => Err(LedgerError::Corrupt(format!("no key of {} is free", own.day()))),
+            Walked::Free(_) | Walked::Full => Err(LedgerError::Bug(format!("no key of {} is free", own.day()))),
             Walked::Same => Ok(self.same_as_met()),
             Walked::Different(key) => Ok(self.different_at(key)),
         }
@@ -268,7 +268,7 @@ impl<'w> Placement<'w> {
         while !self.try_at(placing, row, key)? {
             key = key.next_in_half();
             if key == original {
-                return Err(LedgerError::Corrupt(format!("no key of {} is free", key.day())));
+                return Err(LedgerError::Bug(format!("no key of {} is free", key.day())));
             }
         }
         self.insert_rare(placing.batch, row, key)?;

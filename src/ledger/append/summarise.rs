@@ -156,5 +156,5 @@ fn ids(placed: &PlacedBatch) -> Result<Vec<DatedHash>> {
 }
 
 fn missing() -> LedgerError {
-    LedgerError::Corrupt("a row names something its import does not".to_owned())
+    LedgerError::Bug("a row names something its import does not".to_owned())
 }

@@ -9,7 +9,7 @@
 use crate::ledger::chain::fact::{Fact, Payloads};
 use crate::ledger::chain::logs::{self, Extent, Log};
 use crate::ledger::chain::{self, Kind};
-use crate::ledger::{LedgerError, Result};
+use crate::ledger::{Damage, LedgerError, Result};
 use crate::rows::canonical::Encoder;
 use rusqlite::Connection;
 use std::collections::BTreeMap;
@@ -106,7 +106,7 @@ pub(in crate::ledger) fn facts(connection: &Connection, fact: &Fact) -> Result<O
 
 pub(in crate::ledger) fn digest_of_facts(payloads: &Payloads) -> Result<Digest> {
     if let Some(stray) = payloads.strays().first() {
-        return Err(LedgerError::Corrupt(stray.clone()));
+        return Err(LedgerError::Corrupt(Damage::Rows, stray.clone()));
     }
     let mut hasher = blake3::Hasher::new_derive_key("tokenbook 2026 facts of a kind");
     for (entry, payload) in payloads.iter() {
@@ -155,7 +155,7 @@ pub(in crate::ledger) fn guard(connection: &Connection, settings: &Fact) -> Resu
 }
 
 pub(in crate::ledger) fn altered() -> LedgerError {
-    LedgerError::Corrupt("its contents do not match the newest entry of the chain".to_owned())
+    LedgerError::Corrupt(Damage::Rows, "its contents do not match the newest entry of the chain".to_owned())
 }
 
 /// The seal of the facts of a kind; none where there is no entry of it.
@@ -176,7 +176,8 @@ pub(in crate::ledger) fn guard_facts(connection: &Connection, fact: &Fact) -> Re
 }
 
 pub(in crate::ledger) fn changed(what: &str) -> LedgerError {
-    LedgerError::Corrupt(format!(
-        "the {what} were changed: they are not those that the newest entry of the chain records"
-    ))
+    LedgerError::Corrupt(
+        Damage::Rows,
+        format!("the {what} were changed: they are not those that the newest entry of the chain records"),
+    )
 }

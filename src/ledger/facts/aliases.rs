@@ -9,7 +9,7 @@ use crate::ledger::chain::seals;
 use crate::ledger::chain::{Kind, Signed};
 use crate::ledger::file::transaction::{Snapshot, Write};
 use crate::ledger::read::thresholds;
-use crate::ledger::{LedgerError, Result, chain, stored};
+use crate::ledger::{Damage, LedgerError, Result, chain, stored};
 use crate::price::alias::{AliasKey, AliasRow, Target};
 use crate::price::alias_list::ListedAlias;
 use crate::rows::canonical::Encoder;
@@ -124,7 +124,8 @@ pub(in crate::ledger) fn all(connection: &Connection) -> Result<Vec<(StoredAlias
 
 fn alias(row: &Row<'_>) -> Result<AliasRow> {
     let name = |text: &str, what: &str| {
-        Name::recorded(text).map_err(|_| LedgerError::Corrupt(format!("the {what} of an alias is not one")))
+        Name::recorded(text)
+            .map_err(|_| LedgerError::Corrupt(Damage::Value, format!("the {what} of an alias is not one")))
     };
     let provider: String = row.get(1)?;
     let (model, of_prices): (Option<String>, Option<String>) = (row.get(3)?, row.get(7)?);

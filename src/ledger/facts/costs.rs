@@ -15,7 +15,7 @@ use crate::ledger::chain::{Kind, Signed};
 use crate::ledger::facts::imports::FileFacts;
 use crate::ledger::file::transaction::{Snapshot, Write};
 use crate::ledger::names::numbers;
-use crate::ledger::{LedgerError, Result, chain, fits, stored};
+use crate::ledger::{Damage, LedgerError, Result, chain, fits, stored};
 use crate::rows::canonical::Encoder;
 use rusqlite::{Connection, Row};
 use std::collections::{BTreeMap, BTreeSet};
@@ -176,7 +176,8 @@ fn insert(connection: &Connection, id: i64, import: i64, cost: &ProviderCost) ->
 
 /// A stored line, after its import.
 fn cost(row: &Row<'_>) -> Result<ProviderCost> {
-    let corrupt = |what: &str| LedgerError::Corrupt(format!("the {what} of a provider's cost is not one"));
+    let corrupt =
+        |what: &str| LedgerError::Corrupt(Damage::Value, format!("the {what} of a provider's cost is not one"));
     let name = |text: String, what: &str| Name::recorded(&text).map_err(|_| corrupt(what));
     let optional =
         |column: usize, what: &str| row.get::<_, Option<String>>(column)?.map(|text| name(text, what)).transpose();

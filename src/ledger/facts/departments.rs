@@ -14,7 +14,7 @@ use crate::ledger::chain::{Kind, Signed};
 use crate::ledger::file::transaction::{Snapshot, Write};
 use crate::ledger::names::dictionary;
 use crate::ledger::values;
-use crate::ledger::{Ledger, LedgerError, Result, chain, stored};
+use crate::ledger::{Damage, Ledger, LedgerError, Result, chain, stored};
 use crate::rows::canonical::Encoder;
 use rusqlite::{Connection, Row};
 use std::collections::BTreeMap;
@@ -156,7 +156,8 @@ fn by_entry(connection: &Connection) -> Result<BTreeMap<i64, Vec<StoredDepartmen
 
 fn department(row: &Row<'_>) -> Result<Department> {
     let name = |text: &str| {
-        TagValue::recorded(text).map_err(|_| LedgerError::Corrupt("a department has a name that is none".to_owned()))
+        TagValue::recorded(text)
+            .map_err(|_| LedgerError::Corrupt(Damage::Value, "a department has a name that is none".to_owned()))
     };
     let optional = |column: usize| row.get::<_, Option<String>>(column)?.as_deref().map(name).transpose();
     let day = |column: usize| row.get::<_, Option<i64>>(column)?.map(values::day).transpose();

@@ -13,7 +13,7 @@ use crate::ledger::chain::{Kind, Signed};
 use crate::ledger::file::transaction::{Snapshot, Write};
 use crate::ledger::read::thresholds;
 use crate::ledger::values;
-use crate::ledger::{LedgerError, Result, chain, stored};
+use crate::ledger::{Damage, LedgerError, Result, chain, stored};
 use crate::price::read::ListedPrice;
 use crate::price::{PriceKey, PriceRow};
 use crate::rows::canonical::Encoder;
@@ -165,7 +165,7 @@ pub(in crate::ledger) fn all(connection: &Connection) -> Result<Vec<(StoredPrice
 }
 
 fn price(row: &Row<'_>) -> Result<PriceRow> {
-    let corrupt = |what: &str| LedgerError::Corrupt(format!("the {what} of a price is not one"));
+    let corrupt = |what: &str| LedgerError::Corrupt(Damage::Value, format!("the {what} of a price is not one"));
     let name = |column: usize, what: &str| Name::recorded(&row.get::<_, String>(column)?).map_err(|_| corrupt(what));
     let provider: String = row.get(2)?;
     let key = PriceKey {

@@ -9,7 +9,7 @@ use crate::ledger::chain::seals;
 use crate::ledger::chain::{Kind, Signed};
 use crate::ledger::file::transaction::{Snapshot, Write};
 use crate::ledger::values;
-use crate::ledger::{LedgerError, Result, chain, fits, stored};
+use crate::ledger::{Damage, LedgerError, Result, chain, fits, stored};
 use crate::rows::canonical::Encoder;
 use rusqlite::{Connection, Row};
 use std::collections::{BTreeMap, BTreeSet};
@@ -197,7 +197,7 @@ fn name(text: &str) -> Result<TagValue> {
 }
 
 fn wrong(what: &str) -> LedgerError {
-    LedgerError::Corrupt(format!("a rule of attribution {what}"))
+    LedgerError::Corrupt(Damage::Value, format!("a rule of attribution {what}"))
 }
 
 /// A set of rules.

@@ -15,7 +15,7 @@ use crate::ledger::read::class::Classes;
 use crate::ledger::read::day_digest::{DayHasher, DaySeal};
 use crate::ledger::read::revision::{Grown, Parts};
 use crate::ledger::read::scan::{self, Columns, StoredEvent, parts};
-use crate::ledger::{LedgerError, Result, fits};
+use crate::ledger::{Damage, LedgerError, Result, fits};
 use crate::rows::key::EventKey;
 use rusqlite::Connection;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -131,7 +131,7 @@ impl Snapshot<'_> {
 }
 
 fn changed(batch: BatchId) -> LedgerError {
-    LedgerError::Corrupt(format!("the days of batch {batch} are not those that its digest is of"))
+    LedgerError::Corrupt(Damage::Events, format!("the days of batch {batch} are not those that its digest is of"))
 }
 
 /// The digests of a day's events, batch by batch, while they are read, and the parts of records that have grown.
@@ -176,7 +176,7 @@ impl<'a> Proof<'a> {
             .findings(&self.linked)
             .into_iter()
             .next()
-            .map_or(Ok(()), |finding| Err(LedgerError::Corrupt(finding)))
+            .map_or(Ok(()), |finding| Err(LedgerError::Corrupt(Damage::Events, finding)))
     }
 
     /// Takes an event as it was appended. All of the day must be seen, in the order of their keys.

@@ -85,7 +85,7 @@ impl Ledger {
             connection.execute_batch("COMMIT")?;
             let mode: String = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
             if mode != "wal" {
-                return Err(LedgerError::Corrupt(format!("the file system gives journal mode {mode}, expected wal")));
+                return Err(LedgerError::NoWriteAheadLog { path: path.to_owned(), mode });
             }
             connection.close().map_err(|(_, error)| error)?;
         }
@@ -211,7 +211,7 @@ fn flags(access: Access) -> OpenFlags {
 
 fn configure(connection: &Connection, access: Access) -> Result<()> {
     if rusqlite::version_number() < OLDEST_SQLITE {
-        return Err(LedgerError::Corrupt(format!("SQLite {} is too old to write it safely", rusqlite::version())));
+        return Err(LedgerError::SqliteTooOld(rusqlite::version()));
     }
     for (option, on) in [
         (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),

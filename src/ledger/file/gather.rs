@@ -8,7 +8,7 @@ use crate::domain::meter::FREQUENT;
 use crate::domain::number::{BatchId, ClassId};
 use crate::domain::quantities::Frequent;
 
-use crate::ledger::{LedgerError, Result};
+use crate::ledger::{Damage, LedgerError, Result};
 use rusqlite::functions::{Aggregate, Context, FunctionFlags};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Params, Statement};
@@ -93,12 +93,18 @@ impl Gatherer {
         statement.query_row(params, |_| Ok(()))?;
         let mut gathered = self.take();
         if gathered.odd {
-            return Err(LedgerError::Corrupt("an event has a value that is not of its column's type".to_owned()));
+            return Err(LedgerError::Corrupt(
+                Damage::Value,
+                "an event has a value that is not of its column's type".to_owned(),
+            ));
         }
         if !gathered.rows.is_sorted_by_key(|row| row.key) {
             // Of rows in another order, those left for the next statement could not be told from those taken.
             if gathered.cut {
-                return Err(LedgerError::Corrupt("events are not read in the order of their keys".to_owned()));
+                return Err(LedgerError::Corrupt(
+                    Damage::Index,
+                    "events are not read in the order of their keys".to_owned(),
+                ));
             }
             gathered.rows.sort_unstable_by_key(|row| row.key);
         }

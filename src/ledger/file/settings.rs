@@ -6,7 +6,7 @@ use crate::domain::name::Name;
 use crate::ledger::chain::Kind;
 use crate::ledger::chain::fact::{Fact, Payloads};
 use crate::ledger::file::schema;
-use crate::ledger::{LedgerError, Result};
+use crate::ledger::{Damage, LedgerError, Result};
 use crate::rows::canonical::Encoder;
 use rusqlite::{Connection, OptionalExtension};
 
@@ -39,9 +39,9 @@ const WRITE: &str = "INSERT INTO ledger (id, currency, time_zone, tz_database, b
 pub(in crate::ledger) fn read(connection: &Connection) -> Result<Settings> {
     let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?));
     let stored = connection.query_row(READ, [], row).optional()?;
-    let none = || LedgerError::Corrupt("it has no settings".to_owned());
+    let none = || LedgerError::Corrupt(Damage::Settings, "it has no settings".to_owned());
     let (currency, zone, tz_database, book): (String, String, String, String) = stored.ok_or_else(none)?;
-    let corrupt = |what: &str| LedgerError::Corrupt(format!("its {what} is not one"));
+    let corrupt = |what: &str| LedgerError::Corrupt(Damage::Settings, format!("its {what} is invalid"));
     Ok(Settings {
         currency: Currency::parse(&currency).map_err(|_| corrupt("currency"))?,
         calendar: Calendar::of_zone(&zone).map_err(|_| corrupt("time zone"))?,

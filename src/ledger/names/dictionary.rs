@@ -7,7 +7,7 @@ use crate::domain::name::{Name, TagValue};
 use crate::domain::number::TagSetId;
 use crate::domain::tags::{TagKey, TagSet};
 use crate::domain::usage::Dictionary;
-use crate::ledger::{LedgerError, Result};
+use crate::ledger::{Damage, LedgerError, Result};
 use rusqlite::Connection;
 use rusqlite::types::FromSql;
 use rustc_hash::FxHashMap;
@@ -86,7 +86,7 @@ fn read<N: FromSql + Eq + Hash, T>(
 }
 
 fn corrupt(what: &str, text: &str) -> LedgerError {
-    LedgerError::Corrupt(format!("{text:?} is not a {what}"))
+    LedgerError::Corrupt(Damage::Value, format!("{text:?} is not a {what}"))
 }
 
 fn model(provider: String, name: String) -> Result<Model> {
@@ -109,5 +109,5 @@ fn tag_set(json: &str) -> Result<TagSet> {
 
 pub(in crate::ledger) fn tags_json(tags: &TagSet) -> Result<String> {
     let tags: BTreeMap<&str, &str> = tags.iter().collect();
-    serde_json::to_string(&tags).map_err(|error| LedgerError::Corrupt(error.to_string()))
+    serde_json::to_string(&tags).map_err(|error| LedgerError::Corrupt(Damage::Value, error.to_string()))
 }

@@ -9,7 +9,7 @@ use crate::domain::number::{BatchId, ClassId, ModelId, SourceId, TagSetId, TierI
 use crate::domain::outcome::Outcome;
 use crate::domain::tags::TagSet;
 use crate::ledger::names::dictionary::tags_json;
-use crate::ledger::{LedgerError, Result};
+use crate::ledger::{Damage, LedgerError, Result};
 use crate::rows::batch::{Class, NameCounts, Names, wide};
 use crate::rows::canonical::{self, REVISION, USAGE};
 use rusqlite::types::FromSql;
@@ -120,7 +120,8 @@ impl Rows {
 }
 
 fn index_differs(table: &Table) -> LedgerError {
-    LedgerError::Corrupt(format!("an index of {} does not lead to the rows that the table has", table.name))
+    let what = format!("an index of {} does not lead to the rows that the table has", table.name);
+    LedgerError::Corrupt(Damage::Index, what)
 }
 
 fn class_key(row: &Row<'_>) -> rusqlite::Result<ClassKey> {
@@ -194,7 +195,7 @@ impl Numbers {
     pub(in crate::ledger) fn of_class(&self, class: Class) -> Result<NamesOf<'_>> {
         let model = self.models.get(wide(class.model));
         let (tier, tags) = (self.tiers.get(usize::from(class.tier)), self.tag_sets.get(wide(class.tags)));
-        let missing = || LedgerError::Corrupt("an import names something that it does not hold".to_owned());
+        let missing = || LedgerError::Bug("an import names something that it does not hold".to_owned());
         Ok(NamesOf {
             model: model.ok_or_else(missing)?,
             tier: tier.ok_or_else(missing)?,
@@ -255,5 +256,5 @@ fn number<N: FromSql>(connection: &Connection, find: &str, add: &str, name: impl
 /// The number of the batch after one.
 pub(in crate::ledger) fn after(batch: BatchId) -> Result<BatchId> {
     let next = batch.number().checked_add(1).map(BatchId::new);
-    next.ok_or_else(|| LedgerError::Corrupt(format!("no number follows that of batch {batch}")))
+    next.ok_or_else(|| LedgerError::Corrupt(Damage::Value, format!("no number follows that of batch {batch}")))
 }

@@ -2,13 +2,13 @@
 
 use crate::domain::calendar::Day;
 use crate::domain::period::Period;
-use crate::ledger::LedgerError;
 use crate::ledger::chain::logs::{Extent, Log};
 use crate::ledger::chain::seals::{FORGET_ALL, SET, Seals, What, all, facts, root};
 use crate::ledger::file::transaction::{Snapshot, Write};
 use crate::ledger::names::dictionary;
 use crate::ledger::proof::registry::FACTS;
 use crate::ledger::sums::month_seals::{of_days, of_sums};
+use crate::ledger::{Damage, LedgerError};
 use crate::ledger::{Ledger, Result, chain, sums};
 use crate::rows::key::KeyHash;
 use rusqlite::Connection;
@@ -49,7 +49,7 @@ impl Write<'_> {
         let state = self.rebuild_seals()?;
         if chain::state(connection)? != Some(state) {
             let what = "what its events give is not what the newest entry records: nothing was rebuilt";
-            return Err(LedgerError::Corrupt(what.to_owned()));
+            return Err(LedgerError::Corrupt(Damage::Events, what.to_owned()));
         }
         Ok(written)
     }

@@ -50,7 +50,7 @@ impl Ledger {
             copied = Some(try_out(copy, from, signed, watch, verify)?);
             Ok(())
         })?;
-        let head = copied.ok_or_else(|| LedgerError::Corrupt("the copy was not verified".to_owned()))?;
+        let head = copied.ok_or_else(|| LedgerError::Bug("the copy was not verified".to_owned()))?;
         ledger.migrate(from, &head, signed, proceed).map(Some)
     }
 

@@ -12,7 +12,7 @@ use crate::ledger::file::transaction::Snapshot;
 use crate::ledger::names::dictionary;
 use crate::ledger::read::thresholds;
 use crate::ledger::values;
-use crate::ledger::{LedgerError, Result, fits};
+use crate::ledger::{Damage, LedgerError, Result, fits};
 use crate::rows::canonical;
 use rusqlite::Connection;
 use rustc_hash::FxHashMap;
@@ -76,7 +76,8 @@ impl Classes {
         while let Some(row) = rows.next()? {
             let number: ClassId = row.get(0)?;
             let model = row.get(3)?;
-            let missing = || LedgerError::Corrupt(format!("class {number} names a model that is not there"));
+            let missing =
+                || LedgerError::Corrupt(Damage::Reference, format!("class {number} names a model that is not there"));
             let class = Class {
                 number,
                 source: row.get(1)?,
@@ -95,7 +96,8 @@ impl Classes {
 
     /// The class of a number.
     pub fn get(&self, number: ClassId) -> Result<&Class> {
-        let missing = || LedgerError::Corrupt(format!("an event is of class {number}, which is not there"));
+        let missing =
+            || LedgerError::Corrupt(Damage::Reference, format!("an event is of class {number}, which is not there"));
         self.classes.get(&number).ok_or_else(missing)
     }
 
@@ -108,7 +110,7 @@ impl Classes {
     pub(in crate::ledger) fn forms(&self, connection: &Connection) -> Result<FxHashMap<ClassId, Vec<u8>>> {
         let names = dictionary::all(connection)?;
         let missing = |class: &Class, what: &str| {
-            LedgerError::Corrupt(format!("class {} names a {what} that is not there", class.number))
+            LedgerError::Corrupt(Damage::Reference, format!("class {} names a {what} that is not there", class.number))
         };
         let form = |class: &Class| {
             let model = names.models.get(&class.model).ok_or_else(|| missing(class, "model"))?;

@@ -16,7 +16,7 @@ use crate::ledger::file::retracted::Retracted;
 use crate::ledger::read::class::{Class, Classes};
 use crate::ledger::read::scan::{self, StoredEvent};
 use crate::ledger::values;
-use crate::ledger::{LedgerError, Result};
+use crate::ledger::{Damage, LedgerError, Result};
 use crate::rows::canonical::REVISION;
 use crate::rows::canonical::USAGE;
 use crate::rows::key::EventKey;
@@ -128,7 +128,9 @@ pub(in crate::ledger) fn states(
     let mut state = |part: Part| {
         let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
         let (file, import, at): (String, i64, i64) = statement.query_row([part.batch], read)?;
-        let wrong = || LedgerError::Corrupt(format!("import {import} was made at an instant that is out of range"));
+        let wrong = || {
+            LedgerError::Corrupt(Damage::Value, format!("import {import} was made at an instant that is out of range"))
+        };
         let taken = Timestamp::from_nanos(at).ok_or_else(wrong)?;
         Ok(State { file, line: part.line, import, taken, added: part.quantities })
     };
@@ -303,7 +305,7 @@ impl<'k> Grown<'k> {
             return Ok(false);
         }
         for revision in self.of.get(&event.key).into_iter().flatten() {
-            let gone = || LedgerError::Corrupt("a revision that was there is gone".to_owned());
+            let gone = || LedgerError::Corrupt(Damage::Reference, "a revision that was there is gone".to_owned());
             let part = part(self.connection, *revision)?.ok_or_else(gone)?;
             event.quantities.add(&part.quantities)?;
             // Like the original's but for what it says of the prompt.
@@ -361,7 +363,8 @@ impl<'k> Live<'k> {
 }
 
 fn key_of(number: i64) -> Result<EventKey> {
-    EventKey::from_number(number).ok_or_else(|| LedgerError::Corrupt(format!("the key {number} is out of range")))
+    EventKey::from_number(number)
+        .ok_or_else(|| LedgerError::Corrupt(Damage::Value, format!("the key {number} is out of range")))
 }
 
 /// The parts of records that have grown, as they are met while a day is proved.

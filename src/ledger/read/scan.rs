@@ -15,7 +15,7 @@ use crate::ledger::file::watch::WatchedLedger;
 use crate::ledger::read::class::{Class, Classes};
 use crate::ledger::read::revision::Grown;
 use crate::ledger::values;
-use crate::ledger::{LedgerError, Result};
+use crate::ledger::{Damage, LedgerError, Result};
 use crate::rows::canonical::EventParts;
 use crate::rows::key::{EventKey, HASH_BITS};
 use rusqlite::types::ValueRef;
@@ -182,7 +182,7 @@ impl Pieces {
 fn read<'c>(classes: &'c Classes, row: &RawEvent, bytes: &[u8], mut id: String) -> Result<StoredEvent<'c>> {
     let RawEvent { key: number, class, mut frequent, after_midnight, batch, line, .. } = *row;
     let key = EventKey::from_number(number)
-        .ok_or_else(|| LedgerError::Corrupt(format!("the key {number} is out of range")))?;
+        .ok_or_else(|| LedgerError::Corrupt(Damage::Value, format!("the key {number} is out of range")))?;
     let class = classes.get(class)?;
     if class.prompt == PromptSize::Exact {
         frequent.set(METER_COLUMNS, 1);
@@ -214,7 +214,7 @@ pub(in crate::ledger) fn integer(row: &Row<'_>, column: usize) -> Result<i64> {
 }
 
 fn not_whole() -> LedgerError {
-    LedgerError::Corrupt("an event has a value that is not a whole number".to_owned())
+    LedgerError::Corrupt(Damage::Value, "an event has a value that is not a whole number".to_owned())
 }
 
 const MILLI: i64 = 1_000_000;
@@ -236,7 +236,7 @@ pub(in crate::ledger) fn instant(key: EventKey, after: i64) -> Result<Timestamp>
     let midnight = key.day().utc_midnight();
     let nanos = if (-MILLIS..MILLIS).contains(&after) { after.checked_mul(MILLI) } else { after.checked_sub(FINE) };
     let at = nanos.and_then(|nanos| midnight.checked_add(nanos)).and_then(Timestamp::from_nanos);
-    at.ok_or_else(|| LedgerError::Corrupt(format!("an instant of {} is out of range", key.day())))
+    at.ok_or_else(|| LedgerError::Corrupt(Damage::Value, format!("an instant of {} is out of range", key.day())))
 }
 
 /// Walks along the rare meters beside the events.
@@ -266,13 +266,13 @@ impl<'s> RareMeters<'s> {
                 break;
             }
             if key < event.key.number() {
-                return Err(LedgerError::Corrupt("a meter belongs to no event".to_owned()));
+                return Err(LedgerError::Corrupt(Damage::Reference, "a meter belongs to no event".to_owned()));
             }
             let meter = values::meter(meter)?;
             let has_column = meter != Meter::Request && meter.frequent().is_some();
             if has_column || event.quantities.get(meter) == Some(quantity) {
                 let what = format!("event_meter repeats the {} of an event", meter.name());
-                return Err(LedgerError::Corrupt(what));
+                return Err(LedgerError::Corrupt(Damage::Value, what));
             }
             event.quantities.set(meter, quantity);
             self.advance()?;
@@ -283,7 +283,7 @@ impl<'s> RareMeters<'s> {
     fn finish(self) -> Result<()> {
         match self.next {
             None => Ok(()),
-            Some(_) => Err(LedgerError::Corrupt("a meter belongs to no event".to_owned())),
+            Some(_) => Err(LedgerError::Corrupt(Damage::Reference, "a meter belongs to no event".to_owned())),
         }
     }
 }
@@ -293,7 +293,8 @@ pub(in crate::ledger) fn parts<'a>(
     event: &'a StoredEvent<'_>,
     forms: &'a FxHashMap<ClassId, Vec<u8>>,
 ) -> Result<EventParts<'a>> {
-    let missing = || LedgerError::Corrupt(format!("event {:?} is of a class that is not there", event.id));
+    let missing =
+        || LedgerError::Corrupt(Damage::Reference, format!("event {:?} is of a class that is not there", event.id));
     Ok(EventParts {
         key: event.key.number(),
         line: event.line,

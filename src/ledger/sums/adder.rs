@@ -5,7 +5,7 @@ use crate::domain::quantities::{Quantities, QuantityOverflow};
 use crate::domain::usage::{UsageKey, UsageLine};
 use crate::ledger::sums::day_seals::{self, HashSum, RowHasher};
 use crate::ledger::sums::{AMOUNTS, Grain, frequent};
-use crate::ledger::{LedgerError, Result, chain};
+use crate::ledger::{Damage, LedgerError, Result, chain};
 use rusqlite::{CachedStatement, Connection};
 use std::collections::BTreeMap;
 
@@ -93,7 +93,7 @@ impl<'w> Adder<'w> {
             }
             None if line.events == 0 => {
                 let what = "a record that grew is in no sum (tokenbook rebuild makes them anew)";
-                return Err(LedgerError::Corrupt(what.to_owned()));
+                return Err(LedgerError::Corrupt(Damage::Totals, what.to_owned()));
             }
             None => {
                 bind(&mut self.add_new, 0, self.grain, line)?;

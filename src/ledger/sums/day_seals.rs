@@ -10,7 +10,7 @@ use crate::domain::meter::Meter;
 use crate::domain::period::Period;
 use crate::domain::usage::{UsageKey, UsageLine};
 use crate::ledger::values;
-use crate::ledger::{LedgerError, Result, leb128};
+use crate::ledger::{Damage, LedgerError, Result, leb128};
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 
@@ -112,7 +112,9 @@ const SET: &str =
 const FORGET: &str = "DELETE FROM day_seal WHERE day = ?1";
 
 fn stored(bytes: &[u8]) -> Result<HashSum> {
-    let bytes = bytes.try_into().map_err(|_| LedgerError::Corrupt("a seal of a day has another length".to_owned()))?;
+    let bytes = bytes
+        .try_into()
+        .map_err(|_| LedgerError::Corrupt(Damage::Value, "a seal of a day has another length".to_owned()))?;
     Ok(HashSum::of(bytes))
 }
 

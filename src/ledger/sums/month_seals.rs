@@ -7,7 +7,7 @@ use crate::ledger::file::transaction::Snapshot;
 use crate::ledger::names::dictionary;
 use crate::ledger::sums::day_seals;
 use crate::ledger::sums::{self, Grain};
-use crate::ledger::{Ledger, LedgerError, Result};
+use crate::ledger::{Damage, Ledger, LedgerError, Result};
 use crate::rows::canonical::{self, Encoder};
 use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet};
@@ -56,7 +56,8 @@ fn of_month(connection: &Connection, ledger: &Ledger, month: Month, names: &Dict
 const OF_MONTHS: [What; 2] = [What::Month, What::Days];
 
 fn form(line: &UsageLine, names: &Dictionary) -> Result<Vec<u8>> {
-    let missing = |what: &str| LedgerError::Corrupt(format!("a sum names a {what} that does not exist"));
+    let missing =
+        |what: &str| LedgerError::Corrupt(Damage::Reference, format!("a sum names a {what} that does not exist"));
     let key = &line.key;
     let mut encoder = Encoder::new();
     encoder.text(names.sources.get(&key.source).ok_or_else(|| missing("source"))?);
@@ -86,7 +87,8 @@ pub(in crate::ledger) fn guard_months(connection: &Connection, ledger: &Ledger, 
 }
 
 fn month_of(code: i64) -> Result<Month> {
-    Month::from_code(code).ok_or_else(|| LedgerError::Corrupt(format!("the month {code} is out of range")))
+    Month::from_code(code)
+        .ok_or_else(|| LedgerError::Corrupt(Damage::Value, format!("the month {code} is out of range")))
 }
 
 /// Seals the sums of months that have changed.

@@ -15,7 +15,7 @@ use crate::ledger::read::scan::{self, Columns};
 use crate::ledger::sums::adder::Adder;
 use crate::ledger::sums::month_seals;
 use crate::ledger::sums::{self, Grain, Months};
-use crate::ledger::{Ledger, LedgerError, Result, fits};
+use crate::ledger::{Damage, Ledger, LedgerError, Result, fits};
 use crate::rows::key::EventKey;
 use rusqlite::Connection;
 use rustc_hash::FxHashMap;
@@ -31,7 +31,7 @@ pub(in crate::ledger) fn days_of_events(connection: &Connection) -> Result<Optio
     let day = |key: i64| {
         EventKey::from_number(key)
             .map(EventKey::day)
-            .ok_or_else(|| LedgerError::Corrupt("a key is out of range".to_owned()))
+            .ok_or_else(|| LedgerError::Corrupt(Damage::Value, "a key is out of range".to_owned()))
     };
     match keys {
         (Some(first), Some(last)) => Ok(Some((day(first)?, day(last)?))),
@@ -152,7 +152,10 @@ fn guard_days(
     if of_days(connection, ledger, payers, of)? == of_month(connection, ledger, of)? {
         return Ok(());
     }
-    Err(LedgerError::Corrupt(format!("the daily sums of {} are not those that its monthly sums are of", of.month)))
+    Err(LedgerError::Corrupt(
+        Damage::Totals,
+        format!("the daily sums of {} are not those that its monthly sums are of", of.month),
+    ))
 }
 
 /// Replaces the sums of some days, then sums up their months again.

@@ -19,6 +19,7 @@ mod tree;
 
 use crate::domain::name::Name;
 use crate::domain::timestamp::Timestamp;
+use crate::fault::Code;
 use crate::text::problem::Problem;
 use quote::Entry;
 
@@ -90,7 +91,14 @@ pub struct CatalogError {
     pub problems: Vec<Problem>,
 }
 
-/// The catalogue with a name.
+impl CatalogError {
+    /// The stable code.
+    pub fn code(&self) -> Code {
+        Problem::shared_code(&self.problems)
+    }
+}
+
+/// The catalogue of a name.
 pub fn named(name: &str) -> Option<&'static Catalog> {
     CATALOGS.iter().find(|catalog| catalog.name == name)
 }

@@ -25,6 +25,7 @@ use crate::domain::currency::Currency;
 use crate::domain::money::Amount;
 use crate::domain::ratio::Overflow;
 use crate::domain::usage::Dictionary;
+use crate::fault::Code;
 use crate::price::Book;
 use crate::rating::{RatedLine, Unpriced};
 use crate::report::by::{Choice, Dimension};
@@ -174,6 +175,7 @@ impl fmt::Display for Reason {
 
 /// Why usage cannot be compared.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum SavingsError {
     /// An offer's book is unknown or empty.
     #[error("offer {offer:?}: the book {book:?} holds no prices, expected a book that prices were imported into")]
@@ -217,5 +219,17 @@ fn priced(providers: &[String]) -> String {
         "prices of it in the offer's book".to_owned()
     } else {
         format!("`to_provider` to be {}, for which there are prices", providers.join(" or "))
+    }
+}
+
+impl SavingsError {
+    /// The stable code.
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::NoPrices { .. } => Code::OfferWithoutPrices,
+            Self::NoTag { .. } => Code::TagUnused,
+            Self::NoPriceOf { .. } => Code::SubstituteWithoutPrices,
+            Self::Overflow(error) => error.code(),
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{BadLine, Context, LineCounts, count, too_long};
 use crate::domain::calendar::DayFinder;
+use crate::fault::Code;
 use crate::import::events::intern::NameCache;
 use crate::import::events::sink::{Sink, Tools};
 use crate::import::file::chunk::{Chunk, Tally, lines};
@@ -132,7 +133,7 @@ pub(super) fn line_text(bytes: &[u8]) -> Result<&str, Problem> {
 fn utf8(bytes: &[u8]) -> Result<&str, Problem> {
     std::str::from_utf8(bytes).map_err(|error| {
         let what = format!("bytes that are not UTF-8 at column {}", error.valid_up_to() + 1);
-        Problem::line(what, "UTF-8 text (iconv -f latin1 -t utf-8 converts Latin-1)")
+        Problem::line(what, "UTF-8 text (`iconv -f latin1 -t utf-8` converts Latin-1)").coded(Code::NotUtf8)
     })
 }
 

@@ -15,7 +15,7 @@ use super::{DatedHash, REST_BITS, decode, encode};
 use crate::domain::number::SourceId;
 use crate::ledger::file::transaction::Write;
 use crate::ledger::file::watch::Watch;
-use crate::ledger::{LedgerError, Result};
+use crate::ledger::{Damage, LedgerError, Result};
 use crate::rows::key::{EventKey, KeyHash, SourceHasher};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Row};
 use rustc_hash::FxHashMap;
@@ -222,7 +222,7 @@ impl<'w> IdLists<'w> {
         match self.list.query_row([bucket], read).optional()? {
             Some(None) => {
                 let what = format!("list {bucket} of the ids is damaged (tokenbook rebuild makes it anew)");
-                Err(LedgerError::Corrupt(what))
+                Err(LedgerError::Corrupt(Damage::Index, what))
             }
             Some(Some(())) | None => Ok(()),
         }
@@ -324,12 +324,12 @@ impl Write<'_> {
         let mut run = Vec::with_capacity(RUN);
         while let Some(row) = rows.next()? {
             let (key, source): (i64, SourceId) = (row.get(0)?, row.get(2)?);
-            let missing = || LedgerError::Corrupt("a key is out of range".to_owned());
+            let missing = || LedgerError::Corrupt(Damage::Value, "a key is out of range".to_owned());
             let day = EventKey::from_number(key).ok_or_else(missing)?.day();
             let id = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
-            let hasher = hashers
-                .get_mut(&source)
-                .ok_or_else(|| LedgerError::Corrupt(format!("event {id:?} is of a source that is not there")))?;
+            let hasher = hashers.get_mut(&source).ok_or_else(|| {
+                LedgerError::Corrupt(Damage::Reference, format!("event {id:?} is of a source that is not there"))
+            })?;
             run.push(DatedHash::of(EventKey::new(day, hasher.hash(id))));
             if run.len() == RUN {
                 run.sort_unstable();

@@ -5,7 +5,7 @@
 //! list takes in those before it that are not much longer, so that there are few however small the imports are.
 
 use super::{DatedHash, decode, encode};
-use crate::ledger::{LedgerError, Result};
+use crate::ledger::{Damage, LedgerError, Result};
 use crate::rows::key::HASH_BITS;
 use rusqlite::Connection;
 
@@ -44,7 +44,7 @@ pub(in crate::ledger) fn read(connection: &Connection) -> Result<Vec<Option<Run>
 pub(super) fn all(connection: &Connection) -> Result<Vec<Run>> {
     let runs: Option<Vec<Run>> = read(connection)?.into_iter().collect();
     runs.ok_or_else(|| {
-        LedgerError::Corrupt("a list of new ids is damaged (tokenbook rebuild makes it anew)".to_owned())
+        LedgerError::Corrupt(Damage::Index, "a list of new ids is damaged (tokenbook rebuild makes it anew)".to_owned())
     })
 }
 

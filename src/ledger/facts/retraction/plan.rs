@@ -6,6 +6,7 @@ use crate::domain::count::Count;
 use crate::domain::number::BatchId;
 use crate::domain::period::Period;
 use crate::domain::usage::{Tally, UsageLine};
+use crate::fault::Code;
 use crate::ledger::chain::logs::Log;
 use crate::ledger::chain::{self, Kind};
 use crate::ledger::facts::imports::{ImportMade, ImportRow};
@@ -18,7 +19,7 @@ use crate::ledger::read::revision::Live;
 use crate::ledger::read::scan::Columns;
 use crate::ledger::sums::recount;
 use crate::ledger::values;
-use crate::ledger::{LedgerError, Result};
+use crate::ledger::{Damage, LedgerError, Result};
 use crate::rows::canonical::USAGE;
 use crate::rows::key::{EventKey, KeyHash};
 use rusqlite::{Connection, OptionalExtension};
@@ -35,6 +36,7 @@ pub enum Chosen<'a> {
 
 /// Why nothing is taken back.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Refused {
     /// The chain has no such entry.
     #[error("entry {0}: is not in the ledger, expected the entry of an import")]
@@ -68,6 +70,19 @@ pub enum Refused {
     /// The ledger.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+}
+
+impl Refused {
+    /// The stable code.
+    pub fn code(&self) -> Code {
+        match self {
+            Self::NoEntry(_) => Code::EntryUnknown,
+            Self::OtherKind { .. } => Code::EntryOtherKind,
+            Self::Already { .. } => Code::AlreadyRetracted,
+            Self::NoEvent { .. } => Code::EventNotOfEntry,
+            Self::Ledger(error) => error.code(),
+        }
+    }
 }
 
 fn quoted(ids: &[String]) -> String {
@@ -253,7 +268,7 @@ impl Snapshot<'_> {
         // What was moved to another import would stay, and come in again with the file.
         if taking.all && Ok(sum(&days, |day| day.own)) != u64::try_from(taking.made.row.accepted) {
             let what = format!("the events of {} are not as many as its entry records", taking.made.row.file);
-            return Err(LedgerError::Corrupt(what));
+            return Err(LedgerError::Corrupt(Damage::Events, what));
         }
         let changed: Vec<DayPlan> = days.into_iter().filter(|day| day.events > 0 || day.revisions > 0).collect();
         let (events, revisions) = (sum(&changed, |day| day.events), sum(&changed, |day| day.revisions));
