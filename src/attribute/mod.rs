@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn monthly_sums_are_enough_only_where_rules_need_no_more() {
+    fn monthly_sums_are_enough_only_where_rules_need_no_more() -> Result<(), crate::domain::period::PeriodError> {
         let (coarse, tagged) = ("a,model,m,X,\nb,department,Y,X,\n", "a,tag.team,t,X,\n");
         let divided = "a,model,m,X,1/2\na,,,Y,1/2\n";
         let cases: [(&[(&str, &str)], bool); 8] = [
@@ -97,12 +97,13 @@ mod tests {
             (&[("2026-01-01", tagged), ("2026-10-01", coarse)], true),
             (&[("2026-01-01", coarse), ("2026-11-01", tagged)], true),
         ];
-        let Ok(period) = Period::parse("2026-10") else { return };
+        let period = Period::parse("2026-10")?;
         for (sets, expected) in cases {
             let rules = rules(sets);
             assert_eq!(rules.sets().len(), sets.len(), "{sets:?}");
             assert_eq!(rules.are_of_months(period), expected, "{sets:?}");
         }
+        Ok(())
     }
 
     #[test]

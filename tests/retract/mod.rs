@@ -389,6 +389,7 @@ fn an_entry_that_is_retracted_twice_at_once_is_retracted_once() -> Outcome {
         let threads: Vec<_> = (0..4).map(|_| scope.spawn(retract)).collect();
         threads.into_iter().filter_map(|thread| thread.join().ok()).collect()
     });
+    assert_eq!(results.len(), 4, "a thread panicked");
     assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1, "{results:?}");
     assert!(results.iter().all(|result| matches!(result, Ok(()) | Err(Refused::Already { .. }))), "{results:?}");
     ledger.verified()
