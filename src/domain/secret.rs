@@ -4,7 +4,7 @@
 //! A secret is found wherever a word begins, so that `Bearer sk-…` and a connection string are found too. Each form
 //! asks for the length and the letters that the vendor's secrets really have: `xai-grok-4-fast` is a name. Not found:
 //! secrets without a mark of their own, such as 32 hexadecimal digits.
-#![allow(
+#![expect(
     clippy::arithmetic_side_effects,
     reason = "places in a text and lengths of its parts are at most the length of the text"
 )]

@@ -3,7 +3,7 @@
 //! The profile of RFC 3339: `2026-10-31T23:59:59.123456789-04:00`. Capital `T` and `Z`, an offset always (within
 //! 14 hours, `-00:00` refused), at most nine decimals. Second 60 only where there was a leap second; it is kept as the
 //! last nanosecond before midnight, so that it stays in its month. The range is 2015 to 2099.
-#![allow(
+#![expect(
     clippy::arithmetic_side_effects,
     reason = "digits of at most four places, and years of four digits, stay far below 64 bits"
 )]

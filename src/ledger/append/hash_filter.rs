@@ -1,7 +1,7 @@
 //! A set of hashes that may say yes by mistake and never says no by mistake, in a few bits a hash.
 //!
 //! It lives as long as an import and is never stored. It grows by layers, each twice the size of the one before.
-#![allow(clippy::arithmetic_side_effects, reason = "places in a table of words, and bits of a word")]
+#![expect(clippy::arithmetic_side_effects, reason = "places in a table of words, and bits of a word")]
 
 use crate::rows::key::HASH_BITS;
 use std::ops::Range;

@@ -6,7 +6,7 @@
 //! only a suspicion, so the ids are compared.
 //!
 //! A revision has the id and day of its record. It has no place of its own here.
-#![allow(
+#![expect(
     clippy::arithmetic_side_effects,
     reason = "packs hashes of 46 bits and days of 16 into 64 bits; what is read back is checked"
 )]

@@ -1,7 +1,7 @@
 //! Writing rows of events, many at a time where they are known to be new.
 //!
 //! Starting and ending a statement costs about a fifth of writing a row, so rows that need no answer share one.
-#![allow(clippy::arithmetic_side_effects, reason = "numbers of the parameters of one statement")]
+#![expect(clippy::arithmetic_side_effects, reason = "numbers of the parameters of one statement")]
 
 use crate::domain::number::ClassId;
 use crate::ledger::append::placement::Placing;

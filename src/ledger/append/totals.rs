@@ -61,7 +61,7 @@ impl<'w> Sums<'w> {
         self.grown_by.push(by);
     }
 
-    /// Writes the sums of months, and those of records that grew into another band. Returns the months that have changed,
+    /// Writes the sums of months, and of records that grew into another band. Returns the months that have changed,
     /// which are to be sealed.
     pub(super) fn finish(self, watch: &Watch) -> Result<BTreeSet<i64>> {
         let (ledger, connection) = (self.ledger, &self.ledger.connection);

@@ -1,5 +1,5 @@
 //! Proof that the lists hold the ids of the events, and that each id stands once. A part of the buckets is one task's.
-#![allow(
+#![expect(
     clippy::arithmetic_side_effects,
     reason = "hashes of 46 bits and their buckets, and counts of lists in memory"
 )]

@@ -5,7 +5,7 @@
 //!
 //! Ids wait as they come, in sorted runs. Where there are many, the runs go to a file without a name beside the ledger, and
 //! are merged from there: rewriting every list for every few million ids would cost more than the events themselves.
-#![allow(
+#![expect(
     clippy::arithmetic_side_effects,
     reason = "lengths of lists in memory, and places in a file that was just written"
 )]
