@@ -4,6 +4,7 @@ use super::Session;
 use super::options::{OutputOptions, counted, reason_of};
 use crate::cli::failure::{Exit, Failure};
 use std::collections::BTreeMap;
+use tokenbook::books::usage::imports::Commits;
 use tokenbook::books::usage::retract::Retraction;
 use tokenbook::ledger::facts::imports::ImportMade;
 use tokenbook::ledger::facts::retraction::Plan;
@@ -19,7 +20,12 @@ pub struct Arguments {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// List the imports: when, by whom, which file, and the count of its lines
+    ///
+    /// What a program recorded without files is one line for each source, actor and hour of recording (UTC).
     List {
+        /// List each commit of what a program recorded
+        #[arg(long)]
+        commits: bool,
         #[command(flatten)]
         output: OutputOptions,
     },
@@ -45,8 +51,9 @@ struct RetractArguments {
 
 pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     match &arguments.command {
-        Command::List { output } => {
-            let sheet = session.read()?.import_list()?;
+        Command::List { commits, output } => {
+            let commits = if *commits { Commits::Each } else { Commits::ByHour };
+            let sheet = session.read()?.import_list(commits)?;
             output.put(&sheet, session)?;
             Ok(Exit::Done)
         }
