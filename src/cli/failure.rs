@@ -1,5 +1,6 @@
 //! Exit codes, and errors as a user reads them: one line `error: what, where, expected`, then `hint: what to do`.
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::io::{self, Write};
 use tokenbook::aggregate::AggregateError;
@@ -12,6 +13,7 @@ use tokenbook::import::file::input::InputError;
 use tokenbook::import::read::parse::NO_EVENTS;
 use tokenbook::ledger::LedgerError;
 use tokenbook::ledger::append::conflict::{Conflict, Difference, Why};
+use tokenbook::ledger::facts::retraction::NearSpan;
 use tokenbook::text::problem::counted;
 
 /// How a command ended. The codes are part of the interface.
@@ -257,6 +259,10 @@ impl From<Refused> for Failure {
     fn from(error: Refused) -> Self {
         let hint = match error {
             Refused::Ledger(error) => return error.into(),
+            Refused::NothingRecorded { ref near, ref sources, .. } => {
+                let hint = recorded_elsewhere(near, sources);
+                return Self::new(Exit::Usage, error).hint(hint);
+            }
             Refused::NoEntry(_) => "`tokenbook imports list` and `tokenbook costs list` show the entries of imports",
             Refused::OtherKind { found: "import", .. } => {
                 "an import of usage is taken back by `tokenbook imports retract`"
@@ -272,6 +278,20 @@ impl From<Refused> for Failure {
         };
         Self::new(Exit::Usage, error).hint(hint)
     }
+}
+
+/// What was recorded outside of a span: near it, or else of other sources.
+fn recorded_elsewhere(near: &[NearSpan], sources: &BTreeSet<String>) -> String {
+    if !near.is_empty() {
+        let near: Vec<String> = near.iter().map(NearSpan::to_string).collect();
+        return format!("nearest in time, the source has {}; `tokenbook imports list` shows all", near.join(", and "));
+    }
+    if sources.is_empty() {
+        return "the ledger has no recorded usage that counts; `tokenbook imports list` shows the imports of files"
+            .to_owned();
+    }
+    let sources: Vec<String> = sources.iter().take(LISTED).map(|source| format!("{source:?}")).collect();
+    format!("usage was recorded of source {}; `tokenbook imports list` shows when", sources.join(", "))
 }
 
 impl From<BooksError> for Failure {

@@ -352,13 +352,19 @@ pub(in crate::ledger) fn batches(connection: &Connection) -> Result<(Batches, BT
     Ok((batches, days.into_keys().collect()))
 }
 
-const OVERLAPPING: &str = "SELECT import FROM import_overlap WHERE earlier = ?1";
+const OVERLAPPING: &str = "SELECT import, earlier FROM import_overlap";
 
-/// The imports of files of which an import had brought a part.
-pub(in crate::ledger) fn overlapping(connection: &Connection, earlier: i64) -> Result<BTreeSet<i64>> {
+/// The imports of files of which some imports had brought a part.
+pub(in crate::ledger) fn overlapping(connection: &Connection, earlier: impl Fn(i64) -> bool) -> Result<BTreeSet<i64>> {
     let mut statement = connection.prepare(OVERLAPPING)?;
-    let imports = statement.query_map([earlier], |row| row.get(0))?;
-    Ok(imports.collect::<rusqlite::Result<_>>()?)
+    let mut rows = statement.query([])?;
+    let mut imports = BTreeSet::new();
+    while let Some(row) = rows.next()? {
+        if earlier(row.get(1)?) {
+            imports.insert(row.get(0)?);
+        }
+    }
+    Ok(imports)
 }
 
 const OVERLAPS: &str = "SELECT import, earlier, events, lines FROM import_overlap";

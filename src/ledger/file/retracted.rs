@@ -23,10 +23,14 @@ impl Retracted {
     }
 
     /// These and others.
-    pub(in crate::ledger) fn and(&self, batches: &[i64], keys: &[EventKey]) -> Self {
+    pub(in crate::ledger) fn and(
+        &self,
+        batches: impl IntoIterator<Item = i64>,
+        keys: impl IntoIterator<Item = EventKey>,
+    ) -> Self {
         let mut more = self.clone();
         more.batches.extend(batches);
-        more.keys.extend(keys.iter().map(|key| key.number()));
+        more.keys.extend(keys.into_iter().map(EventKey::number));
         more
     }
 }
