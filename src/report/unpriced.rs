@@ -2,12 +2,18 @@
 //!
 //! For a model that no price names, it shows the nearest names with prices. A person can then say by an alias whether
 //! it is one of them. tokenbook prices nothing by similarity.
+//!
+//! If only the size of the prompts is missing, the report shows the least and the most that the usage may cost: all of it at
+//! the lowest rate of the meter over the sizes of a prompt, and all of it at the highest. The sums do not tell how large each
+//! record is. With that, the two amounts could be closer.
 
 use crate::domain::calendar::Day;
 use crate::domain::meter::Meter;
+use crate::domain::money::Amount;
 use crate::domain::name::{NONE, Name};
+use crate::domain::usage::UsageKey;
 use crate::price::Book;
-use crate::rating::{Cost, Unpriced};
+use crate::rating::{Charge, Cost, Unpriced};
 use crate::report::{Inputs, ReportError};
 use crate::sheet::{Cell, Column, Sheet};
 use crate::text::problem::listed;
@@ -19,30 +25,13 @@ struct Span {
     quantity: i128,
     first: Day,
     last: Day,
+    /// The least and the most that it costs, where only the size of prompts is not known.
+    within: Option<(Amount, Amount)>,
 }
 
 /// The unpriced usage of the inputs.
 pub fn sheet(inputs: &Inputs<'_>) -> Result<Sheet, ReportError> {
-    let mut found: BTreeMap<Key, Span> = BTreeMap::new();
-    for line in inputs.rated.unpriced()? {
-        let key = &line.usage.key;
-        for charge in &line.charges {
-            let Cost::Unpriced(why) = charge.cost else { continue };
-            let model = inputs.names.models.get(&key.model);
-            let provider =
-                model.and_then(|model| model.provider.as_ref()).map_or_else(|| NONE.to_owned(), ToString::to_string);
-            let name = model.map_or_else(|| NONE.to_owned(), |model| model.name.to_string());
-            let tier = inputs.names.tiers.get(&key.tier).map_or_else(|| NONE.to_owned(), ToString::to_string);
-            let span = found.entry((provider, name, tier, charge.meter, why)).or_insert(Span {
-                quantity: 0,
-                first: key.day,
-                last: key.day,
-            });
-            span.quantity += i128::from(charge.quantity);
-            span.first = span.first.min(key.day);
-            span.last = span.last.max(key.day);
-        }
-    }
+    let found = found(inputs)?;
     let mut heading = inputs.heading.clone();
     let unserved =
         |(provider, model, _, _, why): &Key| provider == NONE && others(*why, inputs.book, provider, model).is_some();
@@ -57,6 +46,10 @@ pub fn sheet(inputs: &Inputs<'_>) -> Result<Sheet, ReportError> {
     }
     let rows = found.into_iter().map(|((provider, model, tier, meter, why), span)| {
         let nearest = inputs.book.map_or_else(Vec::new, |book| book.nearest(&model));
+        let bound = |bound: fn((Amount, Amount)) -> Amount| {
+            span.within.map_or(Cell::Unknown(NOT_BOUNDED), |within| Cell::Exact(bound(within)))
+        };
+        let (at_least, at_most) = (bound(|within| within.0), bound(|within| within.1));
         let reason = reason(why, inputs.book, &provider, &model);
         vec![
             Cell::Text(provider),
@@ -69,6 +62,8 @@ pub fn sheet(inputs: &Inputs<'_>) -> Result<Sheet, ReportError> {
             Cell::text(span.last.to_string()),
             Cell::Text(reason),
             Cell::text(nearest.join("; ")),
+            at_least,
+            at_most,
         ]
     });
     let columns = vec![
@@ -82,8 +77,54 @@ pub fn sheet(inputs: &Inputs<'_>) -> Result<Sheet, ReportError> {
         Column::text("last_day"),
         Column::text("reason"),
         Column::text("nearest_names"),
+        Column::number("at_least"),
+        Column::number("at_most"),
     ];
     Ok(Sheet { heading, columns, rows: rows.collect(), total: None })
+}
+
+/// The unpriced usage by what its rows are about.
+fn found(inputs: &Inputs<'_>) -> Result<BTreeMap<Key, Span>, ReportError> {
+    let mut found: BTreeMap<Key, Span> = BTreeMap::new();
+    for line in inputs.rated.unpriced()? {
+        let key = &line.usage.key;
+        for charge in &line.charges {
+            let Cost::Unpriced(why) = charge.cost else { continue };
+            let model = inputs.names.models.get(&key.model);
+            let provider =
+                model.and_then(|model| model.provider.as_ref()).map_or_else(|| NONE.to_owned(), ToString::to_string);
+            let name = model.map_or_else(|| NONE.to_owned(), |model| model.name.to_string());
+            let tier = inputs.names.tiers.get(&key.tier).map_or_else(|| NONE.to_owned(), ToString::to_string);
+            let span = found.entry((provider, name, tier, charge.meter, why)).or_insert(Span {
+                quantity: 0,
+                first: key.day,
+                last: key.day,
+                within: Some((Amount::ZERO, Amount::ZERO)),
+            });
+            span.within = match (span.within, within(inputs, key, charge)) {
+                (Some((least, most)), Some((more, at_most))) => Some((least.plus(more)?, most.plus(at_most)?)),
+                _ => None,
+            };
+            span.quantity += i128::from(charge.quantity);
+            span.first = span.first.min(key.day);
+            span.last = span.last.max(key.day);
+        }
+    }
+    Ok(found)
+}
+
+/// Why a cost has no bounds.
+const NOT_BOUNDED: &str = "some size of prompt has no price";
+
+/// The least and the most that a charge may be, where the size of prompts decides it and is not known.
+fn within(inputs: &Inputs<'_>, key: &UsageKey, charge: &Charge) -> Option<(Amount, Amount)> {
+    if charge.cost != Cost::Unpriced(Unpriced::PromptUnknown) {
+        return None;
+    }
+    let (model, tier) = (inputs.names.models.get(&key.model)?, inputs.names.tiers.get(&key.tier)?);
+    let currency = inputs.heading.currency;
+    let rates = inputs.book?.rates_of_any_prompt(model, tier, charge.meter, key.priced_at, currency);
+    rates.map(|(lowest, highest)| (lowest.price_of(charge.quantity), highest.price_of(charge.quantity)))
 }
 
 /// Why there is no price; where there are prices of other providers only, whose.
