@@ -126,6 +126,7 @@ pub use books::usage::doubts::{Doubts, Unregistered};
 pub use books::usage::import::{ImportError, ImportOptions};
 pub use books::usage::record::{RecordError, RecordOptions, Recorded};
 pub use books::usage::recorder::{Recorder, RecorderOptions};
+pub use books::usage::retract::RecordedSpan;
 pub use books::{Act, Books, BooksError, Observer, Silent};
 pub use domain::calendar::Calendar;
 pub use domain::currency::Currency;

@@ -2,6 +2,7 @@
 //! threshold is added, or if an alias gives a model another's prices.
 
 use std::error::Error;
+use std::fmt::Write;
 use tokenbook::books::keep::verify::Depth;
 use tokenbook::books::setup::prices::Jumps;
 use tokenbook::books::statement::reports::{Basis, Request};
@@ -101,6 +102,98 @@ fn a_bucket_is_unpriced_where_the_price_depends_on_what_it_does_not_tell() -> Ou
     )?;
     // 100 x 1 + 101 x 2 + 100 x 1 (each of the nine is at most 100), and 5 x 10 for the bucket's output.
     assert_eq!(desk.total()?, (exactly("0.000452")?, Cell::Count(1)));
+    Ok(())
+}
+
+/// The rows of `unpriced`: model, meter, quantity, at least, at most.
+fn bounds(desk: &Desk) -> Result<Vec<[String; 5]>, Box<dyn Error>> {
+    let request = Request::of(Period::parse("2026-10")?).for_report(tokenbook::report::named("unpriced")?);
+    let sums = desk.books.report("unpriced", &request)?;
+    assert_eq!(sums, desk.books.report("unpriced", &Request { basis: Basis::Events, ..request })?);
+    let place = |name: &str| sums.columns.iter().position(|column| column.name == name).ok_or("no such column");
+    let columns = ["model", "meter", "quantity", "at_least", "at_most"].map(place);
+    let cell = |row: &[Cell], column: &Result<usize, &'static str>| -> Result<String, &'static str> {
+        Ok(row[(*column)?].plain())
+    };
+    let row = |row: &Vec<Cell>| -> Result<[String; 5], Box<dyn Error>> {
+        let cells: Vec<String> = columns.iter().map(|column| cell(row, column)).collect::<Result<_, _>>()?;
+        Ok(cells.try_into().map_err(|_| "another number of cells")?)
+    };
+    sums.rows.iter().map(row).collect()
+}
+
+#[test]
+fn usage_of_unknown_prompt_size_has_a_least_and_a_most() -> Outcome {
+    let desk = Desk::new()?;
+    // The middle prompts of m are the dearest, n lost its base price, o has a size in another currency, p has one size.
+    desk.prices(
+        "m,input,,USD,1,2026-01-01\nm,input,100,USD,4,2026-01-01\nm,input,1000,USD,0.5,2026-01-01\n\
+         m,output,,USD,10,2026-01-01\nm,output,100,USD,10.000000001,2026-10-02\n\
+         n,input,100,USD,2,2026-01-01\no,input,,USD,1,2026-01-01\no,input,100,EUR,2,2026-01-01\n\
+         p,input,,USD,3,2026-01-01\n",
+    )?;
+    desk.usage(
+        "a,2026-10-01T00:00:00Z,m,a,2000,7,30\nb,2026-10-02T00:00:00Z,m,a,3001,70,30\nc,2026-10-03T00:00:00Z,m,b,50,1,9\n\
+         d,2026-10-03T00:00:00Z,n,b,900,,9\ne,2026-10-03T00:00:00Z,o,b,900,,9\nf,2026-10-03T00:00:00Z,p,b,900,,9\n\
+         g,2026-10-03T00:00:00Z,m,b,5000,3,1\n",
+    )?;
+    let rows = bounds(&desk)?;
+    let expected = [
+        // 5,001 tokens at 0.5 and at 4 a million.
+        ["m", "input", "5001", "0.0025005", "0.020004"],
+        // The output of the first day has one price, whatever the prompt: 70 at 10 and at 10.000000001.
+        ["m", "output", "70", "0.0007", "0.00070000000007"],
+        ["n", "input", "900", "", ""],
+        ["o", "input", "900", "", ""],
+    ];
+    assert_eq!(rows, expected.map(|row| row.map(str::to_owned)));
+    Ok(())
+}
+
+/// Prices and requests by chance: what a bucket would cost by its requests is between the two, and each is what a sum of exact
+/// fractions says.
+#[test]
+fn the_true_cost_is_between_the_least_and_the_most() -> Outcome {
+    let mut dice = crate::desk::Dice::new(7);
+    for _ in 0..12 {
+        let desk = Desk::new()?;
+        let sizes = [0, 1_000 + dice.below(500), 2_000 + dice.below(500)];
+        // Nano-units a million tokens.
+        let rates: Vec<u64> = sizes.iter().map(|_| dice.below(5_000_000_000)).collect();
+        let mut prices = String::new();
+        for (size, rate) in sizes.iter().zip(&rates) {
+            let above = if *size == 0 { String::new() } else { size.to_string() };
+            let (whole, nanos) = (rate / 1_000_000_000, rate % 1_000_000_000);
+            writeln!(prices, "m,input,{above},USD,{whole}.{nanos:09},2026-01-01")?;
+        }
+        desk.prices(&prices)?;
+        let (mut usage, mut tokens, mut truth) = (String::new(), 0_u64, 0_u128);
+        for bucket in 0..=dice.below(20) {
+            let requests: Vec<u64> = (0..3 + dice.below(8)).map(|_| 600 + dice.below(3_000)).collect();
+            for request in &requests {
+                let band = sizes.iter().rposition(|size| request > size).ok_or("no band")?;
+                truth += u128::from(*request) * u128::from(rates[band]);
+            }
+            let sum: u64 = requests.iter().sum();
+            tokens += sum;
+            writeln!(usage, "b{bucket},2026-10-{:02}T00:00:00Z,m,a,{sum},,{}", bucket + 1, requests.len())?;
+        }
+        desk.usage(&usage)?;
+        let rows = bounds(&desk)?;
+        let [_, _, quantity, at_least, at_most] = rows.first().ok_or("nothing is unpriced")?;
+        assert_eq!(quantity.parse::<u64>()?, tokens, "no bucket is below all sizes");
+        let (lowest, highest) = (rates.iter().min().ok_or("no rate")?, rates.iter().max().ok_or("no rate")?);
+        for (found, rate) in [(at_least, lowest), (at_most, highest)] {
+            let exact = num_rational::Ratio::new(i128::from(tokens) * i128::from(*rate), 10_i128.pow(15));
+            let parts: Vec<&str> = found.split('.').collect();
+            let fraction = parts.get(1).copied().unwrap_or("0");
+            let digits: i128 = format!("{}{fraction}", parts[0]).parse()?;
+            assert_eq!(num_rational::Ratio::new(digits, 10_i128.pow(u32::try_from(fraction.len())?)), exact);
+        }
+        assert!(
+            u128::from(tokens) * u128::from(*lowest) <= truth && truth <= u128::from(tokens) * u128::from(*highest)
+        );
+    }
     Ok(())
 }
 

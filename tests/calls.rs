@@ -144,6 +144,53 @@ fn a_bound_of_prompts_decides_a_price_by_size() -> Outcome {
 }
 
 #[test]
+fn a_report_says_that_a_price_relies_on_a_stated_bound() -> Outcome {
+    let caveats = |bound: &[&str], prices: &str, by: &str| -> Outcome<String> {
+        let desk = Desk::new()?;
+        desk.write("p.csv", prices)?;
+        desk.run(&["prices", "import", "p.csv"])?.ends(0)?;
+        desk.write("usage.json", BUCKET)?;
+        desk.run(&[&["import", "usage.json"], bound].concat())?.ends(0)?;
+        let report = ["report", "chargeback", "--by", by, "--period", "2026-10", "--format", "json"];
+        let (sums, events) = (desk.print(&report)?, desk.print(&[&report[..], &["--recompute"]].concat())?);
+        assert_eq!(sums, events);
+        Ok(sums)
+    };
+    let relies =
+        "up to 1 event of model \\\"big\\\" is priced as prompts of at most 272,000 tokens, as stated at import";
+    let within = ["--prompts-within", "272000"];
+    // From sums by month and from sums by day.
+    for by in ["model", "model,day"] {
+        let found = caveats(&within, BY_SIZE, by)?;
+        assert!(found.contains(relies), "{found}");
+    }
+    let lower = caveats(&["--prompts-within", "5000"], BY_SIZE, "model")?;
+    assert!(lower.contains("at most 5,000 tokens"), "{lower}");
+    // Nothing relies on a bound that was not stated, that decides nothing, or that no price asks for.
+    let one_price = "model,meter,currency,price,valid_from\nbig,input,USD,1,2026-01-01\nbig,output,USD,1,2026-01-01\n";
+    for (bound, prices) in [(&[][..], BY_SIZE), (&["--prompts-within", "272001"], BY_SIZE), (&within, one_price)] {
+        let found = caveats(bound, prices, "model")?;
+        assert!(!found.contains("as stated at import"), "{bound:?}: {found}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_retracted_bound_is_no_caveat() -> Outcome {
+    let desk = Desk::new()?;
+    desk.write("p.csv", BY_SIZE)?;
+    desk.run(&["prices", "import", "p.csv"])?.ends(0)?;
+    desk.write("usage.json", BUCKET)?;
+    desk.run(&["import", "usage.json", "--prompts-within", "272000"])?.ends(0)?;
+    let report = ["report", "summary", "--period", "2026-10"];
+    desk.run(&report)?.says("as stated at import")?;
+    desk.run(&["imports", "retract", "3", "--reason", "the bound was wrong"])?.ends(0)?;
+    let said = desk.run(&report)?;
+    assert!(!format!("{said:?}").contains("as stated at import"), "{said:?}");
+    Ok(())
+}
+
+#[test]
 fn a_bound_of_prompts_is_part_of_what_was_imported() -> Outcome {
     let desk = Desk::new()?;
     desk.write("usage.json", BUCKET)?;

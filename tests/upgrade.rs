@@ -85,9 +85,11 @@ fn what_an_older_ledger_says_stays() -> Outcome {
         ] {
             let arguments = [&["report"], arguments, &["--period", "2026-10", "--format", "csv"]].concat();
             let expected = std::fs::read_to_string(fixture(&format!("databases/v{version}.{name}.csv")))?;
-            assert_eq!(desk.print(&arguments)?, expected, "{name} of version {version}");
+            let columns = expected.lines().next().unwrap_or_default().split(',').count();
+            assert_eq!(first_columns(&desk.print(&arguments)?, columns)?, expected, "{name} of version {version}");
             let from_events = [&arguments[..], &["--recompute"]].concat();
-            assert_eq!(desk.print(&from_events)?, expected, "{name} of version {version}, from its events");
+            let from_events = first_columns(&desk.print(&from_events)?, columns)?;
+            assert_eq!(from_events, expected, "{name} of version {version}, from its events");
         }
         // The copy is the old ledger, and the upgraded ledger continues its chain.
         let copy = desk.path("tokenbook.db.before-upgrade");
@@ -98,6 +100,16 @@ fn what_an_older_ledger_says_stays() -> Outcome {
         desk.run(&["upgrade"])?.ends(0)?.says("nothing to do")?;
     }
     Ok(())
+}
+
+/// A CSV without the columns that reports got after a version.
+fn first_columns(csv: &str, columns: usize) -> Outcome<String> {
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(csv.as_bytes());
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for record in reader.records() {
+        writer.write_record(record?.iter().take(columns))?;
+    }
+    Ok(String::from_utf8(writer.into_inner()?)?)
 }
 
 #[test]

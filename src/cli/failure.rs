@@ -3,6 +3,7 @@
 //! The code decides the exit code and the hint, sometimes together with data of the error. No hint depends on a text.
 
 use super::conflicts;
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::io::{self, Write};
 use tokenbook::books::BooksError;
@@ -11,6 +12,7 @@ use tokenbook::books::usage::retract::Refused;
 use tokenbook::domain::secret::redacted;
 pub use tokenbook::fault::{Code, Exit};
 use tokenbook::ledger::LedgerError;
+use tokenbook::ledger::facts::retraction::NearSpan;
 use tokenbook::text::problem::{Problem, counted};
 
 /// Why a command failed.
@@ -170,6 +172,10 @@ impl From<Refused> for Failure {
     fn from(error: Refused) -> Self {
         match error {
             Refused::Ledger(error) => error.into(),
+            Refused::NothingRecorded { ref near, ref sources, .. } => {
+                let hint = recorded_elsewhere(near, sources);
+                Self::new(error.code(), error).hint(hint)
+            }
             Refused::OtherKind { found: "import", .. } => {
                 Self::new(error.code(), error).hint("to retract an import of usage, run `tokenbook imports retract`")
             }
@@ -179,6 +185,20 @@ impl From<Refused> for Failure {
             error => Self::with_remedy(error.code(), error),
         }
     }
+}
+
+/// What was recorded outside of a span: near it, or else of other sources.
+fn recorded_elsewhere(near: &[NearSpan], sources: &BTreeSet<String>) -> String {
+    if !near.is_empty() {
+        let near: Vec<String> = near.iter().map(NearSpan::to_string).collect();
+        return format!("nearest in time, the source has {}; `tokenbook imports list` shows all", near.join(", and "));
+    }
+    if sources.is_empty() {
+        return "the ledger has no recorded usage that counts; `tokenbook imports list` shows the imports of files"
+            .to_owned();
+    }
+    let sources: Vec<String> = sources.iter().take(LISTED).map(|source| format!("{source:?}")).collect();
+    format!("usage was recorded of source {}; `tokenbook imports list` shows when", sources.join(", "))
 }
 
 impl From<BooksError> for Failure {

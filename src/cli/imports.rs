@@ -2,9 +2,12 @@
 
 use super::Session;
 use super::options::{OutputOptions, counted, reason_of};
-use crate::cli::failure::{Exit, Failure};
+use crate::cli::failure::{Code, Exit, Failure};
 use std::collections::BTreeMap;
-use tokenbook::books::usage::retract::Retraction;
+use tokenbook::books::usage::imports::Commits;
+use tokenbook::books::usage::retract::{RecordedSpan, Retracted, Retraction};
+use tokenbook::domain::name::Name;
+use tokenbook::domain::timestamp::Timestamp;
 use tokenbook::ledger::facts::imports::ImportMade;
 use tokenbook::ledger::facts::retraction::Plan;
 use tokenbook::text::problem::listed;
@@ -19,22 +22,40 @@ pub struct Arguments {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// List the imports: when, by whom, which file, and the count of its lines
+    ///
+    /// What a program recorded without files is one line for each source, actor and hour of recording (UTC).
     List {
+        /// List each commit of what a program recorded
+        #[arg(long)]
+        commits: bool,
         #[command(flatten)]
         output: OutputOptions,
     },
     /// Take back a wrong import; its events stay in the ledger, but no report counts them
+    ///
+    /// With --source, --from and --to, take back what a program recorded without files in that span: all of it or nothing.
+    /// The span is about the time of recording, which `imports list` shows, not about the time of the events. Imports of files
+    /// stay.
     Retract(RetractArguments),
 }
 
 #[derive(Debug, clap::Args)]
 struct RetractArguments {
     /// The entry number of the import, from `imports list`
-    #[arg(value_name = "ENTRY")]
-    entry: i64,
+    #[arg(value_name = "ENTRY", required_unless_present = "source")]
+    entry: Option<i64>,
     /// Take back only the event with this id; may be repeated
-    #[arg(long = "id", value_name = "ID")]
+    #[arg(long = "id", value_name = "ID", conflicts_with = "source")]
     ids: Vec<String>,
+    /// Take back what a program recorded of this source between --from and --to
+    #[arg(long, value_name = "NAME", conflicts_with = "entry", requires_all = ["from", "to"])]
+    source: Option<String>,
+    /// The first time of recording, such as 2026-10-05T14:00:00Z; included
+    #[arg(long, value_name = "TIME", requires = "source")]
+    from: Option<String>,
+    /// The last time of recording; included
+    #[arg(long, value_name = "TIME", requires = "source")]
+    to: Option<String>,
     /// Why; the ledger records it in its chain
     #[arg(long, value_name = "TEXT")]
     reason: String,
@@ -45,8 +66,9 @@ struct RetractArguments {
 
 pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     match &arguments.command {
-        Command::List { output } => {
-            let sheet = session.read()?.import_list()?;
+        Command::List { commits, output } => {
+            let commits = if *commits { Commits::Each } else { Commits::ByHour };
+            let sheet = session.read()?.import_list(commits)?;
             output.put(&sheet, session)?;
             Ok(Exit::Done)
         }
@@ -56,8 +78,22 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
 
 fn retract(arguments: &RetractArguments, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let reason = reason_of(&arguments.reason, "the import is retracted")?;
+    if let (Some(source), Some(from), Some(to)) = (&arguments.source, &arguments.from, &arguments.to) {
+        let source = Name::new(source).map_err(|error| Failure::new(error.code(), format!("--source {error}")))?;
+        let (from, to) = (instant("--from", from)?, instant("--to", to)?);
+        if from > to {
+            return Err(Failure::new(Code::OptionsConflict, format!("--from {from} is after --to {to}")));
+        }
+        return retract_recorded(RecordedSpan { source: &source, from, to }, reason, arguments.dry_run, session);
+    }
+    let Some(entry) = arguments.entry else {
+        return Err(Failure::new(
+            Code::OptionMissing,
+            "no import is named, expected ENTRY, or --source with --from and --to",
+        ));
+    };
     let ids = Some(arguments.ids.as_slice()).filter(|ids| !ids.is_empty());
-    let retraction = Retraction { entry: arguments.entry, ids, reason };
+    let retraction = Retraction { entry, ids, reason };
     if arguments.dry_run {
         let books = session.read()?;
         let plan = session.progress(|progress| books.plan_retraction(retraction, progress))?;
@@ -66,9 +102,50 @@ fn retract(arguments: &RetractArguments, session: &mut Session<'_, '_>) -> Resul
     let books = session.open()?;
     let act = session.act();
     let retracted = session.progress(|progress| books.retract(retraction, act, progress))?;
+    told(&retracted, session)
+}
+
+fn retract_recorded(
+    recorded: RecordedSpan<'_>,
+    reason: &str,
+    dry_run: bool,
+    session: &mut Session<'_, '_>,
+) -> Result<Exit, Failure> {
+    if dry_run {
+        let books = session.read()?;
+        let plan = session.progress(|progress| books.plan_recorded_retraction(recorded, progress))?;
+        return tell(&plan, "would be retracted", session);
+    }
+    let books = session.open()?;
+    let act = session.act();
+    let retracted = session.progress(|progress| books.retract_recorded(recorded, reason, act, progress))?;
+    told(&retracted, session)
+}
+
+fn instant(option: &str, text: &str) -> Result<Timestamp, Failure> {
+    Timestamp::parse(text).map_err(|error| {
+        Failure::new(error.code(), format!("{option} {text:?} {error}"))
+            .hint("`tokenbook imports list` shows times of recording, such as 2026-10-05T14:00:00Z")
+    })
+}
+
+/// Prints what was taken back, and where the ledger ends now.
+fn told(retracted: &Retracted<Plan>, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let exit = tell(&retracted.taken, "retracted", session)?;
     session.tell(format!("ledger head: {} {}", retracted.head.seq, retracted.head))?;
     Ok(exit)
+}
+
+/// What the imports of a plan are called: the file, or the source of commits, with their entries.
+fn name_of(plan: &Plan) -> String {
+    let (Some(first), Some(last)) = (plan.parts.first(), plan.parts.last()) else { return String::new() };
+    let (first, last) = (&first.made, &last.made);
+    if plan.parts.len() == 1 {
+        return format!("{} (entry {})", first.row.file, first.entry);
+    }
+    let commits = listed(plan.parts.len(), "commit", "commits");
+    let entries = format!("entries {} to {}", first.entry, last.entry);
+    format!("{commits} of source {} ({entries}, recorded {} to {})", first.row.source, first.at, last.at)
 }
 
 /// Prints what was taken back, and what to do now.
@@ -82,12 +159,13 @@ fn tell(plan: &Plan, what: &str, session: &mut Session<'_, '_>) -> Result<Exit, 
         Some((first, last)) => format!(", {first} to {last}"),
         None => String::new(),
     };
-    session.say(format!("{what}: {taken} of {} (entry {}){days}", plan.made.row.file, plan.made.entry))?;
-    if !plan.closed.is_empty() {
-        session.say(format!("{what}: {}", listed(plan.closed.len(), "quarantined line", "quarantined lines")))?;
+    session.say(format!("{what}: {taken} of {}{days}", name_of(plan)))?;
+    let (closed, open_again) = (plan.closed(), plan.open_again());
+    if closed > 0 {
+        session.say(format!("{what}: {}", listed(closed, "quarantined line", "quarantined lines")))?;
     }
-    if !plan.open_again.is_empty() {
-        let lines = listed(plan.open_again.len(), "quarantined line waits", "quarantined lines wait");
+    if open_again > 0 {
+        let lines = listed(open_again, "quarantined line waits", "quarantined lines wait");
         session.say(format!("{lines} for a decision again: the events that decided them are gone"))?;
     }
     for alike in &plan.alike {
@@ -108,7 +186,7 @@ fn tell(plan: &Plan, what: &str, session: &mut Session<'_, '_>) -> Result<Exit, 
             session.warn(format!("  {}", named(file, options, &imports)))?;
         }
     }
-    let is_whole = plan.again.is_empty() && plan.open_again.is_empty();
+    let is_whole = plan.again.is_empty() && open_again == 0;
     Ok(if is_whole { Exit::Done } else { Exit::Incomplete })
 }
 

@@ -109,6 +109,7 @@ pub enum Code {
     EntryOtherKind,
     AlreadyRetracted,
     EventNotOfEntry,
+    NothingRecorded,
     QuarantineLineUnknown,
     // Values and options: `of_options.rs`.
     NameInvalid,

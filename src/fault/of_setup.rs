@@ -165,6 +165,14 @@ pub(super) const CODES: &[Explained] = &[
         remedy: "See which file brought an event with `tokenbook explain ID`.",
     },
     Explained {
+        code: Code::NothingRecorded,
+        name: "nothing-recorded",
+        exit: Exit::Usage,
+        meaning: "No program recorded usage of this source in the span, or all of it is retracted.",
+        cause: "The source or the span is wrong. The span is by the time of recording, not by the time of the usage.",
+        remedy: "See what was recorded when with `tokenbook imports list`.",
+    },
+    Explained {
         code: Code::QuarantineLineUnknown,
         name: "quarantine-line-unknown",
         exit: Exit::Usage,

@@ -10,6 +10,7 @@ pub(in crate::ledger) mod seals;
 
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::chain::fact::Fact;
+use crate::ledger::chain::seals::{FactsHasher, What};
 use crate::ledger::{Damage, LedgerError, Result, fits, stored};
 use crate::rows::canonical::Encoder;
 use rusqlite::{Connection, OptionalExtension, Row};
@@ -180,39 +181,87 @@ pub(super) fn append(
     payload: &[u8],
     rows: impl FnOnce(i64) -> Result<()>,
 ) -> Result<i64> {
-    let last = last(connection)?;
-    let (seq, prev, at) =
-        last.map_or((1, [0; 32], now), |last| (last.seq.saturating_add(1), last.hash, now.max(last.at)));
-    let actor = if actor.is_empty() { "unknown" } else { actor };
-    let number = stored(seq)?;
+    let place = Place::next(connection, now)?;
     seals::guard_facts(connection, fact)?;
     connection.execute_batch(DEFER)?;
-    rows(number)?;
+    rows(place.number)?;
     let state = seals::state_after(connection, fact)?;
-    let (actor_name, payload_bytes) = (actor.to_owned(), payload.to_vec());
+    insert(connection, fact.kind, &place, (actor, payload), state)?;
+    Ok(place.number)
+}
+
+/// Appends many entries of a kind that has a seal, like [`append`] for each payload. What the kind recorded before is read
+/// once, not once for each entry. `rows` gets the place of the payload and the number of its entry.
+pub(super) fn append_each(
+    connection: &Connection,
+    fact: &Fact,
+    Signed { now, actor }: Signed<'_>,
+    payloads: &[Vec<u8>],
+    mut rows: impl FnMut(usize, i64) -> Result<()>,
+) -> Result<()> {
+    seals::guard_facts(connection, fact)?;
+    let mut hasher = FactsHasher::of(&fact.payloads(connection)?);
+    connection.execute_batch(DEFER)?;
+    for (at, payload) in payloads.iter().enumerate() {
+        let place = Place::next(connection, now)?;
+        rows(at, place.number)?;
+        hasher.add(place.number, payload);
+        seals::set(connection, What::Facts(fact.kind), 0, &hasher.digest())?;
+        let state = seals::state_of_logs(connection)?;
+        insert(connection, fact.kind, &place, (actor, payload), state)?;
+    }
+    // The tables must say what was hashed.
+    seals::guard_facts(connection, fact)
+}
+
+/// The place of the next entry in the chain.
+struct Place {
+    seq: u64,
+    number: i64,
+    prev: [u8; 32],
+    at: Timestamp,
+}
+
+impl Place {
+    fn next(connection: &Connection, now: Timestamp) -> Result<Self> {
+        let last = last(connection)?;
+        let (seq, prev, at) =
+            last.map_or((1, [0; 32], now), |last| (last.seq.saturating_add(1), last.hash, now.max(last.at)));
+        Ok(Self { seq, number: stored(seq)?, prev, at })
+    }
+}
+
+/// Inserts an entry at its place.
+fn insert(
+    connection: &Connection,
+    kind: Kind,
+    place: &Place,
+    (actor, payload): (&str, &[u8]),
+    state: [u8; 32],
+) -> Result<()> {
+    let actor = if actor.is_empty() { "unknown" } else { actor };
     let mut entry = Entry {
-        seq,
-        kind: fact.kind.code(),
-        at,
-        actor: actor_name,
-        payload: payload_bytes,
+        seq: place.seq,
+        kind: kind.code(),
+        at: place.at,
+        actor: actor.to_owned(),
+        payload: payload.to_vec(),
         state,
-        prev,
+        prev: place.prev,
         hash: [0; 32],
     };
     entry.hash = entry.computed_hash();
-    let Entry { hash, kind, .. } = &entry;
     connection.prepare_cached(INSERT)?.execute((
-        number,
-        kind,
-        at.nanos(),
+        place.number,
+        entry.kind,
+        place.at.nanos(),
         actor,
         payload,
         &state[..],
-        &prev[..],
-        &hash[..],
+        &place.prev[..],
+        &entry.hash[..],
     ))?;
-    Ok(number)
+    Ok(())
 }
 
 const HEAD: &str = "SELECT seq, hash, at FROM entry ORDER BY seq DESC LIMIT 1";
@@ -224,7 +273,7 @@ pub(super) fn head(connection: &Connection) -> Result<Head> {
 
 fn last(connection: &Connection) -> Result<Option<Head>> {
     let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get(1)?, row.get(2)?));
-    let found: Option<(i64, Vec<u8>, i64)> = connection.query_row(HEAD, [], row).optional()?;
+    let found: Option<(i64, Vec<u8>, i64)> = connection.prepare_cached(HEAD)?.query_row([], row).optional()?;
     found
         .map(|(seq, hash, at)| Ok(Head { seq: fits(seq, "entry")?, hash: digest(&hash)?, at: instant(at)? }))
         .transpose()

@@ -167,7 +167,33 @@ impl Book {
         alias.or(own)
     }
 
-    /// The row from which [`Book::resolve`] takes a price, if there is one.
+    /// The lowest and the highest rate of a meter over all sizes of a prompt. `None` where some size has no price, or a price in
+    /// another currency.
+    pub fn rates_of_any_prompt(
+        &self,
+        model: &Model,
+        tier: &ServiceTier,
+        meter: Meter,
+        at: Timestamp,
+        currency: Currency,
+    ) -> Option<(Rate, Rate)> {
+        let (prices, _) = self.prices_of(model, at)?;
+        let sizes = std::iter::once(0).chain(prices.thresholds());
+        let rate = |size| match self.resolve(model, tier, meter, Band::Above(size), at) {
+            Resolution::Priced(price) if price.currency == currency => Some(price.rate),
+            _ => None,
+        };
+        let rates: BTreeSet<Rate> = sizes.map(rate).collect::<Option<_>>()?;
+        Some((*rates.first()?, *rates.last()?))
+    }
+
+    /// Whether some price of a name, or of what it stands for, depends on the size of the prompt: whenever it holds.
+    pub fn depends_on_prompt(&self, model: &str) -> bool {
+        let names = std::iter::once(model).chain(self.aliases.targets(model));
+        names.filter_map(|name| self.models.get(name)).flat_map(ModelPrices::thresholds).any(|size| size > 0)
+    }
+
+    /// The row that [`Book::resolve`] takes a price from, where there is one.
     pub fn quoted<'a>(
         &'a self,
         model: &'a Model,
@@ -259,6 +285,11 @@ impl ModelPrices {
         };
         let reached = prices.into_iter().filter(|quoted| quoted.prompt_above <= reached);
         reached.max_by_key(|quoted| quoted.prompt_above).ok_or(NotQuoted::NoPrice)
+    }
+
+    /// The prompt sizes above which some row has a price, be it in force or not.
+    fn thresholds(&self) -> impl Iterator<Item = i64> {
+        self.keys.values().flatten().map(|history| history.prompt_above)
     }
 
     /// Whether any price is in force for usage of a provider.

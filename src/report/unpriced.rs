@@ -5,9 +5,11 @@
 
 use crate::domain::calendar::Day;
 use crate::domain::meter::Meter;
+use crate::domain::money::Amount;
 use crate::domain::name::{NONE, Name};
+use crate::domain::usage::UsageKey;
 use crate::price::Book;
-use crate::rating::{Cost, Unpriced};
+use crate::rating::{Charge, Cost, Unpriced};
 use crate::report::by::Choice;
 use crate::report::{Detail, Inputs, MonthBefore, MonthFile, Payers, Reads, Report, ReportError, Screen};
 use crate::sheet::{Cell, Column, Sheet};
@@ -20,6 +22,8 @@ struct Span {
     quantity: i128,
     first: Day,
     last: Day,
+    /// The least and the most that it costs, where only the size of prompts is not known.
+    within: Option<(Amount, Amount)>,
 }
 
 pub(crate) const REPORT: Report = Report {
@@ -37,28 +41,9 @@ pub(crate) const REPORT: Report = Report {
 
 /// The unpriced usage of the inputs.
 fn sheet(inputs: &Inputs<'_>) -> Result<Sheet, ReportError> {
-    let mut found: BTreeMap<Key, Span> = BTreeMap::new();
-    for line in inputs.rated.unpriced()? {
-        let key = &line.usage.key;
-        for charge in &line.charges {
-            let Cost::Unpriced(why) = charge.cost else { continue };
-            let model = inputs.names.models.get(&key.model);
-            let provider =
-                model.and_then(|model| model.provider.as_ref()).map_or_else(|| NONE.to_owned(), ToString::to_string);
-            let name = model.map_or_else(|| NONE.to_owned(), |model| model.name.to_string());
-            let tier = inputs.names.tiers.get(&key.tier).map_or_else(|| NONE.to_owned(), ToString::to_string);
-            let span = found.entry((provider, name, tier, charge.meter, why)).or_insert(Span {
-                quantity: 0,
-                first: key.day,
-                last: key.day,
-            });
-            // Lines in memory are too few to fill 128 bits.
-            span.quantity = span.quantity.saturating_add(charge.quantity.into());
-            span.first = span.first.min(key.day);
-            span.last = span.last.max(key.day);
-        }
-    }
+    let found = found(inputs)?;
     let mut heading = inputs.heading.clone();
+    let currency = heading.currency;
     let book = inputs.books.get(inputs.book);
     let unserved =
         |(provider, model, _, _, why): &Key| provider == NONE && others(*why, book, provider, model).is_some();
@@ -73,6 +58,10 @@ fn sheet(inputs: &Inputs<'_>) -> Result<Sheet, ReportError> {
     }
     let rows = found.into_iter().map(|((provider, model, tier, meter, why), span)| {
         let nearest = book.map_or_else(Vec::new, |book| book.nearest(&model));
+        let bound = |bound: fn((Amount, Amount)) -> Amount| {
+            span.within.map_or(Cell::Unknown(NOT_BOUNDED), |within| Cell::Exact(bound(within)))
+        };
+        let (at_least, at_most) = (bound(|within| within.0), bound(|within| within.1));
         let reason = reason(why, book, &provider, &model);
         vec![
             Cell::Text(provider),
@@ -85,6 +74,8 @@ fn sheet(inputs: &Inputs<'_>) -> Result<Sheet, ReportError> {
             Cell::Day(span.last),
             Cell::Text(reason),
             Cell::filled(nearest.join("; ")),
+            at_least,
+            at_most,
         ]
     });
     let columns = vec![
@@ -98,11 +89,58 @@ fn sheet(inputs: &Inputs<'_>) -> Result<Sheet, ReportError> {
         Column::day("last_day"),
         Column::text("reason"),
         Column::text("nearest_names"),
+        Column::money("at_least", Some(currency)),
+        Column::money("at_most", Some(currency)),
     ];
     Ok(Sheet { heading, columns, rows: rows.collect(), total: None })
 }
 
-/// Why there is no price. If only other providers have prices, it names them.
+/// The unpriced usage by what its rows are about.
+fn found(inputs: &Inputs<'_>) -> Result<BTreeMap<Key, Span>, ReportError> {
+    let mut found: BTreeMap<Key, Span> = BTreeMap::new();
+    for line in inputs.rated.unpriced()? {
+        let key = &line.usage.key;
+        for charge in &line.charges {
+            let Cost::Unpriced(why) = charge.cost else { continue };
+            let model = inputs.names.models.get(&key.model);
+            let provider =
+                model.and_then(|model| model.provider.as_ref()).map_or_else(|| NONE.to_owned(), ToString::to_string);
+            let name = model.map_or_else(|| NONE.to_owned(), |model| model.name.to_string());
+            let tier = inputs.names.tiers.get(&key.tier).map_or_else(|| NONE.to_owned(), ToString::to_string);
+            let span = found.entry((provider, name, tier, charge.meter, why)).or_insert(Span {
+                quantity: 0,
+                first: key.day,
+                last: key.day,
+                within: Some((Amount::ZERO, Amount::ZERO)),
+            });
+            span.within = match (span.within, within(inputs, key, charge)) {
+                (Some((least, most)), Some((more, at_most))) => Some((least.plus(more)?, most.plus(at_most)?)),
+                _ => None,
+            };
+            // Lines in memory are too few to fill 128 bits.
+            span.quantity = span.quantity.saturating_add(charge.quantity.into());
+            span.first = span.first.min(key.day);
+            span.last = span.last.max(key.day);
+        }
+    }
+    Ok(found)
+}
+
+/// Why a cost has no bounds.
+const NOT_BOUNDED: &str = "some size of prompt has no price";
+
+/// The least and the most that a charge may be, where the size of prompts decides it and is not known.
+fn within(inputs: &Inputs<'_>, key: &UsageKey, charge: &Charge) -> Option<(Amount, Amount)> {
+    if charge.cost != Cost::Unpriced(Unpriced::PromptUnknown) {
+        return None;
+    }
+    let (model, tier) = (inputs.names.models.get(&key.model)?, inputs.names.tiers.get(&key.tier)?);
+    let currency = inputs.heading.currency;
+    let rates = inputs.books.get(inputs.book)?.rates_of_any_prompt(model, tier, charge.meter, key.priced_at, currency);
+    rates.map(|(lowest, highest)| (lowest.price_of(charge.quantity), highest.price_of(charge.quantity)))
+}
+
+/// Why there is no price; where there are prices of other providers only, whose.
 fn reason(why: Unpriced, book: Option<&Book>, provider: &str, model: &str) -> String {
     match others(why, book, provider, model) {
         Some(others) => format!("{}, only of the provider {}", why.reason(), others.join(", ")),

@@ -3,6 +3,7 @@
 //! colliding hashes, growing records and quarantined lines.
 
 mod commands;
+mod recorded;
 
 use crate::desk::{Desk, Dice, Outcome, PRICES};
 use std::collections::{BTreeMap, BTreeSet};
@@ -302,8 +303,8 @@ fn retract_one(
     waiting.extend(plan.again.iter().map(|import| import.row.file.rsplit('/').next().unwrap_or_default().to_owned()));
     seen.again += plan.again.len();
     seen.revisions += plan.revisions;
-    seen.opened += plan.open_again.len();
-    seen.closed += plan.closed.len();
+    seen.opened += plan.open_again();
+    seen.closed += plan.closed();
     seen.in_part += usize::from(!file.wrong);
     let days =
         "SELECT (SELECT count(DISTINCT key >> 47) FROM usage_event) - (SELECT count(DISTINCT day) FROM usage_daily)";

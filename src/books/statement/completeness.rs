@@ -3,14 +3,18 @@
 use crate::books::statement::reports::{Request, Statement};
 use crate::domain::calendar::{Calendar, Day};
 use crate::domain::department::Registry;
-use crate::domain::number::{PayerOf, SourceId};
+use crate::domain::event::Band;
+use crate::domain::number::{ModelId, PayerOf, SourceId, TierId};
 use crate::domain::period::{Month, Period};
 use crate::domain::quantities::QuantityOverflow;
 use crate::domain::tags::TagSet;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::usage::Dictionary;
+use crate::domain::usage::UsageKey;
 use crate::import::formats::stored;
 use crate::ledger::facts::quarantine::OpenLine;
+use crate::ledger::read::class::StatedPrompts;
+use crate::price::Book;
 use crate::rating::RatedLine;
 use crate::report::ReportError;
 use crate::report::group::Rated;
@@ -37,6 +41,18 @@ pub struct Caveats {
     pub not_over: bool,
     /// What the formats of the period's imports do not tell: each format, and what.
     pub untold: BTreeMap<&'static str, &'static str>,
+    /// Models of which some usage is priced by a size of prompts that a user stated at import.
+    pub stated_prompts: BTreeMap<StatedSize, i64>,
+}
+
+/// A model and the size that a user stated: each prompt has so many tokens at most. The count with it is of the events that may
+/// rely on it: sums of the same source do not tell these from others whose small prompts are known.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StatedSize {
+    /// The model's name.
+    pub model: String,
+    /// The tokens.
+    pub tokens: i64,
 }
 
 impl Caveats {
@@ -83,6 +99,7 @@ impl Caveats {
         }
         let untold = self.untold.iter().map(|(format, what)| format!("records of {format} do not tell {what}"));
         sentences.extend(untold);
+        sentences.extend(self.of_stated_prompts());
         if self.not_over {
             sentences.push("the period is not over".to_owned());
         }
@@ -90,7 +107,25 @@ impl Caveats {
     }
 }
 
-/// How many departments or files a caveat names.
+impl Caveats {
+    fn of_stated_prompts(&self) -> impl Iterator<Item = String> + '_ {
+        let of_model = |(StatedSize { model, tokens }, events): (&StatedSize, &i64)| {
+            let model = excerpt(model);
+            let events =
+                counted(*events, &format!("event of model {model} is"), &format!("events of model {model} are"));
+            let tokens = counted(*tokens, "token", "tokens");
+            format!("up to {events} priced as prompts of at most {tokens}, as stated at import")
+        };
+        let more = self.stated_prompts.len().saturating_sub(NAMED);
+        let more = (more > 0).then(|| {
+            let models = listed(more, "more model", "more models");
+            format!("the price of {models} relies on a size of prompts that was stated at import")
+        });
+        self.stated_prompts.iter().take(NAMED).map(of_model).chain(more)
+    }
+}
+
+/// How many departments, files or models a caveat names.
 const NAMED: usize = 8;
 
 fn named(names: &BTreeSet<String>) -> String {
@@ -110,22 +145,64 @@ pub struct Known<'a> {
     pub formats: &'a BTreeSet<String>,
     /// The files that are to be imported again.
     pub to_repeat: &'a BTreeSet<String>,
+    /// The prices that count, the prompt sizes at which prices of each model change, and the names of models.
+    pub priced_by: PricedBy<'a>,
 }
 
+/// What tells whether the price of usage depends on the size of its prompts.
+#[derive(Debug, Clone, Copy)]
+pub struct PricedBy<'a> {
+    /// The prices of the report.
+    pub book: &'a Book,
+    /// The sizes at which some price changes, of any book, ascending, by the names of models.
+    pub thresholds: &'a BTreeMap<String, Vec<i64>>,
+    /// The names of what was used.
+    pub names: &'a Dictionary,
+    /// The sizes that users stated.
+    pub stated: &'a StatedPrompts,
+}
+
+impl PricedBy<'_> {
+    /// The size that events of a source, model and tier were priced by, if a user stated one and the price depends on it.
+    fn stated_size(&self, of: StatedOf) -> Option<StatedSize> {
+        let model = self.names.models.get(&of.1)?.name.as_str();
+        let lowest = self.thresholds.get(model)?.first().filter(|_| self.book.depends_on_prompt(model))?;
+        let tokens = self.stated.highest_within(of, *lowest)?;
+        Some(StatedSize { model: model.to_owned(), tokens })
+    }
+}
+
+/// The source, the model and the tier that a user stated a size of prompts for.
+type StatedOf = (SourceId, ModelId, TierId);
+
 /// What caveats say of usage, counted line by line.
-#[derive(Debug, Default)]
-pub struct Counted {
+#[derive(Debug)]
+pub struct Counted<'s> {
+    stated: &'s StatedPrompts,
     unpriced_events: i64,
+    /// Events below all thresholds, by source, model and tier, if a user stated the size of prompts.
+    by_stated: FxHashMap<StatedOf, i64>,
     /// Events by payer and month.
     events: FxHashMap<(PayerOf, Month), i64>,
     /// The day of the last line: the next is mostly of the same.
     month_of: Option<(Day, Month)>,
 }
 
-impl Counted {
+impl<'s> Counted<'s> {
+    /// Counts nothing yet.
+    pub fn new(stated: &'s StatedPrompts) -> Self {
+        let (events, by_stated) = (FxHashMap::default(), FxHashMap::default());
+        Self { stated, unpriced_events: 0, by_stated, events, month_of: None }
+    }
+
     /// Counts a line.
     pub fn add(&mut self, line: &RatedLine) -> Result<(), QuantityOverflow> {
         self.unpriced_events = sum(self.unpriced_events, line.unpriced_events)?;
+        let UsageKey { source, model, tier, band, .. } = line.usage.key;
+        if band == Band::Above(0) && self.stated.has((source, model, tier)) {
+            let stated = self.by_stated.entry((source, model, tier)).or_default();
+            *stated = sum(*stated, line.usage.events)?;
+        }
         let day = line.usage.key.day;
         let known = self.month_of.filter(|(of, _)| *of == day);
         let (_, month) = *self.month_of.insert(known.unwrap_or_else(|| (day, day.month())));
@@ -140,13 +217,18 @@ impl Counted {
 pub struct ByDepartment {
     unpriced_events: i64,
     unallocated_events: i64,
+    by_stated: FxHashMap<StatedOf, i64>,
     departments: BTreeSet<(String, Month)>,
 }
 
 impl ByDepartment {
     /// Adds what was counted, whose numbers have these names.
-    pub fn add(&mut self, counted: &Counted, names: &Dictionary) -> Result<(), QuantityOverflow> {
+    pub fn add(&mut self, counted: &Counted<'_>, names: &Dictionary) -> Result<(), QuantityOverflow> {
         self.unpriced_events = sum(self.unpriced_events, counted.unpriced_events)?;
+        for (of, events) in &counted.by_stated {
+            let stated = self.by_stated.entry(*of).or_default();
+            *stated = sum(*stated, *events)?;
+        }
         let mut of_sets: FxHashSet<(&str, Month)> = FxHashSet::default();
         for ((payer, month), events) in &counted.events {
             match names.tags_of(*payer).and_then(TagSet::department) {
@@ -175,6 +257,12 @@ pub fn caveats(counted: &ByDepartment, known: Known<'_>, request: &Request, cale
             Some(_) => drop(inactive.insert(name.to_owned())),
         }
     }
+    let mut stated_prompts = BTreeMap::new();
+    for (of, events) in &counted.by_stated {
+        if let Some(size) = known.priced_by.stated_size(*of) {
+            *stated_prompts.entry(size).or_default() += events;
+        }
+    }
     // A line whose day is not known may belong to any period.
     let touches =
         |line: &&OpenLine| line.first_day.is_none_or(|day| day <= last) && line.last_day.is_none_or(|day| day >= first);
@@ -192,6 +280,7 @@ pub fn caveats(counted: &ByDepartment, known: Known<'_>, request: &Request, cale
             .map(|format| (format.name, format.untold))
             .filter(|(_, untold)| !untold.is_empty())
             .collect(),
+        stated_prompts,
         not_over: request.now.is_some_and(|now| calendar.day_of(now) <= request.period.last()),
     }
 }
@@ -275,7 +364,8 @@ mod tests {
             let usage = UsageLine { key, events, active: events, first_at: at, last_at: at, quantities };
             RatedLine { usage, payer, charges: Vec::new(), unpriced_events, of_unpriced: false }
         };
-        let (mut counted, mut both) = (Counted::default(), ByDepartment::default());
+        let stated = StatedPrompts::default();
+        let (mut counted, mut both) = (Counted::new(&stated), ByDepartment::default());
         counted.add(&of(i64::MAX, 0))?;
         assert_eq!(counted.add(&of(1, 0)), Err(QuantityOverflow), "events");
         counted.add(&of(0, i64::MAX))?;

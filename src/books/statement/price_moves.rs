@@ -15,6 +15,7 @@ use crate::domain::name::Name;
 use crate::domain::period::{Month, Period};
 use crate::ledger::facts::prices::Replacement;
 use crate::ledger::file::watch::Watch;
+use crate::ledger::read::class::StatedPrompts;
 use crate::report::by::Dimension;
 use crate::report::group::Totals;
 use std::collections::{BTreeMap, BTreeSet};
@@ -72,9 +73,10 @@ impl Books {
         let with_old: Vec<_> = rows.into_iter().chain(replaced.iter().map(|replaced| replaced.old.clone())).collect();
         let before = books(&with_old, &aliases);
         let rules = rules::of_snapshot(&snapshot)?;
+        let no_caveats = StatedPrompts::default();
         let cost = |book: &Name, books: &BTreeMap<String, _>, month: Month| {
             let Some(book) = books.get(book.as_str()) else { return Ok(None) };
-            let reading = Reading { snapshot: &snapshot, book, books, rules: &rules };
+            let reading = Reading { snapshot: &snapshot, book, books, rules: &rules, stated: &no_caveats };
             month_cost(&reading, month)
         };
         let names: BTreeSet<&Name> = replaced.iter().map(|Replacement { new, .. }| &new.key.book).collect();

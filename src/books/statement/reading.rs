@@ -11,6 +11,7 @@ use crate::domain::number::{PayerOf, RulePayerId};
 use crate::domain::period::Period;
 use crate::domain::usage::Dictionary;
 use crate::ledger::file::transaction::Snapshot;
+use crate::ledger::read::class::StatedPrompts;
 use crate::price::Book;
 use crate::rating::RatedLine;
 use crate::report::ReportError;
@@ -24,6 +25,8 @@ pub(in crate::books) struct Reading<'a> {
     pub(in crate::books) book: &'a Book,
     pub(in crate::books) books: &'a BTreeMap<String, Book>,
     pub(in crate::books) rules: &'a Rules,
+    /// The sizes of prompts that users stated at import.
+    pub(in crate::books) stated: &'a StatedPrompts,
 }
 
 /// The usage of a period and of the month before, with the names of its numbers.
@@ -83,7 +86,7 @@ impl Reading<'_> {
         let lines = usage.and_then(|usage| rated::rated_as_it_is(usage, self.book, names, currency));
         let Some(lines) = lines else { return Ok(None) };
         let mut attribution = Attribution::new(self.rules, names);
-        let mut kept = Kept::of(&request.detail);
+        let mut kept = Kept::of(&request.detail, self.stated);
         for line in lines {
             attribution.give(line, |line, names| kept.add(line, names))?;
         }
@@ -99,15 +102,16 @@ impl Reading<'_> {
     ) -> Result<(Rated, ByDepartment), BooksError> {
         let changes = PriceChanges::new(self.books.values().collect(), names);
         let rating = fold::Rating { book: self.book, changes, names, rules: self.rules };
-        let kept = fold(self.snapshot, &rating, period, request.basis, || Kept::of(&request.detail), Kept::add)?;
+        let kept = || Kept::of(&request.detail, self.stated);
+        let kept = fold(self.snapshot, &rating, period, request.basis, kept, Kept::add)?;
         together(&request.detail, kept, names)
     }
 }
 
 /// What is kept of the lines that one thread got.
-struct Kept {
+struct Kept<'s> {
     usage: KeptUsage,
-    counted: Counted,
+    counted: Counted<'s>,
 }
 
 enum KeptUsage {
@@ -116,14 +120,14 @@ enum KeptUsage {
     Sums(Sums),
 }
 
-impl Kept {
-    fn of(detail: &Detail) -> Self {
+impl<'s> Kept<'s> {
+    fn of(detail: &Detail, stated: &'s StatedPrompts) -> Self {
         let usage = match detail {
             Detail::Lines => KeptUsage::Lines(Vec::new()),
             Detail::Unpriced => KeptUsage::Unpriced(Vec::new()),
             Detail::Groups(by) => KeptUsage::Sums(Sums::by(by)),
         };
-        Self { usage, counted: Counted::default() }
+        Self { usage, counted: Counted::new(stated) }
     }
 
     fn add(&mut self, line: RatedLine, names: &Dictionary) -> Result<(), BooksError> {
@@ -140,7 +144,7 @@ impl Kept {
 /// What all threads kept. The names of payers that lines refer to are added to the others.
 fn together(
     detail: &Detail,
-    all: Vec<(Kept, Dictionary)>,
+    all: Vec<(Kept<'_>, Dictionary)>,
     names: &mut Dictionary,
 ) -> Result<(Rated, ByDepartment), BooksError> {
     let mut counted = ByDepartment::default();

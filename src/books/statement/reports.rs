@@ -3,7 +3,7 @@
 pub use crate::aggregate::fold::Basis;
 use crate::books::heading::heading_of_period;
 use crate::books::setup::rules;
-use crate::books::statement::completeness::{self, Caveats, Known};
+use crate::books::statement::completeness::{self, Caveats, Known, PricedBy};
 use crate::books::statement::reading::{Read, Reading};
 use crate::books::watching::watched;
 use crate::books::{Books, BooksError, Observer, Silent, Stage};
@@ -142,9 +142,13 @@ impl Books {
             None => return Err(BooksError::NoBook(own.to_owned())),
         };
         let rules = rules::of_snapshot(snapshot)?;
-        let reading = Reading { snapshot, book, books: &books, rules: &rules };
+        let stated = snapshot.stated_prompts()?;
+        let reading = Reading { snapshot, book, books: &books, rules: &rules, stated: &stated };
         let Read { rated, before, names, counted } = reading.of(request)?;
+        let thresholds = thresholds(&rows, &aliases);
+        let priced_by = PricedBy { book, thresholds: &thresholds, names: &names, stated: &stated };
         let known = Known {
+            priced_by,
             open: &snapshot.quarantine()?,
             registry: &snapshot.registry()?,
             formats: &snapshot.formats_of(request.period)?,
@@ -160,7 +164,7 @@ impl Books {
             before,
             names,
             book: own.to_owned(),
-            thresholds: thresholds(&rows, &aliases),
+            thresholds,
             books,
             costs: costs_read(snapshot, request, settings.calendar)?,
             caveats,

@@ -14,7 +14,7 @@ use crate::import::events::sink::{Constants, Sink, Tools};
 use crate::import::read::parse::latest_from;
 use crate::import::record::reading::PromptBounds;
 use crate::ledger::append::{Appended, Appender};
-use crate::ledger::facts::imports::FileFacts;
+use crate::ledger::facts::imports::{FileFacts, RECORDED_FILE, RECORDED_FORMAT};
 use crate::ledger::file::watch::Watch;
 use crate::ledger::{LedgerError, chain};
 use crate::rows::batch::{Batch, Names, wide};
@@ -245,8 +245,8 @@ fn facts(source: &Name, batch: &Batch, names: &Names) -> FileFacts {
     let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
     FileFacts {
         source: source.to_string(),
-        file: "(recorded)".to_owned(),
-        format: "record".to_owned(),
+        file: RECORDED_FILE.to_owned(),
+        format: RECORDED_FORMAT.to_owned(),
         options: String::new(),
         digest: *blake3::hash(encoder.as_bytes()).as_bytes(),
         bytes: count(encoder.as_bytes().len()),

@@ -1,4 +1,4 @@
-//! Taking an import back: all of it, or some of its events.
+//! Taking an import back: all of it, or some of its events; or all that a program recorded in a span of time.
 
 use crate::books::watching::watched;
 use crate::books::{Act, Books, Observer, Stage};
@@ -9,7 +9,7 @@ use crate::ledger::{LedgerError, chain};
 use rayon::prelude::*;
 use std::sync::Arc;
 
-pub use crate::ledger::facts::retraction::{CostsTaken, Refused};
+pub use crate::ledger::facts::retraction::{CostsTaken, RecordedSpan, Refused};
 
 /// What is taken back, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +20,19 @@ pub struct Retraction<'a> {
     pub ids: Option<&'a [String]>,
     /// Why; it is kept in the chain.
     pub reason: &'a str,
+}
+
+/// Which imports are taken back, all of them or in part.
+#[derive(Debug, Clone, Copy)]
+enum Wanted<'a> {
+    Import { entry: i64, ids: Option<&'a [String]> },
+    Recorded(RecordedSpan<'a>),
+}
+
+impl<'a> From<Retraction<'a>> for Wanted<'a> {
+    fn from(Retraction { entry, ids, .. }: Retraction<'a>) -> Self {
+        Self::Import { entry, ids }
+    }
 }
 
 /// What was taken back.
@@ -34,7 +47,16 @@ pub struct Retracted<T> {
 impl Books {
     /// What [`Books::retract`] would do. Nothing is changed.
     pub fn plan_retraction(&self, retraction: Retraction<'_>, observer: &dyn Observer) -> Result<Plan, Refused> {
-        watched(observer, |watch| self.plan(self.snapshot_for_all()?, retraction, watch))
+        watched(observer, |watch| self.plan(self.snapshot_for_all()?, retraction.into(), watch))
+    }
+
+    /// What [`Books::retract_recorded`] would do. Nothing is changed.
+    pub fn plan_recorded_retraction(
+        &self,
+        recorded: RecordedSpan<'_>,
+        observer: &dyn Observer,
+    ) -> Result<Plan, Refused> {
+        watched(observer, |watch| self.plan(self.snapshot_for_all()?, Wanted::Recorded(recorded), watch))
     }
 
     /// Takes an import back, or some of its events: they stay in the file and in the chain, and nothing counts them from
@@ -45,17 +67,41 @@ impl Books {
         act: Act<'_>,
         observer: &dyn Observer,
     ) -> Result<Retracted<Plan>, Refused> {
+        self.take_back(retraction.into(), retraction.reason, act, observer)
+    }
+
+    /// Takes back all commits of a source that a program recorded in a span of time and that still count: all of them in one
+    /// transaction, each by an entry of its own, or none. Imports of files stay.
+    ///
+    /// The span is that of the recording, not that of the events.
+    pub fn retract_recorded(
+        &self,
+        recorded: RecordedSpan<'_>,
+        reason: &str,
+        act: Act<'_>,
+        observer: &dyn Observer,
+    ) -> Result<Retracted<Plan>, Refused> {
+        self.take_back(Wanted::Recorded(recorded), reason, act, observer)
+    }
+
+    fn take_back(
+        &self,
+        wanted: Wanted<'_>,
+        reason: &str,
+        act: Act<'_>,
+        observer: &dyn Observer,
+    ) -> Result<Retracted<Plan>, Refused> {
         watched(observer, |watch| {
             // The days are read while others write. If one did, they are read again while none can.
-            let plan = self.plan(self.snapshot_for_all()?, retraction, watch)?;
+            let plan = self.plan(self.snapshot_for_all()?, wanted, watch)?;
             let write = self.ledger.write(|| observer.waiting())?;
-            let plan = match write.retract(&plan, retraction.reason, act.now, act.actor) {
+            let plan = match write.retract(&plan, reason, act.now, act.actor) {
                 Ok(()) => plan,
                 Err(LedgerError::Changed) => {
                     // Nobody can write meanwhile, so readers may be opened one by one.
                     let reader = self.ledger.reader()?;
-                    let plan = self.plan(reader.snapshot()?, retraction, watch)?;
-                    write.retract(&plan, retraction.reason, act.now, act.actor)?;
+                    let plan = self.plan(reader.snapshot()?, wanted, watch)?;
+                    write.retract(&plan, reason, act.now, act.actor)?;
                     plan
                 }
                 Err(error) => return Err(error.into()),
@@ -69,10 +115,14 @@ impl Books {
         })
     }
 
-    fn plan(&self, snapshot: Snapshot<'_>, retraction: Retraction<'_>, watch: &Arc<Watch>) -> Result<Plan, Refused> {
+    fn plan(&self, snapshot: Snapshot<'_>, wanted: Wanted<'_>, watch: &Arc<Watch>) -> Result<Plan, Refused> {
         let snapshot = snapshot.watched(watch)?;
-        let chosen = retraction.ids.map_or(Chosen::All, Chosen::Ids);
-        let taking = snapshot.taking(retraction.entry, chosen, self.key_hash)?;
+        let taking = match wanted {
+            Wanted::Import { entry, ids } => {
+                snapshot.taking(entry, ids.map_or(Chosen::All, Chosen::Ids), self.key_hash)?
+            }
+            Wanted::Recorded(recorded) => snapshot.taking_recorded(recorded)?,
+        };
         watch.begin(Stage::Events, None);
         let readers = snapshot.readers();
         let of_day = |day| readers.read(|reader| reader.retraction_of_day(day, &taking));

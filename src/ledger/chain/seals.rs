@@ -85,6 +85,11 @@ pub(in crate::ledger) fn state_after(connection: &Connection, fact: &Fact) -> Re
     if let Some(digest) = facts(connection, fact)? {
         set(connection, What::Facts(fact.kind), 0, &digest)?;
     }
+    state_of_logs(connection)
+}
+
+/// The state after rows of logs were appended, which are sealed first.
+pub(in crate::ledger) fn state_of_logs(connection: &Connection) -> Result<Digest> {
     let mut seals = all(connection)?;
     for log in Log::ALL {
         let sealed = extent(&seals, log);
@@ -108,13 +113,31 @@ pub(in crate::ledger) fn digest_of_facts(payloads: &Payloads) -> Result<Digest> 
     if let Some(stray) = payloads.strays().first() {
         return Err(LedgerError::Corrupt(Damage::Rows, stray.clone()));
     }
-    let mut hasher = blake3::Hasher::new_derive_key("tokenbook 2026 facts of a kind");
-    for (entry, payload) in payloads.iter() {
+    Ok(FactsHasher::of(payloads).digest())
+}
+
+/// The digest of the facts of a kind, entry by entry.
+pub(in crate::ledger) struct FactsHasher(blake3::Hasher);
+
+impl FactsHasher {
+    /// Of what is recorded already. The caller compares that with its seal.
+    pub(in crate::ledger) fn of(payloads: &Payloads) -> Self {
+        let mut hasher = Self(blake3::Hasher::new_derive_key("tokenbook 2026 facts of a kind"));
+        payloads.iter().for_each(|(entry, payload)| hasher.add(entry, payload));
+        hasher
+    }
+
+    /// Adds an entry behind the others.
+    pub(in crate::ledger) fn add(&mut self, entry: i64, payload: &[u8]) {
         let mut encoder = Encoder::new();
         encoder.i64(entry).blob(payload);
-        hasher.update(encoder.as_bytes());
+        self.0.update(encoder.as_bytes());
     }
-    Ok(*hasher.finalize().as_bytes())
+
+    /// The digest of all so far.
+    pub(in crate::ledger) fn digest(&self) -> Digest {
+        *self.0.finalize().as_bytes()
+    }
 }
 
 /// How far a log is sealed.

@@ -16,6 +16,7 @@ use crate::ledger::values;
 use crate::ledger::{Result, chain, stored};
 use crate::rows::canonical::Encoder;
 use rusqlite::{Connection, Row};
+use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How the chain records it.
@@ -25,6 +26,11 @@ pub(in crate::ledger) const FACT: Fact = Fact {
     payloads,
     is_sealed: false,
 };
+
+/// The format of what a program records without a file. No file has this format.
+pub const RECORDED_FORMAT: &str = "record";
+/// What stands in place of the file's name then.
+pub const RECORDED_FILE: &str = "(recorded)";
 
 /// One import.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,7 +116,7 @@ fn import_row(row: &Row<'_>) -> Result<ImportRow> {
 }
 
 /// Where an import was not taken back.
-const STANDS: &str = "NOT EXISTS (SELECT 1 FROM retraction r WHERE r.import = i.id AND r.whole = 1)";
+const STANDS: &str = "i.id NOT IN (SELECT r.import FROM retraction r WHERE r.import IS NOT NULL AND r.whole = 1)";
 /// Where all of an import's file is in the ledger: nothing of its source was taken back since. Some of that may have been in
 /// this file too, and a duplicate then.
 const WHOLE: &str = "NOT EXISTS (SELECT 1 FROM retraction r JOIN import other ON other.id = r.import \
@@ -196,8 +202,8 @@ impl Write<'_> {
     }
 }
 
-const MADE: &str = "SELECT e.at, e.actor, r.entry, r.whole FROM entry e \
-    LEFT JOIN retraction r ON r.import = ?2 WHERE e.seq = ?1 ORDER BY r.entry";
+const MADE: &str = "SELECT at, actor FROM entry WHERE seq = ?1";
+const RETRACTED: &str = "SELECT import, entry, whole FROM retraction WHERE import IS NOT NULL ORDER BY entry";
 
 /// An import, with who made it and when.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -223,26 +229,47 @@ impl Snapshot<'_> {
         self.prove_logs(&Log::NAMES)?;
         self.prove_retractions()?;
         self.prove_entries()?;
+        let mut retractions = retractions(self.connection())?;
         let mut statement = self.connection().prepare_cached(MADE)?;
         let mut made = |(row, entry): (ImportRow, i64)| {
-            let mut of = statement.query([entry, row.id])?;
-            let (mut at, mut actor) = (0, String::new());
-            let (mut retracted_in_part, mut retracted) = (Vec::new(), None);
-            while let Some(of) = of.next()? {
-                (at, actor) = (of.get(0)?, of.get(1)?);
-                match of.get::<_, Option<i64>>(2)? {
-                    Some(by) if of.get::<_, Option<bool>>(3)? == Some(true) => retracted = Some(by),
-                    Some(by) => retracted_in_part.push(by),
-                    None => {}
-                }
-            }
+            let (at, actor) = statement.query_row([entry], |of| Ok((of.get(0)?, of.get(1)?)))?;
+            let Retractions { whole: retracted, in_part: retracted_in_part } =
+                retractions.remove(&row.id).unwrap_or_default();
             Ok(ImportMade { row, entry, at: chain::instant(at)?, actor, retracted_in_part, retracted })
         };
         all(self.connection())?.into_iter().map(&mut made).collect()
     }
 }
 
+/// The entries that took an import back.
+#[derive(Debug, Default)]
+struct Retractions {
+    whole: Option<i64>,
+    in_part: Vec<i64>,
+}
+
+/// What was taken back of imports, by their numbers. It is read at once: there may be as many retractions as imports.
+fn retractions(connection: &Connection) -> Result<FxHashMap<i64, Retractions>> {
+    let mut statement = connection.prepare_cached(RETRACTED)?;
+    let mut rows = statement.query([])?;
+    let mut retractions: FxHashMap<i64, Retractions> = FxHashMap::default();
+    while let Some(row) = rows.next()? {
+        let of_import = retractions.entry(row.get(0)?).or_default();
+        if row.get(2)? {
+            of_import.whole = Some(row.get(1)?);
+        } else {
+            of_import.in_part.push(row.get(1)?);
+        }
+    }
+    Ok(retractions)
+}
+
 impl ImportRow {
+    /// Whether a program recorded it without a file.
+    pub fn is_recorded(&self) -> bool {
+        self.format == RECORDED_FORMAT
+    }
+
     /// From the first day of its new events to the last.
     pub(in crate::ledger) fn days(&self) -> Result<Option<Period>> {
         let day = |day: Option<i64>| day.map(values::day).transpose();
@@ -251,7 +278,7 @@ impl ImportRow {
 }
 
 const FORMATS: &str = "SELECT DISTINCT format FROM import WHERE accepted > 0 AND first_day <= ?2 AND last_day >= ?1 \
-    AND NOT EXISTS (SELECT 1 FROM retraction r WHERE r.import = import.id AND r.whole = 1)";
+    AND id NOT IN (SELECT import FROM retraction WHERE import IS NOT NULL AND whole = 1)";
 
 impl Snapshot<'_> {
     /// The formats of imports that may have brought events of a period, in the order of their names.
@@ -326,13 +353,19 @@ pub(in crate::ledger) fn batches(connection: &Connection) -> Result<(Batches, BT
     Ok((batches, days.into_keys().collect()))
 }
 
-const OVERLAPPING: &str = "SELECT import FROM import_overlap WHERE earlier = ?1";
+const OVERLAPPING: &str = "SELECT import, earlier FROM import_overlap";
 
-/// The imports of files of which an import had brought a part.
-pub(in crate::ledger) fn overlapping(connection: &Connection, earlier: i64) -> Result<BTreeSet<i64>> {
+/// The imports of files of which some imports had brought a part.
+pub(in crate::ledger) fn overlapping(connection: &Connection, earlier: impl Fn(i64) -> bool) -> Result<BTreeSet<i64>> {
     let mut statement = connection.prepare(OVERLAPPING)?;
-    let imports = statement.query_map([earlier], |row| row.get(0))?;
-    Ok(imports.collect::<rusqlite::Result<_>>()?)
+    let mut rows = statement.query([])?;
+    let mut imports = BTreeSet::new();
+    while let Some(row) = rows.next()? {
+        if earlier(row.get(1)?) {
+            imports.insert(row.get(0)?);
+        }
+    }
+    Ok(imports)
 }
 
 const OVERLAPS: &str = "SELECT import, earlier, events, lines FROM import_overlap";

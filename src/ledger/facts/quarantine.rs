@@ -93,7 +93,7 @@ fn on_lines(sql: &str) -> String {
 const KNOWN: &str = "SELECT q.field, q.what, q.event_id, q.kept, {IS_OPEN}, q.import \
     FROM {LINES} JOIN import i ON i.id = q.import JOIN source s ON s.id = i.source \
     WHERE s.name = ?1 AND q.event_id <> '' \
-    AND NOT EXISTS (SELECT 1 FROM retraction r WHERE r.import = i.id AND r.whole = 1)";
+    AND i.id NOT IN (SELECT r.import FROM retraction r WHERE r.import IS NOT NULL AND r.whole = 1)";
 
 /// The quarantined lines of a source, by their content. A file that grew brings them again. Lines of retracted imports are not
 /// among them.
@@ -233,33 +233,40 @@ fn open(connection: &Connection) -> Result<Vec<OpenLine>> {
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
 
-const OPEN_OF: &str = "SELECT q.id FROM {LINES} WHERE q.import = ?1 AND {IS_OPEN} ORDER BY q.id";
+const OPEN_BY_IMPORT: &str = "SELECT q.import, q.id FROM {LINES} WHERE {IS_OPEN} ORDER BY q.id";
 
-/// The lines that an import set aside and that wait for a decision.
-pub(in crate::ledger) fn open_of(connection: &Connection, import: i64) -> Result<Vec<i64>> {
-    let mut statement = connection.prepare_cached(&on_lines(OPEN_OF))?;
-    Ok(statement.query_map([import], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?)
+/// The lines that wait for a decision, by the imports that set them aside.
+pub(in crate::ledger) fn open_by_import(connection: &Connection) -> Result<BTreeMap<i64, Vec<i64>>> {
+    let mut statement = connection.prepare_cached(&on_lines(OPEN_BY_IMPORT))?;
+    let mut rows = statement.query([])?;
+    let mut open: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        open.entry(row.get(0)?).or_default().push(row.get(1)?);
+    }
+    Ok(open)
 }
 
 const LAST_IMPORTED: &str = "SELECT q.id, d.entry, q.event_id, q.import FROM {LINES} WHERE d.outcome = 1 \
-    AND NOT EXISTS (SELECT 1 FROM retraction r WHERE r.import = q.import AND r.whole = 1) ORDER BY q.id";
+    AND q.import NOT IN (SELECT r.import FROM retraction r WHERE r.import IS NOT NULL AND r.whole = 1) ORDER BY q.id";
 
-/// The lines whose events are taken back, so that they wait again: those that an import brought, by its number and entry, all
-/// of whose events are taken back, and those that some entries brought under some ids. Not those that it set aside itself.
+/// The lines whose events are taken back, so that they wait again, each with the entry and the id that had brought its event.
+/// `whole` has the imports all of whose events are taken back, by entry, each with its number: all lines that they brought
+/// wait, but for those that they set aside themselves. Of `entries`, the lines of some ids wait.
 pub(in crate::ledger) fn to_open_again(
     connection: &Connection,
-    whole: Option<(i64, i64)>,
+    whole: &BTreeMap<i64, i64>,
     entries: &BTreeSet<i64>,
-    ids: &BTreeSet<&str>,
-) -> Result<Vec<i64>> {
+    ids: impl Fn(&str) -> bool,
+) -> Result<Vec<(i64, i64, String)>> {
+    let set_aside_by: BTreeSet<i64> = whole.values().copied().collect();
     let mut statement = connection.prepare_cached(&on_lines(LAST_IMPORTED))?;
     let mut rows = statement.query([])?;
     let mut lines = Vec::new();
     while let Some(row) = rows.next()? {
         let (line, entry, id, import): (i64, i64, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
-        let (of_whole, own) = whole.map_or((false, false), |whole| (whole.1 == entry, whole.0 == import));
-        if !own && (of_whole || entries.contains(&entry) && ids.contains(id.as_str())) {
-            lines.push(line);
+        let is_brought = whole.contains_key(&entry) || entries.contains(&entry) && ids(&id);
+        if is_brought && !set_aside_by.contains(&import) {
+            lines.push((line, entry, id));
         }
     }
     Ok(lines)

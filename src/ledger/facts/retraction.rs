@@ -4,9 +4,11 @@
 //! with what is there already, records that grow. Digests of batches hold all rows, as those never change.
 
 mod plan;
+mod recorded;
 mod write;
 
-pub use plan::{Chosen, DayPlan, Plan, Refused, Taking};
+pub use plan::{Chosen, DayPlan, Part, Plan, Refused, Taking};
+pub use recorded::{NearSpan, RecordedSpan};
 pub use write::CostsTaken;
 
 use crate::ledger::chain::Kind;

@@ -24,10 +24,14 @@ impl Retracted {
     }
 
     /// These and others.
-    pub(in crate::ledger) fn and(&self, batches: &[BatchId], keys: &[EventKey]) -> Self {
+    pub(in crate::ledger) fn and(
+        &self,
+        batches: impl IntoIterator<Item = BatchId>,
+        keys: impl IntoIterator<Item = EventKey>,
+    ) -> Self {
         let mut more = self.clone();
         more.batches.extend(batches);
-        more.keys.extend(keys.iter().map(|key| key.number()));
+        more.keys.extend(keys.into_iter().map(EventKey::number));
         more
     }
 }

@@ -16,6 +16,7 @@ use crate::ledger::{Damage, LedgerError, Result, fits};
 use crate::rows::canonical;
 use rusqlite::Connection;
 use rustc_hash::FxHashMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A class of events. Names are numbers.
@@ -135,7 +136,36 @@ fn thresholds_by_model(connection: &Connection) -> Result<FxHashMap<ModelId, Arc
     Ok(thresholds)
 }
 
+/// The bounds of prompts that users stated at import, by source, model and tier.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StatedPrompts(FxHashMap<(SourceId, ModelId, TierId), BTreeSet<i64>>);
+
+impl StatedPrompts {
+    /// Whether a bound was stated for some usage of a source, model and tier.
+    pub fn has(&self, of: (SourceId, ModelId, TierId)) -> bool {
+        self.0.contains_key(&of)
+    }
+
+    /// The highest stated bound that is not above a size.
+    pub fn highest_within(&self, of: (SourceId, ModelId, TierId), size: i64) -> Option<i64> {
+        self.0.get(&of)?.range(..=size).next_back().copied()
+    }
+}
+
+const STATED: &str = "SELECT DISTINCT source, model, tier, prompt FROM event_class NOT INDEXED WHERE prompt > 1";
+
 impl Snapshot<'_> {
+    /// The bounds of prompts that users stated at import, be the usage retracted or not.
+    pub fn stated_prompts(&self) -> Result<StatedPrompts> {
+        let mut statement = self.connection().prepare_cached(STATED)?;
+        let mut rows = statement.query([])?;
+        let mut stated = StatedPrompts::default();
+        while let Some(row) = rows.next()? {
+            stated.0.entry((row.get(0)?, row.get(1)?, row.get(2)?)).or_default().insert(row.get(3)?);
+        }
+        Ok(stated)
+    }
+
     /// The classes of this state's events.
     pub fn classes(&self) -> Result<Classes> {
         Classes::read(self.connection(), DayFinder::new(self.ledger().settings().calendar))

@@ -273,22 +273,23 @@ impl<'k> Grown<'k> {
         self.of.is_empty()
     }
 
-    /// The revisions after a state that is to be taken back: they tell what was added to that state.
+    /// The revisions after a state that is to be taken back: they tell what was added to that state. Each comes with the batch
+    /// of the last such state before it.
     pub(in crate::ledger) fn after_states(
         &self,
         is_taken: impl Fn(EventKey, BatchId) -> bool,
-    ) -> Result<Vec<EventKey>> {
+    ) -> Result<Vec<(EventKey, BatchId)>> {
         let mut statement = self.connection.prepare_cached(BATCH)?;
         let mut after = Vec::new();
         for (original, revisions) in &self.of {
-            let mut taken = false;
+            let mut taken: Option<BatchId> = None;
             for key in std::iter::once(original).chain(revisions) {
                 let batch = statement.query_row([key.number()], |row| row.get(0))?;
-                let is_taken = is_taken(*key, batch);
-                if taken && !is_taken {
-                    after.push(*key);
+                if is_taken(*key, batch) {
+                    taken = Some(batch);
+                } else if let Some(taken) = taken {
+                    after.push((*key, taken));
                 }
-                taken |= is_taken;
             }
         }
         Ok(after)

@@ -5,11 +5,13 @@ use crate::domain::calendar::{Day, DayFinder};
 use crate::domain::count::Count;
 use crate::domain::number::BatchId;
 use crate::domain::period::Period;
+use crate::domain::timestamp::Timestamp;
 use crate::domain::usage::{Tally, UsageLine};
 use crate::fault::Code;
 use crate::ledger::chain::logs::Log;
 use crate::ledger::chain::{self, Kind};
 use crate::ledger::facts::imports::{ImportMade, ImportRow};
+use crate::ledger::facts::retraction::recorded::{self, NearSpan, RecordedSpan};
 use crate::ledger::facts::sealed_events::{Proof, Sealed};
 use crate::ledger::facts::{imports, quarantine};
 use crate::ledger::file::retracted::Retracted;
@@ -18,12 +20,12 @@ use crate::ledger::read::class::Classes;
 use crate::ledger::read::revision::Live;
 use crate::ledger::read::scan::Columns;
 use crate::ledger::sums::recount;
-use crate::ledger::values;
 use crate::ledger::{Damage, LedgerError, Result};
 use crate::rows::canonical::USAGE;
 use crate::rows::key::{EventKey, KeyHash};
 use rusqlite::{Connection, OptionalExtension};
-use std::collections::BTreeSet;
+use rustc_hash::FxHashMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Which events of an import are taken back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +69,22 @@ pub enum Refused {
         /// The ids.
         ids: Vec<String>,
     },
+    /// A program recorded nothing of a source between two instants that still counts.
+    #[error("nothing that counts of source {source_name:?} was recorded from {from} to {to}{}", recorded::already(*.retracted))]
+    NothingRecorded {
+        /// The source.
+        source_name: String,
+        /// From this instant.
+        from: Timestamp,
+        /// To this instant.
+        to: Timestamp,
+        /// How many commits of that span were retracted already.
+        retracted: usize,
+        /// What was recorded of the source before and after.
+        near: Vec<NearSpan>,
+        /// The sources of which something was recorded that still counts.
+        sources: BTreeSet<String>,
+    },
     /// The ledger.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
@@ -80,6 +98,7 @@ impl Refused {
             Self::OtherKind { .. } => Code::EntryOtherKind,
             Self::Already { .. } => Code::AlreadyRetracted,
             Self::NoEvent { .. } => Code::EventNotOfEntry,
+            Self::NothingRecorded { .. } => Code::NothingRecorded,
             Self::Ledger(error) => error.code(),
         }
     }
@@ -95,12 +114,14 @@ impl From<rusqlite::Error> for Refused {
     }
 }
 
-/// An import of which something is taken back, and the rows of it that are.
+/// Imports of which something is taken back, and the rows of them that are.
 #[derive(Debug)]
 pub struct Taking {
-    made: ImportMade,
+    /// In the order of their entries.
+    imports: Vec<ImportMade>,
     all: bool,
-    batches: Vec<BatchId>,
+    /// The batches that are taken back, each with the number of its import.
+    batches: FxHashMap<BatchId, i64>,
     keys: Vec<EventKey>,
     classes: Classes,
     /// What proves them.
@@ -110,15 +131,22 @@ pub struct Taking {
 impl Taking {
     /// The days that its events may stand under.
     pub fn days(&self) -> Result<Vec<Day>> {
-        if !self.all {
-            let days: BTreeSet<Day> = self.keys.iter().map(|key| key.day()).collect();
-            return Ok(days.into_iter().collect());
+        let mut days: BTreeSet<Day> = self.keys.iter().map(|key| key.day()).collect();
+        for made in self.imports.iter().filter(|_| self.all) {
+            days.extend(made.row.days()?.into_iter().flat_map(Period::days));
         }
-        match (self.made.row.first_day, self.made.row.last_day) {
-            (Some(first), Some(last)) => Ok(Period::between(values::day(first)?, values::day(last)?).days().collect()),
-            _ => Ok(Vec::new()),
-        }
+        Ok(days.into_iter().collect())
     }
+}
+
+/// An event that is taken back by itself.
+#[derive(Debug)]
+struct Single {
+    key: EventKey,
+    batch: BatchId,
+    id: String,
+    /// The import with which it goes.
+    import: i64,
 }
 
 /// What a retraction changes of a day.
@@ -129,18 +157,30 @@ pub struct DayPlan {
     pub(super) sums: Vec<UsageLine>,
     events: u64,
     revisions: u64,
-    /// Rows of the batches that are taken back, whether or not they count.
-    own: u64,
-    /// Events that are taken back one by one: each with its batch and its id.
-    singles: Vec<(EventKey, BatchId, String)>,
+    /// Rows of the batches that are taken back, by their import, whether or not they count.
+    own: FxHashMap<i64, i64>,
+    singles: Vec<Single>,
+}
+
+/// An import that is taken back, all of it or some of its events, and what goes with it.
+#[derive(Debug)]
+pub struct Part {
+    /// The import.
+    pub made: ImportMade,
+    /// Quarantined lines that wait again, since their events are taken back.
+    pub open_again: Vec<i64>,
+    /// Quarantined lines that are taken back with the import.
+    pub closed: Vec<i64>,
+    /// The keys of events that are taken back one by one, sorted.
+    pub(super) keys: Vec<i64>,
 }
 
 /// What a retraction takes back, and what it entails.
 #[derive(Debug)]
 pub struct Plan {
-    /// The import.
-    pub made: ImportMade,
-    /// Whether all of it is taken back.
+    /// The imports, at least one, in the order of their entries. Each has a retraction of its own in the chain.
+    pub parts: Vec<Part>,
+    /// Whether all of them is taken back.
     pub all: bool,
     /// Events that are taken back.
     pub events: u64,
@@ -148,10 +188,6 @@ pub struct Plan {
     pub revisions: u64,
     /// The first and the last day of these.
     pub days: Option<(Day, Day)>,
-    /// Quarantined lines that wait again, since their events are taken back.
-    pub open_again: Vec<i64>,
-    /// Quarantined lines that are taken back with their import.
-    pub closed: Vec<i64>,
     /// Later imports whose files may hold some of the events: those were counted as duplicates and must come in again.
     pub again: Vec<ImportMade>,
     /// Other imports of the very same file, which still count.
@@ -159,12 +195,22 @@ pub struct Plan {
     /// The state of the ledger that this is about.
     pub head: chain::Head,
     pub(super) changed: Vec<DayPlan>,
-    /// The keys of events that are taken back one by one, sorted.
-    pub(super) keys: Vec<i64>,
+}
+
+impl Plan {
+    /// How many quarantined lines wait again.
+    pub fn open_again(&self) -> usize {
+        self.parts.iter().map(|part| part.open_again.len()).sum()
+    }
+
+    /// How many quarantined lines are taken back with their imports.
+    pub fn closed(&self) -> usize {
+        self.parts.iter().map(|part| part.closed.len()).sum()
+    }
 }
 
 const ENTRY_KIND: &str = "SELECT kind FROM entry WHERE seq = ?1";
-const BATCHES: &str = "SELECT id FROM batch WHERE import = ?1 ORDER BY id";
+const BATCHES: &str = "SELECT id, import FROM batch ORDER BY id";
 const BATCH_OF: &str = "SELECT batch FROM usage_event WHERE key = ?1";
 const IMPORT_OF: &str = "SELECT i.entry FROM batch b JOIN import i ON i.id = b.import WHERE b.id = ?1";
 
@@ -183,31 +229,22 @@ impl Snapshot<'_> {
     /// Looks an import up of which something is to be taken back, by its entry.
     pub fn taking(&self, entry: i64, chosen: Chosen<'_>, key_hash: KeyHash) -> std::result::Result<Taking, Refused> {
         expect_kind(self.connection(), entry, Kind::Import)?;
-        self.prove_logs(&[Log::Overlaps, Log::Quarantine, Log::Outcomes])?;
         let found = self.imports_made()?.into_iter().find(|made| made.entry == entry);
         let made = found.ok_or(Refused::NoEntry(entry))?;
         if let Some(by) = made.retracted {
             return Err(Refused::Already { entry, by });
         }
-        let mut statement = self.connection().prepare_cached(BATCHES)?;
-        let batches: Vec<BatchId> =
-            statement.query_map([made.row.id], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
-        let calendar = self.ledger().settings().calendar;
-        let classes = Classes::read(self.connection(), DayFinder::new(calendar))?;
-        // An import without events has no days to prove.
-        let days = made.row.days()?;
-        let sealed = days.map_or(Ok(Sealed::default()), |days| self.sealed(days, &classes))?;
-        let Chosen::Ids(ids) = chosen else {
-            return Ok(Taking { made, all: true, batches, keys: Vec::new(), classes, sealed });
-        };
+        let source = made.row.source.clone();
+        let whole = self.taking_all(vec![made])?;
+        let Chosen::Ids(ids) = chosen else { return Ok(whole) };
         let retracted = Retracted::all(self.connection())?;
         let (mut keys, mut missing) = (BTreeSet::new(), Vec::new());
         let mut batch_of = self.connection().prepare_cached(BATCH_OF)?;
         for id in ids {
             let mut found = false;
-            for key in self.keys_of(id, &made.row.source, key_hash)? {
+            for key in self.keys_of(id, &source, key_hash)? {
                 let batch: BatchId = batch_of.query_row([key.number()], |row| row.get(0))?;
-                if batches.contains(&batch) && !retracted.has(key, batch) {
+                if whole.batches.contains_key(&batch) && !retracted.has(key, batch) {
                     found = true;
                     keys.insert(key);
                 }
@@ -219,7 +256,41 @@ impl Snapshot<'_> {
         if keys.is_empty() || !missing.is_empty() {
             return Err(Refused::NoEvent { entry, ids: missing });
         }
-        Ok(Taking { made, all: false, batches: Vec::new(), keys: keys.into_iter().collect(), classes, sealed })
+        Ok(Taking { all: false, batches: FxHashMap::default(), keys: keys.into_iter().collect(), ..whole })
+    }
+
+    /// Looks up what a program recorded of a source between two instants, and what of it still counts.
+    pub fn taking_recorded(&self, recorded: RecordedSpan<'_>) -> std::result::Result<Taking, Refused> {
+        let mut imports = self.imports_made()?;
+        let others = imports.extract_if(.., |made| !recorded.has(made) || made.retracted.is_some());
+        let others: Vec<ImportMade> = others.collect();
+        if imports.is_empty() {
+            return Err(recorded.nothing(&others));
+        }
+        Ok(self.taking_all(imports)?)
+    }
+
+    /// All of some imports.
+    fn taking_all(&self, imports: Vec<ImportMade>) -> Result<Taking> {
+        self.prove_logs(&[Log::Overlaps, Log::Quarantine, Log::Outcomes])?;
+        let numbers: BTreeSet<i64> = imports.iter().map(|made| made.row.id).collect();
+        let mut statement = self.connection().prepare_cached(BATCHES)?;
+        let mut rows = statement.query([])?;
+        let mut batches = FxHashMap::default();
+        while let Some(row) = rows.next()? {
+            let import = row.get(1)?;
+            if numbers.contains(&import) {
+                batches.insert(row.get(0)?, import);
+            }
+        }
+        let calendar = self.ledger().settings().calendar;
+        let classes = Classes::read(self.connection(), DayFinder::new(calendar))?;
+        let days: Vec<Period> = imports.iter().filter_map(|made| made.row.days().transpose()).collect::<Result<_>>()?;
+        let (first, last) = (days.iter().map(|days| days.first()).min(), days.iter().map(|days| days.last()).max());
+        // Imports without events have no days to prove.
+        let days = first.zip(last).map(|(first, last)| Period::between(first, last));
+        let sealed = days.map_or(Ok(Sealed::default()), |days| self.sealed(days, &classes))?;
+        Ok(Taking { imports, all: true, batches, keys: Vec::new(), classes, sealed })
     }
 
     /// Reads every event of a day, and makes its sums with and without what is taken back. An error if those with it are not
@@ -228,17 +299,21 @@ impl Snapshot<'_> {
         let (first, last) = EventKey::range_of(day);
         let (connection, classes) = (self.connection(), &taking.classes);
         let retracted = Retracted::between(connection, first, last)?;
-        let named = retracted.and(&taking.batches, &taking.keys);
+        let named = retracted.and(taking.batches.keys().copied(), taking.keys.iter().copied());
         let before = Live::of_day(connection, retracted, day)?;
         // What a later state added to one that is taken back says nothing by itself.
         let later = before.grown().after_states(|key, batch| named.has(key, batch))?;
-        let after = Live::of_day(connection, named.and(&[], &later), day)?;
+        let later: FxHashMap<EventKey, BatchId> = later.into_iter().collect();
+        let after = Live::of_day(connection, named.and([], later.keys().copied()), day)?;
         let (mut with, mut rest) = (Tally::new(), Tally::new());
-        let (mut events, mut revisions, mut own, mut singles) = (0_u64, 0_u64, 0_u64, Vec::new());
+        let (mut events, mut revisions, mut own, mut singles) = (0_u64, 0_u64, FxHashMap::default(), Vec::new());
         let mut proof = Proof::of(connection, day, &taking.sealed)?;
         self.events(classes, first, last, Columns::All, |event| {
             proof.see(event)?;
-            own.more(u64::from(taking.batches.contains(&event.batch)));
+            if let Some(import) = taking.batches.get(&event.batch) {
+                let own: &mut i64 = own.entry(*import).or_default();
+                own.one_more();
+            }
             before.tally(classes, event, &mut with)?;
             after.tally(classes, event, &mut rest)?;
             if before.has(event) && !after.has(event) {
@@ -247,8 +322,9 @@ impl Snapshot<'_> {
                 } else {
                     revisions.one_more();
                 }
-                if !taking.all || !named.has(event.key, event.batch) {
-                    singles.push((event.key, event.batch, event.id.clone()));
+                if !taking.batches.contains_key(&event.batch) {
+                    let import = taking.import_of(later.get(&event.key).copied())?;
+                    singles.push(Single { key: event.key, batch: event.batch, id: event.id.clone(), import });
                 }
             }
             Ok(())
@@ -265,43 +341,101 @@ impl Snapshot<'_> {
 
     /// The whole of a retraction, with what its days change.
     pub fn retraction(&self, taking: Taking, days: Vec<DayPlan>) -> Result<Plan> {
-        // What was moved to another import would stay, and come in again with the file.
-        if taking.all && Ok(sum(&days, |day| day.own)) != u64::try_from(taking.made.row.accepted) {
-            let what = format!("the events of {} are not as many as its entry records", taking.made.row.file);
-            return Err(LedgerError::Corrupt(Damage::Events, what));
-        }
+        taking.guard_counts(&days)?;
         let changed: Vec<DayPlan> = days.into_iter().filter(|day| day.events > 0 || day.revisions > 0).collect();
         let (events, revisions) = (sum(&changed, |day| day.events), sum(&changed, |day| day.revisions));
-        let singles: Vec<&(EventKey, BatchId, String)> = changed.iter().flat_map(|day| &day.singles).collect();
+        let singles: Vec<&Single> = changed.iter().flat_map(|day| &day.singles).collect();
         let mut import_of = self.connection().prepare_cached(IMPORT_OF)?;
-        let mut entries = BTreeSet::from([taking.made.entry]);
-        for (_, batch, _) in &singles {
-            entries.insert(import_of.query_row([batch], |row| row.get(0))?);
+        let mut entries: BTreeSet<i64> = taking.imports.iter().map(|made| made.entry).collect();
+        for single in &singles {
+            entries.insert(import_of.query_row([single.batch], |row| row.get(0))?);
         }
-        let ids: BTreeSet<&str> = singles.iter().map(|(_, _, id)| id.as_str()).collect();
-        let own = &taking.made.row;
-        let whole = taking.all.then_some((own.id, taking.made.entry));
-        let open_again = quarantine::to_open_again(self.connection(), whole, &entries, &ids)?;
-        let closed = if taking.all { quarantine::open_of(self.connection(), own.id)? } else { Vec::new() };
-        let overlapping = if taking.all { imports::overlapping(self.connection(), own.id)? } else { BTreeSet::new() };
+        let (again, alike) = self.others_concerned(&taking, &entries)?;
+        let parts = self.parts(taking.imports, taking.all, &entries, &singles)?;
+        let days = changed.first().zip(changed.last()).map(|(first, last)| (first.day, last.day));
+        Ok(Plan { parts, all: taking.all, events, revisions, days, again, alike, head: self.head().clone(), changed })
+    }
+
+    /// The imports that must come in again, and those of the very same files.
+    fn others_concerned(&self, taking: &Taking, entries: &BTreeSet<i64>) -> Result<(Vec<ImportMade>, Vec<ImportMade>)> {
+        let reading = |row: &ImportRow| (row.source.clone(), row.digest, row.format.clone(), row.options.clone());
+        let own: BTreeSet<i64> = taking.imports.iter().map(|made| made.row.id).collect();
+        let files: BTreeSet<_> = taking.imports.iter().map(|made| reading(&made.row)).collect();
+        let overlapping = imports::overlapping(self.connection(), |earlier| taking.all && own.contains(&earlier))?;
         let (mut again, mut alike) = (Vec::new(), Vec::new());
-        let others =
-            self.imports_made()?.into_iter().filter(|other| other.retracted.is_none() && other.row.id != own.id);
-        for other in others {
-            let row = &other.row;
+        let others = self.imports_made()?.into_iter();
+        for other in others.filter(|other| other.retracted.is_none() && !own.contains(&other.row.id)) {
             // The file itself, read in the same way, is what must not come again.
-            let reading = |row: &ImportRow| (row.source.clone(), row.digest, row.format.clone(), row.options.clone());
-            if reading(row) == reading(own) {
+            if files.contains(&reading(&other.row)) {
                 alike.extend(Some(other).filter(|other| other.row.accepted > 0));
-            } else if overlapping.contains(&row.id) || entries.contains(&other.entry) {
+            } else if overlapping.contains(&other.row.id) || entries.contains(&other.entry) {
                 again.push(other);
             }
         }
-        let mut keys: Vec<i64> = singles.iter().map(|(key, _, _)| key.number()).collect();
-        keys.sort_unstable();
-        let days = changed.first().zip(changed.last()).map(|(first, last)| (first.day, last.day));
-        let (all, made, head) = (taking.all, taking.made, self.head().clone());
-        Ok(Plan { made, all, events, revisions, days, open_again, closed, again, alike, head, changed, keys })
+        Ok((again, alike))
+    }
+
+    /// The imports with what goes with each.
+    fn parts(
+        &self,
+        imports: Vec<ImportMade>,
+        all: bool,
+        entries: &BTreeSet<i64>,
+        singles: &[&Single],
+    ) -> Result<Vec<Part>> {
+        let by_id: BTreeMap<&str, i64> = singles.iter().map(|single| (single.id.as_str(), single.import)).collect();
+        let by_entry: BTreeMap<i64, i64> = imports.iter().map(|made| (made.entry, made.row.id)).collect();
+        let none = BTreeMap::new();
+        let whole = if all { &by_entry } else { &none };
+        let opened = quarantine::to_open_again(self.connection(), whole, entries, |id| by_id.contains_key(id))?;
+        let mut open_again: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
+        for (line, entry, id) in opened {
+            // The line's event came with one of the imports, or is a single that goes with one.
+            let import = by_entry.get(&entry).or_else(|| by_id.get(id.as_str()));
+            open_again.entry(import.copied().unwrap_or_default()).or_default().push(line);
+        }
+        let mut closed = if all { quarantine::open_by_import(self.connection())? } else { BTreeMap::new() };
+        let mut keys: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
+        for single in singles {
+            keys.entry(single.import).or_default().push(single.key.number());
+        }
+        let part = |made: ImportMade| {
+            let taken = |of: &mut BTreeMap<i64, Vec<i64>>| of.remove(&made.row.id).unwrap_or_default();
+            let (open_again, closed) = (taken(&mut open_again), taken(&mut closed));
+            let mut keys = taken(&mut keys);
+            keys.sort_unstable();
+            Part { made, open_again, closed, keys }
+        };
+        Ok(imports.into_iter().map(part).collect())
+    }
+}
+
+impl Taking {
+    /// The import that an event goes with which is taken back by itself: of a state that it continues, or the only one.
+    fn import_of(&self, batch_before: Option<BatchId>) -> Result<i64> {
+        let of_batch = batch_before.and_then(|batch| self.batches.get(&batch)).copied();
+        let only = || self.imports.first().map(|made| made.row.id);
+        of_batch
+            .or_else(only)
+            .ok_or_else(|| LedgerError::Corrupt(Damage::Events, "an event goes with no import".to_owned()))
+    }
+
+    /// An error if whole imports have other events than they brought. What was moved to another import would stay, and come in
+    /// again with the file.
+    fn guard_counts(&self, days: &[DayPlan]) -> Result<()> {
+        let mut own: FxHashMap<i64, i64> = FxHashMap::default();
+        for (import, rows) in days.iter().flat_map(|day| &day.own) {
+            let own = own.entry(*import).or_default();
+            *own = own.saturating_add(*rows);
+        }
+        let differs = |made: &&ImportMade| own.get(&made.row.id).copied().unwrap_or(0) != made.row.accepted;
+        match self.imports.iter().filter(|_| self.all).find(differs) {
+            None => Ok(()),
+            Some(made) => {
+                let what = format!("the events of {} are not as many as its entry records", made.row.file);
+                Err(LedgerError::Corrupt(Damage::Events, what))
+            }
+        }
     }
 }
 

@@ -30,16 +30,18 @@ impl Write<'_> {
         month_seals::guard_months(connection, self.ledger(), &months)?;
         recount::exchange(connection, self.ledger(), plan.changed.iter().map(|day| (day.day, day.sums.as_slice())))?;
         month_seals::seal_months(connection, self.ledger(), &months)?;
-        let stored = Stored {
-            id: next(connection)?,
-            taken: Taken::Import(plan.made.row.id),
+        let parts = (next(connection)?..).zip(&plan.parts);
+        let stored = parts.map(|(id, part)| Stored {
+            id,
+            taken: Taken::Import(part.made.row.id),
             whole: plan.all,
             reason,
-            keys: &plan.keys,
-            open_again: &plan.open_again,
-            closed: &plan.closed,
-        };
-        append(connection, &stored, Signed { now, actor })
+            keys: &part.keys,
+            open_again: &part.open_again,
+            closed: &part.closed,
+        });
+        let all: Vec<Stored<'_>> = stored.collect();
+        append(connection, &all, Signed { now, actor })
     }
 
     /// Takes an import of costs back. The amounts that it replaced are in force again.
@@ -48,7 +50,7 @@ impl Write<'_> {
         let connection = self.connection();
         let taken = Taken::Costs(costs.import);
         let stored = Stored { id: next(connection)?, taken, whole: true, reason, keys, open_again, closed };
-        append(connection, &stored, Signed { now, actor })
+        append(connection, &[stored], Signed { now, actor })
     }
 }
 
@@ -56,19 +58,22 @@ fn next(connection: &Connection) -> Result<i64> {
     Ok(connection.query_row(NEXT, [], |row| row.get(0))?)
 }
 
-fn append(connection: &Connection, stored: &Stored<'_>, signed: Signed<'_>) -> Result<()> {
-    chain::append(connection, &FACT, signed, &payload(stored), |entry| {
+/// Appends retractions, an entry for each.
+fn append(connection: &Connection, all: &[Stored<'_>], signed: Signed<'_>) -> Result<()> {
+    let payloads: Vec<Vec<u8>> = all.iter().map(payload).collect();
+    chain::append_each(connection, &FACT, signed, &payloads, |place, entry| {
+        let Some(stored) = all.get(place) else { return Ok(()) };
         let (import, costs) = match stored.taken {
             Taken::Import(import) => (Some(import), None),
             Taken::Costs(import) => (None, Some(import)),
         };
-        connection.execute(INSERT, (stored.id, entry, import, costs, stored.whole, stored.reason))?;
+        let row = (stored.id, entry, import, costs, stored.whole, stored.reason);
+        connection.prepare_cached(INSERT)?.execute(row)?;
         let mut statement = connection.prepare_cached(INSERT_KEY)?;
         stored.keys.iter().try_for_each(|key| statement.execute((key, stored.id)).map(|_| ()))?;
         quarantine::decide(connection, entry, stored.open_again, Outcome::OpenAgain, stored.reason)?;
         quarantine::decide(connection, entry, stored.closed, Outcome::Retracted, stored.reason)
-    })?;
-    Ok(())
+    })
 }
 
 /// An import of costs that can be taken back.
