@@ -59,8 +59,8 @@ const NAMELESS: [&str; 14] = [
 const DECODED: &str = "anew|for certain|is told|are told|was told|were told|not told|told by|told apart|tells of|\
                        that of|those of|what is there|what there is|as it is|as one makes|whoever";
 
-/// Documents that may contain them: messages of the program, decisions, figures, and the frozen form of the file.
-const RECORDS: [&str; 4] = ["DECISIONS.md", "ERRORS.md", "PERFORMANCE.md", "SCHEMA.md"];
+/// Documents that may contain them. The program writes ERRORS.md: it holds the program's messages.
+const RECORDS: [&str; 1] = ["ERRORS.md"];
 
 const FILE_LINES: usize = 500;
 const FUNCTION_LINES: usize = 70;
