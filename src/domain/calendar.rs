@@ -1,8 +1,8 @@
 //! The books' calendar: billing days of one IANA time zone.
 //!
-//! A billing day is the half-open span between the first instant whose local date is that day or later and the same of
-//! the next day. So days follow each other without gap or overlap in every zone, whatever its clocks do at midnight,
-//! and a day may have 23 or 25 hours.
+//! A billing day starts at the first instant whose local date is that day or later. It ends where the next day starts
+//! (half-open). So days follow each other without gap or overlap in every zone, whatever its clocks do at midnight. A
+//! day may have 23 or 25 hours.
 
 use crate::domain::timestamp::{NANOS, Timestamp, day_number};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeDelta, TimeZone};
@@ -19,13 +19,13 @@ impl Day {
     /// The last day of the range, 2100-01-01.
     pub const LAST: Self = Self(47_482);
 
-    /// The day of a day number; `None` out of range.
+    /// The day of a day number; `None` if out of range.
     pub fn from_number(number: i64) -> Option<Self> {
         let number = u16::try_from(number).ok()?;
         (16_435..=47_482).contains(&number).then_some(Self(number))
     }
 
-    /// The day of a date; `None` out of range.
+    /// The day of a date; `None` if out of range.
     pub fn from_date(date: NaiveDate) -> Option<Self> {
         Self::from_number(day_number(date))
     }
@@ -35,7 +35,7 @@ impl Day {
         self.0
     }
 
-    /// Nanoseconds from 1970 to 00:00 UTC of its date, which is its start only where the zone is UTC.
+    /// Nanoseconds from 1970 to 00:00 UTC of the day's date. The day starts then only if the zone is UTC.
     pub fn utc_midnight(self) -> i64 {
         i64::from(self.0) * 86_400 * NANOS
     }
@@ -45,12 +45,12 @@ impl Day {
         NaiveDate::default() + TimeDelta::days(i64::from(self.0))
     }
 
-    /// The day after.
+    /// The next day.
     pub fn next(self) -> Option<Self> {
         Self::from_number(i64::from(self.0) + 1)
     }
 
-    /// The day before.
+    /// The previous day.
     pub fn previous(self) -> Option<Self> {
         Self::from_number(i64::from(self.0) - 1)
     }
@@ -67,7 +67,7 @@ impl fmt::Display for Day {
     }
 }
 
-/// A text is no IANA time zone.
+/// The text is not an IANA time zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is not an IANA time zone, such as UTC or Europe/Berlin")]
 pub struct UnknownZone;
@@ -87,7 +87,8 @@ impl Calendar {
     /// The calendar of UTC.
     pub const UTC: Self = Self { zone: Tz::UTC };
 
-    /// The instant at which clocks of the zone show a time; `None` where they show it twice, never, or out of range.
+    /// The instant at which clocks of the zone show a time. `None` if they show it twice or never, or if it is out of
+    /// range.
     pub fn instant_of(self, shown: NaiveDateTime) -> Option<Timestamp> {
         self.zone.from_local_datetime(&shown).single()?.timestamp_nanos_opt().and_then(Timestamp::from_nanos)
     }
@@ -102,10 +103,10 @@ impl Calendar {
         chrono_tz::IANA_TZDB_VERSION
     }
 
-    /// The first instant of a day: the earliest whose local date is the day or later.
+    /// The first instant of a day: the earliest instant whose local date is the day or later.
     pub fn start_of(self, day: Day) -> Timestamp {
-        // Offsets stay within 26 hours of UTC, so the instant lies in this span; local dates never go back past
-        // a day's start as it is defined, so halving finds it.
+        // Offsets stay within 26 hours of UTC, so the instant lies in this span. By definition of a day's start, local
+        // dates never return to a day before it, so a binary search finds it.
         let midnight = i64::from(day.number()) * 86_400;
         let (mut before, mut not_before) = (midnight - 26 * 3_600, midnight + 26 * 3_600);
         if let Some(guess) = self.local_midnight_guess(midnight, day) {
@@ -118,7 +119,7 @@ impl Calendar {
         clamp(not_before)
     }
 
-    /// Local midnight, where it exists and is the first instant of its date; else the slow way must be taken.
+    /// Local midnight, if it exists and is the first instant of its date. Otherwise the caller must take the slow way.
     fn local_midnight_guess(self, midnight: i64, day: Day) -> Option<Timestamp> {
         let utc = DateTime::from_timestamp(midnight, 0)?;
         let local = utc.with_timezone(&self.zone).naive_local().and_utc().timestamp() - midnight;
@@ -143,23 +144,23 @@ fn clamp(seconds: i64) -> Timestamp {
     clamp_nanos(seconds.saturating_mul(NANOS))
 }
 
-/// The nearest instant in range: the days at the very edges of the range begin or end with it.
+/// The nearest instant in range. The first and the last day of the range begin and end with it.
 fn clamp_nanos(nanos: i64) -> Timestamp {
     let nanos = nanos.clamp(Timestamp::EARLIEST.nanos(), Timestamp::LATEST.nanos());
     Timestamp::from_nanos(nanos).unwrap_or(Timestamp::EARLIEST)
 }
 
-/// Finds billing days quickly: remembers where the days it has met begin.
+/// Finds billing days quickly, because it remembers the starts of the days it has seen.
 #[derive(Debug, Clone)]
 pub struct DayFinder {
     calendar: Calendar,
-    /// The span of the last day found: most instants of a log fall in the day of the one before.
+    /// The span of the last day found. Most instants of a log fall on the same day as the previous one.
     last: Option<(i64, i64, Day)>,
     starts: rustc_hash::FxHashMap<Day, i64>,
 }
 
 impl DayFinder {
-    /// A finder that has met no day yet.
+    /// A finder that has seen no day yet.
     pub fn new(calendar: Calendar) -> Self {
         Self { calendar, last: None, starts: rustc_hash::FxHashMap::default() }
     }

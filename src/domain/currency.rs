@@ -1,6 +1,6 @@
 //! Currencies: the ISO 4217 codes in use, with their minor units (list of 2026-01-01).
 //!
-//! Metals, test codes, and units of account without a minor unit are left out: nobody is billed in them.
+//! The list omits metals, test codes, and units of account without a minor unit, because nobody is billed in them.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ pub struct Currency {
     digits: u8,
 }
 
-/// A text is no currency code of the list.
+/// The text is not a currency code of the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is not a currency code of ISO 4217 in capitals, such as USD")]
 pub struct UnknownCurrency;

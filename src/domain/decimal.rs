@@ -1,8 +1,7 @@
-//! Decimal numbers as people write them: digits, at most one point, nothing else; and as programs write them, with an
-//! exponent.
+//! Reads decimal numbers exactly. People write digits and at most one point; programs may add an exponent.
 //!
-//! No plus sign, no grouping, no underscore, no bare point. A number with more digits than can be kept is refused;
-//! nothing here rounds and nothing passes through a float.
+//! It rejects a plus sign, grouping, underscores, a bare point, and numbers with more digits than it can store. Nothing
+//! here rounds, and nothing passes through a float.
 
 use rust_decimal::Decimal;
 
@@ -12,12 +11,12 @@ pub enum DecimalError {
     /// Not digits with at most one decimal point.
     #[error("is not a plain decimal number")]
     NotPlain,
-    /// More digits than the 28 that are kept exactly.
+    /// More than the 28 digits that can be stored exactly.
     #[error("has more digits than can be kept exactly")]
     TooManyDigits,
 }
 
-/// Reads `-12.50`, exactly. The sign is allowed here and judged by the caller.
+/// Reads `-12.50`, exactly. It accepts a sign; the caller decides whether a negative number is valid.
 pub fn plain(text: &str) -> Result<Decimal, DecimalError> {
     let unsigned = text.strip_prefix('-').unwrap_or(text);
     let (whole, fraction) = match unsigned.split_once('.') {
@@ -34,20 +33,20 @@ pub fn plain(text: &str) -> Result<Decimal, DecimalError> {
     Decimal::from_str_exact(text).map_err(|_| DecimalError::TooManyDigits)
 }
 
-/// A number as a program wrote it, `2.5e-06` say: exactly `digits x 10^exponent`.
+/// A number that a program wrote, such as `2.5e-06`: exactly `digits x 10^exponent`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Literal {
     /// Whether it is below zero.
     pub negative: bool,
-    /// The digits without zeros at their end; at most [`LITERAL_DIGITS`] of them.
+    /// The digits without trailing zeros; at most [`LITERAL_DIGITS`] of them.
     pub digits: u128,
-    /// The power of ten they are multiplied by; 0 where there are none.
+    /// The power of ten that multiplies the digits; 0 if there is no exponent.
     pub exponent: i32,
 }
 
-/// The most digits of a literal that are kept. A binary float has 17 at most.
+/// The largest number of digits of a literal. A binary float has at most 17.
 pub const LITERAL_DIGITS: usize = 24;
-/// Exponents beyond this are cut: no price is anywhere near.
+/// Larger exponents are cut to this one. No price comes near it.
 const EXPONENT_LIMIT: i32 = 100_000;
 
 /// Reads a number as JSON writes it, exactly.
@@ -79,7 +78,7 @@ pub fn literal(text: &str) -> Result<Literal, DecimalError> {
     Ok(Literal { negative: number.starts_with('-'), digits, exponent })
 }
 
-/// The exact product of two numbers as programs write them, as one.
+/// The exact product of two numbers that programs wrote, as one literal.
 pub fn product(one: &str, other: &str) -> Result<String, DecimalError> {
     let (one, other) = (literal(one)?, literal(other)?);
     let digits = one.digits.checked_mul(other.digits).ok_or(DecimalError::TooManyDigits)?;
@@ -87,7 +86,7 @@ pub fn product(one: &str, other: &str) -> Result<String, DecimalError> {
     Ok(format!("{sign}{digits}e{}", one.exponent.saturating_add(other.exponent)))
 }
 
-/// The exponent after the `e`; one beyond the limit is cut to it.
+/// The exponent after the `e`, cut to the limit.
 fn power(text: &str) -> Result<i32, DecimalError> {
     let (negative, digits) = match text.strip_prefix('-') {
         Some(digits) => (true, digits),
@@ -100,7 +99,7 @@ fn power(text: &str) -> Result<i32, DecimalError> {
     Ok(if negative { -size } else { size })
 }
 
-/// The whole number `value x 10^power`, if it is one and fits.
+/// The number `value x 10^power`, if it is whole and fits.
 pub fn scaled(value: Decimal, power: u32) -> Option<i128> {
     let value = value.normalize();
     let shift = power.checked_sub(value.scale())?;

@@ -1,4 +1,4 @@
-//! A department as the registry knows it: where its cost goes in the accounts, who answers for it, and since when.
+//! A department of the registry: its cost centre and account, its owner, and the days on which it pays.
 
 use crate::domain::calendar::Day;
 use crate::domain::name::{TagValue, look};
@@ -12,41 +12,41 @@ pub struct Department {
     pub name: TagValue,
     /// Its cost centre.
     pub cost_centre: Option<TagValue>,
-    /// Who answers for it.
+    /// The person or team responsible for it.
     pub owner: Option<TagValue>,
-    /// The account of the general ledger that its cost is posted to.
+    /// The account of the general ledger that receives its cost.
     pub account: Option<TagValue>,
-    /// The first day it pays; `None` for always.
+    /// The first day it pays; `None` if it always did.
     pub active_from: Option<Day>,
-    /// The last day it pays; `None` for still.
+    /// The last day it pays; `None` if it still pays.
     pub active_to: Option<Day>,
 }
 
 impl Department {
-    /// Whether it pays on some day of a period.
+    /// Whether it pays on at least one day of a period.
     pub fn is_active_within(&self, period: Period) -> bool {
         self.active_from.is_none_or(|from| from <= period.last())
             && self.active_to.is_none_or(|to| to >= period.first())
     }
 }
 
-/// The registry: the departments there are, by name. Without any, every name is one.
+/// The registry: all departments, by name. Without a registry, every name is a department.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Registry {
     departments: BTreeMap<String, Department>,
-    /// A name by what is left of it without case, spacing and look.
+    /// Maps a name without case, spacing and look-alike letters to the registered name.
     looks: BTreeMap<String, String>,
 }
 
 impl Registry {
-    /// Departments in the order of their import: a later one of the same name replaces an earlier.
+    /// Departments in the order of their import. A later department replaces an earlier one with the same name.
     pub fn new(departments: impl IntoIterator<Item = Department>) -> Self {
         let mut registry = Self::default();
         departments.into_iter().for_each(|department| registry.insert(department));
         registry
     }
 
-    /// Adds a department, in place of one of the same name.
+    /// Adds a department. It replaces one with the same name.
     pub fn insert(&mut self, department: Department) {
         let name = department.name.to_string();
         self.looks.entry(look(&name)).or_insert_with(|| name.clone());
@@ -58,7 +58,7 @@ impl Registry {
         self.departments.is_empty()
     }
 
-    /// The department of a name, spelled exactly so.
+    /// The department with exactly this name.
     pub fn get(&self, name: &str) -> Option<&Department> {
         self.departments.get(name)
     }
@@ -68,12 +68,12 @@ impl Registry {
         self.departments.values()
     }
 
-    /// Whether a name is none of the registry's, where there is one.
+    /// Whether a registry exists and does not have this name.
     pub fn lacks(&self, name: &str) -> bool {
         !self.is_empty() && !self.departments.contains_key(name)
     }
 
-    /// The department whose name looks like another: other case, spacing, or letters that look alike.
+    /// The department whose name looks like another name: different case, spacing, or letters that look alike.
     pub fn looking_like(&self, name: &str) -> Option<&str> {
         self.looks.get(&look(name)).map(String::as_str)
     }

@@ -8,10 +8,10 @@ use crate::domain::tags::TagSet;
 use crate::domain::timestamp::Timestamp;
 use std::fmt;
 
-/// The most a single event may report on one meter: more is a mistake in the source.
+/// The largest quantity of one meter in a single event. A larger one is a mistake in the source.
 pub const QUANTITY_LIMIT: i64 = 1_000_000_000_000;
 
-/// A model as its vendor names it, and the vendor where the source tells.
+/// A model as its vendor names it, and the provider if the source reports it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Model {
     /// The vendor or gateway that served it.
@@ -20,7 +20,7 @@ pub struct Model {
     pub name: Name,
 }
 
-/// The service tier a request was billed under: `standard`, `batch`, `flex`, `priority` or another of a vendor's own.
+/// The service tier a request was billed under: `standard`, `batch`, `flex`, `priority` or a vendor's own.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ServiceTier(Name);
 
@@ -33,12 +33,12 @@ impl ServiceTier {
         Self::with(name, Name::new)
     }
 
-    /// A tier that a ledger holds.
+    /// A tier read from a ledger.
     pub fn recorded(name: &str) -> Result<Self, TierError> {
         Self::with(name, Name::recorded)
     }
 
-    /// The tier that usage is billed under unless it says another.
+    /// The tier for usage that names no other.
     pub fn standard() -> Self {
         Self(Name::own(Self::STANDARD))
     }
@@ -64,23 +64,23 @@ impl fmt::Display for ServiceTier {
     }
 }
 
-/// A text is not a service tier.
+/// The text is not a service tier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is not a service tier: up to 32 lower-case letters, digits, _ and -")]
 pub struct TierError;
 
-/// What is known of the prompt's size, on which some prices depend.
+/// What is known of the prompt's size. Some prices depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PromptSize {
-    /// One request: its size is the sum of its prompt meters.
+    /// One request: the size is the sum of its prompt meters.
     Exact,
-    /// Several requests in one record: each is at most the sum, and more is not known.
+    /// Several requests in one record: each is at most the sum. Nothing else is known.
     UpToSum,
-    /// Several requests in one record. The user states the most tokens of each.
+    /// Several requests in one record. The user states the most tokens that each has.
     Within(PromptBound),
 }
 
-/// The most tokens that each prompt of a record of several requests has.
+/// The most tokens that a prompt has, in a record of several requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PromptBound(i64);
 
@@ -106,7 +106,7 @@ impl PromptSize {
         }
     }
 
-    /// The form of a code.
+    /// The prompt size of a code.
     pub fn from_code(code: i64) -> Option<Self> {
         match code {
             0 => Some(Self::Exact),
@@ -115,7 +115,7 @@ impl PromptSize {
         }
     }
 
-    /// The form of a record whose prompts have a bound. One request needs none: its size is known.
+    /// The prompt size of a record whose prompts have a bound. One request needs no bound, because its size is known.
     pub const fn within(self, bound: PromptBound) -> Self {
         match self {
             Self::Exact => self,
@@ -124,12 +124,12 @@ impl PromptSize {
     }
 }
 
-/// The range of prompt sizes between two thresholds of a model's prices. A price holds for whole bands.
+/// The range of prompt sizes between two thresholds of a model's prices. A price applies to whole bands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Band {
-    /// Prompts larger than this threshold (0: all up to the first) and not larger than the next.
+    /// Prompts above this threshold (0: all up to the first) and up to the next.
     Above(i64),
-    /// The record does not tell on which side of a threshold its requests were.
+    /// The record does not show on which side of a threshold its requests were.
     Unknown,
 }
 
@@ -166,7 +166,7 @@ impl Band {
     }
 }
 
-/// The issuer's id of an event, byte for byte as it was issued.
+/// The issuer's id of an event, stored byte for byte.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventId(Box<str>);
 
@@ -189,20 +189,20 @@ impl fmt::Display for EventId {
     }
 }
 
-/// What a record stands for.
+/// What a record counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Span {
-    /// One request, unless it counts them.
+    /// One request, unless it states a number of requests.
     Request,
-    /// A vendor's sum over some requests; how many only if it counts them.
+    /// A vendor's sum over several requests. Their number is known only if the record states it.
     Bucket,
 }
 
-/// How much one event used, and what that says of its prompt.
+/// How much one event used, and what that shows about its prompt.
 ///
-/// At least one meter is reported, each once, from 0 to [`QUANTITY_LIMIT`]. The number of requests and the prompt's size
-/// are derived here and nowhere else: whatever the way an event comes in, the same record is the same event. Sums and
-/// differences of quantities know no such limits; they are [`Quantities`].
+/// It reports at least one meter, each once, from 0 to [`QUANTITY_LIMIT`]. The number of requests and the prompt's size
+/// are derived here and nowhere else. So the same record is the same event, whichever way it comes in. Sums and
+/// differences of quantities have no such limits: see [`Quantities`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventUsage {
     quantities: Quantities,
@@ -212,24 +212,25 @@ pub struct EventUsage {
 /// Why quantities are not the usage of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum UsageError {
-    /// Nothing is reported, not even a zero.
+    /// No meter is reported, not even a zero.
     #[error("no meter is reported")]
     Nothing,
-    /// A meter stands twice.
+    /// A meter is given twice.
     #[error("{} is given twice", .0.field())]
     Twice(Meter),
-    /// A quantity is below 0, or above the limit.
+    /// A quantity is below 0 or above the limit.
     #[error("{} {} is not from 0 to {QUANTITY_LIMIT}", .0.field(), .1)]
     OutOfRange(Meter, i64),
 }
 
 impl EventUsage {
-    /// What one request used. Where it does not count requests, it is one; where it counts several, it is their sum.
+    /// What one request used. If the meters do not count requests, it is one request. If they count several, the event
+    /// is their sum.
     pub fn request(meters: impl IntoIterator<Item = (Meter, i64)>) -> Result<Self, UsageError> {
         Self::new(Span::Request, meters)
     }
 
-    /// What a vendor's bucket of requests used. Where it does not count them, their number is not known.
+    /// What a vendor's bucket of requests used. If the meters do not count requests, their number is unknown.
     pub fn bucket(meters: impl IntoIterator<Item = (Meter, i64)>) -> Result<Self, UsageError> {
         Self::new(Span::Bucket, meters)
     }
@@ -268,8 +269,8 @@ impl EventUsage {
     }
 }
 
-/// A usage event with all its names spelled out: the form for embedders and for showing one. Every part is valid by
-/// itself and goes with every other.
+/// A usage event with all its names in full. Embedders build it, and tokenbook shows single events with it. Every part
+/// is valid by itself and in combination with the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsageEvent {
     /// The issuer's id of the event, unique for its source.
@@ -280,11 +281,11 @@ pub struct UsageEvent {
     pub model: Model,
     /// The tier it was billed under.
     pub tier: ServiceTier,
-    /// Who used it, as the source says.
+    /// The tags that the source reports.
     pub tags: TagSet,
     /// What was used.
     pub usage: EventUsage,
-    /// How the call ended, where that is reported.
+    /// How the call ended, if the source reports it.
     pub outcome: Option<Outcome>,
 }
 
@@ -304,7 +305,7 @@ impl UsageEvent {
         Self { tier, ..self }
     }
 
-    /// The same event, of a call that ended in some way.
+    /// The same event with an outcome of its call.
     pub fn with_outcome(self, outcome: Outcome) -> Self {
         Self { outcome: Some(outcome), ..self }
     }

@@ -1,6 +1,6 @@
-//! Making an event from texts and numbers: what a gateway has in its hands.
+//! Builds an event from texts and numbers, the way a gateway has them.
 //!
-//! Nothing is checked before [`EventBuilder::build`], which returns a valid event or the first thing that is wrong.
+//! Nothing is checked before [`EventBuilder::build`]. It returns a valid event, or the first error.
 
 use crate::domain::event::{EventId, EventUsage, Model, ServiceTier, Span, TierError, UsageError, UsageEvent};
 use crate::domain::meter::Meter;
@@ -10,7 +10,7 @@ use crate::domain::secret::redacted;
 use crate::domain::tags::{TagError, TagKey, TagSet};
 use crate::domain::timestamp::{Timestamp, TimestampError};
 
-/// An event that is being made.
+/// An event under construction.
 #[derive(Debug, Clone)]
 pub struct EventBuilder<'a> {
     id: &'a str,
@@ -24,7 +24,7 @@ pub struct EventBuilder<'a> {
     outcome: Option<Outcome>,
 }
 
-/// Why parts make no event.
+/// Why the parts do not make a valid event.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EventError {
     /// The id.
@@ -46,7 +46,7 @@ pub enum EventError {
     /// The model or its provider.
     #[error("{what} {name:?} {error}")]
     Name {
-        /// Which of them.
+        /// Either the model or its provider.
         what: &'static str,
         /// The name.
         name: String,
@@ -84,7 +84,7 @@ impl<'a> EventBuilder<'a> {
         Self { id, at, model, provider: None, tier: "", tags, meters, span: Span::Request, outcome: None }
     }
 
-    /// A sum of requests, such as a vendor's bucket.
+    /// A sum of several requests, such as a vendor's bucket.
     pub fn bucket(id: &'a str, at: &'a str, model: &'a str) -> Self {
         Self { span: Span::Bucket, ..Self::request(id, at, model) }
     }
@@ -101,7 +101,7 @@ impl<'a> EventBuilder<'a> {
         self
     }
 
-    /// A tag. `department`, `project` and `environment` say who pays.
+    /// A tag. `department`, `project` and `environment` define who pays.
     pub fn tag(mut self, key: &'a str, value: &'a str) -> Self {
         self.tags.push((key, value));
         self
@@ -150,7 +150,7 @@ impl<'a> EventBuilder<'a> {
     }
 }
 
-/// A text as errors show it: a secret in the wrong place is not printed.
+/// A text for an error message. It hides a secret that was put into a wrong field.
 fn shown(text: &str) -> String {
     redacted(text).into_owned()
 }

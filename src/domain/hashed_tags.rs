@@ -1,7 +1,8 @@
-//! Keyed hashes in place of the values of tags, for personal data: a ledger cannot forget, so it must not learn.
+//! Keyed hashes replace the values of tags that are personal data, because a ledger can never delete what it has
+//! stored.
 //!
-//! The hash of a value is the same whenever the key is: who used what can still be added up and told apart. Without the
-//! key nobody can find the value by trying likely ones. The key is never kept, nor any hash of it.
+//! The same value and key always give the same hash, so usage can still be grouped by person. Without the key, nobody
+//! can find the value by trying likely ones. The ledger stores neither the key nor a hash of it.
 
 use crate::domain::name::{TagValue, composed};
 use crate::domain::tags::{IgnoredTagError, TagKey};
@@ -9,28 +10,28 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// How a hash begins, so that it is known for one.
+/// The prefix of a hash, which identifies it as one.
 pub const HASH_MARK: &str = "hash:";
 /// The shortest key, in bytes.
 pub const KEY_BYTES: usize = 16;
 /// Hexadecimal digits of a hash: 128 bits.
 const DIGITS: usize = 32;
-/// What the key is used for, which makes it another key than that of any other program.
+/// The purpose of the key. It makes the derived key different from any other program's.
 const CONTEXT: &str = "tokenbook hash-tag v1";
-/// The shortest value that is looked for inside an id where no `=` stands before it.
+/// The shortest value that is searched for inside an id without an `=` before it.
 const WORD: usize = 3;
 
-/// A secret that values are hashed with.
+/// The secret key for hashing values.
 #[derive(Clone)]
 pub struct HashKey([u8; 32]);
 
-/// A key is too short.
+/// The key is too short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is shorter than {KEY_BYTES} bytes")]
 pub struct HashKeyError;
 
 impl HashKey {
-    /// The key of a text of at least 16 bytes, such as 32 hexadecimal digits.
+    /// A key from a text of at least 16 bytes, such as 32 hexadecimal digits.
     pub fn new(text: &[u8]) -> Result<Self, HashKeyError> {
         if text.len() < KEY_BYTES {
             return Err(HashKeyError);
@@ -45,28 +46,28 @@ impl HashKey {
     }
 }
 
-/// The key is shown to nobody.
+/// Never shows the key.
 impl fmt::Debug for HashKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("HashKey(…)")
     }
 }
 
-/// Keys of tags whose values are hashed, and what they are hashed with.
+/// The keys of tags whose values are hashed, and the secret key for hashing.
 #[derive(Debug, Clone, Default)]
 pub struct HashedTags {
     keys: BTreeSet<TagKey>,
-    /// There is one where there are keys of tags.
+    /// Set if any tag is hashed.
     with: Option<HashKey>,
 }
 
 impl HashedTags {
-    /// No tags, and a key for those that will be.
+    /// No tags yet, but a key for those to come.
     pub const fn with(key: HashKey) -> Self {
         Self { keys: BTreeSet::new(), with: Some(key) }
     }
 
-    /// Hashes a tag. Who pays is never hashed.
+    /// Adds a tag to hash. Tags that define who pays are never hashed.
     pub fn add(&mut self, key: &str) -> Result<(), IgnoredTagError> {
         let key = TagKey::new(key)?;
         if TagKey::OWN_FIELDS.contains(&key.as_str()) {
@@ -81,20 +82,20 @@ impl HashedTags {
         self.keys.iter()
     }
 
-    /// Whether a tag is hashed, however its letters are cased: `User` is one that was meant by `user`.
+    /// Whether a tag is hashed, in any letter case: `user` also covers `User`.
     pub fn has(&self, tag: &str) -> bool {
         self.keys.iter().any(|key| key.as_str().eq_ignore_ascii_case(tag))
     }
 
-    /// The hash that is kept in place of a tag's value; `None` for a tag that is kept as it is. Two spellings of one
-    /// value have one hash, and the same value under two tags has two.
+    /// The hash that replaces a tag's value; `None` if the tag is not hashed. Two spellings of one value give one hash.
+    /// The same value under two tags gives two.
     pub fn value(&self, tag: &str, value: &str) -> Option<TagValue> {
         let key = self.with.as_ref().filter(|_| self.has(tag))?;
         Some(TagValue::own(format!("{HASH_MARK}{}", key.hash(tag, &composed(value)))))
     }
 
-    /// The id that is kept of an event: a hash where the value of a hashed tag stands in it, as it does in the ids that
-    /// are made for the buckets of vendors.
+    /// The id to store for an event: a hash if the id contains the value of a hashed tag, as the natural keys of
+    /// vendors' buckets do.
     pub fn id<'a, K: AsRef<str>, V: AsRef<str>>(&self, id: &'a str, tags: &[(K, V)]) -> Cow<'a, str> {
         let Some(key) = self.with.as_ref().filter(|_| !self.keys.is_empty()) else { return Cow::Borrowed(id) };
         let tells = |(tag, value): &(K, V)| self.has(tag.as_ref()) && (is_digest(id) || holds_word(id, value.as_ref()));
@@ -103,12 +104,13 @@ impl HashedTags {
     }
 }
 
-/// Whether an id is the digest of a natural key that was too long. Whoever knows the rest of the key could try values.
+/// Whether an id is the digest of a natural key that was too long. A person who knows the rest of the key could try
+/// values.
 fn is_digest(id: &str) -> bool {
     id.rsplit_once('|').is_some_and(|(_, digest)| digest.len() == 64 && digest.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
-/// Whether a value stands in an id as a word of its own.
+/// Whether an id contains a value as a separate word.
 fn holds_word(id: &str, value: &str) -> bool {
     !value.is_empty()
         && id.match_indices(value).any(|(start, _)| {
@@ -145,8 +147,8 @@ mod tests {
             assert!(other.is_some() && other != one, "{key} {tag} {text}");
         }
         assert_eq!(value("0123456789abcdef", "team", "x"), None);
-        // Ledgers depend on it. With b3sum, as docs/PRIVACY.md says:
-        // printf 'user\0ada' | b3sum --keyed < KEY, where KEY is b3sum --derive-key 'tokenbook hash-tag v1' --raw of the key.
+        // Ledgers depend on this value. It is made with b3sum, as docs/PRIVACY.md describes: printf 'user\0ada' | b3sum
+        // --keyed < KEY, where KEY is b3sum --derive-key 'tokenbook hash-tag v1' --raw of the key.
         let frozen = value("0123456789abcdef", "user", "ada");
         assert_eq!(frozen.as_deref(), Some("hash:b8394e4ba6822575dcc8c22729595135"));
     }

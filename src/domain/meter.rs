@@ -1,10 +1,10 @@
-//! Meters: the disjoint kinds of use that vendors charge for. A token is counted under exactly one.
+//! Meters: the disjoint kinds of usage that vendors charge for. A token is counted under exactly one.
 //!
-//! Names and codes are frozen: names stand in price lists and reports, codes in the ledger and in every digest.
+//! Names and codes are frozen. Names appear in price lists and reports, codes in the ledger and in every digest.
 
 use std::fmt;
 
-/// One kind of use.
+/// One kind of usage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Meter {
@@ -12,15 +12,15 @@ pub enum Meter {
     Input,
     /// Prompt tokens read from a cache.
     CacheRead,
-    /// Prompt tokens written to a cache for five minutes, or for a time the vendor does not tell.
+    /// Prompt tokens written to a cache for five minutes, or for a time that the vendor does not report.
     CacheWrite,
     /// Prompt tokens written to a cache for an hour.
     CacheWrite1h,
     /// Text tokens of the answer, without reasoning.
     Output,
-    /// Reasoning tokens. Priced as output where no price of their own is in force.
+    /// Reasoning tokens. They cost as much as output if no price for reasoning is in force.
     Reasoning,
-    /// Requests: 1 a record unless the record says otherwise.
+    /// Requests: 1 for each record unless the record states another number.
     Request,
     /// Audio tokens of the prompt, not cached.
     InputAudio,
@@ -40,11 +40,11 @@ pub enum Meter {
     OutputVideo,
     /// Web searches made on the request's behalf.
     WebSearch,
-    /// Images made or read, where they are billed by piece.
+    /// Images made or read, if they are billed by piece.
     Image,
-    /// Characters, where they are billed (speech).
+    /// Characters, if they are billed (speech).
     Character,
-    /// Seconds of audio, where they are billed (transcription).
+    /// Seconds of audio, if they are billed (transcription).
     AudioSecond,
     /// Milliseconds from the request to the end of its answer.
     DurationMs,
@@ -97,7 +97,7 @@ pub enum Side {
     Other,
 }
 
-/// Meters that nearly every record has; the ledger keeps them as columns.
+/// The number of meters that nearly every record has. The ledger has columns for them.
 pub const FREQUENT: usize = 7;
 
 impl Meter {
@@ -137,7 +137,7 @@ impl Meter {
         Self::ALL.get(usize::from(code)).copied()
     }
 
-    /// The meter's place among the frequent ones, if it is one.
+    /// The meter's position among the frequent ones, if it is frequent.
     pub fn frequent(self) -> Option<usize> {
         let place = usize::from(self.code());
         (place < FREQUENT).then_some(place)
@@ -220,7 +220,7 @@ impl Meter {
         }
     }
 
-    /// Whether the meter measures calls and is never charged: it has no price, and no amount depends on it.
+    /// Whether the meter measures calls and is never charged. Such a meter has no price, and no amount depends on it.
     pub const fn is_measure(self) -> bool {
         matches!(self, Self::DurationMs | Self::FirstTokenMs)
     }

@@ -1,6 +1,7 @@
 //! Pure types: money, meters, names, time and events. No input, no output, no serialisation.
 //!
-//! A value that exists is valid: constructors refuse what the ledger could not keep, so no later layer checks again.
+//! Every value that exists is valid. Constructors reject what the ledger could not store, so no later layer checks
+//! again.
 #![deny(clippy::indexing_slicing, clippy::as_conversions)]
 
 pub mod calendar;

@@ -1,10 +1,12 @@
 //! Amounts of money: a whole number of femto-units (1e-15) of one currency.
 //!
-//! Why it is exact: a price is a whole number of nano-units per million tokens ([`Rate`](crate::domain::rate::Rate)),
-//! so `rate x tokens` is a whole number of femto-units. Adding whole numbers loses nothing; a sum that would not fit
-//! 128 bits is an error. The only roundings are named: [`Amount::minor_units`] for a reported total and
-//! [`Amount::scaled`] for percentages and exchange rates, both half to even.
-//! An amount does not carry its currency: a ledger has one, and offers convert before they compare.
+//! Why amounts are exact: a price is a whole number of nano-units per million tokens
+//! ([`Rate`](crate::domain::rate::Rate)), so `rate x tokens` is a whole number of femto-units. Adding whole numbers
+//! loses nothing. A sum that does not fit 128 bits is an error.
+//!
+//! Only two functions round, both half to even: [`Amount::minor_units`] for a reported total, and [`Amount::scaled`]
+//! for percentages and exchange rates. An amount does not carry its currency: a ledger has one, and offers convert
+//! before they compare.
 
 use crate::domain::decimal;
 use crate::domain::ratio::{Overflow, Ratio, half_even};
@@ -21,10 +23,10 @@ const FEMTO_DIGITS: u32 = 15;
 pub struct Amount(i128);
 
 impl Amount {
-    /// Nothing at all. Not to be used for "not known": that is `Option` or an unknown cell.
+    /// Zero. Never use it for "unknown": that is `Option` or an unknown cell.
     pub const ZERO: Self = Self(0);
 
-    /// An amount of so many femto-units.
+    /// An amount of this many femto-units.
     pub const fn from_femtos(femtos: i128) -> Self {
         Self(femtos)
     }
@@ -34,7 +36,7 @@ impl Amount {
         self.0
     }
 
-    /// Reads a plain decimal number of currency units with at most 15 decimals.
+    /// Reads a plain decimal number of currency units, with at most 15 decimals.
     pub fn parse(text: &str) -> Result<Self, AmountError> {
         Self::from_decimal(decimal::plain(text)?)
     }
@@ -44,7 +46,8 @@ impl Amount {
         decimal::scaled(value, FEMTO_DIGITS).map(Self).ok_or(AmountError::TooFine)
     }
 
-    /// The same amount for code that computes with [`Decimal`]; `None` beyond its 28 digits, where it would round.
+    /// The same amount for code that computes with [`Decimal`]. `None` if it has more than 28 digits, because it would
+    /// be rounded.
     pub fn to_decimal(self) -> Option<Decimal> {
         Decimal::try_from_i128_with_scale(self.0, FEMTO_DIGITS).ok().map(|value| value.normalize())
     }
@@ -59,7 +62,7 @@ impl Amount {
         self.0.checked_sub(other.0).map(Self).ok_or(Overflow)
     }
 
-    /// The amount times an exact ratio, rounded half to even to a whole femto-unit: once a line.
+    /// The amount times an exact ratio, rounded half to even to a whole femto-unit. Round once for each line.
     pub fn scaled(self, ratio: Ratio) -> Result<Self, Overflow> {
         let product = Ratio::new(self.0, 1).ok_or(Overflow)?.times(ratio)?;
         Ok(Self(product.round_half_even()))
@@ -81,7 +84,7 @@ impl Amount {
     }
 }
 
-/// Plain digits, as many decimals as the amount has: `0.5577`, `-12`, `0.000000000000001`.
+/// Plain digits, with as many decimals as the amount has: `0.5577`, `-12`, `0.000000000000001`.
 impl fmt::Display for Amount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.0 < 0 { "-" } else { "" };

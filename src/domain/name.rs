@@ -1,12 +1,13 @@
-//! Text that identifies something: an event, a model, a department. Kept byte for byte, so it must be clean.
+//! Text that identifies something: an event, a model, a department. It is stored byte for byte, so it must be clean.
 //!
-//! Refused: nothing at all, white space at either end, control characters, marks that change the direction of text or
-//! take no room, what is longer than the limit, and what looks like a secret key. Names with letters beyond ASCII are
-//! kept in composed form (NFC), so that two spellings of one name are one name. Case is kept: `Finance` and `finance`
-//! are two names, which the caller may warn about.
+//! A name must not be empty, longer than the limit, or look like a secret key. It must have no white space at either
+//! end, no control characters, and no characters that are invisible or change the direction of text. Names with letters
+//! beyond ASCII are stored in composed form (NFC), so two spellings of one name are one name. Case is significant:
+//! `Finance` and `finance` are two names, and the caller may warn about them.
 //!
-//! These rules judge what comes in. A name that a ledger holds was judged by the version that wrote it, and is read back
-//! with `recorded`: a rule that grows, such as a new form of secrets, must not make an old ledger unreadable.
+//! `new` checks input by these rules. `recorded` reads a name back from a ledger, which the version that wrote it has
+//! checked already. The rules may grow, for example by a new form of secrets, and this must not make an old ledger
+//! unreadable.
 
 use crate::domain::secret::{id_looks_secret, looks_secret};
 use std::borrow::Cow;
@@ -16,13 +17,13 @@ use std::ops::RangeInclusive;
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 use unicode_security::confusable_detection::skeleton;
 
-/// The longest event id and the longest model, provider, tier or source name, in bytes.
+/// The longest event id, and the longest name of a model, provider, tier or source, in bytes.
 pub const NAME_LIMIT: usize = 256;
 /// The longest tag value, in bytes.
 pub const VALUE_LIMIT: usize = 1_024;
-/// What a report calls usage that has no department.
+/// The name of usage without a department in reports.
 pub const UNALLOCATED: &str = "(unallocated)";
-/// What a report calls usage that lacks any other tag.
+/// The name of usage without any other tag in reports.
 pub const NONE: &str = "(none)";
 
 /// Why a text is not a name.
@@ -37,16 +38,16 @@ pub enum NameError {
     /// A control character.
     #[error("holds a control character")]
     Control,
-    /// A mark that cannot be seen or turns text around.
+    /// A character that is invisible or changes the direction of text.
     #[error("holds an invisible or direction-changing character")]
     Invisible,
     /// Longer than the limit.
     #[error("is longer than {0} bytes")]
     TooLong(usize),
-    /// A name that reports use themselves.
+    /// A name that reports reserve.
     #[error("is a name reserved for reports")]
     Reserved,
-    /// A vendor's or a platform's secret.
+    /// The secret of a vendor or a platform.
     #[error("looks like a secret key")]
     Secret,
 }
@@ -58,19 +59,19 @@ pub struct Name(Box<str>);
 impl Name {
     /// A name of at most [`NAME_LIMIT`] bytes.
     pub fn new(text: &str) -> Result<Self, NameError> {
-        // The composed form is what is kept, and it may be longer than what came.
+        // The composed form is stored, and it may be longer than the input.
         let text = composed(text);
         check(&text, NAME_LIMIT, looks_secret)?;
         Ok(Self(text.into()))
     }
 
-    /// A name that a ledger holds.
+    /// A name read from a ledger.
     pub fn recorded(text: &str) -> Result<Self, NameError> {
         check_recorded(text, NAME_LIMIT)?;
         Ok(Self(text.into()))
     }
 
-    /// A name of our own, which is clean.
+    /// A name of tokenbook's own, which is known to be clean.
     pub(super) fn own(text: &'static str) -> Self {
         Self(text.into())
     }
@@ -87,13 +88,13 @@ impl fmt::Display for Name {
     }
 }
 
-/// The value of a tag, and whatever else may become one: a department, who pays by a rule, what a rule compares with.
-/// At most [`VALUE_LIMIT`] bytes, and none of the names that reports use themselves. A line break inside it is allowed.
+/// The value of a tag, and everything that may become one: a department, a payer of a rule, the text of a condition. It
+/// has at most [`VALUE_LIMIT`] bytes and is not a name that reports reserve. It may contain a line break.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TagValue(Box<str>);
 
 impl TagValue {
-    /// Checks and keeps a value.
+    /// Checks a value and stores it.
     pub fn new(text: &str) -> Result<Self, NameError> {
         let text = composed(text);
         not_reserved(&text)?;
@@ -106,12 +107,12 @@ impl TagValue {
         Ok(Self(text.into()))
     }
 
-    /// A value of our own, which is clean.
+    /// A value of tokenbook's own, which is known to be clean.
     pub(super) fn own(text: String) -> Self {
         Self(text.into())
     }
 
-    /// A value that a ledger holds.
+    /// A value read from a ledger.
     pub fn recorded(text: &str) -> Result<Self, NameError> {
         not_reserved(text)?;
         match check_recorded(text, VALUE_LIMIT) {
@@ -137,7 +138,7 @@ fn not_reserved(text: &str) -> Result<(), NameError> {
     if text == UNALLOCATED || text == NONE { Err(NameError::Reserved) } else { Ok(()) }
 }
 
-/// What holds of every name of every version: it is there, no longer than the limit, and cannot act on a terminal.
+/// The rules for names of every version: not empty, not longer than the limit, and without control characters.
 fn check_recorded(text: &str, limit: usize) -> Result<(), NameError> {
     match () {
         () if text.is_empty() => Err(NameError::Empty),
@@ -147,12 +148,12 @@ fn check_recorded(text: &str, limit: usize) -> Result<(), NameError> {
     }
 }
 
-/// Checks an id without keeping it.
+/// Checks an id without storing it.
 pub fn check_id(id: &str) -> Result<(), NameError> {
     check(id, NAME_LIMIT, id_looks_secret)
 }
 
-/// The way for clean ASCII, which is nearly every name, is one pass over the bytes.
+/// Clean ASCII, which nearly every name is, takes one pass over the bytes.
 fn check(text: &str, limit: usize, is_secret: fn(&str) -> bool) -> Result<(), NameError> {
     let bytes = text.as_bytes();
     if bytes.len() > limit {
@@ -187,18 +188,19 @@ pub fn composed(text: &str) -> Cow<'_, str> {
     if text.is_ascii() || is_nfc(text) { Cow::Borrowed(text) } else { Cow::Owned(text.nfc().collect()) }
 }
 
-/// Characters that cannot be seen or that turn text around. Two names that differ only by them look the same. All of
-/// Unicode's `Default_Ignorable_Code_Point` (DerivedCoreProperties.txt, version 17.0) but for the selectors below, with
-/// the separators of lines and paragraphs, the marks of annotations, and the blank pattern of Braille.
+/// Characters that are invisible or change the direction of text. Two names that differ only by them look the same. The
+/// list has all of Unicode's `Default_Ignorable_Code_Point` (DerivedCoreProperties.txt, version 17.0) except the
+/// selectors below. It also has the separators of lines and paragraphs, the marks of annotations, and the blank pattern
+/// of Braille.
 const INVISIBLE: [RangeInclusive<char>; 17] = [
     '\u{ad}'..='\u{ad}',
     '\u{34f}'..='\u{34f}',
     '\u{61c}'..='\u{61c}',
-    // Fillers of Hangul, two of them, and further below the same in other forms.
+    // Two fillers of Hangul. Other forms of them are further below.
     '\u{115f}'..='\u{1160}',
     '\u{17b4}'..='\u{17b5}',
     '\u{180b}'..='\u{180f}',
-    // Among them the joiner U+200D: an emoji made of several is refused for it.
+    // This range includes the joiner U+200D, so an emoji that joins several is rejected.
     '\u{200b}'..='\u{200f}',
     '\u{2028}'..='\u{202e}',
     '\u{2060}'..='\u{206f}',
@@ -209,11 +211,12 @@ const INVISIBLE: [RangeInclusive<char>; 17] = [
     '\u{fff0}'..='\u{fffb}',
     '\u{1bca0}'..='\u{1bca3}',
     '\u{1d173}'..='\u{1d17a}',
-    // Tags, and more selectors.
+    // Tags, and more variation selectors.
     '\u{e0000}'..='\u{e0fff}',
 ];
 
-/// Selectors of a symbol's look: `❤` with one of them is a red heart. Behind anything but a symbol they show nothing.
+/// Variation selectors of symbols: `❤` with one of them is a red heart. After anything except a symbol they are
+/// invisible.
 const SELECTORS: RangeInclusive<char> = '\u{fe00}'..='\u{fe0f}';
 
 fn holds_invisible(text: &str) -> bool {
@@ -227,12 +230,13 @@ fn holds_invisible(text: &str) -> bool {
     })
 }
 
-/// What is left of a name without case, spacing and the differences of letters that look alike.
+/// A name without case, spacing and the differences of letters that look alike.
 pub fn look(name: &str) -> String {
     skeleton(&name.to_lowercase()).filter(|c| c.is_alphanumeric()).collect()
 }
 
-/// Pairs of names that differ only in case, in spacing, or in letters that look alike, with one of those that are new.
+/// Pairs of names that differ only in case, in spacing, or in letters that look alike. At least one name of each pair
+/// is new.
 pub fn similar_names(known: &BTreeSet<String>, new: &BTreeSet<String>) -> Vec<(String, String)> {
     let mut first: BTreeMap<String, &String> = BTreeMap::new();
     let mut similar = Vec::new();

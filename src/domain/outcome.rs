@@ -1,4 +1,4 @@
-//! How a call ended, where its source reports that. No price depends on it; a report of calls does.
+//! How a call ended, if its source reports that. No price depends on it; a report of calls does.
 
 use std::fmt;
 
@@ -17,7 +17,7 @@ impl Outcome {
     /// Every outcome.
     pub const ALL: [Self; 3] = [Self::Completed, Self::Failed, Self::Cancelled];
 
-    /// The frozen code in the ledger and in digests. An outcome that nobody reported has the code 0.
+    /// The frozen code in the ledger and in digests. An unreported outcome has the code 0.
     pub const fn code(outcome: Option<Self>) -> u8 {
         match outcome {
             None => 0,
@@ -27,13 +27,13 @@ impl Outcome {
         }
     }
 
-    /// The outcome of a code, and `None` for a code that has no meaning.
+    /// The outcome of a code; `None` for an unknown code.
     pub fn from_code(code: u8) -> Option<Option<Self>> {
         let outcomes = [None].into_iter().chain(Self::ALL.map(Some));
         outcomes.into_iter().find(|outcome| Self::code(*outcome) == code)
     }
 
-    /// The name in the field `outcome` of our formats.
+    /// The name in the field `outcome` of tokenbook's own formats.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Completed => "completed",
@@ -42,7 +42,7 @@ impl Outcome {
         }
     }
 
-    /// The outcome of a name.
+    /// The outcome with a name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|outcome| outcome.name() == name)
     }

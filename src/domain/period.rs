@@ -1,4 +1,4 @@
-//! Periods: calendar months, quarters, years and spans of days of the books' calendar.
+//! Periods: calendar months, quarters, years and spans of days in the books' calendar.
 
 use crate::domain::calendar::Day;
 use chrono::{Datelike, NaiveDate};
@@ -12,19 +12,19 @@ pub struct Month {
     month: u32,
 }
 
-/// A text is not a period.
+/// The text is not a period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "is not a period between 2015 and 2099: expected YYYY-MM, YYYY-Qn, YYYY, or YYYY-MM-DD..YYYY-MM-DD with both days included"
 )]
 pub struct PeriodError;
 
-/// A text is not a month.
+/// The text is not a month.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is not a month between 2015 and 2099")]
 pub struct MonthError;
 
-/// A text is not a day.
+/// The text is not a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is not a day between 2015 and 2099")]
 pub struct DayError;
@@ -67,14 +67,14 @@ impl Month {
         i64::from(self.year) * 100 + i64::from(self.month)
     }
 
-    /// The month of a number in the ledger; `None` out of range.
+    /// The month of a number in the ledger; `None` if out of range.
     pub fn from_code(code: i64) -> Option<Self> {
         let year = i32::try_from(code.div_euclid(100)).ok().filter(|year| (2014..=2100).contains(year))?;
         let month = u32::try_from(code.rem_euclid(100)).ok().filter(|month| (1..=12).contains(month))?;
         Some(Self { year, month })
     }
 
-    /// The month after.
+    /// The next month.
     pub fn next(self) -> Self {
         if self.month == 12 {
             Self { year: self.year + 1, month: 1 }
@@ -83,7 +83,7 @@ impl Month {
         }
     }
 
-    /// The month before.
+    /// The previous month.
     pub fn previous(self) -> Self {
         if self.month == 1 {
             Self { year: self.year - 1, month: 12 }
@@ -150,7 +150,7 @@ impl Period {
         Ok(Month::parse(text)?.period())
     }
 
-    /// The days from one to another, both included.
+    /// All days from the first to the last, both included.
     pub fn between(first: Day, last: Day) -> Self {
         Self { first: first.min(last), last: first.max(last), form: Form::Days }
     }
@@ -181,17 +181,17 @@ impl Period {
         std::iter::successors(Some(Month::of(self.first)), move |month| (*month < last).then(|| month.next()))
     }
 
-    /// All days of the months that it touches.
+    /// The period extended to all days of the months that it touches.
     pub fn whole_months(self) -> Self {
         Self { first: self.first.month().first(), last: self.last.month().last(), form: Form::Days }
     }
 
-    /// Whether it is made of whole months.
+    /// Whether it consists of whole months.
     pub fn is_whole_months(self) -> bool {
         self.first() == self.first().month().first() && self.last() == self.last().month().last()
     }
 
-    /// The month, when the period is one.
+    /// The month, if the period is one month.
     pub fn as_month(self) -> Option<Month> {
         (self.form == Form::Month).then(|| Month::of(self.first))
     }
@@ -209,10 +209,10 @@ impl fmt::Display for Period {
     }
 }
 
-/// Reads a date `YYYY-MM-DD`, in this spelling only.
+/// Reads a date `YYYY-MM-DD`. It accepts no other spelling.
 pub fn day(text: &str) -> Result<Day, DayError> {
     let date: NaiveDate = text.parse().map_err(|_| DayError)?;
-    // chrono also reads `2026-1-5`; only the full form comes out as it went in.
+    // chrono also reads `2026-1-5`. Only the full form prints as it was written.
     if date.to_string() != text {
         return Err(DayError);
     }

@@ -1,7 +1,8 @@
-//! What a provider says it charges: a line of its cost report. Compared with what we compute, and never mixed into it.
+//! What a provider reports as charged: one line of its cost report. It is compared with computed amounts and never
+//! mixed into them.
 //!
-//! The amount is kept exactly as it was written, of up to 24 digits. It is rounded, half to even, to a femto-unit where it
-//! is counted, so a sum of a million lines is off by less than a billionth of a unit.
+//! The amount is stored exactly as the report has it, with up to 24 digits. It is rounded half to even to a femto-unit
+//! when it is counted, so a sum of a million lines is off by less than a billionth of a unit.
 
 use crate::domain::currency::Currency;
 use crate::domain::decimal::{self, DecimalError};
@@ -15,25 +16,25 @@ use std::fmt;
 /// One line of a provider's cost report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProviderCost {
-    /// The line of the file, from 1; that of the document's begin where it is spread over lines.
+    /// The line of the file, from 1. If the record spans several lines, its first.
     pub line: u64,
-    /// The natural key: the span and all that it is grouped by, in words.
+    /// The natural key: the span and everything the line is grouped by, in words.
     pub key: String,
-    /// Who charges, as price lists call them.
+    /// The provider, as price lists name it.
     pub provider: Name,
-    /// What for, as the provider calls it, where it tells.
+    /// The item, as the provider names it, if it does.
     pub item: Option<Name>,
-    /// The model, where the provider names it as usage does.
+    /// The model, if the provider names it as usage does.
     pub model: Option<Name>,
-    /// The start of the span it is for.
+    /// The start of the span that the cost covers.
     pub from: Timestamp,
-    /// The end of the span, which is not in it.
+    /// The end of the span, exclusive.
     pub until: Timestamp,
     /// The currency.
     pub currency: Currency,
     /// The amount; below 0 for a credit.
     pub amount: Written,
-    /// The decimals that the provider has rounded the line to; `None` where it has not.
+    /// The decimals to which the provider rounded the line; `None` if it did not round.
     pub rounded_to: Option<u8>,
     /// How much was used, if the provider reports it.
     pub quantity: Option<Written>,
@@ -41,46 +42,46 @@ pub struct ProviderCost {
     pub unit: Option<Name>,
 }
 
-/// Costs of a span of time.
+/// The costs in a span of time.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ProviderCosts {
     /// The lines in force.
     pub lines: Vec<ProviderCost>,
-    /// Who charges, and the source: of these, reports were imported beside lines of the same days that they did not have,
-    /// and both are in force. The same costs in another grouping count twice.
+    /// Providers and sources with a later report that lacks lines of the same days from an earlier one. Both reports
+    /// are in force. If they show the same costs in another grouping, these count twice.
     pub beside: BTreeSet<(Name, String)>,
-    /// Files of reports that may lack lines since something was retracted, and were not imported again.
+    /// Files of reports that may lack lines after a retraction and were not imported again.
     pub to_import_again: BTreeSet<String>,
 }
 
 impl ProviderCost {
-    /// How far the provider's rounding may have moved the line.
+    /// The largest error that the provider's rounding may cause in the line.
     pub fn rounding(&self) -> Amount {
         let unit = self.rounded_to.map_or(0, Amount::minor_unit);
         Amount::from_femtos(unit / 2)
     }
 }
 
-/// A decimal number as it was written: `digits x 10^exponent`, exactly.
+/// A decimal number exactly as written: `digits x 10^exponent`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Written {
-    /// The digits and the sign, without zeros at their end.
+    /// The digits and the sign, without trailing zeros.
     digits: i128,
     exponent: i32,
 }
 
-/// Exponents beyond this are no amounts.
+/// The largest exponent of an amount.
 const EXPONENT: i32 = 60;
-/// A femto-unit is ten to this power.
+/// The power of ten of a femto-unit.
 const FEMTO: i32 = -15;
 
 impl Written {
-    /// Whether it is nothing.
+    /// Whether it is zero.
     pub const fn is_zero(self) -> bool {
         self.digits == 0
     }
 
-    /// Reads a number as JSON or a spreadsheet writes it, in units of `10^power`: -2 where it counts cents.
+    /// Reads a number that JSON or a spreadsheet holds, in units of `10^power`: -2 if it counts cents.
     pub fn parse(text: &str, power: i32) -> Result<Self, DecimalError> {
         let literal = decimal::literal(text)?;
         let digits = i128::try_from(literal.digits).map_err(|_| DecimalError::TooManyDigits)?;
@@ -94,21 +95,22 @@ impl Written {
         Ok(Self { digits: if literal.negative { -digits } else { digits }, exponent })
     }
 
-    /// The amount, rounded half to even to a femto-unit; `None` where it is too large to count.
+    /// The amount, rounded half to even to a femto-unit; `None` if it is too large.
     pub fn amount(self) -> Option<Amount> {
         let shift = self.exponent - FEMTO;
         let power = 10_i128.checked_pow(shift.unsigned_abs());
         let femtos = if shift >= 0 {
             self.digits.checked_mul(power?)?
         } else {
-            // A power that does not fit is larger than twice any 24 digits.
+            // If the power does not fit, the denominator is more than twice any number of 24 digits, so the result is
+            // 0.
             power.map_or(0, |power| half_even(self.digits, power))
         };
         Some(Amount::from_femtos(femtos))
     }
 }
 
-/// Plain digits, all of them.
+/// Plain digits, without rounding.
 impl fmt::Display for Written {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.digits < 0 { "-" } else { "" };

@@ -1,13 +1,13 @@
-//! How much of each meter was used. Not reported (`None`) and zero are different things and stay so in sums.
+//! The quantity of each meter. "Not reported" (`None`) and zero are different, also in sums.
 
 use crate::domain::meter::{FREQUENT, Meter, Side, Unit};
 
-/// A sum of token counts left the range of 64 bits.
+/// A sum of quantities exceeded 64 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a sum of quantities does not fit 64 bits")]
 pub struct QuantityOverflow;
 
-/// The frequent meters of one record in as little room as possible.
+/// The frequent meters of one record, in as little memory as possible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Frequent {
     quantities: [i64; FREQUENT],
@@ -19,17 +19,17 @@ impl Frequent {
     /// Nothing reported.
     pub const NONE: Self = Self { quantities: [0; FREQUENT], reported: 0 };
 
-    /// Quantities by their places, and a bit for each that was reported; the others are 0.
+    /// Quantities by position, and a bit for each one that was reported. The others are 0.
     pub const fn of(quantities: [i64; FREQUENT], reported: u8) -> Self {
         Self { quantities, reported }
     }
 
-    /// The quantity at a place, `None` where it was not reported.
+    /// The quantity at a position; `None` if it was not reported.
     pub fn get(&self, place: usize) -> Option<i64> {
         self.quantities.get(place).copied().filter(|_| self.reported >> place & 1 == 1)
     }
 
-    /// Sets the quantity at a place; places beyond the frequent meters do not exist.
+    /// Sets the quantity at a position. It ignores positions beyond the frequent meters.
     pub fn set(&mut self, place: usize, quantity: i64) {
         if let Some(slot) = self.quantities.get_mut(place) {
             *slot = quantity;
@@ -37,7 +37,7 @@ impl Frequent {
         }
     }
 
-    /// Takes the quantity at a place away.
+    /// Removes and returns the quantity at a position.
     pub fn take(&mut self, place: usize) -> Option<i64> {
         let quantity = self.get(place);
         if let Some(slot) = self.quantities.get_mut(place) {
@@ -47,7 +47,7 @@ impl Frequent {
         quantity
     }
 
-    /// All of it as whole numbers: the same for no other quantities.
+    /// All quantities as whole numbers. Two different sets of quantities give different numbers.
     pub fn words(&self) -> impl Iterator<Item = i64> {
         self.quantities.into_iter().chain([i64::from(self.reported)])
     }
@@ -57,13 +57,13 @@ impl Frequent {
         self.reported == 0
     }
 
-    /// All places in order.
+    /// The quantities of all positions, in order.
     pub fn iter(&self) -> impl Iterator<Item = Option<i64>> + '_ {
         (0..FREQUENT).map(|place| self.get(place))
     }
 
     fn add(&mut self, other: &Self) -> Result<(), QuantityOverflow> {
-        // What was not reported is 0 in the array, so adding needs no distinction.
+        // Unreported quantities are 0 in the array, so the addition need not distinguish them.
         for (sum, quantity) in self.quantities.iter_mut().zip(&other.quantities) {
             *sum = sum.checked_add(*quantity).ok_or(QuantityOverflow)?;
         }
@@ -72,11 +72,11 @@ impl Frequent {
     }
 }
 
-/// Quantities by meter; a meter that nobody reported is absent.
+/// Quantities by meter. Unreported meters are absent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quantities {
     frequent: Frequent,
-    /// Sorted by meter, frequent meters never among them.
+    /// Sorted by meter. It never contains frequent meters.
     rare: Vec<(Meter, i64)>,
 }
 
@@ -84,7 +84,7 @@ impl Quantities {
     /// Nothing reported.
     pub const NONE: Self = Self { frequent: Frequent::NONE, rare: Vec::new() };
 
-    /// The quantity of a meter, `None` where it was not reported.
+    /// The quantity of a meter; `None` if it was not reported.
     pub fn get(&self, meter: Meter) -> Option<i64> {
         match meter.frequent() {
             Some(place) => self.frequent.get(place),
@@ -119,7 +119,7 @@ impl Quantities {
         frequent.chain(self.rare.iter().copied())
     }
 
-    /// The frequent meters as the ledger's columns hold them.
+    /// The frequent meters, in the form of the ledger's columns.
     pub const fn frequent(&self) -> &Frequent {
         &self.frequent
     }
@@ -147,7 +147,7 @@ impl Quantities {
         Ok(())
     }
 
-    /// What was added since an earlier state; `None` where a meter has become less or is no longer reported.
+    /// The difference to an earlier state. `None` if a meter has decreased or is no longer reported.
     pub fn since(&self, earlier: &Self) -> Option<Self> {
         let shrank = |(meter, before): (Meter, i64)| self.get(meter).is_none_or(|now| now < before);
         if earlier.iter().any(shrank) {
@@ -160,12 +160,12 @@ impl Quantities {
         Some(added)
     }
 
-    /// Whether any meter that counts use is above zero, `request` left out: whether there is something to price.
+    /// Whether any meter of usage is above zero, except `request`: whether there is something to price.
     pub fn is_active(&self) -> bool {
         self.iter().any(|(meter, quantity)| meter != Meter::Request && !meter.is_measure() && quantity > 0)
     }
 
-    /// The size of the prompt: all meters of its side.
+    /// The size of the prompt: the sum of all meters of its side.
     pub fn prompt_size(&self) -> Result<i64, QuantityOverflow> {
         self.sum_where(|meter| meter.side() == Side::Prompt)
     }

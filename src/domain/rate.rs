@@ -1,22 +1,22 @@
-//! What one million of a meter's unit costs, as a whole number of nano-units of the currency.
+//! The price of one million units of a meter, as a whole number of nano-units of the currency.
 //!
-//! Nano-units per million tokens times tokens are femto-units (1e-9 x 1e-6 = 1e-15), so rating is one integer
-//! multiplication and cannot round. Bounds: a rate is at most `i64::MAX` nano-units per million (9.2e9 units of
-//! currency), a quantity at most `i64::MAX`, so a product is below 2^126 and always fits.
+//! Nano-units per million tokens times tokens are femto-units (1e-9 x 1e-6 = 1e-15). So rating is one integer
+//! multiplication and cannot round. A rate is at most `i64::MAX` nano-units per million (9.2e9 units of currency), and
+//! a quantity is at most `i64::MAX`. So a product is below 2^126 and always fits.
 
 use crate::domain::decimal::{self, DecimalError};
 use crate::domain::money::Amount;
 use std::fmt;
 
 const NANO_DIGITS: u32 = 9;
-/// Nano-units per million of what costs 1 a piece: 10 to this power.
+/// A price of 1 for each piece has 10 to this power nano-units per million.
 const NANOS_OF_ONE: i32 = 15;
 
 /// Nano-units of a currency per million units of a meter. Never negative.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Rate(i64);
 
-/// What a price in a list is for.
+/// The number of units that a price in a list is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Per {
     /// One token, request or search.
@@ -37,17 +37,17 @@ impl Per {
     }
 }
 
-/// What a price comes to that was not written for us.
+/// A price from a public catalogue, as a rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stated {
-    /// A whole number of nano-units per million.
+    /// It is a whole number of nano-units per million.
     Exact(Rate),
-    /// Not one: this is the nearest, off by less than a millionth of the price.
+    /// It is not a whole number. This is the nearest, off by less than a millionth of the price.
     Near(Rate),
 }
 
 impl Rate {
-    /// A rate of so many nano-units per million; `None` when negative.
+    /// A rate of this many nano-units per million; `None` if negative.
     pub fn from_nanos_per_million(nanos: i64) -> Option<Self> {
         (nanos >= 0).then_some(Self(nanos))
     }
@@ -57,7 +57,8 @@ impl Rate {
         self.0
     }
 
-    /// Reads a price: `2.50` per million is 2,500,000,000 nano-units. Refuses what is not exactly representable.
+    /// Reads a price: `2.50` per million is 2,500,000,000 nano-units. It rejects a price that it cannot represent
+    /// exactly.
     pub fn parse(price: &str, per: Per) -> Result<Self, RateError> {
         let value = decimal::plain(price)?;
         if value.is_sign_negative() {
@@ -68,8 +69,9 @@ impl Rate {
         i64::try_from(nanos).map(Self).map_err(|_| RateError::TooLarge)
     }
 
-    /// Reads a price of so many units as a program wrote it, `2.5e-06` for one token say. Where the binary fraction it went through shows
-    /// (`3.6000000000000003e-06`), or it has no end in decimals, the nearest rate is told apart from an exact one.
+    /// Reads a price for a number of units, as a program wrote it, such as `2.5e-06` for one token. If the price shows
+    /// the error of a binary fraction (`3.6000000000000003e-06`), or is a repeating decimal, it returns the nearest
+    /// rate and marks it as inexact.
     pub fn stated(price: &str, units: u32) -> Result<Stated, RateError> {
         let literal = decimal::literal(price)?;
         if literal.negative {
@@ -90,7 +92,7 @@ impl Rate {
         if rest == 0 {
             return rate(whole).map(Stated::Exact);
         }
-        // Half to even, as everywhere.
+        // Half to even, as in all roundings.
         let above = denominator - rest;
         let up = rest > above || rest == above && !whole.is_multiple_of(2);
         if rest.min(above) > numerator / 1_000_000 {
@@ -104,13 +106,13 @@ impl Rate {
         Amount::from_femtos(i128::from(self.0) * i128::from(quantity))
     }
 
-    /// Whether the price is written as 0.
+    /// Whether the price is 0.
     pub const fn is_free(self) -> bool {
         self.0 == 0
     }
 }
 
-/// Currency units per million, plain digits.
+/// Currency units per million, in plain digits.
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A nano-unit is a million femto-units.
@@ -118,7 +120,7 @@ impl fmt::Display for Rate {
     }
 }
 
-/// Why a text is not a price.
+/// Why the text is not a price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RateError {
     /// Not a plain decimal number.
@@ -169,7 +171,7 @@ mod tests {
         assert_eq!(Rate::stated("0.00000008333333333333334", 1), near(83_333_333));
         assert_eq!(Rate::stated("0.04", 3_600), near(11_111_111_111));
         assert_eq!(Rate::stated("0.36", 3_600), exact(100_000_000_000));
-        // A millionth of the price at most is given away, so nothing becomes free.
+        // Rounding changes a price by at most a millionth, so it makes nothing free.
         assert_eq!(Rate::stated("1e-16", 1), Err(RateError::TooFine));
         assert_eq!(Rate::stated("1e-300", 1), Err(RateError::TooFine));
         assert_eq!(Rate::stated("1e300", 1), Err(RateError::TooLarge));

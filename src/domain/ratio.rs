@@ -1,13 +1,13 @@
-//! Exact rational numbers for percentages, exchange rates and shares, and the one rounding they end in.
+//! Exact rational numbers for percentages, exchange rates and shares, with one rounding at the end.
 //!
-//! A ratio is `numerator / denominator` of 128-bit integers, denominator above 0, in lowest terms. A product that
-//! does not fit is an error, never a wrapped or approximate number.
+//! A ratio is `numerator / denominator` of 128-bit integers in lowest terms, with a denominator above 0. A product that
+//! does not fit is an error. It never wraps and is never approximated.
 
 use crate::domain::decimal::{self, DecimalError};
 use rust_decimal::Decimal;
 use std::fmt;
 
-/// A computation left the range of 128-bit integers.
+/// A computation exceeded 128-bit integers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the amount does not fit: a total is limited to about 1.7e23 units of currency")]
 pub struct Overflow;
@@ -23,7 +23,7 @@ impl Ratio {
     /// One.
     pub const ONE: Self = Self { numerator: 1, denominator: 1 };
 
-    /// `numerator / denominator`; `None` when the denominator is 0 or the ratio does not fit.
+    /// `numerator / denominator`; `None` if the denominator is 0 or the ratio does not fit.
     pub fn new(numerator: i128, denominator: i128) -> Option<Self> {
         if denominator == 0 {
             return None;
@@ -49,17 +49,17 @@ impl Ratio {
         Self::new(value.mantissa(), 10_i128.checked_pow(value.scale())?)
     }
 
-    /// The ratio a percentage stands for.
+    /// The ratio of a percentage.
     pub fn percent(self) -> Result<Self, Overflow> {
         self.times(Self { numerator: 1, denominator: 100 })
     }
 
-    /// The number above the line, in lowest terms.
+    /// The numerator, in lowest terms.
     pub const fn numerator(self) -> i128 {
         self.numerator
     }
 
-    /// The number below the line, in lowest terms; above 0.
+    /// The denominator, in lowest terms; above 0.
     pub const fn denominator(self) -> i128 {
         self.denominator
     }
@@ -76,7 +76,7 @@ impl Ratio {
 
     /// The product.
     pub fn times(self, other: Self) -> Result<Self, Overflow> {
-        // Crosswise reduction first keeps the intermediate products as small as they can be.
+        // Reducing crosswise first keeps the intermediate products as small as possible.
         let left = Self::new(self.numerator, other.denominator).ok_or(Overflow)?;
         let right = Self::new(other.numerator, self.denominator).ok_or(Overflow)?;
         Ok(Self {
@@ -98,7 +98,7 @@ impl Ratio {
         self.plus(Self { numerator: other.numerator.checked_neg().ok_or(Overflow)?, denominator: other.denominator })
     }
 
-    /// The quotient; an error when `other` is 0.
+    /// The quotient; an error if `other` is 0.
     pub fn over(self, other: Self) -> Result<Self, Overflow> {
         self.times(Self::new(other.denominator, other.numerator).ok_or(Overflow)?)
     }
@@ -123,7 +123,7 @@ impl fmt::Display for Ratio {
 pub fn half_even(numerator: i128, denominator: i128) -> i128 {
     let floor = numerator.div_euclid(denominator);
     let remainder = numerator.rem_euclid(denominator);
-    // Compared without doubling, so that no denominator is too large.
+    // The comparison does not double the remainder, so it works for any denominator.
     let rest = denominator - remainder;
     let up = remainder > rest || (remainder == rest && floor.rem_euclid(2) == 1);
     if up { floor + 1 } else { floor }

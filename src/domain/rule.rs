@@ -1,8 +1,8 @@
-//! Rules of attribution: from what a record tells (tags, model, provider, source) to who pays.
+//! Rules of attribution decide who pays, from what a record reports: tags, model, provider, source.
 //!
-//! Rules stand in an order and the first that matches counts, so a rule that an earlier one hides is refused: nobody
-//! would miss it. Weights are whole parts of a whole, so that they cannot fail to add up. When a rule is in force, and
-//! what matches, is said elsewhere.
+//! Rules are ordered, and the first that matches counts. So a rule that an earlier one hides is rejected, because
+//! nobody would notice that it never matches. Weights are whole parts of a whole, so they always add up. Other modules
+//! decide when a rule applies (`ledger`) and what it matches (`attribute`).
 
 use crate::domain::name::TagValue;
 use crate::domain::ratio::Ratio;
@@ -10,19 +10,19 @@ use crate::domain::tags::{TagKey, TagKeyError, TagSet};
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// The largest whole that weights may be parts of: so large a number of parts of any quantity fits 128 bits.
+/// The largest sum of parts. With it, part times quantity fits 128 bits.
 pub const WHOLE_LIMIT: i64 = 1_000_000_000_000;
 
-/// What a condition looks at.
+/// What a condition examines.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Subject {
     /// The model.
     Model,
-    /// Who served it.
+    /// The provider that served it.
     Provider,
-    /// Who issued the events.
+    /// The source that issued the events.
     Source,
-    /// A tag; department, project and environment among them.
+    /// A tag, including department, project and environment.
     Tag(TagKey),
 }
 
@@ -32,7 +32,7 @@ impl Subject {
         Self::with(text, TagKey::new)
     }
 
-    /// Reads what a ledger holds.
+    /// Reads the form in a ledger.
     pub fn recorded(text: &str) -> Option<Self> {
         Self::with(text, TagKey::recorded)
     }
@@ -47,7 +47,7 @@ impl Subject {
         }
     }
 
-    /// Whether it is known where tags other than department, project and environment are not.
+    /// Whether the subject is known without tags other than department, project and environment.
     pub fn is_of_payer_or_model(&self) -> bool {
         match self {
             Self::Model | Self::Provider | Self::Source => true,
@@ -69,14 +69,14 @@ impl fmt::Display for Subject {
     }
 }
 
-/// How a value is held against the text of a condition. Codes and names are frozen.
+/// How a condition compares a value with its text. Codes and names are frozen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Operator {
-    /// The very same text.
+    /// The value equals the text.
     Equals,
-    /// The text begins the value.
+    /// The value begins with the text.
     Prefix,
-    /// `*` stands for anything, `?` for one character.
+    /// The value matches the text as a pattern: `*` stands for anything, `?` for one character.
     Glob,
 }
 
@@ -107,24 +107,24 @@ impl Operator {
         }
     }
 
-    /// The operator of a name.
+    /// The operator with a name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|operator| operator.name() == name)
     }
 }
 
-/// One thing that must hold. What a record does not tell fulfils no condition.
+/// One condition. If a record does not report the subject, the condition does not hold.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Condition {
-    /// What is looked at.
+    /// What it examines.
     pub subject: Subject,
-    /// How.
+    /// How it compares.
     pub operator: Operator,
-    /// What it is held against.
+    /// The text it compares with.
     pub value: TagValue,
 }
 
-/// Who pays, as far as it is known.
+/// Who pays, as far as known.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Payer {
     /// The department.
@@ -136,7 +136,7 @@ pub struct Payer {
 }
 
 impl Payer {
-    /// Who pays by tags alone.
+    /// The payer by tags alone.
     pub fn of(tags: &TagSet) -> Self {
         let tag = |key: &str| tags.value(key).cloned();
         Self {
@@ -146,7 +146,7 @@ impl Payer {
         }
     }
 
-    /// Its names by the keys of their tags; absent ones are left out.
+    /// The payer's names with the keys of their tags. Absent ones are left out.
     pub fn names(&self) -> impl Iterator<Item = (&'static str, &TagValue)> {
         let [department, project, environment] = TagKey::OWN_FIELDS;
         [(department, &self.department), (project, &self.project), (environment, &self.environment)]
@@ -154,12 +154,12 @@ impl Payer {
             .filter_map(|(key, name)| name.as_ref().map(|name| (key, name)))
     }
 
-    /// Whether nothing is known.
+    /// Whether no name is known.
     pub fn is_nobody(&self) -> bool {
         self.names().next().is_none()
     }
 
-    /// The same, with the other's names where it has none.
+    /// The same payer, with the other's names where it has none.
     #[must_use]
     pub fn or(&self, other: &Self) -> Self {
         let either = |one: &Option<TagValue>, other: &Option<TagValue>| one.as_ref().or(other.as_ref()).cloned();
@@ -171,35 +171,36 @@ impl Payer {
     }
 }
 
-/// A part of what matches, and who pays it.
+/// One payer's part of the matched usage.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Share {
     /// Who pays.
     pub payer: Payer,
-    /// So many parts of the whole.
+    /// The number of parts of the whole.
     pub part: i64,
 }
 
-/// Who pays what matches, in the order of the payers. The parts are above 0 and in lowest terms; their sum is the whole.
+/// Who pays for the matched usage, in the order of the payers. The parts are above 0 and in lowest terms. Their sum is
+/// the whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shares(Vec<Share>);
 
-/// Why weights are not shares of a whole.
+/// Why weights do not make shares of a whole.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SharesError {
-    /// There are none.
+    /// No share is given.
     #[error("names nobody who pays")]
     Nobody,
-    /// A payer has no name at all.
+    /// A payer has no name.
     #[error("names no department, project or environment")]
     Nameless,
-    /// A payer stands twice.
+    /// A payer is given twice.
     #[error("names the same payer twice")]
     Twice,
     /// A weight is 0 or below.
     #[error("has a weight that is not above 0")]
     NotPositive,
-    /// The weights are not one.
+    /// The weights do not add up to one.
     #[error("has weights that add up to {0}, and not to exactly 1")]
     NotOne(Ratio),
     /// The common denominator is beyond [`WHOLE_LIMIT`].
@@ -218,7 +219,7 @@ impl Shares {
         if !weights.is_empty() && sum != Ratio::ONE {
             return Err(SharesError::NotOne(sum));
         }
-        // The least common multiple of the denominators, as far as it is within the limit.
+        // The least common multiple of the denominators, if it is within the limit.
         let mut whole = Ratio::ONE;
         for (_, weight) in &weights {
             let beyond = whole.times(*weight).map_err(|_| SharesError::TooFine)?.denominator();
@@ -234,7 +235,7 @@ impl Shares {
         Self::of_parts(weights.into_iter().map(part).collect::<Result<_, _>>()?)
     }
 
-    /// Parts of their own sum.
+    /// Shares from parts of their own sum.
     pub fn of_parts(mut shares: Vec<Share>) -> Result<Self, SharesError> {
         shares.sort();
         if shares.is_empty() {
@@ -265,12 +266,12 @@ impl Shares {
         self.0.iter()
     }
 
-    /// What the parts are parts of.
+    /// The sum of all parts.
     pub fn whole(&self) -> i64 {
         self.0.iter().map(|share| share.part).sum()
     }
 
-    /// Whether more than one pays.
+    /// Whether there is more than one payer.
     pub fn are_several(&self) -> bool {
         self.0.len() > 1
     }
@@ -284,7 +285,7 @@ fn gcd(a: i64, b: i64) -> i64 {
     a
 }
 
-/// What wins where both the record and a rule name a department.
+/// What wins if both the record and a rule name a department.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Precedence {
     /// The record's own tags.
@@ -302,33 +303,33 @@ pub struct Rule {
     pub line: u64,
     /// What must hold.
     pub conditions: BTreeSet<Condition>,
-    /// What wins against the record's own tags.
+    /// What wins if the record has its own tags.
     pub precedence: Precedence,
     /// Who pays.
     pub shares: Shares,
 }
 
-/// Rules in their order; no name twice, and none that an earlier one hides.
+/// Ordered rules. No name occurs twice, and no rule is hidden by an earlier one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleSet(Vec<Rule>);
 
-/// Why rules are no set: the place of the rule at fault.
+/// Why rules do not form a set, with the position of the rule at fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RuleSetError {
-    /// There are none.
+    /// No rule is given.
     Empty,
     /// The rule has the name of an earlier one.
     Named {
-        /// The place of the rule.
+        /// The position of the rule.
         rule: usize,
-        /// The place of the earlier one.
+        /// The position of the earlier rule.
         earlier: usize,
     },
-    /// Whatever the rule matches, an earlier one matches.
+    /// An earlier rule matches everything that the rule matches.
     Hidden {
-        /// The place of the rule.
+        /// The position of the rule.
         rule: usize,
-        /// The place of the earlier one.
+        /// The position of the earlier rule.
         earlier: usize,
     },
 }
@@ -352,7 +353,7 @@ impl RuleSet {
         Ok(Self(rules))
     }
 
-    /// No rules: what holds from the day on which rules end.
+    /// No rules: the set that applies from the day on which rules end.
     pub const fn none() -> Self {
         Self(Vec::new())
     }
@@ -367,7 +368,7 @@ impl RuleSet {
         &self.0
     }
 
-    /// Whether the rules are the same, wherever they stand in their files.
+    /// Whether the rules are equal, ignoring the lines of their files.
     pub fn says_the_same(&self, other: &Self) -> bool {
         let without_line = |rule: &Rule| Rule { line: 0, ..rule.clone() };
         self.0.iter().map(without_line).eq(other.0.iter().map(without_line))

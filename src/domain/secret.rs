@@ -1,24 +1,24 @@
-//! Secrets of vendors and platforms, recognised by their form. They have no place in a ledger, which cannot forget, nor
-//! in a message.
+//! Recognises the secrets of vendors and platforms by their form. They must not get into a ledger, which cannot delete,
+//! nor into a message.
 //!
-//! A secret is found wherever a word begins, so that `Bearer sk-…` and a connection string are found too. Each form
-//! asks for the length and the letters that the vendor's secrets really have: `xai-grok-4-fast` is a name. Not found:
-//! secrets without a mark of their own, such as 32 hexadecimal digits.
+//! It finds a secret wherever a word begins, so it also finds `Bearer sk-…` and secrets in a connection string. Each
+//! form requires the length and the letters of the vendor's real secrets: `xai-grok-4-fast` is a name. It does not find
+//! secrets without a mark, such as 32 hexadecimal digits.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// What stands in place of a secret.
+/// The text that replaces a secret.
 pub const REDACTED: &str = "(secret)";
 
-/// The form of a secret that begins with a mark.
+/// A form of secrets that begin with a mark.
 struct Form {
     prefix: &'static str,
     /// The bytes that follow the mark.
     letters: fn(u8) -> bool,
-    /// The least lengths of the parts that follow the mark, with a dot between them.
+    /// The minimum lengths of the parts after the mark, separated by dots.
     parts: &'static [usize],
-    /// What else holds of what follows the mark.
+    /// A further condition on what follows the mark.
     also: fn(&str) -> bool,
 }
 
@@ -26,7 +26,7 @@ const fn form(prefix: &'static str, letters: fn(u8) -> bool, parts: &'static [us
     Form { prefix, letters, parts, also: |_| true }
 }
 
-/// A form whose letters include the dash, which names have too.
+/// A form whose letters include the dash, which also occurs in names.
 const fn random(prefix: &'static str, parts: &'static [usize]) -> Form {
     Form { prefix, letters: url, parts, also: is_random }
 }
@@ -74,7 +74,7 @@ const FORMS: [Form; 35] = [
     form("-----BEGIN", |byte| byte != b'\n', &[10]),
 ];
 
-/// Secrets that are known by the name before them, and their least lengths: `AccountKey=…`, `"SecretAccessKey": "…"`.
+/// Secrets identified by the name before them, and their minimum lengths: `AccountKey=…`, `"SecretAccessKey": "…"`.
 const NAMED: [(&str, usize); 6] = [
     ("accountkey", 40),
     ("sharedaccesskey", 40),
@@ -100,12 +100,12 @@ const fn base64(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=')
 }
 
-/// Base64 as it stands in the parameters of a URL as well.
+/// Base64, including its escaped form in the parameters of a URL.
 const fn encoded(byte: u8) -> bool {
     base64(byte) || matches!(byte, b'%' | b'_' | b'-')
 }
 
-/// Whether letters are not words with dashes between them.
+/// Whether letters look random, unlike words with dashes between them.
 fn is_random(body: &str) -> bool {
     body.bytes().any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase())
         || body.split(['-', '_']).any(|word| word.len() >= 20)
@@ -132,12 +132,12 @@ impl Form {
     }
 }
 
-/// How many bytes at the start of a text are of some letters.
+/// The number of bytes at the start of a text that are all such letters.
 fn run(text: &str, letters: fn(u8) -> bool) -> usize {
     text.bytes().take_while(|byte| letters(*byte)).count()
 }
 
-/// The length of the secret with a name before it at the start of a text.
+/// The length of a secret at the start of a text that begins with a name.
 fn named(text: &str) -> Option<usize> {
     NAMED.iter().find_map(|(name, least)| {
         let (own, rest) = text.split_at_checked(name.len())?;
@@ -149,8 +149,8 @@ fn named(text: &str) -> Option<usize> {
     })
 }
 
-/// The length of a secret access key of AWS at the start of a text: 40 letters of Base64 without a mark. A path is made
-/// of words, which such a key has not.
+/// The length of a secret access key of AWS at the start of a text: 40 letters of Base64 without a mark. A path
+/// consists of words; such a key does not.
 fn access_key(text: &str) -> Option<usize> {
     let key = text.get(..40).filter(|_| run(text, base64) == 40)?;
     let has = |of: fn(&u8) -> bool| key.as_bytes().iter().any(of);
@@ -159,7 +159,7 @@ fn access_key(text: &str) -> Option<usize> {
     (mixed && has(|byte| matches!(byte, b'+' | b'/')) && !key.contains('=') && !words).then_some(40)
 }
 
-/// The secret that begins at a place.
+/// The secret that begins at a position.
 fn at(text: &str, start: usize) -> Option<Range<usize>> {
     let (before, rest) = text.split_at_checked(start)?;
     let length = FORMS.iter().find_map(|form| form.length(rest)).or_else(|| named(rest));
@@ -167,7 +167,8 @@ fn at(text: &str, start: usize) -> Option<Range<usize>> {
     Some(start..start + length)
 }
 
-/// The places at which a word begins: behind what is no letter or digit, and behind the code of such a one in a URL (`%3D`).
+/// The positions at which a word begins: after anything except a letter or digit, and after the URL code of such a
+/// character (`%3D`).
 fn starts(text: &str) -> impl Iterator<Item = usize> {
     let bytes = text.as_bytes();
     let ends = bytes.iter().enumerate().filter(|(_, byte)| !byte.is_ascii_alphanumeric());
@@ -177,8 +178,8 @@ fn starts(text: &str) -> impl Iterator<Item = usize> {
     }))
 }
 
-/// The first secret in a text. Behind a dash or an underscore a word with dashes is one only if a long part of it has no
-/// dash: `batch-sk-…` is one, `eu-sk-bratislava-2026` is not.
+/// The first secret in a text. After a dash or an underscore, a word with dashes is a secret only if a long part of it
+/// has no dash: `batch-sk-…` is one, `eu-sk-bratislava-2026` is not.
 pub fn find(text: &str) -> Option<Range<usize>> {
     starts(text).find_map(|start| {
         let found = at(text, start)?;
@@ -188,22 +189,22 @@ pub fn find(text: &str) -> Option<Range<usize>> {
     })
 }
 
-/// Whether a text holds a secret.
+/// Whether a text contains a secret.
 pub fn looks_secret(text: &str) -> bool {
     find(text).is_some()
 }
 
-/// Whether an id holds a secret. This is asked of every event's id, so inside an id of letters, digits, `-` and `_` alone,
-/// which nearly all are, it looks at the start only.
+/// Whether an id contains a secret. The import asks this for every event's id. So if an id has only letters, digits,
+/// `-` and `_`, as nearly all have, the function checks its start only.
 pub fn id_looks_secret(id: &str) -> bool {
-    // A sum over all bytes is what compilers turn into vector instructions.
+    // Compilers turn a fold over all bytes into vector instructions.
     if !id.bytes().fold(true, |plain, byte| plain & url(byte)) {
         return looks_secret(id);
     }
     begins_like_one(id.as_bytes()) && FORMS.iter().any(|form| form.length(id).is_some())
 }
 
-/// Whether the first two bytes are those of some form.
+/// Whether the first two bytes match some form.
 const fn begins_like_one(text: &[u8]) -> bool {
     let [first, second, ..] = text else { return false };
     match first {

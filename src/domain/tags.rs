@@ -1,4 +1,4 @@
-//! Tags: what the source says about who used it. Department, project and environment are tags like any other.
+//! Tags: what the source reports about who used something. Department, project and environment are tags like any other.
 
 use crate::domain::name::{NameError, TagValue};
 use crate::domain::rule::Payer;
@@ -13,34 +13,34 @@ pub const KEY_LIMIT: usize = 64;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TagKey(Box<str>);
 
-/// A text is not the key of a tag.
+/// The text is not the key of a tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TagKeyError {
-    /// Other characters, or too many.
+    /// It has other characters, or too many.
     #[error("is not a tag key: 1 to 64 letters, digits and _ - . : /")]
     Form,
-    /// A vendor's or a platform's secret.
+    /// The secret of a vendor or a platform.
     #[error("looks like a secret key")]
     Secret,
 }
 
 impl TagKey {
-    /// The key of the tag that says who pays.
+    /// The key of the tag for the department, which pays.
     pub const DEPARTMENT: &'static str = "department";
     /// The key of the project tag.
     pub const PROJECT: &'static str = "project";
     /// The key of the environment tag.
     pub const ENVIRONMENT: &'static str = "environment";
-    /// The tags that have import fields of their own.
+    /// The tags that have their own import fields.
     pub const OWN_FIELDS: [&'static str; 3] = [Self::DEPARTMENT, Self::PROJECT, Self::ENVIRONMENT];
 
-    /// Checks and keeps a key.
+    /// Checks a key and stores it.
     pub fn new(key: &str) -> Result<Self, TagKeyError> {
         let checked = Self::recorded(key)?;
         if looks_secret(key) { Err(TagKeyError::Secret) } else { Ok(checked) }
     }
 
-    /// A key that a ledger holds.
+    /// A key read from a ledger.
     pub fn recorded(key: &str) -> Result<Self, TagKeyError> {
         let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b':' | b'/');
         if key.is_empty() || key.len() > KEY_LIMIT || !key.bytes().all(allowed) {
@@ -67,7 +67,7 @@ impl std::borrow::Borrow<str> for TagKey {
     }
 }
 
-/// One tag of a record, checked.
+/// One checked tag of a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tag {
     /// The key.
@@ -82,10 +82,10 @@ pub enum TagError {
     /// No `=`.
     #[error("expected KEY=VALUE")]
     NoValue,
-    /// The key is not one.
+    /// The key is invalid.
     #[error("the key {0}")]
     Key(#[from] TagKeyError),
-    /// The value is not one.
+    /// The value is invalid.
     #[error("the value {0}")]
     Value(#[from] NameError),
 }
@@ -98,23 +98,24 @@ impl Tag {
     }
 }
 
-/// Keys of tags that are left out of every event, as if no source said them. Who pays is never left out.
+/// Keys of tags that are left out of every event, as if no source reported them. Tags that define who pays are never
+/// left out.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct IgnoredTags(BTreeSet<TagKey>);
 
 /// Why a tag cannot be left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum IgnoredTagError {
-    /// The key is not one.
+    /// The key is invalid.
     #[error(transparent)]
     Key(#[from] TagKeyError),
-    /// Department, project or environment.
+    /// It is department, project or environment.
     #[error("says who pays and cannot be left out")]
     Payer,
 }
 
 impl IgnoredTags {
-    /// Leaves a tag out.
+    /// Adds a tag to leave out.
     pub fn add(&mut self, key: &str) -> Result<(), IgnoredTagError> {
         let key = TagKey::new(key)?;
         if TagKey::OWN_FIELDS.contains(&key.as_str()) {
@@ -124,7 +125,7 @@ impl IgnoredTags {
         Ok(())
     }
 
-    /// Whether a key is left out, however its letters are cased.
+    /// Whether a key is left out, in any letter case.
     pub fn contains(&self, key: &str) -> bool {
         self.0.iter().any(|ignored| ignored.as_str().eq_ignore_ascii_case(key))
     }
@@ -135,7 +136,7 @@ impl IgnoredTags {
     }
 }
 
-/// The tags of an event, in the order of their keys. A report may hold as many of them as there are users.
+/// The tags of an event, in the order of their keys. A report may hold as many of these sets as there are users.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct TagSet(Vec<(TagKey, TagValue)>);
 
@@ -145,7 +146,7 @@ impl TagSet {
         Self(Vec::new())
     }
 
-    /// Adds a tag, replacing one of the same key.
+    /// Adds a tag. It replaces one with the same key.
     pub fn insert(&mut self, key: TagKey, value: TagValue) {
         match self.place(key.as_str()) {
             Ok(at) => {
@@ -157,7 +158,7 @@ impl TagSet {
         }
     }
 
-    /// Where a key is, or where it would be.
+    /// The position of a key, or the position to insert it.
     fn place(&self, key: &str) -> Result<usize, usize> {
         self.0.binary_search_by(|(other, _)| other.as_str().cmp(key))
     }
@@ -172,7 +173,7 @@ impl TagSet {
         self.0.get(self.place(key).ok()?).map(|(_, value)| value)
     }
 
-    /// The same tags, but with the department, project and environment of a payer in place of their own.
+    /// The same tags with the department, project and environment of a payer.
     #[must_use]
     pub fn paid_by(&self, payer: &Payer) -> Self {
         let others = self.0.iter().filter(|(key, _)| !TagKey::OWN_FIELDS.contains(&key.as_str()));
@@ -183,12 +184,12 @@ impl TagSet {
         tags
     }
 
-    /// Who pays, if the source said.
+    /// The department, if the source reported one.
     pub fn department(&self) -> Option<&str> {
         self.get(TagKey::DEPARTMENT)
     }
 
-    /// Nothing but the department, the project and the environment.
+    /// Only the department, the project and the environment.
     pub fn payer(&self) -> Self {
         let own = |(key, _): &&(TagKey, TagValue)| TagKey::OWN_FIELDS.contains(&key.as_str());
         Self(self.0.iter().filter(own).cloned().collect())

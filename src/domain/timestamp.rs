@@ -1,8 +1,9 @@
-//! Instants in UTC to the nanosecond, and the one spelling they are read from.
+//! Instants in UTC to the nanosecond, read from one spelling.
 //!
-//! The profile of RFC 3339: `2026-10-31T23:59:59.123456789-04:00`. Capital `T` and `Z`, an offset always (within
-//! 14 hours, `-00:00` refused), at most nine decimals. Second 60 only where there was a leap second; it is kept as the
-//! last nanosecond before midnight, so that it stays in its month. The range is 2015 to 2099.
+//! The spelling is a profile of RFC 3339: `2026-10-31T23:59:59.123456789-04:00`. It requires capital `T` and `Z`, an
+//! offset within 14 hours (`-00:00` is rejected), and at most nine decimals. Second 60 is accepted only where there was
+//! a leap second. It is stored as the last nanosecond before midnight, so it stays in its month. The range is 2015 to
+//! 2099.
 
 use chrono::{DateTime, NaiveDate};
 use std::fmt;
@@ -15,16 +16,16 @@ const DAY_SECONDS: i64 = 86_400;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
-/// Why a text is not an instant.
+/// Why the text is not an instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TimestampError {
-    /// Not of the form.
+    /// It does not have the form.
     #[error("is not a date and time")]
     Form,
-    /// No such day or time of day.
+    /// The calendar has no such day or time of day.
     #[error("is no day or time of the calendar")]
     Calendar,
-    /// No offset.
+    /// It has no offset.
     #[error("has no offset from UTC")]
     NoOffset,
     /// `-00:00`, or beyond 14 hours.
@@ -41,10 +42,10 @@ pub enum TimestampError {
 impl Timestamp {
     /// 2015-01-01T00:00:00Z: no usage of language models is older.
     pub const EARLIEST: Self = Self(1_420_070_400 * NANOS);
-    /// The last instant that is kept, 2099-12-31T23:59:59.999999999Z.
+    /// The last instant of the range, 2099-12-31T23:59:59.999999999Z.
     pub const LATEST: Self = Self(4_102_444_800 * NANOS - 1);
 
-    /// An instant from nanoseconds since 1970; `None` out of range.
+    /// An instant from nanoseconds since 1970; `None` if out of range.
     pub fn from_nanos(nanos: i64) -> Option<Self> {
         (Self::EARLIEST.0..=Self::LATEST.0).contains(&nanos).then_some(Self(nanos))
     }
@@ -59,12 +60,12 @@ impl Timestamp {
         self.0.div_euclid(NANOS)
     }
 
-    /// The instant so many seconds later; `None` out of range.
+    /// The instant this many seconds later; `None` if out of range.
     pub fn plus_seconds(self, seconds: i64) -> Option<Self> {
         Self::from_nanos(self.0.checked_add(seconds.checked_mul(NANOS)?)?)
     }
 
-    /// The instant as chrono has it.
+    /// The instant as a chrono type.
     pub fn to_chrono(self) -> DateTime<chrono::Utc> {
         DateTime::from_timestamp_nanos(self.0)
     }
@@ -90,7 +91,7 @@ impl Timestamp {
             return Err(TimestampError::Calendar);
         }
         let nanos = if leap { NANOS - 1 } else { fraction };
-        // The year has four digits, so seconds are below 2.6e11 and only the product can leave the range.
+        // The year has four digits, so seconds are below 2.6e11. Only the product can exceed the range.
         let total = seconds.checked_mul(NANOS).and_then(|n| n.checked_add(nanos)).ok_or(TimestampError::Range)?;
         Self::from_nanos(total).ok_or(TimestampError::Range)
     }
@@ -120,7 +121,7 @@ fn days_since_1970(year: i64, month: i64, day: i64) -> Result<i64, TimestampErro
     if day < 1 || day > length {
         return Err(TimestampError::Calendar);
     }
-    // Years start in March, so that the leap day is the last of its year; 400 years are 146,097 days.
+    // This calendar starts years in March, so the leap day is the last day of its year. 400 years are 146,097 days.
     let shifted = if month <= 2 { year - 1 } else { year };
     let of_era = shifted.rem_euclid(400);
     let month_from_march = (month + 9) % 12;
@@ -161,7 +162,7 @@ fn offset_seconds(zone: &[u8]) -> Result<i64, TimestampError> {
     Ok(if sign == b'-' { -seconds } else { seconds })
 }
 
-/// RFC 3339 in UTC with as many decimals as needed in steps of three: `2026-10-01T00:00:00Z`.
+/// RFC 3339 in UTC, with 0, 3, 6 or 9 decimals as needed: `2026-10-01T00:00:00Z`.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.to_chrono().to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true))

@@ -1,4 +1,4 @@
-//! Usage summed over everything a price and a payer depend on: the input of rating and of every report.
+//! Totals of usage by everything that a price and a payer depend on. Rating and every report start from them.
 
 use crate::domain::calendar::Day;
 use crate::domain::event::{Band, Model, ServiceTier};
@@ -10,12 +10,12 @@ use std::collections::BTreeMap;
 use std::hash::Hash;
 use std::sync::Arc;
 
-/// What a sum of usage is about. Numbers are those of a [`Dictionary`].
+/// What a total of usage covers. Numbers refer to a [`Dictionary`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UsageKey {
     /// The billing day.
     pub day: Day,
-    /// The instant whose prices hold for all of it: the start of the day, or of the part of the day.
+    /// The instant whose prices apply to all of it: the start of the day, or of a part of the day.
     pub priced_at: Timestamp,
     /// Who issued the events.
     pub source: i64,
@@ -29,14 +29,14 @@ pub struct UsageKey {
     pub band: Band,
 }
 
-/// The sum of some events' usage.
+/// The total usage of some events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsageLine {
-    /// What it is about.
+    /// What it covers.
     pub key: UsageKey,
     /// Number of events.
     pub events: i64,
-    /// Events with some meter but `request` above 0.
+    /// Events with a quantity above 0 in any meter except `request`.
     pub active: i64,
     /// The first event.
     pub first_at: Timestamp,
@@ -47,7 +47,7 @@ pub struct UsageLine {
 }
 
 impl UsageLine {
-    /// Adds what another line says.
+    /// Adds the usage of another line.
     pub fn add(&mut self, line: &Self) -> Result<(), QuantityOverflow> {
         self.events = self.events.checked_add(line.events).ok_or(QuantityOverflow)?;
         self.active = self.active.checked_add(line.active).ok_or(QuantityOverflow)?;
@@ -57,7 +57,7 @@ impl UsageLine {
     }
 }
 
-/// Names by their numbers in the ledger.
+/// The ledger's names by their numbers.
 #[derive(Debug, Clone, Default)]
 pub struct Dictionary {
     /// Models.
@@ -66,11 +66,11 @@ pub struct Dictionary {
     pub tiers: FxHashMap<i64, ServiceTier>,
     /// Tag sets, shared by all copies.
     pub tag_sets: Arc<FxHashMap<i64, TagSet>>,
-    /// Tag sets with another payer than their own, under numbers below 0.
+    /// Tag sets with the payer replaced, under numbers below 0.
     pub paid: FxHashMap<i64, TagSet>,
     /// Sources.
     pub sources: FxHashMap<i64, String>,
-    /// Cost centres by the names of departments, as far as the registry tells.
+    /// Cost centres by the names of departments, from the registry.
     pub cost_centres: BTreeMap<String, String>,
 }
 
@@ -81,10 +81,10 @@ impl Dictionary {
     }
 }
 
-/// Sums of usage by some key, while events are counted one by one.
+/// Totals of usage by a key, while events are counted one by one.
 #[derive(Debug)]
 pub struct Tally<K> {
-    /// Sums are large and there may be many: the table that grows holds their places only.
+    /// Totals are large and may be many, so the growing table holds only their positions.
     places: FxHashMap<K, usize>,
     sums: Vec<(K, Sum)>,
 }
@@ -99,7 +99,7 @@ struct Sum {
 }
 
 impl Sum {
-    /// The line of a key; nothing is left here.
+    /// Moves the line out of the total and leaves it empty.
     fn take(&mut self, key: UsageKey) -> UsageLine {
         let Self { events, active, first_at, last_at, quantities } = self;
         let quantities = std::mem::replace(quantities, Quantities::NONE);
@@ -114,7 +114,7 @@ impl<K> Default for Tally<K> {
 }
 
 impl<K: Copy + Eq + Hash> Tally<K> {
-    /// Nothing counted.
+    /// No events counted yet.
     pub fn new() -> Self {
         Self::default()
     }
@@ -127,7 +127,7 @@ impl<K: Copy + Eq + Hash> Tally<K> {
             sums.push((key, none));
             sums.len() - 1
         });
-        // A place has its sum; were it otherwise, no event may be lost for it.
+        // Every position has a total. If one did not, the event must not get lost.
         let (_, sum) = sums.get_mut(place).ok_or(QuantityOverflow)?;
         sum.events += 1;
         sum.active += i64::from(quantities.is_active());
@@ -136,7 +136,7 @@ impl<K: Copy + Eq + Hash> Tally<K> {
         sum.quantities.add(quantities)
     }
 
-    /// Hands over every sum under the key it counts towards, and none are left.
+    /// Drains all totals into `into` under their final keys.
     pub fn drain<E: From<QuantityOverflow>>(
         &mut self,
         into: &mut UsageSums,
@@ -149,7 +149,7 @@ impl<K: Copy + Eq + Hash> Tally<K> {
         Ok(())
     }
 
-    /// The sums in the order of the keys they count towards, each of which is met once, and none are left.
+    /// Drains the totals in the order of their final keys, each key once.
     pub fn lines<E: From<QuantityOverflow>>(
         &mut self,
         usage_key: impl Fn(K) -> Result<UsageKey, E>,
@@ -171,7 +171,7 @@ impl<K: Copy + Eq + Hash> Tally<K> {
     }
 }
 
-/// Sums of usage by what prices and payers depend on.
+/// Totals of usage by everything that prices and payers depend on.
 #[derive(Debug, Default)]
 pub struct UsageSums(FxHashMap<UsageKey, UsageLine>);
 
@@ -181,7 +181,7 @@ impl UsageSums {
         Self::default()
     }
 
-    /// Adds a sum.
+    /// Adds a line.
     pub fn add(&mut self, line: UsageLine) -> Result<(), QuantityOverflow> {
         match self.0.get_mut(&line.key) {
             None => {
@@ -192,7 +192,7 @@ impl UsageSums {
         }
     }
 
-    /// Adds what a line says to the sum of a key.
+    /// Adds the usage of a line to the total of a key.
     pub fn add_to(&mut self, key: UsageKey, line: &UsageLine) -> Result<(), QuantityOverflow> {
         match self.0.get_mut(&key) {
             None => {
@@ -203,12 +203,12 @@ impl UsageSums {
         }
     }
 
-    /// Adds other sums.
+    /// Adds other totals.
     pub fn merge(&mut self, other: Self) -> Result<(), QuantityOverflow> {
         other.0.into_values().try_for_each(|line| self.add(line))
     }
 
-    /// The sums in the order of their keys, and none are left.
+    /// Drains the totals in the order of their keys.
     pub fn take(&mut self) -> Vec<UsageLine> {
         let mut lines: Vec<UsageLine> = self.0.drain().map(|(_, line)| line).collect();
         lines.sort_unstable_by_key(|line| line.key);

@@ -1,7 +1,7 @@
-//! Events on their way into the ledger: many rows with their names held once beside them.
+//! Events on their way into the ledger: many rows, with their names stored once beside them.
 //!
-//! A [`Batch`] is what an import hands to the ledger: rows sorted by key, then by line, ids in one buffer, and numbers
-//! instead of names. The numbers are places in the import's [`Names`], not the ledger's.
+//! An import hands a [`Batch`] to the ledger. Its rows are sorted by key, then by line. All ids are in one buffer, and
+//! rows have numbers instead of names. The numbers are positions in the import's [`Names`], not the ledger's numbers.
 
 use crate::domain::event::{Model, PromptSize, ServiceTier};
 use crate::domain::meter::Meter;
@@ -16,32 +16,32 @@ use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
 use std::ops::Range;
 
-/// One event of a batch. Names are places in [`Names`].
+/// One event of a batch. Names are positions in [`Names`].
 #[derive(Debug, Clone, Copy)]
 pub struct Row {
-    /// The key its day and id lead to, before collisions.
+    /// The key of its day and id, before collisions.
     pub key: EventKey,
     /// The instant.
     pub at: Timestamp,
     /// The line of the file, from 1.
     pub line: u64,
-    /// The place of what it has in common with others.
+    /// The position of its class.
     pub class: u32,
-    /// Where its parts are in the batch.
+    /// The positions of its parts in the batch.
     spans: Spans,
     packed: Packed,
 }
 
-/// What an event is but for its id and its quantities.
+/// An event without its id and its quantities.
 #[derive(Debug, Clone, Copy)]
 pub struct Head {
-    /// The key its day and id lead to, before collisions.
+    /// The key of its day and id, before collisions.
     pub key: EventKey,
     /// The instant.
     pub at: Timestamp,
     /// The line of the file, from 1.
     pub line: u64,
-    /// The place of what it has in common with others.
+    /// The position of its class.
     pub class: u32,
 }
 
@@ -53,7 +53,7 @@ struct Spans {
     rare_length: u8,
 }
 
-/// What many events have in common. Names are places in [`Names`].
+/// What many events have in common. Names are positions in [`Names`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Class {
     /// The model.
@@ -64,39 +64,39 @@ pub struct Class {
     pub tier: u16,
     /// What is known of the prompt.
     pub prompt: PromptSize,
-    /// How the calls ended, where that is reported.
+    /// How the calls ended, if that is reported.
     pub outcome: Option<Outcome>,
 }
 
-/// Events in the order they are appended.
+/// Events in the order in which they are appended.
 #[derive(Debug, Default)]
 pub struct Batch {
     rows: Vec<Row>,
     ids: String,
-    /// Rare meters, and quantities of frequent ones that are too large to be packed.
+    /// Rare meters, and quantities of frequent meters that are too large to be packed.
     rare: Vec<(Meter, i64)>,
-    /// Whether its records may be later states of known ones.
+    /// Whether its records may be later states of known records.
     pub records: Records,
 }
 
-/// Whether what a record says is its last word.
+/// Whether records are final.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Records {
-    /// It is: an id stands for one content.
+    /// Records are final: an id has one content.
     #[default]
     Final,
-    /// It may come again and say more: a bucket that fills, a session that goes on.
+    /// A record may come again with larger counts: a bucket that fills, a session that continues.
     Growing,
 }
 
-/// Rows of a batch that follow each other.
+/// Consecutive rows of a batch.
 #[derive(Debug, Clone, Copy)]
 pub struct Part<'b> {
     batch: &'b Batch,
     rows: &'b [Row],
 }
 
-/// A batch holds as much as its spans can address.
+/// The batch has reached the size that its spans can address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a batch holds at most 4 GiB of ids")]
 pub struct BatchFull;
@@ -158,7 +158,7 @@ impl Batch {
         self.rare.get(start..start.saturating_add(usize::from(row.spans.rare_length))).unwrap_or(&[])
     }
 
-    /// Adds an event; its rare meters are sorted.
+    /// Adds an event. Its rare meters must be sorted.
     pub fn push(&mut self, head: Head, id: &str, frequent: &Frequent, rare: &[(Meter, i64)]) -> Result<(), BatchFull> {
         let before = self.rare.len();
         let packed = Packed::of(frequent, |meter, quantity| self.rare.push((meter, quantity)));
@@ -178,7 +178,7 @@ impl Batch {
         Ok(())
     }
 
-    /// Keeps an id, and tells where it and the rare meters from a place on are.
+    /// Stores an id, and returns its span and the span of the rare meters from a position on.
     fn spans(&mut self, id: &str, rare: usize) -> Result<Spans, BatchFull> {
         let spans = Spans {
             id: u32::try_from(self.ids.len()).map_err(|_| BatchFull)?,
@@ -190,7 +190,7 @@ impl Batch {
         Ok(spans)
     }
 
-    /// Drops all rows, and keeps their room.
+    /// Drops all rows and keeps the memory.
     pub fn clear(&mut self) {
         self.rows.clear();
         self.ids.clear();
@@ -198,20 +198,20 @@ impl Batch {
         self.records = Records::Final;
     }
 
-    /// Drops all rows but the first ones. What the others had in the buffers stays there, unused.
+    /// Drops all rows after the first ones. Their data stays in the buffers, unused.
     pub fn truncate(&mut self, rows: usize) {
         self.rows.truncate(rows);
     }
 
-    /// The batch in the order rows are appended in: by key, rows of one key as they came. Ids are moved along, so that
-    /// appending reads them one after the other.
+    /// The batch in the order of appending: by key, and rows of one key in their original order. It moves ids too, so
+    /// that appending reads them sequentially.
     pub fn sorted(self) -> Result<Self, BatchFull> {
         let order = self.order();
         if order.is_sorted() { Ok(self) } else { self.in_order(&sorted(order)) }
     }
 
-    /// The batch [sorted](Batch::sorted), cut where an eighth of a day ends if it has events of one day or two. Done for
-    /// each chunk of a file, while it is near the processor.
+    /// The batch [sorted](Batch::sorted). If its events are of one day or two, it is cut at the ends of eighths of a
+    /// day. This runs for each chunk of a file while the chunk is in the processor's cache.
     pub fn sorted_by_eighths(&self) -> Result<Vec<Self>, BatchFull> {
         let order = sorted(self.order());
         let (Some((first, _)), Some((last, _))) = (order.first(), order.last()) else { return Ok(Vec::new()) };
@@ -224,7 +224,7 @@ impl Batch {
             .collect()
     }
 
-    /// The keys of the rows, and their places.
+    /// The keys of the rows, with their positions.
     fn order(&self) -> Vec<(EventKey, u32)> {
         self.rows.iter().map(|row| row.key).zip(0..).collect()
     }
@@ -242,12 +242,13 @@ impl Batch {
         Part { batch: self, rows: &self.rows }
     }
 
-    /// Some rows, by their places.
+    /// Some rows, by their positions.
     pub fn part(&self, places: Range<usize>) -> Part<'_> {
         Part { batch: self, rows: self.rows.get(places).unwrap_or(&[]) }
     }
 
-    /// Sorted parts as one batch: rows of one key in the order of the parts. It takes the room of a spare batch.
+    /// Merges sorted parts into one batch. Rows of one key keep the order of the parts. It reuses the memory of a spare
+    /// batch.
     pub fn merged(parts: &[Part<'_>], spare: Self) -> Result<Self, BatchFull> {
         let rows = || parts.iter().flat_map(|part| part.rows);
         let mut merged = spare;
@@ -255,7 +256,7 @@ impl Batch {
         merged.rows.reserve_exact(rows().count());
         merged.ids.reserve_exact(rows().map(|row| usize::from(row.spans.id_length)).sum());
         let mut rests: Vec<_> = parts.iter().map(|part| part.rows.iter()).collect();
-        // The next key of each part that has one, smallest first, then the earliest part.
+        // The next key of each part that has one. The smallest key comes first, then the earliest part.
         let mut next: BinaryHeap<Reverse<(EventKey, usize)>> = BinaryHeap::with_capacity(parts.len());
         next.extend(
             parts.iter().enumerate().filter_map(|(n, part)| part.rows.first().map(|row| Reverse((row.key, n)))),
@@ -278,7 +279,7 @@ impl Batch {
         Self { rows: Vec::with_capacity(rows), ids: String::with_capacity(ids), ..Self::new() }
     }
 
-    /// Cuts the rows from a place on off into a batch of their own.
+    /// Moves the rows from a position on into a new batch.
     pub fn split_off(&mut self, place: usize) -> Result<Self, BatchFull> {
         let mut rest = Self::new();
         for row in self.rows.get(place..).unwrap_or(&[]) {
@@ -289,18 +290,18 @@ impl Batch {
     }
 }
 
-/// All different, so that rows of one key stay as they came.
+/// All entries are different, so rows of one key keep their order.
 fn sorted(mut order: Vec<(EventKey, u32)>) -> Vec<(EventKey, u32)> {
     order.sort_unstable();
     order
 }
 
-/// Numbers of rows and bytes in memory fit the machine's word.
+/// Numbers of rows and bytes in memory fit the machine's word size.
 fn wide(place: u32) -> usize {
     usize::try_from(place).unwrap_or(usize::MAX)
 }
 
-/// The names an import has met so far. A name's place never changes.
+/// The names that an import has met so far. A name's position never changes.
 #[derive(Debug, Default)]
 pub struct Names {
     /// Models.
@@ -313,7 +314,7 @@ pub struct Names {
     pub classes: Vec<Class>,
 }
 
-/// How many names of each kind.
+/// The number of names of each kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NameCounts {
     /// Models.
@@ -327,7 +328,7 @@ pub struct NameCounts {
 }
 
 impl Names {
-    /// The names after so many of each.
+    /// The names after the given number of each kind.
     #[must_use]
     pub fn after(&self, counts: NameCounts) -> Self {
         fn rest<T: Clone>(names: &[T], count: usize) -> Vec<T> {

@@ -1,8 +1,8 @@
 //! The frozen binary encoding under every digest: fixed-width big-endian numbers and length-prefixed texts.
 //!
-//! Names are spelled out, never the numbers of the ledger's own tables, so that a digest means the same in any copy.
-//! Every text is preceded by its length, so that no two different values encode alike. Never changed once released:
-//! golden vectors in the tests hold it.
+//! It contains names in full, never the numbers of the ledger's own tables, so a digest means the same in any copy. A
+//! length precedes every text, so no two different values encode alike. The encoding never changes once released:
+//! golden vectors in the tests enforce it.
 
 use crate::domain::event::{Model, PromptSize, ServiceTier};
 use crate::domain::outcome::Outcome;
@@ -10,7 +10,7 @@ use crate::domain::quantities::Quantities;
 use crate::domain::tags::TagSet;
 use crate::domain::timestamp::Timestamp;
 
-/// The kind of an event that is the first, or only, state of a record.
+/// The kind of an event that is the first or only state of a record.
 pub const USAGE: u8 = 0;
 /// The kind of an event that holds what a later state of a record added.
 pub const REVISION: u8 = 1;
@@ -35,7 +35,7 @@ impl Encoder {
         self.0
     }
 
-    /// Forgets the bytes and keeps the room.
+    /// Drops the bytes and keeps the memory.
     pub fn clear(&mut self) {
         self.0.clear();
     }
@@ -60,7 +60,7 @@ impl Encoder {
 
     /// A count or length, eight bytes.
     pub fn count(&mut self, value: usize) -> &mut Self {
-        // A usize is at most 64 bits wide on every platform Rust has today.
+        // A usize has at most 64 bits on every platform of Rust today.
         self.u64(u64::try_from(value).unwrap_or(u64::MAX))
     }
 
@@ -69,7 +69,7 @@ impl Encoder {
         self.blob(value.as_bytes())
     }
 
-    /// Bytes: their length in four bytes, then themselves.
+    /// Bytes: their length in four bytes, then the bytes.
     pub fn blob(&mut self, value: &[u8]) -> &mut Self {
         let length = u32::try_from(value.len()).unwrap_or(u32::MAX);
         self.0.extend_from_slice(&length.to_be_bytes());
@@ -125,21 +125,21 @@ pub fn tags(tags: &TagSet) -> Vec<u8> {
     encoder.into_bytes()
 }
 
-/// The canonical form of what many events have in common, from the forms of its names.
+/// The canonical form of a class, from the forms of its names.
 pub fn class(model: &[u8], tier: &[u8], tags: &[u8], (prompt, outcome): (PromptSize, Option<Outcome>)) -> Vec<u8> {
     let mut encoder = Encoder::new();
     encoder.raw(model).raw(tier).raw(tags).i64(prompt.code()).u8(Outcome::code(outcome));
     encoder.into_bytes()
 }
 
-/// The parts of an event whose names are already canonical.
+/// The parts of an event. Their names are already canonical.
 #[derive(Debug, Clone, Copy)]
 pub struct EventParts<'a> {
     /// The ledger's key.
     pub key: i64,
     /// The line in the file it came from.
     pub line: i64,
-    /// What kind of row it is: [`USAGE`] or [`REVISION`].
+    /// The kind of the row: [`USAGE`] or [`REVISION`].
     pub kind: u8,
     /// The id.
     pub id: &'a str,
@@ -149,13 +149,13 @@ pub struct EventParts<'a> {
     pub class: &'a [u8],
 }
 
-/// Encodes an event as it stands in the ledger.
+/// Encodes an event as the ledger stores it.
 pub fn event(encoder: &mut Encoder, parts: EventParts<'_>, quantities: &Quantities) {
     encoder.i64(parts.key).i64(parts.line).u8(parts.kind).text(parts.id).i64(parts.at.nanos()).raw(parts.class);
     for (meter, quantity) in quantities.iter() {
         encoder.u8(meter.code()).i64(quantity);
     }
-    // No meter has this code: it ends the list.
+    // No meter has this code: it marks the end of the list.
     encoder.u8(u8::MAX);
 }
 

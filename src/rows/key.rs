@@ -1,11 +1,11 @@
-//! The key of an event: its billing day, a half of that day, and a hash of who issued it and its id, in one 63-bit number.
+//! The key of an event in one 63-bit number: its billing day, a half of that day, and a hash of its issuer and id.
 //!
-//! `day << 47 | aside << 46 | hash`: unique, clustered by day, and evenly spread within each half of a day, in a single
-//! B-tree. The hash is xxh3 (frozen with the format); it is not trusted to be unique. On a hit the full ids are compared,
-//! and a true collision takes the next free key of its half.
+//! `day << 47 | aside << 46 | hash` is unique, clustered by day, and evenly spread within each half of a day, in a
+//! single B-tree. The hash is xxh3 (frozen with the format). tokenbook does not rely on it to be unique: on a hit it
+//! compares the full ids, and a true collision takes the next free key of its half.
 //!
-//! Events that come to a day with many stand in its side half, where few are near each other: between those of the main
-//! half, whose pages are full, each would split a page of its own.
+//! Events that arrive a few at a time on a day with many go into the side half. The pages of the main half are full, so
+//! each such event would split a page there.
 
 use crate::domain::calendar::Day;
 use xxhash_rust::xxh3::Xxh3;
@@ -21,20 +21,20 @@ const LATE: i64 = 1 << HASH_BITS;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventKey(i64);
 
-/// A half of a day's keys. An id stands in one of them only.
+/// A half of a day's keys. An id is in one of them only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Half {
-    /// The first half: what came while the day had few events, or many at once.
+    /// The first half: events that arrived while the day had few, or many at once.
     Main,
-    /// The second half: what came a few at a time to a day with many.
+    /// The second half: events that arrived a few at a time on a day with many.
     Aside,
 }
 
 impl Half {
-    /// Both, in the order of their keys.
+    /// Both halves, in the order of their keys.
     pub const BOTH: [Self; 2] = [Self::Main, Self::Aside];
 
-    /// The other one.
+    /// The other half.
     pub const fn other(self) -> Self {
         match self {
             Self::Main => Self::Aside,
@@ -44,12 +44,12 @@ impl Half {
 }
 
 impl EventKey {
-    /// The key of a day and a hash, of which the low 46 bits count, in the main half.
+    /// The key of a day and a hash in the main half. Only the low 46 bits of the hash count.
     pub fn new(day: Day, hash: i64) -> Self {
         Self(i64::from(day.number()) << BITS_OF_DAY | (hash & HASH_MASK))
     }
 
-    /// A key read from the ledger; `None` when its day is out of range.
+    /// A key read from the ledger; `None` if its day is out of range.
     pub fn from_number(number: i64) -> Option<Self> {
         Day::from_number(number >> BITS_OF_DAY).map(|_| Self(number))
     }
@@ -74,12 +74,12 @@ impl EventKey {
         self.0 & HASH_MASK
     }
 
-    /// The same hash in the main half of another day.
+    /// The key with the same hash in the main half of another day.
     pub fn on(self, day: Day) -> Self {
         Self::new(day, self.0)
     }
 
-    /// The same hash and day in a half.
+    /// The key with the same hash and day in a half.
     pub const fn in_half(self, half: Half) -> Self {
         match half {
             Half::Main => Self(self.0 & !LATE),
@@ -87,17 +87,17 @@ impl EventKey {
         }
     }
 
-    /// The next key of the same half, from its last to its first.
+    /// The next key of the same half, from its end to its start.
     pub fn next_in_half(self) -> Self {
         Self(self.0 & !HASH_MASK | (self.0 + 1) & HASH_MASK)
     }
 
-    /// How many such steps lead from another key of the same half to this one.
+    /// The number of such steps from another key of the same half to this one.
     pub const fn steps_from(self, other: Self) -> i64 {
         self.0.wrapping_sub(other.0) & HASH_MASK
     }
 
-    /// The first key of its eighth of a half: what is sorted together when a day has more events than a batch.
+    /// The first key of its eighth of a half. If a day has more events than a batch, each eighth is sorted by itself.
     pub const fn start_of_eighth(self) -> Self {
         Self(self.0 & !(HASH_MASK >> 3))
     }
@@ -112,7 +112,7 @@ impl EventKey {
         (Self::new(day, 0).in_half(half), Self::new(day, HASH_MASK).in_half(half))
     }
 
-    /// The keys of a day in parts: so many of each half, of which each has about as many events.
+    /// The keys of a day in parts: the given number for each half, each with about the same number of events.
     pub fn parts_of(day: Day, parts: i64) -> impl Iterator<Item = (Self, Self)> {
         let step = (HASH_MASK + 1) / parts;
         let part = move |half: Half, part: i64| {
@@ -123,10 +123,11 @@ impl EventKey {
     }
 }
 
-/// How ids are hashed. Tests narrow the hash to make collisions and wrapping happen.
+/// How ids are hashed. Tests narrow the hash to force collisions and wrapping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyHash {
-    /// Bits that are kept; the rest of the 46 are set, which puts the hashes at the end of each half of the day.
+    /// The bits that are kept. The other bits of the 46 are set, which puts the hashes at the end of each half of the
+    /// day.
     kept: i64,
 }
 
@@ -134,7 +135,7 @@ impl KeyHash {
     /// The hash of every real ledger.
     pub const FULL: Self = Self { kept: HASH_MASK };
 
-    /// A hash of so few bits at the end of each half of the day's keys, for tests of collisions.
+    /// A hash of this many bits, at the end of each half of the day's keys. For tests of collisions.
     pub const fn narrowed(bits: u32) -> Self {
         Self { kept: (1 << bits) - 1 }
     }
@@ -150,7 +151,7 @@ impl KeyHash {
     }
 }
 
-/// [`KeyHash`] for one source: many ids are hashed, the issuer's name once.
+/// [`KeyHash`] for one source. It hashes the issuer's name once for many ids.
 #[derive(Clone)]
 pub struct SourceHasher {
     kept: KeyHash,

@@ -1,4 +1,4 @@
-//! What a batch of events is made of: rows in little room, the keys they get, and the canonical form that digests are over.
+//! The parts of a batch of events: compact rows, their keys, and the canonical form that digests cover.
 #![deny(clippy::indexing_slicing, clippy::as_conversions)]
 
 pub mod batch;

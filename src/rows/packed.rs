@@ -1,9 +1,9 @@
-//! Quantities as rows of batches keep them.
+//! The quantities of a row, packed for batches.
 
 use crate::domain::meter::{FREQUENT, Meter};
 use crate::domain::quantities::Frequent;
 
-/// The frequent meters of one record in half the room. A quantity beyond 32 bits is kept elsewhere.
+/// The frequent meters of one record in half the memory. A quantity beyond 32 bits is stored elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Packed {
     quantities: [u32; FREQUENT],
@@ -11,7 +11,7 @@ pub(super) struct Packed {
 }
 
 impl Packed {
-    /// Packs what fits, and hands the rest to `wide`.
+    /// Packs what fits and passes the rest to `wide`.
     pub(super) fn of(frequent: &Frequent, mut wide: impl FnMut(Meter, i64)) -> Self {
         let mut packed = Self { quantities: [0; FREQUENT], reported: 0 };
         for ((place, meter), quantity) in Meter::ALL.into_iter().take(FREQUENT).enumerate().zip(frequent.iter()) {
@@ -27,7 +27,7 @@ impl Packed {
         packed
     }
 
-    /// The quantities that fitted.
+    /// The quantities that fit.
     pub(super) fn unpacked(&self) -> Frequent {
         Frequent::of(self.quantities.map(i64::from), self.reported)
     }

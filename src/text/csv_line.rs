@@ -1,15 +1,15 @@
-//! One line of a CSV file into its fields, after RFC 4180 but for line breaks inside quotes, which are refused.
+//! Splits one line of a CSV file into fields, after RFC 4180. It rejects line breaks inside quotes.
 //!
-//! Refused too: text after a closing quote, a quote inside an unquoted field, a quote that is never closed. The common
-//! readers accept all three and return something.
+//! It also rejects text after a closing quote, a quote inside an unquoted field, and a quote that is never closed. The
+//! common readers accept all three and return something.
 
 use memchr::{memchr, memchr_iter};
 use std::borrow::Cow;
 
-/// Why a line has no fields.
+/// Why a line cannot be split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SplitError {
-    /// A quote was opened and not closed on the line.
+    /// A quote is not closed on its line.
     #[error("a quote is not closed on its line")]
     Unclosed,
     /// Text between a closing quote and the next comma.
@@ -54,7 +54,7 @@ fn plain_field(rest: &str) -> Result<Field<'_>, SplitError> {
     if field.contains('"') { Err(SplitError::InsideField) } else { Ok((Cow::Borrowed(field), after)) }
 }
 
-/// A field whose opening quote has been taken off.
+/// Reads a field after its opening quote.
 fn quoted_field(quoted: &str) -> Result<Field<'_>, SplitError> {
     let mut value = Cow::Borrowed("");
     let mut rest = quoted;

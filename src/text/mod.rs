@@ -1,7 +1,8 @@
-//! How files spell records: lines, comma-separated fields, and what to say about a line that is wrong.
+//! How files spell records: lines, comma-separated fields, and the description of a wrong line.
 //!
-//! Strict where the usual readers are lenient: a record is one physical line, so a stray quote cannot swallow the rest
-//! of a file, lines can be counted, and a file can be read by many threads. Nothing here knows what a field means.
+//! It is strict where the usual readers are lenient: a record is one physical line. So a stray quote cannot swallow the
+//! rest of a file, lines can be counted, and many threads can read one file. This layer does not know what a field
+//! means.
 
 pub mod csv_line;
 pub mod problem;

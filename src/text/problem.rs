@@ -1,12 +1,12 @@
-//! What is wrong with a line: where, what, and what was expected instead.
+//! Describes what is wrong with a line: where, what was found, and what was expected.
 
 use crate::domain::secret::{looks_secret, redacted};
 use std::borrow::Cow;
 use std::fmt;
 
-/// How much of an offending value a message shows, in characters.
+/// The most characters of an offending value that a message shows.
 const SHOWN: usize = 40;
-/// How much of a field's name or path a message shows.
+/// The most characters of a field's name or path that a message shows.
 const NAME_SHOWN: usize = 100;
 
 /// Something wrong with one line of a file.
@@ -14,11 +14,11 @@ const NAME_SHOWN: usize = 100;
 pub struct Problem {
     /// The line, from 1; 0 for the file as a whole.
     pub line: u64,
-    /// The field, when it is one field's fault.
+    /// The field, if one field is at fault.
     pub field: Option<String>,
     /// What was found.
     pub what: String,
-    /// What should have been there.
+    /// What was expected.
     pub expected: String,
 }
 
@@ -28,7 +28,7 @@ impl Problem {
         Self { line: 0, field: None, what: visible(what.into()), expected: visible(expected.into()) }
     }
 
-    /// A problem with a field's value, which is shown shortened and made safe.
+    /// A problem with a field's value. The message shows the value shortened and escaped.
     pub fn value(field: &str, value: &str, what: impl fmt::Display, expected: impl Into<String>) -> Self {
         let what = if value.is_empty() { what.to_string() } else { format!("{} {what}", excerpt(value)) };
         Self { line: 0, field: Some(excerpt_name(field)), what: visible(what), expected: visible(expected.into()) }
@@ -62,7 +62,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// A text without secrets that cannot act on a terminal, whoever put what into it.
+/// Escapes control characters and leaves out secrets.
 pub fn visible(text: String) -> String {
     let text = match redacted(&text) {
         Cow::Owned(clean) => clean,
@@ -97,7 +97,7 @@ pub fn excerpt_name(field: &str) -> String {
     shown
 }
 
-/// A whole number with its thousands set apart, for people.
+/// A whole number with separators for thousands, for people.
 pub fn grouped(number: impl Into<i128>) -> String {
     let number: i128 = number.into();
     let digits = number.unsigned_abs().to_string();
@@ -117,12 +117,12 @@ pub fn counted(number: impl Into<i128>, one: &str, many: &str) -> String {
     format!("{} {}", grouped(number), if number == 1 { one } else { many })
 }
 
-/// [`counted`] of a list.
+/// [`counted`] for the length of a list.
 pub fn listed(length: usize, one: &str, many: &str) -> String {
     counted(i128::try_from(length).unwrap_or(i128::MAX), one, many)
 }
 
-/// The nearest known word to a mistyped one, if one is near.
+/// The known word that is nearest to a mistyped one, if one is near enough.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |text: &str| text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
     let wanted = plain(word);

@@ -1,4 +1,5 @@
-//! A small CSV file with a header, whole: price lists and lists of benefits. Not for usage, which does not fit memory.
+//! A small CSV file with a header, read whole: price lists and lists of benefits. Do not use it for usage, which may
+//! not fit into memory.
 
 use crate::text::csv_line;
 use crate::text::problem::{Problem, nearest};
@@ -44,7 +45,7 @@ impl Table {
         &self.rows
     }
 
-    /// A field of a row; empty when the file lacks an optional column.
+    /// A field of a row; empty if the file lacks an optional column.
     pub fn get<'a>(&self, row: &'a TableRow, column: &str) -> &'a str {
         let at = self.columns.iter().position(|name| *name == column);
         at.and_then(|at| row.fields.get(at)).map_or("", String::as_str)
@@ -60,7 +61,7 @@ fn row<'a>(text: &'a str, width: usize, fields: &mut Vec<Cow<'a, str>>) -> Resul
     Ok(fields.drain(..).map(Cow::into_owned).collect())
 }
 
-/// The text of a file: UTF-8, one byte-order mark allowed at the start, lines ended by LF or CRLF.
+/// The text of a file. It must be UTF-8, may start with one byte-order mark, and has lines ended by LF or CRLF.
 pub fn decode(bytes: &[u8]) -> Result<&str, Problem> {
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return Err(Problem::line("the file is UTF-16", "UTF-8"));
@@ -104,7 +105,7 @@ fn columns(header: &str, required: &[&'static str], optional: &[&'static str]) -
     }
 }
 
-/// Refuses a header that was plainly written with another delimiter.
+/// Rejects a header that clearly uses another delimiter.
 pub fn delimiter(header: &str, names: &[Cow<'_, str>]) -> Result<(), Problem> {
     let other = [(';', "semicolons"), ('\t', "tabs"), ('|', "bars")].into_iter().find(|(c, _)| header.contains(*c));
     match other {

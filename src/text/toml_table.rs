@@ -1,5 +1,5 @@
-//! A TOML table as a person wrote it: values keep their text and their line, so that no number passes through a float
-//! and every message says where. It knows no key's meaning.
+//! A TOML table that a person wrote. Values keep their text and their line, so no number passes through a float and
+//! every message gives the line. This module does not know what a key means.
 
 use crate::text::problem::{Problem, excerpt, nearest, visible};
 use std::borrow::Cow;
@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error};
 
-/// A table of the file, with the words messages call it by.
+/// A table of the file, with its name in messages.
 pub struct Section<'a> {
     file: &'a str,
     label: String,
@@ -24,7 +24,7 @@ pub struct Value<'a> {
 }
 
 impl<'a> Section<'a> {
-    /// The tables of a file, or everything that is wrong with its spelling, a key that stands twice included.
+    /// The tables of a file, or all errors in its syntax, including duplicate keys.
     pub fn parse(text: &str) -> Result<Spanned<DeTable<'_>>, Vec<Problem>> {
         let (document, errors) = DeTable::parse_recoverable(text);
         let problem = |error: &Error| {
@@ -47,12 +47,12 @@ impl<'a> Section<'a> {
         Self { file, label: String::new(), line: 0, table }
     }
 
-    /// The same table under another name.
+    /// The same table with another name in messages.
     pub fn labelled(self, label: String) -> Self {
         Self { label, ..self }
     }
 
-    /// What messages call the table.
+    /// The table's name in messages.
     pub fn label(&self) -> &str {
         &self.label
     }
@@ -68,7 +68,7 @@ impl<'a> Section<'a> {
         Problem { line: self.line, field, what: visible(what.into()), expected: visible(expected.into()) }
     }
 
-    /// A problem with a key, there or missing.
+    /// A problem with a key, whether the key is present or missing.
     pub fn problem(&self, key: &str, what: impl Into<String>, expected: impl Into<String>) -> Problem {
         let line = self.table.get_key_value(key).map_or(self.line, |(key, _)| line_of(self.file, key.span().start));
         Problem {
@@ -79,7 +79,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// One problem for each key that is not known.
+    /// One problem for each unknown key.
     pub fn unknown_keys(&self, known: &[&str]) -> Vec<Problem> {
         let unknown = self.table.keys().map(|key| key.get_ref().as_ref()).filter(|key| !known.contains(key));
         let problem = |key: &str| {
@@ -92,13 +92,13 @@ impl<'a> Section<'a> {
         unknown.map(problem).collect()
     }
 
-    /// The first key that is not known, as an error.
+    /// Returns the first unknown key as an error.
     pub fn no_unknown_keys(&self, known: &[&str]) -> Result<(), Problem> {
         let first = self.unknown_keys(known).into_iter().min_by_key(|problem| problem.line);
         first.map_or(Ok(()), Err)
     }
 
-    /// The value of a key, read; `None` when the key is absent.
+    /// The value of a key, read; `None` if the key is absent.
     pub fn optional<T>(
         &self,
         key: &str,
@@ -107,7 +107,7 @@ impl<'a> Section<'a> {
         self.table.get_key_value(key).map(|(key, value)| read(&self.value(key, value))).transpose()
     }
 
-    /// The value of a key that must be there, read.
+    /// The value of a required key, read.
     pub fn required<T>(
         &self,
         key: &str,
@@ -123,7 +123,7 @@ impl<'a> Section<'a> {
         self.table.iter().map(|(key, value)| read(key.get_ref(), &self.value(key, value))).collect()
     }
 
-    /// The table of a key, if there is one.
+    /// The table of a key, if the key is present.
     pub fn table(&self, key: &str) -> Result<Option<Section<'a>>, Problem> {
         match self.table.get(key) {
             None => Ok(None),
@@ -131,7 +131,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// The tables of a key that may stand many times, each under a header: none when it is absent.
+    /// The tables of a key that may occur several times, each under a header. Empty if the key is absent.
     pub fn tables(&self, key: &str, header: &str) -> Result<Vec<Section<'a>>, Problem> {
         match self.table.get(key).map(Spanned::get_ref) {
             None => Ok(Vec::new()),
@@ -163,7 +163,7 @@ impl Value<'_> {
         }
     }
 
-    /// The digits of a number, as written in a string or as a whole number.
+    /// The digits of a number that is written as a string or as a whole number.
     pub fn number(&self) -> Result<Cow<'_, str>, Problem> {
         match self.written {
             DeValue::String(text) => Ok(Cow::Borrowed(text)),
@@ -184,7 +184,7 @@ impl Value<'_> {
         }
     }
 
-    /// The texts of a list, or the one of a string.
+    /// The texts of a list. A single string counts as a list of one.
     pub fn texts(&self) -> Result<Vec<&str>, Problem> {
         let expected = "a text in quotes, or a list of them";
         match self.written {
@@ -200,12 +200,12 @@ impl Value<'_> {
         }
     }
 
-    /// The line the value's key stands on.
+    /// The line of the value's key.
     pub const fn line(&self) -> u64 {
         self.line
     }
 
-    /// A problem with the value, which is shown.
+    /// A problem with the value. The message shows the value.
     pub fn problem(&self, what: impl std::fmt::Display, expected: impl Into<String>) -> Problem {
         let shown = match self.written {
             DeValue::String(text) => excerpt(text),
@@ -239,14 +239,14 @@ impl Value<'_> {
     }
 }
 
-/// `offer "Flat plan": monthly_fee`; a key of the file as a whole stands alone. Keys are shown safe and shortened.
+/// `offer "Flat plan": monthly_fee`. A key at the top of the file has no label. Keys are escaped and shortened.
 fn labelled(label: &str, key: &str) -> String {
     let shown = excerpt(key);
     let plain = shown.trim_matches('"');
     if label.is_empty() { plain.to_owned() } else { format!("{label}: {plain}") }
 }
 
-/// The one thing to say of a file most of whose lines are wrong: it is no TOML at all.
+/// A single message for a file whose lines are mostly wrong: it is not TOML.
 fn another_language(text: &str, problems: &[Problem]) -> Option<Problem> {
     let wrong: BTreeSet<u64> = problems.iter().map(|problem| problem.line).collect();
     let lines = text.lines().filter(|line| !line.trim().is_empty()).count();

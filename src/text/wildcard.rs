@@ -1,7 +1,7 @@
-//! Patterns of names: `*` stands for anything, nothing included, and `?` for one character. Case counts.
+//! Patterns of names: `*` stands for any text, including none, and `?` for one character. Case is significant.
 
-/// Whether the whole text is what the pattern says. From left to right; at a mismatch the last `*` takes one character
-/// more.
+/// Whether the whole text matches the pattern. It compares from left to right; at a mismatch, the last `*` takes one
+/// more character.
 pub fn matches(pattern: &str, text: &str) -> bool {
     let (mut pattern, mut text) = (pattern.chars(), text.chars());
     let mut star: Option<(std::str::Chars<'_>, std::str::Chars<'_>)> = None;
