@@ -24,25 +24,26 @@ use std::borrow::Cow;
 pub struct Event<'a> {
     /// The issuer's id, or a natural key.
     pub id: Cow<'a, str>,
-    /// When.
+    /// When it was used.
     pub at: Timestamp,
-    /// Who served it; empty where not told.
+    /// The provider; empty if unknown.
     pub provider: Cow<'a, str>,
-    /// Who served it by what its id looks like, where neither the record nor the user says it; empty where it tells nothing.
+    /// The provider that the form of the id implies. It counts if neither the record nor the user names one. Empty if
+    /// the id implies none.
     pub implied: Cow<'a, str>,
     /// The model.
     pub model: Cow<'a, str>,
     /// The tier; empty for standard.
     pub tier: Cow<'a, str>,
-    /// Who used it.
+    /// The tags.
     pub tags: Tags<'a>,
-    /// How much.
+    /// How much was used.
     pub meters: Meters,
     /// The vendor's total of tokens.
     pub total: Option<i64>,
-    /// Whether it is one request.
+    /// Whether it is one request or a bucket.
     pub span: Span,
-    /// How the call ended, where the record reports it.
+    /// How the call ended, if the record reports it.
     pub outcome: Option<Outcome>,
 }
 
@@ -70,12 +71,12 @@ impl<'a> Event<'a> {
     }
 }
 
-/// Tags of a record, each key once.
+/// The tags of a record, each key once.
 #[derive(Debug, Clone, Default)]
 pub struct Tags<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
 impl<'a> Tags<'a> {
-    /// Adds a tag that says something. The first of a key stays: whoever adds first knows better.
+    /// Adds a tag if it has a value. If a key comes twice, the first value stays, because the better source adds first.
     pub fn add(&mut self, key: impl Into<Cow<'a, str>>, value: Option<Cow<'a, str>>) {
         let key = key.into();
         let Some(value) = value.filter(|value| !value.is_empty()) else { return };
@@ -84,10 +85,10 @@ impl<'a> Tags<'a> {
         }
     }
 
-    /// Adds a tag whose key is of a user's own making: what no key may hold becomes `_`.
+    /// Adds a tag with a free key. Characters that a key may not have become `_`.
     pub fn add_free(&mut self, key: &str, value: Option<Cow<'a, str>>) {
         if looks_secret(key) {
-            // It stays as it is, so that it is still known for a secret and refused.
+            // The text stays unchanged, so that later checks recognise it as a secret and reject it.
             return self.add(key.to_owned(), value);
         }
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | ':' | '/');
@@ -97,7 +98,7 @@ impl<'a> Tags<'a> {
         }
     }
 
-    /// Adds every field of a record as a tag; objects and arrays within it say nothing about a payer.
+    /// Adds every field of a record as a tag. It skips objects and arrays, because they do not name a payer.
     pub fn add_all(&mut self, record: &Record<'a>) -> Result<(), Problem> {
         for (name, _) in record.fields() {
             if !record.is_list(name) && !record.is_object(name) {
@@ -113,7 +114,7 @@ impl<'a> Tags<'a> {
 pub struct Meters(Vec<(Meter, i64)>);
 
 impl Meters {
-    /// Notes a quantity, where it is reported.
+    /// Adds a quantity, if it is reported.
     pub fn put(&mut self, meter: Meter, quantity: Option<i64>) {
         let Some(quantity) = quantity else { return };
         match self.0.iter_mut().find(|(known, _)| *known == meter) {
@@ -122,7 +123,7 @@ impl Meters {
         }
     }
 
-    /// Notes what remains of a whole once its parts, already noted or not, are taken off.
+    /// Adds the remainder of a total after its parts. The parts may have been added before or not.
     pub fn rest(
         &mut self,
         meter: Meter,
@@ -154,7 +155,7 @@ impl Meters {
         self.0.iter().find(|(known, _)| *known == meter).map(|(_, quantity)| *quantity)
     }
 
-    /// Whether something other than requests was used.
+    /// Whether anything except requests was used.
     pub fn any(&self) -> bool {
         self.0.iter().any(|(meter, quantity)| *meter != Meter::Request && !meter.is_measure() && *quantity > 0)
     }
@@ -165,24 +166,24 @@ impl Meters {
     }
 }
 
-/// Takes the events of one record.
+/// Receives the events of one record.
 pub struct Events<'s, 'c> {
     line: u64,
     sink: &'s mut Sink<'c>,
 }
 
 impl<'s, 'c> Events<'s, 'c> {
-    /// Events of a record that begins at a line.
+    /// Receives the events of a record that begins at a line.
     pub fn of(line: u64, sink: &'s mut Sink<'c>) -> Self {
         Self { line, sink }
     }
 
-    /// The line the record begins at.
+    /// The line at which the record begins.
     pub const fn line(&self) -> u64 {
         self.line
     }
 
-    /// Checks an event and keeps it.
+    /// Checks an event and stores it.
     pub fn push(&mut self, event: &Event<'_>) -> Result<(), Problem> {
         let draft = Draft {
             id: &event.id,
@@ -201,17 +202,17 @@ impl<'s, 'c> Events<'s, 'c> {
     }
 }
 
-/// A text in small letters. A secret stays as it is, so that it is still known for one and refused.
+/// A text in lower case. A secret stays unchanged, so that later checks recognise and reject it.
 pub fn lowered(text: &str) -> String {
     if looks_secret(text) { text.to_owned() } else { text.to_ascii_lowercase() }
 }
 
-/// A provider by the name that price lists have for it, where a gateway has another.
+/// The name that price lists use for a provider, even if a gateway uses another.
 pub fn provider(theirs: &str) -> Cow<'static, str> {
     Cow::Owned(providers::ours(theirs).0.to_owned())
 }
 
-/// The id of a record that has none: its natural key, in words. What is too long for an id is told by its digest.
+/// The natural key, in words, of a record without an id. If it is too long for an id, its digest.
 pub fn natural_key(kind: &str, parts: &[(&str, Option<&str>)]) -> String {
     let mut key = kind.to_owned();
     for (name, value) in parts {

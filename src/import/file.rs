@@ -1,4 +1,4 @@
-//! The bytes of a file: opens and unpacks it, reads whole lines and chunks, and hands its batches to a consumer.
+//! The bytes of a file: opens and unpacks it, reads whole lines and chunks, and passes its batches to a consumer.
 
 pub mod chunk;
 pub mod consumer;

@@ -11,105 +11,107 @@ use crate::import::record::shapes;
 use crate::text::problem::Problem;
 use std::collections::BTreeSet;
 
-/// How files of a format are read.
+/// How to read files of one format.
 pub struct Format {
     /// The name for `--format`.
     pub name: &'static str,
-    /// The name with the version of what its fields are taken to mean, as it is kept with an import.
+    /// The stored name: the name with a version of how its fields are interpreted. Imports record it.
     pub stored: &'static str,
     /// One line for the list of formats.
     pub summary: &'static str,
-    /// A record, or a header and one.
+    /// An example record, or a header and a record.
     pub example: &'static str,
-    /// Arrays whose elements are the records, where they stand in an object of their own: pages, exports.
+    /// Names of arrays that contain the records, if a page or export wraps them in an object.
     pub pages: &'static [&'static str],
-    /// Whether a record with the same id may come again and say more: a bucket that fills, a session that goes on.
+    /// Whether a record with the same id may come again with larger counts: a bucket that fills, a session that
+    /// continues.
     pub cumulative: bool,
-    /// What its records do not tell and amounts depend on, for the caveats of reports; empty where they tell all.
+    /// What amounts depend on but its records do not report, for the caveats of reports. Empty if they report
+    /// everything.
     pub untold: &'static str,
-    /// Fields, of a record or of an envelope's body, that hold its id and its time, and fields whose numbers are usage:
-    /// all that is kept of a bad record.
+    /// Fields of a record, or of an envelope's body, with its id, its time and its usage. The quarantine stores only
+    /// these of a bad record.
     pub kept: Kept,
-    /// Whether a file that begins so is of the format.
+    /// Whether a file with this beginning has the format.
     pub recognises: fn(&Head) -> bool,
     /// How its records are read.
     pub how: How,
 }
 
-/// Which fields of a bad record may be kept, since they cannot hold a prompt.
+/// The fields of a bad record that the quarantine may store, because they cannot contain a prompt.
 pub struct Kept {
-    /// Fields that may be the id, the first one found counting.
+    /// Fields that may be the id. The first one present counts.
     pub ids: &'static [&'static str],
     /// Fields that may be the time.
     pub times: &'static [&'static str],
-    /// Fields that are numbers, or hold numbers, of usage.
+    /// Fields with numbers of usage.
     pub usage: &'static [&'static str],
 }
 
-/// Reads one record and hands its event, or events, on.
+/// Reads one record and passes on its events.
 pub type ReadRecord = fn(&Record<'_>, &Reading, &mut Events<'_, '_>) -> Result<(), Problem>;
 
 /// How records are read.
 pub enum How {
-    /// One of our own formats: from the first line that is not blank.
+    /// One of tokenbook's own formats. The function takes the first line that is not blank.
     Own(fn(&str) -> Result<Beginning, Problem>),
-    /// Each record for itself, from JSON or from CSV with a header.
+    /// Each record by itself, from JSON or from CSV with a header.
     Records(ReadRecord),
-    /// All records of a file together, since some say what others mean.
+    /// All records of a file together, because some of them give others their meaning.
     Gathered(fn(&Reading) -> Box<dyn RecordReader>),
 }
 
-/// A file begun: its reader, and whether the first line is used up.
+/// The start of reading a file: its reader, and whether the first line is used up.
 pub struct Beginning {
     /// Reads the lines.
     pub reader: Box<dyn RecordReader>,
     /// Whether the first line was a header.
     pub header: bool,
-    /// Fields the file has and events have not.
+    /// Fields of the file that events do not have.
     pub ignored: Vec<String>,
 }
 
 /// Reads lines of one file, on any thread.
 pub trait RecordReader: Send + Sync {
-    /// Reads one line and hands its event, or events, to the sink. `ignored` gathers fields that are not read.
+    /// Reads one line and passes its events to the sink. `ignored` collects the fields that are not read.
     fn read(&self, line: u64, text: &str, sink: &mut Sink<'_>, ignored: &mut BTreeSet<String>) -> Result<(), Problem>;
 
-    /// Hands over what only the end of the file could tell. A problem names the line it is about.
+    /// Passes on events that are known only at the end of the file. A problem names its line.
     fn end(&self, _sink: &mut Sink<'_>) -> Result<(), Problem> {
         Ok(())
     }
 
-    /// The line without anything that is not a known field, for the quarantine: nobody's prompt is kept, and of tags no
-    /// more than of a good line.
+    /// The line with only its known fields, for the quarantine. It contains no prompt, and of tags only what a good
+    /// line would store.
     fn redact(&self, text: &str, names: &SharedNames) -> Redacted;
 
-    /// What a line that gave no event is, where it holds usage in a shape that is not read.
+    /// What a line without events is, if it contains usage in a shape that no format reads.
     fn unread(&self, text: &str) -> Option<&'static str> {
         shapes::unread(text)
     }
 
-    /// What was read of pages.
+    /// What the pages reported about further pages.
     fn pages(&self) -> Pages {
         Pages::None
     }
 
-    /// Whether a last line without a line end may have been cut and still be read, but wrongly.
+    /// Whether a cut last line without a line end could still be read, but wrongly.
     fn may_be_cut(&self, last_line: &str) -> bool;
 }
 
-/// What of a bad line may be kept.
+/// What the quarantine may store of a bad line.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Redacted {
-    /// The known fields, as they stand.
+    /// The known fields, unchanged.
     pub kept: String,
-    /// The event's id, where it can be read.
+    /// The event's id, if it can be read.
     pub id: Option<String>,
-    /// The event's instant, where it can be read.
+    /// The event's instant, if it can be read.
     pub timestamp: Option<String>,
 }
 
 impl Format {
-    /// What most formats have in common.
+    /// The values that most formats share.
     pub const PLAIN: Self = Self {
         name: "",
         stored: "",
@@ -123,7 +125,7 @@ impl Format {
         how: How::Own(|_| Err(Problem::line("a format without a reader", "one"))),
     };
 
-    /// Whether records of a file may be later states of known ones: by the format, or as the user's map says.
+    /// Whether records of a file may be later states of known ones: by the format, or by the user's map.
     pub fn grows(&self, reading: &Reading) -> bool {
         self.cumulative || reading.map.as_ref().is_some_and(|map| map.grows)
     }

@@ -1,8 +1,8 @@
 //! From a file to events: open, decompress, cut into chunks, parse in parallel, check, intern.
 //!
-//! Every line of a file is accounted for: `lines = header + blank + accepted + duplicate + quarantined`. A format knows
-//! how a vendor spells an event and hands over a [`Draft`]. One place checks what an event must be, the
-//! [`sink`](events::sink). No event contains the text of a prompt or an answer, whatever else a record holds.
+//! Every line of a file is counted: `lines = header + blank + accepted + duplicate + quarantined`. A format knows how a
+//! vendor spells an event and passes on a [`Draft`]. The [`sink`](events::sink) is the only place that checks what an
+//! event must be. No event contains the text of a prompt or an answer, whatever else a record holds.
 
 pub mod costs;
 pub mod events;

@@ -1,7 +1,7 @@
 //! A record of a vendor's format: fields by name, from a JSON object or from a line of CSV.
 //!
-//! A value stays unread until a format asks for it and says what it expects. `null`, an empty text and an empty cell
-//! mean "not reported". A name may occur once. Messages name a field by its path within the record.
+//! A value stays unread until a format asks for it and states what it expects. `null`, an empty text and an empty cell
+//! mean "not reported". A name may occur once. Messages name a field by its path in the record.
 
 pub mod column_map;
 pub mod field;
@@ -19,10 +19,10 @@ use crate::text::problem::Problem;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
-/// A value that was not read yet.
+/// A value that has not been read yet.
 #[derive(Debug, Clone)]
 pub enum Value<'a> {
-    /// As JSON spells it.
+    /// The JSON text of the value.
     Json(&'a RawValue),
     /// The text of a cell.
     Cell(Cow<'a, str>),
@@ -36,13 +36,13 @@ pub struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    /// The record of a text that is one JSON object.
+    /// Reads a record from a text that is one JSON object.
     pub fn of_json(text: &'a str) -> Result<Self, Problem> {
         check_depth("the record", text)?;
         Self::nested(String::new(), text)
     }
 
-    /// The record of a line of cells.
+    /// Reads a record from a line of cells.
     pub fn of_cells(names: &'a [String], cells: Vec<Cow<'a, str>>) -> Self {
         let fields = names.iter().map(|name| Cow::Borrowed(name.as_str())).zip(cells.into_iter().map(Value::Cell));
         Self { path: String::new(), fields: fields.collect() }
@@ -68,7 +68,7 @@ impl<'a> Record<'a> {
         Problem::field(&self.path_of(name), what, expected)
     }
 
-    /// The value of a field; `None` where it is absent or says nothing.
+    /// The value of a field; `None` if it is absent or not reported.
     pub fn value(&self, name: &str) -> Option<&Value<'a>> {
         let value = self.fields.iter().find(|(field, _)| field == name).map(|(_, value)| value)?;
         let says = match value {
@@ -78,22 +78,22 @@ impl<'a> Record<'a> {
         says.then_some(value)
     }
 
-    /// Whether there is such a field, whatever it says.
+    /// Whether the field exists, even without a value.
     pub fn knows(&self, name: &str) -> bool {
         self.fields.iter().any(|(field, _)| field == name)
     }
 
-    /// A field's name in the record's own letters, for names whose case says nothing, as in headers.
+    /// The record's own spelling of a name whose case does not matter, as in headers.
     pub fn ignoring_case(&self, name: &str) -> Option<&str> {
         self.fields.iter().map(|(field, _)| field.as_ref()).find(|field| field.eq_ignore_ascii_case(name))
     }
 
-    /// Whether a field says anything.
+    /// Whether a field has a value.
     pub fn has(&self, name: &str) -> bool {
         self.value(name).is_some()
     }
 
-    /// The names and values that say something, in their order.
+    /// The names and values of all fields with a value, in their order.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &Value<'a>)> {
         self.fields.iter().filter(|(name, _)| self.has(name)).map(|(name, value)| (name.as_ref(), value))
     }
@@ -107,12 +107,12 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// A text that must be there.
+    /// A required text.
     pub fn needed(&self, name: &str) -> Result<Cow<'a, str>, Problem> {
         self.text(name)?.ok_or_else(|| self.wrong(name, "is missing", "a text"))
     }
 
-    /// A text, a number or a truth value, as it is written.
+    /// A text, a number or a truth value, as written.
     pub fn scalar(&self, name: &str) -> Result<Option<Cow<'a, str>>, Problem> {
         match self.value(name) {
             Some(Value::Json(raw)) if !raw.get().starts_with(['"', '{', '[']) => Ok(Some(Cow::Borrowed(raw.get()))),
@@ -120,7 +120,7 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// A whole number in its one spelling; in a cell as well as in JSON.
+    /// A whole number in its one spelling, in a cell as in JSON.
     pub fn count(&self, name: &str) -> Result<Option<i64>, Problem> {
         match self.value(name) {
             None => Ok(None),
@@ -129,12 +129,12 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// A whole number that must be there.
+    /// A required whole number.
     pub fn needed_count(&self, name: &str) -> Result<i64, Problem> {
         self.count(name)?.ok_or_else(|| self.wrong(name, "is missing", "a whole number"))
     }
 
-    /// A whole number from a vendor that writes its counts as `12.0`, or in quotes.
+    /// A whole number of a vendor that writes counts as `12.0`, or in quotes.
     pub fn loose_count(&self, name: &str) -> Result<Option<i64>, Problem> {
         let Some(text) = self.scalar(name)? else { return Ok(None) };
         let whole = match text.split_once('.') {
@@ -164,8 +164,7 @@ impl<'a> Record<'a> {
         }
     }
 
-    /// An object, which may be written as a text that holds JSON, as databases and payloads of gateways do. The text is
-    /// kept in `holder`.
+    /// An object, or a text that contains a JSON object, as databases and gateways write it. `holder` stores the text.
     pub fn embedded<'b>(&'b self, name: &str, holder: &'b mut String) -> Result<Option<Record<'b>>, Problem> {
         match self.value(name) {
             Some(Value::Json(raw)) if !raw.get().starts_with('"') => self.object(name),

@@ -1,6 +1,6 @@
-//! Reads files of formats that hand over records one by one: JSON, one record a line or many in a document, or CSV.
+//! Reads files of formats that pass on records one by one: JSON, one record on each line or many in a document, or CSV.
 //!
-//! It also takes apart a page, an object with an array of records, that stands on one line.
+//! It also splits a page, which is an object with an array of records, if the page is on one line.
 
 pub mod batch_line;
 pub mod envelope;
@@ -20,7 +20,7 @@ use crate::text::table::delimiter;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-/// The most numbers that are kept of a bad record.
+/// The most numbers of a bad record that are stored.
 const KEPT: usize = 40;
 
 struct JsonReader {
@@ -83,7 +83,7 @@ impl RecordReader for JsonReader {
     }
 
     fn may_be_cut(&self, _last_line: &str) -> bool {
-        // A cut object is not JSON any more.
+        // A cut object is no longer JSON.
         false
     }
 }
@@ -117,7 +117,7 @@ impl RecordReader for CellReader {
     }
 }
 
-/// The id, the time and the numbers of usage of a bad record, also within an envelope.
+/// The id, the time and the usage numbers of a bad record, also inside an envelope.
 pub fn redacted(format: &Format, record: &Record<'_>) -> Redacted {
     let body = record.object("body").ok().flatten();
     let places: Vec<&Record<'_>> = std::iter::once(record).chain(&body).collect();
@@ -139,7 +139,7 @@ pub fn redacted(format: &Format, record: &Record<'_>) -> Redacted {
     Redacted { kept: kept.join(" "), id, timestamp }
 }
 
-/// A time in the spelling by which the quarantine finds its day.
+/// A time in the spelling from which the quarantine finds its day.
 fn spelled(text: String) -> String {
     let seconds = text.parse::<i64>().ok().and_then(|seconds| seconds.checked_mul(1_000_000_000));
     seconds.and_then(Timestamp::from_nanos).map_or(text, |at| at.to_string())

@@ -27,7 +27,7 @@ pub const FORMAT: CostFormat = CostFormat {
     read,
 };
 
-/// What a result may be grouped by.
+/// The dimensions that a result may be grouped by.
 const GROUPS: [&str; 9] = [
     "workspace_id",
     "description",
@@ -40,7 +40,7 @@ const GROUPS: [&str; 9] = [
     "speed",
 ];
 
-/// What tells a row of the CSV from every other.
+/// The columns that identify a row of the CSV.
 const COLUMNS: [&str; 10] = [
     "model",
     "workspace",
@@ -96,7 +96,7 @@ fn row(record: &Record<'_>, lines: &mut Lines) -> Result<(), Problem> {
     let written = record.needed("usage_date_utc")?;
     let from = instant_utc(record, "usage_date_utc")?
         .ok_or_else(|| record.wrong("usage_date_utc", "is missing", "a day of UTC"))?;
-    // A day has ten characters; more tell the hour.
+    // A day has ten characters. A longer text includes the hour.
     let seconds = if written.len() == 10 { 86_400 } else { 3_600 };
     let until = from.plus_seconds(seconds).unwrap_or(Timestamp::LATEST);
     let dollars = record.needed("cost_usd")?;

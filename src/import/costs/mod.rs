@@ -27,26 +27,26 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// How cost reports of a format are read.
+/// How to read cost reports of one format.
 pub struct CostFormat {
     /// The name for `--format`.
     pub name: &'static str,
-    /// The name with the version of what its fields are taken to mean, as it is kept.
+    /// The stored name: the name with a version of how its fields are interpreted.
     pub stored: &'static str,
     /// One line for the list of formats.
     pub summary: &'static str,
-    /// A record, or a header and one.
+    /// An example record, or a header and a record.
     pub example: &'static str,
-    /// Whether a file that begins so is of the format.
+    /// Whether a file with this beginning has the format.
     pub recognises: fn(&Head) -> bool,
     /// Reads a record: a bucket of JSON, or a row.
     pub read: fn(&Record<'_>, &Reading, &mut Lines) -> Result<(), Problem>,
 }
 
-/// Every format, in the order in which they are tried.
+/// All formats, in the order in which they are tried.
 pub const COST_FORMATS: &[CostFormat] = &[openai_costs::FORMAT, anthropic_costs::FORMAT, deepseek_costs::FORMAT];
 
-/// The format of a name.
+/// The format with a name.
 pub fn named(name: &str) -> Option<&'static CostFormat> {
     COST_FORMATS.iter().find(|format| format.name == name)
 }
@@ -54,17 +54,17 @@ pub fn named(name: &str) -> Option<&'static CostFormat> {
 /// The most bytes of a cost report, unpacked.
 pub const COST_FILE_LIMIT: u64 = 256 << 20;
 
-/// A cost report as it was read.
+/// A cost report that has been read.
 pub struct CostReport {
     /// Its format.
     pub format: &'static CostFormat,
     /// Its lines.
     pub costs: Vec<ProviderCost>,
-    /// Records without a cost: buckets in which nothing was charged.
+    /// Records without a cost: buckets with no charge.
     pub empty: u64,
 }
 
-/// Reads a whole report. `latest` is the latest instant that a span may begin at.
+/// Reads a whole report. `latest` is the latest instant at which a span may begin.
 pub fn read(
     text: &str,
     format: Option<&'static CostFormat>,
@@ -100,9 +100,9 @@ fn expected() -> String {
     format!("a cost report: {}", names.join(", "))
 }
 
-/// What a file is that is no cost report.
+/// Describes a file that is not a cost report.
 fn unknown(head: &Head) -> Problem {
-    // Any CSV may be one of our own, until it is read.
+    // Any CSV may be tokenbook's own until it has been read.
     let own = |format: &Format| format.name != csv::FORMAT.name || head.columns(&["event_id", "timestamp"]);
     let what = match formats::recognised(head).filter(|format| own(format) && (format.recognises)(head)) {
         Some(usage) => format!("is usage in the format {}, which `tokenbook import` takes", usage.name),
@@ -111,7 +111,7 @@ fn unknown(head: &Head) -> Problem {
     Problem::line(what, expected())
 }
 
-/// The documents of a text: a record a line, or all of it.
+/// The records of a text: one on each line, or the text as a whole.
 fn documents(text: &str) -> Vec<(u64, &str)> {
     if serde_json::from_str::<&RawValue>(text).is_ok() {
         let before = text.len() - text.trim_start().len();
@@ -146,7 +146,7 @@ fn table(text: &str, format: &CostFormat, reading: &Reading, lines: &mut Lines, 
         let read = cells(row, &columns).and_then(|record| (format.read)(&record, reading, lines));
         problems.extend(read.err().map(|problem| problem.at(line)));
     }
-    // A number may have been cut.
+    // The end of the text may be a cut number.
     if !text.ends_with(['\n', '"']) {
         let what = "the last line has no line end: it may be cut";
         problems.push(Problem::line(what, "a line end").at(lines.line));
@@ -175,7 +175,7 @@ fn cells<'a>(row: &'a str, columns: &'a [String]) -> Result<Record<'a>, Problem>
     Ok(Record::of_cells(columns, cells))
 }
 
-/// Lines whose keys other lines have: the report does not tell them apart, and one would take the other's place.
+/// Lines that share their key with another line. The report does not distinguish them, so one would replace the other.
 fn repeated(costs: &[ProviderCost]) -> Vec<Problem> {
     let mut first: BTreeMap<&str, u64> = BTreeMap::new();
     let mut problems = Vec::new();
@@ -189,7 +189,7 @@ fn repeated(costs: &[ProviderCost]) -> Vec<Problem> {
     problems
 }
 
-/// Takes the lines of one record after the other.
+/// Collects the cost lines of one record after another.
 pub struct Lines {
     line: u64,
     latest: Timestamp,
@@ -197,26 +197,26 @@ pub struct Lines {
     empty: u64,
 }
 
-/// A dimension that a cost is grouped by, and its value.
+/// A dimension that a cost is grouped by, with its value.
 pub type Group<'a> = (&'a str, Option<Cow<'a, str>>);
 
-/// A line of cost as a format found it.
+/// A cost line as a format found it.
 pub struct Found<'a> {
-    /// Who charges.
+    /// The provider that charges.
     pub provider: &'static str,
     /// The span.
     pub span: (Timestamp, Timestamp),
-    /// All that it is grouped by.
+    /// Everything that it is grouped by.
     pub groups: &'a [Group<'a>],
-    /// What for.
+    /// The item that is charged.
     pub item: Option<Cow<'a, str>>,
-    /// The model, where it is named as usage names it.
+    /// The model, if the report names it as usage does.
     pub model: Option<Cow<'a, str>>,
     /// The currency's code, in any case.
     pub currency: Cow<'a, str>,
     /// The amount.
     pub amount: Written,
-    /// The decimals it was rounded to.
+    /// The decimals to which the provider rounded it.
     pub rounded_to: Option<u8>,
     /// How much was used, if the report says so.
     pub quantity: Option<Written>,
@@ -225,12 +225,12 @@ pub struct Found<'a> {
 }
 
 impl Lines {
-    /// Notes that a bucket or row has no cost.
+    /// Counts a bucket or row without a cost.
     pub const fn nothing(&mut self) {
         self.empty += 1;
     }
 
-    /// Checks a line and keeps it.
+    /// Checks a line and stores it.
     pub fn push(&mut self, found: &Found<'_>) -> Result<(), Problem> {
         let Found { provider, span: (from, until), groups, item, model, currency, amount, rounded_to, quantity, unit } =
             found;
@@ -280,12 +280,12 @@ impl Lines {
     }
 }
 
-/// A secret is told from others by its digest, and not kept.
+/// Replaces a secret by its digest, which distinguishes it from other secrets.
 fn unsecret(text: Cow<'_, str>) -> Cow<'_, str> {
     if looks_secret(&text) { Cow::Owned(blake3::hash(text.as_bytes()).to_hex()[..16].to_owned()) } else { text }
 }
 
-/// An amount as it stands in a field, in units of `10^power`.
+/// The amount of a field, in units of `10^power`.
 pub fn amount(record: &Record<'_>, name: &str, text: &str, power: i32) -> Result<Written, Problem> {
     Written::parse(text, power).map_err(|error| Problem::value(&record.path_of(name), text, error, "a decimal number"))
 }

@@ -28,7 +28,7 @@ pub const FORMAT: CostFormat = CostFormat {
     read,
 };
 
-/// What a cost may be grouped by.
+/// The dimensions that a cost may be grouped by.
 const GROUPS: [&str; 6] = ["organization_id", "project_id", "user_id", "api_key_id", "line_item", "api_source"];
 
 /// Reads one bucket, or one row.

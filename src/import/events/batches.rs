@@ -9,30 +9,31 @@ use crate::rows::batch::{Batch, BatchFull};
 use crate::rows::key::EventKey;
 use std::collections::BTreeMap;
 
-/// Events in a batch, about.
+/// The approximate number of events in a batch.
 pub const BATCH_EVENTS: usize = 250_000;
 
-/// How many events wait.
+/// Limits for the number of waiting events.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// So many are worth a batch.
+    /// The number of events that makes a batch.
     pub batch: usize,
-    /// The most that wait for their day to become whole.
+    /// The most events that wait for their day to become complete.
     pub held: usize,
 }
 
 impl Limits {
-    /// Those of an import: some 200 MB at most.
+    /// The limits of an import: about 200 MB at most.
     pub const IMPORT: Self = Self { batch: BATCH_EVENTS, held: 2_000_000 };
 }
 
-/// Days that the waiting events of a file in the order of time may touch, stragglers among them.
+/// The most days that the waiting events of a file in time order may touch, stragglers included.
 const FEW_DAYS: u16 = 7;
 
-/// A day is taken for whole when the next one has brought one for so many events before it: then no more stragglers come.
+/// A day counts as complete when the next day has brought one event for this many before it. Then no more stragglers
+/// come.
 const STRAGGLING: usize = 16;
 
-/// Sorted events, and how many fall into each eighth of a day.
+/// Sorted events, with the number of events in each eighth of a day.
 #[derive(Debug, Default)]
 pub struct Waiting {
     parts: Vec<Batch>,
@@ -40,17 +41,17 @@ pub struct Waiting {
     by_eighth: BTreeMap<EventKey, usize>,
 }
 
-/// Events whose days are as whole as they get.
+/// Events whose days are complete, as far as they will be.
 #[derive(Debug)]
 pub struct Whole {
-    /// Parts, and how many of their rows have gone.
+    /// Parts, with the number of rows already taken from each.
     parts: Vec<(Batch, usize)>,
     events: usize,
     by_eighth: BTreeMap<EventKey, usize>,
 }
 
 impl Waiting {
-    /// How many events wait.
+    /// The number of waiting events.
     pub const fn events(&self) -> usize {
         self.events
     }
@@ -67,8 +68,8 @@ impl Waiting {
         }
     }
 
-    /// What is to wait no longer. The fewer events fall on the same page of the ledger, the more of them it takes: where
-    /// they are spread over many days, or are all of one.
+    /// Takes the events that should wait no longer. If only few events share a page of the ledger, it takes more. That
+    /// is the case if they are spread over many days, or if all are of one day.
     pub fn take_enough(&mut self, limits: Limits) -> Result<Option<Whole>, BatchFull> {
         let (Some((first, _)), Some((last, _))) = (self.by_eighth.first_key_value(), self.by_eighth.last_key_value())
         else {
@@ -90,7 +91,7 @@ impl Waiting {
         Ok((self.events >= limits.held).then(|| self.take_all()))
     }
 
-    /// All that waits.
+    /// Takes all waiting events.
     pub fn take_all(&mut self) -> Whole {
         let Self { parts, events, by_eighth } = std::mem::take(self);
         Whole { parts: parts.into_iter().map(|part| (part, 0)).collect(), events, by_eighth }
@@ -117,13 +118,13 @@ impl Waiting {
 }
 
 impl Whole {
-    /// How many events are left.
+    /// The number of events left.
     pub const fn events(&self) -> usize {
         self.events
     }
 
-    /// The next batch of at least so many events where there are as many, in the order of keys; `None` after the last.
-    /// It takes the room of a spare batch.
+    /// The next batch, in key order. It has at least this many events if so many are left. `None` after the last. It
+    /// reuses the memory of a spare batch.
     pub fn next_batch(&mut self, at_least: usize, spare: impl FnOnce() -> Batch) -> Result<Option<Batch>, BatchFull> {
         let mut events = 0;
         while events < at_least || self.events - events < at_least / 2 {
@@ -160,7 +161,7 @@ mod tests {
     const LIMITS: Limits = Limits { batch: 8, held: 40 };
     const HASHES: i64 = 1 << HASH_BITS;
 
-    /// A chunk of events: days after the first of October 2026, and hashes. Lines tell which is which.
+    /// A chunk of events, from days after 2026-10-01 and hashes. Line numbers distinguish the events.
     fn chunk(events: &[(u16, i64)], first_line: u64) -> Result<Vec<Batch>, BatchFull> {
         let mut batch = Batch::new();
         for (line, (day, hash)) in (first_line..).zip(events) {
@@ -171,7 +172,7 @@ mod tests {
         batch.sorted_by_eighths()
     }
 
-    /// All batches of some chunks.
+    /// All batches of a list of chunks.
     fn batches(chunks: &[Vec<(u16, i64)>]) -> Result<Vec<Batch>, BatchFull> {
         let (mut waiting, mut batches, mut line) = (Waiting::default(), Vec::new(), 1);
         let mut deliver = |mut whole: Whole| {
@@ -191,13 +192,14 @@ mod tests {
         Ok(batches)
     }
 
-    /// Days and hashes of a batch.
+    /// The days and hashes of a batch.
     fn rows(batch: &Batch) -> Vec<(u16, i64)> {
         batch.rows().iter().map(|row| (row.key.day().number() - 20_727, row.key.hash())).collect()
     }
 
     proptest! {
-        /// Every event comes in one batch, with its own id, in the order of keys and of lines where keys are equal.
+        /// Every event comes in exactly one batch, with its own id, in the order of keys, and in the order of lines if
+        /// keys are equal.
         #[test]
         fn each_event_comes_once_and_in_order(
             chunks in prop::collection::vec(prop::collection::vec((0_u16..12, 0_i64..20), 0..30), 0..20),

@@ -8,10 +8,10 @@ use crate::domain::timestamp::Timestamp;
 const MINUTE: i64 = 60_000_000_000;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
-/// The widths that vendors give.
+/// The widths of vendors' buckets.
 const WIDTHS: [i64; 3] = [MINUTE, HOUR, DAY];
 
-/// A bucket's natural key: what stands before its span, the span, and what stands behind.
+/// A bucket's natural key: the text before its span, the span, and the text after it.
 struct Key<'k> {
     before: &'k str,
     from: Timestamp,
@@ -62,7 +62,8 @@ impl<'k> Key<'k> {
     }
 }
 
-/// The ids of buckets that would hold usage of a bucket, with their starts: those it lies within, and the hours of a day.
+/// The ids of buckets that would contain usage of a bucket, with their starts: the buckets around it, and the hours of
+/// a day.
 pub fn overlapping(id: &str) -> Vec<(String, Timestamp)> {
     let Some(key) = Key::of(id) else { return Vec::new() };
     let from = key.from.nanos();
@@ -98,7 +99,7 @@ mod tests {
     fn of_two_that_overlap_each_finds_the_other() {
         let spelled = [Spelling::Seconds, Spelling::Rfc3339];
         for (spelling, behind) in spelled.into_iter().flat_map(|spelling| ["", "|model=m"].map(|end| (spelling, end))) {
-            // Three days, and all of their hours.
+            // Three days with all their hours.
             let first = 1_791_158_400_000_000_000;
             let spans =
                 (0..3).map(|day| (first + day * DAY, DAY)).chain((0..72).map(|hour| (first + hour * HOUR, HOUR)));

@@ -15,11 +15,11 @@ use std::borrow::Cow;
 use std::hash::Hash;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The most different tag sets one import may bring: beyond it a tag holds something that is not a payer.
+/// The most different tag sets of one import. Beyond it, a tag holds something that does not identify a payer.
 pub const TAG_SET_LIMIT: usize = 100_000;
 
-/// The most classes that a thread remembers by their texts: with users as tags there may be very many. Those of other
-/// events take a look for the model and one for the tags.
+/// The most classes that a thread remembers by their texts, because users as tags may make very many. For other events
+/// it looks up the model and the tags separately.
 const BY_TEXTS_LIMIT: usize = 1 << 15;
 
 /// The names of an import, shared by its threads.
@@ -37,28 +37,28 @@ struct Index {
     tag_sets: FxHashMap<TagSet, u32>,
     tiers: FxHashMap<ServiceTier, u16>,
     classes: FxHashMap<Class, u32>,
-    /// Why no more tag sets are taken, once that is so: it is the same for every line that follows.
+    /// The error for every further tag set, once there are too many. It is the same for every later line.
     full: Option<Problem>,
 }
 
 impl SharedNames {
-    /// No names yet; of the tags that will be met, some are left out.
+    /// No names yet. The given tags will be left out.
     pub fn without(ignored: IgnoredTags) -> Self {
         Self { index: Mutex::default(), ignored, hashed: HashedTags::default() }
     }
 
-    /// The same; of some tags hashes are kept instead of the values.
+    /// The same names, but storing hashes in place of the values of some tags.
     #[must_use]
     pub fn hashing(self, hashed: HashedTags) -> Self {
         Self { hashed, ..self }
     }
 
-    /// The tags of which hashes are kept.
+    /// The tags whose values are stored as hashes.
     pub const fn hashed(&self) -> &HashedTags {
         &self.hashed
     }
 
-    /// What may be kept of a tag of a bad line; `None` for one that is left out.
+    /// What the quarantine may store of a tag of a bad line; `None` if the tag is left out.
     pub fn kept_of<'v>(&self, key: &str, value: &'v str) -> Option<Cow<'v, str>> {
         if self.ignored.contains(key) {
             return None;
@@ -67,13 +67,13 @@ impl SharedNames {
         Some(hash.map_or(Cow::Borrowed(value), |hash| Cow::Owned(hash.to_string())))
     }
 
-    /// The names met so far. Whoever meets a new one meanwhile waits.
+    /// The names met so far. A thread that meets a new name waits for the lock.
     pub fn lock(&self) -> impl std::ops::Deref<Target = Names> + '_ {
         Locked(self.index())
     }
 
     fn index(&self) -> MutexGuard<'_, Index> {
-        // A thread that panicked while holding the lock has only left a name out of the index.
+        // If a thread panicked while it held the lock, the index at most lacks a name.
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -118,8 +118,9 @@ impl SharedNames {
     }
 }
 
-/// What is said once an import has brought too many tag sets: which tag differs most. What may differ from run to run,
-/// as threads meet tag sets in any order, is in what is expected: quarantined lines are known again by their fault.
+/// The error when an import has brought too many tag sets: it names the tag that differs most. Threads meet tag sets in
+/// any order, so this tag may differ from run to run. The fault identifies a quarantined line, so the tag is in the
+/// text of what was expected, not in the fault.
 fn too_many(tag_sets: &[TagSet]) -> Problem {
     let what = format!("more than {TAG_SET_LIMIT} different combinations of tags in one import");
     let mut expected = "tags that say who pays, not one for each request".to_owned();
@@ -127,7 +128,7 @@ fn too_many(tag_sets: &[TagSet]) -> Problem {
     for (key, value) in tag_sets.iter().flat_map(TagSet::iter) {
         values.entry(key).or_default().insert(value);
     }
-    // Of two alike, the one that can be left out; of two of those, the first.
+    // Of two equal tags, it names the one that can be left out; of two such tags, the first.
     let payer = |key: &str| TagKey::OWN_FIELDS.contains(&key);
     let most = values.iter().max_by_key(|(key, values)| (values.len(), !payer(key), std::cmp::Reverse(**key)));
     if let Some((key, values)) = most {
@@ -153,17 +154,17 @@ fn place<T: Clone + Eq + Hash>(index: &mut FxHashMap<T, u32>, list: &mut Vec<T>,
     if let Some(place) = index.get(&value) {
         return *place;
     }
-    // Models and tag sets are bounded far below 2^32.
+    // The numbers of models and tag sets are bounded far below 2^32.
     let place = u32::try_from(list.len()).unwrap_or(u32::MAX);
     list.push(value.clone());
     index.insert(value, place);
     place
 }
 
-/// The raw texts that tell an event's class, as a record has them.
+/// The raw texts of a record that determine an event's class.
 #[derive(Debug, Clone, Copy)]
 pub struct ClassTexts<'a, K, V> {
-    /// Who served it; empty where not told.
+    /// The provider; empty if unknown.
     pub provider: &'a str,
     /// The model.
     pub model: &'a str,
@@ -177,8 +178,8 @@ pub struct ClassTexts<'a, K, V> {
     pub outcome: Option<Outcome>,
 }
 
-/// Adds a text to a key of texts. Its length stands before it, since a raw text may hold any character, and one that
-/// were a mark between texts would make two records with different texts the same.
+/// Appends a text to a key made of texts. Its length comes first. A raw text may contain any character, so a separator
+/// could make two records with different texts the same.
 fn remember(scratch: &mut Vec<u8>, text: &str) {
     // A line is far shorter than 4 GiB.
     scratch.extend_from_slice(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_ne_bytes());
@@ -192,13 +193,13 @@ pub struct NameCache {
     tag_sets: FxHashMap<Box<[u8]>, u32>,
     tiers: FxHashMap<Box<str>, u16>,
     classes: FxHashMap<Class, u32>,
-    /// Classes by all their texts at once, so that most events need a single look.
+    /// Classes by all their texts together, so most events need a single lookup.
     by_texts: FxHashMap<Box<[u8]>, u32>,
     scratch: Vec<u8>,
 }
 
 impl NameCache {
-    /// The place of the class of some texts; `fill` are tags for those who lack them.
+    /// The place of the class for these texts. `fill` has tags for events that lack them.
     pub fn class<K: AsRef<str>, V: AsRef<str>>(
         &mut self,
         shared: &SharedNames,
@@ -263,7 +264,7 @@ impl NameCache {
         Ok(place)
     }
 
-    /// The place of a tag set: the record's tags without the ignored ones, and `fill` where it lacks them.
+    /// The place of a tag set: the record's tags without the ignored ones, and the tags of `fill` that it lacks.
     fn tags<K: AsRef<str>, V: AsRef<str>>(
         &mut self,
         shared: &SharedNames,
@@ -335,7 +336,7 @@ mod tests {
             told(&[&a, &b])?,
             format!("{said}: tag \"user\" alone has 2 different values, --ignore-tag user leaves it out")
         );
-        // Of two alike, the one that can be left out.
+        // Of two equal tags, the one that can be left out.
         let [a, b] = [[("department", "a"), ("user", "x")], [("department", "b"), ("user", "y")]];
         assert!(told(&[&a, &b])?.ends_with("--ignore-tag user leaves it out"));
         let [a, b] = [[("department", "a"), ("user", "x")], [("department", "b"), ("user", "x")]];

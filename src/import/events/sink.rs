@@ -1,4 +1,4 @@
-//! The sink: formats hand over their events here, and this one place checks what an event must be.
+//! The sink: formats pass their events to it. It is the only place that checks what an event must be.
 
 use crate::domain::calendar::DayFinder;
 use crate::domain::event::{EventUsage, Span, UsageError, UsageEvent};
@@ -23,9 +23,10 @@ pub struct Draft<'a> {
     pub id: &'a str,
     /// When it was used.
     pub at: Timestamp,
-    /// Who served it; empty where not told.
+    /// The provider; empty if unknown.
     pub provider: &'a str,
-    /// Who served it by what its id looks like, where neither the record nor the user says it; empty where it tells nothing.
+    /// The provider that the form of the id implies. It counts if neither the record nor the user names one. Empty if
+    /// the id implies none.
     pub implied: &'a str,
     /// The model.
     pub model: &'a str,
@@ -35,32 +36,32 @@ pub struct Draft<'a> {
     pub tags: &'a [(Cow<'a, str>, Cow<'a, str>)],
     /// Reported quantities, each meter at most once.
     pub meters: &'a [(Meter, i64)],
-    /// The vendor's total of tokens, where there is one.
+    /// The vendor's total of tokens, if there is one.
     pub total: Option<i64>,
-    /// Whether it is one request.
+    /// Whether it is one request or a bucket.
     pub span: Span,
-    /// How the call ended, where that is reported.
+    /// How the call ended, if that is reported.
     pub outcome: Option<Outcome>,
 }
 
-/// What stays the same for a whole import.
+/// What is the same for all events of an import.
 #[derive(Debug)]
 pub struct Constants {
     /// Names met so far.
     pub names: SharedNames,
     /// Tags for events that lack them.
     pub fill: Vec<Tag>,
-    /// Who served events that do not tell; empty for not known.
+    /// The provider for events that name none; empty if unknown.
     pub provider: String,
-    /// The most tokens of each prompt of a record of several requests.
+    /// The most tokens of each prompt, for records of several requests.
     pub prompts_within: PromptBounds,
-    /// The latest instant an event may have: a day from now.
+    /// The latest instant that an event may have: a day from now.
     pub latest: Timestamp,
-    /// The ids of vendors' sums that were met: the first ones.
+    /// The ids of the first vendors' buckets of the import.
     pub buckets: Mutex<Vec<String>>,
 }
 
-/// So many ids of vendors' sums are kept.
+/// The number of such ids that are stored.
 const BUCKETS: usize = 100_000;
 
 impl Constants {
@@ -72,7 +73,7 @@ impl Constants {
     }
 }
 
-/// One thread's tools, kept from chunk to chunk.
+/// The tools of one thread, kept from chunk to chunk.
 pub struct Tools {
     /// Places of names.
     pub cache: NameCache,
@@ -80,8 +81,8 @@ pub struct Tools {
     pub days: DayFinder,
     /// Hashes of ids.
     pub hasher: SourceHasher,
-    /// Room for a chunk's events: large pieces of memory asked for and given back between small ones that stay leave
-    /// holes.
+    /// Memory for a chunk's events. Allocating and freeing large blocks between small ones that stay would fragment
+    /// memory.
     pub batch: Batch,
 }
 
@@ -108,22 +109,22 @@ impl<'a> Sink<'a> {
         std::mem::take(&mut self.tools.batch).sorted()
     }
 
-    /// How many events were collected.
+    /// The number of events collected.
     pub fn len(&self) -> usize {
         self.tools.batch.len()
     }
 
-    /// Whether none was.
+    /// Whether no event was collected.
     pub fn is_empty(&self) -> bool {
         self.tools.batch.is_empty()
     }
 
-    /// Forgets all events but the first ones: a record is an event for each of its parts, or none.
+    /// Drops all events after the first ones. A record gives an event for each of its parts, or none at all.
     pub fn truncate(&mut self, events: usize) {
         self.tools.batch.truncate(events);
     }
 
-    /// Checks the fields of one of our own records and keeps the event.
+    /// Checks the fields of a record of tokenbook's own formats and stores the event.
     pub fn push_fields(&mut self, line: u64, fields: &Fields<'_>) -> Result<(), Problem> {
         for (name, value) in [("event_id", &fields.id), ("timestamp", &fields.timestamp), ("model", &fields.model)] {
             if value.is_empty() {
@@ -146,7 +147,7 @@ impl<'a> Sink<'a> {
         self.push(line, &draft)
     }
 
-    /// Checks an event and keeps it.
+    /// Checks an event and stores it.
     pub fn push(&mut self, line: u64, draft: &Draft<'_>) -> Result<(), Problem> {
         let id = self.constants.names.hashed().id(draft.id, draft.tags);
         name::check_id(draft.id).map_err(|error| {
@@ -173,7 +174,7 @@ impl<'a> Sink<'a> {
         self.keep(line, (&id, draft.at), class, &usage)
     }
 
-    /// Checks an event whose parts are checked, and keeps it. What is left to check is what depends on the import.
+    /// Stores an event whose parts are already checked. It checks only what depends on the import.
     pub fn push_event(&mut self, line: u64, event: &UsageEvent) -> Result<(), Problem> {
         self.not_in_the_future(event.at)?;
         let class = self.constants.names.class_of(event)?;
@@ -198,10 +199,10 @@ impl<'a> Sink<'a> {
     }
 }
 
-/// What is wrong with a record that lacks one of the fields that every event has.
+/// The error for a record that lacks a required field.
 pub const MISSING: &str = "is missing";
 
-/// What is wrong with quantities that are no event's.
+/// The error for quantities that cannot be an event's usage.
 fn no_usage(error: UsageError) -> Problem {
     match error {
         UsageError::Nothing => Problem::line(
@@ -215,7 +216,7 @@ fn no_usage(error: UsageError) -> Problem {
 
 fn check_total(draft: &Draft<'_>) -> Result<(), Problem> {
     let Some(total) = draft.total else { return Ok(()) };
-    // At most 19 meters of at most 10^12 each.
+    // The sum has at most 19 meters of at most 10^12 each.
     let sum: i64 =
         draft.meters.iter().filter(|(meter, _)| meter.unit() == Unit::Tokens).map(|(_, quantity)| quantity).sum();
     if sum == total {

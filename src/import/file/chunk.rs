@@ -1,25 +1,26 @@
-//! A file as numbered chunks of whole lines, of bounded size.
+//! Reads a file as numbered chunks of whole lines, of bounded size.
 //!
-//! A chunk ends at a line end, so any thread can parse any chunk, in any order. The reader skips a line longer than
-//! [`LINE_LIMIT`] without holding it in memory and reports it as bad, wherever in the file it stands. It counts the
-//! bytes and lines of the stream. At the end, whoever reads the chunks compares its own count with that [`Tally`].
+//! A chunk ends at a line end, so any thread can parse any chunk, in any order. If a line is longer than
+//! [`LINE_LIMIT`], the reader skips it without holding it in memory and reports it as bad, wherever in the file it
+//! stands. It counts the bytes and lines of the stream. At the end, the code that reads the chunks compares its own
+//! count with that [`Tally`].
 
 use memchr::{memchr, memchr_iter, memrchr};
 use std::io::{self, Read};
 
-/// The longest line, in bytes without its line end: a session's log may hold pasted images.
+/// The longest line, in bytes without its line end. It is this large because a session's log may contain pasted images.
 pub const LINE_LIMIT: usize = 64 << 20;
-/// How much text a chunk holds, but for a long line.
+/// The size of the text in a chunk, unless one line is longer.
 pub const CHUNK_SIZE: usize = 1 << 20;
-/// How much must be read of a line, at most, to see that it is too long: the limit, `\r`, and one byte more.
+/// The most bytes to read before a line is certainly too long: the limit, `\r`, and one more byte.
 const FULL: usize = LINE_LIMIT + 2;
 
-/// How much of a stream was read, or accounted for.
+/// How much of a stream was read or counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tally {
-    /// Lines; of a document, records.
+    /// Lines; for a document, records.
     pub lines: u64,
-    /// Bytes, line ends and a byte-order mark included.
+    /// Bytes, including line ends and a byte-order mark.
     pub bytes: u64,
 }
 
@@ -30,34 +31,34 @@ pub struct Chunk {
     pub first_line: u64,
     /// Whole lines; the file's last may lack its line end.
     pub text: Vec<u8>,
-    /// The line that was too long to keep. Such a chunk has no text.
+    /// The line that was too long to store. Such a chunk has no text.
     pub too_long: Option<u64>,
-    /// The numbers of the lines, where they do not follow each other.
+    /// The numbers of the lines, if they are not consecutive.
     pub numbers: Vec<u64>,
-    /// How many bytes of the stream the chunk stands for.
+    /// The number of bytes of the stream that the chunk covers.
     pub bytes: u64,
 }
 
 /// Reads a stream as chunks.
 pub struct Chunks<R> {
     reader: R,
-    /// What was read and not yet taken, and after it bytes that mean nothing: room to read into, which would have to be
-    /// cleared if it were asked for each time.
+    /// The bytes that were read and not yet taken, followed by unused memory to read into. New memory would have to be
+    /// cleared each time.
     buffer: Vec<u8>,
-    /// How many bytes were read and not yet taken.
+    /// The number of bytes that were read and not yet taken.
     filled: usize,
     next_line: u64,
     ended: bool,
-    /// How many bytes the stream gave.
+    /// The number of bytes that the stream returned.
     read: u64,
-    /// How many bytes of a byte-order mark the first chunk stands for.
+    /// The bytes of a byte-order mark, which the first chunk counts.
     mark: u64,
-    /// The room of chunks that were parsed.
+    /// The memory of parsed chunks, for reuse.
     spare: Vec<Vec<u8>>,
 }
 
 impl<R: Read> Chunks<R> {
-    /// The chunks of a stream; a byte-order mark at its start is taken off.
+    /// The chunks of a stream, without a byte-order mark at its start.
     pub fn new(mut reader: R) -> io::Result<Self> {
         let mut buffer = Vec::with_capacity(CHUNK_SIZE);
         let read = length(reader.by_ref().take(3).read_to_end(&mut buffer)?);
@@ -70,12 +71,12 @@ impl<R: Read> Chunks<R> {
         Ok(Self { reader, buffer, filled, next_line: 1, ended: false, read, mark, spare: Vec::new() })
     }
 
-    /// What the stream has given so far: bytes, and the lines that were made of them.
+    /// The bytes that the stream has returned so far, and the lines made of them.
     pub const fn tally(&self) -> Tally {
         Tally { lines: self.next_line - 1, bytes: self.read }
     }
 
-    /// The stream, for what it knows of itself.
+    /// Returns the stream, so that the caller can finish it.
     pub fn into_inner(self) -> R {
         self.reader
     }
@@ -85,24 +86,24 @@ impl<R: Read> Chunks<R> {
         &self.reader
     }
 
-    /// The beginning of the stream, read and not yet taken: at least so many bytes, where there are as many.
+    /// The beginning of the stream, without taking it: at least this many bytes, if there are as many.
     pub fn head(&mut self, at_least: usize) -> io::Result<&[u8]> {
         self.fill(at_least.max(CHUNK_SIZE))?;
         Ok(self.rest())
     }
 
-    /// Whether the stream has no more than what [`head`](Self::head) shows.
+    /// Whether [`head`](Self::head) shows the whole rest of the stream.
     pub const fn is_read(&self) -> bool {
         self.ended
     }
 
-    /// The stream, and what was read of it and not yet taken.
+    /// Returns the stream, and the bytes that were read and not yet taken.
     pub fn into_parts(mut self) -> (R, Vec<u8>) {
         self.buffer.truncate(self.filled);
         (self.reader, self.buffer)
     }
 
-    /// What was read of the stream and not yet taken.
+    /// The bytes that were read and not yet taken.
     pub fn rest(&self) -> &[u8] {
         self.buffer.get(..self.filled).unwrap_or(&[])
     }
@@ -129,14 +130,14 @@ impl<R: Read> Chunks<R> {
         Ok(Some(Chunk { first_line, text, too_long: None, numbers: Vec::new(), bytes }))
     }
 
-    /// Where the last whole line of the rest ends, reading on until there is one; `None` where the first is too long.
+    /// The end of the last whole line in the rest. It reads until there is one; `None` if the first line is too long.
     fn line_end(&mut self) -> io::Result<Option<usize>> {
         let mut looked = 0;
         loop {
             let new = self.buffer.get(looked..self.filled).unwrap_or(&[]);
             let last = if self.ended { Some(self.filled) } else { memrchr(b'\n', new).map(|at| looked + at + 1) };
             if let Some(end) = last {
-                // Only a line that had to be read for longer than a chunk can be too long.
+                // Only a line that needed reading beyond a chunk can be too long.
                 let first = memchr(b'\n', self.rest()).unwrap_or(self.filled);
                 let line = self.buffer.get(..first).unwrap_or(&[]);
                 let fits = line.strip_suffix(b"\r").unwrap_or(line).len() <= LINE_LIMIT;
@@ -150,15 +151,15 @@ impl<R: Read> Chunks<R> {
         }
     }
 
-    /// Takes the room of a chunk that was parsed, for one to come: fresh memory costs more than reading into it.
+    /// Takes back the memory of a parsed chunk for a later one, because fresh memory costs more than reading into it.
     pub fn give_back(&mut self, chunk: Chunk) {
-        // The room of a long line is not kept.
+        // The memory of a long line is freed.
         if chunk.text.capacity() <= 2 * CHUNK_SIZE {
             self.spare.push(chunk.text);
         }
     }
 
-    /// Reads until the rest is so many bytes, or the stream ends.
+    /// Reads until the rest has this many bytes, or the stream ends.
     fn fill(&mut self, wanted: usize) -> io::Result<()> {
         if self.buffer.len() < wanted && !self.ended {
             self.buffer.resize(wanted, 0);
@@ -177,7 +178,7 @@ impl<R: Read> Chunks<R> {
         Ok(())
     }
 
-    /// Drops the first line of the rest, and all up to its line end.
+    /// Drops the first line of the rest, including its line end.
     fn skip_line(&mut self) -> io::Result<Chunk> {
         let line = self.next_line;
         self.next_line += 1;
@@ -208,7 +209,7 @@ fn length(bytes: usize) -> u64 {
 fn count_lines(text: &[u8]) -> u64 {
     let ends = memchr_iter(b'\n', text).count();
     let unended = usize::from(!text.is_empty() && !text.ends_with(b"\n"));
-    // Chunks are far below 2^64 lines.
+    // Chunks have far fewer than 2^64 lines.
     u64::try_from(ends + unended).unwrap_or(u64::MAX)
 }
 

@@ -4,23 +4,23 @@ use crate::rows::batch::Batch;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// How many batches wait to be worked on. Whoever takes them counts, and threads that parse leave the processors to that
-/// work while some wait.
+/// The number of batches that wait. The consumer counts them. While some wait, the threads that parse leave the
+/// processors to it.
 #[derive(Debug, Clone, Default)]
 pub struct Backlog(Arc<AtomicUsize>);
 
 impl Backlog {
-    /// A batch waits.
+    /// Counts a batch that now waits.
     pub fn came(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A batch is worked on.
+    /// Counts a batch that is being worked on.
     pub fn went(&self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Whether none waits.
+    /// Whether no batch waits.
     pub fn is_empty(&self) -> bool {
         self.0.load(Ordering::Relaxed) == 0
     }
@@ -29,37 +29,37 @@ impl Backlog {
 /// Whether more batches are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Demand {
-    /// Go on.
+    /// Continue reading.
     More,
     /// Stop reading.
     Stop,
 }
 
-/// Whoever takes what is read. What a batch holds of the file, and in what order batches come, depends on the file only.
+/// Receives what is read. The contents and the order of batches depend on the file only.
 pub trait Consumer {
-    /// Takes a batch, or gives it back while others wait to be worked on.
+    /// Takes a batch, or returns it while others wait.
     fn offer(&mut self, batch: Batch) -> Offered;
 
-    /// Takes a batch, once others are worked on.
+    /// Takes a batch, after waiting for earlier ones.
     fn take(&mut self, batch: Batch) -> Demand;
 
-    /// A batch that is not needed any more, for its room: asking the system for as much each time would leave holes.
+    /// A batch that is no longer needed, to reuse its memory. Allocating as much each time would fragment memory.
     fn spare(&mut self) -> Batch {
         Batch::new()
     }
 
-    /// The batches that were taken and are not worked on yet.
+    /// The batches that were taken and still wait.
     fn backlog(&self) -> Backlog {
         Backlog::default()
     }
 
-    /// So many bytes were read.
+    /// Reports that more bytes were read.
     fn read(&mut self, _bytes: u64) -> Demand {
         Demand::More
     }
 }
 
-/// What became of a batch that was offered.
+/// The answer to an offered batch.
 #[derive(Debug)]
 pub enum Offered {
     /// It was taken.

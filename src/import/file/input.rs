@@ -1,8 +1,7 @@
 //! Opens the inputs that a user names: regular files, directories of them, or standard input; plain, gzip or zstd.
 //!
-//! The content decides how a file is compressed, not its name. The bytes are hashed as they stand in the file, so that
-//! the import records exactly what it read. Decompression has a limit, so a small file cannot become an
-//! endless one.
+//! The content decides how a file is compressed, not its name. The hash covers the bytes as stored in the file, so the
+//! import records exactly what it read. Decompression has a limit, so a small file cannot expand without end.
 
 use crate::domain::secret;
 use crate::import::file::consumer::Demand;
@@ -14,21 +13,21 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-/// The largest zstd window: 128 MiB. A larger one is a memory bomb, not a log.
+/// The largest zstd window: 128 MiB. A larger one is a decompression bomb, not a log.
 const ZSTD_WINDOW_LOG: u32 = 27;
-/// From how much output on the ratio of a compressed file is watched, and the largest ratio.
+/// The output size from which the compression ratio is checked, and the largest ratio.
 const BOMB_FLOOR: u64 = 64 << 20;
 const BOMB_RATIO: u64 = 1_000;
 
 /// Why a path cannot be read as input.
 #[derive(Debug, thiserror::Error)]
 pub enum InputError {
-    /// The system says no.
+    /// The system returned an error.
     #[error("{path}: {error}")]
     Io {
         /// The path.
         path: String,
-        /// What the system says.
+        /// The system's error.
         error: io::Error,
     },
     /// A symbolic link, and links are not followed.
@@ -37,7 +36,7 @@ pub enum InputError {
     /// A pipe, device or socket.
     #[error("{0}: is not a regular file, expected a file, a directory, or - for standard input")]
     NotRegular(String),
-    /// A directory without files, and what it has instead.
+    /// A directory without files, with what it contains instead.
     #[error("{0}: {1}, expected at least one file that is not hidden")]
     NoFiles(String, &'static str),
     /// The ledger itself.
@@ -61,7 +60,8 @@ pub enum Input {
 }
 
 impl Input {
-    /// The name in messages and in the ledger: control characters escaped, and secrets left out, as a path may hold anything.
+    /// The name in messages and in the ledger. Control characters are escaped and secrets are left out, because a path
+    /// may contain anything.
     pub fn name(&self) -> String {
         match self {
             Self::Stdin => "-".to_owned(),
@@ -77,19 +77,19 @@ fn escape_control(c: char) -> Vec<char> {
     if c.is_control() { c.escape_default().collect() } else { vec![c] }
 }
 
-/// What was read so far, as it stands in the file.
+/// The bytes read so far, as stored in the file.
 #[derive(Debug)]
 pub struct RawTally {
     hasher: blake3::Hasher,
     bytes: u64,
 }
 
-/// What becomes of a file that grows while it is read.
+/// How to treat a file that grows while it is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Grown {
-    /// It is refused, as any change is.
+    /// It is rejected, like any file that changes.
     Refused,
-    /// What it had at first is read.
+    /// The import reads as much as the file had at first.
     MayGrow,
 }
 
@@ -98,18 +98,18 @@ pub struct Source {
     reader: Box<dyn Read>,
     raw: Rc<RefCell<RawTally>>,
     before: Option<(PathBuf, Metadata)>,
-    /// Of a file that is still being written, the bytes of a last line that is not whole.
+    /// For a file that is still being written: the bytes of an incomplete last line.
     left: Option<Rc<Cell<u64>>>,
 }
 
-/// What a whole file was.
+/// The digest and size of a whole file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileDigest {
     /// BLAKE3 of the bytes in the file, compressed or not.
     pub digest: [u8; 32],
     /// Their number.
     pub bytes: u64,
-    /// How many of them, decompressed, were left for later: those of a last line that is not whole yet.
+    /// The number of decompressed bytes that are left for later: those in an incomplete last line.
     pub left: u64,
 }
 
@@ -128,7 +128,7 @@ impl<R: Read> Read for Hashing<R> {
     }
 }
 
-/// Stops a decompressor that turns little into endless much.
+/// Stops a decompressor whose output grows without end.
 struct Bounded<R> {
     inner: R,
     raw: Rc<RefCell<RawTally>>,
@@ -147,7 +147,7 @@ impl<R: Read> Read for Bounded<R> {
     }
 }
 
-/// Stops at a number of bytes that was given.
+/// Stops at a given number of bytes.
 struct Limited<R> {
     inner: R,
     most: u64,
@@ -167,13 +167,13 @@ impl<R: Read> Read for Limited<R> {
 }
 
 impl Source {
-    /// The same, refused as soon as it has held more bytes than these, after decompression.
+    /// The same source, rejected as soon as it has more than this many bytes after decompression.
     pub fn at_most(self, bytes: Option<u64>) -> Self {
         let Some(most) = bytes else { return self };
         Self { reader: Box::new(Limited { inner: self.reader, most, read: 0 }), ..self }
     }
 
-    /// Opens a file that is still being written: what it has now, and of that whole lines.
+    /// Opens a file that is still being written. It reads the whole lines of what the file has now.
     pub fn growing(input: &Input) -> Result<Self, InputError> {
         let source = Self::opened(input, Grown::MayGrow)?;
         let left = Rc::new(Cell::new(0));
@@ -181,7 +181,7 @@ impl Source {
         Ok(Self { reader, left: Some(left), ..source })
     }
 
-    /// Opens an input and recognises its compression.
+    /// Opens an input and detects its compression.
     pub fn open(input: &Input) -> Result<Self, InputError> {
         Self::opened(input, Grown::Refused)
     }
@@ -210,7 +210,7 @@ impl Source {
         Ok(Self { reader, raw, before, left: None })
     }
 
-    /// What a program has in memory or takes from elsewhere, as if it were a file.
+    /// Reads data in memory, or from another reader, as if it were a file.
     pub fn of_reader(reader: impl Read + 'static) -> io::Result<Self> {
         let raw = Rc::new(RefCell::new(RawTally { hasher: blake3::Hasher::new(), bytes: 0 }));
         let inner: Box<dyn Read> = Box::new(reader);
@@ -273,7 +273,7 @@ enum Packing {
 }
 
 impl Packing {
-    /// By its first bytes.
+    /// The compression by the first bytes.
     fn of(head: &[u8]) -> Self {
         match head {
             [0x1f, 0x8b, ..] => Self::Gzip,
@@ -282,7 +282,7 @@ impl Packing {
         }
     }
 
-    /// By what its name ends with; no ending says that it is plain, as a log may be called anything.
+    /// The compression by the end of the name. No ending means plain, because a log may have any name.
     fn named(path: &Path) -> Option<Self> {
         match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
             "gz" => Some(Self::Gzip),
@@ -301,7 +301,8 @@ impl Packing {
     }
 }
 
-/// What a file is, where its name says otherwise: it is read by its content, but whoever named it may have meant another.
+/// The real compression of a file, if its name says otherwise. The import reads it by its content, but the user may
+/// have meant another file.
 pub fn misnamed(input: &Input) -> Option<&'static str> {
     let Input::File(path) = input else { return None };
     let mut head = [0; 4];
@@ -311,8 +312,8 @@ pub fn misnamed(input: &Input) -> Option<&'static str> {
     (length > 0 && named != found).then_some(found.words())
 }
 
-/// The digest of a file without reading it as usage: to recognise one that was imported before. `read` is told how much of
-/// it was read, and may end it: then there is none.
+/// The digest of a file, to recognise an earlier import without parsing the file. `read` receives the number of bytes
+/// read and may stop it; then the result is `None`.
 pub fn digest(path: &Path, mut read: impl FnMut(u64) -> Demand) -> Result<Option<FileDigest>, InputError> {
     let mut hasher = blake3::Hasher::new();
     let demand = blocks(path, |block| {
@@ -323,7 +324,7 @@ pub fn digest(path: &Path, mut read: impl FnMut(u64) -> Demand) -> Result<Option
     Ok(whole.then(|| FileDigest { digest: *hasher.finalize().as_bytes(), bytes: hasher.count(), left: 0 }))
 }
 
-/// Reads a file block by block, as long as there is a demand for more.
+/// Reads a file block by block, while the callback wants more.
 pub fn blocks(path: &Path, mut each: impl FnMut(&[u8]) -> Demand) -> io::Result<Demand> {
     let (mut file, mut buffer) = (File::open(path)?, vec![0; 1 << 16]);
     loop {
@@ -359,7 +360,7 @@ mod tests {
             let finished = source.finish();
             assert_eq!(finished.is_ok(), may_grow);
             if let Ok(digest) = finished {
-                // What it had when it was opened, and of that the whole lines.
+                // The whole lines of what the file had when it was opened.
                 assert_eq!((read.as_str(), digest.bytes, digest.left), ("one\n", 7, 3));
                 assert_eq!(digest.digest, *blake3::hash(b"one\ntwo").as_bytes());
             }

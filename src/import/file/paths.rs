@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 
-/// Turns the paths of a command into inputs: directories into all files below them, sorted by path, hidden files and
-/// folders left out, each file once.
+/// Turns the paths of a command into inputs. Each directory becomes all files below it, sorted by path, without hidden
+/// files and folders. Each file occurs once.
 pub fn expand(paths: &[PathBuf], follow: bool, ledger: &Path) -> Result<Expanded, InputError> {
     let ledger = std::fs::metadata(ledger).ok().and_then(|metadata| identity(&metadata));
     let mut seen = BTreeSet::new();
@@ -35,7 +35,7 @@ pub fn expand(paths: &[PathBuf], follow: bool, ledger: &Path) -> Result<Expanded
     Ok(expanded)
 }
 
-/// The files that paths mean, and what directories have beside them.
+/// The files that the paths name, and what else the directories contain.
 #[derive(Debug, Default)]
 pub struct Expanded {
     /// The files.
@@ -76,7 +76,7 @@ struct Walk {
     seen: BTreeSet<(u64, u64)>,
     /// Hidden files and folders that were left out.
     hidden: usize,
-    /// What is neither a file nor a folder and was left out.
+    /// Entries that are neither a file nor a folder, which were left out.
     special: usize,
 }
 
@@ -85,7 +85,7 @@ impl Walk {
         Self { follow, files: Vec::new(), seen: BTreeSet::new(), hidden: 0, special: 0 }
     }
 
-    /// Notes the files of a folder, and the folders within it.
+    /// Collects the files of a folder, and the folders in it.
     fn folder(&mut self, folder: &Path, folders: &mut Vec<PathBuf>) -> Result<(), InputError> {
         let metadata = std::fs::metadata(folder).map_err(|error| InputError::io(folder, error))?;
         if identity(&metadata).is_some_and(|identity| !self.seen.insert(identity)) {
@@ -116,7 +116,7 @@ impl Walk {
         Ok(())
     }
 
-    /// What there is where no files are.
+    /// What a directory contains instead of files.
     fn instead(&self) -> &'static str {
         match (self.seen.len() > 1, self.hidden > 0) {
             (true, true) => "contains only subfolders and hidden files",

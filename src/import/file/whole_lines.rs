@@ -1,4 +1,4 @@
-//! The whole lines of a file that is still being written: the reader leaves the text after the last line end.
+//! Reads the whole lines of a file that is still being written. The text after the last line end is left for later.
 //!
 //! It remembers nothing about that text. The next import reads the line when it is complete; all other lines are then
 //! duplicates. The reader holds back one line at most. It passes on a line that is longer than the limit, so that the
@@ -10,28 +10,28 @@ use std::cell::Cell;
 use std::io::{self, Read};
 use std::rc::Rc;
 
-/// How much is read at once.
+/// The number of bytes to read at once.
 const STEP: usize = 1 << 18;
 
 /// Reads whole lines of another reader.
 pub struct WholeLines<R> {
     inner: R,
-    /// What was read, and how much of it was taken.
+    /// The bytes that were read, including those already taken.
     held: Vec<u8>,
     taken: usize,
-    /// How much of it may be taken.
+    /// How many of them may be taken.
     whole: usize,
-    /// The bytes of a last line without an end.
+    /// The bytes of a last line without a line end.
     left: Rc<Cell<u64>>,
 }
 
 impl<R: Read> WholeLines<R> {
-    /// The whole lines of a reader; at its end `left` says how many bytes were not.
+    /// The whole lines of a reader. At its end, `left` has the number of bytes after them.
     pub fn new(inner: R, left: Rc<Cell<u64>>) -> Self {
         Self { inner, held: Vec::new(), taken: 0, whole: 0, left }
     }
 
-    /// Reads on until there is something to take; `false` at the end.
+    /// Reads until there is something to take; `false` at the end.
     fn fill(&mut self) -> io::Result<bool> {
         self.held.drain(..self.taken);
         (self.taken, self.whole) = (0, 0);
@@ -45,7 +45,7 @@ impl<R: Read> WholeLines<R> {
             let end = self.held.get(begun..).and_then(|new| memrchr(b'\n', new));
             self.whole = match end {
                 Some(end) => begun + end + 1,
-                // With a line end in two bytes it would be too long as well.
+                // With a two-byte line end, the line would be too long as well.
                 None if self.held.len() > LINE_LIMIT + 2 => self.held.len(),
                 None => 0,
             };

@@ -50,7 +50,7 @@ pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>)
     let mut event = body.event(own.text("id")?, None, own.text("model")?)?;
     event.implied = Cow::Borrowed(served_by(&event.id, &event.model));
     event.tier = match event.tier {
-        // Batches in a geography cost more, too.
+        // Batches in a geography cost more too.
         told if told == BATCH => placed(told, geography(&usage)?),
         told if tier_told => told,
         _ => tier(&usage)?,
@@ -59,7 +59,7 @@ pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>)
     events_of(&usage, event, events)
 }
 
-/// Who served a message, by its id; empty where it is no id that we know.
+/// The provider of a message, by its id; empty if the id has no known form.
 pub fn served_by(id: &str, model: &str) -> &'static str {
     let Some(rest) = id.strip_prefix("msg_") else { return "" };
     if rest.starts_with("bdrk_") {
@@ -68,12 +68,13 @@ pub fn served_by(id: &str, model: &str) -> &'static str {
     if rest.starts_with("vrtx_") {
         return "vertex_ai";
     }
-    // Others who speak the protocol issue ids of their own, for models of their own.
+    // Other sellers that use the protocol issue their own ids, for their own models.
     let own = rest.len() == 24 && rest.starts_with("01") && rest.chars().all(|c| c.is_ascii_alphanumeric());
     if own && model.starts_with("claude-") { "anthropic" } else { "" }
 }
 
-/// The tier: what the usage says, or `fast` where the answer was bought faster; with the geography that it was bound to.
+/// The tier: the one that the usage names, or `fast` if the answer was bought at higher speed, with the geography of
+/// the inference.
 pub fn tier<'a>(usage: &Record<'a>) -> Result<Cow<'a, str>, Problem> {
     let tier = if usage.text("speed")?.as_deref() == Some("fast") {
         Cow::Borrowed("fast")
@@ -83,12 +84,12 @@ pub fn tier<'a>(usage: &Record<'a>) -> Result<Cow<'a, str>, Problem> {
     Ok(placed(tier, geography(usage)?))
 }
 
-/// The geography that inference was bound to; `None` where it was not, or is not told.
+/// The geography of the inference; `None` if there is none or it is not reported.
 pub fn geography<'a>(usage: &Record<'a>) -> Result<Option<Cow<'a, str>>, Problem> {
     Ok(usage.text("inference_geo")?.filter(|geo| !matches!(geo.as_ref(), "global" | "not_available")))
 }
 
-/// A tier in a geography: a tier of its own, since it costs more.
+/// A tier in a geography. It is a separate tier, because it costs more.
 pub fn placed<'a>(tier: Cow<'a, str>, geography: Option<Cow<'_, str>>) -> Cow<'a, str> {
     let plain = tier.is_empty() || tier == "standard";
     match geography.map(|geo| lowered(&geo)) {
@@ -99,14 +100,14 @@ pub fn placed<'a>(tier: Cow<'a, str>, geography: Option<Cow<'_, str>>) -> Cow<'a
     }
 }
 
-/// One event, or one an iteration.
+/// One event, or one for each iteration.
 pub fn events_of(usage: &Record<'_>, event: Event<'_>, events: &mut Events<'_, '_>) -> Result<(), Problem> {
     let iterations = usage.list("iterations")?.unwrap_or_default();
     let searches = match usage.object("server_tool_use")? {
         Some(tools) => tools.count("web_search_requests")?,
         None => None,
     };
-    // Compactions and advisors are not in the sum at the top, also where nothing else was done.
+    // The sum at the top excludes compactions and advisors, even if nothing else was done.
     let in_sum = |one: &Record<'_>| Ok::<_, Problem>(one.text("type")?.is_none_or(|kind| kind == "message"));
     if iterations.is_empty() || iterations.len() == 1 && iterations.first().map_or(Ok(true), in_sum)? {
         let mut event = event;
@@ -145,7 +146,7 @@ pub fn meters(usage: &Record<'_>, meters: &mut Meters) -> Result<(), Problem> {
     meters.rest(Meter::Output, ("output_tokens", usage.count("output_tokens")?), &[("thinking_tokens", thinking)])
 }
 
-/// What was written to a cache, by how long it is kept.
+/// Tokens written to a cache, by how long the cache keeps them.
 pub fn write_kept(usage: &Record<'_>, written: Option<i64>, meters: &mut Meters) -> Result<(), Problem> {
     let split = usage.object("cache_creation")?;
     let kept = |name: &str| split.as_ref().map_or(Ok(None), |split| split.count(name));
@@ -170,7 +171,7 @@ pub fn write_kept(usage: &Record<'_>, written: Option<i64>, meters: &mut Meters)
     Ok(())
 }
 
-/// Refuses iterations of type `message` that are not what the top level says they are together.
+/// Rejects iterations of type `message` that do not add up to the top level.
 fn check_iterations(usage: &Record<'_>, iterations: &[Record<'_>]) -> Result<(), Problem> {
     for name in ["input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"] {
         let mut sum = 0_i64;

@@ -41,7 +41,7 @@ pub const FORMAT: Format = Format {
     how: How::Records(read),
 };
 
-/// What results may be grouped by, and the tags it becomes.
+/// The dimensions that results may be grouped by, and the tags they become.
 const GROUPS: [(&str, &str); 9] = [
     ("api_key_id", "api_key"),
     ("api_key", "api_key"),
@@ -103,7 +103,7 @@ fn result(result: &Record<'_>, at: Timestamp, end: &str, events: &mut Events<'_,
     events.push(&event)
 }
 
-/// The tier of a result. The console calls it a type of usage, in which plain requests are messages.
+/// The tier of a result. The console calls it a type of usage, and calls plain requests messages.
 fn tier<'a>(result: &Record<'a>) -> Result<Cow<'a, str>, Problem> {
     let name = if result.is_table() { "usage_type" } else { "service_tier" };
     let tier = result.text(name)?.ok_or_else(|| {

@@ -44,7 +44,7 @@ pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>)
     events.push(&event)
 }
 
-/// The tier that a response was served under, which has prices of its own.
+/// The tier that served a response. It has its own prices.
 pub fn tier(body: &Record<'_>) -> Result<Cow<'static, str>, Problem> {
     let named = |object: &str, name: &str| match body.object(object)? {
         Some(inner) => inner.text(name).map(|text| text.map(|text| lowered(&text))),
@@ -88,7 +88,7 @@ pub fn meters(usage: &Record<'_>, reading: &Reading, event: &mut Event<'_>) -> R
     Ok(())
 }
 
-/// What was written to a cache, by how long it is kept.
+/// Tokens written to a cache, by how long the cache keeps them.
 pub fn write_kept(usage: &Record<'_>, written: Option<i64>, meters: &mut Meters) -> Result<(), Problem> {
     let mut long = None;
     let mut sum = 0_i64;

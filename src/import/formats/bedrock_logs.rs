@@ -73,7 +73,7 @@ pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>)
     events.push(&event)
 }
 
-/// What was written to a cache, by how long it is kept where the response tells, of Converse or of Anthropic's own.
+/// Tokens written to a cache, by how long the cache keeps them, if a response of Converse or of Anthropic reports it.
 fn write_kept(body: Option<&Record<'_>>, written: Option<i64>, meters: &mut Meters) -> Result<(), Problem> {
     let usage = body.filter(|body| body.is_object("usage")).map_or(Ok(None), |body| body.object("usage"))?;
     let Some(usage) = usage.filter(|_| written.is_some_and(|written| written > 0)) else {
@@ -86,7 +86,7 @@ fn write_kept(body: Option<&Record<'_>>, written: Option<i64>, meters: &mut Mete
     bedrock_converse::write_kept(&usage, written, meters)
 }
 
-/// Whether the prompt of a model's family includes what was cached of it.
+/// Whether the prompt of a model's family includes cached tokens.
 fn included(record: &Record<'_>, model: &str, reading: &Reading) -> Result<bool, Problem> {
     let family = |name: &str| model.starts_with(name) || model.contains(&format!(".{name}"));
     if family("anthropic.") || family("amazon.") {

@@ -29,7 +29,7 @@ pub const FORMAT: Format = Format {
     ..Format::PLAIN
 };
 
-/// Names within a usage object, in the order in which they are looked for, and who writes them.
+/// Names inside a usage object, in the order in which they are searched, with the reader of each.
 const LOOKS: [(&str, ReadRecord); 6] = [
     ("prompt_tokens", openai_chat::read),
     ("billed_units", cohere_chat::read),
@@ -44,7 +44,7 @@ pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>)
     if let Some(read) = look(record, 0)? {
         return read(record, reading, events);
     }
-    // An error, which has no usage, is none of any vendor's.
+    // An error has no usage, so it belongs to no vendor.
     let body = record.object("body")?;
     if record.has("error") || body.as_ref().is_some_and(|body| body.has("error")) {
         return Ok(());
@@ -52,7 +52,7 @@ pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>)
     Err(Problem::field("usage", "is missing, or of no vendor that is known", "a body that `tokenbook formats` shows"))
 }
 
-/// Whose usage is in the record, or in what it wraps.
+/// The reader for the usage in the record, or in what it wraps.
 fn look(record: &Record<'_>, depth: u8) -> Result<Option<ReadRecord>, Problem> {
     for name in ["usage", "usageMetadata"] {
         if record.is_object(name)

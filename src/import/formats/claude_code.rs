@@ -40,7 +40,7 @@ pub const FORMAT: Format = Format {
     ..Format::PLAIN
 };
 
-/// Keeps what the events need of a line with usage.
+/// Keeps the fields that the events need, for a line with usage.
 fn keep(record: &Record<'_>) -> Result<Option<String>, Problem> {
     let Some(message) = record.object("message")? else { return Ok(None) };
     let failed = record.flag("isApiErrorMessage")? == Some(true);
@@ -64,14 +64,14 @@ fn keep(record: &Record<'_>) -> Result<Option<String>, Problem> {
     Ok(Some(format!("{{{}}}", kept.join(","))))
 }
 
-/// The lines of a message that matter.
+/// The relevant lines of a message.
 struct Message {
     first: u64,
     most: i64,
     fullest: u64,
 }
 
-/// Makes an event of the fullest line of each message, and of its first.
+/// Makes an event for each message, from its fullest line and its first.
 fn finish(lines: &BTreeMap<u64, String>, pushing: &mut Pushing<'_, '_>) -> Result<(), Problem> {
     let mut messages: BTreeMap<String, Message> = BTreeMap::new();
     for (line, text) in lines {

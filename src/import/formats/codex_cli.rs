@@ -76,7 +76,7 @@ fn keep(record: &Record<'_>) -> Result<Option<String>, Problem> {
     Ok(Some(format!("{{{}}}", kept.join(","))))
 }
 
-/// The tokens of a request, or of all so far.
+/// The tokens of a request, or the sum so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Counts {
     input: i64,
@@ -98,7 +98,7 @@ impl Counts {
         })
     }
 
-    /// What was added since; `None` where something became less.
+    /// The difference to an earlier count; `None` if a count became smaller.
     fn since(self, before: Self) -> Option<Self> {
         let grown = |now: i64, before: i64| (now >= before).then(|| now - before);
         Some(Self {
@@ -111,7 +111,7 @@ impl Counts {
     }
 }
 
-/// What the lines so far have said.
+/// The state after the lines so far.
 #[derive(Debug, Default)]
 struct Session {
     id: Option<String>,
@@ -122,26 +122,26 @@ struct Session {
     sum: Counts,
     requests: u64,
     turn: Turn,
-    /// Sessions whose lines this one repeats.
+    /// Sessions whose lines this session repeats.
     others: BTreeSet<String>,
-    /// The responses that records have told of; `None` before the first record.
+    /// The responses that records have reported; `None` before the first record.
     responses: Option<BTreeSet<String>>,
 }
 
-/// Whose turn it is in a session.
+/// Which session a turn belongs to.
 #[derive(Debug, Clone, Copy, Default)]
 enum Turn {
-    /// The session's own.
+    /// The session itself.
     #[default]
     Own,
-    /// Repeated from the session that this one, begun at so many milliseconds, is a fork of.
+    /// The session that this one forked from at this time, in milliseconds. The fork repeats its turn.
     Repeated(i64),
-    /// Of a fork begun then, and its id does not tell.
+    /// Unknown: the fork began at this time, and the turn's id does not show when it was made.
     Untold(i64),
 }
 
 impl Turn {
-    /// The turn of an id that follows this one.
+    /// The owner of the turn that follows this one and has this id.
     fn then(self, id: Option<&str>) -> Self {
         let (Self::Repeated(begun) | Self::Untold(begun)) = self else { return Self::Own };
         match id.and_then(made_at) {
@@ -152,7 +152,7 @@ impl Turn {
     }
 }
 
-/// When a UUID of version 7 was made, in milliseconds since 1970.
+/// The time in a UUID of version 7, in milliseconds since 1970.
 fn made_at(id: &str) -> Option<i64> {
     let digits: String = id.chars().filter(|c| *c != '-').collect();
     let version = digits.as_bytes().get(12).copied();
@@ -160,7 +160,7 @@ fn made_at(id: &str) -> Option<i64> {
     i64::from_str_radix(time, 16).ok()
 }
 
-/// The line `token_count` that tells of the same response as the first `token_usage_record` after it.
+/// The line `token_count` that reports the same response as the first `token_usage_record` after it.
 fn twin(lines: &BTreeMap<u64, String>) -> Result<Option<u64>, Problem> {
     let mut before = None;
     for (line, text) in lines {
@@ -197,13 +197,14 @@ impl Session {
         let owned = |name: &str| record.text(name).map(|text| text.map(std::borrow::Cow::into_owned));
         match record.needed("kind")?.as_ref() {
             "session_meta" => {
-                // A resumed session repeats the line of the one it goes on from: the first is the file's own.
+                // A resumed session repeats this line of the session that it continues. The first one belongs to the
+                // file's own session.
                 if self.id.is_none() && record.has("forked_from_id") {
                     let written = instant(record, "timestamp")?.map_or(0, |at| at.nanos() / 1_000_000);
                     self.turn = Turn::Repeated(owned("id")?.as_deref().and_then(made_at).unwrap_or(written));
                 }
                 self.others.extend(owned("forked_from_id")?.or(owned("id")?.filter(|_| self.id.is_some())));
-                // Of a subagent `session_id` is the parent's; older files have no other.
+                // For a subagent, `session_id` is the parent's. Older files have no other id.
                 self.id = self.id.take().or(owned("id")?).or(owned("session_id")?);
                 self.cwd = self.cwd.take().or(owned("cwd")?);
                 self.provider = self.provider.take().or(owned("model_provider")?);
@@ -229,7 +230,7 @@ impl Session {
         }
     }
 
-    /// Takes a request, unless it is repeated from the session that this one is a fork of.
+    /// Takes a request, unless the session repeats it from the one it forked from.
     fn own(
         &mut self,
         record: &Record<'_>,
@@ -251,7 +252,7 @@ impl Session {
         self.push(record, line, counts, pushing)
     }
 
-    /// The tokens of a response that a record tells of; `None` where another did before.
+    /// The tokens of a response that a record reports; `None` if an earlier record reported it.
     fn response(&mut self, record: &Record<'_>) -> Result<Option<Counts>, Problem> {
         let known = self.responses.get_or_insert_default();
         if let Some(id) = record.text("response_id")?
@@ -262,7 +263,7 @@ impl Session {
         record.object("usage")?.map(|usage| Counts::of(&usage)).transpose()
     }
 
-    /// The tokens of a request; `None` where a line only repeats the sum.
+    /// The tokens of a request; `None` if a line only repeats the sum.
     fn request(&mut self, record: &Record<'_>) -> Result<Option<Counts>, Problem> {
         let Some(info) = record.object("info")? else { return Ok(None) };
         let of = |name: &str| info.object(name)?.map(|usage| Counts::of(&usage)).transpose();

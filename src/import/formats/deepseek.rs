@@ -57,7 +57,7 @@ pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>)
     let end = end.ok_or_else(|| record.wrong("end_time_iso", "is missing", "a time"))?;
     let (from, end, model) = (at.to_string(), end.to_string(), record.needed("model")?);
     let (user, key) = (record.text("user_id")?, record.text("api_key_name")?);
-    // Two keys may have one name, and a kind two prices a day.
+    // Two keys may have the same name, and a kind may have two prices on one day.
     let digest = record.text("api_key")?.map(|masked| blake3::hash(masked.as_bytes()).to_hex()[..8].to_owned());
     let price = record.scalar("price")?;
     let parts = [

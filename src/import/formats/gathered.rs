@@ -14,25 +14,25 @@ use crate::text::problem::Problem;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
-/// The most lines of one file that can be kept.
+/// The most lines of one file that can be stored.
 const LINES: usize = 4_000_000;
 
-/// What a format keeps of a record: nothing, or as much as its events need, as JSON.
+/// Selects what a format stores of a record as JSON: nothing, or what its events need.
 pub type Keep = fn(&Record<'_>) -> Result<Option<String>, Problem>;
-/// Makes events of all that was kept, in the order of lines. A problem is that of a line.
+/// Makes events from all stored lines, in their order. A problem refers to one line.
 pub type Finish = fn(&BTreeMap<u64, String>, &mut Pushing<'_, '_>) -> Result<(), Problem>;
 
-/// Takes the events of each line.
+/// Receives the events of all lines.
 pub struct Pushing<'s, 'c>(&'s mut Sink<'c>);
 
 impl<'c> Pushing<'_, 'c> {
-    /// Takes the events of one line.
+    /// Receives the events of one line.
     pub fn at(&mut self, line: u64) -> Events<'_, 'c> {
         Events::of(line, self.0)
     }
 }
 
-/// A reader that keeps lines.
+/// A reader that stores lines.
 pub struct Gathering {
     format: &'static Format,
     keep: Keep,
@@ -61,7 +61,7 @@ impl RecordReader for Gathering {
             return Err(Problem::line("the file has more than 4,000,000 lines of usage", "one session a file"));
         }
         if lines.contains_key(&line) {
-            // Their order says what they mean, and threads bring them in any.
+            // The order of records gives them their meaning, but threads bring them in any order.
             return Err(Problem::line("the line holds several records", "a record a line, as the tool writes its log"));
         }
         lines.insert(line, kept);
@@ -74,7 +74,7 @@ impl RecordReader for Gathering {
     }
 
     fn unread(&self, text: &str) -> Option<&'static str> {
-        // A session of Codex counts anew what a fork repeats, and has no records but its own.
+        // A forked session of Codex repeats counts that give no event. It contains no records of other tools.
         if self.format.name == codex_cli::FORMAT.name { shapes::unread(text) } else { shapes::unread_or_counts(text) }
     }
 
@@ -83,7 +83,7 @@ impl RecordReader for Gathering {
     }
 
     fn may_be_cut(&self, _last_line: &str) -> bool {
-        // A cut object is not JSON any more.
+        // A cut object is no longer JSON.
         false
     }
 }

@@ -42,7 +42,7 @@ pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>)
     events.push(&event)
 }
 
-/// The tier, from what the Gemini API or what Vertex AI calls it.
+/// The tier, by the names of the Gemini API or of Vertex AI.
 pub fn tier<'a>(usage: &Record<'a>) -> Result<Cow<'a, str>, Problem> {
     if let Some(tier) = usage.text("serviceTier")? {
         let tier = lowered(&tier);

@@ -69,7 +69,7 @@ pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>)
     let parts = [("prompt_cache_read_tokens", read), ("prompt_cache_write_tokens", written)];
     event.meters.rest(Meter::Input, ("prompt_tokens", prompt), if included { &parts } else { &[] })?;
     event.meters.put(Meter::Output, completion);
-    // A total of prompt and completion says nothing of tokens that are in neither.
+    // If the prompt leaves out cached tokens, a total of prompt plus completion leaves them out too.
     let plain = told.0.saturating_add(told.1);
     event.total = told.2.map(|total| if !included && total == plain { total.saturating_add(cached) } else { total });
     events.push(&event)

@@ -35,7 +35,7 @@ pub const FORMAT: Format = Format {
     ..Format::PLAIN
 };
 
-/// Kinds of usage by the names that Langfuse itself and its integrations give them.
+/// Kinds of usage, by the names that Langfuse and its integrations use.
 const KINDS: [(&str, Meter); 26] = [
     ("input", Meter::Input),
     ("input_tokens", Meter::Input),
@@ -64,7 +64,7 @@ const KINDS: [(&str, Meter); 26] = [
     ("output_audio", Meter::OutputAudio),
     ("output_image_tokens", Meter::OutputImage),
 ];
-/// Predictions, which are charged as output and come beside it.
+/// Predictions. They are charged as output and reported beside it.
 const PREDICTIONS: [&str; 2] = ["output_accepted_prediction_tokens", "output_rejected_prediction_tokens"];
 
 /// Reads one observation.
@@ -115,7 +115,7 @@ pub fn read(record: &Record<'_>, _reading: &Reading, events: &mut Events<'_, '_>
     events.push(&event)
 }
 
-/// The kinds as meters, and their total where it is told.
+/// The kinds as meters, with their total if it is reported.
 fn meters(usage: &Record<'_>) -> Result<(Meters, Option<i64>), Problem> {
     let mut meters = Meters::default();
     let names: Vec<String> = usage.fields().map(|(name, _)| name.to_owned()).collect();

@@ -42,10 +42,10 @@ pub const FORMAT: Format = Format {
     ..Format::PLAIN
 };
 
-/// Vendors whose own prompt tokens include cached ones, which the proxy passes on.
+/// Vendors whose prompt tokens include cached ones. The proxy passes their numbers on.
 const INCLUSIVE: [&str; 2] = ["openai", "azure"];
 
-/// What was cached of a prompt, and what kind its tokens were.
+/// The cached tokens of a prompt, and the kinds of its tokens.
 #[derive(Debug, Default)]
 struct Details {
     read: Option<i64>,
@@ -57,7 +57,7 @@ struct Details {
     reasoning: Option<i64>,
     output_audio: Option<i64>,
     searches: Option<i64>,
-    /// Whether the fields are those of Anthropic.
+    /// Whether the fields have Anthropic's names.
     anthropic: bool,
 }
 
@@ -134,14 +134,14 @@ fn batch(record: &Record<'_>, metadata: &Record<'_>, event: &mut Event<'_>) -> R
     Ok(())
 }
 
-/// Whether something was spent; the number is a float's spelling, of which only being 0 or not matters here.
+/// Whether anything was spent. The number may be a float's spelling; it only matters whether it is 0.
 fn spent(record: &Record<'_>) -> Result<bool, Problem> {
     let spend = record.scalar("spend")?.unwrap_or_default();
     let digits = spend.split(['e', 'E']).next().unwrap_or("");
     Ok(digits.bytes().any(|digit| (b'1'..=b'9').contains(&digit)))
 }
 
-/// Refuses a row whose details are of other tokens than its columns.
+/// Rejects a row whose details contradict its columns.
 fn same(usage: &Record<'_>, name: &str, column: Option<i64>) -> Result<(), Problem> {
     match usage.count(name)? {
         Some(told) if told != column.unwrap_or(0) => {
@@ -175,13 +175,13 @@ fn details(usage: Option<&Record<'_>>) -> Result<Details, Problem> {
         found.output_audio = completion.count("audio_tokens")?;
     }
     if let Some(tools) = usage.object("server_tool_use")? {
-        // The same searches as among the details, where both tell them.
+        // The same searches as in the details, if both report them.
         found.searches = tools.count("web_search_requests")?.or(found.searches);
     }
     Ok(found)
 }
 
-/// Whether the prompt includes what was cached of it.
+/// Whether the prompt includes cached tokens.
 fn included(
     (record, prompt, provider): (&Record<'_>, i64, Cow<'_, str>),
     details: &Details,
@@ -238,7 +238,7 @@ fn meters(
     let parts = [("reasoning_tokens", details.reasoning), ("audio_tokens", details.output_audio)];
     meters.rest(Meter::Output, ("completion_tokens", completion), &parts)?;
     meters.put(Meter::WebSearch, details.searches);
-    // Where the prompt lacks what was cached, the total does, or does not.
+    // If the prompt leaves out cached tokens, the total may leave them out too.
     let plain = prompt.unwrap_or(0).saturating_add(completion.unwrap_or(0));
     let beside = details.read.unwrap_or(0).saturating_add(details.written.unwrap_or(0));
     event.total = match total {
@@ -248,7 +248,7 @@ fn meters(
     Ok(())
 }
 
-/// Who used it: what the request said, then what its key says.
+/// The tags: first those of the request, then those of its key.
 fn tags<'a>(record: &Record<'a>, metadata: Option<&Record<'_>>) -> Result<Tags<'a>, Problem> {
     let mut tags = Tags::default();
     let owned = |text: Option<Cow<'_, str>>| text.map(|text| Cow::Owned(text.into_owned()));
@@ -259,7 +259,7 @@ fn tags<'a>(record: &Record<'a>, metadata: Option<&Record<'_>>) -> Result<Tags<'
     }
     for tag in request_tags(record)? {
         match tag.split_once(':') {
-            // The proxy adds what called it to the tags of the request.
+            // The proxy adds the calling program to the tags of the request.
             Some(("User-Agent", _)) => {}
             Some((key, value)) => tags.add_free(key.trim(), Some(Cow::Owned(value.trim().to_owned()))),
             None => tags.add_free(&format!("request_tag/{tag}"), Some(Cow::Borrowed("yes"))),
@@ -284,7 +284,7 @@ fn tags<'a>(record: &Record<'a>, metadata: Option<&Record<'_>>) -> Result<Tags<'
     Ok(tags)
 }
 
-/// The tags of a request: an array, or a text that holds one.
+/// The tags of a request: an array, or a text that contains one.
 fn request_tags(record: &Record<'_>) -> Result<Vec<String>, Problem> {
     let wrong = || record.wrong("request_tags", "is not an array of texts", "[\"team:search\"], or nothing");
     let text = match record.value("request_tags") {

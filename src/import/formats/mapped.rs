@@ -16,7 +16,7 @@ use crate::import::record::reading::{Reading, zoned};
 use crate::text::problem::Problem;
 use std::borrow::Cow;
 
-/// Whatever a map describes.
+/// The format of any file that a map describes.
 pub const FORMAT: Format = Format {
     name: "mapped",
     stored: "mapped/1",
@@ -154,7 +154,7 @@ fn number(name: &str, text: &str, map: &ColumnMap, place: &Place) -> Result<i64,
     })
 }
 
-/// The value at a place; `None` where the record does not report it. A column that a table lacks altogether is an error.
+/// The value at a place; `None` if the record does not report it. It is an error if the table has no such column.
 fn find(record: &Record<'_>, name: &str, place: &Place) -> Result<Option<String>, Problem> {
     if record.knows(&place.path) {
         return scalar(record, &place.path, place);
@@ -176,7 +176,7 @@ fn find(record: &Record<'_>, name: &str, place: &Place) -> Result<Option<String>
     }
 }
 
-/// A text or number; of a list, as some gateways log headers, its only one.
+/// A text or number. A list must have a single element, because some gateways log headers as lists.
 fn scalar(record: &Record<'_>, name: &str, place: &Place) -> Result<Option<String>, Problem> {
     if !record.is_list(name) {
         return record.scalar(name).map(|text| text.map(Cow::into_owned)).map_err(|problem| at_map(problem, place));

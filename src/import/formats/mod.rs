@@ -36,7 +36,7 @@ use crate::import::record::reading::Reading;
 use crate::import::vendor;
 use crate::text::problem::Problem;
 
-/// Every format, in the order in which they are tried on a file.
+/// All formats, in the order in which they are tried on a file.
 pub const FORMATS: &[Format] = &[
     jsonl::FORMAT,
     claude_code::FORMAT,
@@ -66,7 +66,7 @@ pub const FORMATS: &[Format] = &[
     csv::FORMAT,
 ];
 
-/// The format of a name.
+/// The format with a name.
 pub fn named(name: &str) -> Option<&'static Format> {
     FORMATS.iter().find(|format| format.name == name)
 }
@@ -76,12 +76,12 @@ pub fn stored(stored: &str) -> Option<&'static Format> {
     FORMATS.iter().find(|format| format.stored == stored)
 }
 
-/// The format of a file that begins so, or of a record within it.
+/// The format of a file with this beginning, or of a record in it.
 pub fn known(head: &Head) -> Option<&'static Format> {
     FORMATS.iter().find(|format| (format.recognises)(head))
 }
 
-/// The same. What nobody knows is taken for one of our own, whose readers say what is wrong.
+/// Like `known`. If no format matches, one of tokenbook's own, whose reader reports what is wrong.
 pub fn recognised(head: &Head) -> Option<&'static Format> {
     known(head).or_else(|| named(if head.is_json() { jsonl::FORMAT.name } else { csv::FORMAT.name }))
 }

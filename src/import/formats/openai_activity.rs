@@ -27,7 +27,7 @@ pub const FORMAT: Format = Format {
     ..Format::PLAIN
 };
 
-/// Columns that tell a row from another of the same time, and the tags they become.
+/// Columns that distinguish rows with the same time, and the tags they become.
 const NAMES: [(&str, &str); 11] = [
     ("organization_id", ""),
     ("operation", ""),

@@ -65,7 +65,7 @@ pub fn meters(usage: &Record<'_>, event: &mut Event<'_>) -> Result<(), Problem> 
     completion(usage, prompt, event)
 }
 
-/// Cached tokens, which not everybody reports among the details.
+/// Cached tokens. Some vendors do not report them in the details.
 fn cached(usage: &Record<'_>, cached: Option<i64>, prompt: i64) -> Result<Option<i64>, Problem> {
     let hit = usage.count("prompt_cache_hit_tokens")?;
     if let (Some(hit), Some(miss)) = (hit, usage.count("prompt_cache_miss_tokens")?)

@@ -41,7 +41,7 @@ pub const FORMAT: Format = Format {
 /// Reads one body.
 pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>) -> Result<(), Problem> {
     let Some(mut body) = Body::of(record, reading)? else { return Ok(()) };
-    // A realtime session tells of much; what a response used is in `response.done`.
+    // A realtime session reports many events. Only `response.done` has the usage of a response.
     if body.body.has("event_id") && body.body.has("type") && !body.body.has("usage") {
         let done = body.body.text("type")?.as_deref() == Some("response.done");
         let used = body.body.object("response")?.is_some_and(|response| response.has("usage"));
@@ -71,7 +71,7 @@ pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>)
     images.map_or(Ok(()), |images| events.push(&images))
 }
 
-/// What a tool used to make images for a response.
+/// The tokens that a tool used to make images for a response.
 fn images<'a>(body: &Record<'a>, tools: &Record<'a>, event: &Event<'a>) -> Result<Option<Event<'a>>, Problem> {
     let Some(usage) = tools.object("image_gen")? else { return Ok(None) };
     if usage.count("total_tokens")?.unwrap_or(0) == 0 {
@@ -93,7 +93,7 @@ fn images<'a>(body: &Record<'a>, tools: &Record<'a>, event: &Event<'a>) -> Resul
     Ok(Some(images))
 }
 
-/// The details of one side, which realtime sessions and transcriptions name otherwise.
+/// The details of one side. Realtime sessions and transcriptions use another name.
 fn details<'a>(usage: &Record<'a>, side: &str) -> Result<Option<Record<'a>>, Problem> {
     match usage.object(&format!("{side}_tokens_details"))? {
         None => usage.object(&format!("{side}_token_details")),
@@ -105,7 +105,7 @@ fn part(details: Option<&Record<'_>>, name: &str) -> Result<Option<i64>, Problem
     details.map_or(Ok(None), |details| details.count(name))
 }
 
-/// What remains of a modality once its cached part is taken off.
+/// The remainder of a modality after its cached part.
 fn uncached(details: &Record<'_>, name: &str, whole: Option<i64>, cached: Option<i64>) -> Result<Option<i64>, Problem> {
     let Some(whole) = whole else { return Ok(None) };
     let rest = whole - cached.unwrap_or(0);
@@ -119,7 +119,7 @@ fn uncached(details: &Record<'_>, name: &str, whole: Option<i64>, cached: Option
     Ok(Some(rest))
 }
 
-/// The meters of a usage object; text of the answer counts as `answer`.
+/// The meters of a usage object. Text of the answer counts as `answer`.
 pub fn meters(usage: &Record<'_>, answer: Meter, event: &mut Event<'_>) -> Result<(), Problem> {
     let input = usage.needed_count("input_tokens")?;
     let told = details(usage, "input")?;
@@ -164,7 +164,8 @@ pub fn meters(usage: &Record<'_>, answer: Meter, event: &mut Event<'_>) -> Resul
     Ok(())
 }
 
-/// Searches, as the vendor counts them or else among the items of the output; opening a page that was found is none.
+/// The number of searches, as the vendor counts them, or otherwise from the items of the output. Opening a page that
+/// was found is not a search.
 fn searches(body: &Record<'_>, tools: Option<&Record<'_>>) -> Result<Option<i64>, Problem> {
     if let Some(told) = tools.map_or(Ok(None), |tools| tools.object("web_search"))? {
         return Ok(told.count("num_requests")?.filter(|searches| *searches > 0));

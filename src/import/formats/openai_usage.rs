@@ -40,7 +40,7 @@ pub const FORMAT: Format = Format {
     how: How::Records(read),
 };
 
-/// A bucket's span, and the texts of its ends, in whole seconds where they are such: `1790816400.0` is the same bucket.
+/// A bucket's span, with its ends in whole seconds if possible, so that `1790816400.0` is the same bucket.
 struct Span<'a> {
     at: Timestamp,
     from: Cow<'a, str>,
@@ -53,7 +53,7 @@ pub fn read(record: &Record<'_>, _reading: &Reading, events: &mut Events<'_, '_>
         epoch(record, "start_time")?.ok_or_else(|| record.wrong("start_time", "is missing", "seconds since 1970"))?;
     let span = Span { at, from: second(record, "start_time")?, to: second(record, "end_time")? };
     if record.is_table() {
-        // An organisation that used nothing in a bucket has its times only.
+        // If an organisation used nothing in a bucket, the bucket has only its times.
         let used =
             ["num_model_requests", "input_tokens", "images", "characters", "seconds", "amount_value", "line_item"];
         return if used.iter().any(|name| record.has(name)) { result(record, &span, events) } else { Ok(()) };
@@ -71,7 +71,7 @@ fn second<'a>(record: &Record<'a>, name: &str) -> Result<Cow<'a, str>, Problem> 
     }
 }
 
-/// The endpoint a result is of.
+/// The endpoint of a result.
 fn kind(result: &Record<'_>) -> Result<&'static str, Problem> {
     let object = result.text("object")?.unwrap_or_default();
     if result.has("amount") || result.has("amount_value") || object == "organization.costs.result" {
@@ -157,7 +157,7 @@ fn result(result: &Record<'_>, span: &Span<'_>, events: &mut Events<'_, '_>) -> 
         event.tags.add(tag, value);
     }
     if kind != "web_searches" {
-        // The requests that searched are among those of completions.
+        // The requests that searched are already among the requests of completions.
         event.meters.put(Meter::Request, result.loose_count("num_model_requests")?);
     }
     match kind {

@@ -39,9 +39,9 @@ pub const FORMAT: Format = Format {
     ..Format::PLAIN
 };
 
-/// What calls to a model are named.
+/// The names of operations that call a model.
 const CALLS: [&str; 4] = ["chat", "text_completion", "generate_content", "embeddings"];
-/// Providers by the names of the conventions, and by those of price lists.
+/// Providers: the names in the conventions, and the names in price lists.
 const PROVIDERS: [(&str, &str); 16] = [
     ("aws.bedrock", "bedrock"),
     ("google.vertex", "vertex_ai"),
@@ -60,7 +60,7 @@ const PROVIDERS: [(&str, &str); 16] = [
     ("mistral_ai", "mistral"),
     ("x_ai", "xai"),
 ];
-/// Attributes of a resource or a span that say who pays, and the tags they become.
+/// Attributes of a resource or a span that define who pays, and the tags they become.
 const PAYERS: [(&str, &str); 12] = [
     ("department", "department"),
     ("project", "project"),
@@ -76,9 +76,9 @@ const PAYERS: [(&str, &str); 12] = [
     ("gen_ai.agent.name", "agent"),
 ];
 
-/// The tier of a response, by its present name and an older one.
+/// The tier of a response, by its current and its older name.
 const TIER: [&str; 2] = ["openai.response.service_tier", "gen_ai.openai.response.service_tier"];
-/// Parts of a prompt and of an answer, by the names that the conventions and senders have for them.
+/// Parts of a prompt and of an answer, by the names that the conventions and senders use.
 const READ: [&str; 5] = [
     "gen_ai.usage.cache_read.input_tokens",
     "gen_ai.usage.input_tokens.cached",
@@ -105,7 +105,7 @@ impl<'a> Attributes<'a> {
         let mut attributes = Vec::new();
         for attribute in record.list("attributes")?.unwrap_or_default() {
             let key = attribute.needed("key")?;
-            // Prompts are attributes too: no value is read before it is asked for.
+            // Prompts are attributes too, so no value is read before it is needed.
             if let Some(value) = attribute.object("value")? {
                 attributes.push((key, value));
             }
@@ -168,7 +168,7 @@ fn span(
     let id = format!("{}/{}", span.needed("traceId")?, span.needed("spanId")?);
     let mut event = Event::request(id, at, model);
     let theirs = own.text(&["gen_ai.provider.name", "gen_ai.system"])?.unwrap_or_default();
-    // A library names what it called as it likes: who gives --provider knows better.
+    // A library may use any name for what it called, so `--provider` wins.
     event.implied = served_by(&theirs);
     event.tags = tags(&own, resource)?;
     let tier = own.text(&TIER)?.filter(|tier| !matches!(tier.as_ref(), "default" | "auto" | "standard"));
@@ -177,8 +177,8 @@ fn span(
     events.push(&event)
 }
 
-/// Our name of a provider. The AI SDK adds the endpoint (`openai.responses`), others write the name in capitals; what is
-/// not known either way stays as it is.
+/// tokenbook's name of a provider. The AI SDK adds the endpoint (`openai.responses`), and others use capitals. Unknown
+/// names stay unchanged.
 fn served_by(theirs: &str) -> Cow<'static, str> {
     let lower = theirs.to_ascii_lowercase();
     let mut name = lower.as_str();
@@ -194,7 +194,7 @@ fn served_by(theirs: &str) -> Cow<'static, str> {
     }
 }
 
-/// The meters of a call, each part by the names that senders have for it.
+/// The meters of a call, each part by the names that senders use.
 fn meters(
     own: &Attributes<'_>,
     (input, output): (Option<i64>, Option<i64>),
@@ -207,7 +207,7 @@ fn meters(
     meters.put(Meter::CacheReadAudio, cached_audio);
     meters.rest(Meter::CacheRead, ("cache_read", read), &[("cache_audio_read_tokens", cached_audio)])?;
     meters.put(Meter::CacheWrite, written);
-    // What of the audio was cached is among the cached tokens already.
+    // The cached part of the audio is already among the cached tokens.
     let cached = ("cache_audio_read_tokens", cached_audio.filter(|_| audio.is_some()));
     meters.rest(Meter::InputAudio, ("input_audio_tokens", audio), &[cached])?;
     let audio = meters.get(Meter::InputAudio);
@@ -223,7 +223,7 @@ fn meters(
     meters.rest(Meter::Output, ("gen_ai.usage.output_tokens", output), &parts)
 }
 
-/// What the span says of who pays, then what its resource says.
+/// The tags that define who pays: first those of the span, then those of its resource.
 fn tags<'a>(own: &Attributes<'a>, resource: Option<&Attributes<'a>>) -> Result<Tags<'a>, Problem> {
     let mut tags = Tags::default();
     for (attribute, key) in PAYERS {

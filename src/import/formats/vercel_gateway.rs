@@ -74,7 +74,7 @@ pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>)
     events.push(&event)
 }
 
-/// Whether the prompt includes what was cached of it.
+/// Whether the prompt includes cached tokens.
 fn included(record: &Record<'_>, prompt: Option<i64>, cached: i64, reading: &Reading) -> Result<bool, Problem> {
     if cached == 0 || prompt.unwrap_or(0) < cached {
         return Ok(false);

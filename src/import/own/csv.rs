@@ -1,4 +1,4 @@
-//! tokenbook's own CSV: a header that names fields, then one event a line.
+//! tokenbook's own CSV: a header that names fields, then one event on each line.
 //!
 //! Fields may be in any order. An empty field means "not reported", which is not zero. `tag.KEY` columns are tags.
 
@@ -13,7 +13,7 @@ use memchr::{memchr, memchr_iter};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-/// Our own CSV.
+/// tokenbook's own CSV.
 pub const FORMAT: Format = Format {
     name: "csv",
     stored: "csv",
@@ -76,7 +76,7 @@ impl CsvReader {
         fields_of(text) == self.columns.len()
     }
 
-    /// What is said of a line without quotes that has more or fewer fields than the header.
+    /// The error for a line without quotes that has more or fewer fields than the header.
     fn other_number(&self, text: &str) -> Problem {
         self.other_number_of(fields_of(text))
     }
@@ -86,13 +86,13 @@ impl CsvReader {
     }
 }
 
-/// How many fields a line without quotes has.
+/// The number of fields in a line without quotes.
 fn fields_of(text: &str) -> usize {
     memchr_iter(b',', text.as_bytes()).count() + 1
 }
 
 impl Column {
-    /// Puts a value where it belongs in a record; an empty one is not reported.
+    /// Puts a value into its field of a record. An empty value is not reported.
     fn put<'a>(&'a self, value: Cow<'a, str>, record: &mut Fields<'a>) -> Result<(), Problem> {
         if value.is_empty() {
             return Ok(());
@@ -113,7 +113,7 @@ impl Column {
     }
 }
 
-/// What is wrong with a line that cannot be split.
+/// Describes why a line cannot be split.
 pub fn explain(error: SplitError) -> Problem {
     let expected = match error {
         SplitError::Unclosed => "a closing quote: a field cannot hold a line break",
@@ -133,13 +133,13 @@ impl RecordReader for CsvReader {
                 column.put(value, &mut record)?;
             }
         } else {
-            // Without quotes each comma ends a field, so no list of fields is needed.
+            // Without quotes, each comma ends a field, so no list of fields is needed.
             let mut columns = self.columns.iter();
             let mut start = 0;
             for end in memchr_iter(b',', text.as_bytes()).chain([text.len()]) {
                 let Some(column) = columns.next() else { return Err(self.other_number(text)) };
                 let put = column.put(Cow::Borrowed(text.get(start..end).unwrap_or("")), &mut record);
-                // In a line of another number of fields a value may stand in the wrong place.
+                // If a line has another number of fields, a value may be in the wrong column.
                 put.map_err(|problem| if self.is_whole(text) { problem } else { self.other_number(text) })?;
                 start = end + 1;
             }

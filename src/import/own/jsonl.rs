@@ -1,4 +1,5 @@
-//! tokenbook's own JSONL: one JSON object a line, with the fields of the CSV. Tags may also be in an object `tags`.
+//! tokenbook's own JSONL: one JSON object on each line, with the fields of the CSV. Tags may also be in an object
+//! `tags`.
 //!
 //! It is stricter than most readers. A name may occur once, even in another case than a known field. A number has one
 //! spelling, `null` means "not reported", and a text is not a number. The reader skips the values of unknown fields.
@@ -15,14 +16,14 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-/// Our own JSONL.
+/// tokenbook's own JSONL.
 pub const FORMAT: Format = Format {
     name: "jsonl",
     stored: "jsonl",
     summary: "tokenbook JSONL: the fields of the CSV as one object a line; tags also in an object \"tags\"",
     example: r#"{"event_id":"r1","timestamp":"2026-10-05T09:12:04Z","model":"gpt-5.4","department":"Legal","input_tokens":850,"output_tokens":42}"#,
-    // Whatever else begins like JSON comes here last, to be told what is wrong with it.
-    // Other people's records may have an `event_id` too.
+    // Anything else that begins like JSON comes to this format last, and its reader reports what is wrong. Other
+    // vendors' records may have an `event_id` too.
     recognises: |head| REQUIRED.iter().all(|name| head.has(name)) && !head.has("body"),
     how: How::Own(begin),
     ..Format::PLAIN
@@ -42,7 +43,7 @@ fn begin(first: &str) -> Result<Beginning, Problem> {
     Ok(Beginning { reader: Box::new(JsonlReader { shape: Shape::of(first) }), header: false, ignored: Vec::new() })
 }
 
-/// Gathers a record and sees that no name stands twice.
+/// Collects a record and checks that no name occurs twice.
 struct Gathered<'a> {
     record: Fields<'a>,
     unknown: Vec<Cow<'a, str>>,
@@ -97,7 +98,7 @@ impl<'a> Gathered<'a> {
     }
 
     fn tag(&mut self, key: Cow<'a, str>, value: Option<Cow<'a, str>>) {
-        // An empty text says as little as null.
+        // An empty text means the same as null.
         self.record.tags.extend(value.filter(|value| !value.is_empty()).map(|value| (key, value)));
     }
 
@@ -180,12 +181,13 @@ impl RecordReader for JsonlReader {
     }
 
     fn may_be_cut(&self, _last_line: &str) -> bool {
-        // A cut object is not JSON any more.
+        // A cut object is no longer JSON.
         false
     }
 }
 
-/// A field as the quarantine keeps it. What is shown is the value, not its spelling: a secret may be spelled in many ways.
+/// A field in the form that the quarantine stores: its value and not its spelling, because a secret can be spelled in
+/// many ways.
 fn kept_value(
     name: &str,
     value: &RawValue,
@@ -202,12 +204,12 @@ fn kept_value(
     })
 }
 
-/// A number, or whatever else is no text, as it is spelled.
+/// A number, or anything else that is not a text, as it is spelled.
 fn excerpt_number(spelled: &str) -> String {
     visible(spelled.chars().take(NUMBER_SHOWN).collect())
 }
 
-/// How much of a number is kept, in characters.
+/// The most characters of a number that are stored.
 const NUMBER_SHOWN: usize = 40;
 
 #[cfg(test)]
@@ -215,11 +217,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// What the shortcut makes of a line after another, and what the reader of all forms makes of it.
+    /// The results of both readers for a line after another: the shortcut, and the reader for all forms.
     fn both_ways(first: &str, line: &str) -> (Option<String>, Option<String>) {
         let shown = |fields: &Fields<'_>| format!("{fields:?}");
         let slow = object(line, "the record").and_then(Gathered::of);
-        // Unknown fields are for the reader of all forms.
+        // Only the reader for all forms reads unknown fields.
         let slow = slow.ok().filter(|gathered| gathered.unknown.is_empty());
         (Shape::of(first).record(line).as_ref().map(shown), slow.map(|gathered| shown(&gathered.record)))
     }

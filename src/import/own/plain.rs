@@ -9,18 +9,18 @@ use crate::import::record::field::{Fields, outcome, whole};
 use memchr::memchr3;
 use std::borrow::Cow;
 
-/// The names of a file's first record, in their order: most records have the same ones, or some of them.
+/// The names of a file's first record, in their order. Most records have the same names, or some of them.
 #[derive(Debug, Default)]
 pub struct Shape(Vec<Expected>);
 
-/// A name as it is spelled in a record, and whose it is.
+/// A name as a record spells it, and the field it belongs to.
 #[derive(Debug)]
 struct Expected {
     spelled: String,
     name: Known,
 }
 
-/// A name of our own.
+/// A name of tokenbook's own format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Known {
     Id,
@@ -55,7 +55,7 @@ impl Known {
         })
     }
 
-    /// A number of its own.
+    /// A number that no other name has.
     fn number(self) -> u32 {
         match self {
             Self::Id => 0,
@@ -75,7 +75,7 @@ impl Known {
 }
 
 impl Shape {
-    /// The shape of a record, or of as much of it as is in the usual form.
+    /// The shape of a record, as far as it has the usual form.
     pub fn of(line: &str) -> Self {
         let mut shape = Self::default();
         let mut cursor = Cursor { rest: line };
@@ -110,14 +110,14 @@ impl Shape {
 /// Reads the members of one record.
 struct Members<'s> {
     shape: &'s Shape,
-    /// The name of the shape that is expected next.
+    /// The position of the name that is expected next.
     next: usize,
-    /// The names that have come: a bit for each.
+    /// The names seen so far, one bit for each.
     seen: u64,
 }
 
 impl Members<'_> {
-    /// Reads a name and the colon after it; `None` when it is not known or has come before.
+    /// Reads a name and the colon after it; `None` if the name is unknown or occurred before.
     fn name(&mut self, cursor: &mut Cursor<'_>) -> Option<Known> {
         let mut expected = self.shape.0.iter().enumerate().skip(self.next);
         let found = expected.find_map(|(place, expected)| {
@@ -188,24 +188,24 @@ impl Amount {
     }
 }
 
-/// What is left of a line.
+/// The unread part of a line.
 struct Cursor<'a> {
     rest: &'a str,
 }
 
 impl<'a> Cursor<'a> {
-    /// Goes past a character that must come.
+    /// Skips a required character.
     fn take(&mut self, character: char) -> Option<()> {
         self.rest = self.rest.strip_prefix(character)?;
         Some(())
     }
 
-    /// Goes past one space, if there is one: more are unusual.
+    /// Skips one space, if there is one. More spaces are unusual.
     fn space(&mut self) {
         self.rest = self.rest.strip_prefix(' ').unwrap_or(self.rest);
     }
 
-    /// Goes along the members of an object, of which there is at least one.
+    /// Reads the members of an object, which has at least one.
     fn members(&mut self, mut member: impl FnMut(&mut Self) -> Option<()>) -> Option<()> {
         self.take('{')?;
         loop {
@@ -218,7 +218,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// The name of a member, and the colon after it.
+    /// Reads the name of a member and the colon after it.
     fn name(&mut self) -> Option<&'a str> {
         let name = self.text()?;
         self.take(':')?;
@@ -226,7 +226,7 @@ impl<'a> Cursor<'a> {
         Some(name)
     }
 
-    /// A text without escapes and control characters. A line holds none of those but tabs.
+    /// A text without escapes and control characters. Tabs are the only control characters that a line may have.
     fn text(&mut self) -> Option<&'a str> {
         self.take('"')?;
         let end = memchr3(b'"', b'\\', b'\t', self.rest.as_bytes())?;
@@ -235,7 +235,7 @@ impl<'a> Cursor<'a> {
         Some(text)
     }
 
-    /// Such a text; null says as little as an empty one.
+    /// A text, or null, which means the same as an empty text.
     fn text_or_null(&mut self) -> Option<&'a str> {
         if self.null() { Some("") } else { self.text() }
     }

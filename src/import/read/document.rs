@@ -1,4 +1,5 @@
-//! JSON files that are not one record a line: arrays, pages with an array of records, objects spread over lines.
+//! Reads JSON files that do not have one record on each line: arrays, pages with an array of records, and objects
+//! spread over lines.
 //!
 //! The file streams through, and only one record at a time must fit in memory. A record keeps the number of the line
 //! where it begins. This module checks only the structure around records. A record is a span of text between matching
@@ -14,24 +15,24 @@ use crate::import::record::shapes;
 use crate::import::vendor::batch_line::failed_batch;
 use std::io::{self, Read};
 
-/// The longest record of a document, in bytes: as long as a line may be.
+/// The longest record of a document in bytes, equal to the longest line.
 const RECORD_LIMIT: usize = LINE_LIMIT;
-/// How much of a page, before and behind its records, is looked at for whether others follow.
+/// The number of bytes of a page, before and after its records, that are searched for a sign of further pages.
 const AROUND: usize = 4_096;
-/// How many records a chunk holds at most.
+/// The most records in a chunk.
 const CHUNK_RECORDS: usize = 4_096;
 
-/// A file as chunks: of lines, or of the records of a document.
+/// A file as chunks of lines, or of the records of a document.
 pub enum Pieces<R> {
-    /// A record is a line.
+    /// Each line is a record.
     Lines(Chunks<R>),
-    /// Records are found by their brackets.
+    /// Brackets delimit the records.
     Document(Document<R>),
 }
 
 impl<R: Read> Pieces<R> {
-    /// Looks at the beginning of a file, for its format if that is not named, and for how its records stand in it. As
-    /// much of it is looked at as its first records take, up to the longest line there may be.
+    /// Examines the beginning of a file: for the format, unless it is given, and for how the records are arranged. It
+    /// reads as much as the first records need, up to the longest line.
     pub fn of(mut chunks: Chunks<R>, named: Option<&'static Format>) -> io::Result<(Self, Looked)> {
         let mut wanted = CHUNK_SIZE;
         let looked = loop {
@@ -41,7 +42,7 @@ impl<R: Read> Pieces<R> {
                 Ok(text) => Looked::at(text, named, all),
                 Err(error) => {
                     let valid = chunks.rest().get(..error.valid_up_to()).unwrap_or_default();
-                    // A character that is cut becomes whole when more is read; what is wrong stays wrong.
+                    // If a character is cut, reading more completes it. A wrong byte stays wrong.
                     Looked::at(std::str::from_utf8(valid).unwrap_or(""), named, all || error.error_len().is_some())
                 }
             };
@@ -58,7 +59,7 @@ impl<R: Read> Pieces<R> {
         }
     }
 
-    /// What the stream has given, and the lines or records that were made of it.
+    /// The bytes that the stream has returned, and the lines or records made of them.
     pub const fn tally(&self) -> Tally {
         match self {
             Self::Lines(chunks) => chunks.tally(),
@@ -74,14 +75,14 @@ impl<R: Read> Pieces<R> {
         }
     }
 
-    /// Takes back the room of a chunk that was parsed.
+    /// Takes back the memory of a parsed chunk.
     pub fn give_back(&mut self, chunk: Chunk) {
         if let Self::Lines(chunks) = self {
             chunks.give_back(chunk);
         }
     }
 
-    /// What was read of pages.
+    /// What the pages reported about further pages.
     pub fn pages(&self) -> Pages {
         match self {
             Self::Lines(_) => Pages::None,
@@ -97,7 +98,7 @@ impl<R: Read> Pieces<R> {
         }
     }
 
-    /// The stream, for what it knows of itself.
+    /// Returns the stream, so that the caller can finish it.
     pub fn into_inner(self) -> R {
         match self {
             Self::Lines(chunks) => chunks.into_inner(),
@@ -106,28 +107,28 @@ impl<R: Read> Pieces<R> {
     }
 }
 
-/// What the beginning of a file shows.
+/// The result of examining the beginning of a file.
 #[derive(Clone, Copy, Default)]
 pub struct Looked {
-    /// The format, where something was there to look at.
+    /// The format, if it was detected.
     pub format: Option<&'static Format>,
     /// Whether it is JSON.
     pub json: bool,
-    /// What its records are, where no format reads the usage that they hold.
+    /// What the records are, if they contain usage that no format reads.
     pub unread: Option<&'static str>,
-    /// Whether its first value is an array, or goes on beyond its first line.
+    /// Whether the first value is an array, or continues after its first line.
     spread: bool,
-    /// Whether it is a list of records on a line that is longer than a chunk.
+    /// Whether the first line is a list of records and longer than a chunk.
     long_list: bool,
 }
 
 impl Looked {
-    /// Whether the records of a file of the format must be found by their brackets. A long page on one line streams so.
+    /// Whether the records of a file must be found by brackets. A long page on one line streams this way.
     const fn is_document(&self, format: &Format) -> bool {
         (self.spread || self.long_list && !format.pages.is_empty()) && !matches!(format.how, How::Own(_))
     }
 
-    /// What a text shows, which is the whole file or all that may be looked at if `all` says so; `None` if more is needed.
+    /// Examines a text. With `all`, the text is the whole file, or the most that may be read. `None` if more is needed.
     fn at(text: &str, named: Option<&'static Format>, all: bool) -> Option<Self> {
         let text = text.trim_start();
         let head = Head::of(text);
@@ -171,14 +172,14 @@ impl Looked {
     }
 }
 
-/// The format of the first line that has one, where the first of all has none: a request that failed tells little.
+/// The format of the first line that has one, for use if the first line has none: a failed request shows little.
 fn later_lines(rest: &str, all: bool) -> Option<&'static Format> {
     let end = if all { rest.len() } else { memchr::memrchr(b'\n', rest.as_bytes()).unwrap_or(0) };
     let lines = rest.get(..end).unwrap_or("").lines();
     lines.filter(|line| line.trim_start().starts_with('{')).find_map(|line| known(&Head::of(line)))
 }
 
-/// The same of values that are spread over lines.
+/// Like `later_lines`, for values spread over lines.
 fn later_values(mut rest: &str) -> Option<&'static Format> {
     loop {
         rest = rest.trim_start().strip_prefix(',').unwrap_or(rest).trim_start();
@@ -197,40 +198,40 @@ fn later_values(mut rest: &str) -> Option<&'static Format> {
 /// Finds the records of a document.
 pub struct Document<R> {
     reader: R,
-    /// How many bytes the stream gave, how many were taken, and how many of these are of chunks that were handed on.
+    /// The bytes that the stream returned, the bytes taken, and the bytes of chunks already passed on.
     read: u64,
     taken: u64,
     handed: u64,
-    /// How many records were handed on.
+    /// The number of records passed on.
     records: u64,
     buffer: Vec<u8>,
     at: usize,
     line: u64,
     pages: &'static [&'static str],
     place: Place,
-    /// Whether a comma must come before the next element.
+    /// Whether a comma must precede the next element.
     comma: bool,
-    /// What its pages said of those that follow, and the part of the one at hand that is before its records.
+    /// What its pages reported about further pages, and the part of the current page before its records.
     said: PagesRead,
     before: Vec<u8>,
 }
 
-/// Where in the document the next byte stands.
+/// The position of the next byte in the document's structure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
-    /// Outside of everything.
+    /// Outside of all values.
     Outside,
-    /// Among the elements of an array that is the document.
+    /// In an array that is the whole document, between its elements.
     Array,
-    /// Among the elements of an array within a page.
+    /// In an array inside a page, between its elements.
     Page,
 }
 
-/// What follows when a span of text is over.
+/// How a span of text ended.
 enum Ended {
     /// It was a record.
     Record,
-    /// It was the beginning of a page: records come.
+    /// It was the beginning of a page, and records follow.
     Page,
 }
 
@@ -238,7 +239,7 @@ impl<R: Read> Document<R> {
     fn new(chunks: Chunks<R>, pages: &'static [&'static str]) -> Self {
         let read = chunks.tally().bytes;
         let (reader, buffer) = chunks.into_parts();
-        // A byte-order mark was taken before.
+        // The byte-order mark was already removed.
         let taken = read.saturating_sub(u64::try_from(buffer.len()).unwrap_or(0));
         Self {
             reader,
@@ -290,12 +291,12 @@ impl<R: Read> Document<R> {
         Ok(Some(Chunk { first_line, text, too_long: None, numbers, bytes }))
     }
 
-    /// What the stream has given, but for what stands behind the last record, and the records that were made of it.
+    /// The bytes that the stream has returned, except those after the last record, and the records made of them.
     const fn tally(&self) -> Tally {
         Tally { lines: self.records, bytes: self.read - (self.taken - self.handed) }
     }
 
-    /// Adds the next record's text and returns the line it begins at.
+    /// Appends the text of the next record and returns its first line.
     fn next_record(&mut self, text: &mut Vec<u8>) -> io::Result<Option<u64>> {
         loop {
             let Some(byte) = self.peek()? else {
@@ -345,11 +346,12 @@ impl<R: Read> Document<R> {
         }
     }
 
-    /// Copies what begins here up to its end. Line ends become spaces, since a record is a line from here on.
+    /// Copies the value that begins here, up to its end. Line ends become spaces, because a record is a single line
+    /// from here on.
     fn span(&mut self, text: &mut Vec<u8>) -> io::Result<Ended> {
         let (begins, start) = (self.line, text.len());
         let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
-        // The last text and the name it became, one level down: for a page's array of records.
+        // The last text, and the name it became one level down: the name of a page's array of records.
         let (mut last, mut name) = (start..start, None);
         let watched = self.place == Place::Outside && !self.pages.is_empty();
         loop {
@@ -359,7 +361,7 @@ impl<R: Read> Document<R> {
                     _ => Err(damaged("the document ends inside the record that begins here", begins)),
                 };
             };
-            // Something that is no object and no array ends before what comes next.
+            // A value that is neither an object nor an array ends before the next separator.
             if depth == 0 && text.len() > start && !in_text && matches!(byte, b',' | b']' | b' ' | b'\r' | b'\n') {
                 return Ok(Ended::Record);
             }
@@ -367,7 +369,7 @@ impl<R: Read> Document<R> {
             let at = text.len();
             text.push(match byte {
                 b'\n' | b'\r' if !in_text => b' ',
-                // Refused as the control character it is, wherever lines end.
+                // Rejected as a control character, whatever line ends the file uses.
                 b'\n' => 1,
                 _ => byte,
             });
@@ -406,7 +408,7 @@ impl<R: Read> Document<R> {
         self.pages.iter().any(|page| page.as_bytes() == name)
     }
 
-    /// Passes over the rest of a page, behind its array of records.
+    /// Skips the rest of a page after its array of records.
     fn skip_page(&mut self) -> io::Result<()> {
         let (mut depth, mut in_text, mut escaped) = (1_usize, false, false);
         let mut around = std::mem::take(&mut self.before);

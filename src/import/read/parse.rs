@@ -27,47 +27,47 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
-/// Events that may be held in any case.
+/// The number of events that may be held in any case.
 const AHEAD: usize = 7 * BATCH_EVENTS;
 
-/// What an import reads with.
+/// The settings with which an import reads files.
 #[derive(Debug)]
 pub struct Context {
-    /// Names, filling tags, the latest instant.
+    /// Names, tags to fill in, and the latest instant.
     pub constants: Constants,
     /// The ledger's calendar.
     pub calendar: Calendar,
     /// How keys are hashed.
     pub key_hash: KeyHash,
-    /// Who issued the ids.
+    /// The source that issued the ids.
     pub source: String,
-    /// How many bad lines are kept with their texts; the rest is counted.
+    /// The number of bad lines stored with their texts. Further ones are only counted.
     pub keep_bad: usize,
-    /// What happens to good events once a line was bad.
+    /// What happens to good events after a bad line.
     pub on_bad: OnBad,
-    /// Whether a last CSV line without a line end is known to be whole.
+    /// Whether the user declared a last CSV line without a line end complete.
     pub last_line_complete: bool,
-    /// What is said about files that they do not say themselves.
+    /// What the user states about files that they do not state themselves.
     pub reading: Reading,
 }
 
 /// What happens to the events of a file with bad lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnBad {
-    /// They are dropped, since the file will be refused; the rest is read for its bad lines only.
+    /// They are dropped, because the file will be rejected. The rest is read only to find its bad lines.
     DropEvents,
     /// They are kept.
     KeepEvents,
 }
 
-/// Lines by what they were, before duplicates are known.
+/// Line counts by kind, before duplicates are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LineCounts {
     /// All lines.
     pub lines: u64,
     /// Header lines.
     pub header: u64,
-    /// Lines with nothing but white space.
+    /// Lines with only white space.
     pub blank: u64,
     /// Lines that are not events.
     pub bad: u64,
@@ -78,11 +78,11 @@ pub struct LineCounts {
 pub struct BadLine {
     /// What is wrong with it.
     pub problem: Problem,
-    /// What of it may be kept.
+    /// What the quarantine may store of it.
     pub redacted: Redacted,
 }
 
-/// What a file was, once it is read.
+/// The result of reading a file.
 #[derive(Debug)]
 pub struct Parsed {
     /// The format's name.
@@ -93,24 +93,24 @@ pub struct Parsed {
     pub bad: Vec<BadLine>,
     /// Bad lines by field.
     pub bad_by_field: BTreeMap<String, u64>,
-    /// Fields that were not read.
+    /// Fields that were ignored.
     pub ignored: BTreeSet<String>,
     /// The digest of the file.
     pub digest: FileDigest,
-    /// What was read of a vendor's pages.
+    /// What a vendor's pages reported about further pages.
     pub pages: Pages,
 }
 
-/// Why reading a file ended before its end. Nothing of the file can be kept.
+/// Why reading a file ended early. Nothing of the file can be stored.
 #[derive(Debug, thiserror::Error)]
 pub enum ParseError {
-    /// The system, or a decompressor, says no.
+    /// The system or a decompressor returned an error.
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// The file as a whole is not what it should be.
+    /// The file as a whole is invalid.
     #[error("{0}")]
     File(Problem),
-    /// Whoever takes the batches wants no more.
+    /// The consumer wants no more.
     #[error("stopped")]
     Stopped,
 }
@@ -144,13 +144,14 @@ pub fn parse(
             return Err(ParseError::Stopped);
         }
         check_tail(window.last(), reader.as_ref(), context)?;
-        // While other threads parse, this one makes batches of what was parsed before, and reads on.
+        // While other threads parse, this one builds batches from what was parsed before, and reads on.
         let mut parsed: Vec<Output> = std::iter::repeat_with(Output::default).take(window.len()).collect();
         let queue = Mutex::new(window.iter().zip(&mut parsed));
         let next = rayon::in_place_scope(|scope| {
             for lane in 0..threads {
                 let (queue, backlog, reader, pool) = (&queue, &backlog, reader.as_ref(), &pool);
-                // The thread that appends is the slowest: while it has work, all of these but one leave it a processor.
+                // The thread that appends is the slowest. While it has work, all parsing threads but one pause and
+                // leave it a processor.
                 let goes_on = move || lane == 0 || backlog.is_empty();
                 scope.spawn(move |_| {
                     while goes_on()
@@ -183,14 +184,14 @@ pub fn parse(
     Ok(Parsed { pages, ..parsed })
 }
 
-/// The next of what threads share.
+/// The next item of a shared iterator.
 fn taken<T>(shared: &Mutex<impl Iterator<Item = T>>) -> Option<T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner).next()
 }
 
 type Begun = (&'static Format, Box<dyn RecordReader>);
 
-/// Finds the first line that is not blank, and with it the format. A header is taken off the chunk.
+/// Finds the first line that is not blank, and the format by it. It removes a header from the chunk.
 fn begin(
     chunk: &mut Chunk,
     looked: &Looked,
@@ -198,7 +199,7 @@ fn begin(
     gathered: &mut Gathered,
 ) -> Result<Option<Begun>, Problem> {
     if let Some(number) = chunk.too_long {
-        // Each record of JSON stands for itself; without its header a table cannot be read.
+        // Each JSON record is complete in itself, but a table without its header cannot be read.
         let format = looked.format.filter(|_| looked.json).ok_or_else(|| too_long().at(number))?;
         return Ok(Some((format, begin_format(format, "{}", reading)?.reader)));
     }
@@ -231,7 +232,7 @@ fn begin(
         gathered.counts.lines += before + 1;
         gathered.counts.blank += before;
         gathered.counts.header += 1;
-        // The bytes of these lines are among those of the chunk, which is read next.
+        // The bytes of these lines count with the chunk, which is read next.
         gathered.account(Tally { lines: before + 1, bytes: 0 });
         let end = memchr::memchr_iter(b'\n', &chunk.text).nth(usize::try_from(before).unwrap_or(usize::MAX));
         chunk.text.drain(..end.map_or(chunk.text.len(), |end| end + 1));
@@ -244,14 +245,14 @@ fn too_long() -> Problem {
     Problem::line(format!("the line is longer than {} MiB", LINE_LIMIT >> 20), "a shorter line")
 }
 
-/// What is wrong with a file without a line that could be an event.
+/// The error for a file without any possible event.
 pub const NO_EVENTS: &str = "the file holds no events";
 
 fn no_events() -> Problem {
     Problem::line(NO_EVENTS, "at least one")
 }
 
-/// What is wrong with a file whose records hold usage that is not read.
+/// The error for a file whose records contain usage that no format reads.
 fn unread(what: &str) -> Problem {
     Problem::line(format!("the file holds {what}, which no format reads"), "a format of `tokenbook formats`, or --map")
 }
@@ -263,7 +264,7 @@ fn count(lines: usize) -> u64 {
 fn read_window(chunks: &mut Pieces<Source>, width: usize) -> io::Result<Vec<Chunk>> {
     let mut window = Vec::with_capacity(width);
     let mut room = width.saturating_mul(CHUNK_SIZE);
-    // Chunks of long lines are larger than others: fewer of them are held at once.
+    // Chunks of long lines are larger, so fewer are held at once.
     while window.len() < width && room > 0 {
         let Some(chunk) = chunks.next_chunk()? else { break };
         room = room.saturating_sub(chunk.text.len());
@@ -272,7 +273,7 @@ fn read_window(chunks: &mut Pieces<Source>, width: usize) -> io::Result<Vec<Chun
     Ok(window)
 }
 
-/// Refuses a file whose last line may have been cut off in the middle of a number.
+/// Rejects a file whose last line may have been cut inside a number.
 fn check_tail(last: Option<&Chunk>, reader: &dyn RecordReader, context: &Context) -> Result<(), ParseError> {
     let Some(chunk) = last.filter(|chunk| !chunk.text.is_empty() && !chunk.text.ends_with(b"\n")) else {
         return Ok(());
@@ -294,12 +295,12 @@ struct Gathered {
     waiting: Waiting,
     /// To be delivered.
     whole: VecDeque<Whole>,
-    /// Offered, and not taken yet.
+    /// Offered, but not taken yet.
     offered: Option<Batch>,
-    /// The most events that became whole at once.
+    /// The largest number of events that became complete at once.
     most: usize,
     records: Records,
-    /// The lines that were looked at, and their bytes.
+    /// The lines that were examined, and their bytes.
     read: Tally,
     counts: LineCounts,
     bad: Vec<BadLine>,
@@ -314,8 +315,8 @@ impl Gathered {
         self.read.bytes += read.bytes;
     }
 
-    /// Refuses a file of which some line was not looked at. No input should be able to bring that about: a line that
-    /// is lost without a word is usage that nobody pays for.
+    /// Rejects a file if some line was not examined. No input should cause this. A line that is lost silently is usage
+    /// that nobody pays for.
     fn check_all_read(&self, whole: Tally) -> Result<(), ParseError> {
         if self.read == whole {
             return Ok(());
@@ -349,7 +350,8 @@ impl Gathered {
         Ok(())
     }
 
-    /// Hands on what is whole: as long as it is taken, and in any case while more than so many events are held here.
+    /// Passes on complete days: as long as the consumer takes them, and in any case while more than `held` events are
+    /// here.
     fn deliver(&mut self, consumer: &mut impl Consumer, held: usize) -> Result<(), ParseError> {
         while let Some(batch) = self.next_batch(consumer)? {
             let offered = if self.held() + batch.len() > held {
@@ -387,13 +389,13 @@ impl Gathered {
         Ok(None)
     }
 
-    /// How many events are held here.
+    /// The number of events held here.
     fn held(&self) -> usize {
         self.waiting.events() + self.whole.iter().map(Whole::events).sum::<usize>()
     }
 
-    /// How many events may be held while more are read: a quarter more than become whole at once, so that neither side
-    /// stands still.
+    /// The number of events that may be held while reading continues: a quarter more than become complete at once, so
+    /// neither side waits.
     fn ahead(&self) -> usize {
         (self.most + self.most / 4).max(AHEAD)
     }
@@ -417,7 +419,7 @@ fn full(error: BatchFull) -> ParseError {
     ParseError::File(Problem::line(error.to_string(), "shorter ids"))
 }
 
-/// A day after an instant: the latest that usage may have, seen from it.
+/// A day after an instant: the latest time that usage may have if imported then.
 pub fn latest_from(now: Timestamp) -> Timestamp {
     now.plus_seconds(86_400).unwrap_or(Timestamp::LATEST)
 }

@@ -1,7 +1,6 @@
-//! The events that a format reads from a file, with their names spelled out, without a ledger.
+//! The events that a format reads from a file, with their names in full, without a ledger.
 //!
-//! It reads and checks as an import does. Use it to look at a format, and in tests. All events are in
-//! memory.
+//! It reads and checks like an import. Use it to examine a format, and in tests. It holds all events in memory.
 
 use crate::domain::calendar::Calendar;
 use crate::domain::event::{EventId, EventUsage, UsageEvent};
@@ -16,16 +15,16 @@ use crate::import::record::reading::Reading;
 use crate::rows::batch::{Batch, Names, Row};
 use crate::rows::key::KeyHash;
 
-/// A file as it was read.
+/// A file that has been read.
 #[derive(Debug)]
 pub struct Preview {
-    /// The events and the lines they begin at, in the order of lines and, within one, of ids.
+    /// The events with their first lines, in the order of lines and, on one line, of ids.
     pub events: Vec<(u64, UsageEvent)>,
-    /// What the lines were, and what was wrong with them.
+    /// The counts of lines, and the errors.
     pub parsed: Parsed,
 }
 
-/// Reads a file; bad lines are set aside. `now` is what makes a time lie in the future.
+/// Reads a file and quarantines bad lines. An event after `now` counts as in the future.
 pub fn preview(
     source: Source,
     format: Option<&'static Format>,
@@ -64,7 +63,7 @@ pub fn preview(
     Ok(Preview { events, parsed })
 }
 
-/// An event with its names; the names of a row are always among those met.
+/// An event with its names. The names of a row are always known.
 fn spelled(batch: &Batch, row: &Row, names: &Names) -> Option<UsageEvent> {
     let place = |place: u32| usize::try_from(place).unwrap_or(usize::MAX);
     let class = names.classes.get(place(row.class))?;
@@ -75,7 +74,7 @@ fn spelled(batch: &Batch, row: &Row, names: &Names) -> Option<UsageEvent> {
         tier: names.tiers.get(usize::from(class.tier))?.clone(),
         tags: names.tag_sets.get(place(class.tags))?.clone(),
         outcome: class.outcome,
-        // A count of requests is among the quantities, where there is one: what is derived from it was derived so before.
+        // A number of requests is already among the quantities, so this derives the same values again.
         usage: EventUsage::bucket(batch.quantities(row).iter()).ok()?,
     })
 }

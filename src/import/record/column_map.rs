@@ -1,7 +1,7 @@
-//! A user's own map of columns: which column, or which path in JSON, means which field of tokenbook's.
+//! A user's own map of columns: which column, or which path in JSON, is which field of tokenbook's.
 //!
-//! A map is TOML. An error in it, or in a record read through it, names the line of the map. A map says what the
-//! numbers of its source mean. Nothing is guessed from the names of columns.
+//! A map is TOML. An error in it, or in a record read through it, names the line of the map. A map defines what the
+//! numbers of its source mean. tokenbook guesses nothing from the names of columns.
 
 use crate::domain::calendar::Calendar;
 use crate::domain::meter::{Meter, Side, Unit};
@@ -13,12 +13,12 @@ use crate::text::problem::Problem;
 use crate::text::table::decode;
 use crate::text::toml_table::{Section, Value};
 
-/// Where in a record a value stands.
+/// The place of a value in a record.
 #[derive(Debug, Clone)]
 pub struct Place {
-    /// A column's name, or names with dots between them.
+    /// A column's name, or a path of names with dots.
     pub path: String,
-    /// The line of the map that says so.
+    /// The line of the map that names it.
     pub line: u64,
 }
 
@@ -27,9 +27,9 @@ pub struct Place {
 pub enum TimeForm {
     /// RFC 3339 with an offset.
     Rfc3339,
-    /// A date and a time, in the map's zone where it has no offset.
+    /// A date and a time. If it has no offset, it is in the map's zone.
     Local,
-    /// So many units a second since 1970; 1 may have decimals.
+    /// This many units a second since 1970. With 1, it may have decimals.
     Epoch(i64),
 }
 
@@ -50,11 +50,11 @@ impl TimeForm {
 /// A quantity of a record.
 #[derive(Debug, Clone)]
 pub struct Quantity {
-    /// What it is.
+    /// The meter.
     pub meter: Meter,
-    /// Where it stands.
+    /// Its place.
     pub place: Place,
-    /// How many one of the column's are.
+    /// The factor by which the column's numbers are multiplied.
     pub unit: i64,
 }
 
@@ -62,23 +62,23 @@ pub struct Quantity {
 #[derive(Debug, Clone)]
 pub struct ColumnMap {
     digest: String,
-    /// The id: one place, or the places that make a natural key.
+    /// The id: one place, or several that make a natural key.
     pub id: Vec<Place>,
-    /// When.
+    /// The time of the event.
     pub timestamp: Place,
-    /// How it is written.
+    /// How the time is written.
     pub form: TimeForm,
-    /// The zone of local times.
+    /// The zone of times without an offset.
     pub zone: Option<Calendar>,
-    /// The model, who served it, and the tier.
+    /// The model.
     pub model: Option<Place>,
-    /// Who served it.
+    /// The provider.
     pub provider: Option<Place>,
     /// The tier.
     pub tier: Option<Place>,
     /// How the call ended.
     pub outcome: Option<Place>,
-    /// What is the same in every record, where the record does not say it: `model`, `provider`, `service_tier`, tags.
+    /// Values for every record that does not state them itself: `model`, `provider`, `service_tier`, tags.
     pub constants: Vec<(String, String)>,
     /// Tags.
     pub tags: Vec<(String, Place)>,
@@ -90,9 +90,9 @@ pub struct ColumnMap {
     pub input_includes: Vec<Meter>,
     /// Meters whose tokens the column of `output_tokens` includes.
     pub output_includes: Vec<Meter>,
-    /// Whether a record is a sum over requests.
+    /// Whether a record is a sum over several requests.
     pub bucket: bool,
-    /// Whether a record may come again and say more.
+    /// Whether a record may come again with larger counts.
     pub grows: bool,
     /// Whether `12.0` and `"12"` are numbers.
     pub loose: bool,
@@ -115,7 +115,7 @@ impl ColumnMap {
     /// Reads a map.
     pub fn read(bytes: &[u8]) -> Result<Self, Vec<Problem>> {
         let text = decode(bytes).map_err(|problem| vec![problem])?;
-        // The text is kept whole, with its comments.
+        // The ledger stores the whole text, including comments.
         if let Some(secret) = find(text) {
             let before = text.get(..secret.start).unwrap_or_default();
             let line = before.bytes().fold(1, |line, byte| line + u64::from(byte == b'\n'));
@@ -132,12 +132,12 @@ impl ColumnMap {
         Self::of(&root, digest).map_err(|problem| vec![problem])
     }
 
-    /// The digest of the map's text: an import made with another map is another reading.
+    /// The digest of the map's text. Another map gives another reading of a file.
     pub fn digest(&self) -> &str {
         &self.digest
     }
 
-    /// The fields that have a column or a constant, tags left out.
+    /// The fields with a column or a constant, without tags.
     pub fn field_names(&self) -> Vec<&str> {
         let mut names = vec!["event_id", "timestamp"];
         let texts = [
@@ -241,7 +241,7 @@ fn place(value: &Value<'_>, path: &str) -> Place {
     Place { path: path.to_owned(), line: value.line() }
 }
 
-/// A field of ours and where it stands.
+/// A field of tokenbook's, with its place.
 fn field(name: &str, value: &Value<'_>) -> Result<(String, Field, Place), Problem> {
     let known =
         Field::named(name).filter(|field| !matches!(field, Field::Tag(_)) || TagKey::OWN_FIELDS.contains(&name));

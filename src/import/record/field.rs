@@ -8,7 +8,7 @@ use crate::text::problem::{Problem, nearest};
 use smallvec::SmallVec;
 use std::borrow::Cow;
 
-/// A field of our own formats.
+/// A field of tokenbook's own formats.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Field {
     /// `event_id`
@@ -27,11 +27,11 @@ pub enum Field {
     Tag(String),
     /// A meter's field.
     Meter(Meter),
-    /// `total_tokens`: not kept, but the meters must add up to it.
+    /// `total_tokens`: not stored, but the meters must add up to it.
     Total,
 }
 
-/// Fields that have a name of their own, but for the meters.
+/// Fields with a fixed name, except the meters.
 const PLAIN: [&str; 10] = [
     "event_id",
     "timestamp",
@@ -44,11 +44,11 @@ const PLAIN: [&str; 10] = [
     "environment",
     "total_tokens",
 ];
-/// The fields every record needs.
+/// The fields that every record requires.
 pub const REQUIRED: [&str; 3] = ["event_id", "timestamp", "model"];
 
 impl Field {
-    /// The field of a name.
+    /// The field with a name.
     pub fn named(name: &str) -> Option<Self> {
         Some(match name {
             "event_id" => Self::Id,
@@ -67,33 +67,33 @@ impl Field {
     }
 }
 
-/// The known field that an unknown one was probably meant to be. Such a field is refused, since ignoring a mistyped
-/// meter would lose its tokens; any other unknown field is ignored and reported once.
+/// The known field that an unknown one probably means. The import rejects such a field, because ignoring a mistyped
+/// meter would lose its tokens. It ignores any other unknown field and reports it once.
 pub fn meant(name: &str) -> Option<&'static str> {
     let known = || PLAIN.into_iter().chain(Meter::ALL.into_iter().map(Meter::field));
     nearest(name, known())
 }
 
-/// A record's fields as texts or numbers, before anything is checked against anything.
+/// A record's fields as texts or numbers, before any check across fields.
 #[derive(Debug, Default)]
 pub struct Fields<'a> {
     /// The id.
     pub id: Cow<'a, str>,
-    /// When.
+    /// The time.
     pub timestamp: Cow<'a, str>,
     /// The model.
     pub model: Cow<'a, str>,
-    /// Who served it; empty for not told.
+    /// The provider; empty if unknown.
     pub provider: Cow<'a, str>,
     /// The tier; empty for standard.
     pub tier: Cow<'a, str>,
     /// How the call ended.
     pub outcome: Option<Outcome>,
-    /// Tags with values. Few records have more of them, or of meters, than fit without a place of their own in memory.
+    /// Tags with values. The inline capacity suffices for most records, here and for meters.
     pub tags: SmallVec<[(Cow<'a, str>, Cow<'a, str>); 4]>,
     /// Reported quantities.
     pub meters: SmallVec<[(Meter, i64); 8]>,
-    /// The vendor's total, where there is one.
+    /// The vendor's total, if there is one.
     pub total: Option<i64>,
 }
 
@@ -102,7 +102,7 @@ pub fn quantity(field: &str, text: &str) -> Result<i64, Problem> {
     whole(text).ok_or_else(|| bad_quantity(field, text))
 }
 
-/// A quantity, where the text is one.
+/// A quantity, if the text is one.
 pub fn whole(text: &str) -> Option<i64> {
     let bytes = text.as_bytes();
     if !matches!(bytes, [b'0'] | [b'1'..=b'9', ..]) || bytes.len() > LONGEST_QUANTITY {
@@ -119,10 +119,10 @@ pub fn whole(text: &str) -> Option<i64> {
     (value <= QUANTITY_LIMIT).then_some(value)
 }
 
-/// The digits of the largest quantity.
+/// The number of digits of the largest quantity.
 const LONGEST_QUANTITY: usize = 13;
 
-/// What is wrong with a text that is no quantity.
+/// Describes why a text is not a quantity.
 pub fn bad_quantity(field: &str, text: &str) -> Problem {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let negative = text.strip_prefix('-').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
@@ -135,7 +135,7 @@ pub fn bad_quantity(field: &str, text: &str) -> Problem {
     Problem::value(field, text, what, "a whole number from 0 to 1000000000000 in plain digits, or nothing")
 }
 
-/// Reads how a call ended; an empty text does not report it.
+/// Reads how a call ended. An empty text means "not reported".
 pub fn outcome(text: &str) -> Result<Option<Outcome>, Problem> {
     if text.is_empty() {
         return Ok(None);

@@ -7,14 +7,15 @@ use crate::text::csv_line;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// The arrays of pages, in an object of their own. The tests of the formats compare them with what each format says.
+/// The names of arrays of records in pages. The tests of the formats compare them with the names that each format
+/// gives.
 pub const PAGES: [&str; 4] = ["data", "value", "resourceSpans", "Records"];
 
-/// How deep names are looked at, and how many.
+/// How deep names are searched, and how many.
 const DEPTH: usize = 12;
 const PATHS: usize = 5_000;
 
-/// Where a response body may be in a record: the first of these in the results of batches only.
+/// Places of a response body in a record. The first one occurs only in the results of batches.
 const BODIES: [&str; 5] = ["response.", "", "body.", "response.body.", "modelOutput."];
 
 /// The beginning of a file.
@@ -22,12 +23,12 @@ const BODIES: [&str; 5] = ["response.", "", "body.", "response.body.", "modelOut
 pub struct Head {
     /// Column names; empty for JSON.
     columns: Vec<String>,
-    /// Names within the first value, arrays passed over (`data.results.model`), and the text of those that are one.
+    /// Names inside the first value, skipping arrays (`data.results.model`), with the value if it is a text.
     paths: BTreeMap<String, String>,
     json: bool,
-    /// Where the first value ends; `None` where the text ends before it.
+    /// The end of the first value; `None` if the text ends before it.
     pub end: Option<usize>,
-    /// How many whole objects stand in an array that is the value, or in one of its own arrays.
+    /// The number of complete objects in an array that is the value, or in one of its own arrays.
     listed: usize,
 }
 
@@ -55,19 +56,19 @@ impl Head {
         self.json
     }
 
-    /// Whether the first value is a list of records, or a page that holds one, and at least one record is whole.
+    /// Whether the first value is a list of records, or a page with one, and at least one record is complete.
     pub const fn begins_list(&self) -> bool {
         self.listed > 0
     }
 
-    /// Whether the first value has a name at a path.
+    /// Whether the first value has a path.
     pub fn has(&self, path: &str) -> bool {
         self.paths.contains_key(path)
     }
 
-    /// The same, for a response body: by itself, within an envelope, or in a line of a batch's results.
+    /// Whether a response body has a path: by itself, in an envelope, or in a line of a batch's results.
     pub fn body_has(&self, path: &str) -> bool {
-        // Anybody's log may have responses in it; what else is in a line says that it is of a batch.
+        // Any log may contain responses. Other names in a line show that it belongs to a batch.
         let batch = ["custom_id", "key", "processed_time"].iter().any(|name| self.has(name));
         let outer = if batch { &BODIES[..] } else { &BODIES[1..] };
         outer.iter().any(|outer| self.has(&format!("{outer}{path}")))
@@ -84,7 +85,7 @@ impl Head {
     }
 }
 
-/// A walk over one JSON value that notes names and forgives everything.
+/// Walks over one JSON value, collects names and ignores all errors.
 struct Shape<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -93,9 +94,9 @@ struct Shape<'a> {
 }
 
 impl Shape<'_> {
-    /// Walks over the first value and returns where it ends; `None` if the text ends first.
+    /// Walks over the first value and returns its end; `None` if the text ends first.
     fn value(mut self) -> Option<usize> {
-        // Of each open container: whether it is an object, and how long the path to it is.
+        // For each open container: whether it is an object, and the length of the path to it.
         let mut open: Vec<(bool, usize)> = Vec::new();
         let mut path = String::new();
         let mut key: Option<String> = None;
@@ -159,7 +160,7 @@ impl Shape<'_> {
         }
     }
 
-    /// The text that begins here, its escapes as they stand.
+    /// The text that begins here, with its escapes unchanged.
     fn text(&mut self) -> Option<String> {
         let start = self.at;
         loop {
@@ -174,7 +175,7 @@ impl Shape<'_> {
     }
 }
 
-/// Whether open containers are an array of records, by itself or in a page.
+/// Whether the open containers are an array of records, by itself or in a page.
 fn is_list(open: &[(bool, usize)], path: &str) -> bool {
     match open {
         [(false, _)] => true,

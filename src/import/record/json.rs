@@ -1,6 +1,6 @@
-//! JSON objects read strictly: a name stands once, a number has one spelling, values stay unread until asked for.
+//! Reads JSON objects strictly: a name occurs once, a number has one spelling, and values stay unread until needed.
 //!
-//! Nothing here knows a field's meaning. A whole number is read from its literal, never by way of a float.
+//! This module does not know what a field means. It reads a whole number from its literal, never by way of a float.
 
 use crate::import::record::field::quantity;
 use crate::text::problem::Problem;
@@ -11,10 +11,10 @@ use std::fmt;
 
 /// The most fields an object may have.
 pub const FIELD_LIMIT: usize = 1_024;
-/// How deep values may nest.
+/// How deep values may be nested.
 const DEPTH_LIMIT: usize = 64;
 
-/// An object's fields in their order, values unread.
+/// An object's fields in their order, with unread values.
 pub struct Object<'a>(pub Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Object<'de> {
@@ -40,7 +40,7 @@ impl<'de> Deserialize<'de> for Object<'de> {
     }
 }
 
-/// A field's name, borrowed where it has no escapes.
+/// A field's name, borrowed if it has no escapes.
 struct Key<'a>(Cow<'a, str>);
 
 impl<'de> Deserialize<'de> for Key<'de> {
@@ -62,7 +62,7 @@ impl<'de> Deserialize<'de> for Key<'de> {
     }
 }
 
-/// The fields of a text that is one object.
+/// Reads the fields of a text that is one object.
 pub fn object<'a>(text: &'a str, what: &str) -> Result<Object<'a>, Problem> {
     if !text.trim_start().starts_with('{') {
         return Err(Problem::line(format!("{what} is {}", kind(text)), "a JSON object"));
@@ -73,13 +73,13 @@ pub fn object<'a>(text: &'a str, what: &str) -> Result<Object<'a>, Problem> {
     })
 }
 
-/// What the parser says, without a place that counts from the start of the text it was given.
+/// The parser's message, without the position, which would count from the start of the given text.
 fn reason(error: &serde_json::Error) -> String {
     let text = error.to_string();
     text.split(" at line ").next().unwrap_or("not JSON").to_owned()
 }
 
-/// What a value is, for messages.
+/// The kind of a value, for messages.
 pub fn kind(text: &str) -> &'static str {
     match text.trim_start().as_bytes().first() {
         Some(b'{') => "an object",
@@ -118,7 +118,7 @@ pub fn number(field: &str, value: &RawValue) -> Result<Option<i64>, Problem> {
     }
 }
 
-/// Refuses names that stand twice.
+/// Rejects names that occur twice.
 pub fn no_repetition(mut names: Vec<Cow<'_, str>>) -> Result<(), Problem> {
     names.sort_unstable();
     match names.windows(2).find(|pair| pair[0] == pair[1]) {
@@ -127,7 +127,7 @@ pub fn no_repetition(mut names: Vec<Cow<'_, str>>) -> Result<(), Problem> {
     }
 }
 
-/// Refuses a value that nests too deep, without recursion.
+/// Rejects a value that is nested too deep, without recursion.
 pub fn check_depth(name: &str, value: &str) -> Result<(), Problem> {
     let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
     for byte in value.bytes() {
@@ -136,7 +136,7 @@ pub fn check_depth(name: &str, value: &str) -> Result<(), Problem> {
             b'\\' if in_text => escaped = true,
             b'"' => in_text = !in_text,
             b'{' | b'[' if !in_text => depth += 1,
-            // More closed than opened is no JSON, which is for the reader to say.
+            // More closing than opening brackets is not JSON, but the reader reports that.
             b'}' | b']' if !in_text => depth = depth.saturating_sub(1),
             _ => {}
         }

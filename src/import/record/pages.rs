@@ -1,26 +1,26 @@
-//! What the pages of a vendor report about further pages: a file that ends before the last page lacks usage.
+//! What a vendor's pages report about further pages. A file that ends before the last page lacks usage.
 //!
-//! `has_more` of OpenAI and Anthropic; `page` and `total_pages` of LiteLLM
-//! (<https://docs.litellm.ai/docs/proxy/cost_tracking>), `meta.page` and `meta.totalPages` of Langfuse
+//! OpenAI and Anthropic have `has_more`. LiteLLM has `page` and `total_pages`
+//! (<https://docs.litellm.ai/docs/proxy/cost_tracking>), and Langfuse has `meta.page` and `meta.totalPages`
 //! (<https://api.reference.langfuse.com>), read 2026-11-25. A page that reports nothing counts as the only page.
 
 use crate::import::record::Record;
 use crate::text::problem::Problem;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// What was read of pages. The greater of two is what they say together.
+/// What the pages read so far report. The greater of two values describes both together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Pages {
-    /// None that says how many there are.
+    /// No page reports how many there are.
     #[default]
     None,
-    /// Some, and others follow.
+    /// Some pages, and further ones follow.
     Followed,
-    /// The last one too.
+    /// The last page is included.
     Complete,
 }
 
-/// What the pages of a file said, on whatever thread they were read.
+/// What the pages of a file report, on any thread.
 #[derive(Debug, Default)]
 pub struct PagesRead(AtomicU8);
 
@@ -28,7 +28,7 @@ const FOLLOWED: u8 = 1;
 const COMPLETE: u8 = 2;
 
 impl PagesRead {
-    /// Notes what a page says: whether another follows, if it says that.
+    /// Records whether another page follows, if a page reports that.
     pub fn note(&self, followed: Option<bool>) {
         let said = match followed {
             None => return,
@@ -38,7 +38,7 @@ impl PagesRead {
         self.0.fetch_max(said, Ordering::Relaxed);
     }
 
-    /// What all of them said.
+    /// What all pages report together.
     pub fn said(&self) -> Pages {
         match self.0.load(Ordering::Relaxed) {
             COMPLETE.. => Pages::Complete,
@@ -48,10 +48,10 @@ impl PagesRead {
     }
 }
 
-/// Names of the page's number and of how many there are.
+/// The names of the page's number and of the number of pages.
 const NUMBERS: [(&str, &str); 2] = [("page", "total_pages"), ("page", "totalPages")];
 
-/// Whether a page says that another follows it.
+/// Whether a page reports that another follows.
 pub fn followed(page: &Record<'_>) -> Result<Option<bool>, Problem> {
     if let Some(more) = page.flag("has_more")? {
         return Ok(Some(more));
@@ -66,7 +66,8 @@ pub fn followed(page: &Record<'_>) -> Result<Option<bool>, Problem> {
     Ok(None)
 }
 
-/// The same of the parts of a page around its records, which may be cut. A text that holds such words has them escaped.
+/// The same for the text of a page around its records, which may be cut. If a text contains such names, its quotes are
+/// escaped.
 pub fn followed_around(parts: &[u8]) -> Option<bool> {
     let plain: Vec<u8> = parts.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
     let after = |name: &str| {

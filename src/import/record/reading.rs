@@ -1,4 +1,4 @@
-//! What a user says about a file, if the file does not say it itself.
+//! What a user states about a file, if the file does not state it itself.
 //!
 //! The ledger records all of it with the import, because it changes what the import reads.
 
@@ -12,22 +12,22 @@ use chrono::NaiveDateTime;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// What is said about a file.
+/// The user's statements about a file.
 #[derive(Debug, Clone, Default)]
 pub struct Reading {
-    /// The time of records that carry none.
+    /// The time for records without one.
     pub at: Option<Timestamp>,
-    /// The zone of times that have none.
+    /// The zone for times without one.
     pub zone: Option<Calendar>,
-    /// Whether prompt tokens include cached ones, where records do not tell.
+    /// Whether prompt tokens include cached ones, if records do not show it.
     pub prompt: Option<PromptTokens>,
-    /// Which columns or paths mean what.
+    /// The user's map of columns or paths.
     pub map: Option<Arc<ColumnMap>>,
-    /// The most tokens of each prompt of a record of several requests.
+    /// The most tokens of each prompt, for records of several requests.
     pub prompts_within: PromptBounds,
 }
 
-/// The most tokens of each prompt where a record sums several requests, as the user states it: by model, or for all.
+/// The most tokens of each prompt in records of several requests, as the user states: for one model, or for all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PromptBounds {
     every: Option<PromptBound>,
@@ -35,7 +35,7 @@ pub struct PromptBounds {
 }
 
 impl PromptBounds {
-    /// States a bound for a model, or for all that have none of their own; whether none was stated before.
+    /// Adds a bound for a model, or for all models without their own. Returns whether there was none before.
     pub fn state(&mut self, model: Option<&str>, bound: PromptBound) -> bool {
         match model {
             None => self.every.replace(bound).is_none(),
@@ -55,7 +55,7 @@ impl PromptBounds {
     }
 }
 
-/// Two conventions of reporting cached prompts.
+/// The two conventions for reporting cached prompts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PromptTokens {
     /// Prompt tokens include those read from and written to a cache.
@@ -68,7 +68,7 @@ impl PromptTokens {
     /// The names of the option's values.
     pub const NAMES: [&'static str; 2] = ["with-cache", "without-cache"];
 
-    /// The convention of a name.
+    /// The convention with a name.
     pub fn named(name: &str) -> Option<Self> {
         match name {
             "with-cache" => Some(Self::WithCache),
@@ -87,7 +87,7 @@ impl PromptTokens {
 }
 
 impl Reading {
-    /// All that is said, in one spelling, a line each.
+    /// Everything that the user stated, in one spelling, one statement on each line.
     pub fn spelling(&self) -> Vec<String> {
         let mut said = Vec::new();
         said.extend(self.at.map(|at| format!("at {at}")));
@@ -99,7 +99,7 @@ impl Reading {
     }
 }
 
-/// What RFC 3339 asks for, for messages.
+/// The expected form of RFC 3339, for messages.
 const RFC_3339: &str = "RFC 3339 with an offset, such as 2026-10-01T08:30:00Z";
 
 /// An instant in RFC 3339 with an offset.
@@ -108,7 +108,7 @@ pub fn instant(record: &Record<'_>, name: &str) -> Result<Option<Timestamp>, Pro
     Timestamp::parse(&text).map(Some).map_err(|error| Problem::value(&record.path_of(name), &text, error, RFC_3339))
 }
 
-/// An instant of a vendor whose times have no zone and are documented to be in UTC, or have an offset after all.
+/// An instant of a vendor whose times have no zone and are documented as UTC. An offset is accepted too.
 pub fn instant_utc(record: &Record<'_>, name: &str) -> Result<Option<Timestamp>, Problem> {
     let Some(text) = record.text(name)? else { return Ok(None) };
     zoned(&text, Some(Calendar::UTC)).map(Some).map_err(|error| {
@@ -116,7 +116,7 @@ pub fn instant_utc(record: &Record<'_>, name: &str) -> Result<Option<Timestamp>,
     })
 }
 
-/// An instant of a vendor who does not say in which zone times without an offset are: it must be told.
+/// An instant of a vendor that does not document the zone of times without an offset. The user must state the zone.
 pub fn instant_assumed(record: &Record<'_>, name: &str, reading: &Reading) -> Result<Option<Timestamp>, Problem> {
     let Some(text) = record.text(name)? else { return Ok(None) };
     zoned(&text, reading.zone).map(Some).map_err(|error| {
@@ -128,7 +128,7 @@ pub fn instant_assumed(record: &Record<'_>, name: &str, reading: &Reading) -> Re
     })
 }
 
-/// The instant of a text: a day, or a day and a time after `T` or a space; with an offset, or in the zone.
+/// The instant of a text: a day, or a day and a time after `T` or a space, with an offset or in the zone.
 pub fn zoned(text: &str, zone: Option<Calendar>) -> Result<Timestamp, TimestampError> {
     let text = text.strip_suffix(" UTC").map_or_else(|| text.to_owned(), |plain| format!("{plain}Z"));
     let mut spelled = match text.len() {
@@ -138,7 +138,7 @@ pub fn zoned(text: &str, zone: Option<Calendar>) -> Result<Timestamp, TimestampE
     if spelled.as_bytes().get(10) == Some(&b' ') {
         spelled.replace_range(10..11, "T");
     }
-    // Minutes only, as in 2026-07-03T01:00; and offsets of databases, as in +00.
+    // Also minutes only, as in 2026-07-03T01:00, and the offsets of databases, as in +00.
     if spelled.len() == 16 {
         spelled.push_str(":00");
     }
@@ -154,9 +154,9 @@ pub fn zoned(text: &str, zone: Option<Calendar>) -> Result<Timestamp, TimestampE
     }
 }
 
-/// The instant at which a clock of a zone shows a time; refused where it shows it twice or never.
+/// The instant at which a clock of a zone shows a time. It is an error if the clock shows it twice or never.
 fn local(spelled: &str, zone: Calendar) -> Result<Timestamp, TimestampError> {
-    // Every digit was checked as if the time were in UTC.
+    // All digits were already checked, as if the time were in UTC.
     Timestamp::parse(&format!("{spelled}Z"))?;
     let naive = NaiveDateTime::parse_from_str(spelled, "%Y-%m-%dT%H:%M:%S%.f").map_err(|_| TimestampError::Form)?;
     zone.instant_of(naive).ok_or(TimestampError::Calendar)

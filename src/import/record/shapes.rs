@@ -1,11 +1,11 @@
-//! Records that hold usage in a shape that no format reads, recognised by names that only they have.
+//! Recognises records with usage in a shape that no format reads, by names that only such records have.
 //!
 //! The import checks records that gave no event, because a file of such records must not pass for a file without usage.
-//! A name within a text has escaped quotes, so a prompt that quotes such a record does not match.
+//! Inside a text, the quotes of a name are escaped, so a prompt that quotes such a record does not match.
 
 use memchr::memmem;
 
-/// What records are, and the names that all must be in one.
+/// The kinds of records, each with the names that all must occur.
 const SHAPES: [(&str, &[&str]); 6] = [
     ("Langfuse traces", &["\"observations\"", "\"htmlPath\""]),
     ("Langfuse traces", &["\"observations\"", "\"trace\""]),
@@ -14,16 +14,16 @@ const SHAPES: [(&str, &[&str]); 6] = [
     ("OpenInference spans", &["\"openinference.span.kind\""]),
     ("spans of older OpenLLMetry versions", &["\"llm.usage."]),
 ];
-/// What counts of tokens are named at their end.
+/// The endings of names of token counts.
 const COUNTS: [&str; 3] = ["okens\"", "okenCount\"", "okens_count\""];
 
-/// What a record is that holds usage which no format reads.
+/// What a record is, if it contains usage that no format reads.
 pub fn unread(record: &str) -> Option<&'static str> {
     let has = |name: &&str| memmem::find(record.as_bytes(), name.as_bytes()).is_some();
     SHAPES.iter().find(|(_, names)| names.iter().all(has)).map(|(what, _)| *what)
 }
 
-/// The same, or counts of tokens above 0: asked where a format takes any record of a session for its own.
+/// The same, or whether it has token counts above 0. For formats that accept any record of a session.
 pub fn unread_or_counts(record: &str) -> Option<&'static str> {
     unread(record)
         .or_else(|| COUNTS.iter().any(|name| counts(record, name)).then_some("counts of tokens in another shape"))

@@ -17,16 +17,16 @@ use std::borrow::Cow;
 /// A line of a batch's results.
 #[derive(Debug)]
 pub struct BatchLine<'a> {
-    /// The response; none where the request failed, which used nothing.
+    /// The response; `None` if the request failed, which used nothing.
     pub body: Option<Record<'a>>,
-    /// An id of the line, for a response without one.
+    /// An id from the line, for a response without one.
     pub id: Option<Cow<'a, str>>,
-    /// When the request was done, for a response without a time.
+    /// The time when the request was done, for a response without a time.
     pub at: Option<Timestamp>,
 }
 
 impl<'a> BatchLine<'a> {
-    /// The line of a record, where it is one.
+    /// Reads a line of a batch's results, if the record is one.
     pub fn of(record: &Record<'a>) -> Result<Option<Self>, Problem> {
         if record.has("custom_id") {
             return Ok(Some(Self { body: named(record)?, id: record.text("id")?, at: done(record)? }));
@@ -35,7 +35,7 @@ impl<'a> BatchLine<'a> {
             let body = response(record, "modelOutput")?;
             return Ok(Some(Self { body, id: record.text("recordId")?, at: None }));
         }
-        // A proxy's own log may have requests and responses too, and keys: those were no batches.
+        // A proxy's own log may have requests, responses and keys too, but they are not batches.
         let of_gemini = record.has("key") && record.fields().all(|(name, _)| GEMINI.contains(&name));
         if of_gemini || record.is_object("request") && record.has("processed_time") {
             return Ok(Some(Self { body: response(record, "response")?, id: None, at: done(record)? }));
@@ -44,7 +44,7 @@ impl<'a> BatchLine<'a> {
     }
 }
 
-/// The format of a batch's results in which no request succeeded: it tells how they are framed, which is all there is.
+/// The format of a batch's results if no request succeeded: the line's envelope is the only evidence.
 pub fn failed_batch(head: &Head) -> Option<&'static str> {
     if head.has("custom_id") && (head.has("response") || head.has("error")) {
         return Some("openai-chat");
@@ -56,7 +56,7 @@ pub fn failed_batch(head: &Head) -> Option<&'static str> {
     (of_vertex || head.has("key") && head.has("error")).then_some("gemini")
 }
 
-/// All that a line of Gemini's results has.
+/// All fields of a line of Gemini's results.
 const GEMINI: [&str; 4] = ["key", "response", "error", "metadata"];
 
 fn done(record: &Record<'_>) -> Result<Option<Timestamp>, Problem> {
@@ -91,7 +91,7 @@ fn named<'a>(record: &Record<'a>) -> Result<Option<Record<'a>>, Problem> {
     Err(Problem::line("is no result of a batch", "a line with a response, a result or an error"))
 }
 
-/// The response of a line that repeats its request, or says why there is none.
+/// The response of a line that repeats its request, or explains why there is none.
 fn response<'a>(record: &Record<'a>, name: &str) -> Result<Option<Record<'a>>, Problem> {
     let answer = record.object(name)?.filter(|answer| answer.fields().next().is_some());
     match answer {

@@ -1,8 +1,8 @@
-//! A vendor's response body, by itself or in an envelope that says what the body does not.
+//! A vendor's response body, by itself or in an envelope that states what the body does not.
 //!
 //! `{"timestamp": …, "event_id": …, "provider": …, "model": …, "service_tier": …, "department": …, "tags": {…}, "body":
 //! {…}}`. Only `body` is required, and the envelope wins over the body. Lines of batch results
-//! ([`crate::import::vendor::batch_line`]) are envelopes too, and their requests were billed as `batch`.
+//! ([`crate::import::vendor::batch_line`]) are envelopes too. Their requests were billed as `batch`.
 
 use crate::domain::tags::TagKey;
 use crate::domain::timestamp::Timestamp;
@@ -30,17 +30,17 @@ const FIELDS: [&str; 10] = [
 /// The tier of batches.
 pub const BATCH: &str = "batch";
 
-/// A body and what is said beside it.
+/// A body, and what the envelope states.
 #[derive(Debug)]
 pub struct Body<'a> {
     /// The response.
     pub body: Record<'a>,
-    /// Whether the tier was said beside it, as it is of a batch, whatever the body says.
+    /// Whether the envelope states the tier, as for a batch. It then wins over the body.
     pub tier_told: bool,
     tier: Cow<'a, str>,
     id: Option<Cow<'a, str>>,
     at: Option<Timestamp>,
-    /// What is said where the body says nothing: an id, and a time for the whole file.
+    /// Values to use if the body has none: an id, and one time for the whole file.
     other_id: Option<Cow<'a, str>>,
     fallback: Option<Timestamp>,
     model: Option<Cow<'a, str>>,
@@ -49,7 +49,7 @@ pub struct Body<'a> {
 }
 
 impl<'a> Body<'a> {
-    /// The body of a record; `None` where the record is a failed request, which used nothing.
+    /// Reads the body of a record; `None` if the record is a failed request, which used nothing.
     pub fn of(record: &Record<'a>, reading: &Reading) -> Result<Option<Self>, Problem> {
         let bare = |body| Self {
             body,
@@ -100,7 +100,7 @@ impl<'a> Body<'a> {
         }))
     }
 
-    /// The usage of the body, which must be there.
+    /// The body's usage, which is required.
     pub fn usage(&self, name: &str) -> Result<Record<'a>, Problem> {
         self.body.object(name)?.ok_or_else(|| {
             let expected = "the usage the vendor reports (of a stream, the last chunk has it: log the final response)";
@@ -108,7 +108,7 @@ impl<'a> Body<'a> {
         })
     }
 
-    /// The event: `id`, `at` and `model` are those of the body, where it has them.
+    /// The event. `id`, `at` and `model` come from the body, if it has them.
     pub fn event(
         self,
         id: Option<Cow<'a, str>>,
@@ -135,7 +135,7 @@ impl<'a> Body<'a> {
     }
 }
 
-/// What `service_tier` says: the names that vendors have for the usual one are one.
+/// Reads `service_tier`. Vendors have several names for the standard tier.
 pub fn tier<'a>(body: &Record<'a>, event: &mut Event<'a>) -> Result<(), Problem> {
     if let Some(tier) = body.text("service_tier")?
         && !matches!(tier.as_ref(), "default" | "auto" | "standard" | "on_demand")
@@ -145,7 +145,7 @@ pub fn tier<'a>(body: &Record<'a>, event: &mut Event<'a>) -> Result<(), Problem>
     Ok(())
 }
 
-/// Refuses a field of an envelope that is mistyped: `departement` ignored would lose who pays.
+/// Rejects a mistyped field of an envelope. Ignoring `departement` would lose the payer.
 fn refuse_mistyped(record: &Record<'_>) -> Result<(), Problem> {
     for (name, _) in record.fields().filter(|(name, _)| !FIELDS.contains(name)) {
         if let Some(meant) = nearest(name, FIELDS) {

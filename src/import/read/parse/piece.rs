@@ -1,4 +1,4 @@
-//! Parses one chunk of a file, on any thread: counts every line, and rejects it or makes events of it.
+//! Parses one chunk of a file, on any thread. It counts every line, and either rejects it or makes events of it.
 
 use super::{BadLine, Context, LineCounts, count, too_long};
 use crate::domain::calendar::DayFinder;
@@ -12,20 +12,20 @@ use crate::text::problem::Problem;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
-/// What came out of one chunk.
+/// The result of one chunk.
 #[derive(Default)]
 pub(super) struct Output {
     /// Its events, sorted.
     pub(super) parts: Vec<Batch>,
-    /// The lines that were looked at, and their bytes.
+    /// The lines that were examined, and their bytes.
     pub(super) read: Tally,
     pub(super) counts: LineCounts,
     pub(super) bad: Vec<BadLine>,
     pub(super) bad_by_field: BTreeMap<String, u64>,
     pub(super) ignored: BTreeSet<String>,
-    /// Of records that gave no event: what the first is that holds usage of another shape.
+    /// If a record gave no event but contains usage in another shape: what the first such record is.
     pub(super) unread: Option<&'static str>,
-    /// Events of lines that were counted as blank.
+    /// Events from lines that were counted as blank.
     pub(super) late: u64,
 }
 
@@ -39,7 +39,7 @@ fn borrow_tools(context: &Context, pool: &Mutex<Vec<Tools>>) -> Tools {
     })
 }
 
-/// What only the end of the file could tell. Its events stand on lines that were taken for blank before.
+/// The events that are known only at the end of the file. Their lines were counted as blank before.
 pub(super) fn end(reader: &dyn RecordReader, context: &Context, pool: &Mutex<Vec<Tools>>) -> Output {
     let mut tools = borrow_tools(context, pool);
     let mut output = Output::default();
@@ -78,15 +78,15 @@ pub(super) fn parse_chunk(
             output.counts.blank += 1;
             continue;
         }
-        // A clean chunk was looked at as a whole.
+        // A clean chunk was already checked as a whole.
         let text = if clean { utf8(bytes) } else { line_text(bytes) };
         let before = sink.len();
         let read = text.and_then(|text| reader.read(number, text, &mut sink, &mut output.ignored));
-        // A record may be several events, which count as so many lines, or none.
+        // A record may give several events, each counted as a line, or none.
         match count(sink.len() - before) {
             0 if read.is_ok() => {
                 output.counts.blank += 1;
-                // Matters only where the whole file has no event.
+                // This matters only if the whole file has no event.
                 if before == 0 && output.unread.is_none() {
                     output.unread = std::str::from_utf8(bytes).ok().and_then(|text| reader.unread(text));
                 }
@@ -108,10 +108,10 @@ pub(super) fn parse_chunk(
     output
 }
 
-/// Whether a chunk holds no control characters but tabs and line ends. A carriage return must stand before a line feed.
+/// Whether a chunk has no control characters except tabs and line ends. A carriage return must precede a line feed.
 fn is_clean(text: &[u8]) -> bool {
     let is_bad = |byte: u8| byte < 0x20 && !matches!(byte, b'\n' | b'\t' | b'\r');
-    // Blocks of one length, each folded into one byte, are what compilers turn into vector instructions.
+    // Compilers turn blocks of a fixed length, each folded into one byte, into vector instructions.
     let (blocks, rest) = text.as_chunks::<64>();
     let bad = |block: &[u8; 64]| block.iter().fold(0, |bad, byte| bad | u8::from(is_bad(*byte))) != 0;
     !blocks.iter().any(bad)
@@ -137,7 +137,7 @@ fn utf8(bytes: &[u8]) -> Result<&str, Problem> {
 }
 
 impl Output {
-    /// Keeps the events of a chunk, sorted: this thread has them near it.
+    /// Stores the events of a chunk, sorted. This thread sorts them, because it has them in its cache.
     fn keep(&mut self, sink: Sink<'_>, context: &Context) {
         match sink.sorted() {
             Ok(parts) => self.parts = parts,
