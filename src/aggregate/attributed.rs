@@ -1,8 +1,8 @@
-//! Rated lines by who pays them: each line goes whole to one payer, or in whole parts to several.
+//! Gives rated lines to their payers: each line goes whole to one payer, or in whole parts to several.
 //!
-//! The rules in force on a line's day decide, by its tags, model and source. Quantities are divided, never amounts: a
-//! part's amount is its quantity at the line's own rate, so that parts add up to the line to the last femto-unit. Payers
-//! that are not those of the tags get numbers below 0, in the order in which they are met.
+//! The rules in force on a line's day decide, by its tags, model and source. A split divides quantities, never amounts.
+//! A part's amount is its quantity at the line's own rate, so the parts add up to the line, to the last femto-unit.
+//! Payers that are not the payer of the tags get numbers below 0, in the order in which they occur.
 
 use crate::aggregate::AggregateError;
 use crate::attribute::Rules;
@@ -25,23 +25,24 @@ use std::rc::Rc;
 pub struct Attribution<'a> {
     rules: &'a Rules,
     names: Dictionary,
-    /// Whether any rule looks at models or providers, and whether any at sources: else these need not be told apart.
+    /// Whether any rule examines models or providers, and whether any examines sources. If none does, these need not be
+    /// distinguished.
     by_model: bool,
     by_source: bool,
     decided: FxHashMap<(Day, i64, i64, i64), Option<Rc<Parts>>>,
     numbers: FxHashMap<(i64, Payer), i64>,
-    /// Lines of several payers, which wait until all of their day are there.
+    /// Lines with several payers. They wait until all lines of their day have arrived.
     shared: Vec<(RatedLine, Rc<Parts>)>,
 }
 
-/// Who pays a line that is not its tag set's own payer alone: shares, and the tag set that stands for each.
+/// The payers of a line that the payer of its tag set does not pay alone: shares, and a tag set for each.
 struct Parts {
     shares: Vec<Share>,
     tag_sets: Vec<i64>,
 }
 
 impl<'a> Attribution<'a> {
-    /// Attribution by rules, of lines with these names.
+    /// Attribution by rules, for lines with these names.
     pub fn new(rules: &'a Rules, names: &Dictionary) -> Self {
         let conditions = || rules.sets().flat_map(|(_, set)| set.rules()).flat_map(|rule| &rule.conditions);
         let by = |looked_at: fn(&Subject) -> bool| conditions().any(|condition| looked_at(&condition.subject));
@@ -56,7 +57,7 @@ impl<'a> Attribution<'a> {
         }
     }
 
-    /// Hands a line over as its payer's. Where it has several, it waits.
+    /// Passes a line on for its payer. A line with several payers waits.
     pub fn give<E>(
         &mut self,
         line: RatedLine,
@@ -71,15 +72,15 @@ impl<'a> Attribution<'a> {
         Ok(())
     }
 
-    /// Hands over the parts of the lines that wait, those of one line together, in the order of its payers. To be called
-    /// when all lines of their days were given.
+    /// Passes on the parts of the waiting lines. The parts of one line come together, in the order of its payers. Call
+    /// it when all lines of their days have been given.
     pub fn divide_shared<E: From<AggregateError>>(
         &mut self,
         mut each: impl FnMut(RatedLine, &Dictionary) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut shared = std::mem::take(&mut self.shared);
-        // A day's lines of the same shares are divided after each other, so that many small ones are divided like their
-        // sum; in the order of names, which do not depend on what was imported first.
+        // The lines of a day with the same shares are divided one after another, so that many small ones are divided
+        // like their sum. They are in the order of their names, which does not depend on what was imported first.
         shared.sort_by(|(a, by_a), (b, by_b)| self.order(a, by_a).cmp(&self.order(b, by_b)));
         let mut left = LeftOver::default();
         let mut before: Option<(Day, Rc<Parts>)> = None;
@@ -96,7 +97,7 @@ impl<'a> Attribution<'a> {
         Ok(())
     }
 
-    /// The place of a line among those that are divided.
+    /// The sort key of a line among the lines to divide.
     fn order<'l>(&'l self, line: &'l RatedLine, parts: &'l Parts) -> impl Ord + use<'l, 'a> {
         let UsageKey { day, priced_at, source, tag_set, model, tier, band } = line.usage.key;
         let Dictionary { models, tiers, sources, .. } = &self.names;
@@ -104,7 +105,7 @@ impl<'a> Attribution<'a> {
         (day, &parts.shares, names, band, priced_at)
     }
 
-    /// The names of the lines' numbers, payers by rules among them.
+    /// The names of the lines' numbers, including payers by rules.
     pub fn into_names(self) -> Dictionary {
         self.names
     }
@@ -139,12 +140,12 @@ impl<'a> Attribution<'a> {
         Some(Parts { shares, tag_sets })
     }
 
-    /// The number of a tag set with another payer than its own.
+    /// The number of a tag set whose payer was replaced.
     fn number(&mut self, tag_set: i64, tags: &TagSet, own: &Payer, payer: &Payer) -> i64 {
         if payer == own {
             return tag_set;
         }
-        // As many as there are combinations in memory.
+        // There are no more numbers than combinations in memory.
         let next = -1 - i64::try_from(self.numbers.len()).unwrap_or(i64::MAX - 1);
         let number = *self.numbers.entry((tag_set, payer.clone())).or_insert(next);
         if number == next {
@@ -154,7 +155,7 @@ impl<'a> Attribution<'a> {
     }
 }
 
-/// What payers of the same shares are owed of the lines of a day divided so far.
+/// What the payers of the same shares are owed from the lines of a day divided so far.
 #[derive(Default)]
 struct LeftOver {
     active: Owed,
@@ -166,11 +167,11 @@ struct LeftOver {
 fn divide(line: &RatedLine, parts: &Parts, left: &mut LeftOver) -> Result<Vec<RatedLine>, Overflow> {
     let divided = |quantity: i64, owed: &mut Owed| split(quantity, &parts.shares, owed);
     let active = divided(line.usage.active, &mut left.active);
-    // Divided apart, so that no part has more unpriced events than it has events.
+    // They are divided separately, so that no part has more unpriced events than events.
     let unpriced = divided(line.unpriced_events, &mut left.unpriced);
     let priced = divided(line.usage.events - line.unpriced_events, &mut left.priced);
     let events: Vec<i64> = priced.iter().zip(&unpriced).map(|(priced, unpriced)| priced + unpriced).collect();
-    // One request an event stays one request an event.
+    // If each event is one request, each part keeps one request for each event.
     let one_each = |charge: &Charge| charge.meter == Meter::Request && charge.quantity == line.usage.events;
     let of_charge = |charge: &Charge| {
         if one_each(charge) {
@@ -189,7 +190,7 @@ fn divide(line: &RatedLine, parts: &Parts, left: &mut LeftOver) -> Result<Vec<Ra
             quantities.set(charge.meter, quantity);
             of_part.push(Charge { meter: charge.meter, quantity, cost: cost(charge, quantity)? });
         }
-        // A payer whose part is nothing has no line.
+        // A payer whose part is nothing gets no line.
         if of(&events) == 0 && of_part.iter().all(|charge| charge.quantity == 0) {
             continue;
         }
@@ -206,12 +207,12 @@ fn divide(line: &RatedLine, parts: &Parts, left: &mut LeftOver) -> Result<Vec<Ra
     Ok(lines)
 }
 
-/// What a part of a charge costs: its quantity at the charge's rate.
+/// The cost of a part of a charge: its quantity at the charge's rate.
 fn cost(charge: &Charge, part: i64) -> Result<Cost, Overflow> {
     match charge.cost {
         _ if part == 0 => Ok(Cost::NotCharged),
         Cost::Priced(amount) => {
-            // A rate is a whole number of femto-units a unit, so nothing remains.
+            // A rate is a whole number of femto-units for each unit, so there is no remainder.
             let rate = amount.femtos().checked_div(charge.quantity.into()).ok_or(Overflow)?;
             rate.checked_mul(part.into()).map(|femtos| Cost::Priced(Amount::from_femtos(femtos))).ok_or(Overflow)
         }
@@ -244,7 +245,7 @@ mod tests {
         Ok(RatedLine { usage, charges: charges.iter().map(charge).collect(), unpriced_events, of_unpriced: false })
     }
 
-    /// The line's parts by departments `a`, `b` and `c` with these weights.
+    /// The line's parts for departments `a`, `b` and `c` with these weights.
     fn divided(line: RatedLine, weights: [i64; 3]) -> Outcome<Vec<RatedLine>> {
         let whole: i64 = weights.iter().sum();
         let [a, b, c] = weights;
@@ -293,7 +294,8 @@ mod tests {
             .map(|part| (part.usage.events, part.charges.iter().map(|charge| (charge.quantity, charge.cost)).collect()))
             .collect();
         let (one, nothing) = ((1, Cost::Priced(Amount::from_femtos(7))), (0, Cost::NotCharged));
-        // 2 tokens in sixths are 4, 2 and 6: `c` has one, `a` the other; the one event is `c`'s, and `b` has nothing.
+        // 2 tokens in sixths are 4, 2 and 6. `c` gets one token and `a` the other. `c` gets the one event, and `b` gets
+        // nothing.
         assert_eq!(found, [(0, vec![one, nothing, nothing]), (1, vec![one, nothing, (1, Cost::NotCharged)])]);
         Ok(())
     }

@@ -1,10 +1,11 @@
-//! A period's days, rated and given to who pays, on all threads. No more is kept than what is made of the lines.
+//! Rates the days of a period on all threads and gives them to their payers. Lines are folded into accumulators, not
+//! kept.
 //!
-//! A day is work for one thread, which has a reader, prices and an accumulator of its own. Which thread takes which day
-//! depends on chance, so an accumulator may depend on what it got and not on the order.
+//! Each day is work for one thread. A thread has its own reader, prices and accumulator. Chance decides which thread
+//! takes which day, so an accumulator may depend on the lines it receives but not on their order.
 //!
-//! A thread that reads a day compares its sums, or its events, with the day's seal. At the end the seals of all days are
-//! compared with the seals of their months.
+//! A thread that reads a day compares its totals, or its events, with the day's seal. At the end, the seals of all days
+//! are compared with the seals of their months.
 
 use crate::aggregate::attributed::Attribution;
 use crate::aggregate::from_events::{self, Reading};
@@ -22,28 +23,28 @@ use crate::rating::RatedLine;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Where usage comes from. Both give the same numbers.
+/// The source of usage. Both give the same numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Basis {
-    /// The sums by day, or by month where the days need not be told apart.
+    /// The totals by day, or by month if days need not be distinguished.
     Sums,
     /// Every event.
     Events,
 }
 
-/// What the days of a period are rated with.
+/// Everything needed to rate the days of a period.
 pub struct Rating<'a> {
     /// The prices.
     pub book: &'a Book,
-    /// When prices change inside days.
+    /// The instants at which prices change inside days.
     pub changes: PriceChanges<'a>,
-    /// The names of what was used.
+    /// The names in the usage.
     pub names: &'a Dictionary,
-    /// Who pays.
+    /// The rules that decide who pays.
     pub rules: &'a Rules,
 }
 
-/// Hands over a period's rated lines to accumulators, each with the names of its lines' numbers.
+/// Passes a period's rated lines to accumulators. Each comes with the names of its lines' numbers.
 pub fn fold<T: Send, E: From<LedgerError> + From<AggregateError> + Send>(
     snapshot: &Snapshot<'_>,
     rating: &Rating<'_>,
@@ -61,7 +62,8 @@ pub fn fold<T: Send, E: From<LedgerError> + From<AggregateError> + Send>(
     let own = rayon::in_place_scope(|scope| {
         for _ in 1..rayon::current_num_threads().min(work.days.len()) {
             scope.spawn(|_| {
-                // A helper that cannot open the ledger in this state has taken no day: the others do without it.
+                // If a helper cannot open the ledger in this state, it has taken no day, and the others continue
+                // without it.
                 if !work.is_over()
                     && let Ok(result) = readers.read(|reader| Ok::<_, LedgerError>(work.run(reader, &start, &each)))
                 {
@@ -77,16 +79,17 @@ pub fn fold<T: Send, E: From<LedgerError> + From<AggregateError> + Send>(
     Ok(kept)
 }
 
-/// Days that wait for a thread, and what all threads share.
+/// The days that wait for a thread, and what all threads share.
 struct Work<'a> {
     rating: &'a Rating<'a>,
     basis: Basis,
     period: Period,
     days: Vec<Day>,
     next: AtomicUsize,
-    /// How a day's events are read where their sums are compared: by all threads, where there are fewer days than those.
+    /// How to read a day's events if only their totals are compared. If there are fewer days than threads, all threads
+    /// read each day.
     reading: Reading<'static>,
-    /// Read when events are.
+    /// Loaded when events are first read.
     events: Mutex<Option<Arc<Events>>>,
     is_counting: AtomicBool,
 }
@@ -144,7 +147,7 @@ impl<'a> Work<'a> {
                 let start = calendar.start_of(day);
                 let end = day.next().map_or(start, |next| calendar.start_of(next));
                 let Events { classes, sealed } = &*self.events(snapshot)?;
-                // Where a price changes, sums do not tell what was used before it.
+                // Totals do not show what was used before a price changed.
                 let reading = if changes.any_within(start, end) { Reading::Proved(sealed) } else { self.reading };
                 let lines = from_events::of_day(snapshot, day, changes, classes, reading, |_| true)?;
                 let whole = from_events::of_whole_day(&lines, start).map_err(AggregateError::from)?;

@@ -1,4 +1,5 @@
-//! Usage from the daily sums. Where a price changes inside a day, that day's events of that model are read instead.
+//! Usage from the daily totals. If a price of a model changes inside a day, the events of that model and day are read
+//! instead.
 
 use crate::aggregate::from_events::{self, Reading};
 use crate::aggregate::{AggregateError, DayChanges, Events, PriceChanges};
@@ -8,7 +9,7 @@ use crate::ledger::LedgerError;
 use crate::ledger::file::transaction::Snapshot;
 use std::sync::Arc;
 
-/// Hands over the usage of a day, line by line. Each can be priced as a whole at its instant.
+/// Passes on the usage of a day, line by line. A single price instant applies to each line.
 pub fn of_day<E: From<LedgerError> + From<AggregateError>>(
     snapshot: &Snapshot<'_>,
     day: Day,

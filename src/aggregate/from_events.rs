@@ -1,4 +1,4 @@
-//! Usage from the events themselves: exact.
+//! Usage from the single events: exact.
 
 use crate::aggregate::{AggregateError, DayChanges, PriceChanges, priced_at};
 use crate::domain::calendar::Day;
@@ -14,17 +14,18 @@ use crate::rows::key::EventKey;
 use rayon::prelude::*;
 use std::borrow::Cow;
 
-/// Parts each half of a day's keys is split into, so that a period of few days has work for every thread.
+/// The parts into which each half of a day's keys is split, so that a period of few days has work for every thread.
 const PARTS_OF_DAY: i64 = 4;
 
 /// How a day's events are read.
 #[derive(Debug, Clone, Copy)]
 pub enum Reading<'a> {
-    /// As they stand, by the thread that asks, on its own reader. The caller must compare their sums with the day's.
+    /// By the calling thread, on its own reader, without proof. The caller must compare the totals of the events with
+    /// the day's.
     ByOne,
-    /// The same by all threads, each a part, on readers of their own.
+    /// Like `ByOne`, but all threads read a part each, on their own readers.
     ByAll,
-    /// By the thread that asks, event by event as the chain records them: where more matters than their sums.
+    /// By the calling thread, with proof that the chain records every event. For use when more than the totals matters.
     Proved(&'a Sealed),
 }
 
@@ -47,7 +48,7 @@ pub fn of_day(
     Ok(total.take())
 }
 
-/// The usage of a day as its sums have it: whatever the instants at which its parts are priced.
+/// The usage of a day as in its totals, ignoring the instants at which its parts are priced.
 pub(super) fn of_whole_day(lines: &[UsageLine], start: Timestamp) -> Result<Cow<'_, [UsageLine]>, QuantityOverflow> {
     if lines.iter().all(|line| line.key.priced_at == start) {
         return Ok(Cow::Borrowed(lines));
@@ -59,18 +60,18 @@ pub(super) fn of_whole_day(lines: &[UsageLine], start: Timestamp) -> Result<Cow<
     Ok(Cow::Owned(whole.take()))
 }
 
-/// The part of a day's keys between two.
+/// The day's keys between two keys.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Part<'a> {
     pub(super) day: Day,
     first: EventKey,
     last: EventKey,
-    /// What proves them, where that is asked for: then they are the whole day.
+    /// The proof, if required. The part must then be the whole day.
     sealed: Option<&'a Sealed>,
 }
 
 impl Part<'_> {
-    /// Hands over what amounts depend on of its events.
+    /// Passes on what amounts depend on, for each event.
     pub(super) fn events<'c>(
         self,
         reader: &Snapshot<'_>,
@@ -84,7 +85,7 @@ impl Part<'_> {
     }
 }
 
-/// Runs over the events of a day, each part with a reader and an accumulator of its own.
+/// Visits the events of a day. Each part has its own reader and accumulator.
 pub(super) fn visit<T: Send>(
     snapshot: &Snapshot<'_>,
     day: Day,

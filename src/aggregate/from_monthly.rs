@@ -1,4 +1,4 @@
-//! Usage from the monthly sums, which know the payer and not the day: a few thousand however large the ledger is.
+//! Usage from the monthly totals. They know the payer and not the day, and are a few thousand for a ledger of any size.
 
 use crate::aggregate::PriceChanges;
 use crate::domain::calendar::Day;
@@ -7,7 +7,7 @@ use crate::domain::usage::UsageLine;
 use crate::ledger::LedgerError;
 use crate::ledger::file::transaction::Snapshot;
 
-/// The usage of whole months. `None` where a price changes inside one of them, since that takes the days.
+/// The usage of whole months. `None` if a price changes inside one of them, because that needs the days.
 pub fn usage(
     snapshot: &Snapshot<'_>,
     period: Period,

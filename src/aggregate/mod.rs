@@ -1,8 +1,9 @@
-//! The parallel stage: from stored usage to rated lines, the same whatever the number of threads.
+//! The parallel stage: from stored usage to rated lines. The result does not depend on the number of threads.
 //!
-//! Two ways lead to the same lines. Reports read the daily sums, which cost days times combinations. Recomputing reads
-//! every event, and is the check on the first. Both go a day at a time over all threads (`fold.rs`), and lines are handed
-//! over one by one, as there may be millions. Sums are whole numbers, so the order in which they are added cannot show.
+//! Two ways lead to the same lines. Reports read the daily totals, which takes time for days times combinations.
+//! Recomputing reads every event and checks the first way. Both process one day at a time on all threads (`fold.rs`).
+//! They pass lines on one by one, because there may be millions. All totals are whole numbers, so the order of
+//! additions does not matter.
 
 pub mod attributed;
 pub mod fold;
@@ -30,7 +31,7 @@ pub enum AggregateError {
     /// The ledger could not be read.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
-    /// A sum left its range.
+    /// A total left its range.
     #[error(transparent)]
     Overflow(#[from] QuantityOverflow),
     /// An amount left its range.
@@ -38,17 +39,17 @@ pub enum AggregateError {
     Amount(#[from] ratio::Overflow),
 }
 
-/// What events are read with.
+/// The data needed to read events.
 #[derive(Debug)]
 pub struct Events {
-    /// What they have in common.
+    /// The classes of events.
     pub classes: Classes,
-    /// What proves them.
+    /// The digests that prove the events.
     pub sealed: Sealed,
 }
 
 impl Events {
-    /// For the days of a period.
+    /// The data for the days of a period.
     pub fn of(snapshot: &Snapshot<'_>, period: Period) -> Result<Self, LedgerError> {
         let classes = snapshot.classes()?;
         let sealed = snapshot.sealed(period, &classes)?;
@@ -56,7 +57,7 @@ impl Events {
     }
 }
 
-/// At which instants inside a day prices of a model change, over all the books that matter.
+/// The instants at which a model's prices change inside a day, over all relevant books.
 #[derive(Debug)]
 pub struct PriceChanges<'a> {
     books: Vec<&'a Book>,
@@ -69,12 +70,12 @@ impl<'a> PriceChanges<'a> {
         Self { books, names }
     }
 
-    /// The names of what was used.
+    /// The names in the usage.
     pub const fn names(&self) -> &'a Dictionary {
         self.names
     }
 
-    /// The instants strictly between two at which some price of a model starts or ends, sorted.
+    /// The instants strictly between two others at which some price of a model starts or ends, sorted.
     fn within(&self, model: i64, after: Timestamp, before: Timestamp) -> Vec<Timestamp> {
         let Some(model) = self.names.models.get(&model) else { return Vec::new() };
         let of_book = |book: &&Book| book.changes_within(model.name.as_str(), after, before);
@@ -84,13 +85,13 @@ impl<'a> PriceChanges<'a> {
         changes
     }
 
-    /// Whether some price changes strictly between two instants, of any model.
+    /// Whether some price of any model changes strictly between two instants.
     fn any_within(&self, after: Timestamp, before: Timestamp) -> bool {
         self.names.models.keys().any(|model| !self.within(*model, after, before).is_empty())
     }
 
-    /// Whether no price of the lines' models changes between the instant at which a line is priced and the end of the
-    /// span that begins with its day. Lines of one day follow each other.
+    /// Whether no price of the lines' models changes between a line's price instant and the end of the span that begins
+    /// with its day. Lines of one day must be consecutive.
     fn are_outside(&self, lines: &[UsageLine], end_of: impl Fn(Day) -> Timestamp) -> bool {
         lines.chunk_by(|a, b| a.key.day == b.key.day).all(|of_span| {
             let Some(first) = of_span.first() else { return true };
@@ -106,7 +107,7 @@ impl<'a> PriceChanges<'a> {
 /// The changes inside one day, by model; most days have none.
 type DayChanges = FxHashMap<i64, Vec<Timestamp>>;
 
-/// The part of a day an instant falls in: the day's start, or the last change before it.
+/// The part of a day that contains an instant: the day's start, or the last change before the instant.
 fn priced_at(changes: &DayChanges, model: i64, start: Timestamp, at: Timestamp) -> Timestamp {
     let changes = changes.get(&model);
     changes.and_then(|changes| changes.iter().rev().find(|change| **change <= at)).copied().unwrap_or(start)

@@ -1,4 +1,4 @@
-//! From usage to rated lines: charges, and how many events of a line have something unpriced.
+//! From usage to rated lines: charges, and the number of events in a line with something unpriced.
 
 use crate::aggregate::from_events::{Reading, visit};
 use crate::aggregate::{AggregateError, DayChanges, PriceChanges, priced_at};
@@ -14,7 +14,7 @@ use crate::rating::rate::Rater;
 use crate::rating::{Charge, Cost, RatedLine};
 use rustc_hash::FxHashMap;
 
-/// Rates usage with a book, unless events have to be read to tell how many of them lack some price.
+/// Rates usage with a book. `None` if events must be read to count those that lack some price.
 pub fn rated_as_it_is(
     usage: Vec<UsageLine>,
     book: &Book,
@@ -25,7 +25,7 @@ pub fn rated_as_it_is(
     usage.into_iter().map(|line| rater.rated(line)).collect()
 }
 
-/// Rates lines one by one. Those that are priced in part wait until their events are counted.
+/// Rates lines one by one. Partly priced lines wait until their events are counted.
 pub(super) struct LineRater<'a> {
     rater: Rater<'a>,
     waiting: Vec<(RatedLine, Vec<Meter>)>,
@@ -36,7 +36,7 @@ impl<'a> LineRater<'a> {
         Self { rater: Rater::new(book, names, currency), waiting: Vec::new() }
     }
 
-    /// The line with its charges; `None` where it waits.
+    /// The line with its charges; `None` if it waits.
     pub(super) fn rated(&mut self, usage: UsageLine) -> Option<RatedLine> {
         let charges = self.rater.charges(&usage);
         let (unpriced_events, unpriced) = match unpriced(&charges) {
@@ -59,7 +59,7 @@ impl<'a> LineRater<'a> {
         !self.waiting.is_empty()
     }
 
-    /// The lines of a day that wait, after its events were read.
+    /// The waiting lines of a day, after its events were read.
     pub(super) fn counted(
         &mut self,
         snapshot: &Snapshot<'_>,
@@ -74,7 +74,7 @@ impl<'a> LineRater<'a> {
         }
         let counts = count(snapshot, day, &partly, changes, (classes, reading))?;
         for line in &mut lines {
-            // Something unpriced was summed, so some event has it.
+            // Something unpriced was counted in the total, so some event has it.
             let events = counts.get(&line.usage.key).copied();
             line.unpriced_events = events.ok_or_else(|| daily_sums_differ(&line.usage.key))?;
         }
@@ -89,9 +89,9 @@ fn daily_sums_differ(key: &UsageKey) -> AggregateError {
 
 enum Unpriced {
     Nothing,
-    /// All that was used: every active event has something unpriced.
+    /// All of the usage: every active event has something unpriced.
     Everything,
-    /// These meters, beside others that are priced.
+    /// These meters. Others are priced.
     Some(Vec<Meter>),
 }
 
@@ -111,7 +111,7 @@ fn unpriced(charges: &[Charge]) -> Unpriced {
 type Partly = FxHashMap<UsageKey, Vec<Meter>>;
 type Counts = FxHashMap<UsageKey, i64>;
 
-/// Counts the events of a day with one of a line's unpriced meters above 0.
+/// Counts the events of a day in which one of a line's unpriced meters is above 0.
 fn count(
     snapshot: &Snapshot<'_>,
     day: Day,

@@ -1,7 +1,7 @@
 //! The registry of departments as a CSV: `department,cost_centre,owner,account,active_from,active_to`.
 //!
-//! Two names that differ only in case, spacing or letters that look alike are refused: one of them is a mistake, and a
-//! registry is there to tell which.
+//! The reader rejects two names that differ only in case, spacing or letters that look alike. One of them is a mistake,
+//! and a registry exists to show which name is right.
 
 use crate::domain::calendar::Day;
 use crate::domain::department::{Department, Registry};
@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 const REQUIRED: [&str; 1] = ["department"];
 const OPTIONAL: [&str; 5] = ["cost_centre", "owner", "account", "active_from", "active_to"];
 
-/// A department with the line it stands on.
+/// A department with its line in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedDepartment {
     /// The line, from 1.
@@ -23,7 +23,7 @@ pub struct ListedDepartment {
     pub department: Department,
 }
 
-/// Reads departments that are to be added to a registry.
+/// Reads departments to add to a registry.
 pub fn departments(bytes: &[u8], known: &Registry) -> Result<Vec<ListedDepartment>, Vec<Problem>> {
     let table = Table::read(bytes, &REQUIRED, &OPTIONAL)?;
     let (mut listed, mut problems) = (Vec::new(), Vec::new());
@@ -98,7 +98,7 @@ fn is_new(department: &Department, registry: &Registry, lines: &BTreeMap<TagValu
     }
 }
 
-/// What is wrong with a department's name by the registry, and what it may have been meant to be.
+/// The problem with a department's name that the registry lacks, with the name that was probably meant.
 pub fn unregistered(name: &str, registry: &Registry) -> Option<Problem> {
     if !registry.lacks(name) {
         return None;

@@ -1,8 +1,8 @@
-//! Which rule is the first that matches, and who pays by it.
+//! Finds the first rule that matches, and who pays by it.
 //!
-//! A record's own tags win unless the rule says otherwise: what it names stays, and the rule fills in what it does not.
-//! Where its department is another than the rule's, the rule gives nothing, so that no project of one department is
-//! charged to another. The first rule that matches counts all the same: those behind it are not looked at.
+//! A record's own tags win unless the rule overrides them: the names in the record stay, and the rule adds the missing
+//! ones. If the record's department differs from the rule's, the rule adds nothing. So one department's project is
+//! never charged to another. The rule still counts as the first that matches, and later rules are not tried.
 
 use crate::domain::event::Model;
 use crate::domain::name::Name;
@@ -11,25 +11,25 @@ use crate::domain::tags::TagSet;
 use crate::text::wildcard;
 use std::collections::BTreeMap;
 
-/// What rules look at.
+/// What rules examine.
 #[derive(Debug, Clone, Copy)]
 pub struct Usage<'a> {
     /// The tags.
     pub tags: &'a TagSet,
     /// The model and its provider.
     pub model: Option<&'a Model>,
-    /// Who issued the events.
+    /// The source that issued the events.
     pub source: Option<&'a str>,
 }
 
 /// Who pays, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision<'r> {
-    /// No rule matches: the tags say who pays, or nobody does.
+    /// No rule matches. The tags define who pays; without them, nobody does.
     NoRule,
-    /// The first rule that matches names another department than the tags, which win.
+    /// The first rule that matches names another department than the tags. The tags win.
     OwnTags(&'r Rule),
-    /// The first rule that matches says it: payers in their order, each with its parts of the whole.
+    /// The first rule that matches decides: the payers in their order, each with its parts of the whole.
     Rule(&'r Rule, Vec<Share>),
 }
 
@@ -42,7 +42,7 @@ impl<'r> Decision<'r> {
         }
     }
 
-    /// Who pays how many parts.
+    /// The payers with their parts.
     pub fn shares(self, tags: &TagSet) -> Vec<Share> {
         match self {
             Self::NoRule | Self::OwnTags(_) => vec![Share { payer: Payer::of(tags), part: 1 }],
@@ -87,7 +87,7 @@ fn by_rule<'r>(rule: &'r Rule, own: &Payer) -> Decision<'r> {
     if rule.precedence == Precedence::Tags && rule.shares.iter().any(another) {
         return Decision::OwnTags(rule);
     }
-    // Two payers may have become one.
+    // Two payers may have become the same.
     let mut parts: BTreeMap<Payer, i64> = BTreeMap::new();
     for Share { payer, part } in rule.shares.iter() {
         let payer = match rule.precedence {

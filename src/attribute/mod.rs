@@ -1,8 +1,8 @@
-//! From what the log knows to who pays: rules on tags, models, providers and sources.
+//! Decides who pays, from what the log reports: rules on tags, models, providers and sources.
 //!
-//! Attribution happens when a report is made, and nothing of it is kept: events stay as they were recorded, rules are
-//! facts beside them, and who pays is derived from both. A day has the rules that were in force on it, so a new set of
-//! rules changes no day before its own. What no rule names is unallocated, shown and counted, never given to anybody.
+//! Attribution happens when a report is made, and nothing of it is stored. Events stay as recorded, rules are separate
+//! facts, and a report derives the payers from both. A day uses the rules in force on it, so a new set of rules changes
+//! no earlier day. Usage without a payer is unallocated: reports show and count it, and no one pays for it.
 #![deny(clippy::indexing_slicing, clippy::as_conversions)]
 
 pub mod departments;
@@ -16,27 +16,27 @@ use crate::domain::period::Period;
 use crate::domain::rule::RuleSet;
 use std::collections::BTreeMap;
 
-/// The rules of a ledger, by the day each set starts. A set holds until the day the next one starts.
+/// The rules of a ledger, by the first day of each set. A set applies until the day on which the next one starts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Rules(BTreeMap<Day, RuleSet>);
 
 impl Rules {
-    /// Sets in the order of their import: a later one of the same day replaces an earlier.
+    /// Sets in the order of their import. A later set with the same day replaces an earlier one.
     pub fn new(sets: impl IntoIterator<Item = (Day, RuleSet)>) -> Self {
         Self(sets.into_iter().collect())
     }
 
-    /// One set, for all days.
+    /// One set for all days.
     pub fn always(set: RuleSet) -> Self {
         Self(BTreeMap::from([(Day::FIRST, set)]))
     }
 
-    /// Whether there are none at all.
+    /// Whether there are no rules at all.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The rules in force on a day, and the day they started.
+    /// The rules in force on a day, and the day on which they started.
     pub fn in_force(&self, day: Day) -> Option<(Day, &RuleSet)> {
         self.0.range(..=day).next_back().map(|(start, set)| (*start, set))
     }
@@ -46,14 +46,15 @@ impl Rules {
         self.0.iter().map(|(start, set)| (*start, set))
     }
 
-    /// Whether the set that starts on a day is in force on some day of a period.
+    /// Whether the set that starts on a day is in force on at least one day of a period.
     pub fn holds_within(&self, start: Day, period: Period) -> bool {
         let next = self.0.range(start..).nth(1).map(|(next, _)| *next);
         start <= period.last() && next.is_none_or(|next| next > period.first())
     }
 
-    /// Whether a period's sums by month and payer are enough: within each month the rules stay the same, look at nothing
-    /// but payers, models and sources, and divide nothing. Parts of a month's sum are not the sums of its days' parts.
+    /// Whether a period's totals by month and payer are enough. Within each month the rules must stay the same, examine
+    /// only payers, models and sources, and divide nothing. Dividing a month's total gives another result than dividing
+    /// each day's total.
     pub fn are_of_months(&self, period: Period) -> bool {
         let starts_inside = self.0.keys().any(|start| period.contains(*start) && *start != start.month().first());
         let in_force = self.in_force(period.first()).into_iter().map(|(_, set)| set);
@@ -73,7 +74,7 @@ mod tests {
     use super::*;
     use crate::domain::department::Registry;
 
-    /// Rules of a key's conditions or weights, starting on days of 2026.
+    /// Rules with the conditions or weights of a key, starting on days of 2026.
     fn rules(sets: &[(&str, &str)]) -> Rules {
         let set = |(start, lines): &(&str, &str)| {
             let text = format!("rule,key,value,department,weight\n{lines}");

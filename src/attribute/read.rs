@@ -1,8 +1,9 @@
-//! Rules as a file: CSV with a line a condition or a share, or TOML with a table a rule. Told by its first character.
+//! Reads rules from a file: a CSV with one line for each condition or share, or TOML with one table for each rule. The
+//! first character decides which.
 //!
 //! A CSV has the columns `rule,key,operator,value,department,project,environment,weight,override`. Lines of one rule
-//! stand together; a line may hold a condition, a share, or both. Weights are exact (`1/3`, `25%`, `0.25`) and must add
-//! up to exactly 1: 33.33% three times is refused, since nobody can tell who pays the rest.
+//! stand together. A line may hold a condition, a share, or both. Weights are exact (`1/3`, `25%`, `0.25`) and must add
+//! up to exactly 1. The reader rejects three times 33.33%, because nobody can know who pays the rest.
 
 use crate::attribute::departments::unregistered;
 use crate::attribute::read_toml;
@@ -20,7 +21,7 @@ use std::collections::BTreeSet;
 const REQUIRED: [&str; 1] = ["rule"];
 const OPTIONAL: [&str; 8] = ["key", "operator", "value", "department", "project", "environment", "weight", "override"];
 
-/// A rule as far as it was read.
+/// A rule, as far as it has been read.
 pub(super) struct Draft {
     pub(super) name: TagValue,
     pub(super) line: u64,
@@ -29,14 +30,14 @@ pub(super) struct Draft {
     pub(super) shares: Vec<DraftShare>,
 }
 
-/// A share, with its line.
+/// A share with its line.
 pub(super) struct DraftShare {
     pub(super) line: u64,
     pub(super) payer: Payer,
     pub(super) weight: Option<Ratio>,
 }
 
-/// Reads rules. Where there is a registry, they may name its departments only.
+/// Reads rules. If a registry exists, they may name only its departments.
 pub fn rules(bytes: &[u8], registry: &Registry) -> Result<RuleSet, Vec<Problem>> {
     let text = decode(bytes).map_err(|problem| vec![problem])?;
     let drafts = match text.trim_start().chars().next() {
@@ -79,7 +80,7 @@ fn finished(draft: Draft) -> Result<Rule, Problem> {
     Ok(Rule { name, line, conditions, precedence: precedence.unwrap_or(Precedence::Tags), shares })
 }
 
-/// What shares should have been.
+/// Describes the shares that were expected.
 const fn expected_shares(error: &SharesError) -> &'static str {
     match error {
         SharesError::Nobody | SharesError::Nameless => "a department, project or environment in a line of the rule",
@@ -172,7 +173,7 @@ fn condition_of(key: &str, operator: &str, value: &str) -> Result<Option<Conditi
     Ok(Some(Condition { subject, operator, value: name("value", value)? }))
 }
 
-/// What a condition looks at, or what is wrong and what was expected.
+/// What a condition examines, or what is wrong and what was expected.
 pub(super) fn subject(key: &str) -> Result<Subject, (&'static str, String)> {
     const WORDS: [&str; 6] = ["model", "provider", "source", "department", "project", "environment"];
     Subject::parse(key).ok_or_else(|| {
@@ -215,7 +216,7 @@ pub(super) fn weight(text: &str) -> Option<Ratio> {
     }
 }
 
-/// That a text is no weight.
+/// The problem that a text is not a weight.
 pub(super) fn not_a_weight(field: &str, text: &str) -> Problem {
     Problem::value(
         field,
@@ -225,7 +226,7 @@ pub(super) fn not_a_weight(field: &str, text: &str) -> Problem {
     )
 }
 
-/// Whether a rule wins over tags; nothing where it does not say.
+/// Whether a rule wins over tags; `None` if the file does not state it.
 fn precedence(column: &str, text: &str) -> Result<Option<Precedence>, Problem> {
     match text {
         "" => Ok(None),

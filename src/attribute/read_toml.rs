@@ -1,4 +1,4 @@
-//! Rules as TOML: a table `[[rule]]` each, in their order.
+//! Rules as TOML: one table `[[rule]]` for each rule, in their order.
 //!
 //! ```toml
 //! [[rule]]
@@ -12,7 +12,7 @@
 //! ]
 //! ```
 //!
-//! A rule with one payer may name it itself instead: `department = "Marketing"`.
+//! A rule with a single payer may name it directly: `department = "Marketing"`.
 
 use crate::attribute::read::{Draft, DraftShare, not_a_weight, subject, weight};
 use crate::domain::name::TagValue;

@@ -1,17 +1,18 @@
-//! Whole quantities into whole parts that add up to them: the largest remainder.
+//! Splits a whole quantity into whole parts that add up to it, by the largest remainder.
 //!
-//! Each part is floored toward minus infinity, and what is left over goes, one each, to the largest remainders; a tie
-//! goes to the payer that comes first. Of several quantities after each other, who got less than the exact part of one is
-//! first at the next. Nobody gets a part of a token, and no token is lost.
+//! Each part is floored toward minus infinity. The units left over go, one each, to the largest remainders; a tie goes
+//! to the earlier payer. If several quantities are split one after another, a payer who got less than the exact part of
+//! one comes first at the next. Nobody gets a fraction of a token, and no token is lost.
 
 use crate::domain::rule::Share;
 
-/// What shares are owed of the quantities divided so far, in parts of the shares' whole: below 0 for who had too much.
+/// What shares are owed from the quantities divided so far, in parts of the shares' whole. Below 0 for a share that
+/// received too much.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Owed(Vec<i128>);
 
-/// The part of a quantity that each share gets, in the order of the shares. What is left over goes first to whom most is
-/// owed, so that many small quantities are divided like their sum.
+/// The part of a quantity for each share, in the order of the shares. The remainder goes first to the shares that are
+/// owed most, so many small quantities are divided like their sum.
 pub fn split(quantity: i64, shares: &[Share], owed: &mut Owed) -> Vec<i64> {
     let whole = shares.iter().map(|share| i128::from(share.part)).sum::<i128>().max(1);
     let scaled = |share: &Share| i128::from(quantity) * i128::from(share.part);

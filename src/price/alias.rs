@@ -1,12 +1,12 @@
 //! Aliases of models: names in the usage that price lists do not have, such as a dated snapshot, a deployment or a
 //! cloud resource.
 //!
-//! A user states an alias. It is exact and holds from an instant on. tokenbook follows it once, and only if no price in
-//! force has the name in the usage. A later row of the same key and start replaces the earlier row. A row without a
-//! model ends the alias. Nothing here compares parts of names.
+//! A user states an alias. It is exact and applies from an instant on. tokenbook follows it once, and only if no price
+//! in force has the name in the usage. A later row with the same key and start replaces the earlier row. A row without
+//! a model ends the alias. Nothing here compares parts of names.
 //!
-//! An alias may name the provider whose prices apply. With [`EVERY`] as alias and model it covers every model of a
-//! provider: a cloud that sells the models of their makers under the makers' names needs one row.
+//! An alias may name the provider whose prices apply. With [`EVERY`] as alias and model, it covers every model of a
+//! provider. So a cloud that sells other makers' models under the makers' names needs one row.
 
 use crate::domain::event::Model;
 use crate::domain::name::Name;
@@ -15,30 +15,30 @@ use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-/// The alias, and the name it stands for, of every model of a provider.
+/// As alias and as model: every model of a provider, under its own name.
 pub const EVERY: &str = "*";
 
-/// What an alias is for. Two rows of one key say what the name means at different times.
+/// What an alias applies to. Two rows with one key define the name's meaning at different times.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AliasKey {
-    /// The name as it is used.
+    /// The name in the usage.
     pub alias: Name,
-    /// The provider of the usage it holds for; `None` for any.
+    /// The provider of the usage; `None` for any.
     pub provider: Option<Name>,
 }
 
 /// One row of a list of aliases.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AliasRow {
-    /// What it is for.
+    /// What it applies to.
     pub key: AliasKey,
-    /// From when, until the next row of the key.
+    /// The start. It applies until the next row with the same key.
     pub valid_from: Timestamp,
-    /// Where the prices are; `None` ends the alias.
+    /// The model that has the prices; `None` ends the alias.
     pub target: Option<Target>,
 }
 
-/// Where the prices of an alias are.
+/// The model that has the prices of an alias.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// The name that has the prices.
@@ -56,7 +56,7 @@ impl fmt::Display for Target {
     }
 }
 
-/// The name and the provider under which a model's prices are looked for.
+/// The name and the provider to look up prices for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StandsFor<'a> {
     /// The name.
@@ -71,7 +71,7 @@ pub struct Aliases {
     names: FxHashMap<Box<str>, Vec<History>>,
 }
 
-/// What a name means through time, for usage of one provider or of any.
+/// The meanings of a name over time, for usage of one provider or of any.
 #[derive(Debug)]
 struct History {
     provider: Option<Name>,
@@ -79,7 +79,7 @@ struct History {
 }
 
 impl Aliases {
-    /// The aliases of rows in the order of their import.
+    /// The aliases from rows in the order of their import.
     pub fn new<'a>(rows: impl IntoIterator<Item = &'a AliasRow>) -> Self {
         let mut aliases = Self::default();
         for AliasRow { key, valid_from, target } in rows {
@@ -97,8 +97,8 @@ impl Aliases {
         aliases
     }
 
-    /// Where the prices of a model are at an instant. An alias of the model's own name and provider wins, then one of its
-    /// name for any provider, then one for every model of its provider.
+    /// The model that has the prices of a model at an instant. An alias of the model's own name and provider wins, then
+    /// one of its name for any provider, then one for every model of its provider.
     pub fn target_of<'a>(&'a self, model: &'a Model, at: Timestamp) -> Option<StandsFor<'a>> {
         let in_force = |name: &str, provider: Option<&Name>| {
             let history = self.histories(name).find(|history| history.provider.as_ref() == provider)?;
@@ -112,19 +112,19 @@ impl Aliases {
         Some(StandsFor { model, provider: target.provider.as_ref() })
     }
 
-    /// Every name that a name has ever stood for.
+    /// Every name that a name ever stood for.
     pub fn targets<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
         let targets = self.histories(name).flat_map(|history| history.targets.values().flatten());
         targets.map(|target| target.model.as_str())
     }
 
-    /// The instants at which a name begins or ceases to stand for something.
+    /// The instants at which a name starts or stops standing for another.
     pub fn starts_of(&self, name: &str) -> impl Iterator<Item = Timestamp> {
         let histories = self.histories(name).chain(self.histories(EVERY));
         histories.flat_map(|history| history.targets.keys().copied())
     }
 
-    /// The instants at which any name does.
+    /// The same instants for all names.
     pub fn starts(&self) -> impl Iterator<Item = Timestamp> {
         self.names.values().flatten().flat_map(|history| history.targets.keys().copied())
     }
@@ -134,8 +134,8 @@ impl Aliases {
     }
 }
 
-/// The prompt sizes at which some price changes, ascending, by every name that usage may have: a model's own, and for an
-/// alias also those of all it has ever stood for, as its events may be priced by them.
+/// The prompt sizes at which some price changes, ascending, by every name that usage may have. A name has its own
+/// sizes. An alias also has the sizes of all names it ever stood for, because their prices may apply to its events.
 pub fn thresholds<'a>(
     prices: impl IntoIterator<Item = (&'a str, i64)>,
     aliases: impl IntoIterator<Item = (&'a str, &'a str)>,
@@ -165,7 +165,7 @@ mod tests {
         Some(Aliases::new(rows.iter().map(|listed| &listed.row)))
     }
 
-    /// What a name of a provider stands for at the start of a day.
+    /// What a provider's name stands for at the start of a day.
     fn at(aliases: Option<&Aliases>, provider: &str, name: &str, day: &str) -> String {
         let at = Timestamp::parse(&format!("{day}T00:00:00Z")).ok();
         let model = Name::new(name).ok().map(|name| Model { provider: Name::new(provider).ok(), name });

@@ -10,16 +10,16 @@ use crate::text::problem::Problem;
 use crate::text::table::{Table, TableRow};
 use std::collections::BTreeMap;
 
-/// Names of the main vendors' models, built from public catalogues as they were on 2026-11-23; `fixtures/aliases` tells
-/// how. Nothing of it holds in a ledger until it is imported.
+/// Names of the main vendors' models, from public catalogues as of 2026-11-23. `fixtures/aliases` describes their
+/// sources. They apply in a ledger only after an import.
 pub const SHIPPED: &str = include_str!("../../fixtures/aliases/vendors-2026-11-23.csv");
-/// What the shipped list is called where a file's name would stand.
+/// The name of the shipped list, in place of a file's name.
 pub const SHIPPED_NAME: &str = "(aliases as of 2026-11-23)";
 
 const REQUIRED: [&str; 3] = ["alias", "model", "valid_from"];
 const OPTIONAL: [&str; 3] = ["provider", "model_provider", "note"];
 
-/// An alias with the line it stands on.
+/// An alias with its line in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedAlias {
     /// The line, from 1.
@@ -28,7 +28,7 @@ pub struct ListedAlias {
     pub row: AliasRow,
 }
 
-/// Reads a list of aliases. Dates are days of the calendar.
+/// Reads a list of aliases. Dates are days in the calendar.
 pub fn alias_list(bytes: &[u8], calendar: Calendar) -> Result<Vec<ListedAlias>, Vec<Problem>> {
     let table = Table::read(bytes, &REQUIRED, &OPTIONAL)?;
     let (mut kept, mut problems) = (Vec::new(), Vec::new());
@@ -85,7 +85,8 @@ fn alias(table: &Table, row: &TableRow, calendar: Calendar) -> Result<AliasRow, 
     Ok(row)
 }
 
-/// Refuses an alias that stands for itself, and one of every model that is not of one provider for another.
+/// Rejects an alias that stands for itself, and an alias of every model that does not lead from one provider to
+/// another.
 fn check(row: &AliasRow) -> Result<(), Problem> {
     let AliasRow { key: AliasKey { alias, provider }, target, .. } = row;
     let is_every = |name: &Name| name.as_str() == EVERY;

@@ -29,33 +29,33 @@ pub struct Price {
     pub rate: Rate,
 }
 
-/// What a book says of a meter.
+/// A book's answer for a meter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resolution {
     /// The price in force.
     Priced(Price),
-    /// Requests, for a model none of whose prices names them: they cost nothing and are not unpriced.
+    /// Requests of a model whose prices do not name them. They cost nothing and are not unpriced.
     NotCharged,
     /// No price is in force.
     NoPrice,
-    /// The price depends on the prompt's size, which the record does not tell.
+    /// The price depends on the prompt's size, which the record does not report.
     PromptUnknown,
 }
 
-/// A price with the row of the list that it stands on.
+/// A price with its row in the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quoted<'a> {
     /// The price.
     pub price: Price,
-    /// The model it is listed for.
+    /// The model of the row.
     pub model: &'a Name,
-    /// The meter it is listed for: `output` may stand in for `reasoning`.
+    /// The meter of the row. For `reasoning` it may be `output`.
     pub meter: Meter,
-    /// The provider it is listed for; `None` for any.
+    /// The provider of the row; `None` for any.
     pub provider: Option<&'a Name>,
-    /// The prompt size beyond which it holds.
+    /// The prompt size above which it applies.
     pub prompt_above: i64,
-    /// From when it holds.
+    /// The start of the price.
     pub valid_from: Timestamp,
 }
 
@@ -70,24 +70,24 @@ enum NotQuoted {
 pub struct Book {
     models: FxHashMap<Box<str>, ModelPrices>,
     aliases: Arc<Aliases>,
-    /// At which some price or alias starts or ends, sorted.
+    /// The instants at which some price or alias starts or ends, sorted.
     starts: Vec<Timestamp>,
 }
 
 #[derive(Debug)]
 struct ModelPrices {
-    /// The name that the prices stand under.
+    /// The name that the prices are listed under.
     model: Name,
     keys: BTreeMap<(Meter, ServiceTier), Vec<History>>,
     starts: BTreeSet<Timestamp>,
 }
 
-/// The prices of one key through time.
+/// The prices of one key over time.
 #[derive(Debug)]
 struct History {
     provider: Option<Name>,
     prompt_above: i64,
-    /// By start; a later row of the same start has replaced the earlier.
+    /// By start. A later row with the same start has replaced the earlier one.
     prices: BTreeMap<Timestamp, Option<Price>>,
 }
 
@@ -98,7 +98,7 @@ impl History {
 }
 
 impl Book {
-    /// The book of rows in the order of their import.
+    /// The book from rows in the order of their import.
     pub fn new<'a>(rows: impl IntoIterator<Item = &'a PriceRow>) -> Self {
         let mut book = Self::default();
         let mut starts = BTreeSet::new();
@@ -110,7 +110,7 @@ impl Book {
         book
     }
 
-    /// The same book, its models also known by their aliases.
+    /// The same book, which also knows its models by their aliases.
     pub fn under(mut self, aliases: Arc<Aliases>) -> Self {
         self.starts.extend(aliases.starts());
         self.starts.sort_unstable();
@@ -136,7 +136,7 @@ impl Book {
         histories.push(History { provider: row.key.provider.clone(), prompt_above: row.key.prompt_above, prices });
     }
 
-    /// The price of a meter for an event of a model and tier, with a prompt in a band, at an instant.
+    /// The price of a meter at an instant, for a model, a tier and a band of prompt sizes.
     pub fn resolve(&self, model: &Model, tier: &ServiceTier, meter: Meter, band: Band, at: Timestamp) -> Resolution {
         if meter.is_measure() {
             return Resolution::NotCharged;
@@ -154,8 +154,8 @@ impl Book {
         }
     }
 
-    /// The prices of a model at an instant, and the provider whose rows apply. A price in force for the model's own name wins
-    /// over the prices of its alias.
+    /// The prices of a model at an instant, and the provider whose rows apply. If a price is in force for the model's
+    /// own name, it wins over the prices of its alias.
     fn prices_of<'a>(&'a self, model: &'a Model, at: Timestamp) -> Option<(&'a ModelPrices, Option<&'a Name>)> {
         let usages = model.provider.as_ref();
         let own = self.models.get(model.name.as_str()).map(|prices| (prices, usages));
@@ -167,7 +167,7 @@ impl Book {
         alias.or(own)
     }
 
-    /// The row that [`Book::resolve`] takes a price from, where there is one.
+    /// The row from which [`Book::resolve`] takes a price, if there is one.
     pub fn quoted<'a>(
         &'a self,
         model: &'a Model,
@@ -180,7 +180,7 @@ impl Book {
         prices.quoted(provider, tier, meter, band, at).ok()
     }
 
-    /// The names that have prices and are nearest to one that never had any, as a hint for a person.
+    /// The priced names nearest to a name that never had a price, as a hint for a person.
     pub fn nearest(&self, model: &str) -> Vec<&str> {
         if self.models.contains_key(model) {
             return Vec::new();
@@ -188,7 +188,7 @@ impl Book {
         nearest_names(model, self.models.keys().map(AsRef::as_ref))
     }
 
-    /// The providers that prices of a name, or of what it stands for, are of, `None` for any: whenever they hold.
+    /// The providers in the prices of a name, or of what it stands for, at any time. `None` stands for any provider.
     pub fn providers_of(&self, model: &str) -> BTreeSet<Option<&Name>> {
         let names = std::iter::once(model).chain(self.aliases.targets(model));
         let histories =
@@ -196,7 +196,8 @@ impl Book {
         histories.map(|history| history.provider.as_ref()).collect()
     }
 
-    /// Instants strictly inside a span at which a price of the model starts or ends, or its name stands for another.
+    /// The instants strictly inside a span at which a price of the model starts or ends, or at which its name starts to
+    /// stand for another.
     pub fn changes_within(&self, model: &str, after: Timestamp, before: Timestamp) -> Vec<Timestamp> {
         let starts = |name: &str| self.models.get(name).into_iter().flat_map(|prices| prices.starts.iter().copied());
         let of_targets = self.aliases.targets(model).flat_map(starts);
@@ -204,7 +205,7 @@ impl Book {
         all.filter(|start| *start > after && *start < before).collect()
     }
 
-    /// How many starts lie at or before an instant: two instants of one number have the same prices.
+    /// The number of starts up to an instant. Two instants with the same number have the same prices.
     pub fn epoch(&self, at: Timestamp) -> usize {
         self.starts.partition_point(|start| *start <= at)
     }
@@ -233,7 +234,7 @@ impl ModelPrices {
         band: Band,
         at: Timestamp,
     ) -> Result<Quoted<'_>, NotQuoted> {
-        // The key borrows nothing from `tier`, so the pair is looked up by comparison.
+        // The key borrows nothing from `tier`, so the search compares the pairs.
         let histories = self.keys.iter().find(|((m, t), _)| *m == meter && t == tier).map(|(_, histories)| histories);
         let in_force = |named: bool| {
             let belongs = move |h: &&History| {

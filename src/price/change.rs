@@ -1,4 +1,4 @@
-//! What new prices would change in the ledger's prices, before any of them is recorded.
+//! Compares new prices with the ledger's prices, before any of them is recorded.
 //!
 //! A new price is compared with the price in force at its start. If both are equal, the new price adds nothing and is
 //! left out. So a catalogue that you import every day adds only its changes.
@@ -9,14 +9,14 @@ use crate::price::read::ListedPrice;
 use crate::price::{PriceKey, PriceRow};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What a change does.
+/// The effect of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// The ledger has no price in force then; another of those offered may be.
+    /// The ledger has no price in force at that time. Another new price may be in force.
     New,
-    /// The ledger has another.
+    /// The ledger has a different price.
     Changed,
-    /// From then on there is none.
+    /// No price is in force from then on.
     Ended,
 }
 
@@ -31,28 +31,28 @@ impl Kind {
     }
 }
 
-/// A price that says something new.
+/// A price that changes something.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// What it does.
+    /// Its effect.
     pub kind: Kind,
-    /// The price in force until then, of the ledger's or of those offered; none where it is new.
+    /// The price in force until then, from the ledger or from the new prices; `None` if there is none.
     pub old: Option<PriceRow>,
-    /// The price, with its line.
+    /// The new price with its line.
     pub new: ListedPrice,
 }
 
-/// What offered prices would change.
+/// What new prices would change.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Changes {
     /// The changes, in the order of keys and starts.
     pub changes: Vec<Change>,
-    /// Offered prices that are in force already.
+    /// The number of new prices that are in force already.
     pub unchanged: u64,
 }
 
 impl Changes {
-    /// Compares offered prices with known ones, which stand in the order of their import.
+    /// Compares new prices with known ones, which must be in the order of their import.
     pub fn of(known: &[PriceRow], offered: &[ListedPrice]) -> Self {
         let mut histories: BTreeMap<&PriceKey, BTreeMap<Timestamp, &PriceRow>> = BTreeMap::new();
         for row in known {
@@ -92,14 +92,15 @@ impl Changes {
         self.changes.iter().filter(|change| change.kind == kind).count()
     }
 
-    /// The prices to be kept.
+    /// The prices to record.
     pub fn prices(&self) -> Vec<ListedPrice> {
         self.changes.iter().map(|change| change.new.clone()).collect()
     }
 }
 
-/// Prices of a book in force at an instant, of models that are offered, which are not offered themselves: a tier or a
-/// threshold that is sold no longer, or a price of somebody else's. `unresolved` are keys whose offer cannot be read.
+/// Prices of a book in force at an instant that the offer lacks, although it has other prices of their models: a tier
+/// or threshold that is no longer sold, or a price from elsewhere. `unresolved` has keys whose new price cannot be
+/// read.
 pub fn missing(
     known: &[PriceRow],
     offered: &[ListedPrice],
@@ -127,7 +128,7 @@ mod tests {
     use crate::domain::calendar::Calendar;
     use crate::price::read::price_list;
 
-    /// Prices of one key by day of October 2026 and rate.
+    /// Prices of one key, by day of October 2026 and rate.
     fn prices(rows: &[(&str, &str, &str)]) -> Vec<ListedPrice> {
         let lines: Vec<String> =
             rows.iter().map(|(model, day, price)| format!("{model},input,USD,{price},2026-10-{day}")).collect();
@@ -157,7 +158,7 @@ mod tests {
 
     #[test]
     fn offered_prices_follow_each_other() {
-        // The second repeats the first, the third ends what the first began, whatever the order of the lines.
+        // The second price repeats the first, and the third ends what the first began, whatever the order of the lines.
         let offered = [("m", "20", "-"), ("m", "05", "1"), ("m", "10", "1")];
         assert_eq!(kinds(&[], &offered), (vec![(Kind::New, 3), (Kind::Ended, 2)], 1));
     }

@@ -5,42 +5,43 @@ use crate::domain::timestamp::Timestamp;
 use crate::price::{PriceKey, PriceRow};
 use std::collections::BTreeMap;
 
-/// The factor between two prices of one key from which a wrong unit is the likelier reason.
+/// From this factor between two prices of one key on, a wrong unit is the likelier reason.
 const UNIT_JUMP: i64 = 500;
 
-/// Something to look at.
+/// Something suspicious.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finding {
-    /// A price is about a thousand times the one before it, or a thousandth: per 1,000 read as per 1,000,000?
+    /// A price is about a thousand times the previous one, or a thousandth of it. Perhaps a price per 1,000 was read as
+    /// per 1,000,000.
     Jump {
-        /// What it is for.
+        /// The key of the price.
         key: PriceKey,
-        /// When it starts.
+        /// The start of the price.
         at: Timestamp,
-        /// The price before.
+        /// The previous price.
         before: Rate,
-        /// The price from then on.
+        /// The new price.
         after: Rate,
     },
-    /// A price is written as 0: meant, or forgotten?
+    /// A price is 0. Perhaps somebody forgot to enter it.
     Free {
-        /// What it is for.
+        /// The key of the price.
         key: PriceKey,
-        /// From when it costs nothing.
+        /// The start of the price.
         from: Timestamp,
     },
-    /// A key ended and began again later: nothing was sold in between.
+    /// A key ended and began again later, so there is no price in between.
     Gap {
-        /// What it is for.
+        /// The key of the price.
         key: PriceKey,
-        /// When it ended.
+        /// The end of the earlier price.
         from: Timestamp,
-        /// When it began again; `None` if it has not.
+        /// The start of the later price; `None` if there is none.
         until: Option<Timestamp>,
     },
 }
 
-/// The prices of each key by start, replaced rows left out.
+/// The prices of each key by start, without replaced rows.
 pub fn histories<'a>(
     rows: impl IntoIterator<Item = &'a PriceRow>,
 ) -> BTreeMap<PriceKey, BTreeMap<Timestamp, &'a PriceRow>> {
@@ -51,7 +52,7 @@ pub fn histories<'a>(
     histories
 }
 
-/// Jumps, gaps and free prices in the order of keys and starts.
+/// Jumps, gaps and free prices, in the order of keys and starts.
 pub fn findings<'a>(rows: impl IntoIterator<Item = &'a PriceRow>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (key, history) in histories(rows) {
@@ -77,11 +78,11 @@ pub fn findings<'a>(rows: impl IntoIterator<Item = &'a PriceRow>) -> Vec<Finding
     findings
 }
 
-/// The factor from which a price that replaces another of the same key and start is asked about.
+/// From this factor on, a price that replaces another with the same key and start must be confirmed.
 const REPLACEMENT_JUMP: i64 = 10;
 
-/// Whether a price that replaces another is more than ten times it, or less than a tenth: a typo in a price that usage
-/// was reported with already?
+/// Whether a price is more than ten times the price it replaces, or less than a tenth. Reports may have used the old
+/// price already, so this may be a typing error.
 pub fn is_replacement_jump(old: &PriceRow, new: &PriceRow) -> bool {
     let (Some(old_rate), Some(new_rate)) = (old.rate, new.rate) else { return false };
     let (low, high) = (old_rate.min(new_rate).nanos_per_million(), old_rate.max(new_rate).nanos_per_million());

@@ -1,13 +1,13 @@
-//! The names with prices that look most like a name without one: text for a person to judge, never a choice.
+//! Finds the priced names that look most like a name without a price. They are hints for a person, never a choice.
 //!
 //! A name is near if it is the other in another spelling, contains it, is contained in it, or differs in few letters.
 
-/// How many names are offered.
+/// The most names in a hint.
 const OFFERED: usize = 3;
-/// A shorter name is a part of too many others.
+/// The minimum length of a contained name. Shorter names are part of too many others.
 const PART: usize = 4;
 
-/// The nearest of the known names, the nearest first; a name that is known itself needs none.
+/// The nearest known names, the nearest first. Empty if the name itself is known.
 pub fn nearest_names<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let plain_wanted = plain(wanted);
     let scored = known.into_iter().filter_map(|name| Some((distance(&plain_wanted, &plain(name))?, name)));
@@ -20,7 +20,7 @@ fn plain(name: &str) -> String {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-/// How far two names are from each other; `None` where they have nothing to do with each other.
+/// The distance between two names; `None` if they are unrelated.
 fn distance(one: &str, other: &str) -> Option<usize> {
     let (short, long) = if one.len() <= other.len() { (one, other) } else { (other, one) };
     if short.len() >= PART && long.contains(short) {

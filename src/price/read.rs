@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 const REQUIRED: [&str; 5] = ["model", "meter", "currency", "price", "valid_from"];
 const OPTIONAL: [&str; 6] = ["book", "provider", "service_tier", "prompt_above", "per", "note"];
 
-/// A price with the line it stands on.
+/// A price with its line in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListedPrice {
     /// The line, from 1.
@@ -28,7 +28,7 @@ pub struct ListedPrice {
     pub row: PriceRow,
 }
 
-/// Reads a price list. `book` is what an empty book means; dates are days of the calendar.
+/// Reads a price list. `book` is the book for rows without one. Dates are days in the calendar.
 pub fn price_list(bytes: &[u8], book: &Name, calendar: Calendar) -> Result<Vec<ListedPrice>, Vec<Problem>> {
     let table = Table::read(bytes, &REQUIRED, &OPTIONAL)?;
     let (mut prices, mut problems) = (Vec::new(), Vec::new());
@@ -129,7 +129,7 @@ pub(super) fn valid_from(text: &str, calendar: Calendar) -> Result<Timestamp, Pr
     })
 }
 
-/// Drops rows that stand twice alike; a key and start with two rates is a contradiction, named with both lines.
+/// Drops identical rows. Two different rates for one key and start are an error that names both lines.
 fn without_repetitions(prices: Vec<ListedPrice>, problems: &mut Vec<Problem>) -> Vec<ListedPrice> {
     let mut first: BTreeMap<(PriceKey, Timestamp), ListedPrice> = BTreeMap::new();
     let mut kept = Vec::new();

@@ -1,14 +1,14 @@
-//! Largest remainder, nested: rounded lines that add up to the rounded total, level by level.
+//! Rounds lines by the nested largest remainder, so that they add up to the rounded total, level by level.
 //!
-//! The total is rounded half to even. Each line is floored toward minus infinity, and the units left over go to the
-//! largest remainders (a tie goes to the smaller key): first among the groups of the first column, then within each
-//! group among those of the second, and so on. So a finer report adds up, group by group, to the coarser one.
+//! The total is rounded half to even. Each line is floored toward minus infinity. The units left over go to the largest
+//! remainders; a tie goes to the smaller key. They go first to the groups of the first column, then within each group
+//! to the groups of the second column, and so on. So a finer report adds up, group by group, to the coarser one.
 
 use crate::domain::money::Amount;
 use crate::domain::ratio::{Overflow, half_even};
 use std::collections::BTreeMap;
 
-/// Rounds amounts to whole units of `unit` femto-units so that they add up to their rounded total.
+/// Rounds amounts to whole units of `unit` femto-units, so that they add up to their rounded total.
 ///
 /// Keys are the values of the grouping columns, coarsest first, all of one length. The result is in the order of keys.
 pub fn minor_units<K: Ord + Clone>(amounts: &BTreeMap<Vec<K>, Amount>, unit: i128) -> Result<Vec<i128>, Overflow> {
@@ -19,15 +19,15 @@ pub fn minor_units<K: Ord + Clone>(amounts: &BTreeMap<Vec<K>, Amount>, unit: i12
     Ok(shares)
 }
 
-/// Shares of the total in parts of `parts` (1,000 for tenths of a percent) that add up to it; `None` when the total is
-/// not above 0. An exact share is a ratio, so remainders are compared as numerators over the total.
+/// Shares of the total in parts of `parts` (1,000 for tenths of a percent) that add up to it; `None` if the total is
+/// not above 0. An exact share is a ratio with the total as denominator, so it compares remainders by their numerators.
 pub fn shares<K: Ord + Clone>(amounts: &BTreeMap<Vec<K>, Amount>, parts: i128) -> Result<Option<Vec<i128>>, Overflow> {
     let lines = lines(amounts);
     let total = sum(&lines)?;
     if total <= 0 {
         return Ok(None);
     }
-    // amount * parts / total, as amounts in units of the total.
+    // amount * parts / total, in units of the total.
     let scaled = lines.into_iter().map(|(key, amount)| Ok((key, amount.checked_mul(parts).ok_or(Overflow)?)));
     let scaled = scaled.collect::<Result<Vec<_>, Overflow>>()?;
     let mut shares = vec![0; scaled.len()];
@@ -45,7 +45,7 @@ fn sum<K>(lines: &[Line<'_, K>]) -> Result<i128, Overflow> {
     lines.iter().try_fold(0_i128, |sum, (_, amount)| sum.checked_add(*amount)).ok_or(Overflow)
 }
 
-/// Hands `units` out over lines sorted by key: over the groups of the column at `depth`, then within each.
+/// Distributes `units` over lines sorted by key: over the groups of the column at `depth`, then within each group.
 fn share<K: Ord>(
     lines: &[Line<'_, K>],
     depth: usize,
@@ -55,7 +55,7 @@ fn share<K: Ord>(
 ) -> Result<(), Overflow> {
     let deeper = lines.first().is_some_and(|(key, _)| depth < key.len());
     if !deeper {
-        // Keys are unique, so at the last column a group is one line.
+        // Keys are unique, so a group of the last column is one line.
         if let Some(slot) = out.first_mut() {
             *slot = units;
         }

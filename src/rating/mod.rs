@@ -1,6 +1,6 @@
-//! Usage times prices: rated lines, and the sharing of rounded amounts.
+//! Usage times prices: rated lines, and the rounding of amounts that add up.
 //!
-//! Nothing is rounded here but in [`allocate`], where the parts of a total are made to add up to it.
+//! Nothing is rounded here except in [`allocate`], which makes the parts of a total add up to it.
 #![deny(clippy::indexing_slicing, clippy::as_conversions)]
 
 pub mod allocate;
@@ -11,45 +11,45 @@ use crate::domain::meter::Meter;
 use crate::domain::money::Amount;
 use crate::domain::usage::UsageLine;
 
-/// Usage with what each of its meters costs.
+/// Usage with the cost of each meter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RatedLine {
     /// The usage.
     pub usage: UsageLine,
     /// One charge for each reported meter, in the order of the meters.
     pub charges: Vec<Charge>,
-    /// Events of the line with an unpriced meter above 0.
+    /// The number of the line's events with an unpriced meter above 0.
     pub unpriced_events: i64,
-    /// Whether it is part of a line with such events: the part's own count of them may be 0.
+    /// Whether it is part of a line with such events. The part's own count of them may be 0.
     pub of_unpriced: bool,
 }
 
 impl RatedLine {
-    /// Whether some of it has no price.
+    /// Whether a part of it has no price.
     pub fn has_unpriced(&self) -> bool {
         self.charges.iter().any(|charge| matches!(charge.cost, Cost::Unpriced(_)))
     }
 }
 
-/// What a quantity of a meter costs.
+/// The cost of a quantity of a meter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Charge {
     /// The meter.
     pub meter: Meter,
-    /// How much of it was used.
+    /// The quantity.
     pub quantity: i64,
-    /// What that costs.
+    /// The cost.
     pub cost: Cost,
 }
 
-/// What something costs, or why that is not known.
+/// The cost, or why it is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cost {
     /// Exactly this much.
     Priced(Amount),
     /// Nothing: a quantity of 0, or requests of a model whose prices do not name them.
     NotCharged,
-    /// Not known.
+    /// Unknown.
     Unpriced(Unpriced),
 }
 
@@ -58,7 +58,7 @@ pub enum Cost {
 pub enum Unpriced {
     /// No price is in force.
     NoPrice,
-    /// The price depends on the prompt's size, which the record does not tell.
+    /// The price depends on the prompt's size, which the record does not report.
     PromptUnknown,
     /// The price is in another currency, and there is no exchange rate.
     Unconverted(Currency),

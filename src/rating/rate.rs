@@ -8,12 +8,12 @@ use crate::price::{Book, Resolution};
 use crate::rating::{Charge, Cost, Unpriced};
 use rustc_hash::FxHashMap;
 
-/// Rates lines with one book. Remembers resolved prices, as thousands of lines share them.
+/// Rates lines with one book. It caches resolved prices, because thousands of lines share them.
 pub struct Rater<'a> {
     book: &'a Book,
     names: &'a Dictionary,
     currency: Currency,
-    /// By model, tier, band and prices in force; of each, what was resolved by the numbers of meters.
+    /// The prices resolved so far by model, tier, band and epoch of prices, for each meter's number.
     resolved: FxHashMap<(i64, i64, Band, usize), [Option<Resolution>; Meter::ALL.len()]>,
 }
 
@@ -23,7 +23,7 @@ impl<'a> Rater<'a> {
         Self { book, names, currency, resolved: FxHashMap::default() }
     }
 
-    /// What each reported meter of a line costs. Measures of calls are left out: they are no use of anything.
+    /// The cost of each reported meter of a line. It leaves out measures of calls, because they are not usage.
     pub fn charges(&mut self, line: &UsageLine) -> Vec<Charge> {
         let Self { book, names, currency, resolved } = self;
         let key = &line.key;
@@ -51,7 +51,7 @@ impl<'a> Rater<'a> {
     }
 }
 
-/// What a quantity costs under another model or tier than it was used with.
+/// The cost of a quantity, if another model or tier had been used.
 pub fn cost_as(
     book: &Book,
     model: &Model,

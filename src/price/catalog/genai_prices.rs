@@ -23,7 +23,7 @@ pub(super) const CATALOG: Catalog =
 const MILLION: u32 = 1_000_000;
 const HOUR: u32 = 3_600;
 
-/// Keys that price one of our meters, and the units they are for.
+/// Keys that price one of tokenbook's meters, with the units they are for.
 const METERS: [(&str, Meter, u32); 19] = [
     ("input_mtok", Meter::Input, MILLION),
     ("output_mtok", Meter::Output, MILLION),
@@ -47,7 +47,7 @@ const METERS: [(&str, Meter, u32); 19] = [
 ];
 const WEB_SEARCHES: &str = "web_searches_kcount";
 
-/// The meter of a key and the units it is for.
+/// The meter of a key, and the units it is for.
 pub(super) fn meter(key: &str) -> Result<(Meter, u32), Reason> {
     if key == WEB_SEARCHES {
         return Ok((Meter::WebSearch, 1_000));
@@ -97,7 +97,7 @@ fn entry(provider: &str, node: &Node, terms: &Terms) -> Result<Entry, Problem> {
     Ok(entry)
 }
 
-/// Gathers the names that a clause equals; whether it is met by others as well.
+/// Collects the names that a clause equals. Returns whether other names match it as well.
 fn exact_names(clause: &Node, names: &mut Vec<String>) -> bool {
     match clause.members() {
         [(kind, node)] if kind == "equals" => {
@@ -111,7 +111,7 @@ fn exact_names(clause: &Node, names: &mut Vec<String>) -> bool {
     }
 }
 
-/// Whether a name in lower case meets a clause; `None` where a regular expression decides.
+/// Whether a name in lower case matches a clause; `None` if a regular expression decides.
 fn is_met(clause: &Node, name: &str) -> Option<bool> {
     let [(kind, node)] = clause.members() else { return None };
     let text = node.text().map(str::to_lowercase);

@@ -21,25 +21,25 @@ enum When {
     Hours,
 }
 
-/// A set of prices: those of each key, as places among the quotes.
+/// A set of prices, with the positions of each key's quotes.
 struct Set<'a> {
     when: When,
-    /// The tier of a variant, or none that we know.
+    /// The tier of a variant; `None` if tokenbook has no such tier.
     tier: Option<&'a str>,
     prices: BTreeMap<&'a str, Vec<Placed>>,
 }
 
-/// One price of a key.
+/// One price for a key.
 struct Placed {
     quote: usize,
     slot: Slot,
     per: u32,
 }
 
-/// What is in force for each slot, as places among the quotes with their units.
+/// The prices in force for each slot: positions among the quotes, with their units.
 type InForce = BTreeMap<Slot, Vec<(usize, u32)>>;
 
-/// The prices of a model, and when prices of it end.
+/// The prices of a model, and the instants at which some of them end.
 pub(super) type Scheduled = (Vec<Quote>, Vec<(Slot, Timestamp)>);
 
 /// The prices of a model from an instant on.
@@ -82,7 +82,7 @@ pub(super) fn quotes(model: &Node, from: Timestamp) -> Result<Scheduled, Problem
     Ok((quotes, ends))
 }
 
-/// The tier a variant is for, if its condition is nothing else.
+/// The tier of a variant, if the tier is its only condition.
 fn tier(variant: &Node) -> Option<&str> {
     let [(key, value)] = variant.get("when")?.members() else { return None };
     match (key.as_str(), value.text()?) {
@@ -110,7 +110,7 @@ fn set<'a>(quotes: &mut Vec<Quote>, place: &str, node: &'a Node, tier: Option<&s
     Ok(Set { when, tier: None, prices: prices.unwrap_or_default() })
 }
 
-/// Makes quotes of a set's prices. A variant that is for no tier we know has an empty one.
+/// Makes quotes from a set's prices. A variant for no known tier gets an empty one.
 fn placed<'a>(
     quotes: &mut Vec<Quote>,
     place: &str,
@@ -146,7 +146,7 @@ fn placed<'a>(
     placed
 }
 
-/// What is in force at an instant for requests of a tier.
+/// The prices in force at an instant, for requests of a tier.
 fn in_force(bases: &[Set<'_>], variants: &[Set<'_>], tier: Option<&str>, at: Timestamp) -> InForce {
     let holds = |set: &&Set<'_>| match set.when {
         When::Always | When::Hours => true,
@@ -170,7 +170,7 @@ fn in_force(bases: &[Set<'_>], variants: &[Set<'_>], tier: Option<&str>, at: Tim
     found
 }
 
-/// Puts the quotes to use that come into force.
+/// Uses the quotes that come into force.
 fn use_changed(quotes: &mut [Quote], before: &InForce, now: &InForce, from: Option<Timestamp>) {
     for (slot, prices) in now.iter().filter(|(slot, prices)| before.get(*slot) != Some(*prices)) {
         for (place, per) in prices {
@@ -181,7 +181,7 @@ fn use_changed(quotes: &mut [Quote], before: &InForce, now: &InForce, from: Opti
     }
 }
 
-/// Sets aside what is never in force: at some hours only, or no longer.
+/// Sets aside the quotes that are never in force, because they apply at some hours only or have ended.
 fn settle(quotes: &mut [Quote], bases: &[Set<'_>]) {
     let hourly = bases.iter().any(|set| set.when == When::Hours);
     for quote in quotes {

@@ -24,7 +24,7 @@ use std::collections::BTreeSet;
 pub(super) const CATALOG: Catalog =
     Catalog { name: "litellm", summary: "LiteLLM: model_prices_and_context_window.json", entries };
 
-/// Keys with numbers that are no prices.
+/// Keys with numbers that are not prices.
 const NOT_PRICES: [&str; 12] = [
     "max_tokens",
     "max_input_tokens",
@@ -39,14 +39,14 @@ const NOT_PRICES: [&str; 12] = [
     "litellm_provider",
     "mode",
 ];
-/// Members of the file that are no models.
+/// Members of the file that are not models.
 const NOT_MODELS: [&str; 2] = ["sample_spec", "fallback_generalizations"];
-/// Factors of a vendor's own, and those that are service tiers to us.
+/// The key of a vendor's own factors. Some of them are service tiers in tokenbook.
 const SPECIFIC: &str = "provider_specific_entry";
 const US: &str = "us";
 const FAST: &str = "fast";
 
-/// Words in the keys of prices.
+/// Words that occur in the keys of prices.
 const PRICE_WORDS: [&str; 4] = ["cost", "price", "pricing", "multiplier"];
 
 fn entries(files: &[CatalogFile], _: &Terms) -> Result<Vec<Entry>, CatalogError> {
@@ -83,8 +83,8 @@ fn entry(name: &str, node: &Node) -> Entry {
     entry
 }
 
-/// Prices that the vendor multiplies: of inference in the United States, and of faster inference. Tokens cost so many
-/// times more, anything else the same. The tiers are those that `anthropic-messages` gives to events.
+/// Multiplies prices by the vendor's factors: for inference in the United States, and for faster inference. Only prices
+/// of tokens are multiplied. The tiers are the ones that `anthropic-messages` gives to events.
 fn multiply(quotes: &mut [Quote], model: &Node) {
     let factor = |name| model.get(SPECIFIC).and_then(|table| table.get(name)).and_then(Node::literal);
     let (us, fast) = (factor(US), factor(FAST));
@@ -119,11 +119,11 @@ fn without_provider<'a>(name: &'a str, provider: &str) -> &'a str {
 
 struct Model<'a> {
     kind: Kind<'a>,
-    /// Taken from a threshold, so that "from N on" becomes "above N - 1".
+    /// Subtracted from a threshold, so that "from N on" becomes "above N - 1".
     inclusive: i64,
-    /// What costs less at some hours, for prompts of any size.
+    /// Slots that cost less at some hours, for prompts of any size.
     hourly: BTreeSet<Slot>,
-    /// The price of a second of audio.
+    /// The price for a second of audio.
     second: Option<&'a str>,
 }
 
@@ -174,7 +174,7 @@ impl<'a> Model<'a> {
         Ok(Slot::new(meter, key.tier?, above))
     }
 
-    /// Prices by the size of the prompt, each beyond the first number of its range.
+    /// Prices by prompt size, each above the first number of its range.
     fn tiers(&self, quotes: &mut Vec<Quote>, list: &Node) {
         for (number, tier) in list.elements().iter().enumerate() {
             let above = tier.get("range").and_then(|range| range.elements().first()?.whole());
@@ -194,14 +194,14 @@ impl<'a> Model<'a> {
     }
 }
 
-/// Prices at some hours; the other prices of the same are set aside with them.
+/// Prices at some hours. The other prices of the same slot are set aside with them.
 fn off_peak(quotes: &mut Vec<Quote>, table: &Node) {
     let prices = table.members().iter().filter(|(_, node)| matches!(node.value, Value::Number(_)));
     let quote = |(key, node): &(String, Node)| Quote::aside(format!("off_peak_pricing.{key}"), node, Reason::HourOfDay);
     quotes.extend(prices.map(quote));
 }
 
-/// A price by the size of what is searched; where all sizes cost the same, the price of a search.
+/// Prices by the size of a search. If all sizes cost the same, it is the price of a search.
 fn search(quotes: &mut Vec<Quote>, table: &Node) {
     let members = table.members();
     let same = members.iter().all(|(_, node)| members.first().is_some_and(|(_, first)| first.value == node.value));
@@ -212,11 +212,11 @@ fn search(quotes: &mut Vec<Quote>, table: &Node) {
     }
 }
 
-/// Factors for regions and speeds, among settings that are no prices.
+/// Factors for regions and speeds, among settings that are not prices.
 fn specific(quotes: &mut Vec<Quote>, table: &Node) {
     for (key, node) in table.members().iter().filter(|(_, node)| matches!(node.value, Value::Number(_))) {
         let fate = match key.as_str() {
-            // Used with the prices that it multiplies.
+            // Used together with the prices that it multiplies.
             US | FAST => Fate::Uses(Vec::new()),
             key if key.contains("_free_") => Fate::Aside(Reason::Allowance),
             _ => Fate::Aside(Reason::Factor),

@@ -1,19 +1,19 @@
 //! The grammar of LiteLLM's price keys: a base, and suffixes for a prompt size, a cache's time and a service tier.
 //!
 //! `cache_creation_input_token_cost_above_1hr_above_272k_tokens_flex` has the base `cache_creation_input_token_cost`,
-//! kept for an hour, above 272,000 tokens, at the tier `flex`. Suffixes may be in any order, because the catalogue has
+//! kept for an hour, above 272,000 tokens, at the tier `flex`. Suffixes may be in any order, because the catalogue uses
 //! both orders.
 
 use super::quote::Reason;
 use crate::domain::event::ServiceTier;
 use crate::domain::meter::Meter;
 
-/// A key taken apart.
+/// The parts of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Key<'a> {
     /// What is priced.
     pub(super) base: &'a str,
-    /// Our tier, or why the suffix is none.
+    /// tokenbook's tier, or why the suffix is not a tier.
     pub(super) tier: Result<&'static str, Reason>,
     /// The prompt size it names; 0 for none.
     pub(super) above: i64,
@@ -28,7 +28,7 @@ enum Kept {
     HalfDay,
 }
 
-/// Suffixes of service tiers. `_decisions` is another endpoint.
+/// Suffixes of service tiers. `_decisions` belongs to another endpoint.
 const TIERS: [(&str, Result<&str, Reason>); 6] = [
     ("_batches", Ok("batch")),
     ("_flex", Ok("flex")),
@@ -38,7 +38,7 @@ const TIERS: [(&str, Result<&str, Reason>); 6] = [
     ("_decisions", Err(Reason::Condition)),
 ];
 
-/// Bases that price one of our meters in every model.
+/// Bases that price one of tokenbook's meters in every model.
 const METERS: [(&str, Meter); 14] = [
     ("input_cost_per_token", Meter::Input),
     ("output_cost_per_token", Meter::Output),
@@ -56,7 +56,7 @@ const METERS: [(&str, Meter); 14] = [
     ("output_cost_per_video_token", Meter::OutputVideo),
 ];
 
-/// Bases of things that chat models charge by the token as well.
+/// Bases of things that chat models also charge by the token.
 const ALTERNATIVES: [&str; 9] = [
     "input_cost_per_character",
     "output_cost_per_character",
@@ -69,19 +69,19 @@ const ALTERNATIVES: [&str; 9] = [
     "output_cost_per_video_per_second",
 ];
 
-/// What of a model decides the meaning of a key.
+/// The properties of a model that decide what a key means.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Kind<'a> {
     /// The model's `mode`.
     pub(super) mode: &'a str,
     /// Whether it prices its output by tokens.
     pub(super) output_by_tokens: bool,
-    /// Whether it has a price of an image made.
+    /// Whether it has a price for each image made.
     pub(super) output_by_images: bool,
 }
 
 impl<'a> Key<'a> {
-    /// Takes a key apart.
+    /// Splits a key into its parts.
     pub(super) fn of(key: &'a str) -> Self {
         let mut found = Self { base: key, tier: Ok(ServiceTier::STANDARD), above: 0, kept: Kept::Minutes };
         while let Some(rest) = found.shortened() {
@@ -90,7 +90,7 @@ impl<'a> Key<'a> {
         found
     }
 
-    /// The base without one suffix, which is noted.
+    /// Removes one suffix and notes it. Returns the shorter base.
     fn shortened(&mut self) -> Option<&'a str> {
         if let Some((suffix, tier)) = TIERS.iter().find(|(suffix, _)| self.base.ends_with(suffix)) {
             self.tier = *tier;
@@ -107,7 +107,7 @@ impl<'a> Key<'a> {
         Some(rest)
     }
 
-    /// The meter it prices in a model of a kind, or why none.
+    /// The meter that it prices in such a model, or why it prices none.
     pub(super) fn meter(&self, kind: Kind<'_>) -> Result<Meter, Reason> {
         let meter = METERS.iter().find(|(base, _)| *base == self.base).map(|(_, meter)| *meter);
         match (meter, self.kept) {

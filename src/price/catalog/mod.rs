@@ -26,43 +26,43 @@ pub use pattern::Pattern;
 pub use quote::Reason;
 pub use rows::{Aside, CatalogList, Counts, Snapped};
 
-/// How the files of a catalogue are read.
+/// How to read the files of a catalogue.
 pub struct Catalog {
     /// The name for `--catalog`.
     pub name: &'static str,
-    /// One line on where its file is from.
+    /// One line on the source of its file.
     pub summary: &'static str,
     entries: fn(&[CatalogFile], &Terms) -> Result<Vec<Entry>, CatalogError>,
 }
 
-/// Every catalogue, by name.
+/// All catalogues, by name.
 pub const CATALOGS: &[Catalog] = &[genai_prices::CATALOG, litellm::CATALOG, models_dev::CATALOG, openrouter::CATALOG];
 
 /// A file of a catalogue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CatalogFile {
-    /// Its path, with `/`: models.dev names models by it.
+    /// Its path, with `/`. models.dev names models by it.
     pub name: String,
-    /// What it holds.
+    /// Its content.
     pub bytes: Vec<u8>,
 }
 
-/// What is asked of a catalogue.
+/// The user's choices for reading a catalogue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terms {
     /// The book its prices are for.
     pub book: Name,
-    /// When prices start that have no date of their own: a catalogue says what holds now, not since when.
+    /// The start of prices without a date. A catalogue without dates states current prices only.
     pub valid_from: Timestamp,
-    /// The models that are asked for; all when empty.
+    /// The models to read; all if empty.
     pub only: Vec<Pattern>,
-    /// What becomes of prices that are no whole number of nano-units per million.
+    /// How to treat prices that are not a whole number of nano-units per million.
     pub inexact: Inexact,
-    /// What becomes of prices in force that the catalogue does not have.
+    /// How to treat prices in force that the catalogue lacks.
     pub missing: Missing,
 }
 
-/// What becomes of prices in force that a catalogue does not have, though it has others of their models.
+/// How to treat prices in force that a catalogue lacks, if it has other prices of their models.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Missing {
     /// They stay.
@@ -71,16 +71,16 @@ pub enum Missing {
     End,
 }
 
-/// What becomes of a price that is not exactly representable, most often since it went through a binary fraction.
+/// How to treat a price that tokenbook cannot represent exactly, usually because of a binary fraction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Inexact {
     /// It is set aside.
     SetAside,
-    /// The nearest rate is taken, if it is off by less than a millionth.
+    /// The nearest rate replaces it, if it differs by less than a millionth.
     Snap,
 }
 
-/// A file is not what the catalogue's files are.
+/// The file does not have the catalogue's form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CatalogError {
     /// The file.
@@ -89,12 +89,12 @@ pub struct CatalogError {
     pub problems: Vec<Problem>,
 }
 
-/// The catalogue of a name.
+/// The catalogue with a name.
 pub fn named(name: &str) -> Option<&'static Catalog> {
     CATALOGS.iter().find(|catalog| catalog.name == name)
 }
 
-/// Reads a catalogue. All of it is read, whatever is asked for, so that everything can be counted.
+/// Reads a whole catalogue, whatever the user chose, so that everything can be counted.
 pub fn read(catalog: &Catalog, files: &[CatalogFile], terms: &Terms) -> Result<CatalogList, CatalogError> {
     let entries = (catalog.entries)(files, terms)?;
     if let Some(file) = files.first().filter(|_| entries.is_empty()) {
@@ -109,7 +109,7 @@ impl CatalogFile {
     }
 }
 
-/// The one file of a catalogue that has one.
+/// The file of a catalogue that has a single file.
 fn only_file<'a>(files: &'a [CatalogFile], catalog: &Catalog) -> Result<&'a CatalogFile, CatalogError> {
     match files {
         [file] => Ok(file),

@@ -43,7 +43,7 @@ fn entries(files: &[CatalogFile], _: &Terms) -> Result<Vec<Entry>, CatalogError>
             entries.push(entry(provider, model, &node));
         } else {
             let tree = of_json(&file.bytes).map_err(|problem| file.problem(problem))?;
-            // catalog.json holds the providers beside the models themselves.
+            // catalog.json has the providers beside the models.
             let providers = tree.get("providers").unwrap_or(&tree);
             for (provider, node) in providers.members() {
                 let Some(models) = node.get("models") else {
@@ -57,7 +57,7 @@ fn entries(files: &[CatalogFile], _: &Terms) -> Result<Vec<Entry>, CatalogError>
     Ok(entries)
 }
 
-/// The provider and model of `…/providers/PROVIDER/models/MODEL.toml`; none of a provider's own file.
+/// The provider and model in `…/providers/PROVIDER/models/MODEL.toml`; `None` for a provider's own file.
 fn named_by_path(path: &str) -> Result<Option<(&str, &str)>, Problem> {
     if path.ends_with("/provider.toml") || path == "provider.toml" {
         return Ok(None);
@@ -98,7 +98,7 @@ fn costs(quotes: &mut Vec<Quote>, place: &str, cost: &Node, tier: &str) {
     }
 }
 
-/// The prices of one table. One whose prompt size cannot be told has -1.
+/// The prices of one table. A prompt size of -1 means that it cannot be read.
 fn rates(quotes: &mut Vec<Quote>, place: &str, table: &Node, tier: &str, prompt_above: i64) {
     for (key, node) in table.members() {
         if matches!(key.as_str(), "tiers" | "tier" | "context_over_200k") {

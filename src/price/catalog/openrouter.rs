@@ -1,4 +1,4 @@
-//! OpenRouter: the answer of `GET https://openrouter.ai/api/v1/models`, saved. Fields as `openrouter.ai/docs` describes
+//! OpenRouter: the saved answer of `GET https://openrouter.ai/api/v1/models`. Fields as `openrouter.ai/docs` describes
 //! them (`PublicPricing`, `PricingOverride`), read on 2026-11-23.
 //!
 //! Prices are dollars per token, request, search or image, as strings. A price of -1 varies with the model that a
@@ -62,7 +62,7 @@ fn entry(id: &str, node: &Node) -> Entry {
     for (key, node) in pricing.members().iter().filter(|(key, _)| key != "overrides") {
         let of_a_token = key == "image" && node.literal() == prompt;
         let reason = (hourly(key).then_some(Reason::HourOfDay))
-            // Documented as the price of an image, and stated as that of a token.
+            // The documentation calls it the price of an image, but the value is the price of a token.
             .or_else(|| of_a_token.then_some(Reason::Alternative));
         entry.quotes.extend(quote(key, key, node, 0, reason));
     }
@@ -81,7 +81,7 @@ fn entry(id: &str, node: &Node) -> Entry {
     entry
 }
 
-/// A price with what it is for, unless there is a reason against it. A discount of 0 is none.
+/// A price with its purpose, unless there is a reason against it. A discount of 0 gives no quote.
 fn quote(place: &str, key: &str, node: &Node, above: i64, reason: Option<Reason>) -> Option<Quote> {
     let meter = METERS.iter().find(|(name, _)| *name == key).map(|(_, meter)| *meter);
     let text = node.literal().unwrap_or_default();

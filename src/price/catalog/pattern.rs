@@ -9,17 +9,17 @@ use crate::text::wildcard::matches;
 pub struct Pattern(String);
 
 impl Pattern {
-    /// A pattern; every text is one.
+    /// A pattern. Every text is valid.
     pub fn new(text: &str) -> Self {
         Self(text.to_owned())
     }
 
-    /// As it was written.
+    /// The pattern as written.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether a model of a provider is meant.
+    /// Whether the pattern matches a provider's model.
     pub fn means(&self, provider: &str, model: &str) -> bool {
         matches(&self.0, model) || matches(&self.0, &format!("{provider}/{model}"))
     }

@@ -4,7 +4,7 @@
 //! catalogue's name. The import lists it, so that you can check whether your usage has the same name. Sellers of other
 //! companies' models stay separate from the makers, because their prices differ.
 
-/// Ours first, then what catalogues call it.
+/// tokenbook's name first, then the names in catalogues.
 const PROVIDERS: [(&str, &[&str]); 26] = [
     ("anthropic", &[]),
     ("azure", &["azure_text", "azure-openai"]),
@@ -34,7 +34,7 @@ const PROVIDERS: [(&str, &[&str]); 26] = [
     ("zai", &["z-ai"]),
 ];
 
-/// Our name of a provider, and whether the table has it.
+/// tokenbook's name of a provider, and whether the table has it.
 pub fn ours(theirs: &str) -> (&str, bool) {
     // LiteLLM splits one seller by the maker of the model: vertex_ai-anthropic_models.
     if theirs.starts_with("vertex_ai-") {

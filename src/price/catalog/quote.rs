@@ -1,7 +1,7 @@
-//! What the readers of catalogues hand over: models with their prices as written in the file, and the meaning of each
+//! The results of the catalogues' readers: models with their prices as written in the file, and the meaning of each
 //! price.
 //!
-//! Every price of the file becomes a quote, which is used or set aside with a reason. So all prices can be counted.
+//! Every price of the file becomes a quote. A quote is used or set aside with a reason, so all prices are counted.
 
 use super::tree::Node;
 use crate::domain::meter::Meter;
@@ -13,105 +13,105 @@ use std::fmt;
 pub(super) struct Entry {
     /// The provider, as the catalogue names it.
     pub(super) provider: String,
-    /// The exact names it is used by; the first is shown.
+    /// The exact names of the model in usage. Messages show the first.
     pub(super) names: Vec<String>,
-    /// The line it begins on.
+    /// The line on which it begins.
     pub(super) line: u64,
-    /// Whether the catalogue also means names that are like a pattern.
+    /// Whether the catalogue also uses a pattern for its names.
     pub(super) patterns: bool,
     /// Its prices.
     pub(super) quotes: Vec<Quote>,
-    /// When prices of it end.
+    /// The instants at which prices of it end.
     pub(super) ends: Vec<(Slot, Timestamp)>,
 }
 
-/// One price, as it stands in the file.
+/// One price, as written in the file.
 #[derive(Debug, Clone)]
 pub(super) struct Quote {
-    /// Where it stands in the model.
+    /// Its place in the model.
     pub(super) key: String,
     /// Its text.
     pub(super) text: String,
     /// Its line.
     pub(super) line: u64,
-    /// What it is for.
+    /// Its use.
     pub(super) fate: Fate,
 }
 
-/// What becomes of a price.
+/// How a price is used.
 #[derive(Debug, Clone)]
 pub(super) enum Fate {
     /// It is the price of these.
     Uses(Vec<Use>),
-    /// It cannot be kept as a row.
+    /// It cannot become a row.
     Aside(Reason),
 }
 
-/// What a price is for, within a model.
+/// What a price is for, in a model.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Slot {
     pub(super) meter: Meter,
     pub(super) tier: String,
-    /// 0 for the base price, -1 where the size cannot be read.
+    /// 0 for the base price, -1 if the size cannot be read.
     pub(super) prompt_above: i64,
 }
 
-/// A price put to use.
+/// One use of a price.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Use {
     pub(super) slot: Slot,
     /// The units the price is for.
     pub(super) per: u32,
-    /// When it starts; `None` for the date that is asked for.
+    /// The start; `None` for the date that the user chose.
     pub(super) from: Option<Timestamp>,
-    /// What it is multiplied by for this use, as the catalogue writes it.
+    /// The factor for this use, as the catalogue writes it.
     pub(super) times: Option<String>,
 }
 
-/// Why a price of a catalogue is not among the rows.
+/// Why a price of a catalogue did not become a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reason {
-    /// Nothing we count is priced by it.
+    /// It prices nothing that tokenbook counts.
     NoMeter,
-    /// A key of the catalogue that this version does not know.
+    /// This version does not know the catalogue's key.
     UnknownKey,
-    /// It is in force at some hours only, or is the other price of one that is.
+    /// It applies at some hours only, or it is the price for the other hours.
     HourOfDay,
-    /// It holds under a condition that is no service tier: a region, a route, a way of searching.
+    /// It applies under a condition that is not a service tier: a region, a route, a way of searching.
     Condition,
-    /// A factor on other prices under a condition.
+    /// It is a factor on other prices under a condition.
     Factor,
-    /// So much is free in a day or a month.
+    /// It is a free amount in a day or a month.
     Allowance,
-    /// The same thing may be charged by the token as well.
+    /// The same thing may also be charged by the token.
     Alternative,
-    /// It depends on a size we do not count.
+    /// It depends on a size that tokenbook does not count.
     Size,
     /// The catalogue says that it varies.
     Varies,
-    /// It ended before the date that is asked for.
+    /// It ended before the date that the user chose.
     Past,
     /// The model has no exact name, only a pattern.
     Nameless,
     /// It contradicts another price for the same.
     Contradiction,
-    /// The price of the same for larger prompts is set aside, and this one would take its place.
+    /// The price of the same thing for larger prompts is set aside, and this one would apply in its place.
     Partial,
-    /// In a unit that is no currency.
+    /// Its unit is not a currency.
     ForeignUnit,
-    /// Its model or provider has a name we cannot keep.
+    /// tokenbook cannot store the name of its model or provider.
     BadName,
     /// The threshold of the prompt's size cannot be read.
     BadThreshold,
-    /// Not a number.
+    /// It is not a number.
     NotANumber,
-    /// Below zero.
+    /// It is below zero.
     Negative,
-    /// Not a whole number of nano-units per million; `--snap` takes the nearest.
+    /// It is not a whole number of nano-units per million. `--snap` takes the nearest.
     Inexact,
-    /// Finer than a nano-unit per million, so that the nearest would be another price.
+    /// It is finer than a nano-unit per million, so the nearest would be another price.
     TooFine,
-    /// Above the highest price.
+    /// It is above the highest price.
     TooLarge,
 }
 
@@ -158,24 +158,24 @@ impl Slot {
 }
 
 impl Quote {
-    /// A price that is used once, from the date that is asked for.
+    /// A price with a single use, from the date that the user chose.
     pub(super) fn used(key: impl Into<String>, node: &Node, slot: Slot, per: u32) -> Self {
         Self::of(key, node, Fate::Uses(vec![Use { slot, per, from: None, times: None }]))
     }
 
-    /// A price that is not used.
+    /// A price that is set aside.
     pub(super) fn aside(key: impl Into<String>, node: &Node, reason: Reason) -> Self {
         Self::of(key, node, Fate::Aside(reason))
     }
 
-    /// A price with its fate.
+    /// A price with its use.
     pub(super) fn of(key: impl Into<String>, node: &Node, fate: Fate) -> Self {
         Self { key: key.into(), text: node.shown(), line: node.line, fate }
     }
 }
 
 impl Entry {
-    /// A model without prices so far.
+    /// A model without prices yet.
     pub(super) fn new(provider: &str, name: &str, line: u64) -> Self {
         Self {
             provider: provider.to_owned(),

@@ -1,9 +1,9 @@
-//! From quotes to price rows, with an account of every quote: used, set aside, or not asked for.
+//! Turns quotes into price rows and counts every quote: used, set aside, or not asked for.
 //!
-//! Two quotes of one key and start must agree. If they do not, neither is used, because nothing shows which is right. A
-//! neighbour must not price what cannot be used. Without the price for larger prompts, the price for smaller ones would
-//! apply to all, so that one is set aside as well. Without a later price the earlier one would go on, so it ends. The
-//! rows are in the order of their keys and starts, whatever the order of the file.
+//! Two quotes with one key and start must agree. If they do not, neither is used, because nothing shows which is right.
+//! No other price may apply in place of one that cannot be used. Without the price for larger prompts, the price for
+//! smaller ones would apply to all, so that one is set aside as well. Without a later price, the earlier one would
+//! continue, so it ends. The rows are in the order of their keys and starts, whatever the order of the file.
 
 use super::quote::{Entry, Fate, Quote, Reason, Slot, Use};
 use super::{Inexact, Terms, providers};
@@ -18,31 +18,32 @@ use crate::price::read::ListedPrice;
 use crate::price::{PriceKey, PriceRow};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What a catalogue comes to.
+/// The result of reading a catalogue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CatalogList {
     /// Its prices, in the order of keys and starts.
     pub prices: Vec<ListedPrice>,
-    /// What it holds and what became of it.
+    /// The counts of its content.
     pub counts: Counts,
-    /// The prices that are not among the rows, by reason, model and key.
+    /// The prices that did not become rows, by reason, model and key.
     pub asides: Vec<Aside>,
     /// The prices that were moved to the nearest rate.
     pub snapped: Vec<Snapped>,
-    /// Providers whose names are the catalogue's own, with their models.
+    /// Providers that the table of names lacks, with the number of their models.
     pub unknown_providers: BTreeMap<String, u64>,
-    /// Keys that have a price which could not be read.
+    /// Keys with a price that could not be read.
     pub unresolved: BTreeSet<PriceKey>,
-    /// Patterns of `--only` that mean no model.
+    /// Patterns of `--only` that match no model.
     pub unmatched: Vec<String>,
 }
 
-/// What a catalogue holds. `quotes` is the sum of the three below it, `models` of the four below it.
+/// The content of a catalogue in numbers. `quotes` is the sum of the three fields after it, `models` of the four fields
+/// after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
     /// Prices in the file.
     pub quotes: u64,
-    /// Prices that became rows, alone or with another that says the same.
+    /// Prices that became rows, alone or together with an equal price.
     pub quotes_used: u64,
     /// Prices that are set aside.
     pub quotes_aside: u64,
@@ -58,20 +59,20 @@ pub struct Counts {
     pub models_without_price: u64,
     /// Models that were not asked for.
     pub models_not_asked: u64,
-    /// Models that the catalogue also means by patterns, which are not followed.
+    /// Models for which the catalogue also has patterns, which tokenbook does not follow.
     pub patterns: u64,
     /// Rows with the price 0.
     pub free: u64,
 }
 
-/// A price that is not among the rows.
+/// A price that did not become a row.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Aside {
-    /// Why.
+    /// The reason.
     pub reason: Reason,
     /// The provider and the model, as `provider/model`.
     pub model: String,
-    /// Where it stands in the model.
+    /// Its place in the model.
     pub key: String,
     /// Its text.
     pub text: String,
@@ -84,15 +85,15 @@ pub struct Aside {
 pub struct Snapped {
     /// The provider and the model, as `provider/model`.
     pub model: String,
-    /// Where it stands in the model.
+    /// Its place in the model.
     pub key: String,
     /// Its text.
     pub text: String,
-    /// The rate that was taken.
+    /// The rate that replaces it.
     pub rate: Rate,
 }
 
-/// A quote put to one use: `None` for a rate ends the key.
+/// One use of a quote. A rate of `None` ends the key.
 struct Offer {
     entry: usize,
     quote: Option<usize>,
@@ -100,7 +101,7 @@ struct Offer {
     rate: Option<Rate>,
 }
 
-/// A model with its names as we keep them.
+/// A model with tokenbook's names.
 struct Named {
     at: usize,
     shown: String,
@@ -111,14 +112,14 @@ struct Named {
 struct Listing<'a> {
     terms: &'a Terms,
     offers: BTreeMap<(PriceKey, Timestamp), Vec<Offer>>,
-    /// Why a quote is set aside, by entry and place.
+    /// Why quotes are set aside, by the positions of the entry and the quote.
     reasons: BTreeMap<(usize, usize), Reason>,
     snapped: BTreeSet<Snapped>,
-    /// Keys and starts of prices that cannot be taken.
+    /// Keys and starts of prices that cannot be used.
     unresolved: BTreeSet<(PriceKey, Timestamp)>,
 }
 
-/// The rows of a catalogue's entries.
+/// The rows from a catalogue's entries.
 pub(super) fn list(entries: &[Entry], terms: &Terms) -> CatalogList {
     let mut listing = Listing {
         terms,
@@ -220,7 +221,7 @@ impl Listing<'_> {
             let fate = match (&quote.fate, &named) {
                 (Fate::Aside(reason), _) => Err(*reason),
                 (Fate::Uses(_), None) => Err(Reason::BadName),
-                // All uses are looked at, so that each key is known that has no price because of this.
+                // All uses are examined, to find every key that has no price because of this.
                 (Fate::Uses(uses), Some(named)) => {
                     let fates = uses.iter().map(|put| self.put(named, place, quote, put));
                     fates.fold(Ok(()), Result::and)
@@ -265,7 +266,7 @@ impl Listing<'_> {
         Ok(())
     }
 
-    /// The keys of a slot, one a name of the model.
+    /// The keys of a slot, one for each name of the model.
     fn keys(&self, named: &Named, slot: &Slot) -> Result<Vec<PriceKey>, Reason> {
         let tier = ServiceTier::new(&slot.tier).map_err(|_| Reason::Condition)?;
         let key = |model: &Name| PriceKey {
@@ -279,7 +280,7 @@ impl Listing<'_> {
         Ok(named.models.iter().map(key).collect())
     }
 
-    /// One row a key and start, and the entries that have one.
+    /// One row for each key and start, and the entries that have a row.
     fn rows(&mut self) -> (Vec<ListedPrice>, BTreeSet<usize>) {
         let mut offers = std::mem::take(&mut self.offers);
         for (place, offers) in &offers {
@@ -322,7 +323,7 @@ impl Listing<'_> {
         self.reasons.extend(quotes.map(|quote| (quote, reason)));
     }
 
-    /// For each key without its prompt size, the largest size whose price cannot be taken, of those that have one.
+    /// For each key without its prompt size: the largest size whose price cannot be used, if there is one.
     fn largest_unresolved(&self) -> BTreeMap<PriceKey, i64> {
         let mut largest = BTreeMap::new();
         for (key, _) in self.unresolved.iter().filter(|(key, _)| key.prompt_above != 0) {
@@ -335,7 +336,7 @@ impl Listing<'_> {
     }
 }
 
-/// The key of prompts of any size.
+/// The key for prompts of any size.
 fn base(key: &PriceKey) -> PriceKey {
     PriceKey { prompt_above: 0, ..key.clone() }
 }

@@ -1,6 +1,6 @@
-//! A catalogue's file as a tree whose numbers keep their text and whose values know their line.
+//! A catalogue's file as a tree. Its numbers keep their text, and its values know their line.
 //!
-//! It is made from JSON through `serde_json`'s raw values, and from TOML through the parser's own spans. So no number
+//! It is built from JSON through `serde_json`'s raw values, and from TOML through the parser's own spans. So no number
 //! passes through a float. It rejects a key that occurs twice, because a map reader of neither format would report it.
 
 use crate::text::problem::{Problem, excerpt};
@@ -11,7 +11,7 @@ use std::fmt;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// The deepest nesting that is read; catalogues need six.
+/// The deepest nesting that is read. Catalogues need six.
 const DEPTH: usize = 32;
 
 /// A value with the line it begins on.
@@ -21,7 +21,7 @@ pub(super) struct Node {
     pub(super) value: Value,
 }
 
-/// A value; numbers are their text.
+/// A value. Numbers keep their text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Value {
     Nothing,
@@ -33,7 +33,7 @@ pub(super) enum Value {
 }
 
 impl Node {
-    /// The members of a table, in the file's order; none of anything else.
+    /// The members of a table, in the file's order; empty for any other value.
     pub(super) fn members(&self) -> &[(String, Self)] {
         match &self.value {
             Value::Table(members) => members,
@@ -41,7 +41,7 @@ impl Node {
         }
     }
 
-    /// The elements of a list; none of anything else.
+    /// The elements of a list; empty for any other value.
     pub(super) fn elements(&self) -> &[Self] {
         match &self.value {
             Value::List(elements) => elements,
@@ -49,7 +49,7 @@ impl Node {
         }
     }
 
-    /// A member of a table, if it is there and not null.
+    /// A member of a table, if it is present and not null.
     pub(super) fn get(&self, key: &str) -> Option<&Self> {
         let found = self.members().iter().find(|(name, _)| name == key).map(|(_, node)| node);
         found.filter(|node| node.value != Value::Nothing)
@@ -63,7 +63,7 @@ impl Node {
         }
     }
 
-    /// The digits of a number, or of a string that may hold one.
+    /// The digits of a number, or of a string that may contain one.
     pub(super) fn literal(&self) -> Option<&str> {
         match &self.value {
             Value::Number(text) | Value::Text(text) => Some(text),
@@ -106,7 +106,7 @@ fn not_json(error: &serde_json::Error) -> Problem {
 
 struct Reader<'a> {
     text: &'a str,
-    /// Where each line ends.
+    /// The end of each line.
     lines: Vec<usize>,
 }
 
@@ -142,7 +142,7 @@ impl Reader<'_> {
         Ok(Node { line, value })
     }
 
-    /// The line of a part of the text: both borrow from one buffer.
+    /// The line of a part of the text. Both must borrow from one buffer.
     fn line_of(&self, part: &str) -> u64 {
         let at = part.as_ptr().addr().saturating_sub(self.text.as_ptr().addr());
         u64::try_from(self.lines.partition_point(|end| *end < at)).map_or(1, |before| before + 1)
@@ -161,7 +161,7 @@ fn unique(members: &[(String, Node)]) -> Result<(), Problem> {
     }
 }
 
-/// The members of a JSON object, in order, doubles included.
+/// The members of a JSON object, in order, including duplicates.
 struct Members<'a>(Vec<(String, &'a RawValue)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
