@@ -1,4 +1,4 @@
-//! The neutral grid: what reports make and renderers take. Cells keep their type and exactness until they are printed.
+//! The neutral grid between reports and renderers. Cells keep their type and exactness until they are printed.
 
 use crate::domain::calendar::Day;
 use crate::domain::currency::Currency;
@@ -11,17 +11,17 @@ use std::borrow::Cow;
 /// A report's result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sheet {
-    /// What it is about.
+    /// The subject of the report.
     pub heading: Heading,
     /// The columns.
     pub columns: Vec<Column>,
-    /// One row a group, each as long as the columns.
+    /// One row for each group. Each is as long as the columns.
     pub rows: Vec<Vec<Cell>>,
-    /// The total, in the same columns; not part of a CSV.
+    /// The total, in the same columns. A CSV omits it.
     pub total: Option<Vec<Cell>>,
 }
 
-/// What a report is about. In a CSV none of it is printed, so that a rerun gives the same bytes.
+/// The subject of a report. A CSV prints none of it, so a rerun gives the same bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Heading {
     /// The report's name.
@@ -77,14 +77,14 @@ impl State {
 pub struct Column {
     /// Its name, as in the CSV's header.
     pub name: Cow<'static, str>,
-    /// What its cells hold.
+    /// The kind of its cells.
     pub kind: ColumnKind,
 }
 
 /// What the cells of a column hold, other than nothing, a word, or a value that is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColumnKind {
-    /// Text, to the left, guarded against being run as a formula.
+    /// Text, aligned left, and guarded against being run as a formula.
     Text,
     /// Yes or no.
     Flag,

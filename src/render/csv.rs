@@ -1,8 +1,9 @@
-//! CSV as RFC 4180 has it, with LF: one header and one line a group, nothing else, so that a rerun gives the same bytes.
+//! CSV after RFC 4180, with LF: a header and one line for each group. It contains nothing else, so a rerun gives the
+//! same bytes.
 //!
-//! It is meant for people's spreadsheets, so a text that one would run as a formula gets a `'` in front; numbers never
-//! do. What is not known is an empty field. Heading, total and caveats are left out on purpose: a sum over the column
-//! must not count the total again.
+//! People open it in spreadsheets, so a text that a spreadsheet would run as a formula gets a leading `'`. Numbers
+//! never do. An unknown value is an empty field. The CSV omits heading, total and caveats on purpose: a sum over the
+//! column must not count the total again.
 
 use super::{Renderer, checked};
 use crate::sheet::{Cell, Sheet};
@@ -17,7 +18,8 @@ pub(super) const RENDERER: Renderer = Renderer {
     render,
 };
 
-/// What starts a formula in one spreadsheet or another, alone or after the white space it skips.
+/// The characters that start a formula in some spreadsheet, at the start of a text or after white space that the
+/// spreadsheet skips.
 const FORMULA_STARTS: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
 
 fn render(sheet: &Sheet, to: &mut dyn io::Write) -> io::Result<()> {

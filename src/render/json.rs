@@ -1,7 +1,7 @@
-//! JSON for programs: the whole sheet, keys always in the same order, pretty printed, one newline at the end.
+//! JSON for programs: the whole sheet, pretty printed, with keys always in the same order and one newline at the end.
 //!
-//! An amount is a string, since most readers of JSON make floats of its numbers; so is a count beyond 2^53, which they
-//! could not keep. What is not known is null.
+//! An amount is a string, because most readers of JSON turn numbers into floats. So is a count above 2^53, which a
+//! float cannot hold. An unknown value is null.
 
 use super::Renderer;
 use crate::sheet::{Cell, Column, Sheet, State};
@@ -15,7 +15,7 @@ pub(super) const RENDERER: Renderer = Renderer {
     render,
 };
 
-/// The largest whole number up to which a double keeps every one.
+/// Up to this number, a double holds every whole number exactly.
 const EXACT_IN_A_DOUBLE: i128 = 1 << 53;
 
 fn render(sheet: &Sheet, to: &mut dyn io::Write) -> io::Result<()> {
@@ -23,7 +23,7 @@ fn render(sheet: &Sheet, to: &mut dyn io::Write) -> io::Result<()> {
     to.write_all(b"\n")
 }
 
-/// A sheet as a value of a larger JSON document.
+/// A sheet as a value in a larger JSON document.
 pub struct Document<'a>(pub &'a Sheet);
 
 impl Serialize for Document<'_> {

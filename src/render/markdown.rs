@@ -1,8 +1,8 @@
 //! Markdown for a wiki, a pull request or a mail: the heading as a list, a table as GitHub reads it, the caveats.
 //!
-//! Dialect: the tables of GitHub Flavored Markdown (<https://github.github.com/gfm/#tables-extension->), in which a bar
-//! after a backslash never ends a cell. Whatever would be markup or HTML in a text is escaped, so a name can neither
-//! break the table nor become a link in brackets.
+//! The dialect has the tables of GitHub Flavored Markdown (<https://github.github.com/gfm/#tables-extension->), in
+//! which a bar after a backslash never ends a cell. The renderer escapes everything in a text that would be markup or
+//! HTML. So a name can neither break the table nor become a link in brackets.
 
 use super::{Renderer, checked, is_unsafe, unknown_mark};
 use crate::sheet::{Cell, Sheet};
@@ -64,7 +64,7 @@ fn cell(cell: &Cell) -> String {
 }
 
 fn bold(text: &str) -> String {
-    // Four stars around nothing would be printed as four stars.
+    // Markdown would print four stars around an empty text.
     if text.is_empty() { String::new() } else { format!("**{text}**") }
 }
 
@@ -76,7 +76,7 @@ fn escaped(text: &str) -> String {
         match c {
             '\n' => escaped.push_str("<br>"),
             '\\' | '|' | '<' | '`' | '*' | '[' | ']' | '&' | '~' => escaped.extend(['\\', c]),
-            // Between letters an underscore is one; at a word's edge it starts emphasis.
+            // Between letters an underscore is plain text. At a word's edge it starts emphasis.
             '_' if !is_letter(before) || !is_letter(rest.peek().copied()) => escaped.push_str("\\_"),
             _ if is_unsafe(c) => escaped.extend(['\\'].into_iter().chain(c.escape_default())),
             _ => escaped.push(c),

@@ -1,7 +1,7 @@
-//! Sheets as bytes: one file a renderer, all of them listed in [`RENDERERS`].
+//! Turns sheets into bytes: one file for each renderer, all listed in [`RENDERERS`].
 //!
-//! A renderer prints what a sheet holds and computes nothing: the same sheet gives the same bytes everywhere. What is
-//! unknown is never printed as a number. Renderers neither open files nor know terminals; they write to what they get.
+//! A renderer prints a sheet and computes nothing, so the same sheet gives the same bytes everywhere. It never prints
+//! an unknown value as a number. Renderers neither open files nor detect terminals; they write to the given writer.
 
 mod csv;
 pub mod json;
@@ -11,23 +11,23 @@ mod table;
 use crate::sheet::Sheet;
 use std::io;
 
-/// Every renderer, the default first. A new one is a file and a line here; help and tests pick it up.
+/// All renderers, the default first. A new one is a file and a line here; help and tests then include it.
 pub const RENDERERS: &[Renderer] = &[table::RENDERER, csv::RENDERER, json::RENDERER, markdown::RENDERER];
 
 /// A way to write a sheet.
 #[derive(Debug, Clone, Copy)]
 pub struct Renderer {
-    /// The name by which it is asked for.
+    /// The name for `--format`.
     pub name: &'static str,
-    /// The extension of its files, without a point.
+    /// The extension of its files, without a dot.
     pub file_extension: &'static str,
-    /// What it is for, in a few words.
+    /// Its purpose, in a few words.
     pub summary: &'static str,
-    /// Writes the sheet; the only errors are those of the writer and a row that is not as long as the columns.
+    /// Writes the sheet. Errors come only from the writer, or from a row whose length differs from the columns.
     pub render: fn(&Sheet, &mut dyn io::Write) -> io::Result<()>,
 }
 
-/// The renderer of a name.
+/// The renderer with a name.
 pub fn named(name: &str) -> Option<&'static Renderer> {
     RENDERERS.iter().find(|renderer| renderer.name == name)
 }
@@ -42,7 +42,8 @@ fn unknown_mark(reason: &'static str) -> &'static str {
     if reason.chars().count() <= 12 { reason } else { "—" }
 }
 
-/// A text that cannot repaint a terminal: control characters and marks that turn text around are escaped.
+/// Escapes control characters and characters that change the direction of text, so that a text cannot repaint a
+/// terminal.
 pub fn printable(text: &str) -> String {
     let mut printable = String::with_capacity(text.len());
     for c in text.chars() {
@@ -51,7 +52,7 @@ pub fn printable(text: &str) -> String {
     printable
 }
 
-/// Whether a character would move the cursor, colour the terminal or turn the text around.
+/// Whether a character would move the cursor, colour the terminal or change the direction of text.
 fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -99,7 +100,7 @@ mod tests {
         vec![Cell::text(department), Cell::Count(tokens), Cell::Fixed { value: cents, digits: 2 }, exact, percent]
     }
 
-    /// A sheet of one column of texts, without a total.
+    /// A sheet with one column of texts, without a total.
     pub(super) fn texts(header: &'static str, cells: &[&str]) -> Result<Sheet, UnknownCurrency> {
         let mut sheet = sheet()?;
         sheet.columns = vec![Column::text(header)];
@@ -108,7 +109,7 @@ mod tests {
         Ok(sheet)
     }
 
-    /// What a renderer makes of a sheet.
+    /// The output of a renderer for a sheet.
     pub(super) fn printed(name: &str, sheet: &Sheet) -> io::Result<String> {
         let renderer = named(name).ok_or(io::ErrorKind::NotFound)?;
         let mut bytes = Vec::new();

@@ -1,7 +1,8 @@
 //! A table for a person at a terminal: heading, aligned columns, the total under a rule, and the caveats.
 //!
-//! Columns line up by the width terminals give a character. Control characters and marks that turn text around are
-//! printed as escapes, so a department's name cannot repaint the screen. Not a format to parse: use csv or json.
+//! Columns align by the width that terminals give a character. The renderer escapes control characters and characters
+//! that change the direction of text, so a department's name cannot repaint the screen. Do not parse this format: use
+//! csv or json.
 
 use super::{Renderer, checked, printable, unknown_mark};
 use crate::sheet::{Cell, Sheet};
@@ -12,7 +13,7 @@ use unicode_width::UnicodeWidthStr;
 pub(super) const RENDERER: Renderer =
     Renderer { name: "table", file_extension: "txt", summary: "aligned columns for a terminal", render };
 
-/// How much of the ledger's head a person compares by eye.
+/// The number of characters of the ledger's head that are shown, for a person to compare.
 const HEAD_SHOWN: usize = 12;
 const GAP: &str = "  ";
 

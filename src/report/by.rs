@@ -12,19 +12,19 @@ use std::borrow::Cow;
 /// One dimension of `--by`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Dimension {
-    /// Who pays.
+    /// The department that pays.
     Department,
-    /// The cost centre of who pays, by the registry of departments.
+    /// The cost centre of the department that pays, from the registry.
     CostCentre,
     /// The project tag.
     Project,
     /// The environment tag.
     Environment,
-    /// Who served the model.
+    /// The provider of the model.
     Provider,
     /// The model.
     Model,
-    /// The kind of use: rows show one quantity each.
+    /// The kind of usage. Each row shows one quantity.
     Meter,
     /// The billing day.
     Day,
@@ -32,7 +32,7 @@ pub enum Dimension {
     Tag(TagKey),
 }
 
-/// A word of `--by` is not a dimension.
+/// A word of `--by` that is not a dimension.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{0:?} is not a dimension, expected department, cost_centre, project, environment, provider, model, meter, day or tag.KEY"
@@ -69,7 +69,7 @@ impl Dimension {
         })
     }
 
-    /// Whether it depends on who pays and on the model, and on nothing finer.
+    /// Whether it depends only on the payer and on the model.
     pub const fn is_of_payer_or_model(&self) -> bool {
         !matches!(self, Self::Day | Self::Tag(_))
     }
@@ -113,7 +113,7 @@ impl Dimension {
         }
     }
 
-    /// The name of the group that usage of a place belongs to.
+    /// The name of the group of a place.
     pub(crate) fn value(&self, place: &Place, names: &Dictionary) -> String {
         let tag = |tag: &str, none: &str| {
             let value = names.tags(place.tag_set).and_then(|tags| tags.get(tag));
@@ -141,7 +141,7 @@ impl Dimension {
     }
 }
 
-/// What of usage dimensions look at. Where none looks at a part, it is the same for all.
+/// The parts of usage that dimensions examine. If no dimension examines a part, it is the same for all places.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Place {
     pub(crate) day: Day,
@@ -150,7 +150,7 @@ pub(crate) struct Place {
     pub(crate) meter: Option<Meter>,
 }
 
-/// What of a usage line a dimension looks at.
+/// The part of a usage line that a dimension examines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Of {
     Day,

@@ -1,4 +1,4 @@
-//! Chargeback: what each department, project, model or any other group used and has to pay.
+//! Chargeback: what each department, project, model or other group used and has to pay.
 //!
 //! `amount_exact` is exact. `amount` is in minor units of the currency and adds up, group by group, to the rounded
 //! total (nested largest remainder). `share_percent` adds up to 100.0 in the same way.
@@ -14,7 +14,7 @@ use crate::report::{Inputs, ReportError};
 use crate::sheet::{Cell, Column, Sheet};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Tenths of a percent in the whole.
+/// The number of tenths of a percent in 100 %.
 const SHARE_PARTS: i128 = 1_000;
 
 /// The chargeback of the inputs' usage, by their dimensions.
@@ -41,7 +41,7 @@ pub fn sheet(inputs: &Inputs<'_>) -> Result<Sheet, ReportError> {
     Ok(Sheet { heading, columns: shape.columns(inputs.by), rows, total: Some(total) })
 }
 
-/// Which columns there are.
+/// The columns of the sheet.
 struct Shape {
     by_meter: bool,
     meters: BTreeSet<Meter>,
@@ -66,7 +66,7 @@ impl Shape {
         columns
     }
 
-    /// The cells of a group behind its names.
+    /// The cells of a group after its names.
     fn cells(&self, totals: &Totals, units: i128, share: Option<i128>, inputs: &Inputs<'_>) -> Vec<Cell> {
         let mut cells = Vec::new();
         if self.by_meter {
@@ -99,8 +99,8 @@ impl Shape {
     }
 }
 
-/// The amount over the priced events, to six decimals. Not known where the amount is not, or holds a part of what events
-/// cost whose rest has no price.
+/// The amount divided by the number of priced events, to six decimals. Unknown if the amount is unknown, or if it
+/// includes part of the cost of events whose rest has no price.
 fn average(totals: &Totals) -> Cell {
     let priced = i128::from(totals.events - totals.unpriced_events);
     if priced <= 0 {
@@ -125,7 +125,7 @@ fn total(groups: &Groups, shape: &Shape, has_shares: bool, inputs: &Inputs<'_>) 
     }
     let mut cells = shape.cells(&totals, units, share, inputs);
     if shape.by_meter {
-        // Tokens, searches and seconds have no sum.
+        // Tokens, searches and seconds cannot be summed.
         for cell in cells.iter_mut().take(2) {
             *cell = Cell::Nothing;
         }

@@ -1,4 +1,4 @@
-//! Adds rated lines up into groups: the totals that chargeback and summary show.
+//! Adds up rated lines into groups: the totals that chargeback and summary show.
 
 use crate::domain::calendar::Day;
 use crate::domain::meter::Meter;
@@ -15,27 +15,27 @@ use rustc_hash::FxHashMap;
 use std::borrow::{Borrow, Cow};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The sums of a group.
+/// The totals of a group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Totals {
-    /// Events.
+    /// The number of events.
     pub events: i64,
-    /// Events with something unpriced.
+    /// The number of events with something unpriced.
     pub unpriced_events: i64,
     /// Quantities by meter.
     pub quantities: Quantities,
-    /// The exact amount of all that is priced.
+    /// The exact amount of everything that is priced.
     pub amount: Amount,
     /// Whether anything has a price.
     pub priced: bool,
-    /// Whether anything lacks one, or is part of events of which something does.
+    /// Whether anything lacks a price, or belongs to events in which something does.
     pub unpriced: bool,
-    /// Whether the amount may hold parts of events that are unpriced.
+    /// Whether the amount may include parts of events that are unpriced.
     pub partly: bool,
 }
 
 impl Totals {
-    /// Nothing yet.
+    /// Totals of nothing.
     pub const NONE: Self = Self {
         events: 0,
         unpriced_events: 0,
@@ -79,7 +79,7 @@ impl Totals {
         Ok(self.add_charge(charge)?)
     }
 
-    /// Adds another group's sums.
+    /// Adds another group's totals.
     pub fn add(&mut self, other: &Self) -> Result<(), ReportError> {
         self.events = self.events.checked_add(other.events).ok_or(QuantityOverflow)?;
         self.unpriced_events = self.unpriced_events.checked_add(other.unpriced_events).ok_or(QuantityOverflow)?;
@@ -91,17 +91,17 @@ impl Totals {
         Ok(())
     }
 
-    /// Whether there is usage and none of it has a price: then the amount is not known, rather than 0.
+    /// Whether there is usage and none of it has a price. The amount is then unknown rather than 0.
     pub fn is_unknown(&self) -> bool {
         self.unpriced && !self.priced
     }
 
-    /// Whether all it has of unpriced events is parts that count as no event.
+    /// Whether the group has unpriced events only as parts that count as no event.
     pub fn is_below_one_unpriced(&self) -> bool {
         self.unpriced && self.unpriced_events == 0
     }
 
-    /// The number of unpriced events. Parts of some that count as none are not 0.
+    /// The number of unpriced events. It is not 0 if the group has parts of some that count as no event.
     pub fn unpriced_cell(&self) -> Cell {
         if self.is_below_one_unpriced() { Cell::Unknown("below one") } else { Cell::Count(self.unpriced_events.into()) }
     }
@@ -110,7 +110,7 @@ impl Totals {
 /// Groups by the names of the dimensions, in their order.
 pub type Groups = BTreeMap<Vec<String>, Totals>;
 
-/// What is to be said of groups whose number of unpriced events is not told, as it is less than one.
+/// The caveat for groups whose number of unpriced events is unknown because it is below one.
 pub fn below_one_unpriced(groups: &Groups) -> Option<String> {
     let below = groups.iter().filter(|(_, totals)| totals.is_below_one_unpriced());
     let names: Vec<String> = below.map(|(key, _)| excerpt(&key.join(", "))).collect();
@@ -124,31 +124,31 @@ pub fn below_one_unpriced(groups: &Groups) -> Option<String> {
     })
 }
 
-/// How many groups are named.
+/// The most groups that are named.
 const NAMED: usize = 8;
 
-/// Sums rated lines by dimensions.
+/// Adds up rated lines by dimensions.
 pub fn group(lines: &[RatedLine], by: &[Dimension], names: &Dictionary) -> Result<Grouped, ReportError> {
     let mut sums = Sums::by(by);
     lines.iter().try_for_each(|line| sums.add(line, names))?;
     Grouped::of(by, [(sums, names)])
 }
 
-/// Rated lines added up by dimensions, one by one and in any order. Meters in which nothing was used make no group of
-/// their own.
+/// Rated lines added up by dimensions, one by one and in any order. An unused meter makes no group.
 #[derive(Debug)]
 pub struct Sums {
     by: Vec<Dimension>,
     totals: FxHashMap<Place, Totals>,
-    /// A tag set for each, the same for all that the dimensions find alike: there may be many more than groups.
+    /// Maps a tag set to a representative, the same for all tag sets that the dimensions do not distinguish. There may
+    /// be many more tag sets than groups.
     alike: FxHashMap<i64, i64>,
-    /// That tag set, by what the dimensions find.
+    /// The representative tag set, by the names that the dimensions give.
     found: FxHashMap<Vec<String>, i64>,
     requests_are_charged: bool,
 }
 
 impl Sums {
-    /// Nothing yet.
+    /// No lines yet.
     pub fn by(by: &[Dimension]) -> Self {
         Self {
             by: by.to_vec(),
@@ -197,7 +197,7 @@ fn is_charged_request(charge: &Charge) -> bool {
     charge.meter == Meter::Request && charge.quantity != 0 && charge.cost != Cost::NotCharged
 }
 
-/// Usage added up by dimensions, and by nothing else.
+/// Usage added up by dimensions only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grouped {
     by: Vec<Dimension>,
@@ -206,7 +206,7 @@ pub struct Grouped {
 }
 
 impl Grouped {
-    /// The groups of all sums by these dimensions, each with the names of its numbers.
+    /// The groups from several sums by these dimensions, each with the names of its numbers.
     pub fn of(
         by: &[Dimension],
         all: impl IntoIterator<Item = (Sums, impl Borrow<Dictionary>)>,
@@ -232,13 +232,13 @@ impl Grouped {
         &self.groups
     }
 
-    /// The groups, for good.
+    /// Consumes the value and returns the groups.
     pub fn into_groups(self) -> Groups {
         self.groups
     }
 
-    /// The meters that were used, in their order. Requests count where they say more than the number of events does:
-    /// over all groups, since how many lines there were depends on how finely they were summed.
+    /// The meters in use, in their order. Requests count if they differ from the number of events over all groups. A
+    /// comparison for each line would depend on how finely the lines were summed.
     pub fn meters_in_use(&self) -> BTreeSet<Meter> {
         let (mut used, mut requests, mut events) = (BTreeSet::new(), 0_i128, 0_i128);
         for totals in self.groups.values() {
@@ -254,19 +254,19 @@ impl Grouped {
     }
 }
 
-/// A period's rated usage, as finely as it was asked for.
+/// A period's rated usage, in the detail that was requested.
 #[derive(Debug)]
 pub enum Rated {
     /// Every line.
     Lines(Vec<RatedLine>),
-    /// The lines of which something has no price.
+    /// The lines with something unpriced.
     Unpriced(Vec<RatedLine>),
-    /// The sums of groups.
+    /// The totals of groups.
     Groups(Grouped),
 }
 
 impl Rated {
-    /// Whether there is none.
+    /// Whether there is no usage.
     pub fn is_empty(&self) -> bool {
         match self {
             Self::Lines(lines) | Self::Unpriced(lines) => lines.is_empty(),
@@ -282,7 +282,7 @@ impl Rated {
         }
     }
 
-    /// The lines of which something has no price, among others or not.
+    /// The lines with something unpriced, possibly among others.
     pub fn unpriced(&self) -> Result<&[RatedLine], ReportError> {
         match self {
             Self::Lines(lines) | Self::Unpriced(lines) => Ok(lines),
@@ -290,7 +290,7 @@ impl Rated {
         }
     }
 
-    /// The sums of groups by dimensions.
+    /// The totals of groups by dimensions.
     pub fn grouped(&self, by: &[Dimension], names: &Dictionary) -> Result<Cow<'_, Grouped>, ReportError> {
         match self {
             Self::Lines(lines) => group(lines, by, names).map(Cow::Owned),

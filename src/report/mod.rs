@@ -20,25 +20,25 @@ use crate::sheet::{Heading, Sheet};
 use by::Dimension;
 use group::Rated;
 
-/// What reports are made from.
+/// The inputs of a report.
 pub struct Inputs<'a> {
-    /// What the sheet will say it is about.
+    /// The sheet's heading.
     pub heading: Heading,
     /// The period.
     pub period: Period,
-    /// Its usage, rated with the ledger's own book or the one asked for.
+    /// Its usage, rated with the ledger's own book or the requested one.
     pub rated: &'a Rated,
-    /// The usage of the period before, where there is any.
+    /// The usage of the previous period, if there is any.
     pub before: Option<&'a Rated>,
-    /// The names of its numbers.
+    /// The names of the numbers in the usage.
     pub names: &'a Dictionary,
-    /// The book it was rated with; none where the ledger has no prices.
+    /// The book of the rating; `None` if the ledger has no prices.
     pub book: Option<&'a Book>,
     /// The dimensions to group by.
     pub by: &'a [Dimension],
 }
 
-/// A report that needs nothing but usage.
+/// A report that needs only usage.
 pub struct Report {
     /// Its name on the command line.
     pub name: &'static str,
@@ -48,15 +48,15 @@ pub struct Report {
     pub sheet: fn(&Inputs<'_>) -> Result<Sheet, ReportError>,
 }
 
-/// The reports that need nothing but usage; `roi` and `savings` also read a file of the user's,
-/// `provider-cost` what providers charge.
+/// The reports that need only usage. `roi` and `savings` also read a file of the user's, and `provider-cost` reads what
+/// providers charge.
 pub const REPORTS: &[Report] = &[
     Report { name: "summary", summary: "departments, against the period before", sheet: summary::sheet },
     Report { name: "chargeback", summary: "who pays what, by any dimensions", sheet: chargeback::sheet },
     Report { name: "unpriced", summary: "what was used and has no price", sheet: unpriced::sheet },
 ];
 
-/// The report of a name.
+/// The report with a name.
 pub fn named(name: &str) -> Option<&'static Report> {
     REPORTS.iter().find(|report| report.name == name)
 }
@@ -70,7 +70,7 @@ pub enum ReportError {
     /// A quantity left its range.
     #[error(transparent)]
     Quantity(#[from] QuantityOverflow),
-    /// The usage was kept for another report.
+    /// The statement kept less detail than the report needs.
     #[error("the usage was not kept as finely as the report needs it")]
     Coarse,
 }

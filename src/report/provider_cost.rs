@@ -1,8 +1,8 @@
-//! What providers charge, beside what the ledger computes: by provider, or by model if both sides name it.
+//! Compares what providers charge with what the ledger computes: by provider, or by model if both sides name it.
 //!
-//! The two are never added up. Currencies stay apart. If only one side has a value, the other is unknown. `rounding` is
-//! how much of a difference the provider's own rounding can explain. There is no total, because sums over providers
-//! hide what a reconciliation looks for.
+//! The report never adds the two up. Currencies stay separate. If only one side has a value, the other is unknown.
+//! `rounding` is how much of a difference the provider's own rounding can explain. There is no total, because sums over
+//! providers hide what a reconciliation looks for.
 
 use crate::domain::calendar::Calendar;
 use crate::domain::money::Amount;
@@ -17,17 +17,17 @@ use crate::sheet::{Cell, Column, Sheet};
 use crate::text::problem::{excerpt, listed};
 use std::collections::BTreeMap;
 
-/// How finely the two are compared.
+/// The detail of the comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Grain {
     /// Providers.
     Provider,
-    /// Models, and line items that name none.
+    /// Models. Line items that name no model stay separate.
     Model,
 }
 
 impl Grain {
-    /// The grain that dimensions ask for.
+    /// The detail that dimensions request.
     pub fn of(by: &[Dimension]) -> Self {
         if by.contains(&Dimension::Model) { Self::Model } else { Self::Provider }
     }
@@ -52,7 +52,7 @@ struct Sides {
     computed: Option<Totals>,
 }
 
-/// The comparison of costs that begin in the period with its usage.
+/// Compares the costs that begin in the period with its usage.
 pub fn sheet(
     inputs: &Inputs<'_>,
     costs: &ProviderCosts,
@@ -127,7 +127,7 @@ fn row((provider, model, item, currency): Key, sides: &Sides, grain: Grain) -> R
     Ok(cells)
 }
 
-/// How much of the period the costs of each provider are for.
+/// Which part of the period the costs of each provider cover.
 fn coverage(costs: &[ProviderCost], period: Period, calendar: Calendar) -> Vec<String> {
     let mut by_provider: BTreeMap<&str, Vec<&ProviderCost>> = BTreeMap::new();
     for cost in costs {

@@ -1,12 +1,13 @@
-//! Return on investment: benefits against listed costs and the cost of tokens, by department and in total.
+//! Return on investment: benefits compared with listed costs and the cost of tokens, by department and in total.
 //!
 //! ROI = (benefit - cost) / cost. Without a cost there is no ratio, and the report says so. Payback = one-time costs up
-//! to the period's end / what a month brings as of the period's last day. Ratios come from exact amounts, so they do
-//! not depend on how amounts are rounded. Benefits are what the list claims; this module does not judge them.
+//! to the period's end / the monthly return as of the period's last day. Ratios come from exact amounts, so they do not
+//! depend on how amounts are rounded. Benefits are what the list claims; this module does not judge them.
 //!
-//! The rounded columns `benefit`, `cost_listed` and `cost_llm` are shared out by largest remainder. `cost` and `net`
-//! are their sums. So every column adds up to its total, every row adds up across, and `cost_llm` agrees with the
-//! chargeback. The total of `cost` may be one minor unit from the rounded exact amount, the total of `net` two.
+//! The rounded columns `benefit`, `cost_listed` and `cost_llm` are allocated by largest remainder. `cost` and `net` are
+//! their sums. So every column adds up to its total, every row adds up across, and `cost_llm` agrees with the
+//! chargeback. The total of `cost` may differ by one minor unit from the rounded exact amount, the total of `net` by
+//! two.
 
 pub mod list;
 
@@ -27,7 +28,7 @@ pub enum RoiError {
     /// An amount is too large.
     #[error(transparent)]
     Overflow(#[from] Overflow),
-    /// The list was read for another ledger.
+    /// The list is in another currency than the report.
     #[error("the list of benefits is in {list}, expected the report's currency {report}")]
     OtherCurrency {
         /// The list's currency.
@@ -37,7 +38,7 @@ pub enum RoiError {
     },
 }
 
-/// The report. `llm_cost` is what each department's priced usage of the period cost, exactly.
+/// Makes the report. `llm_cost` is the exact cost of each department's priced usage in the period.
 pub fn sheet(
     list: &BenefitList,
     llm_cost: &BTreeMap<String, Amount>,
@@ -64,11 +65,11 @@ pub fn sheet(
     Ok(Sheet { heading, columns, rows, total: Some(total) })
 }
 
-/// Columns that hang on the LLM cost.
+/// The columns that depend on the LLM cost.
 const OF_COST: [&str; 6] = ["cost_llm", "cost", "net", "roi_percent", "payback_months", "cost_exact"];
 
-/// The sheet with the cost of departments, none of whose usage has a price, as unknown instead of 0. The total stays
-/// what is known, unless nothing is.
+/// The sheet, with costs unknown instead of 0 for departments whose usage has no price. The total keeps the known part,
+/// unless nothing is known.
 #[must_use]
 pub fn with_unknown_costs(mut sheet: Sheet, unpriced: &BTreeSet<String>, nothing_priced: Known) -> Sheet {
     let of_cost: Vec<usize> = (0..)
@@ -94,9 +95,9 @@ pub fn with_unknown_costs(mut sheet: Sheet, unpriced: &BTreeSet<String>, nothing
 /// Whether any usage of a period has a price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Known {
-    /// Some has.
+    /// Some usage has a price.
     Something,
-    /// There is usage, and none has.
+    /// There is usage, and none of it has a price.
     Nothing,
 }
 
@@ -122,9 +123,9 @@ struct Account {
     benefit: Amount,
     cost_listed: Amount,
     cost_llm: Amount,
-    /// Listed costs paid once, up to the period's end.
+    /// Listed one-time costs up to the period's end.
     paid_once: Amount,
-    /// What a month brings: recurring benefits less recurring costs and the period's token cost a month.
+    /// The monthly return: recurring benefits less recurring costs and the period's token cost a month.
     a_month: Amount,
 }
 
@@ -173,7 +174,7 @@ impl Account {
     fn roi_percent(&self) -> Result<Cell, Overflow> {
         let cost = self.cost()?;
         if cost < Amount::ZERO {
-            // Credits beyond the cost: a ratio to them would turn its sign around.
+            // Credits exceed the cost, and a ratio to a negative cost would change its sign.
             return Ok(Cell::Unknown("cost below 0"));
         }
         let Some(ratio) = self.benefit.minus(cost)?.over(cost) else { return Ok(Cell::Unknown("no cost")) };
@@ -240,7 +241,7 @@ impl Rounded {
     }
 }
 
-/// Shares each column's rounded total among the departments, in their order.
+/// Allocates each column's rounded total to the departments, in their order.
 fn rounded(accounts: &BTreeMap<String, Account>, currency: Currency) -> Result<Vec<Rounded>, Overflow> {
     let unit = Amount::minor_unit(currency.digits());
     let column = |amount: fn(&Account) -> Amount| {
@@ -279,7 +280,7 @@ mod tests {
     use std::error::Error;
     use std::path::Path;
 
-    /// What a test says of the ledger; none of it changes a number.
+    /// The heading in tests. None of it changes a number.
     fn heading(currency: Currency, period: Period) -> Heading {
         Heading {
             report: "roi".to_owned(),
@@ -301,7 +302,7 @@ mod tests {
         Ok(sheet(&list, &llm_cost, period, heading(currency, period))?)
     }
 
-    /// The rows and the total as people read them, unknown cells as their reason.
+    /// The rows and the total as people read them, with reasons in unknown cells.
     fn lines(sheet: &Sheet) -> Vec<String> {
         let shown = |cell: &Cell| match cell {
             Cell::Unknown(reason) => (*reason).to_owned(),
@@ -315,7 +316,7 @@ mod tests {
         std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(path))
     }
 
-    /// The list of a case with the token cost its `expected.toml` states.
+    /// The list of a case, with the token cost that its `expected.toml` states.
     fn case(name: &str, llm_cost: &[(&str, &str)], period: &str) -> Result<Vec<String>, Box<dyn Error>> {
         let list = fixture(&format!("cases/{name}/roi.csv"))?;
         Ok(lines(&report(&list, llm_cost, period)?))
@@ -361,8 +362,8 @@ mod tests {
         Ok(())
     }
 
-    /// `expected.toml` states percentages to two decimals, so they are compared after rounding to one; and no
-    /// payback where nothing was paid once, for which the report says why there is none.
+    /// `expected.toml` states percentages to two decimals, so the test compares them after rounding to one. It states
+    /// no payback if there were no one-time costs, and the report then shows why.
     #[test]
     fn every_figure_of_the_cases_is_in_the_report() -> Result<(), Box<dyn Error>> {
         for name in ["c1", "c2", "c3", "c4"] {

@@ -1,4 +1,4 @@
-//! The month on one page: by department, compared with the month before.
+//! The month on one page: each department, compared with the previous month.
 
 use crate::domain::meter::Unit;
 use crate::domain::money::Amount;
@@ -10,7 +10,7 @@ use crate::report::{Inputs, ReportError};
 use crate::sheet::{Cell, Column, Sheet};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Departments with their tokens, amounts and the change against the period before.
+/// Departments with their tokens, their amounts and the change from the previous period.
 pub fn sheet(inputs: &Inputs<'_>) -> Result<Sheet, ReportError> {
     let by = [Dimension::Department];
     let now = inputs.rated.grouped(&by, inputs.names)?;
@@ -107,5 +107,5 @@ fn row(
     ])
 }
 
-/// Tenths of a percent in one.
+/// The number of tenths of a percent in one.
 const PER_MILLE: Ratio = Ratio::whole(1_000);

@@ -1,7 +1,7 @@
 //! Usage without a price: by model, tier and meter, with the reason. The report is empty if everything has a price.
 //!
-//! For a model that no price names, it shows the nearest names with prices. A person can then say by an alias whether
-//! it is one of them. tokenbook prices nothing by similarity.
+//! For a model that no price names, it shows the nearest names with prices. A person can then add an alias if one of
+//! them is right. tokenbook prices nothing by similarity.
 
 use crate::domain::calendar::Day;
 use crate::domain::meter::Meter;
@@ -86,7 +86,7 @@ pub fn sheet(inputs: &Inputs<'_>) -> Result<Sheet, ReportError> {
     Ok(Sheet { heading, columns, rows: rows.collect(), total: None })
 }
 
-/// Why there is no price; where there are prices of other providers only, whose.
+/// Why there is no price. If only other providers have prices, it names them.
 fn reason(why: Unpriced, book: Option<&Book>, provider: &str, model: &str) -> String {
     match others(why, book, provider, model) {
         Some(others) => format!("{}, only of the provider {}", why.reason(), others.join(", ")),
@@ -94,7 +94,7 @@ fn reason(why: Unpriced, book: Option<&Book>, provider: &str, model: &str) -> St
     }
 }
 
-/// The providers that prices of a model are of, where none holds for a provider's usage.
+/// The providers with prices of a model, if none applies to a provider's usage.
 fn others<'a>(why: Unpriced, book: Option<&'a Book>, provider: &str, model: &str) -> Option<Vec<&'a str>> {
     let providers = book.filter(|_| why == Unpriced::NoPrice)?.providers_of(model);
     let others: Vec<&str> = providers.iter().map(|other| other.map(Name::as_str)).collect::<Option<_>>()?;

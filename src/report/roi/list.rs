@@ -1,9 +1,9 @@
-//! The list of benefits and costs behind a return on investment: what usage replaced, and what it needs beside tokens.
+//! The list of benefits and costs for a return on investment: what usage replaced, and what it needs beside tokens.
 //!
-//! A CSV of `department,project,name,side,amount,hours,hourly_rate,currency,every,from,to`. An item is an amount, or
-//! hours at an hourly rate. It is paid once or every week (52/12 a month), month or year (1/12 a month). `from` and
-//! `to` are days, both included, or whole months. Without `to` an item goes on. All items are in the ledger's currency.
-//! Benefits are estimates of people, so this module does not convert, infer or fill in anything.
+//! It is a CSV of `department,project,name,side,amount,hours,hourly_rate,currency,every,from,to`. An item is an amount,
+//! or hours at an hourly rate. It is paid once or every week (52/12 a month), month or year (1/12 a month). `from` and
+//! `to` are days, both included, or whole months. Without `to` an item continues. All items are in the ledger's
+//! currency. Benefits are people's estimates, so this module does not convert, infer or fill in anything.
 
 use crate::domain::calendar::Day;
 use crate::domain::currency::Currency;
@@ -25,7 +25,7 @@ pub struct BenefitList {
 }
 
 impl BenefitList {
-    /// Reads a list in the ledger's currency; every bad line is a problem, and then there is no list.
+    /// Reads a list in the ledger's currency. Every bad line is a problem, and a list with problems is rejected.
     pub fn read(bytes: &[u8], currency: Currency) -> Result<Self, Vec<Problem>> {
         let table = Table::read(bytes, &REQUIRED, &OPTIONAL)?;
         let (mut items, mut problems) = (Vec::new(), Vec::new());
@@ -56,20 +56,20 @@ impl BenefitList {
 /// A benefit or a cost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Item {
-    /// Who has it; none if nobody in particular.
+    /// The department; `None` if it belongs to no single one.
     pub department: Option<TagValue>,
     /// The project it belongs to.
     pub project: Option<TagValue>,
-    /// What it is.
+    /// Its name.
     pub name: Name,
-    /// Which side of the account it stands on.
+    /// Its side of the account.
     pub side: Side,
-    /// Units of currency, not below 0: in all if once, else a month.
+    /// Units of currency, not below 0: in all for a one-time item, otherwise a month.
     amount: Ratio,
     schedule: Schedule,
 }
 
-/// The side of the account an item stands on.
+/// The side of the account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
     /// What was saved or earned.
@@ -91,7 +91,7 @@ enum Schedule {
 }
 
 impl Item {
-    /// What the item comes to in a period: a month counts by its days, rounded half to even to a femto-unit at the end.
+    /// The item's amount in a period. A month counts by its days. Rounded half to even to a femto-unit at the end.
     pub fn amount_in(&self, period: Period) -> Result<Amount, Overflow> {
         match self.schedule {
             Schedule::Once { on } if period.contains(on) => units(self.amount),
@@ -100,7 +100,7 @@ impl Item {
         }
     }
 
-    /// What was paid once, on that day or before; nothing if the item recurs or comes later.
+    /// The one-time amount, if it was paid on that day or earlier. Zero if the item recurs or comes later.
     pub fn paid_once_by(&self, day: Day) -> Result<Amount, Overflow> {
         match self.schedule {
             Schedule::Once { on } if on <= day => units(self.amount),
@@ -108,7 +108,7 @@ impl Item {
         }
     }
 
-    /// What a recurring item in force on that day comes to in a whole month.
+    /// The amount of a recurring item for a whole month, if it is in force on that day.
     pub fn a_month_on(&self, day: Day) -> Result<Amount, Overflow> {
         match self.schedule {
             Schedule::Monthly { first, last } if (first..=last).contains(&day) => units(self.amount),
@@ -117,12 +117,12 @@ impl Item {
     }
 }
 
-/// How many months a period is: 1 for a whole month, 10/31 for ten days of October.
+/// The number of months in a period: 1 for a whole month, 10/31 for ten days of October.
 pub(super) fn months_of(period: Period) -> Result<Ratio, Overflow> {
     months_within(period, period.first(), period.last())
 }
 
-/// The months of a period by their days from `first` to `last`.
+/// The months of a period, counted by their days from `first` to `last`.
 fn months_within(period: Period, first: Day, last: Day) -> Result<Ratio, Overflow> {
     let (first, last) = (first.max(period.first()), last.min(period.last()));
     let share = |month: Month| {
@@ -206,7 +206,7 @@ impl Every {
         }
     }
 
-    /// How many of it a month has. What is paid once is kept as it is.
+    /// The number of payments in a month. A one-time item counts as one.
     fn a_month(self) -> Option<Ratio> {
         match self {
             Self::Once | Self::Month => Some(Ratio::ONE),
@@ -216,7 +216,7 @@ impl Every {
     }
 }
 
-/// The item's amount in units of currency: in all if once, else a month.
+/// The item's amount in units of currency: in all for a one-time item, otherwise a month.
 fn amount(amount: &str, hours: &str, hourly_rate: &str, every: Every) -> Result<Ratio, Problem> {
     let either = "either an amount, or hours and an hourly_rate";
     let (column, each) = match (amount, hours, hourly_rate) {
@@ -228,7 +228,7 @@ fn amount(amount: &str, hours: &str, hourly_rate: &str, every: Every) -> Result<
         (..) => return Err(Problem::field("amount", "stands beside hours or hourly_rate", either)),
     };
     let monthly = each.and_then(|each| each.times(every.a_month().ok_or(Overflow)?));
-    // An amount that could not be added to any other is a slip of the pen.
+    // An amount too large to be added to any other is a typing error.
     let fits = monthly.and_then(|monthly| units(monthly).map(|_| monthly));
     fits.map_err(|_| Problem::field(column, "is too large or has too many digits", "less than 1e23, 15 decimals"))
 }
@@ -281,7 +281,7 @@ mod tests {
         BenefitList::read(format!("{HEADER}\n{rows}\n").as_bytes(), currency)
     }
 
-    /// What the only item of a list comes to in a period.
+    /// The amount of a list's only item in a period.
     fn amount(row: &str, period: &str) -> Result<String, Box<dyn Error>> {
         let list = read(row).map_err(|problems| format!("{problems:?}"))?;
         let [item] = list.items() else { return Err("not one item".into()) };

@@ -14,7 +14,7 @@ use crate::domain::ratio::{Overflow, Ratio};
 use crate::domain::timestamp::Timestamp;
 use std::collections::BTreeMap;
 
-/// What the usage was charged and what each offer would have charged for it, in the order of the offers.
+/// Compares what the usage was charged with what each offer would have charged, in the order of the offers.
 pub fn compare(offers: &Offers, usage: &Usage<'_>) -> Result<Vec<Comparison>, SavingsError> {
     offers.list.iter().map(|offer| comparison(offers, offer, usage)).collect()
 }
@@ -59,7 +59,7 @@ fn under_book(offers: &Offers, offer: &Offer, tallies: &Tallies<'_>) -> Result<D
     departments(tallies, &charged, &offered)
 }
 
-/// The fee, and what the tokens beyond the included ones cost, are shared over the departments by their tokens.
+/// The fee and the cost of tokens beyond the included ones are shared over the departments by their tokens.
 fn under_plan<'a>(
     offers: &Offers,
     offer: &Offer,
@@ -92,7 +92,8 @@ fn under_plan<'a>(
     Ok((tallies, departments))
 }
 
-/// Without a price beyond the included tokens, the rest is not compared: each department's share of it.
+/// Without a price for tokens beyond the included ones, they are not compared. This leaves out each department's share
+/// of them.
 fn leave_excess_out(tallies: &mut Tallies<'_>, tokens: &[Amount], excess: i128, total: i128) -> Result<(), Overflow> {
     let shares = spread(tokens, Ratio::new(excess, total).ok_or(Overflow)?)?;
     for (tally, share) in tallies.departments.values_mut().zip(shares) {
@@ -102,7 +103,7 @@ fn leave_excess_out(tallies: &mut Tallies<'_>, tokens: &[Amount], excess: i128, 
     Ok(())
 }
 
-/// A fee is due although nothing was used; nobody's tokens say whose it is.
+/// A fee is due even without usage. No tokens show whose it is.
 fn fee_of_no_usage(tallies: &mut Tallies<'_>, paid: Amount) -> Vec<Amount> {
     tallies.departments.entry(UNALLOCATED).or_insert(Tally::NOTHING);
     let of = |department: &str| if department == UNALLOCATED { paid } else { Amount::ZERO };

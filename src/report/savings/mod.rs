@@ -31,51 +31,51 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroU32;
 
-/// What was used and charged, and the prices it can be compared with.
+/// The usage with its charges, and the prices to compare it with.
 #[derive(Debug, Clone, Copy)]
 pub struct Usage<'a> {
     /// The usage, rated with the ledger's own book: what is priced there was really charged.
     pub lines: &'a [RatedLine],
-    /// The names in it.
+    /// The names in the usage.
     pub names: &'a Dictionary,
     /// The ledger's own book.
     pub book: &'a str,
-    /// Price books by name, the ledger's own among them.
+    /// Price books by name, including the ledger's own.
     pub books: &'a BTreeMap<String, Book>,
-    /// The prompt sizes at which the bands of a model are cut, ascending, by the model's name: every threshold that any
-    /// price of it has. Without those of a substitute its price is taken from the band as it is.
+    /// The prompt sizes at which the bands of a model are cut, ascending, by the model's name: every threshold of any
+    /// of its prices. Without the substitute's thresholds, its price applies to a band as a whole.
     pub thresholds: &'a BTreeMap<String, Vec<i64>>,
-    /// Calendar months the period touches.
+    /// The number of calendar months that the period touches.
     pub months: NonZeroU32,
 }
 
-/// What one offer would have made of the usage.
+/// The result of one offer for the usage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Comparison {
     /// The offer's name.
     pub offer: String,
     /// The currency of all amounts.
     pub currency: Currency,
-    /// Calendar months the amounts are for.
+    /// The number of calendar months that the amounts cover.
     pub months: NonZeroU32,
-    /// By department, `(unallocated)` where there is none. They add up to the total.
+    /// By department, with `(unallocated)` for usage without one. They add up to the total.
     pub departments: BTreeMap<String, Figures>,
     /// All departments.
     pub total: Figures,
     /// What is not compared, by reason.
     pub left_out: Vec<LeftOut>,
-    /// Models for which a substitute held for no usage.
+    /// Models whose substitute matched no usage.
     pub unused: Vec<String>,
 }
 
-/// Exact amounts of what is compared.
+/// Exact amounts of the compared usage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Figures {
-    /// What was really charged for it.
+    /// What was really charged.
     pub charged: Amount,
-    /// What the offer asks for it.
+    /// What the offer would charge.
     pub offered: Amount,
-    /// Charged less offered: above zero is saved.
+    /// Charged less offered: above zero is a saving.
     pub difference: Amount,
     /// Tokens that are not compared.
     pub uncompared_tokens: i128,
@@ -98,9 +98,9 @@ impl Figures {
 /// A quantity that is not compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LeftOut {
-    /// Why not.
+    /// The reason.
     pub reason: Reason,
-    /// What is counted: tokens, searches …
+    /// The unit: tokens, searches …
     pub unit: &'static str,
     /// How much.
     pub quantity: i128,
@@ -109,15 +109,15 @@ pub struct LeftOut {
 /// Why a quantity is not compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
-    /// What it was charged is not known.
+    /// The contract's charge is unknown.
     Contract(Unpriced),
-    /// What the offer asks is not known.
+    /// The offer's charge is unknown.
     Offer(Unpriced),
     /// A price of the substitute starts or ends within the day.
     PriceChange,
-    /// The flat plan does not include it and has no price for it.
+    /// It exceeds what the flat plan includes, and the plan has no price for it.
     BeyondIncluded,
-    /// The flat plan includes tokens and nothing else.
+    /// The flat plan includes only tokens.
     NotTokens,
 }
 

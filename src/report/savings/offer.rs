@@ -13,21 +13,21 @@ use crate::domain::ratio::Ratio;
 use crate::domain::tags::{TagKey, TagSet};
 use std::collections::BTreeSet;
 
-/// The offers of a file, in its order, and the currency they are compared in.
+/// The offers of a file in its order, and the currency of the comparison.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offers {
-    /// What is really paid.
+    /// The currency that is really paid.
     pub(super) charged: Charged,
     pub(super) list: Vec<Offer>,
 }
 
 impl Offers {
-    /// The currency everything is compared in.
+    /// The currency of the comparison.
     pub fn currency(&self) -> Currency {
         self.charged.currency
     }
 
-    /// The names of the price books the offers need beside the ledger's own.
+    /// The names of the price books that the offers need in addition to the ledger's own.
     pub fn books(&self) -> BTreeSet<&str> {
         let named = self.list.iter().filter_map(|offer| match &offer.pricing {
             Pricing::Book(priced) => priced.book.as_ref(),
@@ -37,7 +37,7 @@ impl Offers {
     }
 }
 
-/// The currency the contract is really paid in.
+/// The currency in which the contract is really paid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Charged {
     pub(super) currency: Currency,
@@ -52,15 +52,15 @@ pub(super) struct Offer {
     /// The currency of its prices and its fee.
     pub(super) currency: Currency,
     pub(super) pricing: Pricing,
-    /// From a bill in its own currency to what is paid in the charged one: discount, card fee, exchange spread and
-    /// exchange rate in one ratio, so that there is one rounding.
+    /// Converts a bill in the offer's currency to the payment in the charged one. Discount, card fee, exchange spread
+    /// and exchange rate are one ratio, so there is one rounding.
     pub(super) factor: Ratio,
 }
 
-/// How an offer's bill comes about.
+/// How an offer's bill is computed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Pricing {
-    /// A fee for a month, whatever is used.
+    /// A monthly fee, independent of usage.
     Plan(Plan),
     /// Prices by meter.
     Book(Priced),
@@ -73,26 +73,26 @@ pub(super) struct Plan {
     pub(super) allowance: Allowance,
 }
 
-/// What a flat plan's fee pays for.
+/// What a flat plan's fee covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Allowance {
-    /// Everything, tokens and the rest.
+    /// All usage, tokens and everything else.
     Everything,
-    /// So many tokens a month, and nothing else.
+    /// A number of tokens a month, and nothing else.
     Tokens {
         /// Tokens included in a month.
         included: i64,
-        /// The price of the tokens beyond them; `None` when they cannot be bought.
+        /// The price of further tokens; `None` if they cannot be bought.
         beyond: Option<Rate>,
     },
 }
 
-/// Prices of a book, for the models that were used or for others.
+/// Prices of a book, for the used models or for substitutes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Priced {
     /// The book; `None` for the ledger's own.
     pub(super) book: Option<Name>,
-    /// The first that matches holds.
+    /// The first one that matches counts.
     pub(super) substitutes: Vec<Substitute>,
 }
 
@@ -101,12 +101,12 @@ pub(super) struct Priced {
 pub(super) struct Substitute {
     /// The model that was used.
     pub(super) from: Name,
-    /// The model instead. Without a provider only prices for any provider hold.
+    /// The substitute. Without a provider, only prices for any provider apply.
     pub(super) to: Model,
     pub(super) conditions: Vec<Condition>,
 }
 
-/// What usage must be like for a substitute to hold.
+/// The conditions on usage for a substitute.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Condition {
     Tier(ServiceTier),
@@ -114,7 +114,7 @@ pub(super) enum Condition {
 }
 
 impl Substitute {
-    /// Whether the substitute holds for usage of a model under a tier with these tags.
+    /// Whether the substitute applies to usage of a model and tier with these tags.
     pub(super) fn matches(&self, model: &Model, tier: &ServiceTier, tags: Option<&TagSet>) -> bool {
         let holds = |condition: &Condition| match condition {
             Condition::Tier(wanted) => wanted == tier,

@@ -56,12 +56,12 @@ const TIER: &str = "service_tier";
 const ONE_KIND: &str = "either a flat plan or prices by meter";
 
 impl Offers {
-    /// Reads an offers file for a ledger of a currency: one problem an offer, in the order of the file.
+    /// Reads an offers file for a ledger's currency. It reports one problem for each offer, in the order of the file.
     pub fn read(text: &str, ledger: Currency) -> Result<Self, Vec<Problem>> {
         let document = Section::parse(text)?;
         let file = Section::of_document(text, document.get_ref());
         let mut problems = file.unknown_keys(&FILE);
-        // Every offer is read in terms of the charged currency, so that a mistake there would bring forth others.
+        // Every offer is read in terms of the charged currency, so an error there would cause others.
         let charged = charged(&file, ledger).map_err(|problem| vec![problem])?;
         let sections = file.tables("offer", "[[offer]]").map_err(|problem| vec![problem])?;
         let (mut offers, mut names) = (Vec::new(), BTreeMap::new());
@@ -195,7 +195,7 @@ fn percentages(section: &Section<'_>) -> Result<Ratio, Problem> {
     paid().map_err(|Overflow| section.whole("has percentages of too many digits", "fewer decimals"))
 }
 
-/// Units of `to` for one unit of `from`: 1 for one currency, else as written, else the usual rate.
+/// Units of `to` for one unit of `from`: 1 for equal currencies, otherwise as written, otherwise the usual rate.
 fn exchange_rate(section: &Section<'_>, from: Currency, to: Currency, usual: Option<Ratio>) -> Result<Ratio, Problem> {
     const KEY: &str = "exchange_rate";
     let expected = format!("units of {to} for one {from}");
@@ -276,7 +276,7 @@ mod tests {
         Ok(())
     }
 
-    /// Keys under `[[offer]]` and `name = "A"`, and what is said of them.
+    /// Lines under `[[offer]]` and `name = "A"`, with the expected messages.
     const BAD_OFFERS: &[(&str, &str)] = &[
         ("monthly_fe = 89", "f:3: offer \"A\": \"monthly_fe\" is not a key, expected monthly_fee"),
         (

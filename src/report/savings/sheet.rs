@@ -14,7 +14,7 @@ use crate::text::problem::excerpt;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-/// What a row is about.
+/// The subject of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum By {
     /// An offer.
@@ -23,8 +23,8 @@ pub enum By {
     Department,
 }
 
-/// The report, in the order of the offers. The heading's currency becomes the one that was compared in, and its
-/// caveats gain what was left out.
+/// Makes the report, in the order of the offers. The heading gets the currency of the comparison, and caveats for what
+/// was left out.
 pub fn sheet(comparisons: &[Comparison], by: By, mut heading: Heading) -> Result<Sheet, Overflow> {
     let mut rows = Vec::new();
     for comparison in comparisons {
@@ -80,7 +80,7 @@ impl Rounded {
     }
 }
 
-/// The departments' amounts in minor units: their sum is the offer's amount, rounded half to even.
+/// The departments' amounts in minor units. Their sum is the offer's amount, rounded half to even.
 fn rounded(comparison: &Comparison) -> Result<BTreeMap<&str, Rounded>, Overflow> {
     let unit = Amount::minor_unit(comparison.currency.digits());
     let by_key = |of: &dyn Fn(&Figures) -> Result<Amount, Overflow>| {
@@ -91,7 +91,7 @@ fn rounded(comparison: &Comparison) -> Result<BTreeMap<&str, Rounded>, Overflow>
     };
     let charged = minor_units(&by_key(&|figures| Ok(figures.charged))?, unit)?;
     let offered = minor_units(&by_key(&|figures| Ok(figures.offered))?, unit)?;
-    // Twelve differences in units of so many months: exact until it is rounded.
+    // The difference for twelve months, exact until it is rounded.
     let months = i128::from(comparison.months.get());
     let twelve = |figures: &Figures| figures.difference.scaled(Ratio::new(12, 1).ok_or(Overflow)?);
     let twelve_months = minor_units(&by_key(&twelve)?, unit.checked_mul(months).ok_or(Overflow)?)?;
@@ -133,7 +133,7 @@ fn percent(figures: &Figures) -> Result<Cell, Overflow> {
     Ok(Cell::Fixed { value: tenths.round_half_even(), digits: 1 })
 }
 
-/// What a reader must know of one comparison: what it leaves out, and substitutes that held for nothing.
+/// The caveats of one comparison: what it leaves out, and substitutes that matched no usage.
 fn caveats(comparison: &Comparison) -> Vec<String> {
     let name = excerpt(&comparison.offer);
     let mut caveats = Vec::new();

@@ -1,14 +1,14 @@
-//! Multiplies an amount by a ratio and shares it out, so that the parts add up to it exactly, in femto-units.
+//! Multiplies an amount by a ratio and splits it, so that the parts add up to it exactly, in femto-units.
 
 use crate::domain::money::Amount;
 use crate::domain::ratio::{Overflow, Ratio};
 use std::cmp::Reverse;
 
-/// Parts of a femto-unit to which remainders are compared.
+/// The parts of a femto-unit by which remainders are compared.
 const FINENESS: i128 = 1_000_000_000;
 
-/// Each part times the ratio. The sum of the results is the sum of the parts times the ratio, rounded half to even to
-/// a femto-unit; leftover femto-units go to the largest remainders (a tie: the earlier part).
+/// Each part times the ratio. The results add up to the sum of the parts times the ratio, rounded half to even to a
+/// femto-unit. Femto-units left over go to the largest remainders; a tie goes to the earlier part.
 pub(super) fn spread(parts: &[Amount], ratio: Ratio) -> Result<Vec<Amount>, Overflow> {
     let total = sum(parts)?.scaled(ratio)?;
     let mut shares = Vec::with_capacity(parts.len());
@@ -33,7 +33,7 @@ pub(super) fn sum<'a>(amounts: impl IntoIterator<Item = &'a Amount>) -> Result<A
     amounts.into_iter().try_fold(Amount::ZERO, |sum, amount| sum.plus(*amount))
 }
 
-/// The whole femto-units of a ratio, toward minus infinity, and what is left of it.
+/// The whole femto-units of a ratio, toward minus infinity, and the remainder.
 fn floor(exact: Ratio) -> Result<(Amount, i128), Overflow> {
     let nearest = exact.round_half_even();
     let above = exact.minus(whole(nearest)?)?;

@@ -1,7 +1,7 @@
-//! One pass over the usage: tallies, by department, the usage for which both the contract and an offer have an amount.
+//! Tallies the usage in one pass, by department: the usage for which both the contract and an offer have an amount.
 //!
 //! Amounts stay exact and in the currency of their side. If one side has no amount for some usage, the tally leaves it
-//! out on both sides and counts it. It never takes it as 0.
+//! out on both sides and counts it. It never counts such usage as 0.
 
 use super::offer::{Allowance, Priced, Substitute};
 use super::{Reason, Usage};
@@ -19,16 +19,16 @@ use crate::rating::{Charge, Cost, RatedLine, Unpriced};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The tallies of departments, and what was left out of them.
+/// The tallies of departments, and what they leave out.
 #[derive(Default)]
 pub(super) struct Tallies<'a> {
     pub(super) departments: BTreeMap<&'a str, Tally>,
     pub(super) left_out: BTreeMap<(Reason, &'static str), i128>,
-    /// Places of the substitutes that held for something.
+    /// The positions of the substitutes that matched some usage.
     pub(super) used: BTreeSet<usize>,
 }
 
-/// What is compared of a department's usage.
+/// The compared usage of a department.
 #[derive(Clone, Copy)]
 pub(super) struct Tally {
     /// In the ledger's currency.
@@ -40,7 +40,7 @@ pub(super) struct Tally {
 }
 
 impl<'a> Tallies<'a> {
-    /// The usage a flat plan pays for: everything that has an amount, or the tokens among it.
+    /// The usage that a flat plan covers: everything with an amount, or the tokens among it.
     pub(super) fn under_plan(usage: &Usage<'a>, allowance: Allowance) -> Result<Self, Overflow> {
         let mut tallies = Self::default();
         for line in usage.lines {
@@ -136,7 +136,7 @@ impl Tally {
         Self { charged: Amount::ZERO, offered: Amount::ZERO, tokens: 0, uncompared_tokens: 0 };
 }
 
-/// A substitute with the prompt sizes at which the model it replaces is told apart, and the one it brings is priced.
+/// A substitute, with the thresholds of the replaced model's bands and of its own prices.
 struct Rule<'a> {
     substitute: &'a Substitute,
     cut_at: &'a [i64],
@@ -161,14 +161,14 @@ impl<'a> Rule<'a> {
         line.quantities.iter().map(|(meter, quantity)| Charge { meter, quantity, cost: cost(meter) }).collect()
     }
 
-    /// Whether a threshold of the substitute lies inside the band above `from` of the model it replaces: then the sum
-    /// does not tell which of its requests were beyond it.
+    /// Whether a threshold of the substitute lies inside the replaced model's band above `from`. The total then does
+    /// not show which requests exceed it.
     fn splits(&self, from: i64) -> bool {
         let within = |threshold: i64| !self.cut_at.iter().any(|cut| *cut > from && *cut <= threshold);
         self.priced_at.iter().any(|threshold| *threshold > from && within(*threshold))
     }
 
-    /// Whether a price of the substitute starts or ends among the events of the line.
+    /// Whether a price of the substitute starts or ends between the events of the line.
     fn price_changes(&self, book: &Book, line: &UsageLine) -> bool {
         let after_last = Timestamp::from_nanos(line.last_at.nanos().saturating_add(1)).unwrap_or(Timestamp::LATEST);
         !book.changes_within(self.substitute.to.name.as_str(), line.key.priced_at, after_last).is_empty()
@@ -187,7 +187,7 @@ fn first_match<'r, 'a>(
     first.map(|(place, rule)| (place, rule, tier))
 }
 
-/// The charges of what was used at all.
+/// The charges with a quantity above zero.
 fn charges(line: &RatedLine) -> impl Iterator<Item = &Charge> {
     line.charges.iter().filter(|charge| charge.quantity != 0)
 }
@@ -196,7 +196,7 @@ fn prices_any(charges: &[Charge]) -> bool {
     charges.iter().any(|charge| matches!(charge.cost, Cost::Priced(_)))
 }
 
-/// The amount of a cost. That requests cost nothing is known only of a model that has some price.
+/// The amount of a cost. "Requests cost nothing" is known only if the model has some price.
 fn known(cost: Cost, prices_any: bool) -> Result<Amount, Unpriced> {
     match cost {
         Cost::Priced(amount) => Ok(amount),

@@ -1,6 +1,6 @@
 //! The savings cases that articles published (`fixtures/cases/b*`), each with the figures of its `expected.toml`.
 //!
-//! Offers and prices come from the fixtures. The usage is the usage of the fixtures by department, as literals.
+//! Offers and prices come from the fixtures. The tests give the usage of the fixtures by department, as literals.
 
 use super::{By, ENGINEERING, Ledger, MARKETING, Outcome, SUPPORT, printed};
 use crate::domain::meter::Meter;

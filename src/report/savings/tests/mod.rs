@@ -32,7 +32,7 @@ struct Ledger {
     months: u32,
 }
 
-/// What a line of usage is about: tags, `provider/model` or `model`, and tier.
+/// What a line of usage covers: tags, `provider/model` or `model`, and tier.
 type About<'a> = (&'a [&'a str], &'a str, &'a str);
 
 const ENGINEERING: &[&str] = &["department=engineering"];

@@ -93,7 +93,7 @@ fn requests_that_only_one_side_charges_are_compared() -> Outcome {
     let prices = format!("{HEADER}{TWO_MODELS}{requests}other,,big,input,,,USD,5,,2026-01-01\n");
     let mut ledger = Ledger::new("USD", &prices)?;
     ledger.used((ENGINEERING, "big", ""), &[(Meter::Request, 500), (Meter::Input, 1_000_000)])?;
-    // The other book does not know this model: that its requests are free is not known either.
+    // The other book does not know this model, so it is unknown whether its requests are free.
     ledger.used((ENGINEERING, "small", ""), &[(Meter::Request, 500), (Meter::Input, 1_000_000)])?;
     let report = ledger.report("[[offer]]\nname = \"Other\"\nbook = \"other\"\n", By::Offer)?;
     assert_eq!(printed(&report), ["Other,USD,10.50,5.00,5.50,52.4,66.00,1000000"]);
@@ -198,7 +198,7 @@ fn a_substitute_priced_by_prompt_sizes_the_usage_does_not_tell_is_not_compared()
     let mut ledger = Ledger::new("USD", &format!("{HEADER}{TWO_MODELS}{tiers}"))?;
     ledger.used((ENGINEERING, "big", ""), &[(Meter::Input, 1_000_000)])?;
     assert_eq!(ledger.by_offer(offers)?, ["Tiered,USD,0.00,0.00,0.00,,0.00,1000000"]);
-    // Cut at a larger prompt size, the band does not tell either; cut at the same, it does.
+    // A cut at a larger prompt size does not help either; a cut at the same size does.
     ledger.thresholds.insert("big".to_owned(), vec![400_000]);
     assert_eq!(ledger.by_offer(offers)?, ["Tiered,USD,0.00,0.00,0.00,,0.00,1000000"]);
     ledger.thresholds.insert("big".to_owned(), vec![200_000]);
