@@ -31,7 +31,7 @@ fn main() -> ExitCode {
     };
     let mut code = cli::run(&arguments, &invocation, &mut Streams { out: &mut out, err: &mut err });
     if let Err(error) = out.flush() {
-        // A reader that has seen enough has closed the pipe: that is no failure.
+        // If a reader such as `head` closed the pipe early, that is not a failure.
         if error.kind() != std::io::ErrorKind::BrokenPipe && code == 0 {
             drop(writeln!(err, "error: standard output: {error}"));
             code = cli::failure::Exit::Storage.code();
@@ -43,7 +43,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// What stands behind standard input. Where it was closed, the runtime has put the null device in its place.
+/// What standard input is connected to. If it was closed, the runtime has replaced it by the null device.
 #[cfg(unix)]
 fn standard_input() -> StandardInput {
     use std::os::fd::AsFd;
@@ -64,7 +64,7 @@ fn standard_input() -> StandardInput {
     if std::io::stdin().is_terminal() { StandardInput::Terminal } else { StandardInput::Data }
 }
 
-/// The instant now; a clock set outside 2015 to 2099 gives the nearest instant that can be kept.
+/// The current instant. If the clock is set outside 2015 to 2099, the nearest instant in that range.
 fn now() -> Timestamp {
     let nanos = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
     let nanos = i64::try_from(nanos).unwrap_or(i64::MAX);
@@ -72,18 +72,18 @@ fn now() -> Timestamp {
         .unwrap_or(Timestamp::EARLIEST)
 }
 
-/// Ctrl-C and SIGTERM ask running work to stop without a trace; a second one ends the process.
+/// Ctrl-C and SIGTERM ask running work to stop without a trace. A second one ends the process.
 #[cfg(unix)]
 fn watch_signals(stop: &Arc<AtomicBool>, signal: &Arc<AtomicUsize>) {
     use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
     use signal_hook::flag::{register, register_conditional_shutdown, register_usize};
-    // Where a handler cannot be set, a signal ends the process at once, and the next open rolls back.
+    // If a handler cannot be set, a signal ends the process at once, and the next open rolls back.
     for (number, value) in [(SIGINT, 2), (SIGTERM, 15)] {
         drop(register_conditional_shutdown(number, 128 + number, Arc::clone(stop)));
         drop(register_usize(number, Arc::clone(signal), value));
         drop(register(number, Arc::clone(stop)));
     }
-    // A file-size limit is then an error of the write instead of the end of the process.
+    // With this handler, exceeding a file-size limit is an error of the write and does not end the process.
     drop(register(SIGXFSZ, Arc::new(AtomicBool::new(false))));
 }
 

@@ -10,7 +10,7 @@ use tokenbook::books::setup::price_list::Listing;
 use tokenbook::price::alias::AliasRow;
 use tokenbook::price::alias_list::{SHIPPED, SHIPPED_NAME};
 
-/// How many aliases without a price the output names.
+/// The most aliases without a price that the output names.
 const NAMED: usize = 12;
 
 /// Map a dated name, a deployment or a cloud resource to the model whose prices apply: import aliases, list them

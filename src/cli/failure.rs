@@ -19,7 +19,7 @@ use tokenbook::text::problem::counted;
 pub enum Exit {
     /// Done.
     Done,
-    /// A bug of ours.
+    /// A bug in tokenbook.
     Bug,
     /// The command line or a configuration is wrong.
     Usage,
@@ -33,7 +33,7 @@ pub enum Exit {
     Unverified,
     /// Storage or another resource failed.
     Storage,
-    /// The file is no ledger, a newer one, or one with several names.
+    /// The file is not a ledger, has a newer version, or has several names.
     NotALedger,
     /// The user stopped it.
     Interrupted,
@@ -56,7 +56,7 @@ impl Exit {
         }
     }
 
-    /// The code to return when there are several causes.
+    /// The exit code if there are several causes: the worse of the two.
     pub fn worse(self, other: Self) -> Self {
         let rank = |exit: Self| match exit {
             Self::Done => 0,
@@ -71,7 +71,7 @@ impl Exit {
     }
 }
 
-/// Why a command did not do what was asked.
+/// Why a command failed.
 #[derive(Debug)]
 pub struct Failure {
     exit: Exit,
@@ -79,12 +79,12 @@ pub struct Failure {
     details: Vec<String>,
     what: String,
     hint: Option<String>,
-    /// The reader of our output closed it, which is no failure.
+    /// The reader of the output closed it, which is not a failure.
     silent: bool,
 }
 
 impl Failure {
-    /// A failure with its code. Hides secrets in the text, because a rejected value may be one.
+    /// A failure with its code. It hides secrets in the text, because a rejected value may be one.
     pub fn new(exit: Exit, what: impl Display) -> Self {
         let what = redacted(&what.to_string()).into_owned();
         Self { exit, details: Vec::new(), what, hint: None, silent: false }
@@ -110,7 +110,7 @@ impl Failure {
             return 0;
         }
         let (red, cyan, plain) = if colour { ("\u{1b}[1;31m", "\u{1b}[1;36m", "\u{1b}[0m") } else { ("", "", "") };
-        // There is nowhere left to say that saying it failed.
+        // If printing fails, there is no other place to report it.
         for detail in &self.details {
             drop(writeln!(err, "{detail}"));
         }
@@ -217,7 +217,7 @@ impl From<ImportError> for Failure {
                 }
                 let fields: Vec<String> = by_field.iter().map(|(field, bad)| format!("{field} {bad}")).collect();
                 details.push(format!("{file}: bad lines by field: {}", fields.join(", ")));
-                // Where all lines from the first on lack the same field, the file hardly is what it was taken for.
+                // If all lines from the first on lack the same field, the file probably has another format.
                 let first = problems.first().is_some_and(|problem| problem.line == 1);
                 let own_fields = first && by_field.len() == 1 && problems.iter().all(|problem| problem.what == MISSING);
                 failure(Exit::Rejected).details(details).hint(if own_fields {

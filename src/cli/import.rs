@@ -43,7 +43,7 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
     let inputs = files_of_paths(&arguments.files, arguments.follow, session)?;
     check(arguments, &inputs, session)?;
     let books = session.open()?;
-    // Each file then meets what those before it would have brought.
+    // With this, each file is counted as if the files before it were imported.
     let rehearsal = if arguments.dry_run { Some(session.progress(|progress| books.rehearse(progress))?) } else { None };
     if arguments.files.iter().any(|path| path.is_dir()) {
         session.tell(format!("{} to read", files_of(inputs.len())))?;
@@ -80,7 +80,7 @@ fn files_of(files: usize) -> String {
     counted(u64::try_from(files).unwrap_or(u64::MAX), "file", "files")
 }
 
-/// The counts over all files of one command.
+/// The total counts over all files of one command.
 #[derive(Debug, Default)]
 struct Total {
     imported: usize,
@@ -92,7 +92,7 @@ struct Total {
 }
 
 impl Total {
-    /// Adds the counts of a file; `None` is a file that was rejected.
+    /// Adds the counts of a file; `None` if it was rejected.
     fn note(&mut self, outcome: Option<&ImportOutcome>) {
         let Some(outcome) = outcome else {
             self.rejected += 1;
@@ -164,14 +164,14 @@ impl PagesSeen {
         seen
     }
 
-    /// Notes what a file reported, if it was imported.
+    /// Adds the report of a file, if it was imported.
     fn note(&mut self, outcome: Option<&ImportOutcome>) {
         let Some(outcome) = outcome else { return };
         let said = self.0.entry(outcome.format.clone()).or_default();
         *said = outcome.pages.max(*said);
     }
 
-    /// Warns of formats for which no file had the last page: the usage on the missing pages is in no total.
+    /// Warns of formats for which no file had the last page: the totals lack the usage on the missing pages.
     fn warn(&self, session: &mut Session<'_, '_>) -> Result<(), Failure> {
         let missing = self.0.iter().filter(|(_, said)| **said == Pages::Followed);
         for (format, _) in missing {
@@ -227,7 +227,7 @@ fn in_json(file: &str, problem: &Problem) -> String {
     serde_json::json!({ "file": file, "line": line, "field": field, "what": what, "expected": expected }).to_string()
 }
 
-/// Writes the collected errors to the file of `--errors`, also when there are none, and warns of missing pages.
+/// Writes the collected errors to the file of `--errors`, even if there are none, and warns of missing pages.
 pub fn finish(
     wanted: Option<&Path>,
     errors: &str,
@@ -292,7 +292,7 @@ pub fn report(
     Ok(if outcome.open > 0 { Exit::Incomplete } else { Exit::Done })
 }
 
-/// Warns of tags that were to be hashed and that no event has: a mistyped key would keep the values of another in the clear.
+/// Warns of tags to hash that no event has. If the key is mistyped, the real tag's values are stored in the clear.
 fn warn_not_hashed(outcome: &ImportOutcome, session: &mut Session<'_, '_>) -> Result<(), Failure> {
     let NotHashed { missing, kept } = &outcome.doubts.not_hashed;
     if missing.is_empty() {
@@ -370,7 +370,7 @@ fn counts(outcome: &ImportOutcome, options: &ImportOptions) -> String {
         notes.push(format!("a last line of {} is not whole yet, and was left", counted(outcome.left, "byte", "bytes")));
     }
     let note = if notes.is_empty() { String::new() } else { format!(" ({})", notes.join("; ")) };
-    // In other people's formats a record may be several lines or several events, or none.
+    // In other vendors' formats a record may be several lines or several events, or no event.
     let own = stored(&outcome.format).is_none_or(|format| matches!(format.how, How::Own(_)));
     let (one, many, blank_word) = if own { ("line", "lines", "blank") } else { ("record", "records", "without usage") };
     format!(

@@ -99,7 +99,7 @@ fn tell(plan: &Plan, what: &str, session: &mut Session<'_, '_>) -> Result<Exit, 
             "import these files again: some of their lines may have been duplicates of what was retracted, or told only \
              what was added to it",
         )?;
-        // A log that grows was imported many times under its name.
+        // A growing log was imported many times under one name.
         let mut by_file: BTreeMap<(&str, &str), Vec<&ImportMade>> = BTreeMap::new();
         for import in &plan.again {
             by_file.entry((&import.row.file, &import.row.options)).or_default().push(import);

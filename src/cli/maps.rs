@@ -54,7 +54,7 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
     }
 }
 
-/// Whether `--map` with such a name looks like a file.
+/// Whether the name given to `--map` looks like a file.
 fn looks_like_a_file(name: &str) -> bool {
     name.contains(['/', '\\']) || name.starts_with('.') || name.to_ascii_lowercase().ends_with(".toml")
 }

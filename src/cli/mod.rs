@@ -104,13 +104,13 @@ pub struct Invocation {
 pub enum StandardInput {
     /// A file, a pipe or a connection.
     Data,
-    /// A person.
+    /// A person at a terminal.
     Terminal,
     /// Nothing: it was closed, or is a device such as the null device.
     Nothing,
 }
 
-/// Where results and messages go.
+/// The streams for results and messages.
 pub struct Streams<'a> {
     /// Results.
     pub out: &'a mut dyn Write,
@@ -118,7 +118,7 @@ pub struct Streams<'a> {
     pub err: &'a mut dyn Write,
 }
 
-/// What every command gets.
+/// What every command receives.
 struct Session<'a, 'b> {
     ledger: PathBuf,
     actor: String,
@@ -144,7 +144,7 @@ impl Session<'_, '_> {
         Ok(Books::read(&self.ledger)?)
     }
 
-    /// Does work and shows its progress on a terminal. Clears the progress before anything else is printed.
+    /// Does work and shows its progress on a terminal. It clears the progress before anything else is printed.
     fn progress<T>(&self, work: impl FnOnce(&Progress) -> T) -> T {
         let progress = Progress::new(Arc::clone(&self.invocation.stop), self.invocation.progress && !self.quiet);
         let result = work(&progress);
@@ -157,7 +157,7 @@ impl Session<'_, '_> {
         Ok(writeln!(self.streams.out, "{line}")?)
     }
 
-    /// Prints a line that `--quiet` leaves out. Flushes it at once, because long work may follow.
+    /// Prints a line that `--quiet` omits. It flushes at once, because long work may follow.
     fn tell(&mut self, line: impl std::fmt::Display) -> Result<(), Failure> {
         if self.quiet {
             return Ok(());
@@ -166,7 +166,7 @@ impl Session<'_, '_> {
         Ok(self.streams.out.flush()?)
     }
 
-    /// Warns of departments with similar names. Warns of each pair once, however many files contain it.
+    /// Warns of departments with similar names, once for each pair, however many files contain it.
     fn warn_alike(&mut self, pairs: &[(String, String)]) -> Result<(), Failure> {
         for (one, other) in pairs {
             if self.alike.insert((one.clone(), other.clone())) {

@@ -180,7 +180,7 @@ fn open_or_create(
     Ok(books)
 }
 
-/// A new ledger may stand beside the reports, in a folder that the first run makes.
+/// Makes the ledger's folder. A new ledger may be beside the reports, in a folder that the first run makes.
 fn make_folder_of(ledger: &Path) -> Result<(), Failure> {
     let Some(folder) = ledger.parent() else { return Ok(()) };
     Ok(make_folders(folder)?)
@@ -225,7 +225,7 @@ fn print(reports: &Reports, out: &Path, session: &mut Session<'_, '_>) -> Result
     session.say(format!("ledger head: {} {}", reports.entry, heading.ledger_head))
 }
 
-/// How many departments with changed amounts the output lists.
+/// The most departments with changed amounts that the output lists.
 const DEPARTMENTS_LISTED: usize = 12;
 
 /// Prints what changed since the earlier reports in the folder, and why.
@@ -242,7 +242,7 @@ fn print_change(
     };
     let line = |name: &str, before: Option<&Owed>, now: Option<&Owed>| {
         let (before, now) = match (before, now) {
-            // A difference below the last decimal.
+            // The difference is below the last decimal.
             (Some(before), Some(now)) if before.amount == now.amount => {
                 (before.amount_exact.clone(), now.amount_exact.clone())
             }
@@ -267,7 +267,7 @@ fn print_change(
 }
 
 fn table(sheet: &Sheet, session: &mut Session<'_, '_>) -> Result<(), Failure> {
-    // A total of 0 rows says nothing.
+    // A total of 0 rows carries no information.
     let total =
         sheet.total.clone().filter(|total| !sheet.rows.is_empty() && total.iter().any(|cell| *cell != Cell::Nothing));
     let sheet = Sheet { total, ..sheet.clone() };

@@ -329,7 +329,7 @@ impl OutputOptions {
         render::named(&self.format).unwrap_or(&RENDERERS[0])
     }
 
-    /// Whether two tables may follow each other in what is printed.
+    /// Whether the output can hold two tables, one after the other.
     pub fn holds_two(&self) -> bool {
         matches!(self.renderer().name, "table" | "markdown")
     }
@@ -358,7 +358,7 @@ impl OutputOptions {
     }
 }
 
-/// An output must not take the ledger's place.
+/// Rejects an output path that would replace the ledger.
 pub fn refuse_ledger(path: &Path, ledger: &Path) -> Result<(), Failure> {
     match (path.canonicalize(), ledger.canonicalize()) {
         (Ok(output), Ok(ledger)) if output == ledger => {
@@ -383,7 +383,7 @@ pub fn files_of_paths(paths: &[PathBuf], follow: bool, session: &mut Session<'_,
     Ok(inputs)
 }
 
-/// A tag as the user types it. Rejects a key that is a near miss of `department`, `project` or `environment`: it would
+/// Reads a tag as the user types it. It rejects a near miss of `department`, `project` or `environment`: that would
 /// become another tag, and the usage would stay unallocated.
 pub fn tag_of(text: &str, hint: &str) -> Result<Tag, Failure> {
     let wrong = |error: &dyn std::fmt::Display| Failure::new(Exit::Usage, format!("--tag {text:?}: {error}"));
@@ -396,7 +396,8 @@ pub fn tag_of(text: &str, hint: &str) -> Result<Tag, Failure> {
     }
 }
 
-/// A reason that the chain records. It must not be empty or contain a secret. `what` names the action in the error.
+/// Checks a reason that the chain will record. It must not be empty or contain a secret. `what` names the action in the
+/// error.
 pub fn reason_of<'r>(reason: &'r str, what: &str) -> Result<&'r str, Failure> {
     if reason.trim().is_empty() {
         return Err(Failure::new(Exit::Usage, format!("--reason is empty, expected why {what}")));

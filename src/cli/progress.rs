@@ -1,4 +1,4 @@
-//! Progress on a terminal, nothing in a pipe; and the wish to stop.
+//! Shows progress on a terminal and nothing in a pipe, and reports whether the user wants to stop.
 
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::Write;
@@ -9,7 +9,7 @@ use tokenbook::books::{Observer, Reached, Stage};
 
 /// How often the progress is redrawn.
 const TICK: Duration = Duration::from_millis(120);
-/// Shorter work shows no progress, unless it reads a file.
+/// Work shorter than this shows no progress, unless it reads a file.
 const SOON: Duration = Duration::from_millis(300);
 
 /// Shows progress, and reports whether the user wants to stop.
@@ -20,13 +20,13 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Progress that is shown, or not, from the first file on, or once something takes long.
+    /// Progress that may be shown from the first file on, or once work takes long.
     pub fn new(stop: Arc<AtomicBool>, shown: bool) -> Self {
         let bar = if shown { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
         Self { bar, stop, stage: Mutex::new(None) }
     }
 
-    /// A file begins, of a size where that is known.
+    /// Starts a file, with its size if known.
     pub fn file(&self, name: &str, bytes: Option<u64>) {
         let form = match bytes {
             Some(_) => "{msg} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec} {eta} left",
@@ -35,14 +35,14 @@ impl Progress {
         self.begin(form, name, bytes);
     }
 
-    /// A stage begins, which has so much to be done where that is known.
+    /// Starts a stage, with the amount of work if known.
     fn stage(&self, stage: Stage, all: Option<u64>) {
         let form = match (stage, all) {
             (_, None) => "{spinner} {msg}",
             (Stage::Inputs, Some(_)) => "{msg} [{bar:30}] {bytes}/{total_bytes} {eta} left",
             (_, Some(_)) => "{msg} [{bar:30}] {human_pos}/{human_len} {eta} left",
         };
-        // With numbers of eight digits it is as wide as a terminal of 80 columns.
+        // With numbers of eight digits, the line fits a terminal of 80 columns.
         let message = match stage {
             Stage::Usage => "adding up usage",
             Stage::Events => "reading events",
@@ -58,7 +58,7 @@ impl Progress {
     }
 
     fn begin(&self, form: &str, message: &str, all: Option<u64>) {
-        // The form first: each of the others draws.
+        // Set the style first, because each of the other calls draws.
         if let Ok(style) = ProgressStyle::with_template(form) {
             self.bar.set_style(style.progress_chars("=> "));
         }
@@ -70,7 +70,7 @@ impl Progress {
         self.bar.enable_steady_tick(TICK);
     }
 
-    /// Takes the progress off the terminal.
+    /// Removes the progress from the terminal.
     pub fn clear(&self) {
         self.bar.finish_and_clear();
     }
@@ -80,7 +80,7 @@ impl Observer for Progress {
     fn waiting(&self) {
         let message = "another process is writing to the ledger: waiting for it";
         if self.bar.is_hidden() {
-            // Nobody is left to tell if standard error is closed.
+            // If standard error is closed, nobody can read the message.
             drop(writeln!(std::io::stderr(), "{message}"));
         } else {
             self.bar.println(message);

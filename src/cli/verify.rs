@@ -36,10 +36,10 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
         .hint("keep the file as it is for whoever looks into it, and restore a backup that verifies"))
 }
 
-/// How many findings the output lists at most.
+/// The most findings that the output lists.
 const MOST: usize = 100;
 
-/// One line that says what was verified.
+/// A line that summarises what was verified.
 pub fn line(word: &str, verification: &Verification) -> String {
     let Verification { entries, batches, events, revisions, retracted, .. } = verification;
     let entries = counted(*entries, "entry", "entries");

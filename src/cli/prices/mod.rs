@@ -99,7 +99,7 @@ pub fn jumps(accepted: bool) -> Jumps {
     if accepted { Jumps::Confirmed } else { Jumps::Refuse }
 }
 
-/// Prints the prices that were replaced, and each month whose amount changes by it.
+/// Prints the prices that were replaced, and each month whose amount changes.
 pub fn print_replaced(books: &Books, all: &[Replacement], session: &mut Session<'_, '_>) -> Result<(), Failure> {
     for replacement in all {
         session.say(replaced(replacement))?;

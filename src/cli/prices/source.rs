@@ -10,9 +10,9 @@ use tokenbook::domain::name::Name;
 use tokenbook::price::catalog::{self, Aside, CATALOGS, Catalog, CatalogList, Inexact, Missing, Pattern, Terms};
 use tokenbook::text::problem::{excerpt, listed};
 
-/// The value of `--catalog` for our own CSV, which is no catalogue.
+/// The value of `--catalog` for tokenbook's own CSV, which is not a catalogue.
 const OWN: &str = "csv";
-/// How many unknown providers and snapped prices the output names.
+/// The most unknown providers and snapped prices that the output names.
 const NAMED: usize = 12;
 
 /// A file of prices, and how to read it.
@@ -50,12 +50,12 @@ fn catalog_names() -> clap::builder::PossibleValuesParser {
 }
 
 impl SourceOptions {
-    /// The catalogue, if it is not our own list.
+    /// The catalogue; `None` for tokenbook's own list.
     pub fn catalog(&self) -> Option<&'static Catalog> {
         catalog::named(&self.catalog)
     }
 
-    /// The file as messages name it.
+    /// The file's name in messages.
     pub fn shown(&self) -> String {
         self.file.display().to_string()
     }
@@ -66,13 +66,13 @@ impl SourceOptions {
         self.book.as_deref().map(Name::new).transpose().map_err(wrong)
     }
 
-    /// The bytes of our own price list.
+    /// The bytes of a price list in tokenbook's own form.
     pub fn bytes(&self) -> Result<Vec<u8>, Failure> {
         self.only_for_catalogs()?;
         std::fs::read(&self.file).map_err(|error| unreadable(&self.file, &error))
     }
 
-    /// What a catalogue is asked for.
+    /// The user's choices for reading a catalogue.
     pub fn terms(&self, books: &Books, session: &Session<'_, '_>) -> Result<Terms, Failure> {
         let calendar = books.settings().calendar;
         let valid_from = match &self.valid_from {
@@ -88,7 +88,7 @@ impl SourceOptions {
         })
     }
 
-    /// The prices of our own list or of a catalogue. Prints the counts of a catalogue.
+    /// The prices from tokenbook's own list or from a catalogue. It prints the counts of a catalogue.
     pub fn offered(&self, books: &Books, terms: &Terms, session: &mut Session<'_, '_>) -> Result<Offered, Failure> {
         let Some(catalog) = self.catalog() else {
             let prices = books.read_price_list(&self.shown(), &self.bytes()?, self.book()?.as_ref())?;
@@ -120,7 +120,7 @@ impl SourceOptions {
         }
     }
 
-    /// Counts every price of the catalogue, with an example of each reason for setting prices aside.
+    /// Prints how every price of the catalogue was counted, with an example of each reason for setting prices aside.
     fn tell(&self, list: &CatalogList, session: &mut Session<'_, '_>) -> Result<(), Failure> {
         let (file, counts) = (self.shown(), &list.counts);
         session.tell(format!(
@@ -170,7 +170,7 @@ impl SourceOptions {
     }
 }
 
-/// Every price that is set aside, as a CSV for people.
+/// Writes every price that was set aside to a CSV for people.
 fn write(asides: &[Aside], path: &Path, session: &Session<'_, '_>) -> Result<(), Failure> {
     crate::cli::options::refuse_ledger(path, &session.ledger)?;
     let mut csv = String::from("reason,model,key,price,line\n");
@@ -186,7 +186,7 @@ fn told(Aside { model, key, text, line, .. }: &Aside) -> String {
     format!("{} {} {} (line {line})", excerpt(model), excerpt(key), excerpt(text))
 }
 
-/// A field of a CSV for people: quoted, and never run as a formula.
+/// A field of a CSV for people: quoted, and guarded against being run as a formula.
 fn quoted(field: &str) -> String {
     let guard = if field.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
     format!("\"{guard}{}\"", field.replace('"', "\"\"").replace(['\r', '\n'], " "))
