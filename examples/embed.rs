@@ -1,7 +1,8 @@
-//! A gateway that embeds the ledger: it makes one, imports prices, records usage from its threads, and asks what the month
-//! costs.
+//! A gateway that embeds the ledger. It makes a ledger, imports prices, records usage from its threads, and prints what
+//! the month costs.
 //!
-//! `cargo run --example embed`. The library is given the time and the name of whoever acts; it prints nothing itself.
+//! `cargo run --example embed`. The library receives the time and the name of the actor as arguments. It prints nothing
+//! itself.
 
 use std::error::Error;
 use std::io::Write;
@@ -32,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         &Silent,
     )?;
 
-    // One recorder for all threads: a call returns when its events are on the disk.
+    // One recorder for all threads. A call returns when its events are on disk.
     let recorder = Recorder::open(&path, &Name::new("gateway")?, act.actor, RecorderOptions::plain())?;
     let calls = [
         request("a1", "2026-10-05T09:12:04Z", ("google", "gemini-2.5-flash"), "marketing", (50_000, 8_000))?,
@@ -44,7 +45,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             thread.join().map_err(|_| "a thread panicked")?.map(drop).map_err(Box::<dyn Error>::from)
         })
     })?;
-    // A gateway that does not know whether its last call arrived sends it again.
+    // If a gateway does not know whether its last call arrived, it sends the call again.
     let again = recorder.record(calls.to_vec(), act.now)?;
 
     let pool = ReadPool::open(&path)?;
@@ -58,7 +59,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// One request as the gateway saw it, with its tokens in and out.
+/// One request as the gateway saw it, with its input and output tokens.
 fn request(
     id: &str,
     at: &str,

@@ -1,7 +1,7 @@
-//! Whatever bytes are imported: nothing panics, a refused file leaves no trace, and the lines of a taken one add up.
+//! Imports arbitrary bytes. Nothing panics, a rejected file leaves no trace, and the lines of an accepted one add up.
 //!
-//! The bytes are those of real fixtures with parts changed, repeated, dropped or mixed with others, as chance alone
-//! hardly ever makes a line. `fuzz/` does the same for each reader by itself, and longer.
+//! The bytes come from real fixtures with parts changed, repeated, dropped or mixed with others, because pure chance
+//! hardly ever makes a line. `fuzz/` does the same for each reader alone, and longer.
 
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -17,7 +17,7 @@ use tokenbook::domain::timestamp::Timestamp;
 use tokenbook::import::file::input::Input;
 use tokenbook::ledger::Settings;
 
-/// Every usage file among the fixtures that is not large.
+/// Every usage file among the fixtures except large ones.
 fn samples() -> Result<Vec<Vec<u8>>, Box<dyn Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
     let mut folders = vec![root.join("formats"), root.join("import")];
@@ -32,7 +32,7 @@ fn samples() -> Result<Vec<Vec<u8>>, Box<dyn Error>> {
     Ok(paths.into_iter().map(std::fs::read).collect::<Result<_, _>>()?)
 }
 
-/// One change of some bytes.
+/// One change to some bytes.
 #[derive(Debug, Clone)]
 enum Change {
     Flip(Index, u8),
@@ -122,7 +122,7 @@ impl Desk {
         Ok(self.books.import(&Input::File(path), &options, Self::act()?, &Silent))
     }
 
-    /// Imports bytes; what must be true of it is an error where it is not.
+    /// Imports bytes and returns an error if a condition does not hold.
     fn judge(&self, bytes: &[u8], quarantine: Quarantine) -> Result<(), Box<dyn Error>> {
         let head = self.books.head()?;
         match self.import(bytes, quarantine)? {
@@ -132,7 +132,7 @@ impl Desk {
                 if lines != sum || lines == header + blank {
                     return Err(format!("the lines do not add up: {outcome:?}").into());
                 }
-                // The very same file brings nothing new.
+                // An identical file brings nothing new.
                 let again =
                     self.import(bytes, quarantine)?.map_err(|error| format!("refused when it came again: {error}"))?;
                 if again.accepted != 0 || again.lines != lines {

@@ -1,5 +1,5 @@
-//! Events that come a few at a time to days with many: they stand in a half of the day of their own, and everything holds
-//! across both halves that holds within one.
+//! Events that arrive a few at a time on days with many. They go into a separate half of the day, and everything that
+//! holds within one half also holds across both.
 
 use crate::desk::{Desk, Dice, HEADER, Outcome, PRICES, event, usage};
 use tokenbook::books::keep::verify::Depth;
@@ -17,13 +17,13 @@ fn import(books: &Books, desk: &Desk, text: &str) -> Outcome<Result<ImportOutcom
     Ok(books.import(&file, &ImportOptions::plain(), act, &Silent))
 }
 
-/// New, known and other events of a file.
+/// The counts of new, known and other events of a file.
 fn counts(outcome: Result<ImportOutcome, ImportError>) -> Outcome<(u64, u64)> {
     let outcome = outcome?;
     Ok((outcome.accepted, outcome.duplicates))
 }
 
-/// A ledger with a hundred events a day of October.
+/// A ledger with a hundred events on each day of October.
 fn full(key_hash: KeyHash) -> Outcome<(Desk, Books)> {
     let desk = Desk::new()?;
     desk.write("prices.csv", PRICES)?;
@@ -58,7 +58,7 @@ fn few_events_of_full_days_stand_apart_and_are_found_again() -> Outcome {
     drop(books);
     for key_hash in HASHES {
         let (desk, books) = full(key_hash)?;
-        // One, two or three a day, the last of them in a file with known ones of both halves.
+        // One, two or three on each day. The last file also has known events of both halves.
         for (first, events, expected, late) in [
             (3_100, 31, (31, 0), 31),
             (3_115, 78, (62, 16), 93),
@@ -68,7 +68,7 @@ fn few_events_of_full_days_stand_apart_and_are_found_again() -> Outcome {
             assert_eq!(counts(import(&books, &desk, &usage(first, events))?)?, expected, "from {first}");
             assert_eq!(desk.count(LATE)?, late, "from {first}");
         }
-        // All of them, in a file of their own order, are known in both halves; then the rest comes at once.
+        // All events in a file with another order are known in both halves. Then the rest arrives at once.
         assert_eq!(counts(import(&books, &desk, &(usage(0, 3_195) + "\n"))?)?, (0, 3_195));
         assert_eq!(counts(import(&books, &desk, &usage(0, 3_410))?)?, (215, 3_195));
         verified(&books, 3_410)?;
@@ -85,7 +85,7 @@ fn few_events_of_full_days_stand_apart_and_are_found_again() -> Outcome {
     Ok(())
 }
 
-/// An event with its day moved on by so many.
+/// An event with its day moved by this number of days.
 fn moved(number: usize, days: usize) -> String {
     let day = |number: usize| format!("2026-10-{:02}T", number % 31 + 1);
     event(number, "Legal").replace(&day(number), &day(number + days))
@@ -100,7 +100,7 @@ fn whatever_comes_an_id_counts_once() -> Outcome {
         let mut events = 3_100;
         for _ in 0..25 {
             let (mut lines, mut fresh, mut there, mut wrong) = (String::new(), 0, 0, false);
-            // Mostly few, sometimes as many as make a file that goes to the main half.
+            // Mostly few events, sometimes enough for the main half.
             let size = if dice.below(6) == 0 { 400 } else { 1 + dice.below(40) };
             for _ in 0..size {
                 let number = usize::try_from(dice.below(events))?;

@@ -1,5 +1,5 @@
-//! Prices that depend on the prompt's size: daily sums are cut where a price changes, and cut anew when one is added, or
-//! when an alias lets a model have another's.
+//! Prices that depend on the prompt's size. Daily totals are cut where a price changes. They are cut again if a
+//! threshold is added, or if an alias gives a model another's prices.
 
 use std::error::Error;
 use tokenbook::books::keep::verify::Depth;
@@ -70,7 +70,7 @@ impl Desk {
         Ok(())
     }
 
-    /// Amount and unpriced events of the month, the same from daily sums and from events, on a ledger that verifies.
+    /// Amount and unpriced events of the month, the same from daily totals and from events, in a ledger that verifies.
     fn total(&self) -> Result<(Cell, Cell), Box<dyn Error>> {
         let verification = self.books.verify(Depth::Full, None, &Silent)?;
         assert_eq!(verification.findings, Vec::<String>::new());
@@ -99,7 +99,7 @@ fn a_bucket_is_unpriced_where_the_price_depends_on_what_it_does_not_tell() -> Ou
         "small,2026-10-01T00:00:00Z,m,a,100,0,1\nlarge,2026-10-01T00:00:00Z,m,a,101,0,1\n\
          bucket,2026-10-01T00:00:00Z,m,a,150,5,3\nlittle,2026-10-01T00:00:00Z,m,a,100,0,9\n",
     )?;
-    // 100 x 1 + 101 x 2 + 100 x 1 (each of the nine is at most 100), and 5 x 10 of the bucket's output.
+    // 100 x 1 + 101 x 2 + 100 x 1 (each of the nine is at most 100), and 5 x 10 for the bucket's output.
     assert_eq!(desk.total()?, (exactly("0.000452")?, Cell::Count(1)));
     Ok(())
 }
@@ -139,7 +139,7 @@ fn an_alias_brings_the_thresholds_of_its_model() -> Outcome {
     assert_eq!(unpriced(desk.total()?), Cell::Count(2), "no name is matched by its beginning");
     desk.aliases("m-2026,,m,2026-01-01\n")?;
     assert_eq!(desk.total()?, (exactly("0.001")?, Cell::Count(0)), "100 x 1 + 300 x 3");
-    // A later threshold of the model cuts the sums of its alias as well, those that come afterwards too.
+    // A later threshold of the model also cuts the totals of its alias, including later ones.
     desk.prices("m,input,50,USD,2,2026-01-01\n")?;
     assert_eq!(desk.total()?, (exactly("0.0011")?, Cell::Count(0)), "100 x 2 + 300 x 3");
     desk.usage("c,2026-10-01T00:00:00Z,m-2026,a,50,,\nd,2026-10-02T00:00:00Z,m-2026,a,51,,\n")?;
@@ -158,7 +158,7 @@ fn an_alias_holds_from_its_instant_to_the_next() -> Outcome {
          e,2026-10-01T14:00:00Z,x,a,10000,,\nf,2026-10-01T15:59:59.999999999Z,x,a,100000,,\n\
          g,2026-10-01T16:00:00Z,x,a,1000000,,\n",
     )?;
-    // 110 x 1 + 1,000 x 2 + 110,000 x 4; what is before the alias and after it has no price.
+    // 110 x 1 + 1,000 x 2 + 110,000 x 4. Usage before the alias and after it has no price.
     assert_eq!(desk.total()?, (exactly("0.44211")?, Cell::Count(2)));
     Ok(())
 }
@@ -170,7 +170,7 @@ fn a_price_in_force_wins_over_an_alias_and_an_alias_is_followed_once() -> Outcom
     desk.aliases("x,,m,2026-01-01\ny,,x,2026-01-01\n")?;
     desk.usage("a,2026-10-01T00:00:00Z,x,a,1,,\nb,2026-10-02T00:00:00Z,x,a,10,,\nc,2026-10-03T00:00:00Z,x,a,100,,\n")?;
     assert_eq!(desk.total()?, (exactly("0.000171")?, Cell::Count(0)), "1 x 1 + 10 x 7 + 100 x 1");
-    // y is x, and x is m: y is x only while x has prices.
+    // y stands for x, and x for m. But y stands for x only while x has prices.
     desk.usage("d,2026-10-01T00:00:00Z,y,a,1000,,\ne,2026-10-02T00:00:00Z,y,a,1000,,\n")?;
     assert_eq!(desk.total()?, (exactly("0.007171")?, Cell::Count(1)));
     Ok(())

@@ -1,5 +1,5 @@
-//! How calls ended and how long they took is kept and is never charged; prompts of vendors' sums have the bound that a user
-//! states.
+//! The outcome and duration of calls are stored and never charged. Prompts of vendors' buckets have the bound that the
+//! user states.
 
 use crate::desk::{Desk, Outcome, PRICES};
 
@@ -18,7 +18,7 @@ fn csv() -> Outcome<Desk> {
     Ok(desk)
 }
 
-/// What a record says of its call: outcome, duration and time to the first token.
+/// The outcome, the duration and the time to the first token in a record.
 fn call(desk: &Desk, id: &str) -> Outcome<[String; 3]> {
     let explained: serde_json::Value = serde_json::from_str(&desk.print(&["explain", id, "--format", "json"])?)?;
     let explained = &explained[0];
@@ -38,7 +38,7 @@ fn calls_are_kept_and_not_charged() -> Outcome {
     assert_eq!(call(&desk, "b")?, ["cancelled", "900", ""]);
     assert_eq!(call(&desk, "c")?, ["failed", "30000", ""]);
     assert_eq!(call(&desk, "d")?, ["", "", ""]);
-    // 3 * 2.50 + 0.1 * 10, and nothing for milliseconds.
+    // 3 * 2.50 + 0.1 * 10. Milliseconds cost nothing.
     desk.run(&["report", "chargeback", "--period", "2026-10"])?.ends(0)?.says("8.50")?;
     let plain = desk.print(&["report", "chargeback", "--period", "2026-10", "--format", "csv"])?;
     assert!(!plain.contains("_ms"), "{plain}");
@@ -60,7 +60,7 @@ fn every_own_format_reads_calls_alike() -> Outcome {
     let plain = format!(
         r#"{{{start},"department":"Legal","input_tokens":1000000,"output_tokens":100000,"outcome":"completed","duration_ms":2400,"first_token_ms":310}}"#
     );
-    // An escape is not in the usual form, so that the other reader takes the record.
+    // An escape is unusual, so the other reader takes the record.
     let unusual = plain.replace("completed", "comple\\u0074ed");
     let map = "[fields]\nevent_id = \"event_id\"\ntimestamp = \"timestamp\"\nmodel = \"model\"\ninput_tokens = \"input_tokens\"\n\
         output_tokens = \"output_tokens\"\noutcome = \"outcome\"\nduration_ms = \"duration_ms\"\nfirst_token_ms = \"first_token_ms\"\n\
@@ -108,7 +108,7 @@ const BY_SIZE: &str = "model,meter,prompt_above,currency,price,valid_from\n\
     big,input,,USD,1,2026-01-01\nbig,output,,USD,1,2026-01-01\n\
     big,input,272000,USD,2,2026-01-01\nbig,output,272000,USD,1,2026-01-01\n";
 
-/// What a bucket of twenty requests costs where its prompts are within a bound.
+/// The cost of a bucket of twenty requests whose prompts have a bound.
 fn cost_within(bound: &[&str]) -> Outcome<String> {
     let desk = Desk::new()?;
     desk.write("p.csv", BY_SIZE)?;
@@ -160,7 +160,7 @@ fn a_bound_of_prompts_is_part_of_what_was_imported() -> Outcome {
     Ok(())
 }
 
-/// The bound of the newest state of a record counts, in daily totals as from every event.
+/// The bound of a record's newest state counts, from daily totals as from every event.
 #[test]
 fn a_record_that_grows_has_the_bound_of_its_newest_state() -> Outcome {
     let grown = BUCKET.replace("1000000", "1200000");

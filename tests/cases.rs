@@ -1,6 +1,6 @@
-//! The published figures of `fixtures/cases`, each from its files through the command to the figure, and the month.
+//! The published figures of `fixtures/cases`, each computed from its files by the command, and the month.
 //!
-//! A key of `expected.toml` that nobody checks is an error, so a new figure cannot be forgotten.
+//! A key of `expected.toml` that no test checks is an error, so no new figure can be forgotten.
 
 use crate::desk::{Desk, Outcome, fixture, rows, text};
 use rust_decimal::Decimal;
@@ -25,7 +25,7 @@ fn every_published_figure_comes_out() -> Outcome {
     Ok(())
 }
 
-/// One case: its ledger, and where its other files are.
+/// One case: its ledger, and the folder of its other files.
 struct Case {
     desk: Desk,
     period: String,
@@ -80,7 +80,7 @@ impl Case {
         Ok(total.iter().map(|(name, value)| (name.clone(), plain(value))).collect())
     }
 
-    /// A figure of all the usage.
+    /// Checks a figure of all the usage.
     fn figure(&self, key: &str, figure: &str) -> Outcome {
         let total = self.json_total(&["chargeback"])?;
         let sum = |names: &[&str]| -> Outcome<String> {
@@ -117,7 +117,7 @@ impl Case {
         Ok(())
     }
 
-    /// Figures that stand in columns of their own name, but for requests, which are events there.
+    /// Checks figures that have columns with their own names. Requests are events there.
     fn columns(&self, row: &Row, figures: &Table) -> Outcome {
         for (key, figure) in words(figures)? {
             let column = if key == "requests" { "events" } else { key };
@@ -126,7 +126,7 @@ impl Case {
         Ok(())
     }
 
-    /// What single events cost: each is alone on its day, with its model.
+    /// Checks the cost of single events. Each is alone on its day with its model.
     fn events(&self, events: &Table) -> Outcome {
         let rows = self.csv(&["chargeback", "--by", "day,model"])?;
         for (id, figure) in words(events)? {
@@ -210,7 +210,7 @@ impl Case {
         roi(&total, &total, figures)
     }
 
-    /// Benefits of other periods: of a month, or of `first..last` months.
+    /// Checks benefits of other periods: of a month, or of `first..last` months.
     fn benefits(&self, figures: &Table) -> Outcome {
         for (period, figure) in words(figures)? {
             let days = match period.split_once("..") {
@@ -271,7 +271,7 @@ fn decimal(text: &str) -> Outcome<Decimal> {
     Ok(Decimal::from_str_exact(text).map_err(|error| format!("{text:?}: {error}"))?)
 }
 
-/// The same number, however many zeros it is written with.
+/// Checks that two numbers are equal, whatever their trailing zeros.
 fn same(what: &str, found: &str, expected: &str) -> Outcome {
     if decimal(found)? == decimal(expected)? {
         return Ok(());
@@ -279,7 +279,7 @@ fn same(what: &str, found: &str, expected: &str) -> Outcome {
     Err(format!("{what} is {found}, expected {expected}").into())
 }
 
-/// The same percentage at one decimal, which is what a report shows.
+/// Checks that two percentages are equal at one decimal, which is the form in reports.
 fn rounded(what: &str, found: &str, expected: &str) -> Outcome {
     same(what, found, &decimal(expected)?.round_dp_with_strategy(1, MidpointNearestEven).to_string())
 }

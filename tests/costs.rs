@@ -1,8 +1,8 @@
-//! Provider cost: what each format makes of its fixtures and what it refuses, that a report imports once, that it never
-//! touches an amount of ours, and what the comparison says.
+//! Provider cost: how each format reads its fixtures and what it rejects, that a report imports once, that it never
+//! changes a computed amount, and the comparison report.
 //!
-//! `fixtures/costs/NAME/` is laid out as `fixtures/formats/NAME/` is: files `costs*`, their lines in
-//! `costs*.expected.csv`, and `refused.txt`. `UPDATE_GOLDEN=1` writes the expected lines anew.
+//! `fixtures/costs/NAME/` has the same layout as `fixtures/formats/NAME/`: files `costs*`, their lines in
+//! `costs*.expected.csv`, and `refused.txt`. `UPDATE_GOLDEN=1` rewrites the expected lines.
 
 use crate::desk::{Desk, Outcome, fixture, rows, text};
 use std::path::{Path, PathBuf};
@@ -129,7 +129,7 @@ fn every_cost_report_is_imported_once_and_is_no_usage() -> Outcome {
                 assert_eq!(desk.count("SELECT count(*) FROM cost_import")?, 2, "that it was read, once");
             }
             desk.run(&["verify", "--deep"])?.ends(0)?;
-            // The same file is no usage, whoever asks.
+            // `import` rejects the same file: it is not usage.
             assert_ne!(desk.run(&["import", text(&file)?])?.code, Some(0));
         }
     }
@@ -159,7 +159,7 @@ fn another_amount_for_the_same_key_revises_it_and_both_stay() -> Outcome {
     let row = rows(&desk.print(&report)?)?.remove(0);
     assert_eq!((row["provider"].as_str(), row["provider_cost"].as_str()), ("openai", "3.75"));
     desk.run(&["verify"])?.ends(0)?;
-    // The same costs in another grouping cannot be told from others of the day.
+    // The same costs in another grouping look like other costs of the day.
     desk.write("whole.jsonl", bucket(&[("everything", "3.75")]))?;
     let warns = "2 costs of the same providers and days are in the ledger and not in this file";
     desk.run(&["costs", "import", "whole.jsonl"])?.ends(0)?.says(warns)?;
@@ -171,7 +171,7 @@ fn another_amount_for_the_same_key_revises_it_and_both_stay() -> Outcome {
     desk.write("none.jsonl", bucket(&[("everything", "0")]))?;
     desk.run(&["costs", "import", "none.jsonl"])?.ends(0)?.says(": 3.75 -> 0 USD")?;
     assert!(!desk.print(&shown)?.contains("count twice"), "what was taken back counts no more");
-    // Another account's report is another source, and both count.
+    // Another account's report has another source, and both count.
     desk.run(&["costs", "import", "late.jsonl", "--source", "other"])?.ends(0)?.says("2 added")?;
     assert_eq!(rows(&desk.print(&report)?)?[0]["provider_cost"], "7.5");
     assert!(!desk.print(&shown)?.contains("count twice"), "another source is another account");

@@ -1,8 +1,8 @@
-//! What a file is taken for: by whole records, by more than the first, and never for empty while it holds usage.
+//! Detecting formats: by complete records, by more than the first one, and never as empty if the file contains usage.
 
 use crate::desk::{Desk, Outcome};
 
-/// Records that no format reads, and what is said of them.
+/// Records that no format reads, and the expected message.
 const UNREAD: [(&str, &str, &str); 6] = [
     (
         "traces.json",
@@ -95,7 +95,7 @@ fn a_directory_is_read_with_all_below_it() -> Outcome {
     }
     assert_eq!(lines.get(4), Some(&"3 files: 3 accepted + 0 duplicates + 0 quarantined"), "{lines:?}");
     assert_eq!(desk.events()?, 3);
-    // What is hidden is read where it is named.
+    // A hidden file is read if it is named.
     desk.run(&["import", "projects/.s8.jsonl", "projects/shop/.hidden"])?.ends(0)?.says("2 files: 2 accepted")?;
     desk.write("projects/x.jsonl", "")?;
     let says = "4 files: 0 accepted + 3 duplicates + 0 quarantined; 1 file without events";
@@ -157,7 +157,7 @@ fn a_batch_whose_first_requests_failed_is_what_it_is() -> Outcome {
             desk.run(&[&["import", &name], &at[..]].concat())?.ends(0)?;
             assert_eq!(desk.events()?, 1, "{batch} behind {failures} failures");
         }
-        // What stands in lines may stand in an array as well.
+        // Records on lines may also be elements of an array.
         desk.write("array.json", format!("[{failed},\n{done}]"))?;
         desk.run(&[&["import", "array.json"], &at[..]].concat())?.ends(0)?.says("1 duplicate")?;
         desk.write("none.jsonl", format!("{failed}\n{failed}\n"))?;
@@ -176,7 +176,7 @@ fn an_event_of_a_realtime_session_is_no_event_of_ours() -> Outcome {
     )?;
     desk.run(&["import", "r.jsonl"])?.ends(3)?.says("r.jsonl:2: timestamp: is missing")?;
     desk.run(&["import", "r.jsonl", "--at", "2026-10-01T09:00:00Z"])?.ends(3)?.says("r.jsonl:2: model: is missing")?;
-    // A record of ours that lacks a field is still told which, and does not hide those behind it.
+    // For a record of tokenbook's own that lacks a field, the message names the field. It does not hide later records.
     desk.write("ours.jsonl", "{\"event_id\":\"a\",\"timestamp\":\"2026-10-01T08:30:00Z\",\"input_tokens\":5}\n")?;
     desk.run(&["import", "ours.jsonl"])?.ends(3)?.says("ours.jsonl:1: model: ")?;
     desk.write("u.csv", crate::desk::usage(0, 1))?;

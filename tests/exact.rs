@@ -1,8 +1,9 @@
-//! Amounts against an oracle of big rationals that shares no code with the engine, and the same numbers by every way.
+//! Compares amounts with an oracle of big rationals that shares no code with the engine. Every way of computing gives
+//! the same numbers.
 //!
 //! The oracle reads the price list's text itself, prices every single event by the rule of resolution, and adds
-//! fractions. The engine must agree digit for digit: from daily sums and from events, with any number of threads, for
-//! any order of files, whether prices came before usage or after it.
+//! fractions. The engine must agree digit for digit: from daily totals and from events, with any number of threads, for
+//! any order of files, and whether prices came before usage or after it.
 
 use crate::desk::{Desk, Outcome, rows, text};
 use num_bigint::BigInt;
@@ -20,7 +21,7 @@ const METERS: [&str; 4] = ["input", "cache_read", "output", "reasoning"];
 const OF_THE_PROMPT: [&str; 2] = ["input", "cache_read"];
 const THRESHOLDS: [i64; 3] = [0, 1_000, 4_000];
 const DEPARTMENTS: [&str; 4] = ["", "Engineering", "Legal", "Sales"];
-/// Prices start on these instants: at midnights of New York, inside days, a nanosecond from an event.
+/// Instants at which prices start: at midnights in New York, inside days, and a nanosecond from an event.
 const STARTS: [&str; 6] = [
     "2026-09-01",
     "2026-10-01",
@@ -45,7 +46,7 @@ struct Price {
     start: &'static str,
 }
 
-/// A row of a list of aliases; the model `-` ends it.
+/// A row of a list of aliases. The model `-` ends the alias.
 #[derive(Debug, Clone)]
 struct Alias {
     name: &'static str,
@@ -169,7 +170,7 @@ fn usage(events: impl Iterator<Item = (usize, Event)>) -> Outcome<String> {
     Ok(text)
 }
 
-/// Nanoseconds after 2026-10-01T00:00:00Z of a start; a date is midnight in New York, four hours behind in October.
+/// A start in nanoseconds after 2026-10-01T00:00:00Z. A date is midnight in New York, four hours behind UTC in October.
 fn start(text: &str) -> Outcome<i64> {
     let text = if text.contains('T') { text.to_owned() } else { format!("{text}T00:00:00-04:00") };
     let at = chrono::DateTime::parse_from_rfc3339(&text)?.timestamp_nanos_opt().ok_or("out of range")?;
@@ -183,15 +184,15 @@ fn fraction(text: &str) -> Outcome<BigRational> {
     Ok(BigRational::new(digits, BigInt::from(10).pow(u32::try_from(part.len())?)))
 }
 
-/// What the oracle finds for a meter of an event.
+/// The oracle's result for a meter of an event.
 enum Found {
     Price(BigRational),
     Foreign,
     Nothing,
 }
 
-/// The rule of resolution, event by event: a row of the event's provider in force hides those for any provider; then the
-/// highest threshold that the prompt exceeds.
+/// The rule of resolution for one event: if a row of the event's provider is in force, rows for any provider do not
+/// count. Then the highest threshold that the prompt exceeds wins.
 fn resolve(prices: &[Price], event: &Event, meter: &str, prompt: i64) -> Outcome<Found> {
     let mut in_force: BTreeMap<(&str, i64), (i64, &Price)> = BTreeMap::new();
     for price in prices {
@@ -218,7 +219,7 @@ fn resolve(prices: &[Price], event: &Event, meter: &str, prompt: i64) -> Outcome
     Ok(Found::Price(fraction(&price.digits)? / fraction(per)?))
 }
 
-/// What a department owes, by the oracle.
+/// What a department owes, according to the oracle.
 #[derive(Debug, Clone, PartialEq)]
 struct Owed {
     amount: BigRational,
@@ -227,8 +228,8 @@ struct Owed {
     priced_something: bool,
 }
 
-/// The name that an event's prices stand under: its model's own while any price of it is in force, else that of the alias
-/// in force for its provider, else of that for any provider.
+/// The name whose prices apply to an event: the model's own while any of its prices is in force. Otherwise the target
+/// of the alias in force for its provider, and otherwise for any provider.
 fn priced_name(prices: &[Price], aliases: &[Alias], event: &Event) -> Outcome<&'static str> {
     let mut own = BTreeMap::new();
     for price in prices.iter().filter(|price| price.model == event.model) {
@@ -285,7 +286,7 @@ fn owed(prices: &[Price], aliases: &[Alias], events: &[Event]) -> Outcome<BTreeM
     Ok(departments)
 }
 
-/// Rows of one key and start contradict each other: the first is taken.
+/// Two rows with one key and start contradict each other, so only the first stays.
 fn without_contradictions(prices: Vec<Price>) -> Outcome<Vec<Price>> {
     let mut seen = BTreeSet::new();
     let mut kept = Vec::new();

@@ -1,11 +1,10 @@
-//! Formats: what each makes of its fixtures, what it refuses and says, and that a file imports once.
+//! Formats: how each reads its fixtures, what it rejects and with which message, and that a file imports once.
 //!
-//! `fixtures/formats/NAME/` holds files `usage*` and, for each, the events in `usage*.expected.csv`: our own CSV, with
-//! the line of each event before it and whether it is a request or a bucket. `refused.txt` holds records that must be
-//! refused, each followed by `! ` and what must be said; `# ` begins what stands before each of them, a header.
-//! Options stand in `options.txt`, one a line with its value, or in `usage*.options.txt` for one file; `@NAME` is a file of
-//! the folder. `UPDATE_GOLDEN=1` writes
-//! the expected events anew.
+//! `fixtures/formats/NAME/` holds files `usage*`. For each, `usage*.expected.csv` has the events: tokenbook's own CSV,
+//! with the line of each event in front and whether it is a request or a bucket. `refused.txt` holds records that must
+//! be rejected, each followed by `! ` and the expected message. A line that begins with `# ` is a header, which
+//! precedes each of the records. Options are in `options.txt`, one on each line with its value, or in
+//! `usage*.options.txt` for one file. `@NAME` is a file of the folder. `UPDATE_GOLDEN=1` rewrites the expected events.
 
 use crate::desk::{Desk, Outcome, fixture, rows, text};
 use std::collections::BTreeSet;
@@ -26,7 +25,7 @@ use tokenbook::import::record::reading::{PromptTokens, Reading};
 use tokenbook::import::{FORMATS, Format};
 use tokenbook::text::problem::counted;
 
-/// Formats that no file is recognised as.
+/// Formats that are never detected.
 const BY_NAME: [&str; 2] = ["bodies", "mapped"];
 
 fn files(folder: &Path) -> Outcome<Vec<PathBuf>> {
@@ -40,7 +39,7 @@ fn name(path: &Path) -> &str {
     path.file_name().and_then(|name| name.to_str()).unwrap_or("")
 }
 
-/// The folders of fixtures and their formats.
+/// The folders of fixtures, with their formats.
 fn folders() -> Outcome<Vec<(&'static Format, PathBuf)>> {
     let mut folders = Vec::new();
     for folder in files(&fixture("formats"))? {
@@ -62,7 +61,7 @@ fn options_of(folder: &Path, file: &Path) -> Outcome<Vec<String>> {
     options(folder, &if own.exists() { own } else { folder.join("options.txt") })
 }
 
-/// The options in a text of a folder, as arguments.
+/// The options in a file of a folder, as arguments.
 fn options(folder: &Path, path: &Path) -> Outcome<Vec<String>> {
     if !path.exists() {
         return Ok(Vec::new());
@@ -76,7 +75,7 @@ fn options(folder: &Path, path: &Path) -> Outcome<Vec<String>> {
     Ok(words.map(spelled).collect())
 }
 
-/// The same options, as the library takes them.
+/// The same options in the library's form.
 fn reading(options: &[String]) -> Outcome<Reading> {
     let mut reading = Reading::default();
     for pair in options.chunks(2) {
@@ -99,7 +98,7 @@ fn now() -> Outcome<Timestamp> {
     Ok(Timestamp::parse("2026-11-23T08:00:00Z")?)
 }
 
-/// Events as our own CSV with the columns that are in use.
+/// Events as tokenbook's own CSV, with the columns in use.
 fn golden(read: &Preview) -> Outcome<String> {
     let events: Vec<&UsageEvent> = read.events.iter().map(|(_, event)| event).collect();
     let keys: BTreeSet<&str> = events.iter().flat_map(|event| event.tags.iter().map(|(key, _)| key)).collect();
@@ -243,7 +242,7 @@ fn a_record_that_grows_is_revised_and_one_that_does_not_only_grow_is_a_conflict(
         .ends(0)?
         .says("1 accepted + 0 duplicates")?
         .says("(1 of them has grown since it was imported)")?;
-    // What it said before is no news, nor is what says less; what says more of one and less of another contradicts it.
+    // An earlier or smaller state brings nothing new. A state with one larger and one smaller count is a conflict.
     desk.write("again.jsonl", [desk.read("early.jsonl")?, b"\n".to_vec()].concat())?;
     desk.run(&["import", "again.jsonl"])?.ends(0)?.says("0 accepted + 1 duplicate")?;
     for shrunk in ["\"output_tokens\":499", "\"output_tokens\":null"] {
@@ -256,7 +255,7 @@ fn a_record_that_grows_is_revised_and_one_that_does_not_only_grow_is_a_conflict(
     desk.write("mixed.jsonl", format!("{mixed}\n"))?;
     let says = "output_tokens is 501 in the ledger and 499 here";
     desk.run(&["import", "mixed.jsonl"])?.ends(5)?.says(says)?.says("more of some counts and less of others")?;
-    // One file is one state of its records: twice the same bucket is a grouping that was not told.
+    // One file has one state of its records. The same bucket twice shows a grouping that the key lacks.
     let twice = format.example.replace("\"output_tokens\":500", "\"output_tokens\":502");
     desk.write("twice.jsonl", format!("{twice}\n{}\n", twice.replace("502", "503")))?;
     desk.run(&["import", "twice.jsonl"])?.ends(5)?;
@@ -282,10 +281,10 @@ fn a_map_is_kept_under_a_name_and_imports_name_its_text() -> Outcome {
     desk.run(&["maps", "keep", "gateway", "map.toml"])?.ends(0)?.says("is kept already")?;
     assert_eq!(desk.head()?, head);
     desk.run(&["import", "u.csv", "--map", "gateway"])?.ends(0)?.says("1 accepted")?;
-    // By its file it is the same map, and the same import.
+    // Given as a file, it is the same map and the same import.
     desk.run(&["import", "u.csv", "--map", "map.toml"])?.ends(0)?.says("the very same file was imported before")?;
     assert_eq!(desk.count("SELECT sum(input) FROM usage_daily")?, 7);
-    // Another map of the name is for imports to come.
+    // Another map under the name applies to later imports.
     desk.write("other.toml", map("q"))?;
     desk.run(&["maps", "keep", "gateway", "other.toml"])?.ends(0)?;
     assert_eq!(desk.print(&["maps", "show", "gateway"])?, map("q"));
@@ -385,7 +384,7 @@ fn a_document_is_read_record_by_record_whatever_its_length() -> Outcome {
         .ends(0)?
         .says("20,000 records = 0 header + 0 without usage + 20,000 accepted")?;
     assert_eq!(desk.count("SELECT min(line) * 100000 + max(line) FROM usage_event")?, 200_000 + 40_000);
-    // A document that is cut is refused whole.
+    // A document that is cut is rejected whole.
     let cut = desk.read("all.json")?;
     desk.write("cut.json", &cut[..cut.len() - 200])?;
     desk.run(&["import", "cut.json"])?
@@ -403,7 +402,7 @@ fn pages_without_the_last_one_are_said_to_be_followed() -> Outcome {
         format!("{{\"object\":\"page\",\"data\":[{bucket}],\"has_more\":{more}}}\n")
     };
     let says = "warning: openai-usage: the vendor says that more pages follow, and no file has the last one";
-    // On lines of their own, and spread over lines.
+    // On separate lines, and spread over lines.
     for spread in [false, true] {
         let first = if spread { 10 } else { 0 };
         for (hour, pages, wanted) in [(0, &["true"][..], true), (1, &["false"], false), (2, &["true", "false"], false)]
@@ -414,7 +413,7 @@ fn pages_without_the_last_one_are_said_to_be_followed() -> Outcome {
             assert_eq!(ran.err.contains(says), wanted, "{pages:?}, spread: {spread}: {ran:?}");
         }
     }
-    // The last one may be another file of the same command.
+    // The last page may be in another file of the same command.
     desk.write("1.json", page(20, "true"))?;
     desk.write("2.json", page(21, "false"))?;
     assert!(!desk.run(&["import", "1.json", "2.json"])?.ends(0)?.err.contains(says));
@@ -491,7 +490,7 @@ fn a_map_that_is_no_toml_at_all_is_told_once() -> Outcome {
         );
         assert_eq!(err, says);
     }
-    // A few faults in what is TOML are told each.
+    // If a file is TOML with a few errors, each is reported.
     desk.write("two.toml", "bucket = \ngrows = \nloose_numbers = false\n[fields]\nevent_id = \"i\"\n")?;
     let err = desk.run(&["import", "u.csv", "--map", "two.toml"])?.ends(2)?.err;
     assert!(err.contains("two.toml:1: ") && err.contains("two.toml:2: "), "{err}");

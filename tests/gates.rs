@@ -1,8 +1,8 @@
-//! Whatever a ledger takes it can read again, whichever way it came in; and the ways in take the same.
+//! A ledger can read everything that it accepts, and all ways in accept the same.
 //!
-//! An event has two ways in, a file and `Books::record`. Random events, of names and numbers at the edges, go both ways:
-//! what one refuses the other refuses, and what both take is one event. Names of every odd kind go in by every other way
-//! there is, and after each every report and `verify` must still work.
+//! An event has two ways in, a file and `Books::record`. Random events, with names and numbers at the limits, go both
+//! ways. Both must reject the same events, and an accepted event must be the same event both ways. Odd names of every
+//! kind go in by all other ways. After each, every report and `verify` must still work.
 
 use crate::desk::Outcome;
 use proptest::prelude::*;
@@ -32,7 +32,7 @@ use tokenbook::report::by::Dimension;
 const PRICES: &str = "model,meter,prompt_above,currency,price,valid_from\n\
                       m,input,,USD,2.50,2026-01-01\nm,input,1000,USD,5,2026-01-01\nm,output,,USD,10,2026-01-01\n";
 
-/// Reserved, invisible, mixed, composed, secret, and such as other programs trip over.
+/// Reserved, invisible, mixed, composed and secret names, and names that confuse other programs.
 const NAMES: [&str; 78] = [
     "(none)",
     "(unallocated)",
@@ -114,7 +114,7 @@ const NAMES: [&str; 78] = [
     "\u{feff}a",
 ];
 
-/// Names of every kind that a ledger could fail to read again, and names as long as they may be and longer.
+/// Names of every kind that a ledger could fail to read again, including names at the length limit and above.
 fn names() -> Vec<String> {
     let mut names: Vec<String> = NAMES.map(str::to_owned).into();
     for (one, limits) in
@@ -136,7 +136,7 @@ fn act() -> Outcome<Act<'static>> {
     Ok(Act { now: Timestamp::parse("2026-11-01T00:00:00Z")?, actor: "test" })
 }
 
-/// Every report of a ledger that is opened for it, as text; an error where one cannot be made, or `verify` finds anything.
+/// Every report of a newly opened ledger, as text. Returns an error if a report fails or `verify` finds anything.
 fn all_reports(path: &Path) -> Outcome<String> {
     let books = Books::read(path)?;
     let mut text = String::new();
@@ -155,7 +155,7 @@ fn all_reports(path: &Path) -> Outcome<String> {
     if findings.is_empty() { Ok(text) } else { Err(format!("{findings:?}").into()) }
 }
 
-/// An event before anything is checked.
+/// An event before any check.
 #[derive(Debug, Clone)]
 struct Raw {
     id: String,
@@ -168,7 +168,7 @@ struct Raw {
 }
 
 impl Raw {
-    /// As a program builds it. What says nothing is left out, as it is in a file.
+    /// The event as a program builds it. Empty fields are left out, as in a file.
     fn event(&self) -> Outcome<UsageEvent> {
         let provider = if self.provider.is_empty() { None } else { Some(Name::new(&self.provider)?) };
         let usage = EventUsage::request(self.meters.iter().map(|(meter, quantity)| (*meter, *quantity)))?;
@@ -215,13 +215,13 @@ fn raw() -> impl Strategy<Value = Raw> {
     let meters = prop::collection::btree_map(meter, quantity, 0..4);
     let tier = prop_oneof![8 => Just(String::new()), 1 => Just("batch".to_owned()), 1 => any_name()];
     (id, at, any_name(), any_name(), tier, tags, meters).prop_map(|(id, at, provider, model, tier, tags, meters)| {
-        // An id that may come twice stands on one day.
+        // An id that may occur twice must be on one day.
         let at = if id.is_ascii() && id.len() == 12 { at } else { "2026-10-01T00:00:00Z" };
         Raw { id, at, provider, model, tier, tags, meters }
     })
 }
 
-/// What became of an event: new, known, or refused; a conflict is a refusal of both ways.
+/// The result for an event: new, known or rejected. A conflict counts as rejected.
 #[derive(Debug, PartialEq, Eq)]
 enum Fate {
     New,
@@ -268,7 +268,7 @@ fn both_ways(events: &[Raw]) -> Outcome {
         if one != other {
             return Err(format!("recorded {one:?}, imported {other:?}: {raw:?}").into());
         }
-        // Whatever came of it, the other way finds the same.
+        // Whatever the result, the other way must find the same.
         let expected = if one == Fate::New { Fate::Known } else { one };
         let again = [imported(&by_record, raw, folder.path())?, recorded(&by_file, raw)?];
         if again.iter().any(|fate| *fate != expected) {
@@ -291,7 +291,7 @@ fn what_record_takes_and_what_a_file_brings_are_the_same() -> Outcome {
     Ok(())
 }
 
-/// One event with an ordinary name in every place but one.
+/// One event with ordinary names in all places except one.
 fn with_name(place: &str, name: &str) -> Raw {
     let text = |own: &str, usual: &str| if own == place { name.to_owned() } else { usual.to_owned() };
     let tags = ["department", "project", "environment", "team"].map(|key| (key.to_owned(), text(key, "Legal")));
@@ -335,7 +335,7 @@ fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('"', "\"\""))
 }
 
-/// A text in TOML: a JSON text, but that it knows no surrogates and no `/` with a backslash.
+/// A text in TOML. It is like a JSON text, but without surrogates and without an escaped `/`.
 fn toml(text: &str) -> String {
     let mut quoted = String::from("\"");
     for c in text.chars() {
@@ -370,7 +370,7 @@ fn usage_csv(books: &Books, name: &str, column: &str) -> Outcome<bool> {
     }
 }
 
-/// Whether a list was taken; an error that is not about its lines is none of the list's.
+/// Whether a list was accepted. An error that is not about its lines is an error of the test.
 fn taken<T>(result: Result<T, tokenbook::books::BooksError>) -> Outcome<bool> {
     match result {
         Ok(_) => Ok(true),
@@ -453,7 +453,7 @@ fn whatever_a_list_brings_is_read_again() -> Outcome {
         for name in names() {
             let took = bring(&books, &name).map_err(|error| format!("{way} {name:?}: {error}"))?;
             count += u32::from(took);
-            // What is taken must not stop the next from being read.
+            // An accepted list must not stop the next one from being read.
             books.head()?;
         }
         assert!(count > 2, "{way}: only {count} names were taken");

@@ -1,5 +1,6 @@
-//! What is kept for one report alone, groups or the lines that lack a price, gives the report that all lines give: with
-//! prices that change inside days, usage priced in part, shares of several payers and tags of users, by every thread.
+//! A statement that is kept for one report, as groups or as lines without a price, gives the same report as all lines.
+//! The usage has prices that change inside days, partly priced events, shares of several payers and tags of users, on
+//! any number of threads.
 
 use crate::desk::{Desk, Outcome, fixture, text};
 use std::collections::BTreeSet;
@@ -27,7 +28,8 @@ const RULES: &str = "rule,key,operator,value,department,weight,override\n\
     support,,,,Customer Support,4/7,\n\
     support,,,,Minis,2/7,\n";
 
-/// The month of the fixture and a little of the one before: prices of one meter are left out, and others change at noon.
+/// The month of the fixture and a few days of the previous one. One meter has no prices, and other prices change at
+/// noon.
 fn ledger(rules: Option<&str>) -> Outcome<Desk> {
     let desk = Desk::with(&["--time-zone", "America/New_York"])?;
     let (mut prices, mut left_out, mut changed) = (String::new(), 0, BTreeSet::new());

@@ -1,4 +1,4 @@
-//! An id counts once for its source, whatever the day: in one file, in several, by CSV and by `record`.
+//! An id counts once for its source, on any day: in one file, in several, by CSV and by `record`.
 
 use crate::desk::{Desk, Dice, HEADER, Outcome};
 use crate::ledger::tampering::tampered;
@@ -16,7 +16,7 @@ use tokenbook::import::file::input::Input;
 use tokenbook::ledger::LedgerError;
 use tokenbook::rows::key::KeyHash;
 
-/// Days from one event to the other, and where the second one is.
+/// Days between two events, and the file of the second.
 const APART: [(u32, &str); 6] = [
     (1, "2025-08-02T10:00:00Z"),
     (2, "2025-08-03T10:00:00Z"),
@@ -58,7 +58,7 @@ fn an_id_on_a_distant_day_is_a_conflict_in_another_file() -> Outcome {
             desk.run(options)?.ends(5)?.says(says)?.says(&times).map_err(|error| format!("{days}: {error}"))?;
         }
         assert_eq!((desk.head()?, desk.events()?, table(&desk)?), (head, 1, ids), "{days}");
-        // The id of another source is another id.
+        // The same id of another source is another id.
         desk.run(&["import", "b.csv", "--source", "other"])?.ends(0)?;
         desk.run(&["verify", "--deep"])?.ends(0)?;
     }
@@ -124,7 +124,7 @@ fn whatever_the_order_an_id_counts_once() -> Outcome {
     for seed in 0..6 {
         let mut dice = Dice::new(seed);
         let desk = Desk::new()?;
-        // Eight hashes, so that nearly all ids share one with others, or the real one.
+        // Either eight hashes, so that nearly all ids share one, or the real hash.
         let key_hash = if seed % 3 == 0 { KeyHash::FULL } else { KeyHash::narrowed(3) };
         let books = Books::open(&desk.ledger())?.with_key_hash(key_hash);
         let sources = ["a", "b"];
@@ -145,7 +145,7 @@ fn whatever_the_order_an_id_counts_once() -> Outcome {
                 let (year, month, day) = (2024 + day / 336, 1 + day / 28 % 12, 1 + day % 28);
                 text += &line(&format!("e{id}"), &format!("{year}-{month:02}-{day:02}T10:00:00Z"));
             }
-            // From then on ids stand in buckets and wait in runs.
+            // From then on, ids are in buckets and in runs.
             if file % 8 == 3 {
                 books.rebuild(&Silent)?;
             }
@@ -184,7 +184,7 @@ fn verify_finds_every_change_of_the_lists_and_rebuild_mends_it() -> Outcome {
     }
     desk.write("a.csv", lines)?;
     desk.run(&["import", "a.csv"])?.ends(0)?;
-    // Few ids wait in one list; those of a ledger that is made anew are in their buckets.
+    // A few ids wait in one list. After a rebuild, all ids are in their buckets.
     for change in [
         "UPDATE id_run SET ids = CAST(ids || x'00' AS BLOB)",
         "UPDATE id_run SET ids = substr(ids, 1, length(ids) - 1)",
@@ -204,13 +204,13 @@ fn verify_finds_every_change_of_the_lists_and_rebuild_mends_it() -> Outcome {
     let changes = [
         format!("UPDATE id_bucket SET ids = CAST(ids || x'00' AS BLOB) WHERE bucket = {some}"),
         format!("UPDATE id_bucket SET ids = substr(ids, 1, 3) WHERE bucket = {some}"),
-        // The first day moves, so all of them do.
+        // The first day moves, so all days do.
         format!("UPDATE id_bucket SET ids = CAST(unhex('01') || substr(ids, 2) AS BLOB) WHERE bucket = {some}"),
         "DELETE FROM id_bucket WHERE bucket = (SELECT max(bucket) FROM id_bucket)".to_owned(),
         "DELETE FROM id_bucket".to_owned(),
         "INSERT INTO id_bucket SELECT min(bucket) - 1, ids FROM id_bucket".to_owned(),
         "INSERT INTO id_bucket SELECT max(bucket) + 1, ids FROM id_bucket".to_owned(),
-        // Two lists change places.
+        // Two lists exchange their places.
         "UPDATE id_bucket SET ids = (SELECT b.ids FROM id_bucket b ORDER BY b.bucket DESC LIMIT 1) \
          WHERE bucket = (SELECT min(bucket) FROM id_bucket)"
             .to_owned(),
@@ -306,7 +306,7 @@ fn an_hour_after_its_day_is_told_of() -> Outcome {
         assert!(!ran.err.contains("both count"), "{ran:?}");
         let says = "b.jsonl: the usage of openai-usage/completions|from=17911";
         desk.run(&["import", "b.jsonl"])?.ends(0)?.says(says)?.says("both count")?;
-        // What was retracted counts no more.
+        // A retracted event no longer counts.
         let entry = desk.count("SELECT entry FROM import WHERE file LIKE '%a.jsonl'")?.to_string();
         desk.run(&["imports", "retract", &entry, "--reason", "a test"])?;
         desk.write("d.jsonl", format!("{second}\n"))?;

@@ -1,4 +1,4 @@
-//! Importing twice is importing once; an id is one event; every line is accounted for; nothing is half imported.
+//! Importing twice is importing once, an id is one event, every line is counted, and no file is half imported.
 
 use crate::desk::{Desk, HEADER, Outcome, PRICES, event, fixture, rows, text, usage};
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use tokenbook::domain::timestamp::Timestamp;
 use tokenbook::import::file::input::Input;
 use tokenbook::rows::key::KeyHash;
 
-/// The spellings of the same twelve events.
+/// Several spellings of the same twelve events.
 fn spellings() -> Outcome<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(fixture("import"))? {
@@ -28,13 +28,13 @@ fn a_file_imported_twice_is_imported_once() -> Outcome {
     let (head, report) = (desk.head()?, desk.chargeback()?);
     let again = "0 accepted + 100 duplicates + 0 quarantined (the very same file was imported before)";
     desk.run(&["import", "u.csv"])?.ends(0)?.says(again)?;
-    // A twin of another name and another date is the same file; one more blank line makes it another.
+    // A copy with another name and another date is the same file. One more blank line makes it another file.
     desk.write("twin.csv", usage(0, 100))?;
     desk.run(&["import", "twin.csv"])?.ends(0)?.says(again)?;
     assert_eq!((desk.head()?, desk.chargeback()?), (head, report.clone()));
     desk.write("longer.csv", usage(0, 100) + "\n")?;
     desk.run(&["import", "longer.csv"])?.ends(0)?.says("1 blank + 0 accepted + 100 duplicates + 0 quarantined\n")?;
-    // That it was read stands in the chain, once.
+    // The chain records once that the file was read.
     let head = desk.head()?;
     desk.run(&["import", "longer.csv"])?.ends(0)?.says("(the very same file was imported before)")?;
     assert_eq!((desk.head()?, desk.chargeback()?, desk.events()?), (head, report, 100));
@@ -114,7 +114,7 @@ fn an_id_with_other_content_is_a_conflict() -> Outcome {
         ),
     ];
     for (line, says) in changes {
-        // The good event beside it is not imported either.
+        // The good event in the same file is not imported either.
         desk.write("b.csv", format!("{HEADER}\ngood,2026-10-05T10:00:00Z,m,Legal,1,1\n{line}\n"))?;
         let ran = desk
             .run(&["import", "b.csv"])?
@@ -193,7 +193,7 @@ fn a_tag_fills_what_a_file_lacks() -> Outcome {
     assert_eq!(desk.count("SELECT count(*) FROM usage WHERE tags ->> '$.team' = 'x'")?, 2);
     desk.run(&["import", "u.csv", "--tag", "department"])?.ends(2)?.says("expected KEY=VALUE")?;
     desk.run(&["import", "u.csv", "--tag", "a b=c"])?.ends(2)?.says("is not a tag key")?;
-    // The same file with another filling is not the same events.
+    // With another `--tag`, the same file has other events.
     desk.run(&["import", "u.csv", "--tag", "department=Sales"])?.ends(5)?;
     Ok(())
 }
@@ -217,7 +217,7 @@ fn a_tag_that_is_ignored_is_as_if_it_was_never_said() -> Outcome {
         1
     );
     desk.run(&ignoring)?.ends(0)?.says("2 duplicates + 0 quarantined (the very same file was imported before; ")?;
-    // Another set of options is not the same file any more: its events are looked at.
+    // With other options it is no longer the identical file, so its events are examined.
     desk.run(&["import", "--ignore-tag", "run", "u.csv"])?.ends(0)?.says("2 duplicates + 0 quarantined (without")?;
     desk.run(&["import", "u.csv"])?.ends(5)?.says(
         "u.csv:2: event_id: \"a\" is already the id of another event (u.csv:2): tags is \
@@ -269,7 +269,7 @@ fn a_dry_run_of_several_files_counts_what_the_real_run_counts() -> Outcome {
     let files = ["a.csv", "b.csv", "c.csv", "conflict.csv", "bad.csv", "corrected.csv", "a.csv"];
     let files: Vec<&str> = files.into_iter().chain(growing.map(|(name, _)| name)).collect();
     let run = |options: &[&str]| desk.run(&[&["import", "--quarantine"], options, &files].concat());
-    // The head is the old one, and which files are the very same is said in its place.
+    // The head is unchanged, and the output names the identical files.
     let counts = |out: &str| -> Vec<String> {
         let lines = out.lines().filter(|line| !line.starts_with("ledger head"));
         lines.map(|line| line.split(" quarantined").next().unwrap_or_default().to_owned()).collect()
@@ -340,7 +340,7 @@ fn one_bad_file_does_not_keep_the_others_out() -> Outcome {
         .says("in/b.csv:1: ")?
         .says("note: 2 hidden files or folders are left out: name one to have it read")?;
     assert_eq!(desk.events()?, 20);
-    // A conflict beside a refusal: the refusal is the code.
+    // With a conflict and a rejection, the rejection decides the exit code.
     desk.write("in/d.csv", usage(0, 1).replace(",m,", ",n,"))?;
     desk.run(&["import", "in"])?.ends(3)?;
     desk.run(&["import", "in/a.csv", "in/d.csv"])?.ends(5)?;
@@ -379,7 +379,7 @@ fn no_prompt_is_ever_stored() -> Outcome {
     Ok(())
 }
 
-/// A ledger through the library, with a hash of three bits: every day has eight keys in use at its very end.
+/// A ledger through the library, with a hash of three bits: every day has eight keys in use, at its end.
 fn crowded(desk: &Desk) -> Outcome<Books> {
     Ok(Books::open(&desk.ledger())?.with_key_hash(KeyHash::narrowed(3)))
 }
@@ -401,7 +401,7 @@ fn events_whose_hashes_collide_are_all_kept_and_found() -> Outcome {
     assert_eq!(import(&books, desk.write("c.csv", usage(0, 1_000) + "\n")?)?, (0, 1_000));
     let verified = books.verify(tokenbook::books::keep::verify::Depth::WithIntegrity, None, &Silent)?;
     assert_eq!((verified.findings, verified.events), (Vec::new(), 1_500));
-    // Eight keys at the end of each day are far too few: the others went on from the day's first key.
+    // Eight keys at the end of each day are too few, so the other events continue from the day's first key.
     let wrapped = desk.count("SELECT count(*) FROM usage_event WHERE key & ((1 << 46) - 1) < 1000")?;
     assert!(wrapped > 1_000, "{wrapped}");
     drop(books);

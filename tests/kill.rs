@@ -1,5 +1,5 @@
-//! An import that is killed, interrupted, or out of room is there whole or not at all, and can be run again. What else
-//! takes long leaves no trace when it is interrupted.
+//! An import that is killed, interrupted or out of disk space is complete or absent, and can run again. Other long work
+//! leaves no trace when it is interrupted.
 
 use crate::desk::{Desk, Dice, Outcome, PRICES, Ran, text, usage};
 use std::os::unix::process::ExitStatusExt;
@@ -9,17 +9,17 @@ use std::time::{Duration, Instant};
 
 const EVENTS: usize = 60_000;
 const KILLS: u64 = 100;
-/// So many in one file are loaded with the ledger alone, through a rollback journal.
+/// A file with this many events is loaded with an exclusive lock and a rollback journal.
 const LOAD_EVENTS: usize = 140_000;
 const LOAD_KILLS: u64 = 40;
 
-/// What a clean import of the file gives.
+/// The result of a clean import of the file.
 struct Clean {
     file: PathBuf,
     prices: PathBuf,
     chargeback: String,
     events: usize,
-    /// How long it took.
+    /// Its duration.
     length: Duration,
     _desk: Desk,
 }
@@ -35,7 +35,7 @@ fn clean(events: usize) -> Outcome<Clean> {
     Ok(Clean { file, prices, chargeback: desk.chargeback()?, events, length, _desk: desk })
 }
 
-/// What must hold after an import ended in any way: all or nothing, proven, repeatable, nothing left behind.
+/// The conditions after any end of an import: all or nothing, proven, repeatable, with nothing left behind.
 fn holds(desk: &Desk, clean: &Clean, what: &str) -> Outcome<bool> {
     let check = || -> Outcome<bool> {
         desk.run(&["verify", "--deep"])?.ends(0)?;
@@ -74,13 +74,13 @@ fn a_load_killed_at_any_time_is_there_whole_or_not_at_all() -> Outcome {
 fn killed(clean: &Clean, kills: u64) -> Outcome {
     let mut dice = Dice::new(9);
     let (mut killed, mut whole) = (0, 0);
-    // Somewhat longer than a clean import takes, and shorter again once one ends in less.
+    // Slightly longer than a clean import. It becomes shorter if one ends in less.
     let mut length = clean.length * 11 / 10;
     for round in 0..kills {
         let desk = fresh(clean)?;
         let mut command = desk.command(&["import", text(&clean.file)?]);
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
-        // One point in each of as many parts of that time, in no order.
+        // One point in each of equally many parts of that time, in no order.
         let (part, micros) = (round * 37 % kills, u64::try_from(length.as_micros())?);
         let moment = Duration::from_micros(micros * part / kills + dice.below(micros / kills + 1));
         let start = Instant::now();
@@ -114,7 +114,7 @@ fn a_load_lets_readers_wait_and_waits_for_none() -> Outcome {
     Ran::of(child.wait_with_output()?)?.ends(0)?;
     drop(alone);
 
-    // One that has the ledger open keeps the load from having it alone; it is loaded all the same.
+    // A process that has the ledger open prevents the exclusive lock. The file is loaded anyway.
     let reader = desk.database()?;
     reader.execute_batch("PRAGMA journal_mode = WAL; BEGIN")?;
     let events = |reader: &rusqlite::Connection| reader.query_row("SELECT count(*) FROM usage_event", [], |r| r.get(0));
@@ -128,16 +128,16 @@ fn a_load_lets_readers_wait_and_waits_for_none() -> Outcome {
 
 const SIGNALS: [(&str, u32, i32); 2] = [("INT", 2, 130), ("TERM", 15, 143)];
 
-/// Sends a signal to a command that waits for a lock on the ledger, and lets it go on then.
+/// Sends a signal to a command that waits for a lock on the ledger, then releases the lock.
 fn interrupted(desk: &Desk, arguments: &[&str], lock: &str, (name, signal, code): (&str, u32, i32)) -> Outcome<Ran> {
-    // The lock keeps it from ending before the signal arrives.
+    // The lock keeps the command from ending before the signal arrives.
     let database = desk.database()?;
     database.execute_batch(lock)?;
     let mut command = desk.command(arguments);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let ready = format!("/proc/{}/status", child.id());
     let start = Instant::now();
-    // Its handlers are set when the status shows that it catches the signal.
+    // The status shows whether the command catches the signal, so the test knows when its handlers are set.
     while !catches(&ready, signal) && start.elapsed() < Duration::from_secs(20) {
         std::thread::yield_now();
     }
@@ -165,11 +165,11 @@ fn other_long_work_that_is_interrupted_leaves_no_trace() -> Outcome {
     let clean = clean(EVENTS)?;
     let desk = fresh(&clean)?;
     desk.run(&["import", text(&clean.file)?])?.ends(0)?;
-    // What a rebuild would make right, and so tell that it was there.
+    // A rebuild would repair this, and so show that it ran.
     desk.database()?.execute_batch("UPDATE usage_daily SET output = 7")?;
     let sums = "SELECT sum(output) FROM usage_daily";
     let (head, wrong) = (desk.head()?, desk.count(sums)?);
-    // Readers wait only for one that has the file alone.
+    // Readers wait only for an exclusive lock on the file.
     let alone = "PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE";
     let month =
         ["month-end", "2026-10", "--usage", text(&clean.file)?, "--prices", text(&clean.prices)?, "--out", "out"];
@@ -189,7 +189,7 @@ fn other_long_work_that_is_interrupted_leaves_no_trace() -> Outcome {
     Ok(())
 }
 
-/// Whether a process catches a signal, where the system tells; elsewhere it is taken to.
+/// Whether a process catches a signal, if the system reports it; otherwise the test assumes that it does.
 fn catches(status: &str, signal: u32) -> bool {
     let Ok(status) = std::fs::read_to_string(status) else { return !std::path::Path::new("/proc/self").exists() };
     let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
@@ -237,7 +237,7 @@ fn a_reader_that_has_seen_enough_is_no_error() -> Outcome {
     let desk = fresh(&clean)?;
     desk.run(&["import", text(&clean.file)?])?.ends(0)?;
     for command in ["report chargeback --period 2026-10 --by day,department,model", "man", "completions zsh"] {
-        // `true` reads nothing; the reader is gone before the first byte is written.
+        // `true` reads nothing. The reader is gone before the first byte is written.
         let line = format!(
             "{{ while [ ! -e gone ]; do :; done; \"$0\" {command}; echo $? > code; }} | {{ exec 0<&-; : > gone; }}; cat code"
         );

@@ -1,13 +1,13 @@
-//! Events that are there already are looked for many at a time, which must find what comparing them one by one would:
-//! the same events are duplicates, and an event that differs in anything is never taken for the same.
+//! An import looks for known events many at a time. This must find what comparing one by one would find: the same
+//! events are duplicates, and an event with any difference never counts as the same.
 
 use crate::desk::{Desk, Dice, Outcome};
 
 const FIELDS: &str = "event_id,timestamp,model,department,tag.team,service_tier,input_tokens,cache_read_tokens,\
                       output_tokens,requests,web_searches";
 
-/// So many that most of a day is placed after it is known that its events are there, by keys on the first day and by
-/// fingerprints on those that follow.
+/// Enough events that most of a day is placed after the import knows that the events exist: by keys on the first day
+/// and by fingerprints on later ones.
 const EVENTS: usize = 12_000;
 const DAYS: usize = 3;
 
@@ -69,7 +69,7 @@ fn events_in_another_order_are_duplicates_and_new_ones_among_them_are_taken() ->
     Ok(())
 }
 
-/// Changes an event's fields, and tells whether that makes it another event.
+/// Changes an event's fields, and returns whether that makes it another event.
 type Change = fn(usize, &mut Vec<String>) -> bool;
 
 #[test]
@@ -114,7 +114,7 @@ fn an_event_that_differs_in_anything_is_a_conflict() -> Outcome {
         }),
     ];
     for (place, (what, change)) in changes.iter().enumerate() {
-        // Forty of all, and of every kind.
+        // Forty events, of every kind.
         let is_changed = |number: usize| number % 307 == place;
         let differ = (0..EVENTS).filter(|n| is_changed(*n) && change(*n, &mut event(*n))).count();
         assert!(differ > 20, "{what}");

@@ -1,6 +1,6 @@
-//! Every line of a file is accounted for, whatever its length and wherever it stands, or the file is refused by its line.
+//! Every line of a file is counted, whatever its length and position, or the file is rejected with the line's number.
 //!
-//! The counts of the product are compared with a count of line ends that knows nothing of it.
+//! The test compares the product's counts with an independent count of line ends.
 
 use crate::desk::{Desk, Outcome};
 use std::io::{Cursor, Write};
@@ -13,14 +13,14 @@ use tokenbook::import::read::preview::preview;
 use tokenbook::import::record::column_map::ColumnMap;
 use tokenbook::import::record::reading::Reading;
 
-/// The longest line there may be, as FORMATS.md says.
+/// The longest line, as FORMATS.md states.
 const LIMIT: usize = 64 << 20;
 
-/// A way to spell a file of records, one of which is long.
+/// A spelling of a file of records, one of which is long.
 struct Spelling {
     name: &'static str,
     header: &'static str,
-    /// A record: what stands before its number, before what makes it long, and behind that.
+    /// A record: the text before its number, the text before the padding, and the text after it.
     parts: [&'static str; 3],
     map: &'static str,
 }
@@ -95,7 +95,7 @@ const SPELLINGS: [Spelling; 8] = [
 
 static PADDING: OnceLock<String> = OnceLock::new();
 
-/// A text of 1 MiB: not one letter over and over, which is what a bomb looks like.
+/// A text of 1 MiB. It does not repeat a single letter, because that would look like a decompression bomb.
 fn padding() -> String {
     let letters = (0_u64..1 << 20).map(|n| {
         let mixed = n.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(23).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -105,7 +105,7 @@ fn padding() -> String {
 }
 
 impl Spelling {
-    /// A record's line, of a length where one is given.
+    /// The line of a record, with a given length if there is one.
     fn line(&self, number: usize, length: Option<usize>) -> String {
         let [before, middle, after] = self.parts;
         let after = after.replace('@', &number.to_string());
@@ -115,7 +115,7 @@ impl Spelling {
         format!("{before}{number}{middle}{}{after}", padding.get(..pad).unwrap_or(""))
     }
 
-    /// A file of five records, of which one has a length.
+    /// A file of five records. One of them has the given length.
     fn file(&self, place: usize, length: usize, end: &str) -> String {
         let lines = (0..5).map(|number| self.line(number, (number == place).then_some(length)) + end);
         self.header.replace('\n', end) + &lines.collect::<String>()
@@ -129,7 +129,7 @@ impl Spelling {
         Ok(Reading { map: Some(Arc::new(map)), ..Reading::default() })
     }
 
-    /// What becomes of a file: lines, header and blank ones, events, bad ones, and where the first bad one stands.
+    /// The counts of a file: lines, header and blank lines, events, bad lines, and the position of the first bad line.
     fn account(&self, bytes: Vec<u8>) -> Outcome<Result<[u64; 6], String>> {
         let format = if self.map.is_empty() { None } else { named("mapped") };
         let source = Source::of_reader(Cursor::new(bytes))?;
@@ -209,7 +209,7 @@ fn what_stands_before_a_header_is_blank_or_refused() -> Outcome {
             assert_eq!(spelling.account(text.into_bytes())?, Ok([8, 1, 2, 5, 0, 0]), "{}: {length}", spelling.name);
             let junk = "x".repeat(length) + "\n" + &spelling.file(0, 100, "\n");
             let refused = spelling.account(junk.into_bytes())?;
-            // With a map of other columns than the junk, each line is refused for itself.
+            // With a map of other columns than the padding, each line is rejected separately.
             let none_read = refused.as_ref().map_or(true, |read| read[1..] == [1, 0, 0, 6, 2]);
             assert!(none_read, "{}: {length}: {refused:?}", spelling.name);
         }
@@ -234,7 +234,7 @@ fn records_of_a_document_may_be_as_long_as_lines() -> Outcome {
                 for joined in [",", ",\n"] {
                     let account = spelling.account(format!("[{}]\n", records.join(joined)).into_bytes());
                     if spelling.name.starts_with("a session") || spelling.map == MAP {
-                        // Whether these come as arrays is their own matter; they may be refused, not lost.
+                        // Whether the records form an array does not matter here. They may be rejected, but not lost.
                         assert!(!matches!(account, Ok(Ok(read)) if read[3] < 5 && read[4] == 0), "{}", spelling.name);
                         continue;
                     }

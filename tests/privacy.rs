@@ -1,10 +1,10 @@
-//! What is hashed is nowhere else: a value under `--hash-tag` is not in the ledger, however it comes in.
+//! A value under `--hash-tag` is stored nowhere in the ledger, whichever way it comes in.
 
 use crate::desk::{Desk, HEADER, Outcome, PRICES, Ran, fixture};
 use std::fs;
 
 const KEY: &str = "0123456789abcdef-key";
-/// The value that must not be kept.
+/// The value that must not be stored.
 const NAME: &str = "ada.lovelace@example.com";
 
 fn clean(what: &str, bytes: &[u8]) -> Outcome {
@@ -16,7 +16,7 @@ fn clean(what: &str, bytes: &[u8]) -> Outcome {
     Ok(())
 }
 
-/// That neither what was printed nor what was written holds the value or the key.
+/// Checks that neither the output nor the files contain the value or the key.
 fn left_nothing(desk: &Desk, ran: &Ran) -> Outcome {
     clean("standard output", ran.out.as_bytes())?;
     clean("standard error", ran.err.as_bytes())?;
@@ -28,7 +28,7 @@ fn left_nothing(desk: &Desk, ran: &Ran) -> Outcome {
     Ok(())
 }
 
-/// Imports with the hash of the tag `user`, and sees that it left nothing.
+/// Imports with the hash of the tag `user`, and checks that the value is nowhere.
 fn hashing(desk: &Desk, options: &[&str]) -> Outcome<Ran> {
     let arguments = [&["import", "--hash-tag", "user", "--errors", "errors.jsonl"], options].concat();
     let ran = Ran::of(desk.command(&arguments).env("TOKENBOOK_HASH_KEY", KEY).output()?)?;
@@ -36,7 +36,7 @@ fn hashing(desk: &Desk, options: &[&str]) -> Outcome<Ran> {
     Ok(ran)
 }
 
-/// Usage of two people in each of our own spellings; the ids of some lines name one of them.
+/// Usage of two people in each of tokenbook's own spellings. The ids of some lines name one of them.
 fn files() -> Vec<(&'static str, String)> {
     let json = |id: &str, tags: &str| {
         format!(
@@ -69,13 +69,13 @@ fn a_hashed_value_is_not_in_the_ledger_and_its_file_is_known_again() -> Outcome 
     for (name, text) in files() {
         desk.write(name, text)?;
         hashing(&desk, &[name])?.ends(0)?.says("0 quarantined (with hashes of the tag user)")?;
-        // Under another name it is not the very same import; each event is looked at.
+        // Under another name it is not the identical import, so each event is examined.
         desk.write("again", [desk.read(name)?, b"\n".to_vec()].concat())?;
         hashing(&desk, &["again"])?.ends(0)?.says(" 0 accepted")?;
     }
     assert_eq!(desk.events()?, 6);
     assert_eq!(desk.count("SELECT count(*) FROM import WHERE options <> 'hash-tag user'")?, 0);
-    // One value has one hash, whichever way it came; another has another.
+    // One value has one hash, whichever way it came in. Another value has another hash.
     let users = "SELECT count(DISTINCT tags ->> '$.user') FROM tag_set";
     assert_eq!(desk.count(users)?, 2);
     let hash =
@@ -105,11 +105,11 @@ fn a_quarantined_line_and_a_filling_tag_are_hashed_too() -> Outcome {
     hashing(&desk, &["n.csv", "--tag", &format!("user={NAME}")])?.ends(0)?;
     let kept = "SELECT count(*) FROM import WHERE options LIKE 'hash-tag user%tag user=hash:%'";
     assert_eq!(desk.count(kept)?, 1);
-    // What was set aside is resolved by its correction, whose id is hashed alike.
+    // A correction resolves a quarantined line if its id has the same hash.
     desk.write("c.csv", format!("{HEADER},tag.user\n{NAME},2026-10-05T10:00:00Z,m,Legal,1,,{NAME}\n"))?;
     hashing(&desk, &["c.csv"])?.ends(0)?;
     assert_eq!(desk.count("SELECT count(*) FROM quarantine_outcome")?, 3);
-    // What is left out is left out of the quarantine as well.
+    // A tag that is left out is also left out of the quarantine.
     let other = Desk::new()?;
     other.write("u.csv", desk.read("u.csv")?)?;
     let ran = other.run(&["import", "u.csv", "--quarantine", "--ignore-tag", "user"])?.ends(4)?;
@@ -191,7 +191,7 @@ fn a_key_is_asked_for_and_another_key_is_a_conflict() -> Outcome {
     hashing(&desk, &["--ignore-tag", "user", name])?.ends(2)?.says("expected one of the two")?;
     assert_eq!(desk.events()?, 0);
     hashing(&desk, &[name])?.ends(0)?.says("3 accepted")?;
-    // The file's key and the variable's are one, whatever the line end.
+    // The file's key and the variable's are the same, whatever the line end.
     desk.write("again", format!("{text}\n"))?;
     for end in ["", "\n", "\r\n"] {
         desk.write("key", format!("{KEY}{end}"))?;
@@ -236,7 +236,7 @@ fn a_tag_is_hashed_however_it_is_cased_and_a_mistyped_one_is_told() -> Outcome {
     desk.run(&arguments)?
         .ends(0)?
         .says("u2.csv: no event has the tag usr, whose values were to be hashed (kept as they came: team, user)")?;
-    // What is left out is left out however it is cased, too.
+    // A tag is left out in any letter case, too.
     desk.write("i.csv", format!("{HEADER},tag.User\nz,2026-10-05T10:00:00Z,m,Legal,1,,{NAME}\n"))?;
     let ran = desk.run(&["import", "--ignore-tag", "user", "i.csv"])?.ends(0)?;
     left_nothing(&desk, &ran)

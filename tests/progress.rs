@@ -1,5 +1,5 @@
-//! Long work tells how far it is: what is told is what is done, on a terminal only, and whoever stops it finds everything
-//! as it was.
+//! Long work reports progress. The progress matches the work, appears only on a terminal, and a stop leaves everything
+//! unchanged.
 
 use crate::desk::{Desk, Outcome, PRICES, Ran, usage};
 use std::collections::BTreeSet;
@@ -27,12 +27,12 @@ use tokenbook::ledger::file::watch::Watch;
 use tokenbook::ledger::{LedgerError, Settings};
 use tokenbook::price::catalog::{Inexact, Missing, Terms};
 
-/// Events of the ledger: one of them has grown, which makes one row more.
+/// The number of event rows in the ledger. One event has grown, which adds a row.
 const EVENTS: u64 = 3_001;
-/// A price that cuts the sums of its model anew.
+/// A price that cuts the totals of its model again.
 const THRESHOLD: &str = "model,meter,currency,price,prompt_above,valid_from\nm,input,USD,3,200,2026-01-01\n";
 
-/// Remembers the last that was told, and wants to stop once it was asked so often.
+/// An observer that stores the last report, and asks for a stop after this many questions.
 struct Heard {
     last: Mutex<Option<Reached>>,
     bytes: AtomicU64,
@@ -110,7 +110,7 @@ fn october() -> Outcome<Month> {
     Ok(Month::parse("2026-10")?)
 }
 
-/// A month end of what is in the ledger already.
+/// A month end over usage that the ledger already has.
 fn month_end(desk: &Desk, prices: &str) -> Outcome<MonthEnd> {
     Ok(MonthEnd {
         month: october()?,
@@ -195,7 +195,7 @@ fn what_is_told_is_what_is_done() -> Outcome {
 #[test]
 fn unpriced_events_that_are_counted_are_told() -> Outcome {
     let (_desk, books) = opened()?;
-    // From here on half of a model's meters have no price.
+    // From here on, half of a model's meters have no price.
     let ended = "model,meter,currency,price,valid_from\nm,output,USD,-,2026-10-01\n";
     books.import_prices("p.csv", ended.as_bytes(), None, Jumps::Refuse, act()?, &Silent)?;
     let heard = Heard::patient();
@@ -244,14 +244,14 @@ fn a_copy_tells_all_of_its_pages() -> Outcome {
     Ok(())
 }
 
-/// Work that is watched.
+/// Work with an observer.
 type Work<'a> = &'a dyn Fn(&Books, &Heard) -> Result<(), BooksError>;
 
 #[test]
 fn whoever_stops_finds_everything_as_it_was() -> Outcome {
     let (desk, books) = opened()?;
     let inputs = month_end(&desk, PRICES)?;
-    // So that sums which are made anew can be told from those that were there.
+    // This makes rebuilt totals differ from the stored ones.
     let spoil = "UPDATE usage_daily SET output = 7 WHERE day = (SELECT max(day) FROM usage_daily)";
     let copy = desk.path("copy.db");
     let aliases = "alias,model,valid_from\nm,long,2026-01-01\n";
@@ -261,14 +261,14 @@ fn whoever_stops_finds_everything_as_it_was() -> Outcome {
         let act = act().map_err(other)?;
         books.import_prices("p.csv", THRESHOLD.as_bytes(), None, Jumps::Refuse, act, heard).map(|_| ())
     };
-    // How often they ask at least: what changes something asks once more, before it counts.
+    // The minimum number of questions. Work that changes something asks once more before it commits.
     let work: [(&str, usize, Work<'_>); 7] = [
         ("prices diff", 1, &|books, heard| diff(books, heard)),
         ("rules test", 1, &|books, heard| {
             let october = Period::parse("2026-10").map_err(other)?;
             books.try_rules_on(None, october, Shown::Everything, heard).map(|_| ())
         }),
-        // From here on the ledger is changed; sums that are wrong are made right first.
+        // From here on the ledger is changed. Wrong totals are repaired first.
         ("rebuild", 2, &|books, heard| Ok(books.rebuild(heard).map(|_| ())?)),
         ("prices import", 2, &prices),
         ("aliases import", 2, &|books, heard| {
@@ -302,14 +302,14 @@ fn whoever_stops_finds_everything_as_it_was() -> Outcome {
     Ok(())
 }
 
-/// How long work takes at least that shows progress, and somewhat more.
+/// Slightly longer than work must take to show progress.
 const LONG: Duration = Duration::from_millis(400);
 const WAITING: &str = "another process is writing to the ledger: waiting for it";
 
-/// The stream of a process that messages and progress go to.
+/// The stream of a process for messages and progress.
 type Messages = fn(&mut Child) -> Option<Box<dyn Read>>;
 
-/// Lets a command wait for the ledger until it takes long, and then go on. Returns its messages, and how it ended.
+/// Lets a command wait for the ledger until it takes long, then lets it continue. Returns its messages and its end.
 fn held_up(desk: &Desk, mut command: Command, messages: Messages) -> Outcome<(String, Ran)> {
     let database = desk.database()?;
     database.execute_batch("BEGIN IMMEDIATE")?;
@@ -338,7 +338,7 @@ fn progress_goes_to_a_terminal_only() -> Outcome {
     let (desk, _books) = opened()?;
     let (err, ran) = held_up(&desk, desk.command(&["rebuild"]), |child| Some(Box::new(child.stderr.take()?)))?;
     assert_eq!((err, ran.ends(0)?.out.as_str()), (format!("{WAITING}\n"), "63 daily sums made from the events\n"));
-    // A terminal is made by `script`, where there is one of util-linux.
+    // `script` of util-linux provides a terminal, if it is installed.
     let line = format!("{} rebuild", env!("CARGO_BIN_EXE_tokenbook"));
     let mut command = Command::new("script");
     command.args(["-qec", &line, "/dev/null"]).current_dir(desk.path(".")).env_remove("TOKENBOOK_LEDGER");

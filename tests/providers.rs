@@ -1,9 +1,9 @@
-//! Who served usage whose records do not name a provider: what an id tells, what the user says, and what is said where
-//! nobody tells.
+//! The provider of usage whose records name none: what an id shows, what the user states, and the message if neither
+//! does.
 
 use crate::desk::{Desk, Outcome, rows};
 
-/// Ids as the vendor's API and two clouds issue them, and one of nobody we know.
+/// Ids as the vendor's API and two clouds issue them, and an unknown one.
 const IDS: [(&str, &str, &str); 5] = [
     ("msg_01XFDUDYJgAACzvnptvVoYEL", "claude-sonnet-4-5", "anthropic"),
     ("msg_bdrk_01SK3CsA23VBbZig4HqemAoo", "claude-sonnet-4-5", "bedrock"),
@@ -32,7 +32,7 @@ fn bodies() -> String {
     IDS.iter().map(line).collect()
 }
 
-/// A price of a provider alone.
+/// A price for a single provider.
 const OF_ANTHROPIC: &str = "provider,model,meter,currency,price,valid_from\nanthropic,claude-sonnet-4-5,input,USD,3,2026-01-01\n\
      anthropic,claude-sonnet-4-5,output,USD,15,2026-01-01\n";
 
@@ -102,7 +102,7 @@ fn an_import_says_at_once_that_only_prices_of_a_provider_are_there() -> Outcome 
     let caveat = "! 1 model was used without a provider and have prices of providers only: say who served them at their \
                   import (--provider), or list prices without a provider, which hold for any";
     assert!(unpriced.contains(caveat), "{unpriced}");
-    // Too late for the option: the ledger says what helps.
+    // It is too late for the option. The message names the remedy.
     desk.run(&["import", "u.csv", "--provider", "anthropic"])?
         .ends(5)?
         .says("hint: the ledger has these events without a provider, and keeps them so: prices without a provider hold for them")?;
@@ -123,7 +123,7 @@ fn a_vendors_records_without_a_provider_are_told_before_there_are_prices() -> Ou
         "warning: s.jsonl: claude-sonnet-4-5, house-model stand without a provider: only prices without a provider will \
          hold for them (--provider NAME says who served them)",
     )?;
-    // Our own formats have a column for it: who leaves it out has prices without a provider.
+    // tokenbook's own formats have a column for the provider. If a file leaves it out, prices without a provider apply.
     desk.write("u.csv", USAGE)?;
     let ran = desk.run(&["import", "u.csv"])?.ends(0)?;
     assert!(!ran.err.contains("provider"), "{ran:?}");

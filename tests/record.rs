@@ -1,4 +1,4 @@
-//! Recording events from an embedding program: the same rules as importing a file.
+//! Recording events from an embedding program follows the same rules as importing a file.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -101,7 +101,7 @@ fn departments_are_held_against_the_registry() -> Outcome {
     let (act, source) = (Act { now, actor: "gateway" }, Name::new("gateway")?);
     let events = |id| Ok::<_, Box<dyn Error>>([event(id, "2026-10-05T10:00:00Z", 10)?]);
     let strict = RecordOptions { unregistered: Unregistered::Refuse };
-    // Without a registry every department will do.
+    // Without a registry, every department is accepted.
     let free = books.record_with(&source, &events("a")?, strict, act, &Silent)?;
     assert_eq!((free.accepted, free.doubts.unregistered.len()), (1, 0));
     books.import_departments("d.csv", b"department\nLegal\n", act, &Silent)?;
@@ -118,7 +118,7 @@ fn departments_are_held_against_the_registry() -> Outcome {
     Ok(())
 }
 
-/// The same calls by one recorder and by one call after the other.
+/// One recorder gives the same result as one call after another.
 #[test]
 fn what_many_threads_record_is_all_there_once() -> Outcome {
     let folder = tempfile::tempdir()?;
@@ -126,7 +126,7 @@ fn what_many_threads_record_is_all_there_once() -> Outcome {
     let source = Name::new(DEFAULT_SOURCE)?;
     let recorder = Recorder::open(books.path(), &source, "gateway", RecorderOptions::plain())?;
     let (threads, calls) = (8, 25);
-    // Each event comes from two threads.
+    // Two threads send each event.
     let outcomes = std::thread::scope(|scope| {
         let recorder = &recorder;
         let caller = |thread: usize| {
@@ -171,7 +171,7 @@ fn a_call_that_is_refused_fails_alone() -> Outcome {
     books.import_departments("d.csv", b"department\nResearch\n", act, &Silent)?;
     let source = Name::new(DEFAULT_SOURCE)?;
     books.record(&source, &[event("taken", "2026-10-01T00:00:00Z", 1)?], act, &Silent)?;
-    // All calls wait for one commit.
+    // One commit takes all calls.
     let options = RecorderOptions { unregistered: Unregistered::Refuse, linger: std::time::Duration::from_millis(300) };
     let recorder = Recorder::open(books.path(), &source, "gateway", options)?;
     let mut stranger = event("stranger", "2026-10-05T00:00:00Z", 1)?;
@@ -220,7 +220,7 @@ fn a_recorder_that_cannot_write_answers_every_caller() -> Outcome {
     let source = Name::new(DEFAULT_SOURCE)?;
     let options = RecorderOptions { linger: std::time::Duration::from_millis(100), ..RecorderOptions::plain() };
     let recorder = Recorder::open(&path, &source, "gateway", options)?;
-    // Somebody changes the file, so that no commit can hold.
+    // The file is changed, so no commit can succeed.
     rusqlite::Connection::open(&path)?.execute_batch("UPDATE seal SET digest = zeroblob(32)")?;
     let said = std::thread::scope(|scope| {
         let recorder = &recorder;
@@ -238,7 +238,7 @@ fn a_recorder_that_cannot_write_answers_every_caller() -> Outcome {
     Ok(())
 }
 
-/// Calls of random events, many at once, against what must be true of any order: what the ledger holds explains each answer.
+/// Many random calls at once. Whatever their order, the final ledger must explain each answer.
 #[test]
 fn every_answer_of_a_recorder_is_true_of_what_the_ledger_holds() -> Outcome {
     for seed in 1..=12 {
@@ -250,7 +250,8 @@ fn every_answer_of_a_recorder_is_true_of_what_the_ledger_holds() -> Outcome {
         let mut dice = crate::desk::Dice::new(seed);
         let mut held: BTreeMap<String, UsageEvent> = BTreeMap::new();
         for _ in 0..6 {
-            // Few ids, two contents of each and two days: calls of one commit repeat and contradict each other.
+            // Few ids, with two contents each and two days, so that calls of one commit repeat and contradict each
+            // other.
             let mut calls = Vec::new();
             for _ in 0..8 {
                 let mut call = Vec::new();
@@ -300,7 +301,7 @@ fn every_answer_of_a_recorder_is_true_of_what_the_ledger_holds() -> Outcome {
     Ok(())
 }
 
-/// A call that is tried again, since another of its commit was refused, still hears of its department.
+/// If another call of a commit was refused, a call is tried again. It still receives the warning about its department.
 #[test]
 fn a_department_is_named_although_another_call_is_refused() -> Outcome {
     let folder = tempfile::tempdir()?;

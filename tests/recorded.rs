@@ -1,4 +1,4 @@
-//! The comparison of recorded bodies with what is expected of them: each rule explains what it is for, and nothing else.
+//! The comparison of recorded bodies with the expected results: each rule explains its own differences and no others.
 
 #[path = "../examples/compare_usages/comparison/mod.rs"]
 mod comparison;
@@ -7,7 +7,7 @@ use crate::desk::{Outcome, fixture};
 use comparison::{AT, Asked};
 use tokenbook::domain::timestamp::Timestamp;
 
-/// Compares a fixture: whether nothing is different, and what is told.
+/// Compares a fixture. Returns whether nothing differs, and the output.
 fn compared(file: &str, with_prices: bool, at: &str) -> Outcome<(bool, String)> {
     let folder = fixture("recorded");
     let catalog = with_prices.then(|| folder.join("catalogue.json"));

@@ -1,5 +1,5 @@
-//! Records that grow, against a model of a few lines: whatever states come in whatever order, a record counts once, as
-//! the largest state that was taken, or the file is refused and nothing of it counts.
+//! Growing records, compared with a model of a few lines. Whatever states arrive in whatever order, a record counts
+//! once, as its largest accepted state. Otherwise the file is rejected and nothing of it counts.
 
 use crate::desk::{Desk, Dice, Outcome};
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ use tokenbook::ledger::Settings;
 use tokenbook::rows::key::KeyHash;
 use tokenbook::sheet::Cell;
 
-/// A state of a bucket: input, output and images' tokens, requests.
+/// A state of a bucket: the tokens of input, output and images, and the requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct State {
     input: u64,
@@ -39,10 +39,10 @@ impl State {
     }
 }
 
-/// The hour of October that a bucket is of. Buckets of minutes stand after all of them.
+/// The hour of October of a bucket. Buckets of minutes have numbers above all hours.
 type Hour = u64;
 
-/// The first bucket of a minute, of the first day of October.
+/// The number of the first bucket of a minute, on 1 October.
 const MINUTES: u64 = 1_000;
 
 fn line(hour: Hour, state: &State) -> String {
@@ -90,7 +90,8 @@ impl Ledger {
         Ok(self.books.import(&file, &ImportOptions::plain(), Act { now: self.now, actor: "test" }, &Silent))
     }
 
-    /// Amount, events and unpriced events of October, the same from sums by month, by day and from events.
+    /// Amount, events and unpriced events of October. They must be the same from totals by month, by day and from
+    /// events.
     fn total(&self) -> Outcome<[Cell; 3]> {
         let request = Request::of(Period::parse("2026-10")?);
         let sums = self.books.report("chargeback", &request)?;
@@ -105,7 +106,7 @@ impl Ledger {
         Ok([of("amount_exact")?, of("events")?, of("unpriced_events")?])
     }
 
-    /// Input, output, image tokens, requests and events, as the derived sums have them.
+    /// Input, output, image tokens, requests and events, from the derived totals.
     fn sums(&self, table: &str) -> Outcome<[Option<u64>; 5]> {
         let sql = format!(
             "SELECT sum(input), sum(output), (SELECT sum(quantity) FROM {table}_meter), sum(request), sum(events) FROM {table}"
@@ -115,7 +116,7 @@ impl Ledger {
         Ok(sums.map(|sum| sum.and_then(|sum| u64::try_from(sum).ok())))
     }
 
-    /// Every derived sum, as text.
+    /// Every derived total, as text.
     fn all_sums(&self) -> Outcome<String> {
         let database = self.desk.database()?;
         let mut all = String::new();
@@ -140,11 +141,11 @@ impl Ledger {
     }
 }
 
-/// What the ledger should hold: the states of each bucket that were taken.
+/// The expected content of the ledger: the accepted states of each bucket.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 struct Model(BTreeMap<Hour, Vec<State>>);
 
-/// What should become of a file.
+/// The expected result of a file.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Expected {
     accepted: u64,
@@ -154,7 +155,7 @@ struct Expected {
 }
 
 impl Model {
-    /// Takes a file of different buckets; `None` where it contradicts what is there.
+    /// Takes a file of different buckets; `None` if it contradicts the known states.
     fn take(&mut self, states: &[(Hour, State)]) -> Option<Expected> {
         let (mut after, mut expected) = (self.clone(), Expected::default());
         for (hour, state) in states {
@@ -189,8 +190,8 @@ impl Model {
         ]
     }
 
-    /// Amount in femto-units, events and unpriced events: 1 a million up to 1,000 tokens of the prompt, 2 above, and
-    /// unknown where a bucket of several requests has more.
+    /// Amount in femto-units, events and unpriced events. A token costs 1 a million up to a prompt of 1,000 tokens and
+    /// 2 above. It is unpriced if a bucket of several requests has a larger sum.
     fn total(&self) -> (i128, i128, i128) {
         let (mut amount, mut events, mut unpriced) = (0, 0, 0);
         for state in self.0.values().filter_map(|states| states.last()) {
@@ -244,10 +245,10 @@ fn any_states_in_any_order_count_once_or_contradict() -> Outcome {
     let (mut grown, mut refused, mut known, mut early) = (0, 0, 0, 0);
     for seed in 0..12 {
         let mut dice = Dice::new(seed);
-        // A hash of three bits makes revisions meet other buckets' keys, and wrap around at the end of the day.
+        // A hash of three bits makes revisions meet the keys of other buckets, and wrap around at the end of the day.
         let key_hash = if seed % 2 == 0 { KeyHash::FULL } else { KeyHash::narrowed(3) };
         let (ledger, mut model) = (Ledger::new(key_hash, PRICES)?, Model::default());
-        // On a day with many events, few stand apart from them.
+        // On a day with many events, a few new ones go into the side half.
         let many = seed % 4 > 1;
         if many {
             let state = State { input: 7, output: None, image: None, requests: Some(1) };
@@ -295,7 +296,7 @@ fn any_states_in_any_order_count_once_or_contradict() -> Outcome {
 #[test]
 fn the_largest_state_alone_and_all_states_in_turn_give_the_same_reports() -> Outcome {
     let state = |input, output, requests| State { input, output: Some(output), image: None, requests: Some(requests) };
-    // From one request, whose size is known, to several beyond a threshold: the band of the whole changes twice.
+    // From one request of known size to several above a threshold: the band of the record changes twice.
     let states = [state(900, 1, 1), state(1_100, 1, 1), state(1_100, 40, 1), state(1_200, 41, 3)];
     let turned = Ledger::new(KeyHash::FULL, PRICES)?;
     for (taken, state) in states.iter().enumerate() {
@@ -307,7 +308,7 @@ fn the_largest_state_alone_and_all_states_in_turn_give_the_same_reports() -> Out
         assert_eq!(turned.all_sums()?, alone.all_sums()?, "{state:?}");
         turned.verified()?;
     }
-    // Every state it had is known, whichever comes again.
+    // Every state that the record had is known, whichever comes again.
     for state in states {
         let outcome = turned.import(&[(30, state), (30, state)])??;
         assert_eq!((outcome.accepted, outcome.duplicates), (0, 2));
@@ -325,7 +326,7 @@ fn a_threshold_that_comes_later_cuts_grown_records_as_a_whole() -> Outcome {
     let list = format!("model,meter,prompt_above,currency,price,valid_from\n{PRICES}");
     let act = Act { now: ledger.now, actor: "test" };
     ledger.books.import_prices("more.csv", list.as_bytes(), None, Jumps::Refuse, act, &Silent)?;
-    // Neither of its parts is above 1,000, and the whole is: what its requests were is not known.
+    // Neither part exceeds 1,000, but the sum does, so the size of its requests is unknown.
     assert_eq!(ledger.total()?[1..], [Cell::Count(1), Cell::Count(1)]);
     ledger.verified()
 }
@@ -346,7 +347,7 @@ fn a_message_that_was_still_streaming_is_revised() -> Outcome {
     desk.run(&["import", "session.jsonl"])?.ends(0)?.says("1 accepted")?.says("1 of them has grown")?;
     desk.write("session.jsonl", line(58, 1) + &line(59, 75) + "\n")?;
     desk.run(&["import", "session.jsonl"])?.ends(0)?.says("0 accepted + 1 duplicate")?;
-    // A side chain's copy has other times, and is the same message.
+    // A side chain's copy has other times and is the same message.
     desk.write("agent.jsonl", line(59, 75))?;
     desk.run(&["import", "agent.jsonl"])?.ends(0)?.says("0 accepted + 1 duplicate")?;
     desk.write("agent.jsonl", line(59, 76))?;
@@ -414,7 +415,7 @@ fn states_as_files_in_any_order_give_the_same_reports() -> Outcome {
     Ok(())
 }
 
-/// All orders of so many places.
+/// All orders of this many places.
 fn orders(places: usize) -> Vec<Vec<usize>> {
     let Some(last) = places.checked_sub(1) else { return vec![Vec::new()] };
     let with_last = |order: Vec<usize>| (0..=order.len()).map(move |at| [&order[..at], &[last], &order[at..]].concat());
@@ -453,7 +454,7 @@ fn a_state_is_not_compared_with_an_event_that_nobody_imported() -> Outcome {
     desk.write("one.jsonl", bucket(1_000))?;
     desk.write("two.jsonl", bucket(1_500))?;
     desk.run(&["import", "one.jsonl"])?.ends(0)?;
-    // Less, so that too much would be added; more, so that what was added would be an older state.
+    // With less, the import would add too much. With more, the new state would look older.
     for output in [1, 2_000] {
         let copy = crate::ledger::tampering::tampered(&desk, &format!("UPDATE usage_event SET output = {output}"))?;
         copy.write("two.jsonl", desk.read("two.jsonl")?)?;

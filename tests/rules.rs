@@ -1,8 +1,8 @@
-//! Rules of attribution: what a file of them must be, which rule matches, and that nothing is lost when usage is given
-//! to those who pay.
+//! Rules of attribution: the form of their files, which rule matches, and that nothing is lost when usage goes to its
+//! payers.
 //!
-//! The oracle is a second matching, written from the rules' description alone: it shares no code with tokenbook but the
-//! reading of the file.
+//! The oracle is a second matching, written only from the description of the rules. It shares no code with tokenbook
+//! except the reading of the file.
 
 use crate::desk::{Desk, Dice, Outcome, fixture, rows, text};
 use proptest::prelude::*;
@@ -121,7 +121,7 @@ fn wrong_toml_is_named_with_its_line() {
     }
 }
 
-/// A rule as the oracle knows it.
+/// A rule in the oracle's form.
 #[derive(Debug, Clone)]
 struct Drawn {
     conditions: Vec<(usize, usize, String)>,
@@ -132,11 +132,11 @@ struct Drawn {
 
 const KEYS: [&str; 4] = ["tag.key", "tag.team", "department", "model"];
 const OPERATORS: [&str; 3] = ["equals", "prefix", "glob"];
-/// The last of each means none.
+/// The last one stands for none.
 const DEPARTMENTS: [&str; 4] = ["A", "B", "ab", ""];
 const PROJECTS: [&str; 3] = ["p", "q", ""];
 
-/// The rules as a file.
+/// The rules in the form of a file.
 fn written(rules: &[Drawn]) -> String {
     let mut text = format!("{HEADER}\n");
     for (number, rule) in rules.iter().enumerate() {
@@ -152,7 +152,7 @@ fn written(rules: &[Drawn]) -> String {
     text
 }
 
-/// `*` anything, `?` one character, by trying everything.
+/// Matches `*` with anything and `?` with one character, by trying everything.
 fn glob(pattern: &[u8], text: &[u8]) -> bool {
     match pattern.split_first() {
         None => text.is_empty(),
@@ -162,7 +162,7 @@ fn glob(pattern: &[u8], text: &[u8]) -> bool {
     }
 }
 
-/// Who pays how many twelfths, by the description of rules.
+/// The payers with their twelfths, by the description of rules.
 fn oracle(rules: &[Drawn], tags: &BTreeMap<String, String>, model: &str) -> BTreeMap<(String, String), u32> {
     let own = (tags.get("department").cloned().unwrap_or_default(), tags.get("project").cloned().unwrap_or_default());
     let found = |key: usize| match KEYS[key] {
@@ -223,7 +223,7 @@ proptest! {
     fn the_first_rule_that_matches_says_who_pays(
         drawn in prop::collection::vec(drawn(), 1..6), tags in tags(), model in "[ab]{1,3}",
     ) {
-        // What one rule hides from another is refused, which is no matter here.
+        // A hidden rule is rejected, which this test does not examine.
         let Ok(set) = read(&written(&drawn)) else { return Ok(()) };
         let failed = |error: NameError| TestCaseError::fail(error.to_string());
         let mut tag_set = TagSet::new();
@@ -287,7 +287,7 @@ const DIVIDING: &str = "rule,key,operator,value,department,project,environment,w
     taken,,,,other,,,0.5,\n\
     model,model,prefix,un,unknown,,,,\n\
     teams,tag.team,glob,team?,,of team,,,\n";
-/// Whole lines only, and nothing but what the monthly sums know.
+/// Rules that give whole lines only, and examine nothing except what the monthly totals have.
 const COARSE: &str = "rule,key,operator,value,department,project,environment,weight,override\n\
     moved,department,equals,department1,department3,,,,yes\n\
     model,model,prefix,un,unknown,,,,\n\
@@ -299,7 +299,7 @@ fn sums(csv: &str) -> Outcome<BTreeMap<String, i128>> {
     for row in rows(csv)? {
         for (column, value) in row {
             let number = match column.as_str() {
-                // Parts of less than one event are not told.
+                // The number of unpriced events is unknown for parts of less than one event.
                 "unpriced_events" | "amount_exact" | "amount" if value.is_empty() => 0,
                 "events" | "input_tokens" | "output_tokens" | "unpriced_events" => value.parse()?,
                 "amount_exact" | "amount" => {
@@ -314,7 +314,7 @@ fn sums(csv: &str) -> Outcome<BTreeMap<String, i128>> {
     Ok(sums)
 }
 
-/// Rows without some columns of names, what is the same added up.
+/// Rows without some name columns, with equal rows added up.
 fn folded(csv: &str, by: &[&str]) -> Outcome<BTreeMap<Vec<String>, BTreeMap<String, i128>>> {
     let mut folded: BTreeMap<Vec<String>, BTreeMap<String, i128>> = BTreeMap::new();
     let header = csv.lines().next().ok_or("no header")?.to_owned();
@@ -377,7 +377,7 @@ fn nothing_is_lost_at_any_level_by_any_way_of_computing() -> Outcome {
 fn a_set_of_rules_holds_until_the_next_one_starts() -> Outcome {
     let desk = Desk::with(&["--time-zone", "America/New_York"])?;
     desk.write("prices.csv", crate::desk::PRICES)?;
-    // Midnight in New York is 04:00 UTC: the first two are of 14 October, the last of the 15th.
+    // Midnight in New York is 04:00 UTC. The first two are of 14 October, the last is of 15 October.
     desk.write(
         "u.jsonl",
         r#"{"event_id":"1","timestamp":"2026-10-14T04:00:00Z","model":"m","input_tokens":1,"tags":{"team":"t"}}
@@ -401,7 +401,7 @@ fn a_set_of_rules_holds_until_the_next_one_starts() -> Outcome {
     let import = |file: &str, more: &[&str]| desk.run(&[&["rules", "import", file], more].concat());
     import("old.csv", &["--valid-from", "2026-10-14"])?.ends(0)?.says("old.csv: 1 rule from 2026-10-14, added")?;
     assert_eq!(tokens()?, pairs(&[("Old", "111")]));
-    // A later set must say from when.
+    // A later set must state its first day.
     import("new.csv", &[])?.ends(2)?.says("nothing says from which day these hold")?.says("hint: --valid-from")?;
     import("new.csv", &["--valid-from", "2026-10-15"])?.ends(0)?;
     assert_eq!(tokens()?, pairs(&[("New", "100"), ("Old", "11")]));
@@ -446,7 +446,7 @@ fn usage_is_told_apart_by_all_that_rules_look_at() -> Outcome {
     desk.write("p.csv", "model,meter,currency,price,valid_from\nm,input,USD,1,2026-01-01\nn,input,USD,1,2026-01-01\n")?;
     desk.run(&["prices", "import", "p.csv"])?.ends(0)?;
     let source = "source,source,two,Source\n";
-    // The tags alone, the source too, the model too, and from the 15th on both the other way round.
+    // First the tags alone, then also the source, then also the model, and from the 15th on both in reverse.
     let sets = [
         ("rule,key,value,department\nteam,tag.team,t,Team\n".to_owned(), "2026-01-01", "Team 11111111"),
         (

@@ -1,7 +1,7 @@
 //! No secret reaches the ledger or a message, whichever way it comes in.
 //!
-//! Every form of secret goes in by every way there is, in ids, fields and tags. Afterwards its text is nowhere: not in
-//! what the command prints, not in the file of faults, and not in the bytes of the ledger.
+//! Every form of secret goes in by every way, in ids, fields and tags. Afterwards its text must be nowhere: not in the
+//! output, not in the file of errors, and not in the bytes of the ledger.
 
 use crate::desk::{Desk, Outcome, Ran, fixture};
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use tokenbook::domain::event::{EventId, ServiceTier};
 use tokenbook::domain::name::{Name, TagValue};
 use tokenbook::domain::tags::{Tag, TagKey};
 
-/// Secrets as their vendors document or issue them (made up), each with a part that no other text has.
+/// Invented secrets in the forms that vendors document or issue, each with a part that no other text has.
 const SECRETS: [(&str, &str); 39] = [
     ("sk-Zq3vT8mWb2LxYc9RkD4nHs7P", "Zq3vT8mWb2Lx"), // LiteLLM's virtual keys are as short
     ("sk-5f1c0a9e8d7b4c3fa2e1d0c9b8a79685", "5f1c0a9e8d7b"), // DeepSeek
@@ -63,9 +63,9 @@ const SECRETS: [(&str, &str); 39] = [
     ("'npm_7PZq3vT8mWb2LxYc9RkD4nHs7PZq3vT8mWb2'", "7PZq3vT8mWb2"),
 ];
 
-/// An error where a part of a secret is in a text.
+/// Returns an error if a text contains part of a secret.
 fn clean(what: &str, bytes: &[u8]) -> Outcome {
-    // In small letters most of a secret is still known.
+    // In lower case, most of a secret can still be recognised.
     let bytes = bytes.to_ascii_lowercase();
     for (secret, part) in SECRETS {
         if let Some(at) = memchr::memmem::find(&bytes, part.to_ascii_lowercase().as_bytes()) {
@@ -76,7 +76,7 @@ fn clean(what: &str, bytes: &[u8]) -> Outcome {
     Ok(())
 }
 
-/// That nothing of what a command has left holds a secret.
+/// Checks that nothing that a command left contains a secret.
 fn left_nothing(desk: &Desk, ran: &Ran) -> Outcome {
     clean("standard output", ran.out.as_bytes())?;
     clean("standard error", ran.err.as_bytes())?;
@@ -128,7 +128,8 @@ fn usage_csv(place: &str) -> String {
     text
 }
 
-/// The same as JSONL: every secret as it is, with its first letter escaped, and in a record that is bad for another reason.
+/// The same as JSONL: every secret unchanged, with its first letter escaped, and in a record that is bad for another
+/// reason.
 fn usage_jsonl(place: &str) -> String {
     let mut text = String::new();
     for (number, (secret, _)) in (0..).zip(SECRETS) {
@@ -150,7 +151,7 @@ fn usage_jsonl(place: &str) -> String {
     text
 }
 
-/// Imports a file whose lines are all bad, in both ways that treat bad lines.
+/// Imports a file with only bad lines, in both ways to treat bad lines.
 fn refused_and_set_aside(desk: &Desk, file: &str, lines: usize) -> Outcome {
     for errors in ["errors.txt", "errors.jsonl"] {
         let refused = desk.run(&["import", file, "--errors", errors])?.ends(3)?;
@@ -197,7 +198,7 @@ fn a_secret_in_a_field_that_is_not_read_is_not_shown() -> Outcome {
     Ok(())
 }
 
-/// A list with a line for each secret in one of its columns.
+/// A list with a line for each secret, in one of its columns.
 fn list(columns: &str, usual: &str, place: &str) -> String {
     let mut text = format!("{columns}\n");
     for (number, (secret, _)) in (0..).zip(SECRETS) {
@@ -298,7 +299,7 @@ fn neither_rules_in_toml_nor_maps_nor_options_bring_a_secret() -> Outcome {
     Ok(())
 }
 
-/// Puts a secret in place of each text of a value, one at a time, and beside the fields of each object.
+/// Replaces each text of a value by a secret, one at a time, and adds secrets beside the fields of each object.
 fn variants(value: &Value, next: &mut impl FnMut() -> &'static str) -> Vec<Value> {
     match value {
         Value::String(_) => vec![json!(next())],
@@ -346,7 +347,7 @@ fn usage_files(folder: &Path) -> Outcome<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// The variants of a usage file, each as a file of its own.
+/// The variants of a usage file, each as a separate file.
 fn changed(file: &Path, next: &mut impl FnMut() -> &'static str) -> Outcome<Vec<String>> {
     let text = fs::read_to_string(file)?;
     if let Ok(whole) = serde_json::from_str::<Value>(&text) {
@@ -392,7 +393,7 @@ fn no_vendors_format_brings_a_secret() -> Outcome {
         for file in usage_files(&folder)? {
             let end = file.extension().and_then(|end| end.to_str()).unwrap_or("json").to_owned();
             let all = changed(&file, &mut next)?;
-            // A long fixture says the same again and again.
+            // A long fixture repeats itself.
             let step = all.len() / 60 + 1;
             for text in all.into_iter().step_by(step) {
                 let name = format!("v{:04}.{end}", files.len());

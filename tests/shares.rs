@@ -1,6 +1,7 @@
-//! Parts of events that are unpriced, or priced in part, given to several who pay: never shown as if they were whole.
+//! Unpriced or partly priced events that several payers share. A report never shows their parts as if they were whole.
 //!
-//! The oracle goes event by event, from the description of rules and prices alone, and shares no code with tokenbook.
+//! The oracle computes event by event, only from the description of rules and prices, and shares no code with
+//! tokenbook.
 
 use crate::desk::{Desk, Dice, Outcome, rows};
 use std::collections::BTreeMap;
@@ -8,7 +9,8 @@ use std::fmt::Write;
 
 const DEPARTMENTS: [&str; 4] = ["A", "B", "C", "D"];
 
-/// An event, as the oracle knows it. Every event has input; of `m` output is unpriced, of `n` nothing, of `x` all.
+/// An event of the oracle. Every event has input. Of `m`, output is unpriced; of `n`, nothing is; of `x`, everything
+/// is.
 struct Event {
     team: usize,
     model: &'static str,
@@ -27,16 +29,17 @@ impl Event {
     }
 }
 
-/// What the oracle expects of a department's row.
+/// The oracle's expectation for a department's row.
 #[derive(Default)]
 struct Expected {
-    /// Whether it pays a share of an event with something unpriced, of one priced in part, of anything priced.
+    /// Whether the department pays a share of an event with something unpriced, of a partly priced event, and of
+    /// anything priced.
     unpriced: bool,
     partly: bool,
     priced: bool,
 }
 
-/// Events of teams, and the departments that pay for each team with their weights in twelfths.
+/// Events of teams, and the departments that pay for each team, with their weights in twelfths.
 struct Drawn {
     events: Vec<Event>,
     weights: Vec<BTreeMap<usize, u64>>,
@@ -46,7 +49,7 @@ fn drawn(seed: u64) -> Outcome<Drawn> {
     let mut dice = Dice::new(seed);
     let mut weights = Vec::new();
     for _ in 0..3 {
-        // Weights of 1 to 9 twelfths, what is missing to 12 for the last.
+        // Weights of 1 to 9 twelfths. The last weight is the rest to 12.
         let (first, second) = (1 + dice.below(5), 1 + dice.below(5));
         let start = usize::try_from(dice.below(4))?;
         let of = |place: usize| (start + place) % DEPARTMENTS.len();
@@ -58,7 +61,7 @@ fn drawn(seed: u64) -> Outcome<Drawn> {
             team: usize::try_from(dice.below(3))?,
             model: ["m", "n", "n", "x"][usize::try_from(dice.below(4))?],
             day: 1 + dice.below(2),
-            // Enough that every share has some of it.
+            // Enough that every share gets some of it.
             input: 100 + dice.below(1_000),
             output: dice.below(2) * dice.below(40),
         });

@@ -1,4 +1,4 @@
-//! Every test that is not a unit's: one program, since linking one takes as long as compiling it.
+//! All tests except unit tests are one program, because linking a program takes as long as compiling it.
 
 mod arbitrary_bytes;
 mod aside;

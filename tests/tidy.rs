@@ -1,8 +1,8 @@
-//! The sources keep the house's order: layers look down only, a crate is named where it belongs, and every file opens
-//! with what it is for.
+//! Checks the order of the sources: layers look down only, a crate is named only where it belongs, and every file opens
+//! with its purpose.
 //!
-//! The rules are read off the text, with comments and literals blanked out; `rustc` and clippy hold everything that they
-//! can see themselves. Not checked here: whether a name or a sentence is a good one.
+//! The tests read the text, with comments and literals blanked out. `rustc` and clippy check everything that they can
+//! see themselves. These tests cannot judge whether a name or a sentence is good.
 
 use std::error::Error;
 use std::fs;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
-/// The layers, lowest first: each may name itself and those before it. `cli` and `main` are the binary's.
+/// The layers, lowest first. Each may name itself and earlier ones. `cli` and `main` belong to the binary.
 const LAYERS: [&str; 15] = [
     "domain",
     "text",
@@ -29,15 +29,14 @@ const LAYERS: [&str; 15] = [
     "main",
 ];
 
-/// The rooms of a layer, lowest first: each may name itself and those before it. What stands in the layer's own file is for
-/// all of them.
+/// The rooms of a layer, lowest first. Each may name itself and earlier ones. All rooms may use the layer's own file.
 const ROOMS: [(&str, &[&str]); 3] = [
     ("import", &["file", "record", "events", "format", "own", "vendor", "formats", "costs", "read"]),
     ("ledger", &["values", "chain", "file", "names", "read", "sums", "facts", "append", "proof"]),
     ("books", &["watching", "heading", "setup", "statement", "usage", "month", "keep"]),
 ];
 
-/// What may be named only in some places: crates, and what a library must be given instead of taking it.
+/// Names that are allowed in some places only: crates, and anything that a library must receive as an argument.
 const CONFINED: [(&[&str], &[&str]); 6] = [
     (&["rusqlite"], &["src/ledger/"]),
     (&["clap", "clap_complete", "clap_mangen", "indicatif"], &["src/cli/", "src/main.rs"]),
@@ -47,7 +46,7 @@ const CONFINED: [(&[&str], &[&str]); 6] = [
     (&["signal_hook", "std::env", "std::process", "SystemTime"], &["src/main.rs"]),
 ];
 
-/// What the command line may not name of the library's inside: whatever reads or writes the ledger but by `Books`.
+/// The library's internals that the command line may not name. It reads and writes the ledger through `Books` only.
 const NOT_FOR_CLI: [&str; 6] = ["Ledger", "Snapshot", "Write", "Readers", "Appender", "Access"];
 
 const NAMELESS: [&str; 14] = [
@@ -70,12 +69,12 @@ struct Source {
     /// Its path from the package's root, with `/`.
     path: String,
     text: String,
-    /// The text with comments and the insides of literals blanked out, line by line as long as before.
+    /// The text with comments and the insides of literals blanked out. Lines keep their length.
     code: String,
 }
 
 impl Source {
-    /// The code that is not compiled for tests only; the rest is blanked, so that lines keep their numbers.
+    /// The code without test-only items. They are blanked, so lines keep their numbers.
     fn shipped(&self) -> String {
         const MARK: &str = "#[cfg(test)]";
         if self.path.contains("/tests/") || !self.path.starts_with("src/") {
@@ -101,7 +100,7 @@ impl Source {
     }
 }
 
-/// Every Rust file of the package but build products.
+/// Every Rust file of the package, except build products.
 fn sources() -> Result<Vec<Source>, Box<dyn Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut folders: Vec<PathBuf> = ["src", "tests", "benches", "examples"].map(|folder| root.join(folder)).into();
@@ -123,7 +122,7 @@ fn sources() -> Result<Vec<Source>, Box<dyn Error>> {
     Ok(sources)
 }
 
-/// Blanks comments and the insides of strings and character literals; line ends stay.
+/// Blanks comments and the insides of strings and character literals. Line ends stay.
 fn blanked(text: &str) -> String {
     let mut code = String::with_capacity(text.len());
     let mut rest = text;
@@ -171,7 +170,7 @@ fn literal_or_comment(rest: &str, before: Option<char>) -> Option<usize> {
     None
 }
 
-/// The places at which a word or path stands by itself.
+/// The positions at which a word or path occurs as a whole word.
 fn places<'a>(code: &'a str, word: &'a str) -> impl Iterator<Item = usize> + 'a {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     code.match_indices(word).map(|(at, _)| at).filter(move |at| {
@@ -222,7 +221,7 @@ fn layers_look_down_only() -> Outcome {
                 }
             }
         }
-        // `super` up to the root of the crate would be a way around.
+        // `super` up to the crate's root would bypass the rule.
         let depth = source.path.trim_end_matches("/mod.rs").matches('/').count();
         let (shipped, climb) = (source.shipped(), "super::".repeat(depth));
         wrong.extend(places(&shipped, &climb).map(|at| format!("{}:{}: {climb}", source.path, source.line_of(at))));
@@ -272,7 +271,7 @@ fn documents_name_files_that_exist() -> Outcome {
         for name in text.split('`').filter(|name| is_source(name)) {
             named += 1;
             let is_pattern = name.contains("NAME") || name.contains('{');
-            // In the table of layers a name is that of a file of its layer.
+            // In the table of layers, a name is relative to its layer.
             let in_a_layer = |layer: &&str| root.join("src").join(layer).join(name).is_file();
             let is_there = ["", "src", "tests"].iter().any(|folder| root.join(folder).join(name).is_file());
             if !is_pattern && !is_there && !LAYERS.iter().any(in_a_layer) {
@@ -296,7 +295,7 @@ fn documents_avoid_phrases_that_need_decoding() -> Outcome {
     let mut texts = Vec::new();
     for path in documents.iter().filter(|path| path.extension().is_some_and(|extension| extension == "md")) {
         if path.is_file() && !RECORDS.iter().any(|record| path.ends_with(record)) {
-            // Code blocks hold what the program prints.
+            // Code blocks hold the program's output.
             let text = fs::read_to_string(path)?;
             let prose: Vec<&str> = text.split("\n```").step_by(2).collect();
             texts.push((path.display().to_string(), prose.join("\n")));
@@ -308,7 +307,7 @@ fn documents_avoid_phrases_that_need_decoding() -> Outcome {
     }
     let mut found = Vec::new();
     for (name, text) in &texts {
-        // A phrase may go on in the next line.
+        // A phrase may continue on the next line.
         let words = text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
         for at in DECODED.split('|').flat_map(|phrase| places(&words, phrase)) {
             found.push(format!("{name}: {}", words[at..].chars().take(60).collect::<String>()));
@@ -404,7 +403,7 @@ fn files_and_functions_are_short() -> Outcome {
     Ok(())
 }
 
-/// The length of the item that begins here: up to the end of its body, or to the `;` of one that has none.
+/// The length of the item that begins here: to the end of its body, or to its `;` if it has no body.
 fn item_length(code: &str) -> usize {
     let (mut depth, mut brackets) = (0_usize, 0_usize);
     for (at, c) in code.char_indices() {

@@ -1,4 +1,4 @@
-//! Upgrading ledgers that older versions made: what they say stays, and a file is upgraded whole or not at all.
+//! Upgrading ledgers of older versions. Their content stays, and a file is upgraded whole or not at all.
 
 use crate::desk::{Desk, Outcome, fixture, text};
 use rusqlite::Connection;
@@ -15,14 +15,14 @@ use tokenbook::ledger::{Ledger, LedgerError};
 /// The versions before this one, each with ledgers in `fixtures/databases`.
 const OLDER: [u32; 1] = [1];
 
-/// A desk with a ledger that an older version made.
+/// A desk with a ledger of an older version.
 fn with_older(name: &str) -> Outcome<Desk> {
     let desk = Desk::empty()?;
     std::fs::copy(fixture(&format!("databases/{name}.db")), desk.ledger())?;
     Ok(desk)
 }
 
-/// All that a file holds: its version, its schema, and each row of each table.
+/// The whole content of a file: its version, its schema, and each row of each table.
 fn contents(path: &Path) -> Outcome<String> {
     let database = Connection::open(path)?;
     let version: u32 = database.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -43,7 +43,7 @@ fn contents(path: &Path) -> Outcome<String> {
     Ok(all)
 }
 
-/// Upgrades as the command does, and asks before each statement.
+/// Upgrades like the command, and calls the observer before each statement.
 fn upgrade(
     desk: &Desk,
     copy: &str,
@@ -89,7 +89,7 @@ fn what_an_older_ledger_says_stays() -> Outcome {
             let from_events = [&arguments[..], &["--recompute"]].concat();
             assert_eq!(desk.print(&from_events)?, expected, "{name} of version {version}, from its events");
         }
-        // The copy is the ledger as it was, and its chain goes on in the upgraded one.
+        // The copy is the old ledger, and the upgraded ledger continues its chain.
         let copy = desk.path("tokenbook.db.before-upgrade");
         assert_eq!(contents(&copy)?, before);
         let kept: i64 =
@@ -110,7 +110,7 @@ fn an_upgraded_ledger_is_like_a_new_one() -> Outcome {
             desk.run(&["upgrade"])?.ends(0)?;
             assert_eq!(describe(&desk.database()?)?, schema, "{name}");
             assert_eq!(desk.count("SELECT count(*) FROM meter")?, fresh.count("SELECT count(*) FROM meter")?, "{name}");
-            // It is used like any other.
+            // The upgraded ledger works like any other.
             desk.write("u.csv", crate::desk::usage(0, 10))?;
             desk.run(&["import", "u.csv"])?.ends(0)?.says("10 accepted")?;
             desk.run(&["verify", "--deep"])?.ends(0)?;
@@ -143,7 +143,7 @@ fn a_statement_that_fails_leaves_the_file_as_it_was() -> Outcome {
     Ok(())
 }
 
-/// What is on the disk when a process is killed is what it has written, so that is copied before each statement.
+/// When a process is killed, the disk holds what it has written. So the test copies the files before each statement.
 #[test]
 fn a_process_killed_at_any_statement_leaves_the_file_as_it_was() -> Outcome {
     let desk = with_older("v1")?;
@@ -152,7 +152,7 @@ fn a_process_killed_at_any_statement_leaves_the_file_as_it_was() -> Outcome {
     let upgraded = upgrade(&desk, "copy.db", || {
         let image = tempfile::tempdir().map_err(|error| LedgerError::Io { path: desk.ledger(), error })?;
         for file in ["tokenbook.db", "tokenbook.db-wal", "tokenbook.db-journal"] {
-            // Where there is none, there is none in the image.
+            // If the file does not exist, the image has none.
             drop(std::fs::copy(desk.path(file), image.path().join(file)));
         }
         images.push(image);
@@ -244,7 +244,7 @@ fn a_copy_replaces_no_file() -> Outcome {
     Ok(())
 }
 
-/// A program that has a ledger open while a newer one upgrades it would read what it does not know.
+/// A program has a ledger open while a newer program upgrades it. It would then read data that it does not know.
 #[test]
 fn a_program_that_is_too_old_by_now_stops() -> Outcome {
     let desk = Desk::new()?;

@@ -1,8 +1,8 @@
-//! Makes a month of gateway logs to measure with: October 2026, six departments, ten models of four providers.
+//! Makes a month of gateway logs for measuring: October 2026, six departments, ten models of four providers.
 //!
-//! The same arguments give the same bytes on every machine: all arithmetic is on whole numbers, and event `i` is
-//! drawn from the seed and `i` alone. So `--order random` holds the very lines of `--order time`, shuffled.
-//! Amounts of money are not made here, only rates (`--prices`), of the size vendors print but no vendor's list.
+//! The same arguments give the same bytes on every machine: all arithmetic uses whole numbers, and event `i` depends
+//! only on the seed and `i`. So `--order random` has the same lines as `--order time`, shuffled. The program makes no
+//! amounts of money, only rates (`--prices`). They are as large as vendors' prices but come from no vendor's list.
 //!
 //! ```text
 //! cargo run --release --locked --example generate -- --events 5000000 --out usage.csv --prices prices.csv
@@ -40,14 +40,14 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Nothing is left to tell if standard error is closed as well.
+            // If standard error is closed as well, nobody can read the message.
             let _ = writeln!(io::stderr(), "error: {error}");
             ExitCode::from(2)
         }
     }
 }
 
-/// What the command line asked for.
+/// The options of the command line.
 struct Request {
     events: u64,
     order: Order,
@@ -71,7 +71,7 @@ enum Format {
 }
 
 impl Request {
-    /// Reads the arguments; `None` when help was asked for.
+    /// Reads the arguments; `None` if the user asked for help.
     fn read(mut words: impl Iterator<Item = String>) -> Result<Option<Self>, Box<dyn Error>> {
         let mut request = Self {
             events: 5_000_000,
@@ -180,7 +180,7 @@ fn create(path: &str) -> Result<Box<dyn Write>, String> {
     Ok(Box::new(BufWriter::with_capacity(1 << 20, file)))
 }
 
-/// The numbers below `count`, in an order that only the seed decides (Fisher and Yates).
+/// The numbers below `count`, in an order that depends only on the seed (Fisher and Yates).
 fn shuffled(count: u64, seed: u64) -> Result<Vec<u32>, Box<dyn Error>> {
     let count = u32::try_from(count).map_err(|_| "--order random: more events than 4294967295")?;
     let mut numbers: Vec<u32> = (0..count).collect();

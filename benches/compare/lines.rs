@@ -1,4 +1,4 @@
-//! The month as it is written: events as lines of CSV and JSONL, and the price list.
+//! The written form of the month: events as lines of CSV and JSONL, and the price list.
 
 use crate::month::{DAY, Event, METERS, MODELS, Model, NANO, TIERS, Tier};
 use std::io::{self, Write};
@@ -88,7 +88,7 @@ impl Event {
     }
 }
 
-/// Every model at both tiers, every meter written out, the longer prompts of one model at a higher price.
+/// Every model at both tiers, with every meter. One model has a higher price for longer prompts.
 pub(crate) fn write_prices(out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "{PRICE_COLUMNS}")?;
     for model in &MODELS {

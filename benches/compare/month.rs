@@ -1,10 +1,10 @@
-//! What the month is made of: who asks which model how often, and how one event is drawn.
+//! The content of the month: who calls which model how often, and how one event is drawn.
 
 /// Milliseconds.
 pub(crate) const DAY: u64 = 86_400_000;
 const MONTH: u64 = 31 * DAY;
 
-/// One logged request. Its meters are disjoint: `input` is the part of the prompt that came from no cache.
+/// One logged request. Its meters are disjoint: `input` is the part of the prompt outside any cache.
 pub(crate) struct Event {
     pub(crate) id: [u8; 28],
     /// Milliseconds since the month began.
@@ -12,20 +12,20 @@ pub(crate) struct Event {
     pub(crate) model: &'static Model,
     pub(crate) department: &'static str,
     pub(crate) project: &'static str,
-    /// The user's number, where the month has users.
+    /// The user's number, if the month has users.
     pub(crate) user: Option<u64>,
     pub(crate) environment: &'static str,
     pub(crate) service_tier: &'static str,
     pub(crate) input: u64,
     pub(crate) cache_read: u64,
-    /// `None` where the vendor reports no such thing: an empty cell.
+    /// `None` if the vendor does not report it: an empty cell.
     pub(crate) cache_write: Option<u64>,
     pub(crate) output: u64,
     pub(crate) reasoning: Option<u64>,
 }
 
 impl Event {
-    /// With `users`, of whom each is of one project, all else is what it is without.
+    /// Draws an event. With `users`, each user belongs to one project, and everything else stays as without users.
     pub(crate) fn draw(seed: u64, number: u64, events: u64, users: Option<u64>) -> Self {
         let mut draws = Draws::new(seed, number);
         let id = draws.id();
@@ -68,7 +68,7 @@ impl Event {
     }
 }
 
-/// Nano-units in a unit: rates are whole nano-units for a million tokens.
+/// Nano-units in a unit. Rates are whole nano-units for a million tokens.
 pub(crate) const NANO: u64 = 1_000_000_000;
 
 pub(crate) const METERS: [&str; 5] = ["input", "cache_read", "cache_write", "output", "reasoning"];
@@ -80,11 +80,11 @@ pub(crate) struct Model {
     /// The longest prompt, in tokens.
     pub(crate) context: u64,
     pub(crate) writes_cache: Writes,
-    /// Percent of the requests that reason; 0 for a model that never does and reports nothing.
+    /// The percentage of requests with reasoning; 0 for a model that never reasons and reports nothing.
     pub(crate) thinks: u64,
     /// In the order of `METERS`.
     pub(crate) rates: [u64; 5],
-    /// The prompt size above which a whole request has these rates instead.
+    /// The prompt size above which these rates apply to the whole request.
     pub(crate) longer_prompts: Option<(u64, [u64; 5])>,
 }
 
@@ -93,7 +93,7 @@ pub(crate) enum Writes {
     Unknown,
 }
 
-/// Weights fall as one over the rank. Rates are per million tokens, given in milli-units.
+/// Weights decrease as one over the rank. Rates are per million tokens, in milli-units.
 #[rustfmt::skip]
 pub(crate) const MODELS: [Model; 10] = [
     model("openai", "gpt-4.1-mini", 2520, 1_000_000, Writes::Unknown, 0, [400, 100, 400, 1_600, 1_600]),
@@ -134,12 +134,12 @@ const fn nanos(mut rates: [u64; 5]) -> [u64; 5] {
 }
 
 pub(crate) struct Tier {
-    /// As gateways log it.
+    /// The name that gateways log.
     pub(crate) name: &'static str,
-    /// As the price list writes it: an empty cell is the standard tier.
+    /// The name in the price list. An empty cell is the standard tier.
     pub(crate) priced_as: &'static str,
     pub(crate) share: u64,
-    /// What its prices are of the standard ones: one in so many.
+    /// The standard prices are divided by this number.
     pub(crate) divisor: u64,
 }
 
@@ -164,7 +164,7 @@ const DEPARTMENTS: [Department; 6] = [
     Department { name: "legal", weight: 10, projects: &["contracts", "search", "review", "privacy", "archive"] },
 ];
 
-/// How many projects there are: each is a team, and user `n` is of team `n % TEAMS`.
+/// The number of projects. Each is a team, and user `n` belongs to team `n % TEAMS`.
 pub(crate) const TEAMS: u64 = 30;
 
 /// The number of a department's project among all projects.
@@ -175,18 +175,18 @@ fn team(department: &Department, project: &str) -> u64 {
 
 const ENVIRONMENTS: [(&str, u64); 3] = [("prod", 75), ("staging", 15), ("dev", 10)];
 
-/// A log-normal size in tokens; median and spread are binary logarithms with 16 binary places.
+/// A log-normal size in tokens. Median and spread are binary logarithms with 16 binary places.
 struct Spread {
     median: i64,
     deviation: i64,
 }
 
-/// Median about 1,800 tokens; one prompt in 300 is beyond 200,000 where the model takes so many.
+/// The median is about 1,800 tokens. One prompt in 300 exceeds 200,000 if the model accepts so many.
 const PROMPT: Spread = Spread { median: 708_000, deviation: 165_000 };
 const ANSWER: Spread = Spread { median: 8 << 16, deviation: 98_000 };
 const THOUGHT: Spread = Spread { median: 9 << 16, deviation: 98_000 };
 
-/// A stream of pseudo-random numbers: `SplitMix64` (Steele, Lea and Flood 2014), one stream an event.
+/// A stream of pseudo-random numbers: `SplitMix64` (Steele, Lea and Flood 2014), one stream for each event.
 pub(crate) struct Draws {
     state: u64,
 }
@@ -205,7 +205,7 @@ impl Draws {
         mixed ^ (mixed >> 31)
     }
 
-    /// Below `bound`, which is far below 2^64, so that the bias does not matter here.
+    /// A number below `bound`. The bound is far below 2^64, so the bias does not matter here.
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound
     }
@@ -225,7 +225,7 @@ impl Draws {
         &choices[0]
     }
 
-    /// A name by its rank: the second half as often as the first, the third a third as often.
+    /// A name by its rank: the second is half as frequent as the first, the third a third as frequent.
     fn ranked(&mut self, names: &'static [&'static str]) -> &'static str {
         let weight = |rank: u64| 2520 / (rank + 1);
         let mut left = self.below((0..names.len() as u64).map(weight).sum());
@@ -238,8 +238,8 @@ impl Draws {
         names[0]
     }
 
-    /// A user of a team. Within a team the ranks are Zipf-like: the logarithm of the rank is drawn evenly, with a
-    /// straight line for it between powers of two, in 24 binary places.
+    /// A user of a team. Ranks in a team are Zipf-like: the logarithm of the rank is drawn evenly, in 24 binary places.
+    /// Between powers of two, a straight line approximates it.
     fn user(&mut self, users: u64, team: u64) -> u64 {
         let end = (users - team).div_ceil(TEAMS) + 1;
         let power = end.ilog2();
@@ -261,8 +261,8 @@ impl Draws {
         id
     }
 
-    /// Requests are logged as they end, evenly over the month, and carry the instant they began: up to half a
-    /// minute earlier, mostly a second.
+    /// Requests are logged when they end, evenly over the month. They carry the instant they began: up to half a minute
+    /// earlier, usually a second.
     fn instant(&mut self, number: u64, events: u64) -> u64 {
         let logged = u128::from(MONTH) * u128::from(number) / u128::from(events);
         let longer = self.next().trailing_zeros().min(5);
@@ -270,8 +270,8 @@ impl Draws {
         u64::try_from(logged).unwrap_or(MONTH - 1).saturating_sub(self.below(1_000) << longer)
     }
 
-    /// At least 1 and at most `most`. The sum of twelve even draws stands for a normal one; between powers of
-    /// two a straight line stands for the exponential.
+    /// A size of at least 1 and at most `most`. The sum of twelve even draws approximates a normal distribution.
+    /// Between powers of two, a straight line approximates the exponential.
     fn log_normal(&mut self, spread: &Spread, most: u64) -> u64 {
         let mut sum = -6 * 65_536;
         for _ in 0..3 {

@@ -1,7 +1,7 @@
-//! How fast a gateway's threads record: `cargo bench --bench record`.
+//! How fast the threads of a gateway record: `cargo bench --bench record`.
 //!
-//! Each figure stands beside the same rows in a bare SQLite table with a commit a call, on the same disk, in the same run.
-//! The machine matters, so read the ratios.
+//! For comparison, each run also writes the same rows to a bare SQLite table, with one commit for each call, on the
+//! same disk. Results depend on the machine, so read the ratios.
 
 use std::error::Error;
 use std::io::Write;
@@ -24,7 +24,7 @@ use tokenbook::ledger::Settings;
 
 type Outcome<T = ()> = Result<T, Box<dyn Error + Send + Sync>>;
 
-/// How long each figure is measured.
+/// The duration of each measurement.
 const SPAN: Duration = Duration::from_secs(5);
 const START: i64 = 1_790_841_600;
 
@@ -42,7 +42,7 @@ fn now() -> Outcome<Timestamp> {
     Ok(Timestamp::parse("2026-11-20T00:00:00Z")?)
 }
 
-/// What some callers did: calls, events, and how long each call took, sorted.
+/// The results of several callers: calls, events, and the sorted duration of each call.
 struct Measured {
     events: u64,
     took: Vec<Duration>,
@@ -64,7 +64,7 @@ impl Measured {
     }
 }
 
-/// Lets callers record events for a while, so many a call.
+/// Lets callers record events for a while, with this many in each call.
 fn callers(
     count: usize,
     a_call: u64,
@@ -115,7 +115,7 @@ fn bare_sqlite(folder: &Path, a_call: u64) -> Outcome<Measured> {
 }
 
 fn main() -> Outcome {
-    // `cargo bench -- NAME` and `--bench` are not for this program.
+    // This program ignores `cargo bench -- NAME` and `--bench`.
     let folder = tempfile::tempdir_in(std::env::var_os("RECORD_DIR").unwrap_or_else(|| "target".into()))?;
     let ledger = folder.path().join("ledger.db");
     let settings = Settings::new(Currency::parse("USD")?, Calendar::of_zone("UTC")?, Name::new("contract")?);

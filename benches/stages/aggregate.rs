@@ -1,6 +1,8 @@
-//! Aggregate: from the ledger to the month's usage lines, and from rated lines to groups. Counts the events behind them.
+//! Aggregate: from the ledger to the month's usage lines, and from rated lines to groups. Counts the events behind
+//! them.
 //!
-//! `from_daily` reads the daily sums, `from_events` every event, each day on all threads, `group` adds rated lines up by department.
+//! `from_daily` reads the daily totals, `from_events` every event, each day on all threads. `group` adds up rated lines
+//! by department.
 
 use crate::books::{self, EVENTS};
 use divan::Bencher;

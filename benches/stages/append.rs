@@ -1,7 +1,7 @@
 //! Append: parsed events into a ledger, on one thread. Counts events.
 //!
-//! `Appender::append` places, sums and seals; an import does the summing on a second thread. Taking the write lock and
-//! undoing the transaction are in the figure, a commit and its syncs are not.
+//! `Appender::append` places, sums and seals. An import does the summing on a second thread. The figure includes taking
+//! the write lock and undoing the transaction. It excludes a commit and its syncs.
 
 use crate::books::{self, EVENTS, Layout};
 use divan::Bencher;

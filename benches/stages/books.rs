@@ -1,4 +1,4 @@
-//! What the stages start from: files of the month `benches/compare` generates, and a ledger that holds it.
+//! The inputs of the stages: files of the month that `benches/compare` generates, and a ledger that holds it.
 
 use crate::lines;
 use crate::month::Event;
@@ -26,15 +26,15 @@ use tokenbook::ledger::Settings;
 use tokenbook::rows::batch::Batch;
 use tokenbook::rows::key::KeyHash;
 
-/// Of the month, in time order.
+/// The number of events of the month, in time order.
 pub(crate) const EVENTS: u32 = 100_000;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
-/// What a stage cannot be measured without; the process ends where that fails.
+/// Returns a value that a stage needs, or ends the process with the error.
 pub(crate) fn ready<T, E: Display>(result: Result<T, E>) -> T {
     result.unwrap_or_else(|error| {
-        // Nothing is left to tell if standard error is closed as well.
+        // If standard error is closed as well, nobody can read the message.
         let _ = writeln!(io::stderr(), "error: {error}");
         std::process::exit(2)
     })
@@ -47,7 +47,7 @@ pub(crate) enum Layout {
     Jsonl,
 }
 
-/// A folder that goes when it is dropped.
+/// A folder that is deleted when it is dropped.
 pub(crate) fn folder() -> TempDir {
     ready(tempfile::tempdir())
 }
@@ -77,13 +77,13 @@ fn write_usage(path: &Path, layout: Layout) -> io::Result<()> {
     file.flush()
 }
 
-/// Reads a file of usage as an import does, by the calendar of [`ledger`].
+/// Reads a file of usage like an import, with the calendar of [`ledger`].
 pub(crate) fn read(path: &Path, context: &Context, mut deliver: impl FnMut(Batch) -> Demand) -> Parsed {
     let source = ready(Source::open(&Input::File(path.to_owned())));
     ready(parse(source, None, context, &mut deliver))
 }
 
-/// What an import into [`ledger`] reads with.
+/// The settings with which an import into [`ledger`] reads.
 pub(crate) fn context() -> Context {
     let (settings, now) = ready(fixed());
     Context {

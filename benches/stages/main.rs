@@ -1,8 +1,8 @@
-//! What each stage of the engine takes by itself, on one machine and one month of 100,000 events.
+//! Measures each stage of the engine separately, on one machine and one month of 100,000 events.
 //!
-//! `cargo bench` runs all of them, `cargo bench -- parse` those with that word in their name. An item, of which it prints
-//! so many a second, is an event, or what else a file says that it counts. Each goes through the public library, by the
-//! narrowest entry that holds its stage alone. Whole commands, and other engines, are compared by `benches/compare`.
+//! `cargo bench` runs all stages, and `cargo bench -- parse` those with that word in their name. It prints items a
+//! second. An item is an event, unless the stage's file says otherwise. Each stage uses the public library, through the
+//! narrowest entry that contains it alone. `benches/compare` compares whole commands and other engines.
 
 mod aggregate;
 mod append;

@@ -1,6 +1,7 @@
 //! Parse: from a file to sorted batches of checked events, on all threads. Counts events.
 //!
-//! `import::parse::parse` is what an import calls; reading the file (from the page cache) and its digest are in it.
+//! `import::parse::parse` is the function that an import calls. The figure includes reading the file (from the page
+//! cache) and its digest.
 
 use crate::books::{self, EVENTS, Layout};
 use divan::Bencher;

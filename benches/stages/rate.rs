@@ -1,6 +1,7 @@
-//! Rate: usage lines times the prices in force. Counts lines, each the usage of one day, payer, model, tier and band.
+//! Rate: usage lines times the prices in force. Counts lines. A line is the usage of one day, payer, model, tier and
+//! band.
 //!
-//! `Rater::charges` is the narrowest entry. It remembers the prices it has resolved, so each run has a rater of its own.
+//! `Rater::charges` is the narrowest entry. It caches resolved prices, so each run has its own rater.
 
 use crate::books;
 use divan::Bencher;
@@ -20,7 +21,7 @@ fn charges(bencher: Bencher<'_, '_>) {
         .with_inputs(|| Rater::new(book, &statement.names, statement.heading.currency))
         .bench_local_values(|mut rater| {
             let charges = lines.iter().map(|line| rater.charges(&line.usage));
-            // Kept, as a report keeps them: freeing them is not in the time.
+            // Kept, as in a report, so the figure excludes freeing them.
             charges.collect::<Vec<_>>()
         });
 }

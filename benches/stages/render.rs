@@ -1,4 +1,4 @@
-//! Render: a sheet as bytes, by each renderer. Counts rows of a chargeback by day, project and model.
+//! Render: a sheet to bytes, by each renderer. Counts rows of a chargeback by day, project and model.
 
 use crate::books;
 use divan::Bencher;

@@ -1,10 +1,10 @@
-//! Compares our reading of recorded response bodies, and what they cost, with what an independent project expects.
+//! Compares how tokenbook reads and prices recorded response bodies with what an independent project expects.
 //!
-//! `cargo run --example compare_usages -- FILE [--catalog genai-prices CATALOG] [--at TIME]`. FILE is of the shape of
-//! `tests/dataset/usages.json` of pydantic/genai-prices, CATALOG the price catalogue of that project from which FILE's
-//! prices were made, TIME the instant they were made for. Differences that a rule of `docs/RECORDED_USAGE.md` explains
-//! are counted under it; any other is printed, and the exit code is 1; it is 2
-//! where nothing could be compared.
+//! `cargo run --example compare_usages -- FILE [--catalog genai-prices CATALOG] [--at TIME]`. FILE has the shape of
+//! `tests/dataset/usages.json` of pydantic/genai-prices. CATALOG is the project's price catalogue from which it made
+//! FILE's prices, and TIME is the instant of those prices. If a rule of `docs/RECORDED_USAGE.md` explains a difference,
+//! the example counts it under the rule. It prints any other difference and ends with 1. If it could not compare
+//! anything, it ends with 2.
 
 mod comparison;
 
@@ -24,7 +24,7 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {
-            // Where nobody listens, the exit code tells as well.
+            // If nobody reads the message, the exit code still shows the failure.
             let _ = writeln!(std::io::stderr(), "{error}");
             ExitCode::from(2)
         }

@@ -1,4 +1,4 @@
-//! Any bytes as a usage file whose format is told by content, compressed or not.
+//! Any bytes as a usage file, compressed or not. The format is detected from the content.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

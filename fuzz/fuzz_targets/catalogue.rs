@@ -1,4 +1,4 @@
-//! A catalogue's name on the first line, then its file: every price and every model is accounted for.
+//! A catalogue's name on the first line, then its file. Every price and every model must be counted.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

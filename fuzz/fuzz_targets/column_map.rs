@@ -1,4 +1,4 @@
-//! A map of columns, a line `---`, and a file that is read by it.
+//! A map of columns, a line `---`, and a file to read by the map.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

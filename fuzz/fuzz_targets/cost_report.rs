@@ -1,4 +1,5 @@
-//! The name of a format of costs on the first line, then a provider's cost report, with all said that it may leave out.
+//! The name of a cost format on the first line, then a provider's cost report. All options that supply missing fields
+//! are set.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -10,7 +11,7 @@ fuzz_target!(|bytes: &[u8]| {
     let Some((name, file)) = first_line(bytes) else { return };
     let Ok(text) = std::str::from_utf8(file) else { return };
     let Some(format) = named(name) else { return };
-    // Told by content it is the same report, or another format's.
+    // Detection from the content gives the same report, or a report in another format.
     if let Some(told) = judged(read(text, None, &all_said(), now())) {
         let by_name = read(text, Some(told.format), &all_said(), now()).expect("what was read is read again");
         assert_eq!((&by_name.costs, by_name.empty), (&told.costs, told.empty));
@@ -18,7 +19,7 @@ fuzz_target!(|bytes: &[u8]| {
     judged(read(text, Some(format), &all_said(), now()));
 });
 
-/// The report, once all holds that must: each cost has a key and a span of its own and an amount that can be counted.
+/// The report, after checks: each cost has its own key and span, and an amount that can be added up.
 fn judged(report: Result<CostReport, Vec<tokenbook::text::problem::Problem>>) -> Option<CostReport> {
     match report {
         Ok(report) => {

@@ -1,4 +1,5 @@
-//! Decimals and rates against whole numbers of any size: what is read is exact, and what is refused had to be.
+//! Compares decimals and rates with whole numbers of any size. Accepted numbers must be exact, and rejections must be
+//! right.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -6,7 +7,7 @@ use num_bigint::BigInt;
 use tokenbook::domain::decimal::{DecimalError, LITERAL_DIGITS, literal, plain, scaled};
 use tokenbook::domain::rate::{Per, Rate};
 
-/// A number as `whole x 10^-decimals`, read by the rules of the grammar alone.
+/// A number as `whole x 10^-decimals`, read only by the rules of the grammar.
 struct Exact {
     whole: BigInt,
     decimals: usize,
@@ -73,7 +74,7 @@ fuzz_target!(|bytes: &[u8]| {
     check_literal(text);
 });
 
-/// A literal is the digits without zeros at either end, and a power of ten.
+/// A literal is its digits, without zeros at either end, and a power of ten.
 fn check_literal(text: &str) {
     let (number, power) = text.split_once(['e', 'E']).map_or((text, None), |(number, power)| (number, Some(power)));
     let signed = |power: &str| {

@@ -1,4 +1,4 @@
-//! Our own CSV: lines below a header that has every kind of field; and how a line is split, against the csv crate.
+//! tokenbook's own CSV: lines below a header with every kind of field. Compares how a line is split with the csv crate.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,5 @@
-//! Our own JSONL, and its fast pass against the JSON reader: a space after the brace is one thing the pass gives up at.
+//! tokenbook's own JSONL. Compares its fast pass with the JSON reader. A space after the brace makes the fast pass give
+//! up.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -10,7 +11,7 @@ fuzz_target!(|bytes: &[u8]| {
     let mut spaced = Vec::with_capacity(bytes.len() + 64);
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
         match line.strip_prefix(b"{") {
-            // A line of a brace alone is told to be a spread object, a space or not.
+            // A line with only a brace counts as an object spread over lines, with or without a space.
             Some(rest) if rest.iter().any(|byte| !byte.is_ascii_whitespace()) => {
                 spaced.extend_from_slice(b"{ ");
                 spaced.extend_from_slice(rest);

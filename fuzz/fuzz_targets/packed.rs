@@ -1,4 +1,5 @@
-//! A file compressed is the file: the first byte says how. Otherwise the bytes are an archive themselves.
+//! A compressed file must give the original file. The first byte decides the compression. Otherwise the bytes are
+//! themselves an archive.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -20,7 +21,7 @@ fuzz_target!(|bytes: &[u8]| {
             return;
         }
     };
-    // What is an archive itself is unpacked once, whatever is in it.
+    // If the file is itself an archive, it is unpacked once, whatever it contains.
     if !file.starts_with(&[0x1f, 0x8b]) && !file.starts_with(&[0x28, 0xb5]) && file.get(1) != Some(&0x2a) {
         assert_eq!(read(&packed, None, Reading::default()), read(file, None, Reading::default()));
     }

@@ -1,4 +1,4 @@
-//! Our own price list, and lists of aliases: what is read can be asked for a price at any time.
+//! tokenbook's own price list, and lists of aliases. After reading, prices can be looked up at any time.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -35,7 +35,7 @@ fuzz_target!(|bytes: &[u8]| {
                 book.resolve(&model, &row.key.tier, row.key.meter, band, at);
             }
         }
-        // A rate is written as it is read.
+        // A printed rate must read as the same rate.
         let text = row.rate.map(|rate| rate.to_string());
         let again = text.map(|text| Rate::parse(&text, tokenbook::domain::rate::Per::Million).expect("a rate"));
         assert_eq!(again, row.rate);

@@ -1,4 +1,4 @@
-//! Offers in TOML, and benefits in CSV: read or refused with what is wrong.
+//! Offers in TOML, and benefits in CSV: they are read, or rejected with a message.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

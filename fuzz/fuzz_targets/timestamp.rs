@@ -1,4 +1,5 @@
-//! Instants against chrono: what is read, chrono reads alike; what chrono writes in our profile is read.
+//! Compares instants with chrono. chrono must read every accepted instant alike, and tokenbook must read what chrono
+//! writes in its profile.
 #![no_main]
 
 use chrono::{DateTime, SecondsFormat};
@@ -11,7 +12,7 @@ fuzz_target!(|bytes: &[u8]| {
     match Timestamp::parse(text) {
         Ok(at) => {
             let nanos = theirs.ok().and_then(|theirs| theirs.timestamp_nanos_opt());
-            // A leap second is the last nanosecond before midnight here, and runs on there.
+            // tokenbook stores a leap second as the last nanosecond before midnight; chrono counts on.
             assert!(nanos == Some(at.nanos()) || text[..19].ends_with(":60"), "{text:?}: {at} and {nanos:?}");
             assert_eq!(Timestamp::parse(&at.to_string()), Ok(at), "{text:?}");
         }

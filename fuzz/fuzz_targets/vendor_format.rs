@@ -1,4 +1,4 @@
-//! A format's name on the first line, then a file of that format: every reader, with all said that a file may leave out.
+//! A format's name on the first line, then a file of that format. All options that supply missing fields are set.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

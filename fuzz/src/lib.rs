@@ -1,6 +1,6 @@
-//! What the targets share: reading bytes as a usage file, and what must hold of every file that was read.
+//! Shared by the targets: reading bytes as a usage file, and the conditions for every file that was read.
 //!
-//! Whatever the bytes: no panic, and `lines = header + blank + events + bad lines`.
+//! For any bytes: no panic, and `lines = header + blank + events + bad lines`.
 
 use std::collections::BTreeSet;
 use std::io::Cursor;
@@ -19,31 +19,31 @@ use tokenbook::import::{Context, LineCounts};
 use tokenbook::rows::batch::Batch;
 use tokenbook::rows::key::KeyHash;
 
-/// A file that was read to its end.
+/// A file read to its end.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Account {
-    /// What its lines were.
+    /// The counts of its lines.
     pub counts: LineCounts,
-    /// Its events in the order of their keys and lines, spelled out.
+    /// Its events in the order of their keys and lines, with names in full.
     pub events: Vec<String>,
     /// Its bad lines.
     pub bad: Vec<u64>,
-    /// Fields that were not read.
+    /// Fields that were ignored.
     pub ignored: BTreeSet<String>,
 }
 
-/// An instant of which every test agrees that it is now.
+/// The current time for all tests.
 pub fn now() -> Timestamp {
     Timestamp::parse("2026-11-23T12:00:00Z").expect("an instant")
 }
 
-/// Everything that a file may leave unsaid, said: more of it is read.
+/// Values for everything that a file may leave out, so that more of it is read.
 pub fn all_said() -> Reading {
     let zone = Calendar::of_zone("Europe/Berlin").expect("a zone");
     Reading { at: Some(now()), zone: Some(zone), prompt: Some(PromptTokens::WithCache), map: None }
 }
 
-/// Reads bytes as a usage file, and checks the account of its lines. `None` where the file is refused as a whole.
+/// Reads bytes as a usage file and checks its line counts. `None` if the file is rejected as a whole.
 pub fn read(bytes: &[u8], format: Option<&str>, reading: Reading) -> Option<Account> {
     let format: Option<&'static Format> = format.map(|name| named(name).expect("a format"));
     let context = Context {
@@ -106,7 +106,7 @@ fn spelled(batch: &Batch, context: &Context) -> Vec<String> {
     batch.rows().iter().map(spell).collect()
 }
 
-/// The text before the first line end, and what follows it.
+/// The text before the first line end, and the bytes after it.
 pub fn first_line(bytes: &[u8]) -> Option<(&str, &[u8])> {
     let end = bytes.iter().position(|byte| *byte == b'\n')?;
     Some((std::str::from_utf8(&bytes[..end]).ok()?, &bytes[end + 1..]))

@@ -1,10 +1,10 @@
-//! Usage that looks odd and is right: read, and what is odd about it said.
+//! Usage that looks odd and is right. The import reads it and reports what is odd.
 
 use super::case::{Case, case, record};
 use crate::desk::{Desk, HEADER, Outcome, rows};
 use std::fmt::Write;
 
-/// Files with such bytes are read; the counts and what is said beside them.
+/// Files with such bytes, with the counts and the other output.
 pub(crate) fn accepted() -> Vec<Case> {
     let good = "e,2026-10-05T10:00:00Z,m,Legal,1,1";
     let in_json = |extra: &str| format!("{}\n", record(extra));
@@ -67,7 +67,7 @@ pub(crate) fn accepted() -> Vec<Case> {
     ]
 }
 
-/// Files whose last line has no end, and what makes that right.
+/// Files whose last line has no end, and the option that makes this right.
 pub(crate) fn ended() -> Vec<Case> {
     let good = "e,2026-10-05T10:00:00Z,m,Legal,1,1";
     let ok = |number, file, bytes: String, says: &str| case(number, file, bytes, 0, says);
@@ -106,11 +106,11 @@ fn a_log_that_is_still_written_is_read_to_its_last_line_end() -> Outcome {
     let line =
         |id: &str, output: u32| record(&format!("\"output_tokens\":{output}")).replace("\"e\"", &format!("\"{id}\""));
     let tail = ["import", "u.jsonl", "--tail"];
-    // Nothing but a line that is begun holds no events yet.
+    // A file with only an incomplete line has no events yet.
     desk.write("u.jsonl", &line("a", 1)[..20])?;
     desk.run(&tail)?.ends(3)?.says("the file holds no events")?;
     desk.run(&["import", "u.jsonl", "--tail", "--allow-empty"])?.ends(0)?;
-    // A line that only lacks its end may go on: it is left as well.
+    // A line that lacks only its end may continue, so it is left for later as well.
     desk.write("u.jsonl", format!("{}\n{}", line("a", 1), line("b", 2)))?;
     desk.run(&tail)?
         .ends(0)?
@@ -144,7 +144,7 @@ fn a_file_cut_anywhere_never_gives_another_number() -> Outcome {
             desk.run(&["import", file])?;
             whole.insert(desk.count(sums)?);
         }
-        // One ledger of many trials: a dry run says what would come, and keeps nothing.
+        // One ledger for many trials, because a dry run prints the result and stores nothing.
         let desk = Desk::new()?;
         for length in 0..text.len() {
             desk.write(file, &text[..length])?;
@@ -246,7 +246,7 @@ fn a_tag_for_every_request_is_refused() -> Outcome {
          each request: tag \"request_id\" alone has 100,000 different values, --ignore-tag request_id leaves it out\n",
     )?;
     assert_eq!(desk.events()?, 0);
-    // Without the tag they are five tag sets, also when another file brings them again.
+    // Without the option they are five tag sets, even if another file brings them again.
     let ignoring = ["import", "u.csv", "--ignore-tag", "request_id"];
     desk.run(&ignoring)?
         .ends(0)?

@@ -1,11 +1,11 @@
-//! What only several commands show: events that come again, usage and prices that do not meet, and settings.
+//! Inputs that need several commands: repeated events, usage and prices that do not match, and settings.
 
 use super::case::{After, Case, Row, script};
 use crate::desk::HEADER;
 
 const PRICE: &str = "model,meter,currency,price,valid_from\n";
 
-/// Events that come again.
+/// Repeated events.
 pub(crate) fn again() -> Vec<Case> {
     let usage = |rows: &str| format!("{HEADER}\n{rows}");
     let (one, two) = ("e,2026-10-05T10:00:00Z,m,Legal,1,1\n", "f,2026-10-05T10:00:00Z,m,Legal,1,1\n");
@@ -54,7 +54,7 @@ pub(crate) fn again() -> Vec<Case> {
     ]
 }
 
-/// Usage and prices that do not meet, and lists that come again.
+/// Usage and prices that do not match, and repeated lists.
 pub(crate) fn prices() -> Vec<Case> {
     let usage = format!("{HEADER}\ne,2026-10-05T10:00:00Z,m-2026,Legal,7,\n");
     let report =
@@ -112,7 +112,7 @@ pub(crate) fn prices() -> Vec<Case> {
     ]
 }
 
-/// Prices that take the place of others.
+/// Prices that replace others.
 pub(crate) fn replaced_prices() -> Vec<Case> {
     let list = format!("{PRICE}m,input,USD,1,2026-01-01\n");
     let (dearer, typo) = (list.replace("USD,1", "USD,2"), list.replace("USD,1", "USD,1000"));
@@ -180,7 +180,7 @@ pub(crate) fn settings() -> Vec<Case> {
     ]
 }
 
-/// What one command cannot show, and what the product does not have.
+/// Numbers that one command cannot show, and numbers about parts that the product does not have.
 pub(crate) fn elsewhere() -> Vec<Row> {
     let mut rows: Vec<Row> = [
         (41, "src/domain/quantities.rs", "a_sum_beyond_64_bits_is_an_error"),

@@ -1,14 +1,14 @@
-//! A bad input as a row of one table: the files, the command, the exit code, and what must be said.
+//! A bad input as a row of one table: the files, the command, the exit code, and the expected message.
 
 use crate::desk::HEADER;
 
-/// What is known of a number of the catalogue.
+/// How the tests cover a number of the catalogue.
 pub(crate) enum Row {
-    /// An input, and what becomes of it.
+    /// An input with its expected result.
     Case(Case),
-    /// What one command cannot show: a test that does, by its file and name.
+    /// One command cannot show it. A test with this file and name does.
     Tested(u32, &'static str, &'static str),
-    /// About a part that the product does not have; the reason stands in docs/DECISIONS.md.
+    /// The product has no such part. docs/DECISIONS.md has the reason.
     Absent(u32, &'static str),
 }
 
@@ -21,40 +21,40 @@ impl Row {
     }
 }
 
-/// Files, and what must become of a command that reads them.
+/// Files, and the expected result of a command that reads them.
 pub(crate) struct Case {
     pub(crate) number: u32,
     pub(crate) files: Vec<(&'static str, Vec<u8>)>,
     /// The input as the page of errors shows it.
     pub(crate) shown: String,
-    /// Commands of a shell, among files.
+    /// Shell commands to run among files.
     pub(crate) commands: String,
     pub(crate) exit: i32,
-    /// Part of a line that is printed.
+    /// Part of a printed line.
     pub(crate) says: String,
     pub(crate) after: After,
     pub(crate) packed: Packed,
 }
 
-/// What the ledger must be like afterwards.
+/// The expected state of the ledger afterwards.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum After {
-    /// As before.
+    /// Unchanged.
     Untouched,
     /// It holds events, and verifies.
     Holds,
-    /// Only that it verifies.
+    /// It verifies; nothing else is checked.
     Verifies,
 }
 
-/// Whether the same must be said of the file compressed.
+/// Whether the compressed file must give the same message.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Packed {
     Too,
     No,
 }
 
-/// A file that is imported; what must be said of it, and of the same file compressed.
+/// An imported file, with the expected message for it and for its compressed form.
 pub(crate) fn case(
     number: u32,
     file: &'static str,
@@ -75,7 +75,7 @@ pub(crate) fn case(
     }
 }
 
-/// Commands among text files, which are shown as they are.
+/// Commands among text files. The page shows the files unchanged.
 pub(crate) fn script(number: u32, files: &[(&'static str, &str)], commands: &str, exit: i32, says: &str) -> Case {
     let shown = files.iter().map(|(name, text)| format!("{name}: {text}"));
     Case {
@@ -91,38 +91,38 @@ pub(crate) fn script(number: u32, files: &[(&'static str, &str)], commands: &str
 }
 
 impl Case {
-    /// The same, shown otherwise.
+    /// The same case with another text on the page.
     pub(crate) fn shown(self, shown: impl Into<String>) -> Self {
         Self { shown: shown.into(), ..self }
     }
 
-    /// The same with options of the import, as it is only.
+    /// The same case with import options, without the compressed form.
     pub(crate) fn with(self, options: &str) -> Self {
         Self { commands: format!("{} {options}", self.commands), packed: Packed::No, ..self }
     }
 
-    /// The same, and what must be said of it instead.
+    /// The same case with another expected message.
     pub(crate) fn says(self, says: &str) -> Self {
         Self { says: says.to_owned(), ..self }
     }
 
-    /// The same as it is only.
+    /// The same case without the compressed form.
     pub(crate) fn unpacked(self) -> Self {
         Self { packed: Packed::No, ..self }
     }
 
-    /// The same, and what the ledger must be like afterwards.
+    /// The same case with another expected state of the ledger.
     pub(crate) fn leaves(self, after: After) -> Self {
         Self { after, ..self }
     }
 }
 
-/// Bytes as text, where they are text.
+/// The bytes as text, if they are text.
 pub(crate) fn text_of(bytes: &[u8]) -> String {
     std::str::from_utf8(bytes).map_or_else(|_| bytes.escape_ascii().to_string(), str::to_owned)
 }
 
-/// A CSV of one good event and the line given, on line 3.
+/// A CSV with one good event and the given line on line 3.
 pub(crate) fn csv(number: u32, line: impl AsRef<[u8]>, says: &str) -> Case {
     let mut bytes = format!("{HEADER}\ngood,2026-10-05T10:00:00Z,m,Legal,1,1\n").into_bytes();
     bytes.extend(line.as_ref());
@@ -130,7 +130,7 @@ pub(crate) fn csv(number: u32, line: impl AsRef<[u8]>, says: &str) -> Case {
     case(number, "u.csv", bytes, 3, format!("u.csv:3: {says}")).shown(text_of(line.as_ref()))
 }
 
-/// A JSONL of one good event and the line given, on line 2.
+/// A JSONL with one good event and the given line on line 2.
 pub(crate) fn json(number: u32, line: impl AsRef<[u8]>, says: &str) -> Case {
     let mut bytes = br#"{"event_id":"good","timestamp":"2026-10-05T10:00:00Z","model":"m","input_tokens":1}"#.to_vec();
     bytes.push(b'\n');
@@ -139,17 +139,17 @@ pub(crate) fn json(number: u32, line: impl AsRef<[u8]>, says: &str) -> Case {
     case(number, "u.jsonl", bytes, 3, format!("u.jsonl:2: {says}")).shown(text_of(line.as_ref()))
 }
 
-/// A file that is refused as a whole.
+/// A file that is rejected as a whole.
 pub(crate) fn whole(number: u32, file: &'static str, bytes: impl Into<Vec<u8>>, says: &str) -> Case {
     case(number, file, bytes, 3, format!("{file}{says}"))
 }
 
-/// A JSON record with one more field, or another text for a field.
+/// A JSON record with one more field, or with another text for a field.
 pub(crate) fn record(extra: &str) -> String {
     format!(r#"{{"event_id":"e","timestamp":"2026-10-05T10:00:00Z","model":"m","input_tokens":1,{extra}}}"#)
 }
 
-/// The same bad value of a field in both formats: the CSV's field and the JSON's token.
+/// The same bad value of a field in both formats, as the CSV's field and the JSON's token.
 pub(crate) fn both(number: u32, field: &str, in_csv: Option<&str>, in_json: Option<&str>, says: &str) -> Vec<Case> {
     let mut cases = Vec::new();
     if let Some(value) = in_csv {

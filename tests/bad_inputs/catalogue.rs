@@ -1,5 +1,5 @@
-//! The catalogue of bad inputs: a number for each, and in a few words what it is. The numbers are those of the project's
-//! list, and never change.
+//! The catalogue of bad inputs: each has a number and a short description. The numbers come from the project's list and
+//! never change.
 
 /// The first number of each part, and its heading.
 pub(crate) const PARTS: [(u32, &str); 9] = [
@@ -14,7 +14,7 @@ pub(crate) const PARTS: [(u32, &str); 9] = [
     (108, "Prices, periods and settings"),
 ];
 
-/// What each number means.
+/// The description of each number.
 pub(crate) const CATALOGUE: [(u32, &str); 127] = [
     (1, "bytes that are not UTF-8, in any field"),
     (2, "a byte-order mark"),

@@ -1,9 +1,9 @@
-//! Files that are no usage files: damaged archives, pipes, links, and paths that hold anything.
+//! Files that are not usage files: damaged archives, pipes, links, and unusual paths.
 
 use super::case::{After, Case, case, script};
 use crate::desk::{Desk, HEADER, Outcome, gzip, usage};
 
-/// A zstd frame of one raw block that asks for a window of 2 GiB.
+/// A zstd frame of one raw block that requests a window of 2 GiB.
 const GREEDY_ZSTD: [u8; 14] = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 0xa8, 41, 0, 0, b'h', b'e', b'l', b'l', b'o'];
 const GOOD: &str = "e,2026-10-05T10:00:00Z,m,Legal,1,1";
 

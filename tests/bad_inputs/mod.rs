@@ -1,8 +1,8 @@
-//! Every bad input of the catalogue, as a row of one table: the input, the exit code, and what is said.
+//! Every bad input of the catalogue as a row of one table: the input, the exit code, and the message.
 //!
-//! What stands here as accepted is accepted on purpose. A usage file is also imported compressed, and what is refused
-//! leaves the ledger as it was. `docs/ERRORS.md` is the table as it ran: `UPDATE_GOLDEN=1` writes it, and the difference
-//! is read.
+//! Inputs listed as accepted are accepted on purpose. A usage file is also imported compressed, and a rejected input
+//! leaves the ledger unchanged. `docs/ERRORS.md` is the output of running the table. `UPDATE_GOLDEN=1` writes it; read
+//! the difference.
 #![cfg(unix)]
 
 mod accepted;
@@ -45,7 +45,7 @@ fn table() -> Outcome<Vec<Row>> {
     Ok(rows)
 }
 
-/// Runs a case's commands on a desk, where `tokenbook` is the real command.
+/// Runs a case's commands at a desk, where `tokenbook` is the real command.
 fn run(desk: &Desk, case: &Case, commands: &str) -> Outcome<Ran> {
     let program = Path::new(env!("CARGO_BIN_EXE_tokenbook"));
     let folder = program.parent().ok_or("the command stands in no folder")?;
@@ -61,7 +61,7 @@ fn run(desk: &Desk, case: &Case, commands: &str) -> Outcome<Ran> {
     Ran::of(output)
 }
 
-/// What is not as the case says; nothing where all is.
+/// The difference to the expected result; `None` if there is none.
 fn judge(desk: &Desk, before: &[u8], case: &Case, says: &str, ran: &Ran) -> Outcome<Option<String>> {
     let (head, events) = (desk.head()?, desk.events()?);
     let ledger = match case.after {
@@ -84,7 +84,7 @@ fn judge(desk: &Desk, before: &[u8], case: &Case, says: &str, ran: &Ran) -> Outc
 #[test]
 fn every_bad_input_ends_as_the_table_says_and_the_page_of_errors_is_current() -> Outcome {
     let rows = table()?;
-    // What leaves no trace needs no ledger of its own.
+    // A case that leaves no trace needs no ledger of its own.
     let shared = Desk::new()?;
     let before = shared.head()?;
     let (mut wrong, mut page) = (Vec::new(), page::Page::new());
@@ -114,7 +114,7 @@ fn every_bad_input_ends_as_the_table_says_and_the_page_of_errors_is_current() ->
     page.is_current()
 }
 
-/// The head that an untouched ledger has: of the shared desk, or of one made just now.
+/// The expected head of an untouched ledger: of the shared desk, or of a new one.
 fn desk_head(desk: &Desk, shared: &Desk, before: &[u8]) -> Outcome<Vec<u8>> {
     if std::ptr::eq(desk, shared) { Ok(before.to_vec()) } else { desk.head() }
 }

@@ -1,10 +1,10 @@
-//! The page of errors: every row of the table, as it ran.
+//! The page of errors: the output of every row of the table.
 
 use super::case::{Case, Row};
 use super::catalogue::{CATALOGUE, PARTS};
 use crate::desk::{Outcome, Ran};
 
-/// How much of an input and of a message is shown, in characters.
+/// The most characters of an input and of a message that the page shows.
 const INPUT_SHOWN: usize = 110;
 const MESSAGE_SHOWN: usize = 260;
 
@@ -19,7 +19,7 @@ stands below it; a `.jsonl` has an object a line. What is said comes with all ot
 incomplete, 5 an id with other content.
 ";
 
-/// The page, as far as it is written.
+/// The page as written so far.
 pub(crate) struct Page {
     text: String,
     part: usize,
@@ -30,7 +30,7 @@ impl Page {
         Self { text: OPENING.to_owned(), part: 0 }
     }
 
-    /// Adds a row with how it ran, if it is one that runs.
+    /// Adds a row with its output, if it is a row that runs.
     pub(crate) fn add(&mut self, row: &Row, ran: Option<&Ran>) {
         let number = row.number();
         while let Some((_, heading)) = PARTS.get(self.part).filter(|(first, _)| *first <= number) {
@@ -50,7 +50,7 @@ impl Page {
         self.text.extend(["| ", &cells.join(" | "), " |\n"]);
     }
 
-    /// An error where the page in the repository is another; `UPDATE_GOLDEN=1` writes it.
+    /// Returns an error if the page in the repository differs. `UPDATE_GOLDEN=1` writes it.
     pub(crate) fn is_current(&self) -> Outcome {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/ERRORS.md");
         if std::env::var_os("UPDATE_GOLDEN").is_some() {
@@ -79,7 +79,7 @@ fn cells(case: &Case, ran: &Ran) -> [String; 4] {
     [input, case.exit.to_string(), code(said.trim(), MESSAGE_SHOWN), code(hint, MESSAGE_SHOWN)]
 }
 
-/// A text as code in a cell of a table: shortened, on one line, with nothing that ends the cell.
+/// A text as code in a table cell: shortened, on one line, without characters that end the cell.
 fn code(text: &str, most: usize) -> String {
     if text.is_empty() {
         return String::new();

@@ -1,4 +1,4 @@
-//! Price lists that are wrong, and usage that no price is in force for.
+//! Wrong price lists, and usage without a price in force.
 
 use super::case::{Case, script};
 use crate::desk::{Desk, HEADER, Outcome, PRICES, rows};
@@ -11,7 +11,7 @@ fn row(line: &str) -> String {
 
 type Wrong = (u32, String, &'static str);
 
-/// Prices that are wrong.
+/// Wrong prices.
 fn wrong_prices() -> Vec<Wrong> {
     vec![
         (
@@ -105,7 +105,7 @@ fn wrong_shapes() -> Vec<Wrong> {
     ]
 }
 
-/// Price lists that are refused with their lines.
+/// Rejected price lists, with the lines in the message.
 pub(crate) fn refused_prices() -> Vec<Case> {
     let list = |(number, text, says): Wrong| {
         let last = text.lines().skip(1).collect::<Vec<_>>().join(" ");
@@ -175,7 +175,7 @@ fn prices_come_again_change_and_end() -> Outcome {
     desk.write("p.csv", PRICES.replace("2.50", "2.75"))?;
     let says = "replaced: contract any provider m input standard from 2026-01-01T00:00:00Z: 2.5 USD per million -> 2.75 USD per million";
     desk.run(&["prices", "import", "p.csv"])?.ends(0)?.says(says)?.says("0 prices added, 1 replaced, 1 unchanged")?;
-    // A thousandfold is a mistake of units until somebody says it is not.
+    // A factor of a thousand is a mistake of units until the user confirms it.
     desk.write("p.csv", "model,meter,currency,price,per,valid_from\nm,input,USD,2.75,1000,2026-11-01\n")?;
     desk.run(&["prices", "import", "p.csv"])?.ends(3)?.says("m input goes from 2.75 to 2750 per million")?;
     desk.run(&["prices", "import", "p.csv", "--accept-jumps"])?.ends(0)?.says("1 price added")?;

@@ -1,4 +1,4 @@
-//! Usage that is refused: by the line, with what was expected, and without a trace.
+//! Usage that the import rejects, with the line and what was expected, and without a trace.
 
 use super::case::{Case, both, csv, json, record, whole};
 use crate::desk::HEADER;
@@ -71,7 +71,7 @@ pub(crate) fn bytes_and_framing() -> Vec<Case> {
     cases
 }
 
-/// What a vendor's record says is shown with what would act on a terminal spelled out.
+/// Messages show a vendor's text with its control characters escaped.
 fn control_characters_of_vendors() -> Vec<Case> {
     let deepseek = "user_id,start_time_iso,end_time_iso,model,api_key_name,api_key,type,price,amount\n\
                     u-1,2026-10-01T00:00:00Z,2026-10-02T00:00:00Z,deepseek-chat,prod,k,out\u{7f}put,0,12\n";

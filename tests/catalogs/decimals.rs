@@ -1,11 +1,11 @@
-//! Prices of catalogues against an oracle of big rationals that shares no code with the reader.
+//! Compares catalogue prices with an oracle of big rationals that shares no code with the reader.
 
 use num_bigint::BigInt;
 use num_rational::BigRational;
 use proptest::prelude::*;
 use tokenbook::domain::rate::{Rate, RateError, Stated};
 
-/// The exact value of a number as JSON writes it.
+/// The exact value of a JSON number.
 fn value(text: &str) -> Option<BigRational> {
     let (number, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
     let exponent: i32 = exponent.trim_start_matches('+').parse().ok()?;
@@ -17,7 +17,7 @@ fn value(text: &str) -> Option<BigRational> {
     Some(if power < 0 { digits / scale } else { digits * scale })
 }
 
-/// What a price must come to: its nano-units per million, and whether they are exact.
+/// The expected nano-units per million of a price, and whether they are exact.
 fn expected(text: &str, units: u32) -> Option<Result<(BigInt, bool), RateError>> {
     let million = BigRational::from_integer(BigInt::from(1_000_000_000_000_000_u64));
     let nanos = value(text)? * million / BigRational::from_integer(BigInt::from(units));
@@ -75,7 +75,7 @@ proptest! {
         }
         let found = found(&text, units);
         let significant = text.split('e').next().unwrap_or_default().chars().filter(char::is_ascii_digit).count();
-        // More digits than are kept are refused, which the oracle does not know of.
+        // The reader rejects numbers with too many digits. The oracle does not know this rule.
         if significant > 24 && found.is_err() {
             return Ok(());
         }

@@ -1,9 +1,9 @@
-//! `prices diff`: it says beforehand what the import does, to the last digit, and does nothing itself.
+//! `prices diff` predicts the result of the import, to the last digit, and changes nothing.
 
 use crate::desk::{Desk, Outcome, rows};
 use std::collections::BTreeMap;
 
-/// Prompts on both sides of sizes, a batch, a bucket of requests, a model without a price.
+/// Prompts on both sides of thresholds, a batch, a bucket of requests, a model without a price.
 const USAGE: &str =
     "event_id,timestamp,provider,model,service_tier,department,input_tokens,cache_read_tokens,output_tokens,requests
 a1,2026-10-02T10:00:00Z,acme,m,,x,100000,0,1000,1
@@ -24,7 +24,8 @@ acme,m,output,,USD,10,2026-01-01
 acme,m,cache_read,,USD,0.5,2026-01-01
 ";
 
-/// Cheaper input with another threshold, the same output, a price of batches, one of a model that had none; no cache.
+/// Cheaper input with another threshold, the same output, a batch price, a price for a model that had none, and no
+/// cache price.
 const CATALOG: &str = r#"{"m": {"litellm_provider": "acme", "input_cost_per_token": 1.5e-06,
   "input_cost_per_token_above_200k_tokens": 3.000000001e-06, "output_cost_per_token": 1e-05,
   "input_cost_per_token_batches": 7.5e-07},
@@ -40,7 +41,7 @@ fn desk() -> Outcome<Desk> {
     Ok(desk)
 }
 
-/// The exact amounts of October by model, as the chargeback says.
+/// The exact amounts of October by model, from the chargeback.
 fn billed(desk: &Desk) -> Outcome<BTreeMap<(String, String), String>> {
     let by = ["--by", "provider,model", "--format", "csv"];
     let report = desk.print(&[&["report", "chargeback", "--period", "2026-10"][..], &by].concat())?;
@@ -72,7 +73,7 @@ fn the_cost_it_foretells_is_the_cost_after_the_import() -> Outcome {
             };
             assert_eq!(column("amount_before"), before, "{start} {end:?}");
             assert_eq!(column("amount_after"), after, "{start} {end:?}");
-            // Even the last, as a new prompt size leaves open what the requests of a bucket cost.
+            // Even the last one changes, because a new prompt size makes the cost of a bucket's requests unknown.
             assert_ne!(before, after, "{start} {end:?}");
         }
     }
@@ -119,7 +120,8 @@ acme,n,input,,EUR,1,2026-01-01
         .says("new.csv: 1 price new (--new lists them), 1 changed, 1 ended, 1 unchanged")?;
     let cost = ["--month", "2026-10", "--part", "cost", "--format", "csv", "--quiet"];
     let cost = desk.print(&[&["prices", "diff", "new.csv"][..], &cost].concat())?;
-    // Only a6 is later than the change: 10 tokens at 2 per million more. Euros are no price in a ledger of dollars.
+    // Only a6 is later than the change: 10 tokens at 2 per million more. A ledger in dollars has no use for prices in
+    // euros.
     assert!(cost.contains(",0.00002,"), "{cost}");
     assert!(cost.lines().any(|line| line == "acme,n,,,,1010,1010"), "{cost}");
     Ok(())

@@ -1,13 +1,13 @@
-//! Every catalogue's fixture with the prices and the set-aside prices that come of it.
+//! The prices, and the prices set aside, that result from every catalogue's fixture.
 
 use crate::desk::{Desk, Outcome, fixture, text};
 
-/// The catalogue, its file, and the name of what is expected.
+/// The catalogue, its file, and the name of the expected files.
 const FILES: [(&str, &str, &str); 5] = [
     ("genai-prices", "genai-prices.json", "genai-prices"),
     ("litellm", "litellm.json", "litellm"),
     ("models-dev", "models-dev.json", "models-dev"),
-    // The same models as TOML come to the same prices.
+    // The same models as TOML give the same prices.
     ("models-dev", "models.dev", "models-dev"),
     ("openrouter", "openrouter.json", "openrouter"),
 ];
@@ -31,7 +31,7 @@ fn a_catalogue_comes_to_these_prices() -> Outcome {
         let told = desk.print(&[&import[..], &["--aside", "aside.csv"]].concat())?;
         golden(&format!("{expected}.csv"), &desk.print(&["prices", "list", "--history", "--format", "csv"])?)?;
         let aside = String::from_utf8(desk.read("aside.csv")?)?;
-        // Lines differ between JSON and TOML; the rest does not.
+        // Lines differ between JSON and TOML. Everything else is equal.
         let without_lines = aside.lines().map(|line| line.rsplit_once(',').map_or(line, |(rest, _)| rest));
         golden(&format!("{expected}.aside.csv"), &format!("{}\n", without_lines.collect::<Vec<_>>().join("\n")))?;
         let account = told.lines().filter(|line| !line.starts_with("ledger head"));
@@ -73,7 +73,7 @@ fn a_catalogue_imported_again_changes_nothing() -> Outcome {
         let import = ["prices", "import", "--catalog", catalog, text(&path)?, "--valid-from"];
         desk.print(&[&import[..], &["2026-11-01"]].concat())?;
         let head = desk.head()?;
-        // Another day, the same prices: what is in force already says nothing new.
+        // On another day, equal prices in force bring nothing new.
         for day in ["2026-11-01", "2026-11-20"] {
             desk.run(&[&import[..], &[day]].concat())?.ends(0)?.says(" 0 prices new, 0 changed, 0 ended, ")?;
         }

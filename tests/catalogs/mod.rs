@@ -1,7 +1,7 @@
-//! Public price catalogues: what of a file becomes a price, what is set aside, and what an import would change.
+//! Public price catalogues: which prices of a file become rows, which are set aside, and what an import would change.
 //!
-//! The files under `fixtures/catalogs` are invented, in the form of the catalogues; each has the price list, the list of
-//! prices set aside and the account that must come of it. `UPDATE_GOLDEN=1` writes them, and the difference is read.
+//! The files under `fixtures/catalogs` are invented, in the form of the catalogues. Each has its expected price list,
+//! its expected list of prices set aside, and its expected counts. `UPDATE_GOLDEN=1` writes them; read the difference.
 
 mod decimals;
 mod diff;

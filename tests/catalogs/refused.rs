@@ -1,8 +1,8 @@
-//! Files that are no catalogue: refused whole, with their line, and nothing of them in the ledger.
+//! Files that are not catalogues. They are rejected whole, with their line, and leave nothing in the ledger.
 
 use crate::desk::{Desk, Outcome};
 
-/// The catalogue, what its file holds, and what is said of it.
+/// The catalogue, the content of its file, and the expected message.
 const CASES: [(&str, &str, &str); 24] = [
     ("litellm", "", "f.json:1: is not JSON: EOF while parsing a value"),
     ("litellm", "{\"m\": {\"litellm_provider\": \"a\"}", "f.json:1: is not JSON: EOF"),

@@ -1,4 +1,4 @@
-//! `tokenbook aliases`: import and list, and what reports make of them.
+//! `tokenbook aliases`: import, list, and the effect on reports.
 
 use crate::desk::{Desk, Outcome, rows};
 use std::fmt::Write;
@@ -45,7 +45,7 @@ fn a_model_without_a_price_is_shown_with_the_nearest_names_until_somebody_says_w
     desk.write("slip.csv", "alias,model,valid_from\nslip,gpt-40,2026-10-01\n")?;
     let slip = desk.run(&["aliases", "import", "slip.csv"])?.ends(0)?;
     slip.says("warning: slip.csv:2: no price names \"gpt-40\" (nearest: gpt-4o): the alias holds once one does")?;
-    // Names stay as they were used; an alias for one provider is none for another.
+    // Reports keep the names in the usage. An alias for one provider does not apply to another.
     let line = |provider: &str, model: &str, amount: &str| (provider.to_owned(), model.to_owned(), amount.to_owned());
     let expected =
         [line("azure", "prod-chat", "3"), line("openai", "gpt-4o-2024-08-06", "2.5"), line("openai", "prod-chat", "")];
@@ -123,7 +123,7 @@ fn an_offered_price_is_compared_for_the_aliases_of_its_model() -> Outcome {
     Ok(())
 }
 
-/// A cloud that sells the models of their makers: one row for all of them, and one of its own for a single model.
+/// A cloud that sells other makers' models: one row for all of them, and one row for a single model.
 #[test]
 fn an_alias_may_name_the_provider_whose_prices_apply() -> Outcome {
     let desk = Desk::new()?;
@@ -173,7 +173,7 @@ fn an_alias_may_name_the_provider_whose_prices_apply() -> Outcome {
         "alias,provider,model,model_provider,valid_from\n*,vertex_ai,*,google,2026-01-01\nlarge,vertex_ai,large,mistral,2026-01-01\n",
     )?;
     desk.run(&["aliases", "import", "a.csv"])?.ends(0)?;
-    // 2 before the price changed and 4 after; the price of the cloud's own model stays its own.
+    // 2 before the price changed and 4 after. The cloud's own model keeps its own price.
     assert_eq!(costs()?, expected(["1.00", "", "1.00", "6.00", "8.00", "16.00"]));
     desk.run(&["explain", "d"])?.ends(0)?.says("mistral")?;
     // Importing the printed list changes nothing.

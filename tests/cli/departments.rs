@@ -1,4 +1,4 @@
-//! `tokenbook departments`: the registry, and what is said of names that are not in it.
+//! `tokenbook departments`: the registry, and the messages for names that it lacks.
 
 use crate::desk::{Desk, HEADER, Outcome, PRICES, fixture, rows, text};
 
@@ -31,7 +31,7 @@ fn the_registry_is_listed_as_it_was_imported() -> Outcome {
 #[test]
 fn names_that_are_not_registered_are_warned_about_or_refused() -> Outcome {
     let desk = registered()?;
-    // As BAD_INPUTS has them: another case, and a Cyrillic letter.
+    // Another letter case, and a Cyrillic letter.
     for (number, name, meant) in
         [(1, "finance", "\"Finance\""), (2, "F\u{456}nance", "\"Finance\""), (3, "Lgal", "\"Legal\"")]
     {
@@ -60,7 +60,7 @@ fn without_a_registry_every_name_is_one() -> Outcome {
     desk.write("u.csv", format!("{HEADER}\ne,2026-10-05T10:00:00Z,m,Anything,1,1\n"))?;
     desk.run(&["import", "u.csv", "--strict-departments"])?.ends(0)?;
     desk.write("d.csv", "department\nanything\n")?;
-    // A registry that comes later says what it does not know.
+    // If the registry comes later, its import names the departments that it lacks.
     desk.run(&["departments", "import", "d.csv"])?
         .ends(0)?
         .says("warning: usage or rules name another: department: \"Anything\" is not in the registry")?;

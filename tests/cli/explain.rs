@@ -1,4 +1,4 @@
-//! `tokenbook explain`: one event, from its record to its amount.
+//! `tokenbook explain`: shows one event, from its record to its amount.
 
 use super::golden;
 use crate::desk::{Desk, HEADER, Outcome, PRICES, fixture, text};
@@ -151,7 +151,7 @@ fn a_total_of_what_is_not_known_is_no_number() -> Outcome {
     );
     assert_eq!((&total("2")?["meter"], &total("2")?["amount_exact"]), (&"total".into(), &serde_json::Value::Null));
     assert_eq!((&total("3")?["meter"], &total("3")?["amount_exact"]), (&"total".into(), &"10".into()));
-    // Nor is an average of amounts that are only parts.
+    // There is no average over amounts that are only parts, either.
     let report = desk.print(&["report", "chargeback", "--period", "2026-10", "--by", "model", "--format", "csv"])?;
     let averages: Vec<String> = crate::desk::rows(&report)?
         .iter()

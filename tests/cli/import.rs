@@ -1,4 +1,4 @@
-//! `tokenbook import`: what it counts, says and ends with.
+//! `tokenbook import`: its counts, messages and exit codes.
 
 use crate::desk::{Desk, HEADER, Outcome, event, fixture, usage};
 

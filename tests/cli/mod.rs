@@ -1,5 +1,5 @@
-//! The commands as their users meet them: one file a command, as in `src/cli`. What an import or a ledger must hold is
-//! tested beside this folder; here it is what is printed, written and returned.
+//! The commands as users see them, one file for each command, as in `src/cli`. These tests check what is printed,
+//! written and returned. The tests outside this folder check the contents of imports and ledgers.
 
 mod aliases;
 mod departments;
@@ -18,7 +18,7 @@ mod verify;
 
 use crate::desk::{Desk, Outcome, fixture};
 
-/// Compares a text with a file of `fixtures/reports`; `UPDATE_GOLDEN=1` writes the file, and the difference is read.
+/// Compares a text with a file of `fixtures/reports`. `UPDATE_GOLDEN=1` writes the file; read the difference.
 fn golden(name: &str, found: &str) -> Outcome {
     let path = fixture("reports").join(name);
     if std::env::var_os("UPDATE_GOLDEN").is_some() {

@@ -1,10 +1,10 @@
-//! `tokenbook month-end`: one run from files to files, and the same run again.
+//! `tokenbook month-end`: one run from input files to output files, and repeated runs.
 
 use crate::desk::{Desk, HEADER, Outcome, PRICES, Ran, fixture, rows, text, usage};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
-/// The month of `fixtures/month`, with everything there is to ask for.
+/// The month of `fixtures/month`, with all options.
 fn month(desk: &Desk) -> Outcome<Ran> {
     let (usage, prices) = (fixture("month/usage"), fixture("month/prices.csv"));
     let (roi, offers) = (fixture("month/roi.csv"), fixture("month/offers.toml"));
@@ -14,13 +14,13 @@ fn month(desk: &Desk) -> Outcome<Ran> {
     desk.run(&[&["month-end", "2026-10"], &files[..], &rest].concat())
 }
 
-/// A month of small files written by the test.
+/// A month of small files that the test writes.
 fn small(desk: &Desk, options: &[&str]) -> Outcome<Ran> {
     let files = ["month-end", "2026-10", "--usage", "u.csv", "--prices", "prices.csv", "--out", "out"];
     desk.run(&[&files[..], options].concat())
 }
 
-/// Every file under the folder of outputs, by name.
+/// Every file in the output folder, by name.
 fn written(desk: &Desk) -> Outcome<BTreeMap<String, Vec<u8>>> {
     let mut files = BTreeMap::new();
     for name in desk.names("out")? {
@@ -39,7 +39,7 @@ fn json(bytes: &[u8]) -> Outcome<serde_json::Value> {
     Ok(serde_json::from_slice(bytes)?)
 }
 
-/// The digests of the manifest are those of the files, and it names every file but itself.
+/// The manifest's digests match the files, and it names every file except itself.
 fn manifest_matches(files: &BTreeMap<String, Vec<u8>>) -> Outcome {
     let manifest = json(&files["manifest.json"])?;
     let mut named = vec!["manifest.json".to_owned()];
@@ -87,7 +87,7 @@ fn a_month_done_twice_has_the_same_files() -> Outcome {
     assert_eq!(desk.head()?, head);
     desk.run(&["verify"])?.ends(0)?;
 
-    // Another ledger, from the same files: other heads, the same tables.
+    // Another ledger from the same files has other heads and the same tables.
     let other = Desk::empty()?;
     month(&other)?.ends(0)?;
     for (name, bytes) in written(&other)? {
@@ -160,7 +160,7 @@ fn problems_are_refused_or_counted() -> Outcome {
         (&summary["clean"], &summary["unpriced_events"], &summary["unallocated_events"], &summary["quarantined_lines"]),
         (&false.into(), &2.into(), &1.into(), &1.into())
     );
-    // Again: nothing is quarantined twice, and the code is the same.
+    // On a repeated run nothing is quarantined twice, and the exit code is the same.
     run(&["--quarantine"])?.ends(4)?;
     assert_eq!(written(&desk)?, files);
     Ok(())
@@ -226,7 +226,8 @@ fn a_file_of_somebody_else_is_left_alone() -> Outcome {
     desk.write("out/departments/Marketing.csv", "mine too")?;
     small(&desk, &[])?.ends(0)?;
     assert!(desk.path("out/departments/Sales.csv").exists());
-    // Another ledger with fewer departments: the file of Sales was ours and goes, but not once somebody changed it.
+    // Another ledger has fewer departments. The file of Sales was written by tokenbook, so it is removed, unless
+    // somebody changed it.
     for (changed, left) in [(true, true), (false, false)] {
         std::fs::remove_file(desk.ledger())?;
         desk.write(

@@ -1,4 +1,4 @@
-//! `tokenbook month-end` into a folder that holds reports already: what it refuses, and what it says has changed.
+//! `tokenbook month-end` into a folder with earlier reports: what it refuses, and which changes it reports.
 
 use crate::desk::{Desk, HEADER, Outcome, PRICES, Ran};
 use std::collections::BTreeMap;
@@ -21,7 +21,7 @@ fn with_october() -> Outcome<Desk> {
     Ok(desk)
 }
 
-/// Every file below a folder with its bytes.
+/// Every file below a folder, with its bytes.
 fn files(desk: &Desk, folder: &str) -> Outcome<BTreeMap<String, Vec<u8>>> {
     let mut all = BTreeMap::new();
     for name in desk.names(folder)? {
@@ -48,7 +48,7 @@ fn the_reports_of_another_month_are_not_replaced() -> Outcome {
             .says("hint: name another --out")?;
     }
     assert_eq!((files(&desk, "out")?, desk.head()?), (before, head), "nothing is imported or written");
-    // Without the manifest the folder is nobody's.
+    // Without the manifest, tokenbook does not know the folder as its own.
     std::fs::remove_file(desk.path("out/manifest.json"))?;
     desk.write("u.csv", usage())?;
     month_end(&desk, "2026-09", &[])?.ends(0)?;
@@ -85,7 +85,7 @@ fn a_month_without_usage_does_not_look_like_success() -> Outcome {
     Ok(())
 }
 
-/// What a run says of the reports that it replaced, without the entry.
+/// The changes to the replaced reports that a run prints, without the entry.
 fn change_of(ran: &Ran) -> Vec<&str> {
     let lines = ran.out.lines().skip_while(|line| !line.starts_with("changed since the reports in out (ledger entry "));
     lines.skip(1).take_while(|line| line.starts_with("  ")).collect()
@@ -96,7 +96,7 @@ fn a_month_that_changes_says_from_what_to_what_and_why() -> Outcome {
     let desk = with_october()?;
     assert!(change_of(&month_end(&desk, "2026-10", &[])?.ends(0)?).is_empty(), "the same again is no change");
 
-    // A typo in a price that was reported with.
+    // A typing error in a price that reports already used.
     desk.write("prices.csv", PRICES.replace("2.50", "1000"))?;
     let before = files(&desk, "out")?;
     month_end(&desk, "2026-10", &[])?.ends(3)?.says("--accept-jumps")?;
@@ -105,7 +105,7 @@ fn a_month_that_changes_says_from_what_to_what_and_why() -> Outcome {
     let lines = ["  total: 2.00 -> 800.00 USD", "  \"Legal\": 2.00 -> 800.00 USD", "  why: 1 price replaced"];
     assert_eq!(change_of(&ran), lines);
 
-    // More usage, and another department pays all of it.
+    // More usage, all of it paid by another department.
     desk.write("u.csv", format!("{HEADER}\nn,2026-10-06T10:00:00Z,m,Legal,1000,\n"))?;
     desk.write("r.csv", "rule,key,value,department,weight,override\na,model,m,Sales,,yes\n")?;
     let ran = month_end(&desk, "2026-10", &["--rules", "r.csv"])?.ends(0)?;
@@ -129,7 +129,7 @@ fn a_month_that_changes_says_from_what_to_what_and_why() -> Outcome {
     ];
     assert_eq!(change_of(&ran), lines);
 
-    // The same again is the same files.
+    // A repeated run writes the same files.
     let before = files(&desk, "out")?;
     assert!(change_of(&month_end(&desk, "2026-10", &["--aliases", "a.csv"])?.ends(0)?).is_empty());
     assert!(files(&desk, "out")? == before);
@@ -153,12 +153,12 @@ fn a_change_that_the_ledger_does_not_explain_is_said() -> Outcome {
         assert_eq!(change_of(&ran)[0], "  total: 3.00 -> 2.00 USD");
         assert_eq!(desk.read("out/manifest.json")?, manifest.as_bytes());
     }
-    // Another ledger, made of other usage.
+    // Another ledger with other usage.
     desk.write("u.csv", format!("{HEADER}\no,2026-10-05T10:00:00Z,m,Legal,400000,\n"))?;
     let ran = month_end(&desk, "2026-10", &["--ledger", "other.db"])?.ends(0)?;
     assert_eq!(change_of(&ran)[0], "  total: 2.00 -> 1.00 USD");
     ran.says("  why: the earlier reports were made from another ledger, or from a later state of this one")?;
-    // Something else under the manifest's name says nothing.
+    // Another file with the manifest's name is ignored.
     desk.write("out/manifest.json", "{\"outputs\": []}")?;
     desk.write("u.csv", usage())?;
     assert!(change_of(&month_end(&desk, "2026-10", &[])?.ends(0)?).is_empty());

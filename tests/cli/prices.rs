@@ -10,7 +10,7 @@ fn the_public_prices_are_read_and_listed_as_they_were() -> Outcome {
     let first = desk.print(&["prices", "import", text(&public)?, "--accept-jumps"])?;
     assert!(first.contains(" 0 replaced, 0 unchanged"), "{first}");
     let listed = desk.print(&["prices", "list", "--history", "--format", "csv"])?;
-    // What is listed can be imported again and is the same.
+    // The printed list can be imported again and is the same.
     desk.write("again.csv", listed)?;
     desk.run(&["prices", "import", "again.csv", "--accept-jumps"])?.ends(0)?.says(" 0 prices added, 0 replaced, ")?;
     desk.run(&["verify"])?.ends(0)?;
@@ -94,7 +94,7 @@ fn of_three_months() -> Outcome<Desk> {
     Ok(desk)
 }
 
-/// Six prices: of `m` by prompt size and tier, of `n`, and one of `m` from within October on.
+/// Six prices: of `m` by prompt size and tier, of `n`, and one of `m` that starts within October.
 fn list(prices: &[&str; 6]) -> String {
     let [input, long, batch, output, other, later] = prices;
     format!(
@@ -104,7 +104,7 @@ fn list(prices: &[&str; 6]) -> String {
     )
 }
 
-/// What a month costs with the prices of the ledger and with those of a file, in cents, as `prices diff` computes it.
+/// The cost of a month in cents as `prices diff` computes it, with the ledger's prices and with a file's.
 fn cents_by_diff(desk: &Desk, file: &str, month: &str) -> Outcome<[String; 2]> {
     let diff = ["--quiet", "prices", "diff", file, "--month", month, "--part", "cost", "--format", "csv"];
     let rows = rows(&desk.print(&diff)?)?;
@@ -159,7 +159,7 @@ fn a_typo_in_a_price_that_is_replaced_is_asked_about() -> Outcome {
     desk.write("small.csv", list(&["2.50", "5", "1.25", "0.99", "3", "2.75"]))?;
     desk.run(&["prices", "import", "small.csv"])?.ends(3)?.says("m output from")?;
     assert_eq!((desk.head()?, desk.path("out").exists()), (head, false));
-    // Ten times is not more than ten times.
+    // A factor of exactly ten is not more than ten.
     desk.write("ten.csv", list(&["2.50", "5", "1.25", "100", "3", "2.75"]))?;
     desk.run(&["prices", "import", "ten.csv"])?.ends(0)?;
     desk.write("good.csv", list(&good))?;

@@ -1,4 +1,4 @@
-//! `tokenbook quarantine`: looking at lines set aside, and deciding on them.
+//! `tokenbook quarantine`: lists quarantined lines and decides about them.
 
 use crate::desk::{Desk, HEADER, Outcome};
 
@@ -27,7 +27,7 @@ fn a_line_that_was_decided_on_does_not_come_back_with_its_file() -> Outcome {
     desk.run(&["import", "--quarantine", "u.csv"])?.ends(4)?.says("1 accepted + 0 duplicates + 1 quarantined")?;
     let grown = format!("{lines}g,2026-10-02T00:00:00Z,m,Legal,1,1\n");
     desk.write("grown.csv", &grown)?;
-    // Open, the line still counts as a line set aside, once.
+    // While it is open, the line counts as quarantined, once.
     desk.run(&["import", "--quarantine", "grown.csv"])?.ends(4)?.says("1 accepted + 1 duplicate + 1 quarantined")?;
     desk.run(&["quarantine", "list"])?.ends(0)?.says("1 line waits for a decision")?;
     desk.run(&["quarantine", "discard", "1", "--reason", "a test line"])?.ends(0)?;

@@ -1,14 +1,14 @@
-//! `report --recompute`: every figure comes from the events, so that no sum of the ledger has a say.
+//! `report --recompute`: every figure comes from the events, and no stored total has any influence.
 
 use crate::desk::{Desk, HEADER, Outcome, fixture, text};
 use std::fmt::Write;
 use tokenbook::report::REPORTS;
 
-/// Every dimension alone, which covers reading by month, by day and by line.
+/// Every dimension alone. Together they cover reading by month, by day and by line.
 const DIMENSIONS: [&str; 9] =
     ["department", "cost_centre", "project", "environment", "provider", "model", "meter", "day", "tag.team"];
 
-/// The tables of sums: those that no trigger guards and that have a column of quantities, with that column.
+/// The tables of totals: the ones without a trigger that have a column of quantities, with that column.
 const SUMS: &str = "SELECT t.name, c.name FROM sqlite_schema t JOIN pragma_table_info(t.name) c \
     WHERE t.type = 'table' AND c.name IN ('input', 'quantity') \
     AND t.name NOT IN (SELECT tbl_name FROM sqlite_schema WHERE type = 'trigger')";
@@ -41,7 +41,7 @@ fn of_three_months() -> Outcome<Desk> {
     Ok(desk)
 }
 
-/// Every report, with every dimension that it takes.
+/// Every report, with every dimension that it accepts.
 fn reports() -> Vec<Vec<&'static str>> {
     let mut all: Vec<Vec<&str>> = REPORTS.iter().map(|report| vec![report.name]).collect();
     all.extend(DIMENSIONS.iter().map(|by| vec!["chargeback", "--by", by]));
@@ -53,7 +53,7 @@ fn reports() -> Vec<Vec<&'static str>> {
     all
 }
 
-/// What every report says of a month and of days within one.
+/// The output of every report for a month and for days within one.
 fn printed(desk: &Desk, options: &[&str]) -> Outcome<Vec<(String, String)>> {
     let mut printed = Vec::new();
     for report in reports() {
@@ -83,7 +83,7 @@ fn every_figure_of_a_recomputed_report_is_recomputed() -> Outcome {
         let changed = database.execute(&format!("UPDATE {table} SET {column} = {column} * 7"), [])?;
         assert!(changed > 0, "{table} is empty");
     }
-    // A ledger may refuse sums that nobody proved; it must not print the figures as they were.
+    // A ledger may refuse totals that nobody proved. It must not print the changed figures as if they were right.
     let changed = desk.run(&["report", "summary", "--period", "2026-10", "--format", "json"])?;
     assert_ne!(Some(changed.out), from_sums.first().map(|(_, printed)| printed.clone()));
     for ((report, was), (_, is)) in before.iter().zip(printed(&desk, &["--recompute"])?) {

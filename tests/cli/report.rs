@@ -1,11 +1,11 @@
-//! `tokenbook report`: every report in every format, against the files of `fixtures/reports`.
+//! `tokenbook report`: every report in every format, compared with the files of `fixtures/reports`.
 
 use super::golden;
 use crate::desk::{Desk, HEADER, Outcome, fixture, rows, text, usage};
 
 const FORMATS: [&str; 4] = ["table", "csv", "json", "markdown"];
 
-/// A ledger of a case.
+/// The ledger of a case.
 fn of_case(case: &str) -> Outcome<Desk> {
     let desk = Desk::new()?;
     let folder = fixture("cases").join(case);
@@ -14,7 +14,7 @@ fn of_case(case: &str) -> Outcome<Desk> {
     Ok(desk)
 }
 
-/// The report in every format. The head differs from run to run, as it holds times and paths.
+/// The report in every format. The head differs from run to run, because it covers times and paths.
 fn printed(desk: &Desk, name: &str, arguments: &[&str]) -> Outcome {
     let head: String = desk.head()?.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
     for format in FORMATS {
@@ -57,7 +57,7 @@ fn a_report_of_problems_names_them() -> Outcome {
 fn no_text_of_a_csv_is_a_formula() -> Outcome {
     let desk = Desk::new()?;
     let line = r#"{"event_id":"e","timestamp":"2026-10-05T10:00:00Z","model":"@m","provider":"-p","input_tokens":1,"tags":{"department":"=1+1","project":"+a","team":"\t=x"}}"#;
-    // A tab at the edge of a name is refused on its own.
+    // A tab at the edge of a name is rejected separately.
     desk.write("u.jsonl", line.replace("\\t", "") + "\n")?;
     desk.run(&["import", "u.jsonl"])?.ends(0)?;
     let by = "department,project,provider,model,tag.team";
@@ -106,7 +106,7 @@ fn an_output_is_replaced_whole() -> Outcome {
 #[test]
 fn every_kind_of_period_holds_its_days() -> Outcome {
     let desk = Desk::with(&["--time-zone", "Asia/Tokyo"])?;
-    // Midnight in Tokyo is three in the afternoon in UTC.
+    // Midnight in Tokyo is 15:00 UTC.
     let times =
         ["2026-09-30T14:59:59Z", "2026-09-30T15:00:00Z", "2026-10-31T14:59:59.999999999Z", "2026-10-31T15:00:00Z"];
     let lines: Vec<String> = times.iter().enumerate().map(|(id, at)| format!("e{id},{at},m,Legal,1,1\n")).collect();

@@ -1,5 +1,5 @@
-//! `tokenbook rules`, `departments` and `explain` on the usage of `fixtures/rules`. The amounts were worked out by hand
-//! from the files, with fractions.
+//! `tokenbook rules`, `departments` and `explain` on the usage of `fixtures/rules`. The expected amounts were computed
+//! by hand from the files, with fractions.
 
 use super::golden;
 use crate::desk::{Desk, Outcome, fixture, rows, text};
@@ -8,7 +8,7 @@ fn path(name: &str) -> Outcome<String> {
     Ok(text(&fixture("rules").join(name))?.to_owned())
 }
 
-/// A ledger with the usage and its prices, and no rules.
+/// A ledger with the usage and its prices, without rules.
 fn used() -> Outcome<Desk> {
     let desk = Desk::new()?;
     desk.run(&["prices", "import", &path("prices.csv")?])?.ends(0)?;
@@ -16,7 +16,7 @@ fn used() -> Outcome<Desk> {
     Ok(desk)
 }
 
-/// The same with rules.
+/// The same ledger with rules.
 fn ruled() -> Outcome<Desk> {
     let desk = used()?;
     desk.run(&["rules", "import", &path("rules.csv")?])?.ends(0)?.says("5 rules from the beginning, added")?;
@@ -78,7 +78,7 @@ fn usage_of_many_users_is_divided_like_its_sum() -> Outcome {
                 .iter()
                 .map(|row| ["department", "day", "events", "amount"].map(|column| row[column].clone()).join("|"))
                 .collect();
-            // A quarter of fifty images a day is 12.5; a tie goes to the name that comes first.
+            // A quarter of fifty images a day is 12.5. A tie goes to the first name.
             let expected =
                 ["A|2026-10-01|13|0.52", "A|2026-10-02|13|0.52", "B|2026-10-01|37|1.48", "B|2026-10-02|37|1.48"];
             assert_eq!(found, expected);
@@ -111,7 +111,7 @@ fn rules_are_tried_before_they_count() -> Outcome {
     let open = desk.print(&["rules", "test", &rules, "--period", "2026-10", "--unallocated", "--format", "csv"])?;
     assert_eq!(open, "rule,by,pays,events,tags\n(none),nobody,(unallocated),1,user=eve\n");
     assert_eq!(desk.print(&["rules", "list", "--format", "csv"])?.lines().count(), 1, "nothing was imported");
-    // The ledger has no rules yet: who has a department keeps it, and the others fall through.
+    // The ledger has no rules yet. Usage with a department keeps it, and the rest matches nothing.
     desk.run(&["rules", "test", "--period", "2026-10"])?
         .ends(0)?
         .says("! 7 events have no department, by rules or by tags")?;
@@ -270,7 +270,7 @@ fn rules_end_on_a_day_and_the_days_before_keep_theirs() -> Outcome {
     let head = desk.head()?;
     desk.run(&["rules", "end", "--from", "2026-11-15"])?.ends(0)?.says("no rules are in force on 2026-11-15")?;
     assert_eq!(desk.head()?, head, "what has ended does not end again");
-    // Ended within the month, and taken back by a set that starts on the same day.
+    // The rules end within the month. A set that starts on the same day replaces the end.
     desk.run(&["rules", "end", "--from", "2026-10-01"])?.ends(0)?.says("rules end on 2026-10-01: ")?;
     let ended = report(&[])?;
     assert_eq!(ended, report(&["--recompute"])?);

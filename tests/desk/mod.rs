@@ -1,13 +1,13 @@
-//! A desk to test at: a folder of its own, in it a ledger, and the real command.
+//! A desk for a test: a folder with a ledger, and the real command.
 //!
-//! Nothing here judges; a test says what it expects.
+//! Nothing here checks results; each test states what it expects.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
-/// What a test returns.
+/// The result of a test.
 pub type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
 /// The columns of the shortest usage CSV.
@@ -25,7 +25,7 @@ pub struct Desk {
 /// How a command ended.
 #[derive(Debug)]
 pub struct Ran {
-    /// The exit code; none where a signal ended it.
+    /// The exit code; `None` if a signal ended it.
     pub code: Option<i32>,
     /// Standard output.
     pub out: String,
@@ -34,7 +34,7 @@ pub struct Ran {
 }
 
 impl Ran {
-    /// What was made of a finished process.
+    /// The result of a finished process.
     pub fn of(output: Output) -> Outcome<Self> {
         Ok(Self {
             code: output.status.code(),
@@ -43,12 +43,12 @@ impl Ran {
         })
     }
 
-    /// An error if the exit code is another.
+    /// Returns an error if the exit code differs.
     pub fn ends(self, code: i32) -> Outcome<Self> {
         if self.code == Some(code) { Ok(self) } else { Err(format!("expected exit code {code}: {self:#?}").into()) }
     }
 
-    /// An error if neither output holds the text.
+    /// Returns an error if neither output contains the text.
     pub fn says(self, text: &str) -> Outcome<Self> {
         if self.out.contains(text) || self.err.contains(text) {
             Ok(self)
@@ -101,7 +101,7 @@ impl Desk {
         Ok(std::fs::read(self.path(name))?)
     }
 
-    /// The command, to be started in the folder.
+    /// The command, ready to start in the folder.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tokenbook"));
         command.args(arguments).current_dir(self.folder.path()).stdin(Stdio::null());
@@ -114,7 +114,7 @@ impl Desk {
         Ran::of(self.command(arguments).output()?)
     }
 
-    /// Runs the command and returns what it prints when all is well.
+    /// Runs the command, expects success, and returns its output.
     pub fn print(&self, arguments: &[&str]) -> Outcome<String> {
         Ok(self.run(arguments)?.ends(0)?.out)
     }
@@ -131,12 +131,12 @@ impl Desk {
         Ran::of(child.wait_with_output()?)
     }
 
-    /// The ledger through a connection of the test's own.
+    /// The ledger through the test's own connection.
     pub fn database(&self) -> Outcome<rusqlite::Connection> {
         Ok(rusqlite::Connection::open(self.ledger())?)
     }
 
-    /// One number that the ledger holds.
+    /// One number from the ledger.
     pub fn count(&self, sql: &str) -> Outcome<i64> {
         Ok(self.database()?.query_row(sql, [], |row| row.get(0))?)
     }
@@ -167,7 +167,7 @@ impl Desk {
     }
 }
 
-/// A usage CSV of so many events of October 2026 for two departments, ids from `first` on.
+/// A usage CSV with this many events of October 2026 for two departments. Ids start at `first`.
 pub fn usage(first: usize, events: usize) -> String {
     let mut text = format!("{HEADER}\n");
     for number in first..first + events {
@@ -194,14 +194,14 @@ pub fn text(path: &Path) -> Outcome<&str> {
     path.to_str().ok_or_else(|| format!("{} is not UTF-8", path.display()).into())
 }
 
-/// A CSV as rows of fields by the names of their columns.
+/// A CSV as rows of fields, by the names of their columns.
 pub fn rows(csv: &str) -> Outcome<Vec<std::collections::BTreeMap<String, String>>> {
     let mut reader = csv::Reader::from_reader(csv.as_bytes());
     let rows = reader.deserialize().collect::<Result<Vec<_>, _>>()?;
     Ok(rows)
 }
 
-/// A file compressed as gzip.
+/// A file compressed with gzip.
 pub fn gzip(bytes: &[u8]) -> Outcome<Vec<u8>> {
     use std::io::Write;
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
@@ -209,7 +209,7 @@ pub fn gzip(bytes: &[u8]) -> Outcome<Vec<u8>> {
     Ok(encoder.finish()?)
 }
 
-/// A generator of numbers that are the same on every run.
+/// A random number generator that gives the same numbers on every run.
 pub struct Dice(u64);
 
 impl Dice {

@@ -1,4 +1,4 @@
-//! Reading beside a writer: everything that one command prints is of one state.
+//! Reading beside a writer: all output of one command comes from one state.
 
 use crate::desk::{Desk, Outcome, PRICES, usage};
 use std::path::Path;
@@ -12,7 +12,7 @@ use tokenbook::domain::timestamp::Timestamp;
 use tokenbook::import::file::input::Input;
 use tokenbook::report::by::Dimension;
 
-/// Imports one small file after the other until it is told to stop. It says how many there were.
+/// Imports one small file after another until it must stop. It returns their number.
 fn write_on(ledger: &Path, folder: &Path, over: &AtomicBool, written: &AtomicUsize) -> Result<(), String> {
     let told = |error: &dyn std::fmt::Display| error.to_string();
     let books = Books::open(ledger).map_err(|error| told(&error))?;
@@ -44,7 +44,7 @@ fn nothing_gives_up_beside_a_writer_that_never_rests() -> Outcome {
             let books = Books::read(&ledger)?;
             let mut last = 0;
             let mut round = 0;
-            // A writer that has failed is waited for no longer.
+            // If the writer has failed, the test stops waiting for it.
             while !writer.is_finished() && (round < 12 || written.load(Ordering::Relaxed) < 12) {
                 round += 1;
                 let verified = books.verify(Depth::Full, None, &Silent)?;

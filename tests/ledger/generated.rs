@@ -1,9 +1,8 @@
-//! Every change that a row can suffer, made from the schema: what `verify` must find in any table, one that comes later
-//! among them.
+//! Generates every change of a row from the schema. `verify` must find it in any table, including future ones.
 //!
-//! Whoever holds the file can drop triggers, switch CHECKs and foreign keys off, and put everything back. So each case is
-//! made that way, on a copy. A change that `verify` does not find must be listed as harmless, with a reason, and then
-//! every report of the copy must be that of the ledger.
+//! A person who holds the file can drop triggers, switch CHECKs and foreign keys off, and restore everything. So each
+//! case is made that way, on a copy. If `verify` does not find a change, the change must be listed as harmless with a
+//! reason, and every report of the copy must equal the report of the ledger.
 
 use super::furnished;
 use crate::desk::{Desk, Outcome};
@@ -23,7 +22,7 @@ use tokenbook::import::file::input::Input;
 use tokenbook::report::by::Dimension;
 use tokenbook::report::provider_cost::Grain;
 
-/// Changes that alter nothing that anybody reads: table and column, or the whole row.
+/// Changes that nobody can see in any output: table and column, or the whole row.
 const HARMLESS: [(&str, &str, &str); 4] = [
     ("event_class", "insert", "a class that no event is of"),
     ("event_class", "delete", "a class that no event is of: made for an event that was refused"),
@@ -31,24 +30,24 @@ const HARMLESS: [(&str, &str, &str); 4] = [
     ("id_run", "exchange", "the order of lists that wait says nothing"),
 ];
 
-/// A column of a table, as the schema tells.
+/// A column of a table, from the schema.
 struct Column {
     name: String,
     is_key: bool,
-    /// The values of the rows it refers to.
+    /// The values of the rows that it refers to.
     refers_to: Vec<Value>,
 }
 
-/// A change, and what it is.
+/// A change, with its description.
 pub(super) struct Case {
     pub(super) table: String,
-    /// `insert`, `delete`, or the column that is changed.
+    /// `insert`, `delete`, or the changed column.
     what: String,
     pub(super) sql: String,
     pub(super) values: Vec<Value>,
-    /// What takes the change back; nothing takes back that all rows are gone.
+    /// The statement that undoes the change. No statement undoes the removal of all rows.
     pub(super) undo: Option<(String, Vec<Value>)>,
-    /// Whether the ledger is written to after the change.
+    /// Whether the test appends to the ledger after the change.
     is_gone_on_from: bool,
 }
 
@@ -81,13 +80,13 @@ fn rows(database: &Connection, table: &str, width: usize) -> Outcome<Vec<Vec<Val
     let mut statement = database.prepare(&format!("SELECT * FROM {table}"))?;
     let rows = statement.query_map([], |row| (0..width).map(|column| row.get(column)).collect())?;
     let rows: Vec<Vec<Value>> = rows.collect::<Result<_, _>>()?;
-    // Few of many: the first, the last, and some between.
+    // A few of many: the first, the last, and some between.
     let step = rows.len() / 3 + 1;
     let last = rows.last().cloned();
     Ok(rows.into_iter().step_by(step).chain(last).collect())
 }
 
-/// What a value may be changed to.
+/// Other values for a column.
 fn others(value: &Value, column: &Column) -> Vec<Value> {
     let mut others: Vec<Value> = match value {
         Value::Integer(number) => {
@@ -119,7 +118,8 @@ fn others(value: &Value, column: &Column) -> Vec<Value> {
     others
 }
 
-/// Changes that leave every total as it is: two rows exchange what a column holds, or one gives the other a part of it.
+/// Changes that keep every total: two rows exchange the values of a column, or one row gives a part of its value to the
+/// other.
 fn exchanges(table: &str, columns: &[Column], rows: &[Vec<Value>]) -> Vec<Case> {
     let (width, mut cases) = (columns.len(), Vec::new());
     let is = |from: usize| {
@@ -163,8 +163,8 @@ fn exchanges(table: &str, columns: &[Column], rows: &[Vec<Value>]) -> Vec<Case> 
     cases
 }
 
-/// All changes to a table: each of some rows removed, added under other keys, entries and parents, and changed in each
-/// column, alone or with another row.
+/// All changes to a table. Some of its rows are removed, added under other keys, entries and parents, and changed in
+/// each column, alone or with another row.
 pub(super) fn cases(database: &Connection, table: &str) -> Outcome<Vec<Case>> {
     let columns = columns(database, table)?;
     let rows = rows(database, table, columns.len())?;
@@ -199,7 +199,7 @@ pub(super) fn cases(database: &Connection, table: &str) -> Outcome<Vec<Case>> {
                     case("insert", insert.clone(), copy.clone(), Some((delete.clone(), copy.clone())))
                 };
                 cases.push(inserted(&copy));
-                // With another key as well, so that a key that is taken does not save the ledger.
+                // Also with another key, so that a taken key does not protect the ledger.
                 for (key, value) in columns.iter().zip(copy.iter_mut()).filter(|(column, _)| column.is_key) {
                     if key.name != column.name
                         && let Value::Integer(number) = value
@@ -214,7 +214,7 @@ pub(super) fn cases(database: &Connection, table: &str) -> Outcome<Vec<Case>> {
     Ok(cases)
 }
 
-/// The ledger's file with one change; `None` where SQLite refuses it.
+/// The ledger's file with one change; `None` if SQLite refuses it.
 fn changed(original: &[u8], case: &Case, folder: &Path) -> Outcome<Option<std::path::PathBuf>> {
     let path = folder.join("copy.db");
     for name in ["copy.db", "copy.db-wal", "copy.db-shm"] {
@@ -224,7 +224,7 @@ fn changed(original: &[u8], case: &Case, folder: &Path) -> Outcome<Option<std::p
     Ok(change(&path, &case.table, (&case.sql, &case.values))?.then_some(path))
 }
 
-/// Changes a table of a ledger past its triggers and checks; whether any row was changed.
+/// Changes a table of a ledger, bypassing its triggers and checks. Returns whether any row changed.
 pub(super) fn change(path: &Path, table: &str, (sql, values): (&str, &[Value])) -> Outcome<bool> {
     let database = Connection::open(path)?;
     database.execute_batch(
@@ -246,14 +246,14 @@ pub(super) fn change(path: &Path, table: &str, (sql, values): (&str, &[Value])) 
     Ok(matches!(changed, Ok(rows) if rows > 0))
 }
 
-/// What became of a change: found by `verify`, refused by SQLite, or missed.
+/// The result of a change: found by `verify`, refused by SQLite, or missed.
 enum Became {
     Found,
     Refused,
     Missed,
 }
 
-/// The reports that the change must not reach, by the ways that read usage: months, days, events, a part of a month.
+/// The reports that the change must not affect, by the ways of reading usage: months, days, events, part of a month.
 const REPORTS: [(&str, &str, &[&str], Basis); 7] = [
     ("chargeback", "2026-10", &["department", "model"], Basis::Sums),
     ("chargeback", "2026-10", &["tag.team", "provider"], Basis::Sums),
@@ -264,7 +264,7 @@ const REPORTS: [(&str, &str, &[&str], Basis); 7] = [
     ("summary", "2026-Q4", &["department"], Basis::Events),
 ];
 
-/// The rows of every report; none where one is refused.
+/// The rows of every report; `None` for a report that is refused.
 pub(super) fn reports(path: &Path) -> Outcome<Vec<Option<String>>> {
     let books = Books::read(path)?;
     let mut all = Vec::new();
@@ -280,7 +280,7 @@ pub(super) fn reports(path: &Path) -> Outcome<Vec<Option<String>>> {
     Ok(all)
 }
 
-/// What a report prints of a changed ledger and prints of none of the ledgers that may be.
+/// A report that a changed ledger prints and none of the possible ledgers prints.
 pub(super) fn billed(path: &Path, known: &[Vec<Option<String>>]) -> Option<String> {
     // A ledger that cannot be opened bills nothing.
     let printed = reports(path).ok()?;
@@ -288,14 +288,14 @@ pub(super) fn billed(path: &Path, known: &[Vec<Option<String>>]) -> Option<Strin
     printed.into_iter().enumerate().find_map(|(place, rows)| rows.filter(|rows| !is_known(place, rows)))
 }
 
-/// Appends to a ledger, as its owner goes on doing: usage of the same month, and a price with a new threshold.
+/// Appends to a ledger, as its owner would: usage of the same month, and a price with a new threshold.
 fn go_on(path: &Path, [usage_too, prices_too]: [bool; 2]) -> Outcome {
     let books = Books::open(path)?;
     let act = Act { now: Timestamp::parse("2026-12-01T00:00:00Z")?, actor: "tester" };
     let file = path.with_file_name("later.csv");
     std::fs::write(&file, format!("{}\nnew-1,2026-10-09T12:00:00Z,m,Legal,100,100\n", super::HEADER))?;
     let prices = "model,meter,currency,price,valid_from,prompt_above\nm,input,USD,5,2026-01-01,1000\n";
-    // Each may be refused; what matters is what is billed afterwards.
+    // Each append may be refused. Only what is billed afterwards matters.
     if usage_too {
         drop(books.import(&Input::File(file), &ImportOptions::plain(), act, &Silent));
     }
@@ -313,7 +313,7 @@ fn became(original: &[u8], case: &Case, known: &[Vec<Option<String>>]) -> Outcom
     }
     let verified = Books::read(&path).and_then(|books| books.verify(Depth::Full, None, &Silent));
     let missed = verified.is_ok_and(|verified| verified.findings.is_empty());
-    // What is appended later must not make a change look as if it had been recorded. One case of a few tells.
+    // A later append must not make a change look as if an entry had recorded it. One case of a few is enough.
     if case.is_gone_on_from
         && go_on(&path, [true, true]).is_ok()
         && let Some(billed) = billed(&path, known)

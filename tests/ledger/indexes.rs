@@ -1,21 +1,21 @@
-//! Indexes that lie. SQLite believes an index, whatever the rows of its table are: nothing may be decided by one that is
-//! damaged, or that somebody wrote.
+//! False indexes. SQLite trusts an index, whatever the rows of its table contain. No decision may rest on a damaged or
+//! forged index.
 
 use super::furnished;
 use crate::desk::{Desk, HEADER, Outcome, Ran, text};
 use rayon::prelude::*;
 use rusqlite::Connection;
 
-/// An index, as the schema tells.
+/// An index, from the schema.
 struct Index {
     name: String,
     table: String,
     columns: String,
-    /// Whether it leads to rows by their numbers, and to several.
+    /// Whether it finds rows by their numbers, and several of them.
     leads_to_others: bool,
 }
 
-/// How an index lies.
+/// How an index is false.
 #[derive(Debug, Clone, Copy)]
 enum Lie {
     /// It has no row.
@@ -38,7 +38,7 @@ fn indexes(database: &Connection) -> Outcome<Vec<Index>> {
     Ok(statement.query_map([], index)?.collect::<Result<_, _>>()?)
 }
 
-/// A copy of the ledger in which an index lies.
+/// A copy of the ledger with a false index.
 fn lying(desk: &Desk, index: &Index, lie: Lie) -> Outcome<Desk> {
     let Index { name, table, columns, .. } = index;
     let copy = Desk::empty()?;
@@ -88,7 +88,7 @@ const READING: [&[&str]; 17] = [
     &["maps", "show", "columns"],
 ];
 
-/// What may be written, in which `new.csv` has known names and unknown ones.
+/// All commands that write. `new.csv` has known and unknown names.
 fn writing(desk: &Desk) -> Outcome<Vec<Vec<String>>> {
     let entry = |sql: &str| desk.count(sql).map(|entry| entry.to_string());
     let of = |file: &str| entry(&format!("SELECT entry FROM import WHERE file LIKE '%{file}'"));
@@ -118,9 +118,9 @@ fn run(desk: &Desk, command: &[String]) -> Outcome<Ran> {
     desk.run(&command.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
-/// All that is read, each as a text.
+/// The output of all commands that read, each as a text.
 fn read(desk: &Desk) -> Outcome<Vec<(Option<i32>, String)>> {
-    // The instants at which the entries of two copies were made differ, and so their heads.
+    // The instants of the two copies' entries differ, and so do their heads.
     let differs = |word: &&str| {
         let word = word.trim_matches('"');
         let is_instant = word.len() > 20 && word.starts_with("20") && word.ends_with('Z');
@@ -131,7 +131,7 @@ fn read(desk: &Desk) -> Outcome<Vec<(Option<i32>, String)>> {
     READING.iter().map(read).collect()
 }
 
-/// What is read and neither what it was nor refused.
+/// The commands that were not refused and whose output changed.
 fn wrong<'a>(
     found: &'a [(Option<i32>, String)],
     right: &'a [(Option<i32>, String)],

@@ -1,11 +1,11 @@
-//! Changes that stand only while a command decides something by them. They are put back afterwards, and then no digest
-//! shows them any more: so the command itself must see them.
+//! Changes that exist only while a command makes a decision by them. They are undone afterwards, and then no digest
+//! shows them. So the command itself must detect them.
 
 use super::tampering::tampered;
 use super::{HEADER, furnished};
 use crate::desk::{Desk, Outcome};
 
-/// A vendor's hour that fills, of a model of its own.
+/// A vendor's hour that fills, with its own model.
 fn hour(start: u32, output: u32) -> String {
     let result = format!(
         r#"{{"object":"organization.usage.completions.result","input_tokens":10,"output_tokens":{output},"num_model_requests":1,"model":"grown","batch":false}}"#
@@ -17,7 +17,8 @@ fn hour(start: u32, output: u32) -> String {
 /// 6 October 2026, 10:00 UTC.
 const TEN: u32 = 1_791_280_800;
 
-/// The furnished ledger with two hours of one class, one of which has grown, before and after a price changed that day.
+/// The furnished ledger, with two hours of one class. One of them has grown, before and after a price changed on that
+/// day.
 fn desk() -> Outcome<Desk> {
     let desk = furnished()?;
     let prices = "model,meter,currency,price,valid_from\ngrown,output,USD,1,2026-01-01\ngrown,output,USD,9,2026-10-06T12:00:00Z\n";
@@ -40,15 +41,15 @@ fn desk() -> Outcome<Desk> {
 
 const FILES: [&str; 4] = ["h3.jsonl", "nov.csv", "new.csv", "wrong.csv"];
 
-/// Usage of Legal and Engineering is of these tag sets.
+/// The tag sets of Legal's and Engineering's usage.
 const LEGAL: &str = "(SELECT id FROM tag_set WHERE tags = '{\"department\":\"Legal\"}')";
 const ENGINEERING: &str = "(SELECT id FROM tag_set WHERE tags = '{\"department\":\"Engineering\"}')";
-/// What the later state of the first hour has added is linked to the other one.
+/// Links what the later state of the first hour added to the other hour.
 const MOVED: &str = "UPDATE event_link SET original = (SELECT e.key FROM usage_event e JOIN event_class c ON c.id = e.class \
     JOIN model m ON m.id = c.model WHERE m.name = 'grown' AND e.output = 100) WHERE key IN (SELECT l.key FROM event_link l \
     JOIN usage_event e ON e.key = l.key JOIN event_class c ON c.id = e.class JOIN model m ON m.id = c.model WHERE m.name = 'grown')";
 
-/// Each command ends with 7 on a ledger with the change beside it, and appends nothing.
+/// Each command ends with 7 on a ledger with the change, and appends nothing.
 fn are_refused(desk: &Desk, cases: &[(String, &[&str])]) -> Outcome {
     for (change, command) in cases {
         let copy = tampered(desk, change)?;
@@ -72,20 +73,20 @@ fn nothing_is_imported_by_what_stands_only_for_a_while() -> Outcome {
     are_refused(
         &desk()?,
         &[
-            // What a record has grown by depends on what it was.
+            // What a record has grown by depends on its earlier state.
             (swapped.to_owned(), &["import", "h3.jsonl"]),
-            // The newest entry is not what its hash says.
+            // The newest entry does not match its hash.
             ("UPDATE entry SET actor = 'x' WHERE seq = (SELECT max(seq) FROM entry)".to_owned(), nov),
-            // Names and payers, in a month without sums.
+            // Names and payers, in a month without totals.
             (format!("UPDATE tag_set SET payer = {ENGINEERING} WHERE id = {LEGAL}"), nov),
             (format!("UPDATE tag_set SET tags = '{{\"department\":\"Other\"}}' WHERE id = {LEGAL}"), nov),
             (format!("INSERT INTO tag_set SELECT 900, '{{\"department\":\"Sales\"}}', {ENGINEERING}"), new),
             ("UPDATE model SET name = 'other' WHERE name = 'm'".to_owned(), nov),
             ("INSERT INTO model VALUES (900, '', 'other')".to_owned(), nov),
-            // Whether a file is known depends on what was taken back.
+            // Whether a file is known depends on the retractions.
             ("DELETE FROM retraction".to_owned(), again),
             ("DELETE FROM retraction; DELETE FROM retracted_event".to_owned(), again),
-            // Whether a name is good depends on the registry.
+            // Whether a name is valid depends on the registry.
             (
                 "INSERT INTO department SELECT 900, entry, 9, 'Sales', NULL, NULL, NULL, NULL, NULL FROM department LIMIT 1"
                     .to_owned(),
@@ -141,7 +142,7 @@ fn nothing_is_told_of_what_stands_only_for_a_while() -> Outcome {
             (MOVED.to_owned(), &["rebuild"]),
             ("DELETE FROM event_link".to_owned(), explain),
             ("DELETE FROM event_link".to_owned(), &["rebuild"]),
-            // What was taken back.
+            // What was retracted.
             ("DELETE FROM retraction".to_owned(), &["explain", "w3"]),
             ("DELETE FROM retracted_event".to_owned(), &["explain", "w2"]),
             // Who did what, and when.
@@ -154,7 +155,7 @@ fn nothing_is_told_of_what_stands_only_for_a_while() -> Outcome {
 #[test]
 fn nothing_is_rebuilt_that_the_newest_entry_does_not_record() -> Outcome {
     let desk = desk()?;
-    // A department that was renamed when its usage came is what the newest entry records.
+    // The department was renamed while its usage was imported, so the newest entry records the new name.
     let legal = "(SELECT id FROM tag_set WHERE tags = '{\"department\":\"Legal\"}')";
     let copy = tampered(
         &desk,

@@ -1,4 +1,4 @@
-//! The ledger as a file: what it refuses, what `verify` finds, what a copy is.
+//! The ledger as a file: what it refuses, what `verify` finds, and copies.
 
 mod beside;
 mod generated;
@@ -18,7 +18,7 @@ use tampering::tampered;
 
 /// A ledger with prices, events, rare meters, a quarantined line and a discarded one.
 fn furnished() -> Outcome<Desk> {
-    // Made by the first version, and upgraded.
+    // Made by the first version, then upgraded.
     let desk = Desk::empty()?;
     std::fs::copy(fixture("databases/v1-new.db"), desk.ledger())?;
     desk.run(&["upgrade"])?.ends(0)?;
@@ -38,7 +38,7 @@ fn furnished() -> Outcome<Desk> {
     desk.run(&["import", "a.csv"])?.ends(0)?;
     desk.run(&["import", "b.csv", "--quarantine"])?.ends(4)?;
     desk.run(&["quarantine", "discard", "1", "--reason", "a test"])?.ends(0)?;
-    // A file of which all was there.
+    // A file with only known events.
     desk.write("part.csv", usage(80, 5))?;
     desk.run(&["import", "part.csv"])?.ends(0)?;
     desk.run(&["aliases", "import", "aliases.csv"])?.ends(0)?;
@@ -54,10 +54,10 @@ fn furnished() -> Outcome<Desk> {
         desk.run(&["import", "bucket.jsonl"])?.ends(0)?;
     }
     desk.run(&["costs", "import", text(&fixture("costs/anthropic-costs/costs-page.json"))?])?.ends(0)?;
-    // The ids up to here are in their buckets, those that follow wait in runs.
+    // The ids so far are in their buckets. Later ones wait in runs.
     desk.run(&["rebuild"])?.ends(0)?;
-    // A file with an event too many, and one that is wrong altogether; a line that waits for one of its events, and a line
-    // of its own.
+    // A file with one wrong event, and a file that is wrong as a whole. One quarantined line waits for one of its
+    // events, and it has a quarantined line of its own.
     desk.write(
         "few.csv",
         format!("{HEADER}\nw1,2026-10-06T10:00:00Z,m,Legal,1,1\nw2,2026-10-06T11:00:00Z,m,Legal,1,1\n"),
@@ -95,7 +95,7 @@ fn bucket(output: u32) -> String {
     format!("{{\"object\":\"bucket\",\"start_time\":1791158400,\"end_time\":1791162000,\"results\":[{result}]}}\n")
 }
 
-/// The tables that are derived and may be made anew.
+/// The derived tables, which can be rebuilt.
 const DERIVED: [&str; 8] = [
     "usage_daily",
     "usage_daily_meter",
@@ -127,7 +127,7 @@ fn no_fact_is_updated_deleted_or_replaced() -> Outcome {
             [&table],
             |row| row.get(0),
         )?;
-        // A rowless table has nothing to refuse.
+        // A table without rows has nothing to refuse.
         let rows: i64 = database.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0))?;
         assert!(rows > 0, "the test's ledger leaves {table} empty");
         let statements = [
@@ -339,7 +339,7 @@ fn an_import_waits_for_another_writer() -> Outcome {
     database.execute_batch("BEGIN IMMEDIATE")?;
     let mut command = desk.command(&["import", "u.csv"]);
     let mut child = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn()?;
-    // Reading is not in a writer's way, and by the time it has answered often the import has met the lock.
+    // Reading does not block a writer. After several answers, the import has met the lock.
     for _ in 0..5 {
         desk.run(&["report", "chargeback", "--period", "2026-10"])?.ends(0)?;
     }
@@ -355,7 +355,7 @@ fn two_imports_at_once_are_both_kept() -> Outcome {
     let desk = Desk::new()?;
     let mut children = Vec::new();
     for part in 0..4 {
-        // Each overlaps with the one before by a half.
+        // Each file overlaps with the previous one by a half.
         desk.write(&format!("u{part}.csv"), usage(part * 1_000, 2_000))?;
         let mut command = desk.command(&["import", &format!("u{part}.csv")]);
         children.push(command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn()?);
@@ -408,5 +408,5 @@ fn the_first_entry_is_the_same_for_the_same_act() -> Outcome {
     Ok(())
 }
 
-/// The head of a new ledger of schema version 2, in EUR and Europe/Berlin made at that instant by that actor.
+/// The head of a new ledger of schema version 2, in EUR and Europe/Berlin, with that instant and actor.
 const GENESIS: &str = "0693a0a78ed3214eaff158a007cb3ad0c44d4f32db9bab3f52b7671494aca902";

@@ -1,4 +1,5 @@
-//! A ledger has one name: each name would have a write-ahead log of its own, and imports under one would be lost.
+//! A ledger has one name. With several names it would have several write-ahead logs, and imports under one name would
+//! be lost.
 
 use crate::desk::{Desk, Outcome, PRICES, usage};
 use tokenbook::books::Books;
@@ -15,7 +16,7 @@ const COMMANDS: [&[&str]; 7] = [
     &["month-end", "2026-10", "--usage", "u.csv", "--prices", "prices.csv", "--out", "out"],
 ];
 
-/// A ledger that an import was killed in: what it committed is in the log beside its name, not in the file.
+/// A ledger in which an import was killed. Its committed data is in the log beside the file, not in the file.
 fn with_a_log() -> Outcome<Desk> {
     let desk = Desk::new()?;
     desk.write("u.csv", usage(0, 9))?;
@@ -52,7 +53,7 @@ fn a_ledger_with_two_names_is_refused_under_both() -> Outcome {
 fn a_process_opens_a_ledger_under_one_name_only() -> Outcome {
     let desk = with_a_log()?;
     let books = Books::open(&desk.ledger())?;
-    // A link or a name that came after the file was opened.
+    // A link or a name that appeared after the file was opened.
     std::fs::hard_link(desk.ledger(), desk.path("linked.db"))?;
     for open in [Books::open, Books::read] {
         let opened = open(&desk.path("linked.db"));
@@ -63,7 +64,7 @@ fn a_process_opens_a_ledger_under_one_name_only() -> Outcome {
     std::fs::rename(desk.ledger(), desk.path("moved.db"))?;
     let opened = Books::read(&desk.path("moved.db"));
     assert!(matches!(opened, Err(LedgerError::OpenAs { .. })), "{opened:?}");
-    // Another file under the name that is open is another file, and is looked at.
+    // Another file under the open name is another file, and is checked.
     std::fs::write(desk.ledger(), "no ledger".repeat(100))?;
     let opened = Books::read(&desk.ledger());
     assert!(matches!(opened, Err(LedgerError::NotALedger { .. })), "{opened:?}");

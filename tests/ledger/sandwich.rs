@@ -1,16 +1,16 @@
-//! Every change that a row can suffer, made before a command and taken back after it, from the schema. No digest shows such a
-//! change afterwards. So the command must do what it does to the honest ledger, or be refused; and no report may tell anything
-//! else from then on.
+//! Generates every change of a row from the schema, makes it before a command, and undoes it after the command. No
+//! digest shows such a change afterwards. So the command must do the same as on the honest ledger, or be refused, and
+//! no later report may show anything else.
 
 use super::generated::{Case, billed, cases, change, reports};
 use super::{HEADER, bucket, furnished, tables};
 use crate::desk::{Desk, Outcome};
 use rayon::prelude::*;
 
-/// One in so many changes is tried, each with the next command.
+/// One in this many changes is tried, each with the next command.
 const STEP: usize = 11;
 
-/// The rows of each report; none where it is refused.
+/// The rows of each report; `None` if it is refused.
 type Reports = Vec<Option<String>>;
 
 /// A command on the honest ledger.
@@ -20,7 +20,7 @@ struct Act {
     after: Reports,
 }
 
-/// What commands read, in any folder.
+/// Writes the files that commands read.
 fn write_files(desk: &Desk) -> Outcome {
     let rows = "n1,2026-11-05T10:00:00Z,m,Legal,3,4\nn2,2026-10-09T10:00:00Z,m,Engineering,5,6\n";
     desk.write("new.csv", format!("{HEADER}\n{rows}"))?;
@@ -50,7 +50,8 @@ fn acts(desk: &Desk, original: &[u8]) -> Outcome<Vec<Act>> {
     commands.iter().map(act).collect()
 }
 
-/// What a command did wrong between a change and its end; `None` where it did right, or the change cannot be taken back.
+/// What a command did wrong between a change and its undoing; `None` if it did right, or if the change cannot be
+/// undone.
 fn sandwiched(original: &[u8], case: &Case, act: &Act, before: &Reports) -> Outcome<Option<(bool, Option<String>)>> {
     let Some((undo, values)) = &case.undo else { return Ok(None) };
     let copy = Desk::empty()?;
@@ -61,7 +62,7 @@ fn sandwiched(original: &[u8], case: &Case, act: &Act, before: &Reports) -> Outc
     }
     let command: Vec<&str> = act.command.iter().map(String::as_str).collect();
     let ran = copy.run(&command)?;
-    // What the command has written over stays changed: the test of changes that stay looks at it.
+    // If the command overwrote the row, the change stays. The test of lasting changes covers that.
     if !change(&path, &case.table, (undo, values))? {
         return Ok(None);
     }

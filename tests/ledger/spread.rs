@@ -1,10 +1,10 @@
-//! What leaves every total of a month as it was: usage that is moved between its days, between tags, or between events.
+//! Changes that keep every total of a month: usage moves between its days, between tags, or between events.
 
 use super::tampering::tampered;
 use super::{HEADER, PRICES, usage};
 use crate::desk::{Desk, Outcome};
 
-/// Usage of October with a price that changes inside the month, and inside a day.
+/// Usage of October, with a price that changes inside the month and inside a day.
 fn october() -> Outcome<Desk> {
     let desk = Desk::new()?;
     desk.write("prices.csv", format!("{PRICES}m,output,USD,30,2026-10-16T12:00:00Z\n"))?;
@@ -33,7 +33,7 @@ fn chargeback(desk: &Desk, more: &[&str]) -> Outcome<crate::desk::Ran> {
     desk.run(&[&["report", "chargeback", "--format", "csv"], more].concat())
 }
 
-/// Every report of the copy is that of the ledger, or is refused; the one at a place is refused.
+/// Every report of the copy equals the ledger's report or is refused. The report at the given position is refused.
 fn is_refused(desk: &Desk, statements: &str, at: usize) -> Outcome {
     let copy = tampered(desk, statements)?;
     for (place, by) in BY.iter().enumerate() {
@@ -84,7 +84,7 @@ fn events_that_are_not_those_of_their_sums_are_not_billed() -> Outcome {
         "UPDATE usage_event SET output = output + iif(id = 'x', 9, -9) WHERE id IN ('x', 'req_000001')",
     ];
     cases.into_iter().try_for_each(|change| is_refused(&desk, change, 3))?;
-    // On the day on which the price changes, its events are read by every report.
+    // On the day on which the price changes, every report reads the events.
     let on_that_day = "UPDATE usage_event SET output = output + 100 WHERE key >> 47 = (SELECT day FROM usage_daily WHERE date(day * 86400, 'unixepoch') = '2026-10-16' LIMIT 1)";
     is_refused(&desk, on_that_day, 0)
 }
@@ -96,7 +96,7 @@ fn a_change_is_not_sealed_with_what_is_appended_later() -> Outcome {
     let days = "(SELECT min(day) FROM usage_daily), (SELECT max(day) FROM usage_daily)";
     let copy =
         tampered(&desk, &format!("UPDATE usage_daily SET output = output + iif({one}, 7, -7) WHERE day IN ({days})"))?;
-    // To the very sums that were changed, to their days, and a price that makes their bands anew.
+    // Appends to the changed totals and to their days, and adds a price that cuts their bands again.
     copy.write("more.csv", usage(90, 62))?;
     copy.write("later.csv", "model,meter,currency,price,valid_from,prompt_above\nm,input,USD,5,2026-01-01,1000\n")?;
     copy.run(&["import", "more.csv"])?;
@@ -117,7 +117,7 @@ fn usage_moved_across_a_change_of_price_is_not_billed() -> Outcome {
     let rows = "p,2026-10-16T10:00:00Z,m,Legal,50,10\nq,2026-10-16T14:00:00Z,m,Legal,50,90\n";
     desk.write("c.csv", format!("{HEADER}\n{rows}"))?;
     desk.run(&["import", "c.csv"])?.ends(0)?;
-    // The sums of the day stay, and so do the number of events and their ids.
+    // The totals of the day stay, and so do the number of events and their ids.
     for moved in [
         "UPDATE usage_event SET output = 100 - output WHERE id IN ('p', 'q')",
         "UPDATE usage_event SET at = at + iif(id = 'p', 14400000, -14400000) WHERE id IN ('p', 'q')",
@@ -134,7 +134,7 @@ fn usage_moved_across_a_change_of_price_is_not_billed() -> Outcome {
 #[test]
 fn events_without_a_price_are_not_counted_wrong() -> Outcome {
     let desk = october()?;
-    // No price of `cache_read`: how many events have some is told, beside the tokens.
+    // `cache_read` has no price, so the report shows how many events have some, beside the tokens.
     let rows = "r,2026-10-20T10:00:00Z,m,Legal,50,50,8\ns,2026-10-20T11:00:00Z,m,Legal,50,50,0\n";
     desk.write("c.csv", format!("{HEADER},cache_read_tokens\n{rows}"))?;
     desk.run(&["import", "c.csv"])?.ends(0)?;

@@ -1,9 +1,9 @@
-//! What `verify` must find: every kind of change to every table, made past the triggers.
+//! Every kind of change to every table, made past the triggers. `verify` must find it.
 
 use super::furnished;
 use crate::desk::{Desk, Outcome};
 
-/// Changes a copy of the ledger past its triggers, which are put back afterwards.
+/// Changes a copy of the ledger past its triggers, and restores these afterwards.
 pub(crate) fn tampered(desk: &Desk, statements: &str) -> Outcome<Desk> {
     let copy = Desk::empty()?;
     std::fs::copy(desk.ledger(), copy.ledger())?;
@@ -25,7 +25,7 @@ pub(crate) fn tampered(desk: &Desk, statements: &str) -> Outcome<Desk> {
     Ok(copy)
 }
 
-/// What may be done to aliases, and how.
+/// Changes to aliases, with their statements.
 const ALIASES_CHANGED: [(&str, &str); 8] = [
     ("an alias", "UPDATE model_alias SET alias = 'z' WHERE id = 1"),
     ("an alias's model", "UPDATE model_alias SET model = 'n' WHERE id = 1"),
@@ -113,7 +113,7 @@ fn verify_finds_every_kind_of_tampering() -> Outcome {
     found_by_verify(&desk, &cases)
 }
 
-/// Every case changes a copy of the ledger, and `verify` must say so.
+/// Each case changes a copy of the ledger, and `verify` must report it.
 fn found_by_verify(desk: &Desk, cases: &[(&str, String)]) -> Outcome {
     let mut missed = Vec::new();
     for (what, statements) in cases {
@@ -127,7 +127,7 @@ fn found_by_verify(desk: &Desk, cases: &[(&str, String)]) -> Outcome {
     Ok(())
 }
 
-/// Ways to change what a provider charges, and a map that is kept.
+/// Changes to what a provider charges, and to a stored map.
 const COSTS_CHANGED: [(&str, &str); 12] = [
     ("a provider's amount", "UPDATE provider_cost SET amount = '1.2346' WHERE id = 1"),
     (
@@ -152,7 +152,7 @@ const COSTS_CHANGED: [(&str, &str); 12] = [
     ("an import of costs", "UPDATE cost_import SET file = 'other.json'"),
 ];
 
-/// Ways to change what a record has grown by.
+/// Changes to what a record has grown by.
 const REVISIONS_CHANGED: [(&str, &str); 7] = [
     ("a link", "UPDATE event_link SET original = (SELECT min(key) FROM usage_event)"),
     ("a link removed", "DELETE FROM event_link"),
@@ -211,7 +211,7 @@ fn a_month_end_proves_what_it_bills() -> Outcome {
     let month_end: &[&str] = &["month-end", "2026-10", "--usage", "a.csv", "--prices", "prices.csv", "--out", "out"];
     let inputs =
         |desk: &Desk| desk.write("a.csv", super::usage(0, 90)).and_then(|_| desk.write("prices.csv", super::PRICES));
-    // Quarantined lines of this ledger are open: it is incomplete, and says so.
+    // The ledger has open quarantined lines, so it is incomplete, and the report shows that.
     inputs(&desk)?;
     desk.run(month_end)?.ends(4)?;
     let october = "(SELECT max(key) FROM usage_event)";
@@ -229,7 +229,7 @@ fn a_month_end_proves_what_it_bills() -> Outcome {
         let copy = tampered(&desk, &change)?;
         inputs(&copy)?;
         let ran = copy.run(month_end)?;
-        // An id that an import meets again may be found first, as a conflict.
+        // An import may first find a repeated id as a conflict.
         assert!(matches!(ran.code, Some(7 | 5)), "{change}: {ran:?}");
         assert!(!copy.path("out").exists(), "{change}");
     }
@@ -246,7 +246,7 @@ fn a_month_end_proves_the_month_it_is_compared_with() -> Outcome {
     };
     inputs(&desk)?;
     desk.run(month_end)?.ends(4)?;
-    // What the days add up to stays, so that no seal of October differs.
+    // The sum of the days stays, so no seal of October differs.
     let ends = "SELECT min(day) FROM usage_daily UNION SELECT max(day) FROM usage_daily WHERE day < 20758";
     let moved = format!(
         "UPDATE usage_daily SET output = output + iif(day = (SELECT min(day) FROM usage_daily), 1, -1) WHERE day IN ({ends})"
@@ -296,7 +296,7 @@ fn lists_that_nobody_wrote_are_not_believed() -> Outcome {
         assert!(ran.code == Some(7) && ran.out.is_empty(), "{change}: {ran:?}");
         assert!(desk.run(command)?.code != Some(7), "{command:?}");
     }
-    // A file that was never imported looks as if it had been: it would be left out, and nobody would hear of it.
+    // A file that was never imported looks imported. The import would skip it, and nobody would notice.
     let new = format!("{}\nq1,2026-10-09T10:00:00Z,m,Legal,5,5\n", super::HEADER);
     let digest = blake3::hash(new.as_bytes()).to_hex();
     let forged = format!("UPDATE import SET digest = unhex('{digest}'), bytes = {} WHERE id = 1", new.len());
@@ -315,16 +315,16 @@ fn what_is_changed_only_while_something_is_appended_is_not_believed() -> Outcome
     desk.write("x.csv", "alias,provider,model,valid_from\nnew,,m,2026-01-01\n")?;
     desk.write("z.csv", format!("{}\nz,2026-10-09T10:00:00Z,m,Legal,5,5\n", super::HEADER))?;
     let cases: [(&str, &[&str]); 13] = [
-        // What is told of a file that came in is proved before it is in.
+        // What an import reports is proved before the import is done.
         ("UPDATE model_alias SET model = 'n' WHERE id = 1", &["import", "new.csv"]),
         ("UPDATE import SET bytes = bytes + 1 WHERE id = 1", &["import", "new.csv"]),
-        // A line that waits for an event would wait on.
+        // A line that waits for an event would wait forever.
         ("DELETE FROM quarantine", &["import", "z.csv"]),
         ("DELETE FROM quarantine_outcome", &["import", "z.csv"]),
         ("UPDATE price SET prompt_above = 10 WHERE id = 1", &["import", "new.csv"]),
         ("UPDATE ledger SET time_zone = 'Asia/Tokyo'", &["import", "new.csv"]),
         ("UPDATE ledger SET book = 'other'", &["prices", "import", "more.csv"]),
-        // They look as if they were there already.
+        // The events look as if they were known.
         (
             "INSERT INTO price SELECT 99, entry, 1, book, provider, 'new', tier, meter, 0, currency, 5000000000, valid_from FROM price WHERE id = 1",
             &["prices", "import", "more.csv"],

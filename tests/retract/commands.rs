@@ -1,4 +1,4 @@
-//! `imports retract` and `costs retract`, as they are typed.
+//! `imports retract` and `costs retract` on the command line.
 
 use crate::desk::{Desk, Outcome, PRICES, rows, usage};
 use std::collections::BTreeMap;
@@ -17,7 +17,7 @@ fn a_month_end_has_the_bytes_it_would_have_had() -> Outcome {
         desk.run(&["prices", "import", "prices.csv"])?.ends(0)?;
         desk.write("a.csv", usage(0, 200))?;
         desk.write("b.csv", usage(150, 200))?;
-        // The same events with other counts, and some that never were.
+        // The same events with other counts, and some events that never happened.
         desk.write("wrong.csv", usage(150, 300).replace(",m,", ",n,"))?;
         for file in files {
             desk.run(&["import", file])?.ends(0)?;
@@ -41,7 +41,7 @@ fn a_month_is_not_whole_until_the_files_have_come_in_again() -> Outcome {
     let desk = Desk::new()?;
     desk.write("prices.csv", PRICES)?;
     desk.run(&["prices", "import", "prices.csv"])?.ends(0)?;
-    // A log that grows, behind a file that had its first events.
+    // A growing log, imported after a file that had its first events.
     desk.write("wrong.csv", usage(0, 50))?;
     desk.run(&["import", "wrong.csv"])?.ends(0)?;
     for events in [60, 70, 80] {
@@ -89,7 +89,7 @@ fn a_retraction_is_undone_by_importing_the_file_again() -> Outcome {
     }
     desk.run(&["import", "a.csv"])?.ends(0)?.says("90 duplicates")?;
     assert_eq!(desk.count("SELECT count(*) FROM entry")?, 8, "the very same file leaves no trace");
-    // A file whose events are all there leaves one, so that it can be named.
+    // The import records a file whose events are all known, so that it can be named.
     let part = usage(10, 20);
     desk.write("part.csv", &part)?;
     for _ in 0..2 {
@@ -180,7 +180,7 @@ fn costs_that_were_replaced_hold_again() -> Outcome {
     wronged.run(&retract)?.ends(4)?.says("entry 4: b.json")?;
     wronged.run(&retract)?.ends(2)?.says("entry 3: was retracted already, by entry 5")?;
     wronged.run(&["costs", "import", "b.json"])?.ends(0)?.says("1 added")?;
-    // Of a report whose costs were all there it is known that it was read, once.
+    // The import records once that it read a report whose costs were all known.
     wronged.write("part.json", file(&[(3, "5")]))?;
     for _ in 0..2 {
         wronged.run(&["costs", "import", "part.json"])?.ends(0)?.says("1 duplicate")?;

@@ -1,6 +1,6 @@
-//! Taking imports back: after that, and after the files that were named have come in again, a ledger says what it would have
-//! said if the wrong files had never been. Random files that overlap, in random orders, hashes that collide, records that
-//! grow, lines that are set aside.
+//! Retracting imports. After a retraction, and after the named files are imported again, a ledger gives the same
+//! results as if the wrong files had never been imported. The test uses random files that overlap, random orders,
+//! colliding hashes, growing records and quarantined lines.
 
 mod commands;
 
@@ -24,14 +24,14 @@ use tokenbook::ledger::facts::retraction::Plan;
 use tokenbook::report::by::Dimension;
 use tokenbook::rows::key::KeyHash;
 
-/// A file, and what of it is wrong.
+/// A file, and which part of it is wrong.
 #[derive(Debug, Clone)]
 struct File {
     name: String,
     lines: Vec<String>,
-    /// Whether all of it must go.
+    /// Whether the whole file must be retracted.
     wrong: bool,
-    /// The ids that must go, and their lines.
+    /// The ids to retract, with their lines.
     wrong_lines: Vec<(String, String)>,
 }
 
@@ -48,7 +48,8 @@ impl File {
         !self.wrong && self.wrong_lines.is_empty()
     }
 
-    /// The file as it should have been. It is as long as before: a shorter one under its name could lack more than that.
+    /// The corrected file. It has as many lines as before, because a shorter file under its name could lack more than
+    /// the wrong lines.
     fn corrected(&self) -> Self {
         let blank = self.wrong_lines.iter().map(|_| "\n".to_owned());
         let lines = self.lines.iter().cloned().chain(blank).collect();
@@ -73,7 +74,7 @@ impl Ledger {
         Ok(Self { desk, books, suffix, header })
     }
 
-    /// Imports a file: its entry, or none where an id in it stands for something else.
+    /// Imports a file. Returns its entry; `None` if an id in it conflicts.
     fn import(&self, file: &File) -> Outcome<Option<i64>> {
         let lines = file.lines.iter().chain(file.wrong_lines.iter().map(|(_, line)| line));
         let text: String = std::iter::once(self.header).chain(lines.map(String::as_str)).collect();
@@ -96,7 +97,7 @@ impl Ledger {
         Ok(taken)
     }
 
-    /// All that the ledger says of usage: reports by every way of reading, the view, and lines that wait.
+    /// Everything that the ledger shows about usage: reports by every way of reading, the view, and open lines.
     fn says(&self) -> Outcome<String> {
         let mut all = String::new();
         for name in ["chargeback", "summary", "unpriced"] {
@@ -147,7 +148,7 @@ fn shuffled<T>(dice: &mut Dice, mut items: Vec<T>) -> Outcome<Vec<T>> {
     Ok(items)
 }
 
-/// An event of the universe: the same for each number and version.
+/// An event. The same number and version always give the same event.
 fn event(number: u64, version: u64) -> String {
     let (day, hour) = (number % 5 + 1, number % 23);
     let department = ["Legal", "Engineering", ""][usize::try_from(number % 3).unwrap_or(0)];
@@ -155,12 +156,13 @@ fn event(number: u64, version: u64) -> String {
     format!("e{number},2026-10-{day:02}T{hour:02}:00:00Z,{model},{department},{},{}\n", number * 7 + version, number)
 }
 
-/// A line of the event that cannot be read, to be set aside.
+/// An unreadable line of the event, for the quarantine.
 fn bad(number: u64) -> String {
     format!("e{number},never,m,Legal,1,1\n")
 }
 
-/// Files of events that overlap; the wrong ones have events of the right ones alike, others of theirs, and some of their own.
+/// Files of overlapping events. Wrong files share some events with the right ones, change others, and have some of
+/// their own.
 fn event_files(dice: &mut Dice) -> Vec<File> {
     let mut files = Vec::new();
     for number in 0..4 + dice.below(3) {
@@ -169,7 +171,7 @@ fn event_files(dice: &mut Dice) -> Vec<File> {
             let number = dice.below(40);
             chosen.insert(number, event(number, 0));
         }
-        // Lines that cannot be read, whose events only wrong files have.
+        // Unreadable lines. Only wrong files have their events.
         for _ in 0..dice.below(3) {
             let number = 200 + dice.below(4);
             chosen.insert(number, bad(number));
@@ -203,7 +205,7 @@ fn event_files(dice: &mut Dice) -> Vec<File> {
     files
 }
 
-/// A vendor's bucket of an hour, in one of the states it grows through.
+/// A vendor's bucket of an hour, in one of its growing states.
 fn bucket(hour: u64, input: u64, output: u64, requests: u64) -> String {
     let from = 1_790_812_800 + hour * 3_600;
     format!(
@@ -214,7 +216,7 @@ fn bucket(hour: u64, input: u64, output: u64, requests: u64) -> String {
     )
 }
 
-/// Files of buckets that grow; the wrong ones have states that were never so.
+/// Files of growing buckets. Wrong files have states that never existed.
 fn bucket_files(dice: &mut Dice) -> Vec<File> {
     let mut files = Vec::new();
     for number in 0..5 + dice.below(4) {
@@ -231,7 +233,7 @@ fn bucket_files(dice: &mut Dice) -> Vec<File> {
     files
 }
 
-/// How often each thing happened that the trials are about.
+/// How often the trials reached each situation that they test.
 #[derive(Debug, Default)]
 struct Seen {
     refused: usize,
@@ -243,7 +245,7 @@ struct Seen {
     emptied: usize,
 }
 
-/// Imports files in any order, retracts what is wrong, some of it in between, and imports again what was named.
+/// Imports files in any order, retracts the wrong parts, some of them in between, and imports the named files again.
 fn wronged(ledger: &Ledger, files: &[File], dice: &mut Dice, seen: &mut Seen) -> Outcome {
     let by_name: BTreeMap<String, &File> =
         files.iter().map(|file| (format!("{}.{}", file.name, ledger.suffix), file)).collect();
@@ -255,7 +257,7 @@ fn wronged(ledger: &Ledger, files: &[File], dice: &mut Dice, seen: &mut Seen) ->
         for name in shuffled(dice, waiting.iter().cloned().collect())? {
             let file = by_name[&name];
             if done.contains(file.name.as_str()) && !file.is_all_right() {
-                // What was retracted for good does not come again; its right part does.
+                // A wrong file does not come again; its right part does.
                 if file.wrong || ledger.import(&file.corrected())?.is_some() {
                     waiting.remove(&name);
                 }
@@ -346,7 +348,7 @@ fn a_ledger_is_as_if_what_was_retracted_had_never_been() -> Outcome {
         let key_hash = HASHES[usize::try_from(seed % 2)?];
         let mut files = event_files(&mut dice);
         if seed % 4 > 1 {
-            // Days with many events: what comes a few at a time stands apart from them.
+            // Days with many events, so that a few new ones go into the side half.
             files.push(File::right(50, (1_000..1_500).map(|number| event(number, 0)).collect()));
         }
         trial(&files, (key_hash, "csv", CSV_HEADER), &mut dice, &mut seen)

@@ -1,7 +1,6 @@
-//! The meters of a body through our formats, against the usage that is expected of it.
+//! Compares the meters that tokenbook's formats read from a body with the expected usage.
 //!
-//! Each body goes through the format that recognises it. What is expected is what the project expects of the vendor
-//! whose protocol that is.
+//! The format that recognises a body reads it. The expected usage is the project's, for the vendor of that protocol.
 
 use super::{Extracted, Recorded, Verdict};
 use std::collections::BTreeMap;
@@ -16,7 +15,7 @@ use tokenbook::import::read::preview::preview;
 use tokenbook::import::record::head::Head;
 use tokenbook::import::record::reading::Reading as Options;
 
-/// Whose expectation holds for a format.
+/// The vendor whose expectation applies to a format.
 const VENDORS: [(&str, &str, &str); 6] = [
     ("openai-chat", "openrouter", "chat"),
     ("openai-responses", "openai", "responses"),
@@ -26,17 +25,17 @@ const VENDORS: [(&str, &str, &str); 6] = [
     ("cohere-chat", "cohere", "default"),
 ];
 
-/// How a body was read.
+/// The result of reading a body.
 pub(super) struct Reading {
-    /// Against the usage expected of the vendor whose protocol it is.
+    /// The comparison with the usage expected for the vendor of the protocol.
     pub(super) verdict: Verdict,
-    /// Which of the expected usages that is.
+    /// The position of that expected usage.
     vendors: Option<usize>,
     events: Vec<UsageEvent>,
 }
 
 impl Reading {
-    /// Why our meters are not the usage at a place among those expected; `None` where they are.
+    /// Why tokenbook's meters differ from the expected usage at a position; `None` if they agree.
     pub(super) fn differs_from(&self, place: usize, expected: &Extracted) -> Option<&'static str> {
         if self.vendors == Some(place) {
             return match &self.verdict {
@@ -50,7 +49,7 @@ impl Reading {
     }
 }
 
-/// The line that stands for a body in a file of bodies, in an envelope with these members.
+/// The line for a body in a file of bodies, in an envelope with these members.
 pub(super) fn line(envelope: &serde_json::Value, body: &str) -> String {
     let envelope = envelope.to_string();
     format!(r#"{},"body":{}}}"#, envelope.strip_suffix('}').unwrap_or(&envelope), body.replace(['\n', '\r'], " "))
@@ -80,7 +79,7 @@ pub(super) fn read(recorded: &Recorded<'_>, at: Timestamp) -> Result<Reading, Bo
     Ok(Reading { verdict, vendors: Some(vendors), events })
 }
 
-/// The names of the expected words for which our meters have another number.
+/// The names of the project's counts for which tokenbook's meters give another number.
 fn differing(ours: &BTreeMap<&str, i64>, expected: &BTreeMap<String, i64>) -> Vec<String> {
     let of = |name: &str| (ours.get(name).copied().unwrap_or(0), expected.get(name).copied().unwrap_or(0));
     let all = expected.keys().map(String::as_str).chain(ours.keys().copied());
@@ -90,7 +89,7 @@ fn differing(ours: &BTreeMap<&str, i64>, expected: &BTreeMap<String, i64>) -> Ve
     names
 }
 
-/// Compares the sums of the events, first with what is told at the top level, then by the rules.
+/// Compares the sums of the events, first with the top level, then by the rules.
 fn compare(format: &str, expected: &BTreeMap<String, i64>, events: &[&UsageEvent], body: &str) -> Verdict {
     let ours = in_their_words(events, expected);
     let text_only = |names: &[String]| names.iter().all(|name| name.ends_with("_text_tokens"));
@@ -115,7 +114,7 @@ fn compare(format: &str, expected: &BTreeMap<String, i64>, events: &[&UsageEvent
     Verdict::Different(format!("{format}: {}", wrong.iter().map(shown).collect::<Vec<_>>().join("; ")))
 }
 
-/// Our meters as the project counts: wholes with their parts in them.
+/// tokenbook's meters in the project's counts: totals that include their parts.
 fn in_their_words(events: &[&UsageEvent], expected: &BTreeMap<String, i64>) -> BTreeMap<&'static str, i64> {
     let mut theirs = BTreeMap::new();
     let mut add = |name: &'static str, quantity: i64| *theirs.entry(name).or_insert(0) += quantity;
@@ -150,7 +149,8 @@ fn in_their_words(events: &[&UsageEvent], expected: &BTreeMap<String, i64>) -> B
             _ => {}
         }
     }
-    // Their sub-counts of text are there only where the vendor told them, and what tools add to a prompt is input.
+    // The project has counts of text only if the vendor reports them, and it counts what tools add to a prompt as
+    // input.
     for name in ["input_text_tokens", "output_text_tokens", "cache_write_5m_tokens"] {
         if !expected.contains_key(name) {
             theirs.remove(name);

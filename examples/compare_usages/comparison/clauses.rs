@@ -1,7 +1,8 @@
-//! Which model of the catalogue the project means by a name: by clauses on it, then at the providers it falls back to.
+//! Finds the model of the catalogue that the project means by a name: by clauses on the name, then at fallback
+//! providers.
 //!
-//! We follow neither, as a model is never guessed. To compare the prices all the same, what the project means is written
-//! as a catalogue of its own, in which every name that was told is exact, and read by the same reader.
+//! tokenbook follows neither, because it never guesses a model. To compare the prices anyway, this writes what the
+//! project means as another catalogue, in which every name is exact. The same reader reads it.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -19,7 +20,7 @@ pub(super) struct Provider<'a> {
     models: Vec<Model<'a>>,
 }
 
-/// A model of the catalogue; its prices are kept as they are written.
+/// A model of the catalogue. Its prices are kept as written.
 #[derive(Deserialize)]
 pub(super) struct Model<'a> {
     id: String,
@@ -40,7 +41,7 @@ struct Set<'a> {
     prices: &'a RawValue,
 }
 
-/// From a date on, or between two times of each day, of UTC.
+/// From a date on, or between two times of each UTC day.
 #[derive(Deserialize)]
 struct Constraint {
     start_date: Option<String>,
@@ -61,18 +62,18 @@ impl Constraint {
     }
 }
 
-/// How the catalogue knows a name at a provider.
+/// How the catalogue knows a provider's name for a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Known {
     /// It is a name of a model of that provider.
     Exactly,
-    /// Only by a pattern.
+    /// Only a pattern matches the name.
     ByPattern,
-    /// Only at a provider that it falls back to.
+    /// Only a fallback provider knows the name.
     ElsewhereOnly,
 }
 
-/// The model meant by a name at a provider, as the project looks for it.
+/// The model that the project finds for a name at a provider.
 pub(super) fn meant<'a, 'b>(
     providers: &'b [Provider<'a>],
     provider: &str,
@@ -90,7 +91,7 @@ pub(super) fn meant<'a, 'b>(
 }
 
 impl<'a> Model<'a> {
-    /// Its sets of prices, if any of them is in force at some hours only.
+    /// Its sets of prices, if any of them applies at some hours only.
     fn by_hour(&self) -> Option<Vec<Set<'a>>> {
         let sets: Vec<Set<'a>> = serde_json::from_str(self.prices?.get()).ok()?;
         let hourly = |set: &Set<'_>| set.constraint.as_ref().is_some_and(|constraint| constraint.start_time.is_some());
@@ -102,7 +103,7 @@ impl<'a> Model<'a> {
         self.by_hour().is_some()
     }
 
-    /// Its prices; where they depend on the hour, those of an instant, by the last condition that holds.
+    /// Its prices. If they depend on the hour, the prices at an instant, from the last condition that holds.
     fn prices_at(&self, at: Timestamp) -> Option<&'a RawValue> {
         let Some(sets) = self.by_hour() else { return self.prices };
         let holds = |set: &&Set<'_>| set.constraint.as_ref().is_none_or(|constraint| constraint.holds(at));
@@ -113,21 +114,22 @@ impl<'a> Model<'a> {
         self.clause.as_ref().map_or(self.id == lower, |clause| is_met(clause, lower))
     }
 
-    /// Whether a name is one that we keep: its id, unless its own clauses deny it, or one that a clause equals.
+    /// Whether tokenbook keeps a name: the model's id, unless its own clauses exclude it, or a name that a clause
+    /// equals.
     fn is_named(&self, name: &str) -> bool {
         let by_id = self.id == name && self.is_meant_by(&name.to_lowercase());
         by_id || self.clause.as_ref().is_some_and(|clause| equals(clause, name))
     }
 }
 
-/// Whether a clause, or one of those it is any of, equals a name.
+/// Whether a clause, or one of its alternatives, equals a name.
 fn equals(clause: &Value, name: &str) -> bool {
     let any = clause.get("or").and_then(Value::as_array);
     clause.get("equals").and_then(Value::as_str) == Some(name)
         || any.is_some_and(|clauses| clauses.iter().any(|clause| equals(clause, name)))
 }
 
-/// Whether a name in lower case meets a clause.
+/// Whether a name in lower case matches a clause.
 fn is_met(clause: &Value, name: &str) -> bool {
     let Some((kind, value)) = clause.as_object().and_then(|members| members.iter().next()) else { return false };
     let mut clauses = value.as_array().into_iter().flatten();
@@ -145,8 +147,8 @@ fn is_met(clause: &Value, name: &str) -> bool {
     }
 }
 
-/// Whether a name is like a regular expression of characters, `\.`, `\d` and `{count}` between `^` and an optional `$`,
-/// which is all that the catalogue has; another is never met.
+/// Whether a name matches a regular expression of characters, `\.`, `\d` and `{count}` between `^` and an optional `$`.
+/// The catalogue uses nothing else; any other expression never matches.
 fn is_like(expression: &str, name: &str) -> bool {
     let Some(mut rest) = expression.strip_prefix('^') else { return false };
     let mut name = name.chars();
@@ -178,7 +180,7 @@ fn is_like(expression: &str, name: &str) -> bool {
     true
 }
 
-/// A catalogue in which each of these names is exact, with the prices of the model that is meant by it.
+/// A catalogue in which each of these names is exact, with the prices of the model that the project means by it.
 pub(super) fn spelled_out(meant: &BTreeMap<(&str, &str), &Model<'_>>, at: Timestamp) -> String {
     let text = |text: &str| Value::from(text).to_string();
     let models = meant.iter().map(|((provider, name), model)| {

@@ -1,4 +1,4 @@
-//! The comparison: the file's shape, what is asked, and the account of what is the same, explained and different.
+//! The comparison: the file's shape, the options, and the counts of what is the same, explained and different.
 
 mod bodies;
 mod clauses;
@@ -19,13 +19,13 @@ pub const CATALOG: &str = "genai-prices";
 /// The instant for which the project prices all of its recorded bodies (`tests/dataset/extract_usages.py`).
 pub const AT: &str = "2025-11-06T12:00:00Z";
 
-/// What is to be compared.
+/// The options of a comparison.
 pub struct Asked {
-    /// The recorded bodies with what is expected of them.
+    /// The recorded bodies with the expected results.
     pub file: PathBuf,
-    /// The catalogue; without it, prices are counted and not compared.
+    /// The catalogue. Without it, prices are counted and not compared.
     pub catalog: Option<PathBuf>,
-    /// When the bodies were used.
+    /// The time of the bodies.
     pub at: Timestamp,
 }
 
@@ -61,15 +61,15 @@ impl Extractor {
     }
 }
 
-/// What became of one comparison.
+/// The result of one comparison.
 enum Verdict {
     Same,
-    /// Other, by rules of the table.
+    /// Different, but explained by these rules of the table.
     Explained(Vec<&'static str>),
     Different(String),
 }
 
-/// How many comparisons came out how.
+/// The number of comparisons with each result.
 #[derive(Default)]
 struct Account {
     same: usize,
@@ -79,7 +79,7 @@ struct Account {
 }
 
 impl Account {
-    /// Counts a verdict, and tells of a difference.
+    /// Counts a result, and prints a difference.
     fn count(&mut self, verdict: &Verdict, what: &str, out: &mut dyn Write) -> std::io::Result<()> {
         match verdict {
             Verdict::Same => self.same += 1,
@@ -97,7 +97,7 @@ impl Account {
         Ok(())
     }
 
-    /// The counts by rule, and of all. One comparison may need several rules.
+    /// Prints the counts by rule and in total. One comparison may need several rules.
     fn tell(&self, what: &str, out: &mut dyn Write) -> std::io::Result<()> {
         for (rule, count) in &self.by_rule {
             writeln!(out, "{count} {what} other by the rule {rule}")?;
@@ -108,7 +108,7 @@ impl Account {
     }
 }
 
-/// Compares, writes the account, and tells whether nothing is different without a rule.
+/// Compares and prints the results. Returns whether rules explain every difference.
 pub fn run(asked: &Asked, out: &mut dyn Write) -> Result<bool, Box<dyn Error>> {
     let text = std::fs::read_to_string(&asked.file).map_err(|error| format!("{}: {error}", asked.file.display()))?;
     let recorded: Vec<Recorded<'_>> =

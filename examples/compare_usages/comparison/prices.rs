@@ -1,7 +1,7 @@
-//! What bodies cost by the catalogue, against the prices that the project made with it.
+//! Compares what bodies cost by the catalogue with the prices that the project computed from it.
 //!
-//! A body in its import and rating is tried first. Where that is another price, the rules are tried one after another,
-//! and one holds only if it leads to the expected price to the last digit.
+//! It first imports and rates a body. If the price differs, it tries the rules one after another. A rule counts only if
+//! it leads to the expected price, to the last digit.
 
 use super::bodies::Reading;
 use super::clauses::{Known, Model, Provider, meant, spelled_out};
@@ -21,7 +21,7 @@ use tokenbook::price::catalog::providers::ours;
 use tokenbook::price::{Book, Resolution};
 use tokenbook::rating::{Cost, RatedLine, Unpriced};
 
-/// The digits of our amounts; expected prices that are finer are rounded to them.
+/// The digits of tokenbook's amounts. Finer expected prices are rounded to them.
 const DIGITS: u32 = 15;
 
 /// One expected price.
@@ -34,13 +34,13 @@ struct Pair<'a> {
     known: Option<Known>,
     /// Whether the model's prices depend on the hour of the day.
     by_hour: bool,
-    /// Our meters of the expected usage; or what cannot be one of them.
+    /// The expected usage in tokenbook's meters, or what cannot be one of them.
     usage: Result<Quantities, String>,
-    /// Why the body's meters are not those of the expected usage.
+    /// Why the body's meters differ from the expected usage.
     usage_differs: Option<&'static str>,
 }
 
-/// What something costs.
+/// The cost of something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Figures {
     input: Amount,
@@ -48,24 +48,24 @@ struct Figures {
     total: Amount,
 }
 
-/// What is expected, as far as it is told.
+/// The expected amounts, as far as the file has them.
 struct Expected {
     input: Option<Amount>,
     output: Option<Amount>,
     total: Option<Amount>,
 }
 
-/// What the project does that we do not do.
+/// What the project does and tokenbook does not.
 #[derive(Clone, Copy)]
 struct Ways {
-    /// A part without a price of its own has that of what it is a part of.
+    /// A part without its own price has the price of the whole it belongs to.
     parts_as_wholes: bool,
     /// Every request was of the standard tier.
     tiers_as_standard: bool,
 }
 
 impl Ways {
-    /// The fewest first.
+    /// Ordered by the number of differences, the fewest first.
     const ALL: [Self; 4] = [
         Self { parts_as_wholes: false, tiers_as_standard: false },
         Self { parts_as_wholes: true, tiers_as_standard: false },
@@ -128,14 +128,14 @@ pub(super) fn compare(
 }
 
 impl<'a> Pair<'a> {
-    /// Usage of the model at the provider that the price is expected of.
+    /// The usage of the model at the provider that the price is for.
     fn used<T>(&self, number: usize, kind: &str, what: T) -> Used<'a, T> {
         let (provider, _) = ours(&self.extractor.provider_id);
         Used { of: format!("{kind}-{number}"), provider, model: self.model, what }
     }
 }
 
-/// Every expected price, and the models that are meant by the names of their bodies.
+/// Every expected price, and the models that the project means by the names in its bodies.
 fn pairs<'a, 'b, 'c>(
     recorded: &'a [Recorded<'_>],
     readings: &[Reading],
@@ -167,7 +167,7 @@ fn pairs<'a, 'b, 'c>(
     pairs
 }
 
-/// The expected usage in our meters: wholes less their parts.
+/// The expected usage in tokenbook's meters: totals less their parts.
 fn quantities(usage: &BTreeMap<String, i64>) -> Result<Quantities, String> {
     const PARTS: [(&str, Meter, Meter); 8] = [
         ("cache_read_tokens", Meter::CacheRead, Meter::Input),
@@ -220,7 +220,7 @@ impl Expected {
         };
         let (input, output) = (amount(&extractor.input_price)?, amount(&extractor.output_price)?);
         let total = amount(&extractor.total_price)?;
-        // The total is told where it is more than its parts.
+        // The file has the total if it is more than its parts.
         let sum = input.zip(output).and_then(|(input, output)| input.plus(output).ok());
         Ok(Self { input, output, total: total.or(sum) })
     }
@@ -236,7 +236,7 @@ impl Expected {
     }
 }
 
-/// Holds what was imported and rated against what is expected, then what each rule would make of it.
+/// Compares the imported and rated amounts with the expected ones, and then the amounts that each rule would give.
 fn judge(pair: &Pair<'_>, expected: &Expected, rated: &Rated, body: &[&RatedLine], usage: &[&RatedLine]) -> Verdict {
     let own = figures(body, |line| line.charges.iter().map(|charge| (charge.meter, charge.cost)).collect());
     if own.as_ref().is_ok_and(|found| expected.is(found)) {
@@ -279,7 +279,7 @@ fn judge(pair: &Pair<'_>, expected: &Expected, rated: &Rated, body: &[&RatedLine
     Verdict::Different(format!("expected {}, found {}{by}{read}", expected.shown(), shown(own)))
 }
 
-/// The sums by side, unless something has no price.
+/// The sums by side; `None` if something has no price.
 fn figures<'a>(
     lines: &[&'a RatedLine],
     costs: impl Fn(&'a RatedLine) -> Vec<(Meter, Cost)>,
@@ -309,7 +309,7 @@ fn figures<'a>(
     if unpriced.is_empty() { Ok(figures) } else { Err(format!("no price for {}", unpriced.join(", "))) }
 }
 
-/// What each meter of a line costs by a book.
+/// The cost of each meter of a line by a book.
 fn costs(rated: &Rated, book: &Book, line: &RatedLine, ways: Ways) -> Vec<(Meter, Cost)> {
     let (key, names) = (&line.usage.key, &rated.0.names);
     let (Some(model), Some(tier)) = (names.models.get(&key.model), names.tiers.get(&key.tier)) else {
@@ -334,7 +334,7 @@ fn costs(rated: &Rated, book: &Book, line: &RatedLine, ways: Ways) -> Vec<(Meter
     line.usage.quantities.iter().map(cost).collect()
 }
 
-/// What a meter is a part of, the nearest first.
+/// The wholes that a meter is part of, the nearest first.
 fn wholes(meter: Meter) -> &'static [Meter] {
     match meter {
         Meter::CacheRead | Meter::CacheWrite | Meter::InputAudio | Meter::InputImage | Meter::InputVideo => {

@@ -1,6 +1,8 @@
-//! A ledger for the comparison: the catalogue in its own book, every body and every expected usage imported and rated.
+//! A ledger for the comparison. It holds the catalogue in its own book, and every body and every expected usage,
+//! imported and rated.
 //!
-//! A body is imported once for each expected price, with the provider it is expected of and a tag that says which.
+//! A body is imported once for each expected price, with the provider of that price and a tag that identifies the
+//! price.
 
 use super::bodies::line;
 use std::collections::BTreeMap;
@@ -24,14 +26,14 @@ use tokenbook::ledger::Settings;
 use tokenbook::price::catalog::{self, CatalogFile, Inexact, Missing, Terms};
 use tokenbook::rating::RatedLine;
 
-/// The ledger's own book: the catalogue as it is.
+/// The ledger's own book: the catalogue, unchanged.
 const CATALOGUE: &str = "catalogue";
-/// The book in which every name that was told is exact.
+/// The book in which every name in the bodies is exact.
 pub(super) const MEANT: &str = "meant";
-/// The tag by which rated lines are found again.
+/// The tag that identifies rated lines.
 const OF: &str = "of";
 
-/// A ledger that is gone with its folder.
+/// A ledger that is deleted with its folder.
 pub(super) struct Scratch {
     folder: tempfile::TempDir,
     books: Books,
@@ -52,7 +54,7 @@ impl Scratch {
         self.prices(CATALOGUE, &catalog_files(path)?)
     }
 
-    /// Imports the text of a catalogue into the book of names that were told.
+    /// Imports the text of a catalogue into the book of exact names.
     pub(super) fn meant(&self, text: String) -> Result<(), Box<dyn Error>> {
         if text == "[]" {
             return Ok(());
@@ -72,7 +74,7 @@ impl Scratch {
         Ok(())
     }
 
-    /// Imports bodies as a file of them: what is wrong with those that are refused, by their place.
+    /// Imports bodies as one file. Returns the errors of rejected bodies by their position.
     pub(super) fn bodies(&self, bodies: &[Used<'_, &str>]) -> Result<BTreeMap<usize, String>, Box<dyn Error>> {
         let mut text = String::new();
         for (place, Used { of, provider, model, what }) in bodies.iter().enumerate() {
@@ -102,7 +104,7 @@ impl Scratch {
         Ok(refused.collect())
     }
 
-    /// Records usage that is already in our meters.
+    /// Records usage that is already in tokenbook's meters.
     pub(super) fn usages(&self, usages: &[Used<'_, Quantities>]) -> Result<(), Box<dyn Error>> {
         let mut events = Vec::new();
         for (place, used) in usages.iter().enumerate() {
@@ -116,7 +118,7 @@ impl Scratch {
         Ok(())
     }
 
-    /// Everything, rated.
+    /// Rates everything.
     pub(super) fn rated(&self) -> Result<Rated, Box<dyn Error>> {
         let day = Calendar::UTC.day_of(self.at);
         let statement = self.books.statement(&Request::of(Period::between(day, day)), &Silent)?;
@@ -124,7 +126,7 @@ impl Scratch {
     }
 }
 
-/// Usage of a model of a provider, and what it is of.
+/// Usage of a provider's model, with its identification.
 pub(super) struct Used<'a, T> {
     pub(super) of: String,
     pub(super) provider: &'a str,
@@ -136,7 +138,7 @@ pub(super) struct Used<'a, T> {
 pub(super) struct Rated(pub(super) Statement);
 
 impl Rated {
-    /// The lines by what they are of.
+    /// The lines by their identification.
     pub(super) fn lines(&self) -> Result<BTreeMap<&str, Vec<&RatedLine>>, Box<dyn Error>> {
         let mut lines: BTreeMap<&str, Vec<&RatedLine>> = BTreeMap::new();
         for line in self.0.rated.lines()? {
