@@ -1,4 +1,4 @@
-//! The month end: prices, usage, checks, and every file finance needs, in one run that can be run again.
+//! The month end: prices, usage, checks, and every file that finance needs, in one repeatable run.
 
 use crate::books::month::manifest::{self, Earlier, InputFile};
 use crate::books::month::month_change::{MonthChange, Totals};
@@ -28,7 +28,7 @@ use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// What a month end is made from.
+/// The inputs of a month end.
 #[derive(Debug, Clone)]
 pub struct MonthEnd {
     /// The month.
@@ -37,11 +37,11 @@ pub struct MonthEnd {
     pub usage: Vec<PathBuf>,
     /// The price list.
     pub prices: PathBuf,
-    /// Whether its prices are taken that look like a mistake.
+    /// Whether to accept prices that look like a mistake.
     pub jumps: Jumps,
     /// Aliases of models.
     pub aliases: Option<PathBuf>,
-    /// Rules of attribution, which hold from the month's first day.
+    /// Rules of attribution, which apply from the month's first day.
     pub rules: Option<PathBuf>,
     /// The registry of departments.
     pub departments: Option<PathBuf>,
@@ -49,14 +49,14 @@ pub struct MonthEnd {
     pub roi: Option<PathBuf>,
     /// Offers, for the savings.
     pub offers: Option<PathBuf>,
-    /// Where the files go.
+    /// The output folder.
     pub out: PathBuf,
     /// How usage is imported.
     pub import: ImportOptions,
 }
 
 impl MonthEnd {
-    /// The files it may do without, with the names the manifest gives them.
+    /// The optional files, with their names in the manifest.
     pub fn optional(&self) -> [(&'static str, Option<&PathBuf>); 5] {
         [
             ("aliases", self.aliases.as_ref()),
@@ -73,34 +73,34 @@ impl MonthEnd {
 pub struct Reports {
     /// The month, rated.
     pub statement: Statement,
-    /// Departments against the month before.
+    /// Departments compared with the previous month.
     pub summary: Sheet,
     /// The return on investment, if asked for.
     pub roi: Option<Sheet>,
     /// The savings of each offer, if asked for.
     pub savings: Option<Sheet>,
-    /// How the month differs from what the folder's reports said before, if it does.
+    /// How the month differs from the earlier reports in the folder, if it does.
     pub change: Option<MonthChange>,
     /// What is unpriced.
     pub unpriced: Sheet,
-    /// What each source delivered.
+    /// What each source brought.
     pub coverage: Vec<Coverage>,
     /// Events of the ledger before and after the month.
     pub outside: Outside,
-    /// How many files were written.
+    /// The number of files written.
     pub files: usize,
     /// The number of the ledger's last entry.
     pub entry: u64,
 }
 
 impl Reports {
-    /// Whether the month has usage, and all of it is priced and paid by somebody.
+    /// Whether the month has usage, and all of it has a price and a payer.
     pub fn is_clean(&self) -> bool {
         !self.statement.rated.is_empty() && self.statement.caveats.is_clean()
     }
 }
 
-/// Events of the ledger that are not of the month.
+/// Events of the ledger outside the month.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Outside {
     /// Earlier than the month.
@@ -121,7 +121,7 @@ impl Books {
         self.import_prices(&inputs.prices.display().to_string(), &bytes, None, inputs.jumps, act, observer)
     }
 
-    /// Imports the month's aliases, if there are any, and says under which name their file goes.
+    /// Imports the month's aliases, if any are given. The result names their file.
     pub fn import_month_aliases(
         &self,
         inputs: &MonthEnd,
@@ -145,7 +145,7 @@ impl Books {
         self.import_departments(&path.display().to_string(), &read(path)?, act, observer).map(Some)
     }
 
-    /// Imports the month's rules, if any are given. They hold from its first day.
+    /// Imports the month's rules, if any are given. They apply from its first day.
     pub fn import_month_rules(
         &self,
         inputs: &MonthEnd,
@@ -157,7 +157,7 @@ impl Books {
         self.import_rules(&path.display().to_string(), &read(path)?, from, act, observer).map(Some)
     }
 
-    /// Makes the reports when every file was imported, and writes them, the manifest last.
+    /// Makes the reports after every file was imported, and writes them, the manifest last.
     pub fn report_month(
         &self,
         inputs: &MonthEnd,
@@ -189,7 +189,8 @@ impl Books {
         reports.change = MonthChange::since(earlier.as_ref(), since, totals.clone());
         let outputs = outputs(&reports, &by_department, &detail, savings.as_ref())?;
         let files = watched(observer, |watch| input_files(inputs, imported, watch))?;
-        // Everything is made: only now is anything written, and then to the end, as half of the files would be no month.
+        // All reports are ready. Only now the writing starts, and it runs to the end, because half of the files would
+        // be useless.
         if observer.stop() {
             return Err(LedgerError::Stopped.into());
         }
@@ -201,7 +202,7 @@ impl Books {
         Ok(reports)
     }
 
-    /// Proves what a month is billed from, and reads all that its reports say from the same state.
+    /// Proves everything that a month is billed from, and reads the data of its reports from the same state.
     fn proved(
         &self,
         request: &Request,
@@ -211,7 +212,7 @@ impl Books {
     ) -> Result<Proved, BooksError> {
         watched(observer, |watch| {
             let snapshot = self.snapshot_for_all()?.watched(watch)?;
-            // The month before is what this one is compared with.
+            // This month is compared with the previous one.
             self.prove_months(&snapshot, Period::between(month.previous().first(), month.last()))?;
             let since =
                 earlier.map(|earlier| snapshot.since(earlier.ledger_entry, &earlier.ledger_head)).transpose()?;
@@ -225,8 +226,8 @@ impl Books {
         })
     }
 
-    /// Refuses benefits and offers that cannot be read, and files and other reports that the reports would replace,
-    /// before anything is imported.
+    /// Rejects unreadable benefits and offers before anything is imported. It also rejects files and other reports that
+    /// the reports would replace.
     pub fn check_inputs(&self, inputs: &MonthEnd) -> Result<(), BooksError> {
         if let Some(earlier) = Earlier::of(&inputs.out)? {
             let settings = self.settings();
@@ -252,13 +253,13 @@ impl Books {
     }
 }
 
-/// A month that was proved, all of one state.
+/// A proved month, all from one state.
 struct Proved {
     statement: Statement,
     /// The number of the newest entry.
     entry: u64,
     outside: Outside,
-    /// What was recorded after the reports that the folder holds.
+    /// What was recorded after the earlier reports in the folder.
     since: Option<Since>,
 }
 
@@ -281,7 +282,7 @@ impl Statement {
     }
 }
 
-/// The files a month end writes beside those of the departments.
+/// The files that a month end writes beside those of the departments.
 const OUTPUTS: [&str; 8] = [
     "chargeback.csv",
     "chargeback-detail.csv",
@@ -295,7 +296,7 @@ const OUTPUTS: [&str; 8] = [
 
 /// Whether a file has the name of one of the reports of a folder.
 fn would_replace(out: &Path, file: &Path) -> bool {
-    // A folder or a file that is not there yet is in nobody's way.
+    // A folder or file that does not exist cannot be replaced.
     let (Ok(out), Ok(file)) = (out.canonicalize(), file.canonicalize()) else { return false };
     let named = file.file_name().and_then(|name| name.to_str()).is_some_and(|name| OUTPUTS.contains(&name));
     let parent = file.parent();
@@ -334,7 +335,7 @@ fn input_files(inputs: &MonthEnd, imported: &[ImportOutcome], watch: &Watch) -> 
     Ok(files)
 }
 
-/// Every file but the manifest, in the order in which they are written.
+/// Every file except the manifest, in the order of writing.
 fn outputs(
     reports: &Reports,
     by_department: &Sheet,
@@ -371,7 +372,7 @@ fn read(path: &Path) -> Result<Vec<u8>, BooksError> {
     std::fs::read(path).map_err(|error| BooksError::io(path, error))
 }
 
-/// The detail's rows by department, under file names that are safe and, ignoring case, different.
+/// The detail's rows by department, under safe file names. Ignoring case, no two are equal.
 fn departments(detail: &Sheet) -> BTreeMap<String, Sheet> {
     let mut sheets: BTreeMap<String, Sheet> = BTreeMap::new();
     let mut taken: BTreeMap<String, String> = BTreeMap::new();
