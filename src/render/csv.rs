@@ -48,7 +48,7 @@ fn field(cell: &Cell) -> String {
     }
 }
 
-/// A text that no spreadsheet runs. A lone `-` is no formula.
+/// Makes a text safe from running as a formula. A lone `-` is not a formula.
 fn guarded(text: &str) -> Cow<'_, str> {
     if text.starts_with(FORMULA_STARTS) && text != "-" { Cow::Owned(format!("'{text}")) } else { Cow::Borrowed(text) }
 }

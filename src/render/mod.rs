@@ -32,12 +32,12 @@ pub fn named(name: &str) -> Option<&'static Renderer> {
     RENDERERS.iter().find(|renderer| renderer.name == name)
 }
 
-/// Refuses a sheet whose rows do not fit its columns, before any of it is written.
+/// Rejects a sheet whose rows do not fit its columns, before any of it is written.
 fn checked(sheet: &Sheet) -> io::Result<()> {
     sheet.check().map_err(|misfit| io::Error::new(io::ErrorKind::InvalidInput, misfit))
 }
 
-/// What people see in place of an unknown number: the reason if a cell has room for it, else a dash.
+/// The text for an unknown number: the reason if a cell has room for it, otherwise a dash.
 fn unknown_mark(reason: &'static str) -> &'static str {
     if reason.chars().count() <= 12 { reason } else { "—" }
 }

@@ -103,7 +103,7 @@ impl Dimension {
         }
     }
 
-    /// Whether a group depends on the day, the tags or the model of usage: what need not be told apart otherwise.
+    /// Whether a group depends on the day, the tags, the model or the meter. The other parts need not be distinguished.
     pub(crate) fn of(&self) -> Of {
         match self {
             Self::Day => Of::Day,
