@@ -26,9 +26,9 @@ pub struct Sheet {
 pub struct Heading {
     /// The report's name.
     pub report: String,
-    /// The period, an instant, or which rows a list has.
+    /// The period, an instant, or a description of a list's rows.
     pub period: String,
-    /// Whether the books of the period are closed. `None` for lists, which are of no period.
+    /// Whether the books of the period are closed. `None` for lists, which have no period.
     pub state: Option<State>,
     /// The IANA time zone of its days.
     pub time_zone: String,
@@ -45,9 +45,9 @@ pub struct Heading {
 pub enum State {
     /// Usage and prices may still change its amounts.
     Open,
-    /// Its amounts stay.
+    /// Its amounts no longer change.
     Closed {
-        /// The number of the close, from 1: a month that is opened again and closed again has a higher one.
+        /// The number of the close, from 1. A month that is reopened and closed again gets a higher one.
         version: u32,
         /// The entry of the ledger that closed it.
         entry: i64,
@@ -88,13 +88,13 @@ pub enum ColumnKind {
     Text,
     /// Yes or no.
     Flag,
-    /// How many there are of something: whole numbers that can be added up.
+    /// Counts: whole numbers that can be added up.
     Count,
     /// Usage in a unit; `None` if the row's column `unit` names it.
     Quantity(Option<Unit>),
     /// Amounts of a currency; `None` if the row's column `currency` names it.
     Money(Option<Currency>),
-    /// What a million of a meter's unit costs, in the currency of the row.
+    /// Prices for a million of a meter's unit, in the currency of the row.
     Rate,
     /// Hundredths of a whole.
     Percent,
@@ -107,7 +107,7 @@ pub enum ColumnKind {
 }
 
 impl ColumnKind {
-    /// Whether values stand to the right of their column, so that their digits line up.
+    /// Whether values are aligned right, so that their digits line up.
     pub const fn is_numeric(self) -> bool {
         match self {
             Self::Text | Self::Flag | Self::Day | Self::Instant => false,
@@ -115,7 +115,7 @@ impl ColumnKind {
         }
     }
 
-    /// Whether a cell may stand in a column of this kind.
+    /// Whether a column of this kind can hold a cell.
     pub const fn holds(self, cell: &Cell) -> bool {
         match cell {
             Cell::Nothing | Cell::Word(_) | Cell::Unknown(_) => true,
@@ -172,7 +172,7 @@ impl Column {
         Self::new(name, ColumnKind::Percent)
     }
 
-    /// A column of numbers that are not added up.
+    /// A column of numbers that cannot be added up.
     pub fn number(name: impl Into<Cow<'static, str>>) -> Self {
         Self::new(name, ColumnKind::Number)
     }
@@ -193,7 +193,8 @@ impl Column {
 pub enum Cell {
     /// A text, unchanged.
     Text(String),
-    /// A word of ours in a column of any kind, such as `total`, or `-` for what is no longer sold.
+    /// One of tokenbook's own words in a column of any kind, such as `total`, or `-` for something that is no longer
+    /// sold.
     Word(&'static str),
     /// Yes or no.
     Flag(bool),
@@ -208,7 +209,7 @@ pub enum Cell {
         /// Decimals.
         digits: u8,
     },
-    /// What a million costs.
+    /// The price for a million.
     Rate(Rate),
     /// A day.
     Day(Day),
@@ -226,18 +227,18 @@ impl Cell {
         Self::Text(text.into())
     }
 
-    /// A text, or nothing where it is empty.
+    /// A text; an empty one gives an empty cell.
     pub fn filled(text: impl Into<String>) -> Self {
         let text = text.into();
         if text.is_empty() { Self::Nothing } else { Self::Text(text) }
     }
 
-    /// A text, or nothing where there is none.
+    /// A text, or an empty cell if there is none.
     pub fn some(text: Option<impl Into<String>>) -> Self {
         text.map_or(Self::Nothing, Self::text)
     }
 
-    /// A day, or nothing where there is none.
+    /// A day, or an empty cell if there is none.
     pub fn day(day: Option<Day>) -> Self {
         day.map_or(Self::Nothing, Self::Day)
     }
@@ -266,12 +267,12 @@ pub enum Misfit {
     /// The row has too many cells, or too few.
     #[error("a row has {cells} cells, expected {columns}, as there are columns")]
     Length {
-        /// How many cells the row has.
+        /// The number of the row's cells.
         cells: usize,
-        /// How many columns there are.
+        /// The number of columns.
         columns: usize,
     },
-    /// A cell does not hold what its column says.
+    /// A cell does not match the kind of its column.
     #[error("the column {column} holds {kind:?}, and a cell of it is {cell:?}")]
     Kind {
         /// The column's name.
@@ -284,7 +285,7 @@ pub enum Misfit {
 }
 
 impl Sheet {
-    /// Refuses a row or a total that does not fit the columns. Every renderer asks this first.
+    /// Rejects a row or a total that does not fit the columns. Every renderer checks this first.
     pub fn check(&self) -> Result<(), Misfit> {
         for row in self.rows.iter().chain(&self.total) {
             if row.len() != self.columns.len() {

@@ -10,7 +10,7 @@ pub(super) fn heading_of_period(snapshot: &Snapshot<'_>, report: &str, period: P
     Ok(Heading { state: Some(State::Open), ..heading_of(snapshot, report, period.to_string())? })
 }
 
-/// The heading of a list; `which` says which rows it has. An error if the ledger's settings differ from the chain.
+/// The heading of a list; `which` describes its rows. Returns an error if the ledger's settings differ from the chain.
 pub(super) fn heading_of(
     snapshot: &Snapshot<'_>,
     report: &str,

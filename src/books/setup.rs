@@ -1,4 +1,4 @@
-//! What usage is read and billed by: prices, aliases, rules, the registry of departments, maps.
+//! What reading and billing of usage depend on: prices, aliases, rules, the registry of departments, maps.
 
 pub mod aliases;
 pub mod catalogs;

@@ -1,4 +1,4 @@
-//! What a period cost: statements, reports, and what other prices would make of them.
+//! The cost of a period: statements, reports, and comparisons with other prices.
 
 pub mod completeness;
 pub mod explain;

@@ -1,4 +1,4 @@
-//! How usage comes in, and is taken back: files, events of a program, cost reports.
+//! How usage comes in and is retracted: files, events of a program, cost reports.
 
 pub mod costs;
 pub mod doubts;

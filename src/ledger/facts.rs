@@ -1,4 +1,4 @@
-//! Recorded facts, a file for each kind: what is appended, what the chain records of it, and how it is read.
+//! Recorded facts, one file for each kind: how it is appended, what the chain records of it, and how it is read.
 
 pub mod aliases;
 pub mod batch_days;

@@ -1,5 +1,5 @@
-//! The file: opening it, its schema and settings, transactions, copies, and what is compared with the chain before anything is
-//! believed.
+//! The file: opening, schema and settings, transactions, copies, and the comparison with the chain before data is
+//! trusted.
 
 pub mod backup;
 pub mod connection;

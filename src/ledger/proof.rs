@@ -1,4 +1,5 @@
-//! Proof: that the ledger says what was put into it, and of single days and events. It knows all other rooms.
+//! Proofs that the ledger still holds what was recorded in it, as a whole and for single days and events. It knows all
+//! other rooms.
 
 pub mod find;
 pub mod ids;

@@ -1,4 +1,4 @@
-//! How events come back, and which of them count.
+//! Reads events back, and decides which of them count.
 
 pub mod class;
 pub(in crate::ledger) mod day_digest;

@@ -32,7 +32,7 @@ pub fn named(name: &str) -> Option<&'static Renderer> {
     RENDERERS.iter().find(|renderer| renderer.name == name)
 }
 
-/// Refuses a sheet whose rows do not fit its columns, before any of it is written.
+/// Rejects a sheet whose rows do not fit its columns, before any of it is written.
 fn checked(sheet: &Sheet) -> io::Result<()> {
     sheet.check().map_err(|misfit| io::Error::new(io::ErrorKind::InvalidInput, misfit))
 }

@@ -140,7 +140,7 @@ fn within(inputs: &Inputs<'_>, key: &UsageKey, charge: &Charge) -> Option<(Amoun
     rates.map(|(lowest, highest)| (lowest.price_of(charge.quantity), highest.price_of(charge.quantity)))
 }
 
-/// Why there is no price; where there are prices of other providers only, whose.
+/// Why there is no price. If only other providers have prices, it names them.
 fn reason(why: Unpriced, book: Option<&Book>, provider: &str, model: &str) -> String {
     match others(why, book, provider, model) {
         Some(others) => format!("{}, only of the provider {}", why.reason(), others.join(", ")),

@@ -8,8 +8,8 @@ use crate::ledger::{Ledger, LedgerError};
 use std::path::Path;
 
 impl Books {
-    /// Upgrades a ledger's file to the newest schema; `None` where it has that already. `copy` gets the file as it was: it
-    /// must not exist. Nothing is changed unless the upgraded ledger verifies.
+    /// Upgrades a ledger's file to the newest schema; `None` if it has that already. `copy` receives the old file and
+    /// must not exist. Nothing changes unless the upgraded ledger verifies.
     pub fn upgrade(
         path: &Path,
         copy: &Path,

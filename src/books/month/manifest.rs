@@ -1,7 +1,7 @@
-//! The manifest of a month's files: what went in, what came out, and which state of the ledger it was made from.
+//! The manifest of a month's files: the inputs, the outputs, and the state of the ledger they were made from.
 //!
-//! It is written last, so that a manifest whose digests match means a whole set of files. Before the first file of a new
-//! set takes its name, the manifest of the old one loses its own, so that no manifest stands beside files of another run.
+//! It is written last, so a manifest with matching digests proves a complete set of files. Before the first file of a
+//! new set gets its name, the old manifest loses its own. So a manifest never stands beside files of another run.
 
 use crate::books::BooksError;
 use crate::books::month::month_change::Totals;
@@ -22,7 +22,8 @@ use std::path::Path;
 /// The file's name.
 pub const NAME: &str = "manifest.json";
 
-/// The name of the old manifest while a new set is written: what is to be cleared away, should the run not end.
+/// The old manifest's name while a new set is written. If the run does not end, the next one finds the files to remove
+/// by it.
 const SUPERSEDED: &str = ".tokenbook-manifest.json";
 
 /// The version of the manifest's own form.
@@ -45,7 +46,7 @@ pub struct Manifest<'a> {
     outputs: &'a [Written],
 }
 
-/// A file that went in.
+/// An input file.
 #[derive(Debug, Serialize)]
 pub struct InputFile {
     role: &'static str,
@@ -56,7 +57,7 @@ pub struct InputFile {
     lines: Option<Lines>,
 }
 
-/// The lines of a usage file. New events and duplicates are one number, which a rerun does not change.
+/// The line counts of a usage file. New events and duplicates are one number, which a rerun does not change.
 #[derive(Debug, Serialize)]
 struct Lines {
     all: u64,
@@ -67,12 +68,12 @@ struct Lines {
 }
 
 impl InputFile {
-    /// A file by its role, hashed while somebody watches.
+    /// A file by its role, hashed under a watch.
     pub fn of(role: &'static str, path: &Path, watch: &Watch) -> Result<Self, BooksError> {
         Self::hashed(role, path, watch, |_| {})
     }
 
-    /// A file, whose blocks are handed on as they are read.
+    /// A file. `each` receives its blocks as they are read.
     fn hashed(role: &'static str, path: &Path, watch: &Watch, mut each: impl FnMut(&[u8])) -> Result<Self, BooksError> {
         let (mut hasher, mut bytes) = (Sha256::new(), 0);
         let demand = blocks(path, |block| {
@@ -92,7 +93,7 @@ impl InputFile {
         }
     }
 
-    /// A usage file, with what its import counted.
+    /// A usage file, with the counts of its import.
     pub fn usage(path: &Path, outcome: &ImportOutcome, watch: &Watch) -> Result<Self, BooksError> {
         let ImportOutcome { lines, header, blank, accepted, duplicates, quarantined, .. } = *outcome;
         let lines = Lines { all: lines, header, blank, events: accepted + duplicates, quarantined };
@@ -100,7 +101,7 @@ impl InputFile {
         let file = Self::hashed("usage", path, watch, |block| {
             now.update(block);
         })?;
-        // The manifest names the bytes that were imported, not what has taken their place.
+        // The manifest names the bytes that were imported, even if the file was replaced since.
         if *now.finalize().as_bytes() != outcome.digest {
             return Err(BooksError::io(path, std::io::Error::other("the file changed after it was imported")));
         }
@@ -136,7 +137,7 @@ pub fn bytes(
     Ok(bytes)
 }
 
-/// The manifest that lies in a folder: what the reports there are of.
+/// The manifest in a folder, which describes the reports there.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Earlier {
     pub(in crate::books) tokenbook: String,
@@ -145,7 +146,7 @@ pub struct Earlier {
     currency: String,
     pub(in crate::books) ledger_entry: u64,
     pub(in crate::books) ledger_head: String,
-    /// What its reports amounted to.
+    /// The totals of its reports.
     pub(in crate::books) totals: Option<Totals>,
     outputs: Vec<EarlierFile>,
 }
@@ -157,8 +158,9 @@ struct EarlierFile {
 }
 
 impl Earlier {
-    /// Reads the manifest of a folder, or the one that a run left behind which did not end. A file of this name that is no
-    /// manifest of ours is somebody else's; one that cannot be read may be ours, and is an error.
+    /// Reads the manifest of a folder, or the one that an interrupted run left behind. If a file of this name is not a
+    /// tokenbook manifest, it belongs to somebody else. If it cannot be read, it may be tokenbook's, so that is an
+    /// error.
     pub fn of(folder: &Path) -> Result<Option<Self>, BooksError> {
         let read = |name| {
             let path = folder.join(name);
@@ -186,7 +188,7 @@ impl Earlier {
     }
 }
 
-/// Whether no file of a name is there: nothing, or a folder, which is refused where it is in the way.
+/// Whether no file has the name. A folder with the name is rejected where it is in the way.
 const fn is_absent(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::IsADirectory)
 }
@@ -199,8 +201,8 @@ fn same(folder: &Path, what: &'static str, there: &str, asked: &str) -> Result<(
     Err(BooksError::OtherReports { folder, what, there: there.to_owned(), asked: asked.to_owned() })
 }
 
-/// Writes a set of files, and the manifest that names them, so that at every moment of it a power cut leaves the old set
-/// with its manifest, the new one with its own, or no manifest.
+/// Writes a set of files and the manifest that names them. At every moment, a power cut leaves the old set with its
+/// manifest, the new set with its own, or no manifest.
 pub(in crate::books) fn write_set(
     folder: &mut Folder,
     files: &[(String, Vec<u8>)],
@@ -233,7 +235,7 @@ pub(in crate::books) fn write_set(
     Ok(())
 }
 
-/// Removes files of an earlier run that this run did not make, if they still are what that run wrote.
+/// Removes files of an earlier run that this run did not write, if they are unchanged since.
 fn clear_away(folder: &mut Folder, earlier: Earlier) -> Result<(), BooksError> {
     for file in earlier.outputs {
         let still_made = folder.written().iter().any(|written| written.file == file.file);
@@ -260,7 +262,7 @@ mod tests {
 
     type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
-    /// The system, which remembers what was asked of it and lets one step fail.
+    /// The system. It records all operations and lets one step fail.
     #[derive(Debug, Clone, Default)]
     struct Watched {
         steps: Arc<Mutex<Vec<String>>>,
@@ -321,7 +323,7 @@ mod tests {
         })
     }
 
-    /// Whether a folder's manifest names the files that stand there; `None` where it has no manifest.
+    /// Whether a folder's manifest matches the files there; `None` if it has no manifest.
     fn is_whole(out: &Path) -> Outcome<Option<bool>> {
         if !out.join(NAME).exists() {
             return Ok(None);
@@ -378,7 +380,7 @@ mod tests {
                 let reached = failing.steps().len() > step;
                 assert_eq!(result.is_err(), reached, "step {step}: {:?}", failing.steps());
                 assert_ne!(is_whole(desk.path())?, Some(false), "step {step}: {:?}", failing.steps());
-                // The next run knows what was there, and ends as if nothing had happened.
+                // The next run knows the earlier files, and ends as if nothing had happened.
                 if !before.is_empty() && failing.steps().iter().all(|step| step != "name manifest.json") {
                     assert_eq!(Earlier::of(desk.path())?.map(|earlier| earlier.period).as_deref(), Some(before));
                 }

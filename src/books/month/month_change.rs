@@ -1,7 +1,7 @@
-//! How the reports of a month differ from those that its folder holds, and why, as far as the ledger can tell.
+//! Compares the reports of a month with the earlier ones in its folder, and lists the causes that the ledger shows.
 //!
-//! The manifest in the folder says what was reported and at which entry of the ledger. What was recorded after that
-//! entry is listed as the cause; nothing is said of how much of the difference each cause made.
+//! The manifest in the folder has the earlier amounts and the ledger's entry at that time. Everything recorded after
+//! that entry is listed as a cause. It does not state how much of the difference each cause made.
 
 use crate::books::month::manifest::Earlier;
 use crate::ledger::proof::since::Since;
@@ -10,7 +10,7 @@ use crate::text::problem::{counted, listed};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What the reports of a month amount to.
+/// The totals of a month's reports.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
     /// All departments together.
@@ -19,12 +19,12 @@ pub struct Totals {
     pub departments: BTreeMap<String, Owed>,
 }
 
-/// What was used, and what it costs.
+/// What was used and what it costs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owed {
-    /// Events; `None` where there are parts of events.
+    /// Events; `None` if there are parts of events.
     pub events: Option<i64>,
-    /// The amount with all its decimals; empty where nothing has a price.
+    /// The amount with all its decimals; empty if nothing has a price.
     pub amount_exact: String,
     /// The amount as the reports round it.
     pub amount: String,
@@ -53,21 +53,21 @@ impl Totals {
     }
 }
 
-/// How the reports of a month changed since those that the folder held.
+/// How the reports of a month changed since the earlier ones in the folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MonthChange {
-    /// The ledger's entry that the earlier reports were made at.
+    /// The ledger's entry at the time of the earlier reports.
     pub entry: u64,
-    /// What they amounted to.
+    /// The earlier totals.
     pub before: Totals,
-    /// What the new ones amount to.
+    /// The new totals.
     pub now: Totals,
-    /// Why, as far as the ledger can tell.
+    /// The causes, as far as the ledger shows them.
     pub causes: Vec<String>,
 }
 
 impl MonthChange {
-    /// The change since the reports of an earlier manifest, with what the ledger recorded after these; `None` where every
+    /// The change since the reports of an earlier manifest, with what the ledger recorded afterwards. `None` if every
     /// department owes the same.
     pub(in crate::books) fn since(earlier: Option<&Earlier>, recorded: Option<Since>, now: Totals) -> Option<Self> {
         let earlier = earlier?;
@@ -89,7 +89,7 @@ impl MonthChange {
         Some(Self { entry: earlier.ledger_entry, before, now, causes })
     }
 
-    /// The departments that owe another amount, or have another number of events, than before.
+    /// The departments whose amount or number of events changed.
     pub fn departments(&self) -> Vec<(&str, Option<&Owed>, Option<&Owed>)> {
         let names = self.before.departments.keys().chain(self.now.departments.keys());
         let names: BTreeSet<&String> = names.collect();

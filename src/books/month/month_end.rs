@@ -1,4 +1,4 @@
-//! The month end: prices, usage, checks, and every file finance needs, in one run that can be run again.
+//! The month end: prices, usage, checks, and every file that finance needs, in one repeatable run.
 
 use crate::books::month::manifest::{self, Earlier, InputFile};
 use crate::books::month::month_change::{MonthChange, Totals};
@@ -22,7 +22,7 @@ use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// What a month end is made from.
+/// The inputs of a month end.
 #[derive(Debug, Clone)]
 pub struct MonthEnd {
     /// The month.
@@ -31,11 +31,11 @@ pub struct MonthEnd {
     pub usage: Vec<PathBuf>,
     /// The price list.
     pub prices: PathBuf,
-    /// Whether its prices are taken that look like a mistake.
+    /// Whether to accept prices that look like a mistake.
     pub jumps: Jumps,
     /// Aliases of models.
     pub aliases: Option<PathBuf>,
-    /// Rules of attribution, which hold from the month's first day.
+    /// Rules of attribution, which apply from the month's first day.
     pub rules: Option<PathBuf>,
     /// The registry of departments.
     pub departments: Option<PathBuf>,
@@ -91,20 +91,20 @@ pub struct Reports {
     pub coverage: Vec<Coverage>,
     /// Events of the ledger before and after the month.
     pub outside: Outside,
-    /// How many files were written.
+    /// The number of files written.
     pub files: usize,
     /// The number of the ledger's last entry.
     pub entry: u64,
 }
 
 impl Reports {
-    /// Whether the month has usage, and all of it is priced and paid by somebody.
+    /// Whether the month has usage, and all of it has a price and a payer.
     pub fn is_clean(&self) -> bool {
         !self.statement.rated.is_empty() && self.statement.caveats.is_clean()
     }
 }
 
-/// Events of the ledger that are not of the month.
+/// Events of the ledger outside the month.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Outside {
     /// Earlier than the month.
@@ -141,7 +141,8 @@ impl Books {
         };
         let outputs = outputs(&reports, &user_files)?;
         let files = watched(observer, |watch| input_files(inputs, imported, watch))?;
-        // Everything is made: only now is anything written, and then to the end, as half of the files would be no month.
+        // All reports are ready. Only now the writing starts, and it runs to the end, because half of the files would
+        // be useless.
         if observer.stop() {
             return Err(LedgerError::Stopped.into());
         }
@@ -153,7 +154,7 @@ impl Books {
         Ok(reports)
     }
 
-    /// Proves what a month is billed from, and reads all that its reports say from the same state.
+    /// Proves everything that a month is billed from, and reads the data of its reports from the same state.
     fn proved(
         &self,
         request: &Request,
@@ -163,7 +164,7 @@ impl Books {
     ) -> Result<Proved, BooksError> {
         watched(observer, |watch| {
             let snapshot = self.snapshot_for_all()?.watched(watch)?;
-            // The month before is what this one is compared with.
+            // This month is compared with the previous one.
             self.prove_months(&snapshot, Period::between(month.previous().first(), month.last()))?;
             let since =
                 earlier.map(|earlier| snapshot.since(earlier.ledger_entry, &earlier.ledger_head)).transpose()?;
@@ -196,13 +197,13 @@ impl Books {
     }
 }
 
-/// A month that was proved, all of one state.
+/// A proved month, all from one state.
 struct Proved {
     statement: Statement,
     /// The number of the newest entry.
     entry: u64,
     outside: Outside,
-    /// What was recorded after the reports that the folder holds.
+    /// What was recorded after the earlier reports in the folder.
     since: Option<Since>,
 }
 
@@ -221,7 +222,7 @@ fn folders() -> impl Iterator<Item = &'static str> {
 
 /// Whether a file has the name of one of the reports of a folder.
 fn would_replace(out: &Path, file: &Path) -> bool {
-    // A folder or a file that is not there yet is in nobody's way.
+    // A folder or file that does not exist cannot be replaced.
     let (Ok(out), Ok(file)) = (out.canonicalize(), file.canonicalize()) else { return false };
     let named = file.file_name().and_then(|name| name.to_str()).is_some_and(|name| names().any(|own| own == name));
     let parent = file.parent();
@@ -310,7 +311,7 @@ pub(in crate::books::month) fn read(path: &Path) -> Result<Vec<u8>, BooksError> 
     std::fs::read(path).map_err(|error| BooksError::unreadable(path, error))
 }
 
-/// The detail's rows by department, under file names that are safe and, ignoring case, different.
+/// The detail's rows by department, under safe file names. Ignoring case, no two are equal.
 fn departments(detail: &Sheet) -> BTreeMap<String, Sheet> {
     let mut sheets: BTreeMap<String, Sheet> = BTreeMap::new();
     let mut taken: BTreeMap<String, String> = BTreeMap::new();

@@ -1,7 +1,7 @@
-//! Writing files so that a reader sees the old one or the new one, never half of one, also after a power cut.
+//! Writes files so that a reader sees the old file or the new one, never half of one, even after a power cut.
 //!
-//! A file is synced, then renamed, then its folder is synced: only then does its name survive a power cut. A folder that
-//! is made is synced into its parent. What goes wrong on the way is an error, since the file may be the old one again.
+//! A file is synced, then renamed, then its folder is synced. Only then does its name survive a power cut. A new folder
+//! is synced into its parent. Any failure on the way is an error, because the file may be the old one again.
 
 use crate::books::BooksError;
 use crate::sheet::Sheet;
@@ -13,7 +13,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
-/// What writing asks of the system: a test watches the order of it, and lets any step fail.
+/// The operations that writing needs from the system. A test watches their order and lets any step fail.
 pub(in crate::books) trait Disk: Debug {
     fn make_folder(&self, path: &Path) -> io::Result<()>;
     fn sync_file(&self, file: &File, path: &Path) -> io::Result<()>;
@@ -54,26 +54,26 @@ impl Disk for System {
             return Ok(());
         }
         match File::open(path)?.sync_all() {
-            // Some file systems over a network cannot, and say so.
+            // Some network file systems cannot sync folders, and report that.
             Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
             other => other,
         }
     }
 }
 
-/// Writes a file beside its name, renames it, and makes the name last. What stands there and is no file is left alone:
-/// renaming over a device, a pipe or a link would take it away.
+/// Writes a file under a temporary name, renames it, and makes the name durable. If the name belongs to something else
+/// than a file, it refuses: renaming over a device, a pipe or a link would remove it.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), BooksError> {
     place(&System, path, bytes)?;
     synced(&System, folder_of(path))
 }
 
-/// Makes a folder and those above it that are missing, so that they survive a power cut.
+/// Makes a folder and its missing parents durable.
 pub fn make_folders(path: &Path) -> Result<(), BooksError> {
     make_folders_on(&System, path)
 }
 
-/// Refuses a name that something else has than a file.
+/// Rejects a name that belongs to something else than a file.
 pub(in crate::books) fn refuse_irregular(path: &Path) -> Result<(), BooksError> {
     if path.symlink_metadata().is_ok_and(|there| !there.is_file()) {
         let what = "is not a regular file, expected a file to replace or a name that is free";
@@ -82,7 +82,7 @@ pub(in crate::books) fn refuse_irregular(path: &Path) -> Result<(), BooksError> 
     Ok(())
 }
 
-/// Refuses a folder inside an output folder that leads elsewhere.
+/// Rejects a folder in an output folder that leads elsewhere.
 pub(in crate::books) fn refuse_link(folder: &Path) -> Result<(), BooksError> {
     if folder.symlink_metadata().is_ok_and(|there| !there.is_dir()) {
         let what = "is not a folder of its own, expected a folder or a name that is free: a link leads elsewhere";
@@ -91,7 +91,7 @@ pub(in crate::books) fn refuse_link(folder: &Path) -> Result<(), BooksError> {
     Ok(())
 }
 
-/// Gives a synced file its name; the folder is not synced yet.
+/// Gives a synced file its name. The folder is not synced yet.
 fn place(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), BooksError> {
     refuse_irregular(path)?;
     let error = |error| BooksError::io(path, error);
@@ -100,7 +100,7 @@ fn place(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), BooksError> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        // Less what the user's umask takes away.
+        // The user's umask reduces these permissions.
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
     let mut file = builder.tempfile_in(folder_of(path)).map_err(error)?;
@@ -126,7 +126,7 @@ fn make_folders_on(disk: &dyn Disk, path: &Path) -> Result<(), BooksError> {
     synced(disk, parent)
 }
 
-/// The folder that a name stands in.
+/// The folder that contains a name.
 fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
@@ -160,13 +160,13 @@ pub fn sha256_of_file(path: &Path) -> Result<(String, u64), BooksError> {
     digest().map_err(|error| BooksError::io(path, error))
 }
 
-/// A folder that files are written into, and what was written.
+/// An output folder, with the files written to it.
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
     written: Vec<Written>,
     disk: Box<dyn Disk>,
-    /// Folders in which names have changed since they were synced.
+    /// Folders whose names have changed since the last sync.
     unsettled: BTreeSet<PathBuf>,
 }
 
@@ -182,7 +182,7 @@ pub struct Written {
 }
 
 impl Folder {
-    /// Makes the folder if it is not there.
+    /// Makes the folder if it does not exist.
     pub fn open(path: &Path) -> Result<Self, BooksError> {
         Self::on(Box::new(System), path)
     }
@@ -197,12 +197,12 @@ impl Folder {
         &self.path
     }
 
-    /// What was written so far.
+    /// The files written so far.
     pub fn written(&self) -> &[Written] {
         &self.written
     }
 
-    /// Writes a file; `name` may have one folder in it. Its name lasts once the folder is settled.
+    /// Writes a file. `name` may contain one folder. The name is durable once the folder is settled.
     pub fn write(&mut self, name: &str, bytes: &[u8]) -> Result<(), BooksError> {
         let path = self.path.join(name);
         let folder = folder_of(&path).to_owned();
@@ -217,7 +217,7 @@ impl Folder {
         Ok(())
     }
 
-    /// Gives a file of the folder another name, over what has it.
+    /// Renames a file of the folder, replacing any file with the new name.
     pub(in crate::books) fn rename(&mut self, from: &str, to: &str) -> Result<(), BooksError> {
         let (from, to) = (self.path.join(from), self.path.join(to));
         self.disk.rename(&from, &to).map_err(|error| BooksError::io(&from, error))?;
@@ -233,7 +233,7 @@ impl Folder {
         Ok(())
     }
 
-    /// Makes all names last that have changed, the innermost folder first.
+    /// Makes all changed names durable, the innermost folder first.
     pub fn settle(&mut self) -> Result<(), BooksError> {
         while let Some(folder) = self.unsettled.pop_last() {
             synced(&*self.disk, &folder)?;
@@ -242,8 +242,8 @@ impl Folder {
     }
 }
 
-/// A file name for a department: letters, digits and a few marks stay; where anything else was replaced, or the name is
-/// one that some system reserves, a part of its digest keeps different names apart.
+/// A file name for a department. Letters, digits and a few marks stay. If anything else was replaced, or if some system
+/// reserves the name, part of a digest keeps different names distinct.
 pub fn file_name(name: &str) -> String {
     let kept = |c: char| c.is_ascii_alphanumeric() || matches!(c, ' ' | '_' | '-' | '.' | '&' | '(' | ')');
     let mut safe: String = name.chars().map(|c| if kept(c) { c } else { '_' }).take(80).collect();
@@ -251,7 +251,7 @@ pub fn file_name(name: &str) -> String {
     let device = matches!(stem.as_str(), "CON" | "PRN" | "AUX" | "NUL")
         || (stem.len() == 4 && (stem.starts_with("COM") || stem.starts_with("LPT")));
     let changed = safe != name || device || safe.starts_with('.') || safe.ends_with([' ', '.']);
-    // Some file systems do not tell case apart, so only lower-case-free twins would be safe: mark what differs by case.
+    // Some file systems ignore case, so a name with capitals is marked as well.
     if changed {
         safe = format!("{}-", safe.trim_matches(['.', ' ']));
         safe.push_str(blake3::hash(name.as_bytes()).to_hex().get(..8).unwrap_or(""));

@@ -1,4 +1,4 @@
-//! Importing aliases of models, and aliases as a sheet.
+//! Imports aliases of models, and lists them as a sheet.
 
 use crate::books::heading::heading_of;
 use crate::books::setup::price_list::Listing;
@@ -13,16 +13,16 @@ use crate::sheet::{Cell, Column, Sheet};
 use crate::text::problem::excerpt;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What an import of aliases did.
+/// The outcome of an import of aliases.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AliasesImported {
     /// What was appended.
     pub appended: AliasesAppended,
-    /// Aliases of the list that stand for a name which no price has.
+    /// Aliases whose target has no price.
     pub without_price: Vec<WithoutPrice>,
 }
 
-/// An alias that stands for a name which no price has: not yet, or by a slip.
+/// An alias whose target has no price: the price may come later, or the name may be a typing error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WithoutPrice {
     /// Its line.
@@ -34,7 +34,7 @@ pub struct WithoutPrice {
 }
 
 impl Books {
-    /// Imports a list of aliases: all of it, or nothing.
+    /// Imports a list of aliases, all of it or nothing.
     pub fn import_aliases(
         &self,
         file: &str,
@@ -55,7 +55,7 @@ impl Books {
         })
     }
 
-    /// Aliases in the order of their names and starts. What is listed as CSV can be imported again.
+    /// Aliases in the order of their names and starts. The list can be imported again as CSV.
     pub fn alias_list(&self, listing: Listing) -> Result<Sheet, BooksError> {
         let snapshot = self.ledger.snapshot()?;
         let mut histories: BTreeMap<AliasKey, BTreeMap<Timestamp, AliasRow>> = BTreeMap::new();

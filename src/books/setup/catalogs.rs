@@ -1,4 +1,5 @@
-//! Importing public price catalogues: read whole, compared with what is in force, and kept in one entry or not at all.
+//! Imports public price catalogues: read whole, compared with the prices in force, and recorded in one entry or not at
+//! all.
 
 use crate::books::setup::prices::{Jumps, jumps_of};
 use crate::books::{Act, Books, BooksError, Observer};
@@ -11,23 +12,23 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 
-/// Prices to be imported, or to be compared with those that are there.
+/// Prices to import, or to compare with the ledger's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offered {
-    /// The file they are from, for messages.
+    /// The name of their file, for messages.
     pub file: String,
     /// The prices.
     pub prices: Vec<ListedPrice>,
-    /// Keys that have a price which could not be read.
+    /// Keys with a price that could not be read.
     pub unresolved: BTreeSet<PriceKey>,
 }
 
-/// What an import of a catalogue did.
+/// The outcome of an import of a catalogue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CatalogOutcome {
-    /// What was new.
+    /// The changes.
     pub changes: Changes,
-    /// Prices in force that the catalogue does not have; ended if that was asked for.
+    /// Prices in force that the catalogue lacks. They end if the terms request it.
     pub missing: Vec<PriceRow>,
     /// What was appended.
     pub appended: PricesAppended,
@@ -44,7 +45,7 @@ pub fn catalog_files(path: &Path) -> io::Result<Vec<CatalogFile>> {
         }
     } else {
         let is_toml = path.extension().is_some_and(|extension| extension == "toml");
-        // The path of a model's file says which model it is.
+        // The path of a model's file names the model.
         let named = if is_toml { path.canonicalize()? } else { path.to_owned() };
         files.push(CatalogFile { name: spelled(&named), bytes: std::fs::read(path)? });
     }
@@ -54,7 +55,7 @@ pub fn catalog_files(path: &Path) -> io::Result<Vec<CatalogFile>> {
 fn gather(folder: &Path, files: &mut Vec<CatalogFile>) -> io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
-        // A link to a folder could lead in a circle; models that are links to other models are files.
+        // A link to a folder could lead in a circle. Models that are links to other models are files.
         if path.symlink_metadata()?.is_dir() {
             gather(&path, files)?;
         } else if path.extension().is_some_and(|extension| extension == "toml") {
@@ -69,7 +70,7 @@ fn spelled(path: &Path) -> String {
 }
 
 impl Books {
-    /// Reads a catalogue, all of it or the models that the terms ask for.
+    /// Reads a catalogue, all of it or the models that the terms select.
     pub fn read_catalog(catalog: &Catalog, files: &[CatalogFile], terms: &Terms) -> Result<CatalogList, BooksError> {
         let list = catalog::read(catalog, files, terms)
             .map_err(|error| BooksError::Lines { file: error.file, problems: error.problems })?;
@@ -79,7 +80,7 @@ impl Books {
         }
     }
 
-    /// Imports what a catalogue says anew. Prices that are in force already add nothing.
+    /// Imports the new prices of a catalogue. Prices that are in force already add nothing.
     pub fn import_catalog(
         &self,
         offered: &Offered,
@@ -104,7 +105,8 @@ impl Books {
     }
 }
 
-/// The changes that offered prices make, with the ends of missing ones if that is asked for, and what is missing.
+/// The changes that offered prices make, with the ends of missing prices if the terms request them, and the missing
+/// prices.
 pub(in crate::books) fn compared(known: &[PriceRow], offered: &Offered, terms: &Terms) -> (Changes, Vec<PriceRow>) {
     let at = terms.valid_from;
     let missing = missing(known, &offered.prices, &offered.unresolved, &terms.book, at);

@@ -31,12 +31,12 @@ impl Books {
         Ok(appended)
     }
 
-    /// The registry of departments; empty where there is none.
+    /// The registry of departments; empty if there is none.
     pub fn registry(&self) -> Result<Registry, LedgerError> {
         self.ledger.registry()
     }
 
-    /// The names that usage and rules have and the registry has not.
+    /// The names in usage and rules that the registry lacks.
     pub fn unregistered_departments(&self) -> Result<Vec<Problem>, LedgerError> {
         let registry = self.ledger.registry()?;
         let mut names = self.ledger.departments()?;
@@ -45,7 +45,7 @@ impl Books {
         Ok(names.iter().filter_map(|name| unregistered(name, &registry)).collect())
     }
 
-    /// The registry, in the columns that can be imported again.
+    /// The registry, in columns that can be imported again.
     pub fn department_list(&self) -> Result<Sheet, BooksError> {
         let text = |name: &Option<TagValue>| Cell::some(name.as_ref().map(TagValue::as_str));
         let row = |department: &Department| {

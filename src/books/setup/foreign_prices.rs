@@ -1,22 +1,22 @@
-//! Prices in another currency than the ledger's: usage that has no others stays unpriced.
+//! Prices in another currency than the ledger's. Usage that has no other prices stays unpriced.
 
 use crate::books::{Books, BooksError};
 use crate::domain::currency::Currency;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Models whose prices are all in one other currency.
+/// Models whose only prices are in one other currency.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForeignPrices {
     /// The currency.
     pub currency: Currency,
     /// The models.
     pub models: BTreeSet<String>,
-    /// The events of these models in the ledger.
+    /// The number of these models' events in the ledger.
     pub events: u64,
 }
 
 impl Books {
-    /// Models of the ledger's own price book that have prices, and none in the ledger's currency.
+    /// Models with prices in the ledger's own price book, but none in the ledger's currency.
     pub fn foreign_prices(&self) -> Result<Vec<ForeignPrices>, BooksError> {
         let snapshot = self.ledger.snapshot()?;
         let settings = self.settings();

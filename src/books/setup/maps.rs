@@ -1,4 +1,4 @@
-//! Maps of columns kept in the ledger, so that everybody reads a source's files alike.
+//! Maps of columns stored in the ledger, so that everybody reads a source's files in the same way.
 
 use crate::books::heading::heading_of;
 use crate::books::{Act, Books, BooksError, Observer};
@@ -10,7 +10,7 @@ use crate::sheet::{Cell, Column, Sheet};
 use std::collections::BTreeMap;
 
 impl Books {
-    /// Keeps a map under a name, once it is read without a fault; `false` where it is there alike already.
+    /// Stores a valid map under a name; `false` if the ledger has the same map already.
     pub fn keep_map(
         &self,
         name: &Name,
@@ -21,7 +21,7 @@ impl Books {
     ) -> Result<bool, BooksError> {
         let wrong = |problems| BooksError::Lines { file: file.to_owned(), problems };
         ColumnMap::read(bytes).map_err(wrong)?;
-        // What was read is UTF-8.
+        // The map was read successfully, so it is UTF-8.
         let text = String::from_utf8_lossy(bytes);
         let write = self.ledger.write(|| observer.waiting())?;
         let kept = write.keep_map(name, &text, act.now, act.actor)?;
@@ -32,7 +32,7 @@ impl Books {
         Ok(kept)
     }
 
-    /// The maps in force: since when, and what they read.
+    /// The maps in force: since when, and which fields they read.
     pub fn map_list(&self) -> Result<Sheet, BooksError> {
         let snapshot = self.ledger.snapshot()?;
         let row = |(name, (text, kept_at)): (String, (String, Timestamp))| {

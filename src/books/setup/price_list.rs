@@ -1,4 +1,4 @@
-//! Prices as a sheet: what is in force at an instant, or everything that ever was.
+//! Prices as a sheet: those in force at an instant, or all that ever existed.
 
 use crate::books::heading::heading_of;
 use crate::books::{Books, BooksError};
@@ -9,12 +9,12 @@ use crate::price::check::histories;
 use crate::sheet::{Cell, Column, Sheet};
 use std::fmt;
 
-/// Which prices are listed.
+/// Which prices to list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Listing {
-    /// Those in force at an instant.
+    /// The prices in force at an instant.
     InForceAt(Timestamp),
-    /// All that ever were.
+    /// All prices ever recorded.
     History,
 }
 
@@ -52,8 +52,8 @@ impl Books {
     }
 }
 
-/// The columns of our own price list, so that what is listed as CSV can be imported again. A price holds until the
-/// next row of its key.
+/// The columns of tokenbook's own price list, so that the CSV can be imported again. A price applies until the next row
+/// with its key.
 fn columns() -> Vec<Column> {
     let mut columns: Vec<Column> = ["book", "provider", "model", "meter", "service_tier"].map(Column::text).into();
     columns.extend([Column::number("prompt_above"), Column::text("currency"), Column::rate("price")]);

@@ -1,7 +1,8 @@
-//! Rules of attribution: importing a set, listing what is in force, and trying rules on usage before they count.
+//! Rules of attribution: imports a set, lists the rules in force, and tries rules on usage before they count.
 //!
-//! A set is imported whole and holds from a billing day until the day the next one starts. The first set of a ledger
-//! holds for all days unless it says otherwise; a later one must say when it starts, as it changes who pays from then on.
+//! A set is imported whole. It applies from a billing day until the day on which the next one starts. The first set of
+//! a ledger applies to all days unless it states a first day. A later set must state one, because it changes who pays
+//! from then on.
 
 use crate::attribute::matching::{Decision, Usage, decide};
 use crate::attribute::{Rules, read};
@@ -22,53 +23,53 @@ use crate::sheet::{Cell, Column, Sheet};
 use crate::text::problem::{counted, listed};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What became of a set of rules.
+/// The outcome of an import of rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RulesImported {
-    /// How many rules it has.
+    /// The number of rules.
     pub rules: usize,
-    /// The day it starts on.
+    /// The first day of the set.
     pub valid_from: Day,
     /// Whether anything changed.
     pub change: Change,
-    /// Departments, of the rules and of the ledger, whose names look alike.
+    /// Departments, in the rules or the ledger, with names that look alike.
     pub similar: Vec<(String, String)>,
 }
 
 /// What an import of rules changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// Nothing: these rules are in force on that day.
+    /// Nothing: the same rules are in force on that day.
     Nothing,
-    /// The set starts on a day of its own.
+    /// The set starts on a new day.
     Added,
-    /// The set took the place of another that started on the same day.
+    /// The set replaced another one that started on the same day.
     Replaced,
 }
 
-/// What of a period's usage is shown when rules are tried on it.
+/// Which part of a period's usage to show when rules are tried on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shown {
     /// All of it.
     Everything,
-    /// What falls through: no rule names a department for it, nor do its tags.
+    /// Usage that no rule gives a department, and whose tags name none.
     Unallocated,
 }
 
-/// Whose usage rules are tried on.
+/// The usage to try rules on.
 #[derive(Debug, Clone)]
 pub struct Sample {
     /// The tags.
     pub tags: TagSet,
     /// The model.
     pub model: Option<Model>,
-    /// Who issued the events.
+    /// The source that issued the events.
     pub source: Option<String>,
-    /// The day, for its rules.
+    /// The day, which decides the rules.
     pub day: Day,
 }
 
-/// The departments that rules name.
+/// The departments in rules.
 pub(in crate::books) fn departments(set: &RuleSet) -> BTreeSet<String> {
     let shares = set.rules().iter().flat_map(|rule| rule.shares.iter());
     shares.filter_map(|share| share.payer.department.as_ref()).map(TagValue::to_string).collect()
@@ -83,13 +84,13 @@ pub(in crate::books) fn of_snapshot(snapshot: &Snapshot<'_>) -> Result<Rules, Le
 }
 
 impl Books {
-    /// Reads rules without importing them. Where there is a registry, they may name its departments only.
+    /// Reads rules without importing them. If a registry exists, they may name only its departments.
     pub fn read_rules(&self, file: &str, bytes: &[u8]) -> Result<RuleSet, BooksError> {
         let registry = self.ledger.registry()?;
         read::rules(bytes, &registry).map_err(|problems| BooksError::Lines { file: file.to_owned(), problems })
     }
 
-    /// Imports a set of rules that starts on a day. The same rules as those in force on it change nothing.
+    /// Imports a set of rules that starts on a day. Rules equal to those in force on that day change nothing.
     pub fn import_rules(
         &self,
         file: &str,
@@ -113,7 +114,7 @@ impl Books {
         Ok(RulesImported { rules: set.rules().len(), valid_from, change, similar })
     }
 
-    /// Ends rules on a day: from then on tags alone say who pays, until the day that a set starts on. Where none are in
+    /// Ends rules on a day. From then on, tags alone decide who pays, until the next set starts. If no rules are in
     /// force on that day, nothing changes.
     pub fn end_rules(&self, from: Day, act: Act<'_>, observer: &dyn Observer) -> Result<Change, BooksError> {
         let write = self.ledger.write(|| observer.waiting())?;
@@ -123,7 +124,7 @@ impl Books {
         self.keep_rules(write, "", from, &RuleSet::none(), act)
     }
 
-    /// Appends a set, if it is another than the one in force on its day.
+    /// Appends a set if it differs from the one in force on its day.
     fn keep_rules(
         &self,
         write: Write<'_>,
@@ -145,7 +146,7 @@ impl Books {
         Ok(change)
     }
 
-    /// The rules in force on a day, in the columns that can be imported again.
+    /// The rules in force on a day, in columns that can be imported again.
     pub fn rule_list(&self, day: Day) -> Result<Sheet, BooksError> {
         let snapshot = self.ledger.snapshot()?;
         let rules = of_snapshot(&snapshot)?;
@@ -161,10 +162,10 @@ impl Books {
         Ok(Sheet { heading: heading_of(&snapshot, "rules", since)?, columns: columns(), rows, total: None })
     }
 
-    /// The sets of rules, by the days they start on, those that were replaced among them.
+    /// All sets of rules by their first days, including replaced ones.
     pub fn rule_history(&self) -> Result<Sheet, BooksError> {
         let snapshot = self.ledger.snapshot()?;
-        // In the order of their import: a later one of the same day has replaced an earlier one.
+        // In the order of their import. A later set with the same day replaces an earlier one.
         let mut sets = snapshot.rule_sets()?;
         sets.sort_by_key(|set| set.valid_from);
         let row = |(place, set): (usize, &StoredRuleSet)| {
@@ -195,7 +196,7 @@ impl Books {
         Ok(Sheet { heading: heading_of(&snapshot, "rules", "all")?, columns, rows, total: None })
     }
 
-    /// Which rule matches, and who pays: of the rules given, or of those in force on the day.
+    /// Which rule matches and who pays, by the given rules or those in force on the day.
     pub fn try_rules(&self, rules: Option<RuleSet>, sample: &Sample) -> Result<Sheet, BooksError> {
         let snapshot = self.ledger.snapshot()?;
         let rules = given_or_known(rules, &snapshot)?;
@@ -208,8 +209,8 @@ impl Books {
         Ok(Sheet { heading: heading_of(&snapshot, "rules test", day.to_string())?, columns, rows, total: None })
     }
 
-    /// Which rule matches what of a period's usage, by tag set: of the rules given, or of those in force on each day. A
-    /// rule that matches nothing is a row of 0 events.
+    /// Which rule matches which usage of a period, by tag set, by the given rules or those in force on each day. A rule
+    /// without a match is a row with 0 events.
     pub fn try_rules_on(
         &self,
         rules: Option<RuleSet>,
@@ -286,7 +287,7 @@ fn given_or_known(rules: Option<RuleSet>, snapshot: &Snapshot<'_>) -> Result<Rul
     }
 }
 
-/// A day as the start of rules: the first day there is means that they always held.
+/// The first day of rules in words. The first day of the calendar means that they always applied.
 pub fn spelled(start: Day) -> String {
     if start == Day::FIRST { BEGINNING.to_owned() } else { start.to_string() }
 }
@@ -298,7 +299,7 @@ const BY_RULE: &str = "rule";
 const BY_TAGS: &str = "tags";
 const NOBODY: &str = "nobody";
 
-/// What became of usage, in words.
+/// How usage is attributed, in words.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Tried {
     rule: String,
@@ -341,7 +342,7 @@ fn payer(payer: &Payer) -> String {
     rest.fold(department, |text, name| format!("{text} / {name}"))
 }
 
-/// A weight as files spell it.
+/// A weight in the spelling of files.
 pub(in crate::books) fn weight(part: i64, whole: i64) -> String {
     crate::domain::ratio::Ratio::new(part.into(), whole.into()).map_or_else(String::new, |ratio| ratio.to_string())
 }
@@ -353,7 +354,7 @@ fn columns() -> Vec<Column> {
     columns
 }
 
-/// The lines of a rule: its conditions and its shares side by side.
+/// The lines of a rule, with its conditions and shares side by side.
 fn cells(rule: &Rule) -> Vec<Vec<Cell>> {
     let (conditions, shares) = (rule.conditions.len(), rule.shares.iter().len());
     let mut conditions_left = rule.conditions.iter();

@@ -1,4 +1,4 @@
-//! Reading from many threads: each reads with books of its own, which wait for the next reader afterwards.
+//! Reading from many threads. Each thread reads with separate books, which then wait for the next reader.
 
 use crate::books::Books;
 use crate::ledger::LedgerError;
@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// Books for reading that threads share.
 ///
-/// [`Books`] belong to one thread at a time. This opens as many as read at once, and keeps them open.
+/// [`Books`] belong to one thread at a time. The pool opens as many as read at the same time, and keeps them open.
 #[derive(Debug)]
 pub struct ReadPool {
     path: PathBuf,
@@ -15,7 +15,7 @@ pub struct ReadPool {
 }
 
 impl ReadPool {
-    /// A pool for a ledger; an error if the ledger cannot be opened.
+    /// A pool for a ledger. Returns an error if the ledger cannot be opened.
     pub fn open(path: &Path) -> Result<Self, LedgerError> {
         let first = Books::read(path)?;
         Ok(Self { path: first.path().to_owned(), idle: Mutex::new(vec![first]) })
@@ -23,7 +23,7 @@ impl ReadPool {
 
     /// Reads with books that no other thread uses meanwhile.
     pub fn read<T>(&self, read: impl FnOnce(&Books) -> T) -> Result<T, LedgerError> {
-        // Books that a panic has dropped are missing from the list, and nothing else is.
+        // If a panic dropped books, the list lacks them; nothing else is lost.
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let books = idle.map_or_else(|| Books::read(&self.path), Ok)?;
         let result = read(&books);

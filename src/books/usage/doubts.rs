@@ -1,4 +1,4 @@
-//! What there is to say about the departments, tags and buckets of a file of usage.
+//! Warnings about the departments, tags and buckets of a usage file.
 
 use crate::attribute::departments::unregistered;
 use crate::books::Books;
@@ -13,34 +13,34 @@ use crate::text::problem::Problem;
 use std::collections::BTreeSet;
 use std::sync::PoisonError;
 
-/// What becomes of a file whose departments are not in the registry.
+/// How to treat a file with departments that the registry lacks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unregistered {
-    /// It is imported, and they are named.
+    /// Import it and name them.
     Warn,
-    /// It is refused.
+    /// Reject it.
     Refuse,
 }
 
-/// Tags of which hashes were to be kept, and that no event has.
+/// Tags to hash that no event has.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct NotHashed {
     /// Those tags.
     pub missing: Vec<String>,
-    /// The tags that the events do have, beside who pays, kept as they came.
+    /// The tags that the events have, except those that define who pays. Their values were stored unhashed.
     pub kept: BTreeSet<String>,
 }
 
-/// What an import of usage says about its departments and tags.
+/// The warnings of a usage import.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Doubts {
-    /// A vendor's sum of the file, and one of the ledger that holds its usage as well: both count.
+    /// A vendor's bucket in the file, and one in the ledger that contains the same usage. Both count.
     pub overlapping: Option<(String, String)>,
-    /// Whether some tag was to be hashed in vain.
+    /// Tags to hash that no event has.
     pub not_hashed: NotHashed,
-    /// Names, of the import and of the ledger, that differ only in case, spacing or look.
+    /// Names in the import and the ledger that differ only in case, spacing or look-alike letters.
     pub similar: Vec<(String, String)>,
-    /// Names of the import that are not in the registry, where there is one.
+    /// Names in the import that the registry lacks, if there is one.
     pub unregistered: Vec<Problem>,
 }
 
@@ -56,7 +56,7 @@ fn not_hashed(hashed: &HashedTags, tag_sets: &[TagSet]) -> NotHashed {
 }
 
 impl Books {
-    /// What there is to say about the departments and tags of a file, or that it is refused for them.
+    /// The warnings for a file's departments and tags, or the error that rejects it.
     pub(in crate::books) fn doubts(
         &self,
         file: &str,
@@ -75,10 +75,10 @@ impl Books {
         Ok(doubts)
     }
 
-    /// The first bucket of an import whose usage another one of the ledger holds, over a longer or shorter span.
+    /// The first bucket of an import whose usage is also in a bucket of the ledger, over a longer or shorter span.
     fn overlapping(&self, context: &Context) -> Result<Option<(String, String)>, LedgerError> {
         let mut met = context.constants.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        // Threads met them in any order, and the same file is told the same.
+        // Threads collect them in any order. Sorting gives the same warning for the same file.
         met.sort_unstable();
         let others = met.iter().flat_map(|id| buckets::overlapping(id));
         let dated = others.map(|(other, start)| (other, context.calendar.day_of(start)));
@@ -89,7 +89,7 @@ impl Books {
         Ok(own.map(|own| (own.clone(), other)))
     }
 
-    /// What there is to say about departments that usage names.
+    /// The warnings for the departments in usage.
     pub(in crate::books) fn doubts_of(&self, names: &BTreeSet<String>) -> Result<Doubts, LedgerError> {
         if names.is_empty() {
             return Ok(Doubts::default());

@@ -1,6 +1,6 @@
-//! Usage of which nobody says who served it: what an import tells at once, since it cannot be said later.
+//! Usage without a provider. An import reports it at once, because the provider cannot be added later.
 //!
-//! A price without a provider holds for any usage, a price of a provider for its own usage only.
+//! A price without a provider applies to any usage. A provider's price applies to its own usage only.
 
 use crate::books::Books;
 use crate::books::statement::reports::books;
@@ -12,18 +12,19 @@ use crate::import::read::parse::Context;
 use crate::ledger::LedgerError;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The models of a file that stand without a provider, and which prices there are for them; those left out have one for
-/// any provider.
+/// The models of a file without a provider, and which prices exist for them. Models with a price for any provider are
+/// left out.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Unserved {
-    /// Models that have prices of some providers only, with these.
+    /// Models whose prices all name a provider, with these providers.
     pub only: BTreeMap<String, BTreeSet<String>>,
-    /// Models without any price, in a vendor's format: in one of the user's own, prices without a provider will come.
+    /// Models without any price, in a vendor's format. In the user's own formats, prices without a provider will
+    /// follow.
     pub none: BTreeSet<String>,
 }
 
 impl Books {
-    /// What there is to say about providers that a file does not name.
+    /// The warnings about missing providers of a file.
     pub(in crate::books) fn unserved(
         &self,
         format: &str,

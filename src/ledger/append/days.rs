@@ -1,7 +1,7 @@
-//! The days that an import comes to: how many events each has, in which halves, and so where the next ones go.
+//! The days of an import: how many events each has and in which halves, which decides where new ones go.
 //!
-//! The hashes of a day that was empty before the import are known in a filter, so most new events are known to be new
-//! without a look into the table.
+//! A filter knows the hashes of a day that was empty before the import. So most new events are known to be new without
+//! a look into the table.
 
 use crate::domain::calendar::Day;
 use crate::domain::count::Count;
@@ -16,26 +16,26 @@ const EVENTS_OF_DAY: &str = "SELECT coalesce(sum(events), 0) FROM usage_daily WH
 const ROWS_OF_DAY: &str = "SELECT count(*) FROM usage_event WHERE key BETWEEN ?1 AND ?2";
 const ANY: &str = "SELECT 1 FROM usage_event WHERE key BETWEEN ?1 AND ?2";
 
-/// An event goes to the side half of a day that has more than so many for each that comes with it: few of them fall on
-/// the same page. So a day has that many in its main half before any in its side half.
+/// New events go to the side half if the day has more than this many for each of them, because few of them would share
+/// a page. So a day has at least this many in its main half before any go to its side half.
 const LATE_FACTOR: usize = 32;
 
-/// The memory that filters may take: that of some fifteen million events.
+/// The memory for filters, enough for about fifteen million events.
 const FILTER_BYTES: usize = 32 << 20;
 
 pub(in crate::ledger) struct Days<'w> {
     connection: &'w Connection,
     any: CachedStatement<'w>,
-    /// Whether rows stand that no sum counts.
+    /// Whether the ledger has rows that no total counts.
     retracted: bool,
     known: FxHashMap<Day, Known>,
     /// The days with events in their side half.
     aside: FxHashSet<Day>,
 }
 
-/// What is known of a day, the events of this import included.
+/// What is known of a day, including the events of this import.
 enum Known {
-    /// How many events it has.
+    /// The number of its events.
     Events(usize),
     /// The hashes of all its events.
     Hashes(HashFilter),
@@ -48,21 +48,21 @@ impl<'w> Days<'w> {
         Ok(Self { connection, any, retracted: !retracted.is_empty(), known, aside })
     }
 
-    /// Looks at how many events a day has, before any are added to it.
+    /// Reads how many events a day has. Call it before adding any to the day.
     pub(in crate::ledger) fn begin(&mut self, day: Day) -> Result<()> {
         self.forget_far_from(day);
         if self.known.contains_key(&day) {
             return Ok(());
         }
         let (first, last) = EventKey::range_of(day);
-        // Rows that were taken back are in no sum, and stand there all the same.
+        // Retracted rows are in no total, but they are stored.
         let events: i64 = if self.retracted {
             self.connection.query_row(ROWS_OF_DAY, [first.number(), last.number()], |row| row.get(0))?
         } else {
             self.connection.query_row(EVENTS_OF_DAY, [day.number()], |row| row.get(0))?
         };
         let events = usize::try_from(events).unwrap_or(0);
-        // Of an empty day all hashes are known from the start.
+        // All hashes of an empty day are known from the start.
         let known = if events == 0 { Known::Hashes(HashFilter::default()) } else { Known::Events(events) };
         self.known.insert(day, known);
         let (first, last) = EventKey::range_of_half(day, Half::Aside);
@@ -72,7 +72,7 @@ impl<'w> Days<'w> {
         Ok(())
     }
 
-    /// Once filters take much memory, those of days that are not near are given up.
+    /// If filters take too much memory, drops the filters of days that are not near.
     fn forget_far_from(&mut self, day: Day) {
         let bytes = |known: &Known| if let Known::Hashes(filter) = known { filter.bytes() } else { 0 };
         if self.known.values().map(bytes).sum::<usize>() < FILTER_BYTES {
@@ -88,7 +88,7 @@ impl<'w> Days<'w> {
         }
     }
 
-    /// How many events a day has that was begun.
+    /// The number of events of a begun day.
     pub(in crate::ledger) fn events(&self, day: Day) -> usize {
         match self.known.get(&day) {
             Some(Known::Events(events)) => *events,
@@ -97,7 +97,7 @@ impl<'w> Days<'w> {
         }
     }
 
-    /// The halves of a day that was begun and has events.
+    /// The halves of a begun day that have events.
     pub(in crate::ledger) fn halves(&self, day: Day) -> &'static [Half] {
         match (self.events(day), self.aside.contains(&day)) {
             (0, _) => &[],
@@ -106,12 +106,12 @@ impl<'w> Days<'w> {
         }
     }
 
-    /// The half of a day that was begun where so many new events go.
+    /// The half of a begun day for this many new events.
     pub(in crate::ledger) fn half_for(&self, day: Day, rows: usize) -> Half {
         if rows.saturating_mul(LATE_FACTOR) <= self.events(day) { Half::Aside } else { Half::Main }
     }
 
-    /// Whether a hash is certainly on no event of a day that was appended before this batch.
+    /// Whether certainly no event of a day had this hash before this batch.
     pub(in crate::ledger) fn lacks(&self, key: EventKey) -> bool {
         matches!(self.known.get(&key.day()), Some(Known::Hashes(filter)) if !filter.may_hold(key.hash()))
     }

@@ -1,4 +1,4 @@
-//! A set of hashes that may say yes by mistake and never says no by mistake, in a few bits a hash.
+//! A set of hashes in a few bits each. It may wrongly answer yes, but never wrongly no.
 //!
 //! It lives as long as an import and is never stored. It grows by layers, each twice the size of the one before.
 #![expect(clippy::arithmetic_side_effects, reason = "places in a table of words, and bits of a word")]
@@ -6,13 +6,13 @@
 use crate::rows::key::HASH_BITS;
 use std::ops::Range;
 
-/// Bits a hash, and how many of them a hash sets, one in each word of a block: about one in a hundred answers is a
-/// needless look.
+/// Bits for each hash, and how many of them a hash sets, one in each word of a block. About one in a hundred answers
+/// causes a needless lookup.
 const BITS_A_HASH: usize = 12;
 const PROBES: usize = 4;
 const SMALLEST: usize = 1 << 12;
 
-/// Hashes of one day's events.
+/// The hashes of one day's events.
 #[derive(Debug, Default)]
 pub(in crate::ledger) struct HashFilter(Vec<Layer>);
 
@@ -29,8 +29,8 @@ impl Layer {
         Self { words: vec![0; words], size: room, room }
     }
 
-    /// The block of a hash, by its first bits, and a bit for each word of it. Hashes that come in order find their
-    /// blocks in order, so each is brought near the processor once.
+    /// The block of a hash, from its first bits, and one bit for each word of the block. Hashes that come in order find
+    /// their blocks in order, so each block is loaded into the cache once.
     fn place(&self, hash: i64) -> (Range<usize>, [u64; PROBES]) {
         let blocks = (self.words.len() / PROBES).ilog2();
         let block = usize::try_from(hash >> (HASH_BITS - blocks)).unwrap_or(0);
@@ -54,7 +54,7 @@ impl Layer {
 }
 
 impl HashFilter {
-    /// Adds hashes, whose number is known so that they share a layer.
+    /// Adds hashes. Their number is known, so they share a layer.
     pub(in crate::ledger) fn extend(&mut self, hashes: impl ExactSizeIterator<Item = i64>) {
         if self.0.last().is_none_or(|layer| layer.room < hashes.len()) {
             let before: usize = self.0.iter().map(|layer| layer.size).sum();
@@ -65,7 +65,7 @@ impl HashFilter {
         }
     }
 
-    /// How many hashes were added.
+    /// The number of hashes added.
     pub(in crate::ledger) fn len(&self) -> usize {
         self.0.iter().map(|layer| layer.size - layer.room).sum()
     }
@@ -75,7 +75,7 @@ impl HashFilter {
         self.0.iter().map(|layer| layer.words.len() * size_of::<u64>()).sum()
     }
 
-    /// Whether a hash may have been added; false is certain.
+    /// Whether a hash may have been added. `false` is certain.
     pub(in crate::ledger) fn may_hold(&self, hash: i64) -> bool {
         self.0.iter().any(|layer| layer.may_hold(hash))
     }

@@ -1,4 +1,4 @@
-//! Recording an import whose events were appended.
+//! Records an import after its events were appended.
 
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::append::Appended;
@@ -25,7 +25,7 @@ impl Write<'_> {
         chain::head(self.connection())
     }
 
-    /// Records an import whose events were appended: its row, its batches, the lines set aside, and its entry.
+    /// Records an import after its events were appended: its row, its batches, the quarantined lines, and its entry.
     pub fn record_import(
         &self,
         facts: &FileFacts,
@@ -75,7 +75,7 @@ impl Write<'_> {
             quarantine::hold(connection, row.id, numbered())?;
             quarantine::resolve(connection, entry, resolved)
         })?;
-        // After the commit nothing may fail: a failed import must mean that the file is not in.
+        // Nothing may fail after the commit, because a failed import must mean that the file is not imported.
         self.guard_hints()?;
         Ok(row)
     }

@@ -1,13 +1,14 @@
-//! A kind of recorded fact: its tables, and the payloads of its entries, made from them again.
+//! A kind of recorded fact: its tables, and how to compute the payloads of its entries from them.
 //!
-//! A payload holds every column of its rows, their numbers too, so a row that was changed, moved or added makes another payload.
+//! A payload covers every column of its rows, including their numbers. So a row that was changed, moved or added gives
+//! another payload.
 
 use crate::ledger::Result;
 use crate::ledger::chain::Kind;
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 
-/// What the rows of some tables say that entries of one kind record.
+/// The payloads of the entries of one kind, computed from the rows of some tables.
 #[derive(Debug, Default)]
 pub(in crate::ledger) struct Payloads {
     pub(in crate::ledger) by_entry: BTreeMap<i64, Vec<u8>>,
@@ -15,19 +16,19 @@ pub(in crate::ledger) struct Payloads {
 }
 
 impl Payloads {
-    /// Notes what rows that name an entry say.
+    /// Adds the payload of the rows that name an entry.
     pub(in crate::ledger) fn insert(&mut self, entry: i64, payload: Vec<u8>) {
         if self.by_entry.insert(entry, payload).is_some() {
             self.stray(format!("entry {entry} has two rows, and records one"));
         }
     }
 
-    /// Notes rows that no entry can record.
+    /// Adds rows that no entry can record.
     pub(in crate::ledger) fn stray(&mut self, finding: String) {
         self.strays.push(finding);
     }
 
-    /// What rows say that name an entry, by the entry.
+    /// The payloads by entry.
     pub(in crate::ledger) fn iter(&self) -> impl Iterator<Item = (i64, &[u8])> {
         self.by_entry.iter().map(|(entry, payload)| (*entry, payload.as_slice()))
     }
@@ -37,7 +38,7 @@ impl Payloads {
         &self.strays
     }
 
-    /// Makes the payloads of a table whose rows name their entries.
+    /// Computes the payloads of a table whose rows name their entries.
     pub(in crate::ledger) fn of_rows<'r, T>(rows: &'r [(T, i64)], payload: impl Fn(&[&'r T]) -> Vec<u8>) -> Self {
         let mut by_entry: BTreeMap<i64, Vec<&T>> = BTreeMap::new();
         for (row, entry) in rows {
@@ -48,21 +49,21 @@ impl Payloads {
     }
 }
 
-/// A kind of entry, the tables that hold what its entries record, and how these make its payloads again.
+/// A kind of entry: the tables with what its entries record, and how to compute its payloads from them.
 pub(in crate::ledger) struct Fact {
     pub(in crate::ledger) kind: Kind,
     pub(in crate::ledger) tables: &'static [&'static str],
     pub(in crate::ledger) payloads: fn(&Connection) -> Result<Payloads>,
-    /// Whether amounts depend on it, or how usage is read: then it has a seal.
+    /// Whether amounts or the reading of usage depend on it. Such a kind has a seal.
     pub(in crate::ledger) is_sealed: bool,
 }
 
 impl Fact {
-    /// Makes the payloads of all entries of the kind again, from the tables.
+    /// Computes the payloads of all entries of the kind from the tables.
     pub(in crate::ledger) fn payloads(&self, connection: &Connection) -> Result<Payloads> {
         (self.payloads)(connection)
     }
 }
 
-/// Something that is not as it was made, in words.
+/// A difference to the recorded state, in words.
 pub type Finding = String;

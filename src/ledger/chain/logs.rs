@@ -1,4 +1,4 @@
-//! Tables that only grow, in an order: their digest goes on from row to row, so that an import adds to it what it brings.
+//! Tables that only grow, in order. Their digest continues from row to row, so an import extends it by its own rows.
 
 use crate::ledger::Result;
 use crate::rows::canonical::Encoder;
@@ -21,7 +21,7 @@ pub(in crate::ledger) enum Log {
 }
 
 impl Log {
-    /// The names of everything but tags.
+    /// The names except tags.
     pub(in crate::ledger) const NAMES: [Self; 3] = [Self::Sources, Self::Models, Self::Tiers];
 
     pub(in crate::ledger) const ALL: [Self; 9] = [
@@ -36,7 +36,7 @@ impl Log {
         Self::Outcomes,
     ];
 
-    /// Its code as something sealed, which is frozen.
+    /// Its frozen code as a seal.
     pub(in crate::ledger) const fn code(self) -> i64 {
         match self {
             Self::TagSets => -2,
@@ -51,7 +51,7 @@ impl Log {
         }
     }
 
-    /// What its rows are.
+    /// What its rows are, in words.
     pub(in crate::ledger) const fn name(self) -> &'static str {
         match self {
             Self::TagSets => "tag sets",
@@ -66,7 +66,7 @@ impl Log {
         }
     }
 
-    /// The number of the last row, 0 where there is none.
+    /// The query for the number of the last row, 0 if there is none.
     const fn last(self) -> &'static str {
         match self {
             Self::TagSets => "SELECT coalesce(max(id), 0) FROM tag_set NOT INDEXED",
@@ -81,7 +81,7 @@ impl Log {
         }
     }
 
-    /// The rows from a number on, in their order. Their first column is that number, which never falls.
+    /// The query for the rows from a number on, in order. Their first column is that number, which never decreases.
     const fn rows(self) -> &'static str {
         match self {
             Self::TagSets => "SELECT id, tags, payer FROM tag_set WHERE id >= ?1 ORDER BY id",
@@ -107,12 +107,13 @@ impl Log {
     }
 }
 
-/// Whether a log ends where its seal says, so that what comes next gets the next number. Not whether its rows are the same.
+/// Whether a log ends at the number in its seal, so that the next row gets the next number. It does not compare the
+/// rows.
 pub(in crate::ledger) fn ends_at(connection: &Connection, log: Log, last: i64) -> Result<bool> {
     Ok(connection.prepare_cached(log.last())?.query_row([], |row| row.get::<_, i64>(0))? == last)
 }
 
-/// How far a log goes: its last number and the digest up to it.
+/// The extent of a log: its last number and the digest up to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::ledger) struct Extent {
     pub(in crate::ledger) last: i64,
@@ -120,14 +121,14 @@ pub(in crate::ledger) struct Extent {
 }
 
 impl Extent {
-    /// That of a log without rows.
+    /// The extent of a log without rows.
     pub(in crate::ledger) const NONE: Self = Self { last: 0, digest: [0; 32] };
 
-    /// With the rows that came since.
+    /// The extent including newer rows.
     pub(in crate::ledger) fn with_newer(mut self, connection: &Connection, log: Log) -> Result<Self> {
         let mut statement = connection.prepare_cached(log.rows())?;
         let columns = statement.column_count();
-        // No number is too small to be seen, though an import gives none below 1.
+        // Imports give no numbers below 1, but a forged row may have any number, so all must be read.
         let first = if self == Self::NONE { i64::MIN } else { self.last.saturating_add(1) };
         let mut rows = statement.query([first])?;
         let mut encoder = Encoder::new();
@@ -143,12 +144,12 @@ impl Extent {
     }
 }
 
-/// How far a connection has proved each log: so that a program that appends again and again hashes each row once.
+/// How far a connection has proved each log, so that a program that appends many times hashes each row once.
 ///
-/// It is forgotten when another connection has committed anything, since that may have changed any row.
+/// It is dropped when another connection has committed anything, because that may have changed any row.
 #[derive(Debug, Default)]
 pub(in crate::ledger) struct ProvedLogs {
-    /// SQLite's number for what others have committed.
+    /// SQLite's counter of other connections' commits.
     version: i64,
     extents: BTreeMap<i64, Extent>,
 }
@@ -156,7 +157,7 @@ pub(in crate::ledger) struct ProvedLogs {
 const COMMITTED_BY_OTHERS: &str = "PRAGMA data_version";
 
 impl ProvedLogs {
-    /// Whether a log's rows are those that its seal says.
+    /// Whether a log's rows match its seal.
     pub(in crate::ledger) fn is_as_sealed(
         &mut self,
         connection: &Connection,
@@ -173,7 +174,7 @@ impl ProvedLogs {
             self.extents.insert(log.code(), sealed);
             return Ok(true);
         }
-        // Nothing was proved before, or more than there is: an append was undone.
+        // Nothing was proved before, or an append was undone and the log is shorter now.
         let same = Extent::NONE.with_newer(connection, log)? == sealed;
         if same {
             self.extents.insert(log.code(), sealed);
@@ -188,7 +189,7 @@ fn value(encoder: &mut Encoder, value: ValueRef<'_>) {
         ValueRef::Integer(number) => encoder.u8(1).i64(number),
         ValueRef::Text(text) => encoder.u8(2).blob(text),
         ValueRef::Blob(blob) => encoder.u8(3).blob(blob),
-        // No column holds one, unless somebody else wrote it.
+        // No column holds such a value, unless somebody else wrote it.
         ValueRef::Real(real) => encoder.u8(4).u64(real.to_bits()),
     };
 }

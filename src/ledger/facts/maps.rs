@@ -1,5 +1,5 @@
-//! Maps of columns that are kept under a name: appended, never changed. The same name again replaces, and both stay
-//! readable, since imports were made with them.
+//! Maps of columns, stored under a name. They are appended and never changed. A later map with the same name replaces
+//! an earlier one, and both stay readable, because imports used them.
 
 use crate::domain::name::Name;
 use crate::domain::timestamp::Timestamp;
@@ -12,7 +12,7 @@ use crate::rows::canonical::Encoder;
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 
-/// How the chain records it.
+/// How the chain records maps.
 pub(in crate::ledger) const FACT: Fact = Fact { kind: Kind::Map, tables: &["column_map"], payloads, is_sealed: true };
 
 const INSERT: &str = "INSERT INTO column_map (id, entry, name, map) VALUES (?1, ?2, ?3, ?4)";
@@ -21,7 +21,7 @@ const ALL: &str = "SELECT name, map, entry, id FROM column_map ORDER BY id";
 const KEPT: &str = "SELECT m.name, m.map, e.at FROM column_map m JOIN entry e ON e.seq = m.entry ORDER BY m.id";
 
 impl Write<'_> {
-    /// Keeps a map under a name; `false` where it is there alike already, and nothing is appended.
+    /// Stores a map under a name. Returns `false` and appends nothing if the ledger has the same map already.
     pub fn keep_map(&self, name: &Name, map: &str, now: Timestamp, actor: &str) -> Result<bool> {
         let connection = self.connection();
         seals::guard_facts(connection, &FACT)?;
@@ -39,7 +39,7 @@ impl Write<'_> {
 }
 
 impl Snapshot<'_> {
-    /// The maps in force by their names, with the instants at which they were kept.
+    /// The maps in force by name, with the instants at which they were stored.
     pub fn kept_maps(&self) -> Result<BTreeMap<String, (String, Timestamp)>> {
         self.prove_kind(&FACT)?;
         self.prove_entries()?;
@@ -52,7 +52,7 @@ impl Snapshot<'_> {
         Ok(maps)
     }
 
-    /// The maps in force by their names.
+    /// The maps in force by name.
     pub fn maps(&self) -> Result<BTreeMap<String, String>> {
         self.prove_kind(&FACT)?;
         in_force(self.connection())
@@ -65,14 +65,14 @@ fn in_force(connection: &Connection) -> Result<BTreeMap<String, String>> {
     Ok(maps.collect::<rusqlite::Result<_>>()?)
 }
 
-/// A map that was kept: its number, its name and its text.
+/// The payload of a map: its number, its name and its text.
 fn payload(id: i64, name: &str, map: &str) -> Vec<u8> {
     let mut encoder = Encoder::new();
     encoder.i64(id).text(name).text(map);
     encoder.into_bytes()
 }
 
-/// The payloads of all maps by their entries, made from the table.
+/// The payloads of all maps by entry, computed from the table.
 fn payloads(connection: &Connection) -> Result<Payloads> {
     let mut statement = connection.prepare(ALL)?;
     let mut rows = statement.query([])?;

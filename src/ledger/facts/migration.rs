@@ -1,4 +1,4 @@
-//! Upgrades of the file to a newer schema: appended, never changed.
+//! Upgrades of the file to a newer schema. They are appended and never changed.
 
 use crate::ledger::Result;
 use crate::ledger::chain::Kind;
@@ -6,11 +6,11 @@ use crate::ledger::chain::fact::{Fact, Payloads};
 use crate::rows::canonical::Encoder;
 use rusqlite::Connection;
 
-/// How the chain records it.
+/// How the chain records upgrades.
 pub(in crate::ledger) const FACT: Fact =
     Fact { kind: Kind::Migrate, tables: &["migration"], payloads, is_sealed: false };
 
-/// An upgrade: from one version of the schema to a newer one, and the digest of the text of the schema after it.
+/// An upgrade from one version of the schema to a newer one, with the digest of the new schema's text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::ledger) struct Migration {
     pub(in crate::ledger) from: u32,
@@ -22,7 +22,7 @@ const INSERT: &str = "INSERT INTO migration (entry, from_version, to_version, di
 const ALL: &str = "SELECT entry, from_version, to_version, digest FROM migration ORDER BY entry";
 
 impl Migration {
-    /// What the chain records of it.
+    /// The payload of the upgrade.
     pub(in crate::ledger) fn payload(&self) -> Vec<u8> {
         let mut encoder = Encoder::new();
         encoder.u64(u64::from(self.from)).u64(u64::from(self.to)).blob(&self.digest);
@@ -36,7 +36,7 @@ impl Migration {
     }
 }
 
-/// The payloads of all migrations by their entries, made from the table.
+/// The payloads of all migrations by entry, computed from the table.
 fn payloads(connection: &Connection) -> Result<Payloads> {
     let mut statement = connection.prepare(ALL)?;
     let mut rows = statement.query([])?;

@@ -13,7 +13,7 @@ use std::time::Duration;
 const STEP_PAGES: i32 = 1_024;
 
 impl Ledger {
-    /// Copies the ledger to a new file, which appears under its name only when `verify` has accepted the copy.
+    /// Copies the ledger to a new file, which gets its name only after `verify` has accepted the copy.
     pub fn backup(&self, target: &Path, watch: &Watch, verify: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
         let io = |error| LedgerError::Io { path: target.to_owned(), error };
         if target.symlink_metadata().is_ok() {
@@ -32,11 +32,11 @@ impl Ledger {
             _ => io(error.error),
         })?;
         sync_folder(folder).map_err(io)?;
-        // Where the system cannot rename without replacing, the copy was linked, and its temporary name may be left.
+        // If the system cannot rename without replacing, the copy was linked, and its temporary name may be left.
         has_one_name(target)
     }
 
-    /// Copies the ledger, some pages at a time, to a file that is there and empty.
+    /// Copies the ledger, some pages at a time, to an existing empty file.
     fn copy(&self, to: &Path, watch: &Watch) -> Result<()> {
         let mut copy = Connection::open_with_flags(to, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         let backup = Backup::new(&self.connection, &mut copy)?;
@@ -44,7 +44,7 @@ impl Ledger {
             watch.check()?;
             let step = backup.step(STEP_PAGES)?;
             let Progress { remaining, pagecount } = backup.progress();
-            // Where another process wrote meanwhile, it begins anew, and may have more pages.
+            // If another process wrote meanwhile, the copy starts again, and may have more pages.
             let pages = |pages: i32| u64::try_from(pages).unwrap_or(0);
             watch.reach(Reached {
                 stage: Stage::Copy,
@@ -54,7 +54,7 @@ impl Ledger {
             match step {
                 StepResult::Done => break,
                 StepResult::More => {}
-                // Another process writes: it is done soon.
+                // Another process is writing and will soon be done.
                 _ => std::thread::sleep(Duration::from_millis(20)),
             }
         }
@@ -63,13 +63,13 @@ impl Ledger {
     }
 }
 
-/// Removes what writing and reading the copy left beside it under its temporary name: an empty log and its index, or the
-/// journal of a copy that was not finished.
+/// Removes the files that writing and reading left beside the copy under its temporary name: an empty log with its
+/// index, or the journal of an unfinished copy.
 pub(in crate::ledger) fn clear_beside(copy: &Path) {
     for suffix in ["-wal", "-shm", "-journal"] {
         let mut name = copy.as_os_str().to_owned();
         name.push(suffix);
-        // Where there is none, there is nothing to remove.
+        // If the file does not exist, there is nothing to remove.
         drop(std::fs::remove_file(name));
     }
 }

@@ -1,4 +1,4 @@
-//! What a snapshot compares with the chain before it is believed.
+//! Compares a snapshot with the chain before its data is trusted.
 
 use crate::ledger::chain::fact::{Fact, Payloads};
 use crate::ledger::chain::logs::Log;
@@ -9,7 +9,7 @@ use crate::ledger::file::transaction::Snapshot;
 use crate::ledger::{Result, chain};
 
 impl Ledger {
-    /// An error if the rows of logs are others than those that were appended, before something is decided by them.
+    /// Returns an error if the rows of logs differ from the recorded ones, before a decision depends on them.
     pub(in crate::ledger) fn guard_logs(&self, logs: &[Log]) -> Result<()> {
         let seals = seals::all(&self.connection)?;
         let mut proved = self.proved_logs.borrow_mut();
@@ -23,7 +23,7 @@ impl Ledger {
 }
 
 impl Snapshot<'_> {
-    /// The seals of this state, which the newest entry holds.
+    /// The seals of this state, after a comparison with the newest entry.
     pub(in crate::ledger) fn seals(&self) -> Result<&Seals> {
         if let Some(seals) = self.seals.get() {
             return Ok(seals);
@@ -37,7 +37,7 @@ impl Snapshot<'_> {
         Ok(self.seals.get_or_init(|| seals))
     }
 
-    /// An error if the facts of a kind, with these payloads, are others than those that were appended.
+    /// Returns an error if the facts of a kind, with these payloads, differ from the recorded ones.
     pub(in crate::ledger) fn prove_facts(&self, fact: &Fact, payloads: &Payloads) -> Result<()> {
         let sealed = self.seals()?.get(&(What::Facts(fact.kind).code(), 0)).copied();
         let found = digest_of_facts(payloads)?;
@@ -48,17 +48,18 @@ impl Snapshot<'_> {
         if same { Ok(()) } else { Err(changed(&format!("rows of kind {}", fact.kind.name()))) }
     }
 
-    /// An error if the facts of a kind are others than those that were appended.
+    /// Returns an error if the facts of a kind differ from the recorded ones.
     pub(in crate::ledger) fn prove_kind(&self, fact: &Fact) -> Result<()> {
         self.prove_facts(fact, &fact.payloads(self.connection())?)
     }
 
-    /// An error if the settings are others than those that the ledger was made with.
+    /// Returns an error if the settings differ from those in the first entry.
     pub fn prove_settings(&self) -> Result<()> {
         self.prove_kind(&settings::FACT)
     }
 
-    /// An error if an entry of the chain is not what its hash says, or does not follow the one before: who made it, and when.
+    /// Returns an error if an entry of the chain does not match its hash, or does not follow the previous one. This
+    /// proves actors and times.
     pub fn prove_entries(&self) -> Result<()> {
         let mut prev = [0; 32];
         chain::entries(self.connection(), |entry| {
@@ -68,7 +69,7 @@ impl Snapshot<'_> {
         })
     }
 
-    /// An error if the rows of logs are others than those that were appended.
+    /// Returns an error if the rows of logs differ from the recorded ones.
     pub(in crate::ledger) fn prove_logs(&self, logs: &[Log]) -> Result<()> {
         let seals = self.seals()?;
         logs.iter().try_for_each(|log| prove_log(self.connection(), seals, *log))

@@ -8,13 +8,13 @@ pub const APPLICATION_ID: u32 = 0x546B_426B;
 
 /// A version of the schema.
 struct Version {
-    /// The statements that make it from the version before; the first makes it from an empty file.
+    /// The statements that upgrade from the previous version. The first version's create it in an empty file.
     migration: &'static str,
-    /// The text that SQLite then gives of the schema.
+    /// The schema as SQLite then prints it.
     golden: &'static str,
 }
 
-/// The versions, oldest first: the first has the number 1.
+/// The versions, oldest first. The first has the number 1.
 const VERSIONS: &[Version] = &[
     Version {
         migration: include_str!("../../../schema/0001_ledger.sql"),
@@ -28,11 +28,11 @@ const CURRENT: &str = include_str!("../../../schema/current.sql");
 
 /// The newest schema version this library knows.
 pub fn newest() -> u32 {
-    // A handful of versions.
+    // There are only a few versions.
     u32::try_from(VERSIONS.len()).unwrap_or(u32::MAX)
 }
 
-/// What makes each version after one, oldest first.
+/// The migrations after a version, oldest first.
 pub(in crate::ledger) fn migrations_after(version: u32) -> impl Iterator<Item = &'static str> {
     VERSIONS.iter().skip(usize::try_from(version).unwrap_or(usize::MAX)).map(|version| version.migration)
 }
@@ -52,9 +52,9 @@ pub(in crate::ledger) fn version(connection: &Connection) -> Result<u32> {
     Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
 }
 
-/// The conditions that every row of a table must meet, as the schema has them.
+/// The CHECK conditions of a table, from the schema.
 ///
-/// SQLite evaluates them on connections that may write only: one that reads does not even load them.
+/// SQLite evaluates them only on connections that may write. A read-only connection does not load them.
 pub(in crate::ledger) fn checks(table: &str) -> Vec<&'static str> {
     let start = format!("CREATE TABLE {table} (");
     let statement = CURRENT.split("\n\n").find(|statement| statement.starts_with(&start)).unwrap_or_default();
@@ -62,7 +62,7 @@ pub(in crate::ledger) fn checks(table: &str) -> Vec<&'static str> {
     conditions.map(|rest| rest.get(..end_of_condition(rest)).unwrap_or(rest)).collect()
 }
 
-/// Where the parenthesis closes that was open before a text.
+/// The position of the parenthesis that closes the one open before a text.
 fn end_of_condition(text: &str) -> usize {
     let (mut depth, mut quoted) = (1_i64, false);
     let closes = |(_, c): &(usize, char)| {
@@ -89,7 +89,7 @@ pub(in crate::ledger) fn create(connection: &Connection) -> Result<()> {
 const DESCRIBE: &str = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' \
     ORDER BY CASE type WHEN 'table' THEN 1 WHEN 'index' THEN 2 WHEN 'view' THEN 3 ELSE 4 END, name";
 
-/// The schema of a file as text: one statement after the other, tables before views before triggers, by name.
+/// The schema of a file as text: one statement after another, tables before views before triggers, each by name.
 pub fn describe(connection: &Connection) -> Result<String> {
     let mut statement = connection.prepare(DESCRIBE)?;
     let rows = statement.query_map([], |row| row.get::<_, String>(0))?;

@@ -1,7 +1,7 @@
 //! Every table of facts, and how the chain records its rows.
 //!
-//! `verify` proves both directions: an entry has the rows that it records and no others, and each row belongs to an entry
-//! of its kind. A table that stands in none of these lists fails a test.
+//! `verify` proves both directions: an entry has exactly the rows that it records, and each row belongs to an entry of
+//! its kind. A table that is in none of these lists fails a test.
 
 use crate::ledger::Result;
 use crate::ledger::chain::fact::Finding;
@@ -30,14 +30,14 @@ pub(in crate::ledger) const FACTS: [&Fact; 11] = [
     &retraction::FACT,
 ];
 
-/// Names that events are spelled with: the digests of the events prove each name that an event uses.
+/// The names in events. The digests of the events prove each name that an event uses.
 const NAMES: [&str; 6] = ["source", "meter", "service_tier", "model", "tag_set", "event_class"];
 
 /// The events, which the digests of their batches prove, day by day.
 #[cfg(test)]
 const EVENTS: [&str; 3] = ["usage_event", "event_meter", "event_link"];
 
-/// Tables made from the events, which `verify` compares with them.
+/// Tables derived from the events, which `verify` compares with them.
 #[cfg(test)]
 const DERIVED: [&str; 8] = [
     "usage_daily",
@@ -50,7 +50,7 @@ const DERIVED: [&str; 8] = [
     "id_run",
 ];
 
-/// What the tables say that each entry records, by entry and kind.
+/// What each entry should record, by entry and kind, computed from the tables.
 pub(in crate::ledger) struct Expected(BTreeMap<(i64, u8), Vec<u8>>);
 
 impl Expected {
@@ -65,7 +65,7 @@ impl Expected {
         Ok(Self(expected))
     }
 
-    /// What is wrong where an entry does not record just what the tables hold of it.
+    /// The error for an entry that does not match the tables.
     pub(in crate::ledger) fn differs(&mut self, entry: &Entry) -> Option<Finding> {
         let seq = i64::try_from(entry.seq).unwrap_or(i64::MAX);
         let expected = self.0.remove(&(seq, entry.kind));
@@ -82,8 +82,8 @@ impl Expected {
     }
 }
 
-/// Rows of the chain, of facts and of names that break a CHECK or the type of a column, or that an index does not have. The
-/// tables of events and sums, which may be large, are proved row by row instead.
+/// Rows of the chain, of facts and of names that violate a CHECK or a column type, or that an index lacks. The tables
+/// of events and totals may be large, so they are proved row by row instead.
 pub(in crate::ledger) fn broken_tables(connection: &Connection) -> Result<Vec<Finding>> {
     let mut tables: Vec<&str> = FACTS.iter().flat_map(|fact| fact.tables).copied().chain(NAMES).collect();
     tables.push("entry");

@@ -1,4 +1,4 @@
-//! What was recorded after an entry that somebody kept: why a report made then differs from one made now.
+//! What was recorded after a known entry. It explains why a report made then differs from one made now.
 
 use crate::domain::count::Count;
 use crate::ledger::facts::prices;
@@ -7,12 +7,12 @@ use crate::ledger::{Result, chain, stored};
 use rusqlite::OptionalExtension;
 use std::collections::BTreeSet;
 
-/// What was recorded since.
+/// What was recorded since the entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Since {
-    /// Prices whose key and start had none.
+    /// Prices for new keys and starts.
     pub prices_added: usize,
-    /// Prices that took the place of others.
+    /// Prices that replaced others.
     pub prices_replaced: usize,
     /// Aliases of models.
     pub aliases: i64,
@@ -28,8 +28,8 @@ const RULE_SETS: &str = "SELECT count(*) FROM rule_set WHERE entry > ?1";
 const RETRACTIONS: &str = "SELECT count(*) FROM retraction WHERE import IS NOT NULL AND entry > ?1";
 
 impl Snapshot<'_> {
-    /// What was recorded after an entry, given by its number and its hash in hexadecimal. `None` where the chain has no
-    /// such entry: it is of another ledger, or of a later state of this one.
+    /// What was recorded after an entry, given by its number and its hash in hexadecimal. `None` if the chain has no
+    /// such entry: it belongs to another ledger, or to a later state of this one.
     pub fn since(&self, seq: u64, hash: &str) -> Result<Option<Since>> {
         let (connection, seq) = (self.connection(), stored(seq)?);
         let found: Option<Vec<u8>> = connection.query_row(HASH, [seq], |row| row.get(0)).optional()?;

@@ -5,7 +5,7 @@ use crate::domain::count::Count;
 use crate::domain::quantities::Quantities;
 use crate::rows::canonical::{self, Encoder, EventParts};
 
-/// A day's part of a batch as its digest holds it.
+/// The part of a batch that belongs to a day, with its digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::ledger) struct DaySeal {
     pub(in crate::ledger) day: Day,
@@ -13,14 +13,14 @@ pub(in crate::ledger) struct DaySeal {
     pub(in crate::ledger) digest: [u8; 32],
 }
 
-/// Hashes encoded events in the order they come.
+/// Hashes encoded events in the order in which they come.
 pub(in crate::ledger) struct DayHasher {
     hasher: blake3::Hasher,
     encoder: Encoder,
     events: u64,
 }
 
-/// Enough bytes for the hash to work on several blocks at once.
+/// Large enough for the hash to work on several blocks at once.
 const HASH_BUFFER: usize = 1 << 16;
 
 impl DayHasher {

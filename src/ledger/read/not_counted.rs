@@ -1,4 +1,4 @@
-//! Reading which rows do not count.
+//! Reads which rows do not count.
 
 use crate::domain::calendar::Day;
 use crate::ledger::Result;
@@ -11,7 +11,7 @@ const BATCHES: &str = "SELECT b.id FROM retraction r JOIN import i ON i.id = r.i
 const KEYS: &str = "SELECT key FROM retracted_event WHERE key BETWEEN ?1 AND ?2";
 
 impl Retracted {
-    /// Those of the days of two keys and between.
+    /// The rows that do not count, on the days from one key to another.
     pub(in crate::ledger) fn between(connection: &Connection, first: EventKey, last: EventKey) -> Result<Self> {
         let days = [i64::from(first.day().number()), i64::from(last.day().number())];
         let mut batches = connection.prepare_cached(BATCHES)?;
@@ -22,7 +22,7 @@ impl Retracted {
         Ok(Self { batches, keys })
     }
 
-    /// Those of all days.
+    /// The rows that do not count, on all days.
     pub(in crate::ledger) fn all(connection: &Connection) -> Result<Self> {
         Self::between(connection, EventKey::range_of(Day::FIRST).0, EventKey::range_of(Day::LAST).1)
     }

@@ -1,4 +1,4 @@
-//! The prompt sizes at which prices of a model change, which cut its usage into bands.
+//! The prompt sizes at which a model's prices change. They cut its usage into bands.
 
 use crate::ledger::Result;
 use crate::price::alias;
@@ -20,7 +20,7 @@ pub(in crate::ledger) fn by_name(connection: &Connection) -> Result<BTreeMap<Str
     ))
 }
 
-/// Every alias with every model it has ever stood for.
+/// Every alias with every model that it ever stood for.
 fn pairs(connection: &Connection) -> Result<Vec<(String, String)>> {
     let mut statement = connection.prepare_cached(PAIRS)?;
     let pairs = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;

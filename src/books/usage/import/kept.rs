@@ -1,4 +1,4 @@
-//! What of a file and of its bad lines is kept with an import.
+//! What an import stores of its file and of bad lines.
 
 use super::ImportOptions;
 use crate::domain::secret::looks_secret;
@@ -11,7 +11,7 @@ use crate::ledger::facts::quarantine::Held;
 use crate::ledger::file::transaction::Write;
 use std::collections::BTreeMap;
 
-/// A line that was set aside, as the quarantine holds it.
+/// A quarantined line in its stored form.
 pub(super) fn held(bad: &BadLine, context: &Context) -> Held {
     let at = bad.redacted.timestamp.as_deref().and_then(|text| Timestamp::parse(text).ok());
     Held {
@@ -19,7 +19,7 @@ pub(super) fn held(bad: &BadLine, context: &Context) -> Held {
         field: bad.problem.field.clone().unwrap_or_default(),
         what: bad.problem.what.clone(),
         expected: bad.problem.expected.clone(),
-        // A line whose id is a secret is one without an id: the line is not known again.
+        // If the id is a secret, the line is stored without an id, and is not recognised later.
         event_id: bad.redacted.id.clone().filter(|id| !looks_secret(id)).unwrap_or_default(),
         day: at.map(|at| i64::from(context.calendar.day_of(at).number())),
         kept: bad.redacted.kept.clone(),
@@ -29,16 +29,16 @@ pub(super) fn held(bad: &BadLine, context: &Context) -> Held {
 /// The bad lines of a file.
 #[derive(Debug, Default)]
 pub(super) struct NewLines {
-    /// Those that are not in the quarantine yet.
+    /// The lines that the quarantine lacks.
     pub(super) held: Vec<Held>,
-    /// How many of all wait for a decision.
+    /// The number of all lines that wait for a decision.
     pub(super) open: u64,
-    /// How many each import had set aside before.
+    /// The number of lines that each earlier import had quarantined.
     pub(super) known: BTreeMap<i64, i64>,
 }
 
-/// Whether an import is recorded: if it brought something, or if it is the first of a file all of which was there. Should the
-/// imports that brought that be retracted, this file is known to be one that must come in again.
+/// Whether to record an import: if it brought something, or if it is the first import of a file with only known events.
+/// If the imports that brought those are retracted, the ledger then knows that this file must come again.
 pub(super) fn is_to_be_recorded(
     write: &Write<'_>,
     facts: &FileFacts,
@@ -51,11 +51,11 @@ pub(super) fn is_to_be_recorded(
     if appended.overlaps.is_empty() || write.has_whole(facts)? {
         return Ok(false);
     }
-    // A log that is still written is another file with each byte of its last line.
+    // A log that is still written would be another file after each byte of its last line.
     Ok(left == 0 || !write.has_lines(facts)?)
 }
 
-/// What an import tells of its file.
+/// The facts that an import records of its file.
 pub(super) fn facts(file: &str, options: &ImportOptions, parsed: &Parsed) -> FileFacts {
     FileFacts {
         source: options.source.clone(),
