@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
-/// The layers, lowest first: each may name itself and those before it. `cli` and `main` are the binary's.
+/// The layers, lowest first. Each may name itself and earlier ones. `cli` and `main` belong to the binary.
 const LAYERS: [&str; 16] = [
     "fault",
     "domain",

@@ -33,7 +33,7 @@ pub struct Attribution<'a> {
     by_source: bool,
     decided: FxHashMap<(Day, TagSetId, ModelId, SourceId), Option<Rc<Parts>>>,
     numbers: FxHashMap<(TagSetId, Payer), RulePayerId>,
-    /// Lines of several payers, which wait until all of their day are there.
+    /// Lines with several payers. They wait until all lines of their day have arrived.
     shared: Vec<(RatedLine, Rc<Parts>)>,
 }
 
@@ -148,7 +148,7 @@ impl<'a> Attribution<'a> {
         if payer == own {
             return PayerOf::Tags(tag_set);
         }
-        // As many as there are combinations in memory.
+        // There are no more numbers than combinations in memory.
         let next = RulePayerId::new(i64::try_from(self.numbers.len()).unwrap_or(i64::MAX));
         let number = *self.numbers.entry((tag_set, payer.clone())).or_insert(next);
         if number == next {
@@ -176,7 +176,7 @@ fn divide(line: &RatedLine, parts: &Parts, left: &mut LeftOver) -> Result<Vec<Ra
     let priced = divided(all_priced, &mut left.priced);
     let together = priced.iter().zip(&unpriced).map(|(priced, unpriced)| priced.checked_add(*unpriced).ok_or(Overflow));
     let events: Vec<i64> = together.collect::<Result<_, _>>()?;
-    // One request an event stays one request an event.
+    // If each event is one request, each part keeps one request for each event.
     let one_each = |charge: &Charge| charge.meter == Meter::Request && charge.quantity == line.usage.events;
     let of_charge = |charge: &Charge| {
         if one_each(charge) {

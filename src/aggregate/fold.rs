@@ -32,7 +32,7 @@ pub enum Basis {
     Events,
 }
 
-/// What the days of a period are rated with.
+/// Everything needed to rate the days of a period.
 #[derive(Debug)]
 pub struct Rating<'a> {
     /// The prices.

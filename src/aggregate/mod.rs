@@ -53,7 +53,7 @@ impl AggregateError {
     }
 }
 
-/// What events are read with.
+/// The data needed to read events.
 #[derive(Debug)]
 pub struct Events {
     /// The classes of events.
@@ -89,7 +89,7 @@ impl<'a> PriceChanges<'a> {
         self.names
     }
 
-    /// The instants strictly between two at which some price of a model starts or ends, sorted.
+    /// The instants strictly between two others at which some price of a model starts or ends, sorted.
     fn within(&self, model: ModelId, after: Timestamp, before: Timestamp) -> Vec<Timestamp> {
         let Some(model) = self.names.models.get(&model) else { return Vec::new() };
         let of_book = |book: &&Book| book.changes_within(model.name.as_str(), after, before);
@@ -121,7 +121,7 @@ impl<'a> PriceChanges<'a> {
 /// The changes inside one day, by model; most days have none.
 type DayChanges = FxHashMap<ModelId, Vec<Timestamp>>;
 
-/// The part of a day an instant falls in: the day's start, or the last change before it.
+/// The part of a day that contains an instant: the day's start, or the last change before the instant.
 fn priced_at(changes: &DayChanges, model: ModelId, start: Timestamp, at: Timestamp) -> Timestamp {
     let changes = changes.get(&model);
     changes.and_then(|changes| changes.iter().rev().find(|change| **change <= at)).copied().unwrap_or(start)

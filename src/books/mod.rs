@@ -1,7 +1,7 @@
 //! The facade: everything a user does with a ledger, from importing to the month's files.
 //!
-//! Nothing here prints, reads the clock or the environment: times and names of actors are arguments, and what happens
-//! meanwhile is told to an [`Observer`].
+//! Nothing here prints or reads the clock or the environment. Times and names of actors are arguments, and an
+//! [`Observer`] receives the progress.
 
 mod heading;
 pub mod keep;
@@ -27,33 +27,33 @@ use std::path::Path;
 pub use crate::ledger::file::transaction::Rehearsal;
 pub use crate::ledger::file::watch::{Reached, Stage};
 
-/// An open ledger and all that can be done with it.
+/// An open ledger, with all operations on it.
 #[derive(Debug)]
 pub struct Books {
     ledger: Ledger,
     key_hash: KeyHash,
 }
 
-/// When something is done, and who does it: the library asks neither the clock nor the system.
+/// The time and the actor of an operation. The library asks neither the clock nor the system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Act<'a> {
     /// Now.
     pub now: Timestamp,
-    /// Who.
+    /// The actor.
     pub actor: &'a str,
 }
 
-/// Hears what happens during long work, and may stop it.
+/// Receives the progress of long work, and may stop it.
 pub trait Observer: Sync {
     /// Another process is writing to the ledger; this one waits.
     fn waiting(&self) {}
     /// The import of a file begins, which has so many bytes if that is known.
     fn file(&self, _name: &str, _bytes: Option<u64>) {}
-    /// So many bytes of a file have been read.
+    /// More bytes of a file have been read.
     fn read(&self, _bytes: u64) {}
-    /// So many events have been appended.
+    /// More events have been appended.
     fn events(&self, _events: u64) {}
-    /// Work has come so far; told every now and then, from another thread, and once more when it is over.
+    /// The progress of work. Called now and then from another thread, and once more at the end.
     fn reached(&self, _reached: Reached) {}
     /// Whether to stop without a trace.
     fn stop(&self) -> bool {
@@ -61,13 +61,13 @@ pub trait Observer: Sync {
     }
 }
 
-/// Hears nothing and stops nothing.
+/// Ignores all progress and stops nothing.
 #[derive(Debug, Clone, Copy)]
 pub struct Silent;
 
 impl Observer for Silent {}
 
-/// What can go wrong with reports and month ends.
+/// The errors of reports and month ends.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BooksError {
@@ -83,57 +83,57 @@ pub enum BooksError {
     /// Making a report.
     #[error(transparent)]
     Report(#[from] ReportError),
-    /// A file of the user's has lines that are wrong.
+    /// A file of the user's has wrong lines.
     #[error("{file}: {} wrong, nothing of it was used", listed(problems.len(), "line is", "lines are"))]
     Lines {
         /// The file.
         file: String,
-        /// What is wrong, in the order of the lines.
+        /// The errors, in the order of the lines.
         problems: Vec<Problem>,
     },
-    /// A setting differs from what the ledger was made with.
+    /// The user's setting differs from the ledger's.
     #[error("the ledger's {what} is {ledger}, and {asked} was asked for")]
     Setting {
         /// Which setting.
         what: &'static str,
         /// What the ledger has.
         ledger: String,
-        /// What was asked for.
+        /// What the user gave.
         asked: String,
     },
-    /// A report would take the place of a file that the run reads.
+    /// A report would replace a file that the run reads.
     #[error("{0}: is read by this run, and a report of the same name would replace it")]
     InTheWay(String),
-    /// The folder holds the reports of something else, which these would replace.
+    /// The folder holds other reports, which these would replace.
     #[error("{folder}: holds reports of {what} {there}, expected {what} {asked} or a folder without reports")]
     OtherReports {
         /// The folder.
         folder: String,
-        /// In what the two differ.
+        /// What differs.
         what: &'static str,
-        /// What its manifest says.
+        /// The value in the folder's manifest.
         there: String,
-        /// What was asked for.
+        /// The value that the user gave.
         asked: String,
     },
-    /// There is no such price book.
+    /// The ledger has no such price book.
     #[error("there is no price book {0:?} in the ledger")]
     NoBook(String),
-    /// A name or pattern of models means none.
+    /// A name or pattern of models matches none.
     #[error("--only {0:?} means no model of the catalogue")]
     NoModel(String),
-    /// There are rules, and others were given without the day they start on.
+    /// The ledger has rules, and the new rules state no first day.
     #[error("{0}: there are rules in the ledger already, and nothing says from which day these hold")]
     NoStart(String),
     /// No event has an id.
     #[error("no event has the id {0:?}")]
     NoEvent(String),
-    /// The events of an id were taken back.
+    /// The events with an id were retracted.
     #[error("the event with the id {id:?} was retracted, by {}", entries_of(.by))]
     Retracted {
         /// The id.
         id: String,
-        /// The entries that took them back.
+        /// The entries that retracted them.
         by: Vec<i64>,
     },
     /// Usage files were rejected, so that there are no reports.
@@ -230,18 +230,18 @@ impl Books {
         Ok(Self { ledger: Ledger::open(path, Access::Read)?, key_hash: KeyHash::FULL })
     }
 
-    /// The same ledger with another hash under its keys: for tests of collisions, on ledgers made for them only.
+    /// The same ledger with another hash under its keys. For tests of collisions, on ledgers made for them only.
     #[doc(hidden)]
     pub fn with_key_hash(self, key_hash: KeyHash) -> Self {
         Self { key_hash, ..self }
     }
 
-    /// What was fixed when the ledger was made.
+    /// The settings that were fixed when the ledger was made.
     pub const fn settings(&self) -> &Settings {
         self.ledger.settings()
     }
 
-    /// Refuses a currency or time zone other than the ledger's.
+    /// Rejects a currency or time zone that differs from the ledger's.
     pub fn expect_settings(&self, currency: Option<&str>, time_zone: Option<&str>) -> Result<(), BooksError> {
         let settings = self.settings();
         let zone = settings.calendar.zone_name();
@@ -266,8 +266,8 @@ impl Books {
         Ok(self.ledger.snapshot()?.head().clone())
     }
 
-    /// Starts a rehearsal: what is imported from now on is seen by what is imported after it, and all of it is undone when
-    /// the rehearsal is dropped. Others can read meanwhile, and not write.
+    /// Starts a rehearsal. Each import sees the earlier imports of the rehearsal, and dropping it undoes all of them.
+    /// Meanwhile others can read but not write.
     pub fn rehearse(&self, observer: &dyn Observer) -> Result<Rehearsal<'_>, LedgerError> {
         self.ledger.rehearse(|| observer.waiting())
     }
@@ -277,7 +277,7 @@ impl Books {
         self.ledger.snapshot()?.quarantine()
     }
 
-    /// Gives quarantined lines up, for a reason. Returns the numbers given up.
+    /// Discards quarantined lines with a reason. Returns their numbers.
     pub fn discard(
         &self,
         ids: Option<&[i64]>,

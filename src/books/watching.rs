@@ -1,4 +1,4 @@
-//! Telling an observer how far long work has come, and hearing from it whether to stop.
+//! Reports the progress of long work to an observer, and asks it whether to stop.
 
 use crate::books::{Books, Observer};
 use crate::ledger::LedgerError;
@@ -9,17 +9,18 @@ use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
-/// How often an observer is told and asked.
+/// How often an observer receives the progress and is asked.
 const EVERY: Duration = Duration::from_millis(50);
 
-/// Does some work while another thread watches it. The observer is asked before it begins, and told at its end.
+/// Does work while another thread watches it. The observer is asked before it begins, and receives the progress at its
+/// end.
 pub(super) fn watched<T>(observer: &dyn Observer, work: impl FnOnce(&Arc<Watch>) -> T) -> T {
     let watch = Arc::new(Watch::default());
     if observer.stop() {
         watch.stop();
     }
     std::thread::scope(|scope| {
-        // Nothing is ever sent: the work is over when the sender is gone.
+        // Nothing is ever sent. When the sender is dropped, the work is over.
         let (working, over) = channel::<Infallible>();
         let seen = Arc::clone(&watch);
         scope.spawn(move || {
@@ -38,7 +39,7 @@ pub(super) fn watched<T>(observer: &dyn Observer, work: impl FnOnce(&Arc<Watch>)
 }
 
 impl Books {
-    /// Does work that appends, while another thread watches it. It is kept, unless the observer wants to stop.
+    /// Does work that appends, while another thread watches it. It commits unless the observer wants to stop.
     pub(super) fn kept<'a, T, E: From<LedgerError>>(
         &'a self,
         observer: &dyn Observer,
@@ -47,7 +48,7 @@ impl Books {
         self.kept_in(observer, |waiting| self.ledger.write(waiting), work)
     }
 
-    /// The same, in a transaction begun otherwise.
+    /// The same, in a transaction that the caller begins.
     pub(super) fn kept_in<'a, T, E: From<LedgerError>>(
         &'a self,
         observer: &dyn Observer,
@@ -86,7 +87,7 @@ mod tests {
 
     type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
-    /// Remembers how far each thing came.
+    /// Records the progress of each stage.
     #[derive(Default)]
     struct Heard(Mutex<Vec<Reached>>);
 
@@ -98,7 +99,7 @@ mod tests {
         }
     }
 
-    /// Wants nothing to begin.
+    /// An observer that lets nothing begin.
     struct Unwilling;
 
     impl Observer for Unwilling {

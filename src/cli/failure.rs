@@ -28,7 +28,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// A failure with its code. Hides secrets in the text, because a rejected value may be one.
+    /// A failure with its code. It hides secrets in the text, because a rejected value may be one.
     pub fn new(code: Code, what: impl Display) -> Self {
         let what = redacted(&what.to_string()).into_owned();
         Self { code, details: Vec::new(), what, hint: None, silent: false }

@@ -114,8 +114,8 @@ impl Calendar {
 
     /// The first instant of a day: the earliest instant whose local date is the day or later.
     pub fn start_of(self, day: Day) -> Timestamp {
-        // Offsets stay within 26 hours of UTC, so the instant lies in this span; local dates never go back past
-        // a day's start as it is defined, so halving finds it.
+        // Offsets stay within 26 hours of UTC, so the instant lies in this span. By definition of a day's start, local
+        // dates never return to a day before it, so a binary search finds it.
         let midnight = i64::from(day.number()).saturating_mul(86_400);
         let (mut before, mut not_before) = (midnight.saturating_sub(26 * 3_600), midnight.saturating_add(26 * 3_600));
         if let Some(guess) = self.local_midnight_guess(midnight, day) {

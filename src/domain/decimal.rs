@@ -25,7 +25,7 @@ impl DecimalError {
     }
 }
 
-/// Reads `-12.50`, exactly. The sign is allowed here and judged by the caller.
+/// Reads `-12.50`, exactly. It accepts a sign; the caller decides whether a negative number is valid.
 pub fn plain(text: &str) -> Result<Decimal, DecimalError> {
     let unsigned = text.strip_prefix('-').unwrap_or(text);
     let (whole, fraction) = match unsigned.split_once('.') {

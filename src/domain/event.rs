@@ -77,7 +77,7 @@ impl TierError {
     }
 }
 
-/// What is known of the prompt's size, on which some prices depend.
+/// What is known of the prompt's size. Some prices depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PromptSize {
     /// One request: the size is the sum of its prompt meters.

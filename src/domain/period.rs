@@ -26,7 +26,7 @@ impl PeriodError {
     }
 }
 
-/// A text is not a month.
+/// The text is not a month.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is not a month between 2015 and 2099")]
 pub struct MonthError;
@@ -38,7 +38,7 @@ impl MonthError {
     }
 }
 
-/// A text is not a day.
+/// The text is not a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is not a day between 2015 and 2099")]
 pub struct DayError;
@@ -107,12 +107,12 @@ impl Month {
         Self::of_year(year, u32::try_from(code.rem_euclid(100)).ok()?)
     }
 
-    /// The month after.
+    /// The next month.
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
 
-    /// The month before.
+    /// The previous month.
     pub const fn previous(self) -> Self {
         Self(self.0.saturating_sub(1))
     }

@@ -15,7 +15,7 @@ impl QuantityOverflow {
     }
 }
 
-/// The frequent meters of one record in as little room as possible.
+/// The frequent meters of one record, in as little memory as possible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Frequent {
     quantities: [i64; FREQUENT],

@@ -94,7 +94,7 @@ impl Rate {
         if rest == 0 {
             return rate(whole).map(Stated::Exact);
         }
-        // Half to even, as everywhere.
+        // Half to even, as in all roundings.
         let above = denominator.saturating_sub(rest);
         let up = rest > above || rest == above && !whole.is_multiple_of(2);
         if rest.min(above) > numerator / 1_000_000 {

@@ -131,7 +131,7 @@ impl fmt::Display for Ratio {
 pub fn half_even(numerator: i128, denominator: i128) -> i128 {
     let floor = numerator.div_euclid(denominator);
     let remainder = numerator.rem_euclid(denominator);
-    // Compared without doubling, so that no denominator is too large.
+    // The comparison does not double the remainder, so it works for any denominator.
     let rest = denominator.saturating_sub(remainder);
     let up = remainder > rest || (remainder == rest && floor.rem_euclid(2) == 1);
     if up { floor.saturating_add(1) } else { floor }

@@ -19,7 +19,7 @@ pub struct UsageKey {
     pub day: Day,
     /// The month that the usage is posted to: the month of the day, unless that was closed.
     pub posted: Month,
-    /// The instant whose prices hold for all of it: the start of the day, or of the part of the day.
+    /// The instant whose prices apply to all of it: the start of the day, or of a part of the day.
     pub priced_at: Timestamp,
     /// Who issued the events.
     pub source: SourceId,
@@ -56,7 +56,7 @@ impl UsageKey {
     }
 }
 
-/// The sum of some events' usage.
+/// The total usage of some events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsageLine {
     /// What it covers.
@@ -97,7 +97,7 @@ pub struct Dictionary {
     pub paid: FxHashMap<RulePayerId, TagSet>,
     /// Sources.
     pub sources: FxHashMap<SourceId, String>,
-    /// Cost centres by the names of departments, as far as the registry tells.
+    /// Cost centres by the names of departments, from the registry.
     pub cost_centres: BTreeMap<String, String>,
 }
 

@@ -166,7 +166,7 @@ impl Meters {
     }
 }
 
-/// Takes the events of one record.
+/// Receives the events of one record.
 #[derive(Debug)]
 pub struct Events<'s, 'c> {
     line: u64,

@@ -12,7 +12,7 @@ use crate::text::problem::Problem;
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// How files of a format are read.
+/// How to read files of one format.
 #[derive(Debug)]
 pub struct Format {
     /// The name for `--format`.
@@ -40,7 +40,7 @@ pub struct Format {
     pub how: How,
 }
 
-/// Which fields of a bad record may be kept, since they cannot hold a prompt.
+/// The fields of a bad record that the quarantine may store, because they cannot contain a prompt.
 #[derive(Debug)]
 pub struct Kept {
     /// Fields that may be the id. The first one present counts.

@@ -74,7 +74,7 @@ impl<'a> Record<'a> {
         self.wrong(name, "is missing", expected).coded(Code::FieldMissing)
     }
 
-    /// The value of a field; `None` where it is absent or says nothing.
+    /// The value of a field; `None` if it is absent or not reported.
     pub fn value(&self, name: &str) -> Option<&Value<'a>> {
         let value = self.fields.iter().find(|(field, _)| field == name).map(|(_, value)| value)?;
         let says = match value {

@@ -1,10 +1,11 @@
-//! Appending events: sorted batches, exact duplicates, daily sums and digests, in one transaction a file.
+//! Appends events: sorted batches, exact duplicates, daily totals and digests, in one transaction for each file.
 //!
-//! A row whose key is taken is compared with the row that has it: the same id and content is a duplicate, the same id
-//! with other content a conflict, another id a true collision that takes the next free key of its half of the day. Nothing
-//! is ever deleted, so a walk from an event's key to the first free one, in each half, meets it if it is there.
+//! If a row's key is taken, the row is compared with the stored one. The same id and content is a duplicate. The same
+//! id with other content is a conflict. Another id is a true collision, and the row takes the next free key of its half
+//! of the day. Nothing is ever deleted, so a walk from an event's key to the first free one, in each half, finds the
+//! event if it is stored.
 //!
-//! That walk stays within a day. An id on another day is always a conflict, so those are found in bulk before the commit.
+//! That walk stays within a day. An id on another day is always a conflict. These are found in bulk before the commit.
 
 pub mod conflict;
 pub(in crate::ledger) mod days;
@@ -46,7 +47,7 @@ use std::ops::RangeFrom;
 
 pub use outcome::Appended;
 
-/// Rows that are placed with one guess whether they are there already.
+/// The number of rows placed with one guess of whether they are known.
 const RUN: usize = 1_024;
 
 /// Appends the events of one file.
@@ -71,10 +72,10 @@ impl<'w> Appender<'w> {
     pub fn new(write: &'w Write<'_>, source_name: &str) -> Result<Self> {
         let (ledger, connection) = (write.ledger(), write.connection());
         write.set_checks(Checks::LeftOut)?;
-        // A name that was changed would give usage to somebody else.
+        // A changed name would give usage to another model or source.
         ledger.guard_logs(&Log::NAMES)?;
         ledger.guard_logs(&[Log::TagSets])?;
-        // They cut the sums into bands.
+        // Prices and aliases cut the totals into bands.
         seals::guard_facts(connection, &prices::FACT)?;
         let naming = Naming::new(connection, source_name)?;
         Ok(Self {
@@ -88,26 +89,25 @@ impl<'w> Appender<'w> {
         })
     }
 
-    /// The same appender, which also lists the lines of events that are in the ledger already.
+    /// The same appender, which also lists the lines of known events.
     pub fn listing_repeated(mut self) -> Self {
         self.verdicts.list_repeated();
         self
     }
 
-    /// Appends a batch on this thread alone: placed, summed and kept.
+    /// Appends a batch on this thread alone: places, sums and writes it.
     pub fn append(&mut self, batch: Batch, names: &Names, summariser: &mut Summariser) -> Result<()> {
         self.new_names(&names.after(self.named()))?;
         let mut placed = self.place(batch)?;
         if placed.is_empty() { Ok(()) } else { self.keep(&summariser.summarise(&mut placed)?) }
     }
 
-    /// What sums the batches of this appender, on this thread or another.
+    /// The summariser for the batches of this appender, for this thread or another.
     pub fn summariser(&self) -> Summariser {
         Summariser::new(self.ledger.settings().calendar)
     }
 
-    /// Puts the rows of a batch, which are sorted, in their places. Conflicts are gathered; [`Appender::finish`] returns
-    /// them.
+    /// Places the sorted rows of a batch. Conflicts are collected, and [`Appender::finish`] returns them.
     pub fn place(&mut self, batch: Batch) -> Result<PlacedBatch> {
         let placing = self.placement.begin_batch(&batch);
         let id = placing.id;
@@ -125,12 +125,12 @@ impl<'w> Appender<'w> {
         Ok(PlacedBatch { id, batch, days, classes: self.naming.take_unsent() })
     }
 
-    /// Writes what was summed of a batch. Batches must come in the order they were placed.
+    /// Writes the summary of a batch. Batches must come in the order in which they were placed.
     pub fn keep(&mut self, summary: &Summary) -> Result<()> {
         let mut seals = Vec::with_capacity(summary.days.len());
         for day in &summary.days {
             self.sums.add(day, self.naming.payers())?;
-            // The digest is over the rows that stand there, in the order they stand in.
+            // The digest covers the rows as stored, in their stored order.
             seals.push(match &day.displaced {
                 Some(keys) => {
                     let of_day = day.seal.day;
@@ -151,7 +151,8 @@ impl<'w> Appender<'w> {
         self.ids.add(&summary.ids)
     }
 
-    /// What became of the events; an error if any conflicted. Days on which records have grown are read again, watched.
+    /// The outcome for the events. Returns an error if any conflicted. Days on which records have grown are read again,
+    /// under a watch.
     pub fn finish(mut self, watch: &Watch) -> Result<Appended> {
         self.write_ids(watch)?;
         self.verdicts.note_overlaps()?;
@@ -163,7 +164,7 @@ impl<'w> Appender<'w> {
         verdicts.finish()
     }
 
-    /// Places the rows of one day, the first of which is at a place of the batch.
+    /// Places the rows of one day. `first` is the position of the first one in the batch.
     fn place_day(&mut self, placing: Placing<'_>, rows: &[Row], first: u32) -> Result<Option<PlacedDay>> {
         let Some(day) = rows.first().map(|row| row.key.day()) else { return Ok(None) };
         let mut so_far = self.placement.begin_day(placing, day, rows.len())?;
@@ -174,7 +175,7 @@ impl<'w> Appender<'w> {
         self.placement.end_day(placing, so_far)
     }
 
-    /// Places some rows of a day. If most of those before were there already, all of these are looked for at once.
+    /// Places some rows of a day. If most of the previous rows were known, all of these are looked up together.
     fn place_run<'b>(
         &mut self,
         placing: Placing<'_>,
@@ -206,7 +207,7 @@ impl<'w> Appender<'w> {
         Ok(())
     }
 
-    /// The batches of the rows of a run that are in the ledger, the same.
+    /// For each row of a run: the batch that has the same event, if there is one.
     fn same(&mut self, batch: &Batch, run: &[Row], so_far: &DaySoFar<'_>) -> Result<Vec<Option<BatchId>>> {
         let rows = run.iter().map(|row| self.naming.classed(row)).collect::<Result<Vec<_>>>()?;
         self.placement.same(batch, &rows, so_far)

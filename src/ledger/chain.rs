@@ -1,8 +1,9 @@
-//! The hash chain: every import, price list and decision is an entry that names the hash of the one before.
+//! The hash chain: every import, price list and decision is an entry that contains the hash of the previous one.
 //!
-//! `hash = BLAKE3(context; version, kind, seq, prev, at, actor, payload, state)` over a frozen binary encoding. Changing or
-//! dropping an entry changes every hash after it. A chain cannot show that its end was cut off, or that all of it was
-//! made anew: for that, keep a head (it is printed after every import) outside the file and give it to `verify --head`.
+//! `hash = BLAKE3(context; version, kind, seq, prev, at, actor, payload, state)` over a frozen binary encoding.
+//! Changing or dropping an entry changes every later hash. A chain cannot show that its end was cut off, or that
+//! somebody replaced all of it. To detect that, keep a head outside the file (every import prints it) and give it to
+//! `verify --head`.
 
 pub mod fact;
 pub mod logs;
@@ -38,11 +39,11 @@ pub enum Kind {
     Discard,
     /// Departments of the registry were imported.
     Department,
-    /// What a provider says it charges was imported.
+    /// A provider's cost report was imported.
     Cost,
-    /// A map of columns was kept under a name.
+    /// A map of columns was stored under a name.
     Map,
-    /// An import, or some of its events, was taken back.
+    /// An import, or some of its events, was retracted.
     Retract,
 }
 
@@ -80,7 +81,7 @@ impl Kind {
         }
     }
 
-    /// The kind of a code.
+    /// The kind with a code.
     pub const fn from_code(code: u8) -> Option<Self> {
         match code {
             1 => Some(Self::Genesis),
@@ -124,14 +125,14 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
-/// An entry as it stands in the file.
+/// An entry as stored in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// Its number, from 1 without gaps.
     pub seq: u64,
     /// The code of its kind.
     pub kind: u8,
-    /// When it was made; never before the entry before it.
+    /// When it was made; never earlier than the previous entry.
     pub at: Timestamp,
     /// Who made it.
     pub actor: String,
@@ -139,7 +140,7 @@ pub struct Entry {
     pub payload: Vec<u8>,
     /// The digest over all seals after it.
     pub state: [u8; 32],
-    /// The hash of the entry before; zeros for the first.
+    /// The hash of the previous entry; zeros for the first.
     pub prev: [u8; 32],
     /// Its own hash.
     pub hash: [u8; 32],
@@ -160,7 +161,7 @@ impl Entry {
 const INSERT: &str =
     "INSERT INTO entry (seq, kind, at, actor, payload, state, prev, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 
-/// Who appends an entry, and when.
+/// The actor and the time of an entry.
 #[derive(Debug, Clone, Copy)]
 pub struct Signed<'a> {
     /// When.
@@ -169,11 +170,11 @@ pub struct Signed<'a> {
     pub actor: &'a str,
 }
 
-// Rows name an entry that follows them, since it holds the state after them.
+// Rows refer to an entry that is inserted after them, because the entry holds the state after the rows.
 const DEFER: &str = "PRAGMA defer_foreign_keys = ON";
 
-/// Appends an entry after the rows that it records, which get its number, and returns the number. Its time is never before
-/// that of the entry before, whatever the clock says.
+/// Appends an entry after the rows that it records. The rows get its number, which is returned. Its time is never
+/// earlier than the previous entry's, whatever the clock shows.
 pub(super) fn append(
     connection: &Connection,
     fact: &Fact,
@@ -281,7 +282,7 @@ fn last(connection: &Connection) -> Result<Option<Head>> {
 
 const STATE: &str = "SELECT state FROM entry ORDER BY seq DESC LIMIT 1";
 
-/// The state that the newest entry holds; none where there is no entry yet.
+/// The state in the newest entry; `None` if there is no entry yet.
 pub(super) fn state(connection: &Connection) -> Result<Option<[u8; 32]>> {
     let state: Option<Vec<u8>> = connection.prepare_cached(STATE)?.query_row([], |row| row.get(0)).optional()?;
     state.map(|state| digest(&state)).transpose()
@@ -289,14 +290,14 @@ pub(super) fn state(connection: &Connection) -> Result<Option<[u8; 32]>> {
 
 const HAS: &str = "SELECT EXISTS (SELECT 1 FROM entry WHERE kind = ?1)";
 
-/// Whether there is an entry of a kind.
+/// Whether the chain has an entry of a kind.
 pub(super) fn has(connection: &Connection, kind: Kind) -> Result<bool> {
     Ok(connection.query_row(HAS, [kind.code()], |row| row.get(0))?)
 }
 
 const NEWEST: &str = "SELECT seq, kind, at, actor, payload, prev, hash, state FROM entry ORDER BY seq DESC LIMIT 1";
 
-/// The newest entry, with all that it records.
+/// The newest entry with its content.
 pub(super) fn newest(connection: &Connection) -> Result<Option<Entry>> {
     let mut statement = connection.prepare_cached(NEWEST)?;
     let mut rows = statement.query([])?;

@@ -1,7 +1,7 @@
-//! The ledger: one append-only SQLite file, and all the SQL there is.
+//! The ledger: one append-only SQLite file, and all SQL.
 //!
-//! Facts are appended and chained; sums by day are derived from them in the same transaction. A read sees one state of
-//! the file from its first to its last row. One statement a function, its text in a constant above it.
+//! Facts are appended and chained. The totals by day are derived from them in the same transaction. A read sees one
+//! state of the file from its first row to its last. Each function has one statement, in a constant above it.
 #![deny(clippy::indexing_slicing, clippy::as_conversions)]
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects))]
 
@@ -29,18 +29,18 @@ pub use file::settings::Settings;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LedgerError {
-    /// There is no file.
+    /// The file does not exist.
     #[error("{}: there is no ledger", .0.display())]
     Missing(PathBuf),
-    /// There is a file where one should be made.
+    /// The file to create exists already.
     #[error("{}: exists already", .0.display())]
     Exists(PathBuf),
-    /// The file is something else. It was not touched.
+    /// The file is not a ledger. It was not touched.
     #[error("{}: is not a tokenbook ledger: {reason}", path.display())]
     NotALedger {
         /// The file.
         path: PathBuf,
-        /// How that was seen.
+        /// What shows it.
         reason: &'static str,
     },
     /// The file was made by an older version. It was not touched.
@@ -50,7 +50,7 @@ pub enum LedgerError {
         path: PathBuf,
         /// Its version.
         found: u32,
-        /// The version that is read.
+        /// The version that this program reads.
         known: u32,
     },
     /// The file was made by a newer version. It was not touched.
@@ -63,23 +63,23 @@ pub enum LedgerError {
         /// The newest version known.
         known: u32,
     },
-    /// The file has several names, and each would have a write-ahead log of its own. It was not touched.
+    /// The file has several names, and each would have its own write-ahead log. It was not touched.
     #[error("{}: has {links} names (hard links), expected one", path.display())]
     Linked {
-        /// The name it was to be opened by.
+        /// The name used to open it.
         path: PathBuf,
-        /// How many names it has.
+        /// The number of its names.
         links: u64,
     },
     /// This process has the file open under another name.
     #[error("{}: is open in this process as {}, expected the same name", path.display(), name.display())]
     OpenAs {
-        /// The name it was to be opened by.
+        /// The name used to open it.
         path: PathBuf,
-        /// The name it is open under.
+        /// The name under which it is open.
         name: PathBuf,
     },
-    /// The file's tables are not those of its version.
+    /// The file's tables do not match its version.
     #[error("the schema is not that of its version: {0}")]
     SchemaDiffers(String),
     /// The file contradicts itself: in what, and where.
@@ -99,30 +99,30 @@ pub enum LedgerError {
     /// A check of tokenbook's own work failed.
     #[error("{0}: please report this as a bug")]
     Bug(String),
-    /// Another process holds the ledger.
+    /// Another process is writing to the ledger.
     #[error("another process is writing to the ledger, and did not finish within {0} seconds")]
     Busy(u64),
-    /// The ledger was written to between two steps that must see the same state.
+    /// The ledger was changed between two steps that must see the same state.
     #[error("the ledger changed while it was read")]
     Changed,
-    /// A sum left its range.
+    /// A total left its range.
     #[error(transparent)]
     Overflow(#[from] QuantityOverflow),
-    /// Events with ids that are in the ledger with other content.
+    /// Events with ids that the ledger has with other content.
     #[error("{} an id that is in the ledger with other content", listed(.0.len(), "event has", "events have"))]
     Conflicts(Vec<append::conflict::Conflict>),
     /// The caller asked to stop.
     #[error("stopped")]
     Stopped,
-    /// SQLite says no.
+    /// SQLite returned an error.
     #[error("{0}")]
     Sqlite(#[source] rusqlite::Error),
-    /// The system says no.
+    /// The system returned an error.
     #[error("{}: {error}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         error: std::io::Error,
     },
 }
@@ -207,13 +207,13 @@ impl From<rusqlite::Error> for LedgerError {
         match error.sqlite_error_code() {
             // Only a watch interrupts.
             Some(rusqlite::ErrorCode::OperationInterrupted) => Self::Stopped,
-            // A row that is there is in the way, or one is missing that must be: an import checks what it writes.
+            // A stored row conflicts, or a required one is missing, although an import checks what it writes.
             Some(rusqlite::ErrorCode::ConstraintViolation) => {
                 Self::Corrupt(Damage::Rows, format!("rows contradict each other: {error}"))
             }
             Some(rusqlite::ErrorCode::Unknown) if error.to_string().contains("malformed JSON") => wrong_value(&error),
             Some(_) => Self::Sqlite(error),
-            // Not said by SQLite, but by what its values were to become.
+            // The error is not from SQLite but from the conversion of its values.
             None => match error {
                 rusqlite::Error::QueryReturnedNoRows => {
                     Self::Corrupt(Damage::Reference, "a row refers to a row that does not exist".to_owned())
@@ -236,7 +236,7 @@ fn wrong_value(error: &rusqlite::Error) -> LedgerError {
 pub type Result<T> = std::result::Result<T, LedgerError>;
 
 impl LedgerError {
-    /// A day has other events than its batches brought.
+    /// A day's events differ from what its batches brought.
     fn events_changed(day: Day) -> Self {
         Self::Corrupt(
             Damage::Events,
@@ -244,13 +244,13 @@ impl LedgerError {
         )
     }
 
-    /// The events of a day were changed, or its sums were.
+    /// The events of a day or its totals were changed.
     pub(crate) fn events_of_other_sums(day: Day) -> Self {
         Self::Corrupt(Damage::Totals, format!("the totals of {day} differ from its events"))
     }
 }
 
-/// A number of the file that must fit the type it stands for.
+/// A number of the file, converted to the type that it stands for.
 fn fits<T: TryFrom<i64>>(value: i64, what: &str) -> Result<T> {
     T::try_from(value).map_err(|_| LedgerError::Corrupt(Damage::Value, format!("{what} {value} is out of range")))
 }

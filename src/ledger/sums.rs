@@ -1,7 +1,7 @@
-//! Sums of usage: by day with all that a price or a payer depends on, and by month with the payer alone. Derived, like
-//! an index.
+//! Totals of usage: by day with everything that a price or a payer depends on, and by month with the payer only. They
+//! are derived, like an index.
 //!
-//! A report of whole months by department reads a few thousand sums however many events, users and days there were.
+//! A report of whole months by department reads a few thousand totals, for any number of events, users and days.
 
 pub(in crate::ledger) mod adder;
 pub(in crate::ledger) mod day_seals;
@@ -27,7 +27,7 @@ use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
-/// The span a sum is over.
+/// The span of a total.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Grain {
     Day,
@@ -71,11 +71,11 @@ impl Grain {
 /// The columns of what a sum adds up, in both tables.
 const AMOUNTS: &str = concat!("events, active, first_at, last_at, ", meter_columns!(), ", request");
 
-/// Months of payers, gathered from days of tag sets.
+/// Totals by month and payer, gathered from totals by day and tag set.
 #[derive(Debug, Default)]
 pub struct Months {
     sums: UsageSums,
-    /// The day counted last, the first day of its month, and when that began.
+    /// The last day counted, the first day of its month, and the start of that month.
     last: Option<(Day, Day, Timestamp)>,
 }
 
@@ -101,7 +101,7 @@ impl Months {
         Ok(self.sums.merge(other.sums)?)
     }
 
-    /// The lines in order, and none are left.
+    /// Drains the lines in order.
     pub fn take(&mut self) -> Vec<UsageLine> {
         self.sums.take()
     }
@@ -115,7 +115,7 @@ const EVENTS_BY_MODEL: &str =
     "SELECT m.name, sum(u.events) FROM usage_monthly u JOIN model m ON m.id = u.model GROUP BY m.name";
 
 impl Snapshot<'_> {
-    /// How many events each name of a model has: for a hint, not for an amount.
+    /// The number of events for each name of a model. For a hint, not for an amount.
     pub fn events_by_model(&self) -> Result<BTreeMap<String, u64>> {
         let mut statement = self.connection().prepare(EVENTS_BY_MODEL)?;
         let mut rows = statement.query([])?;
@@ -126,7 +126,7 @@ impl Snapshot<'_> {
         Ok(events)
     }
 
-    /// The sums of a period's days, day by day, each day's in the order of their numbers.
+    /// The totals of a period's days, day by day, each day's in the order of their numbers.
     pub fn daily_usage(&self, period: Period) -> Result<Vec<UsageLine>> {
         let mut lines = Vec::new();
         for day in period.days() {
@@ -138,8 +138,8 @@ impl Snapshot<'_> {
         Ok(lines)
     }
 
-    /// Hands over the sums of a day, one by one, in the order of their numbers, each priced at the start of the day. An error
-    /// at the end if they are not those that the day's seal is of.
+    /// Passes on the totals of a day, one by one in the order of their numbers, each priced at the start of the day.
+    /// Returns an error at the end if they do not match the day's seal.
     pub fn each_daily_line<E: From<LedgerError>>(
         &self,
         day: Day,
@@ -156,24 +156,25 @@ impl Snapshot<'_> {
         Err(seals::changed(&format!("sums of usage of {day}")).into())
     }
 
-    /// An error if the sums of a day, made of its events, are not those that the day's seal is of.
+    /// Returns an error if the totals computed from a day's events do not match the day's seal.
     pub fn prove_sums_of_day(&self, day: Day, lines: &[UsageLine]) -> Result<()> {
         let same = day_seals::of_lines(lines) == day_seals::of_day(self.connection(), day)?;
         if same { Ok(()) } else { Err(LedgerError::events_of_other_sums(day)) }
     }
 
-    /// The sums of the months a period touches, by payer. Each line is of the first day of its month, and priced there.
+    /// The totals of the months that a period touches, by payer. Each line has the first day of its month, and is
+    /// priced then.
     pub fn monthly_usage(&self, period: Period) -> Result<Vec<UsageLine>> {
         lines(self.connection(), self.ledger(), Grain::Month, period.first()..=period.last())
     }
 
-    /// Events before the first and after the last day of a period.
+    /// The numbers of events before the first and after the last day of a period.
     pub fn events_outside(&self, period: Period) -> Result<(i64, i64)> {
         let days = [period.first().number(), period.last().number()];
         Ok(self.connection().query_row(OUTSIDE, days, |row| Ok((row.get(0)?, row.get(1)?)))?)
     }
 
-    /// How many events the sums say a period has, to tell how far reading them has come.
+    /// The number of events in a period according to the totals, to show the progress of reading them.
     pub fn events_within(&self, period: Period) -> Option<u64> {
         let grain = if period.is_whole_months() { Grain::Month } else { Grain::Day };
         let (table, column) = (grain.table(), grain.column());
@@ -193,7 +194,7 @@ impl Snapshot<'_> {
     }
 }
 
-/// The lines of the spans between two days, in the order of their keys.
+/// The lines of the spans between two days, in key order.
 pub(super) fn lines(
     connection: &Connection,
     ledger: &Ledger,
@@ -205,12 +206,12 @@ pub(super) fn lines(
         lines.push(line);
         Ok::<_, LedgerError>(())
     })?;
-    // An unknown band is the smallest number and the largest key.
+    // An unknown band has the smallest number and the largest key.
     lines.sort_unstable_by_key(|line| line.key);
     Ok(lines)
 }
 
-/// Hands over the lines of the spans between two days, one by one: span by span, and within one by their numbers.
+/// Passes on the lines of the spans between two days, one by one: span by span, and in each by their numbers.
 fn each_line<E: From<LedgerError>>(
     connection: &Connection,
     ledger: &Ledger,
@@ -269,7 +270,7 @@ impl Span {
     }
 }
 
-/// Rows of sums, and those of their rare meters, which are in the same order.
+/// Rows of totals, and the rows of their rare meters in the same order.
 struct Lines<'s> {
     grain: Grain,
     calendar: Calendar,
@@ -318,7 +319,7 @@ impl Lines<'_> {
     }
 }
 
-/// Rows of rare meters, the next of them read ahead.
+/// Rows of rare meters. The next one is read ahead.
 struct RareSums<'s> {
     rows: Rows<'s>,
     ahead: Option<(Place, Meter, i64)>,
@@ -340,7 +341,7 @@ impl RareSums<'_> {
         Ok(())
     }
 
-    /// A row left over came before its sum, or has none.
+    /// A remaining row came before its total, or has none.
     fn finish(&self) -> Result<()> {
         match self.ahead {
             None => Ok(()),
@@ -353,7 +354,7 @@ impl RareSums<'_> {
 
 const MONTHS: &str = "SELECT DISTINCT month FROM usage_monthly";
 
-/// The months that have sums.
+/// The months with totals.
 pub(super) fn months(connection: &Connection) -> Result<BTreeSet<i64>> {
     let mut statement = connection.prepare(MONTHS)?;
     let months = statement.query_map([], |row| row.get(0))?;
@@ -366,7 +367,7 @@ pub(super) fn all_months(connection: &Connection, ledger: &Ledger) -> Result<Vec
     lines(connection, ledger, Grain::Month, first..=Day::LAST)
 }
 
-/// The frequent meters of a row, from a column on.
+/// The frequent meters of a row, starting at a column.
 pub(super) fn frequent(row: &Row<'_>, from: usize) -> Result<Frequent> {
     let mut frequent = Frequent::NONE;
     for place in 0..FREQUENT {

@@ -1,4 +1,4 @@
-//! Numbers of the file as what they stand for.
+//! Converts numbers of the file to the types that they stand for.
 
 use crate::domain::calendar::Day;
 use crate::domain::event::PromptSize;

@@ -193,7 +193,7 @@ impl Book {
         names.filter_map(|name| self.models.get(name)).flat_map(ModelPrices::thresholds).any(|size| size > 0)
     }
 
-    /// The row that [`Book::resolve`] takes a price from, where there is one.
+    /// The row from which [`Book::resolve`] takes a price, if there is one.
     pub fn quoted<'a>(
         &'a self,
         model: &'a Model,

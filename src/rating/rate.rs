@@ -9,13 +9,13 @@ use crate::price::{Book, Resolution};
 use crate::rating::{Charge, Cost, Unpriced};
 use rustc_hash::FxHashMap;
 
-/// Rates lines with one book. Remembers resolved prices, as thousands of lines share them.
+/// Rates lines with one book. It caches resolved prices, because thousands of lines share them.
 #[derive(Debug)]
 pub struct Rater<'a> {
     book: &'a Book,
     names: &'a Dictionary,
     currency: Currency,
-    /// By model, tier, band and prices in force; of each, what was resolved by the numbers of meters.
+    /// The prices resolved so far by model, tier, band and epoch of prices, for each meter's number.
     resolved: FxHashMap<(ModelId, TierId, Band, usize), [Option<Resolution>; Meter::ALL.len()]>,
 }
 

@@ -23,7 +23,7 @@ fn render(sheet: &Sheet, to: &mut dyn io::Write) -> io::Result<()> {
     to.write_all(b"\n")
 }
 
-/// A sheet as a value of a larger JSON document.
+/// A sheet as a value in a larger JSON document.
 #[derive(Debug)]
 pub struct Document<'a>(pub &'a Sheet);
 

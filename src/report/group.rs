@@ -128,7 +128,7 @@ pub fn below_one_unpriced(groups: &Groups) -> Option<String> {
 /// Stands for all payers, where no dimension looks at them.
 const NOBODY: PayerOf = PayerOf::Tags(TagSetId::NONE);
 
-/// How many groups are named.
+/// The most groups that are named.
 const NAMED: usize = 8;
 
 /// Adds up rated lines by dimensions.

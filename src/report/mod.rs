@@ -136,7 +136,7 @@ impl Report {
     }
 }
 
-/// What reports are made from.
+/// The inputs of a report.
 #[derive(Debug)]
 pub struct Inputs<'a> {
     /// What the sheet says it is about.
@@ -165,7 +165,7 @@ pub struct Inputs<'a> {
     pub costs: Option<&'a ProviderCosts>,
 }
 
-/// The report of a name.
+/// The report with a name.
 pub fn named(name: &str) -> Result<&'static Report, ReportError> {
     let known = || REPORTS.iter().map(|report| report.name).collect::<Vec<_>>().join(", ");
     let found = REPORTS.iter().find(|report| report.name == name);
@@ -214,7 +214,7 @@ pub enum ReportError {
     /// The offers do not fit the ledger.
     #[error(transparent)]
     Savings(#[from] SavingsError),
-    /// The usage was kept for another report.
+    /// The statement kept less detail than the report needs.
     #[error("the usage was not kept as finely as the report needs it")]
     Coarse,
 }

@@ -151,7 +151,7 @@ impl KeyHash {
     }
 }
 
-/// [`KeyHash`] for one source: many ids are hashed, the issuer's name once.
+/// [`KeyHash`] for one source. It hashes the issuer's name once for many ids.
 #[derive(Debug, Clone)]
 pub struct SourceHasher {
     kept: KeyHash,

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Error};
 
-/// A table of the file, with the words messages call it by.
+/// A table of the file, with its name in messages.
 #[derive(Debug)]
 pub struct Section<'a> {
     file: &'a str,

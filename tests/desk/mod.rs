@@ -53,7 +53,7 @@ impl Ran {
         self.err.lines().rev().find_map(|line| Some(line.strip_prefix("error[")?.split_once("]: ")?.0))
     }
 
-    /// An error if neither output holds the text.
+    /// Returns an error if neither output contains the text.
     pub fn says(self, text: &str) -> Outcome<Self> {
         if self.out.contains(text) || self.err.contains(text) {
             Ok(self)

@@ -1,4 +1,4 @@
-//! Verifying a ledger on all threads: every event, every sum, every entry.
+//! Verifies a ledger on all threads: every event, every total, every entry.
 
 use crate::books::watching::watched;
 use crate::books::{Books, Observer, Stage};
@@ -15,16 +15,16 @@ use rayon::prelude::*;
 use std::path::Path;
 use std::sync::Arc;
 
-/// How much is verified.
+/// How thoroughly to verify.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
-    /// The chain, every event's digest, the daily sums, ids, the schema.
+    /// The chain, every event's digest, the daily totals, the ids, the schema.
     Full,
-    /// And SQLite's own checks of the file.
+    /// The same, and SQLite's own checks of the file.
     WithIntegrity,
 }
 
-/// A head that was kept outside the ledger.
+/// A head that was stored outside the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Anchor {
     /// The entry's number.
@@ -33,26 +33,26 @@ pub struct Anchor {
     pub hash: [u8; 32],
 }
 
-/// What was verified, and what is wrong.
+/// What was verified, and the errors found.
 #[derive(Debug)]
 pub struct Verification {
     /// Entries of the chain.
     pub entries: u64,
     /// Batches.
     pub batches: u64,
-    /// Events, revisions among them.
+    /// Events, including revisions.
     pub events: u64,
-    /// Revisions: what later states of records that grow have added.
+    /// Revisions: what later states of growing records added.
     pub revisions: u64,
-    /// Events that were taken back, which stay and do not count.
+    /// Retracted events. They stay in the file and do not count.
     pub retracted: u64,
     /// The head.
     pub head: chain::Head,
-    /// What is wrong; empty when all is as it was made.
+    /// The errors; empty if the ledger is unchanged.
     pub findings: Vec<Finding>,
 }
 
-/// Days one task proves: enough to open a connection for.
+/// The days that one task proves. It makes opening a connection worthwhile.
 const DAYS_A_TASK: usize = 2;
 
 impl Books {
@@ -128,7 +128,8 @@ impl Books {
         Ok(proofs.into_iter().flatten().collect())
     }
 
-    /// Proves what whole months are billed from: every event of theirs, their sums, and every fact. An error says what differs.
+    /// Proves everything that whole months are billed from: all their events, their totals, and every fact. The error
+    /// describes the difference.
     pub(in crate::books) fn prove_months(&self, snapshot: &Snapshot<'_>, period: Period) -> Result<(), LedgerError> {
         let period = period.whole_months();
         let days: Vec<Day> = period.days().collect();
@@ -144,12 +145,12 @@ impl Books {
         snapshot.prove_period(period, &mut proofs)
     }
 
-    /// Rebuilds the sums and the lists of ids from the events. It proves the events first and refuses forged ones. Returns the
-    /// number of sums.
+    /// Rebuilds the totals and the lists of ids from the events. It proves the events first and rejects forged ones.
+    /// Returns the number of totals.
     pub fn rebuild(&self, observer: &dyn Observer) -> Result<u64, LedgerError> {
         let begin = |waiting: &dyn Fn()| self.ledger.mend(waiting);
         self.kept_in(observer, begin, |write| {
-            // Nobody can write meanwhile, so all readers see what this transaction began with.
+            // Nobody can write meanwhile, so all readers see the state in which this transaction began.
             let reader = self.ledger.reader()?;
             let snapshot = reader.snapshot()?.watched(write.shared_watch())?;
             snapshot.watch().begin(Stage::Events, snapshot.events_sealed());
@@ -165,7 +166,7 @@ impl Books {
         })
     }
 
-    /// Verifies everything; an error where something is wrong.
+    /// Verifies everything. Returns an error if anything is wrong.
     pub(in crate::books) fn all_proved(&self, watch: &Arc<Watch>) -> Result<Verification, LedgerError> {
         let snapshot = self.ledger.snapshot()?.watched(watch)?;
         let verification = self.verify_snapshot(&snapshot, Depth::WithIntegrity, None)?;
@@ -175,12 +176,12 @@ impl Books {
         }
     }
 
-    /// Copies the ledger to a new file, which appears only when the copy verifies.
+    /// Copies the ledger to a new file, which appears only after the copy verifies.
     pub fn backup(&self, target: &Path, observer: &dyn Observer) -> Result<Verification, LedgerError> {
         let mut verified = None;
         let mut verify = |copy: &Path, watch: &Arc<Watch>| {
             verified = Some(Self::read(copy)?.with_key_hash(self.key_hash).all_proved(watch)?);
-            // It was a copy until now, and is a backup from here on.
+            // From here on, the file is a backup and no longer a temporary copy.
             if observer.stop() { Err(LedgerError::Stopped) } else { Ok(()) }
         };
         watched(observer, |watch| self.ledger.backup(target, watch, |copy| verify(copy, watch)))?;
@@ -188,13 +189,13 @@ impl Books {
     }
 }
 
-/// What is wrong with days and their sums.
+/// The errors in days and their totals.
 fn found(proofs: &[DayProof]) -> Vec<Finding> {
     proofs.iter().flat_map(|day| day.findings.iter().chain(&day.wrong_sums).cloned()).collect()
 }
 
-/// Ids that stand twice and lists that are not those of the events, a part of the hashes a task: of a few million events
-/// at the most.
+/// Repeated ids, and lists that do not match the events. Each task takes a part of the hashes, with a few million
+/// events at most.
 fn wrong_ids(
     readers: &Readers,
     days: Option<(Day, Day)>,

@@ -41,7 +41,7 @@ pub struct MonthEnd {
     pub departments: Option<PathBuf>,
     /// The files that some reports are made from. The month end writes these reports only if their file is given.
     pub report_files: BTreeMap<FileKind, PathBuf>,
-    /// Where the files go.
+    /// The output folder.
     pub out: PathBuf,
     /// How usage is imported.
     pub import: ImportOptions,
@@ -85,9 +85,9 @@ pub struct Reports {
     pub statement: Statement,
     /// The reports that a person reads first, in the order in which they are read.
     pub printed: Vec<Sheet>,
-    /// How the month differs from what the folder's reports said before, if it does.
+    /// How the month differs from the earlier reports in the folder, if it does.
     pub change: Option<MonthChange>,
-    /// What each source delivered.
+    /// What each source brought.
     pub coverage: Vec<Coverage>,
     /// Events of the ledger before and after the month.
     pub outside: Outside,
@@ -114,7 +114,7 @@ pub struct Outside {
 }
 
 impl Books {
-    /// Makes the reports when every file was imported, and writes them, the manifest last.
+    /// Makes the reports after every file was imported, and writes them, the manifest last.
     pub fn report_month(
         &self,
         inputs: &MonthEnd,
@@ -288,7 +288,7 @@ fn printed(statement: &Statement, files: &BTreeMap<FileKind, UserFile>) -> Resul
     Ok(always)
 }
 
-/// Every file but the manifest, in the order in which they are written.
+/// Every file except the manifest, in the order of writing.
 fn outputs(reports: &Reports, files: &BTreeMap<FileKind, UserFile>) -> Result<Vec<(String, Vec<u8>)>, BooksError> {
     let csv = crate::render::named("csv").unwrap_or(&crate::render::RENDERERS[0]);
     let mut outputs = Vec::new();

@@ -1,4 +1,4 @@
-//! Importing and looking at prices.
+//! Imports and reads prices.
 
 use crate::books::{Act, Books, BooksError, Observer};
 use crate::fault::Code;
@@ -8,12 +8,12 @@ use crate::price::read::{ListedPrice, price_list};
 use crate::price::{PriceKey, PriceRow};
 use crate::text::problem::Problem;
 
-/// Whether prices that look like a mistake of units are taken.
+/// How to treat prices that look like a mistake of units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Jumps {
-    /// A price about a thousand times another of its key is refused, and one more than ten times the one it replaces.
+    /// Rejects a price that is about a thousand times another of its key, or more than ten times the one it replaces.
     Refuse,
-    /// The user has looked at them.
+    /// The user has confirmed them.
     Confirmed,
 }
 
@@ -58,7 +58,7 @@ impl Books {
     }
 }
 
-/// New prices that look like a mistake: more than tenfold of what they replace, or a thousandfold of a neighbour.
+/// New prices that look like a mistake: more than ten times the replaced price, or a thousand times a neighbour.
 pub(in crate::books) fn jumps_of(known: &[PriceRow], new: &[ListedPrice]) -> Vec<Problem> {
     let mut problems = replacement_jumps(known, new);
     for problem in unit_jumps(known, new) {
@@ -70,7 +70,7 @@ pub(in crate::books) fn jumps_of(known: &[PriceRow], new: &[ListedPrice]) -> Vec
     problems
 }
 
-/// New prices that are more than ten times, or less than a tenth of, the price of the same key and start.
+/// New prices that are more than ten times, or less than a tenth of, the price with the same key and start.
 fn replacement_jumps(known: &[PriceRow], new: &[ListedPrice]) -> Vec<Problem> {
     let histories = histories(known);
     let jump = |ListedPrice { line, row }: &ListedPrice| {
@@ -85,13 +85,13 @@ fn replacement_jumps(known: &[PriceRow], new: &[ListedPrice]) -> Vec<Problem> {
     new.iter().filter_map(jump).collect()
 }
 
-/// New prices that are a thousand times, or a thousandth of, a neighbour of their key.
+/// New prices that are a thousand times, or a thousandth of, a neighbour with the same key.
 fn unit_jumps(known: &[PriceRow], new: &[ListedPrice]) -> Vec<Problem> {
     let all = known.iter().chain(new.iter().map(|price| &price.row));
     let mut problems = Vec::new();
     for finding in findings(all) {
         let Finding::Jump { key, at, before, after } = finding else { continue };
-        // The price that jumps; where that one was known, the new one that it now jumps from.
+        // The price that jumps. If that one was known, the new price that it now jumps from.
         let of_key = || new.iter().filter(|price| price.row.key == key);
         let jumping = of_key().find(|price| price.row.valid_from == at);
         if let Some(price) = jumping.or_else(|| of_key().find(|price| price.row.rate == Some(before))) {

@@ -1,4 +1,5 @@
-//! Is the month whole? What is missing, unpriced, unallocated or set aside, and where the log has holes.
+//! Whether a month is complete: what is missing, unpriced, unallocated or quarantined, and on which days the log has no
+//! events.
 
 use crate::books::statement::reports::{Request, Statement};
 use crate::domain::calendar::{Calendar, Day};
@@ -25,21 +26,21 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What a reader must know before using the numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caveats {
-    /// Events with something that has no price.
+    /// Events with something unpriced.
     pub unpriced_events: i64,
     /// Events without a department.
     pub unallocated_events: i64,
     /// Quarantined lines that may belong to the period.
     pub quarantined_lines: usize,
-    /// Files that may lack events of the period since something was retracted, and were not imported again.
+    /// Files that may lack events of the period after a retraction and were not imported again.
     pub to_import_again: BTreeSet<String>,
-    /// Departments with usage that the registry does not have, where there is one.
+    /// Departments with usage that the registry lacks, if there is a registry.
     pub unregistered: BTreeSet<String>,
-    /// Departments with usage in a month in which the registry says they do not pay.
+    /// Departments with usage in a month in which they do not pay, according to the registry.
     pub inactive: BTreeSet<String>,
-    /// Whether the period is not over yet, where now is known.
+    /// Whether the period has not ended, if the time is known.
     pub not_over: bool,
-    /// What the formats of the period's imports do not tell: each format, and what.
+    /// The formats of the period's imports, with what each cannot report.
     pub untold: BTreeMap<&'static str, &'static str>,
     /// Models of which some usage is priced by a size of prompts that a user stated at import.
     pub stated_prompts: BTreeMap<StatedSize, i64>,
@@ -56,20 +57,20 @@ pub struct StatedSize {
 }
 
 impl Caveats {
-    /// Whether there is nothing to solve or waive. A month that is not over is no fault, nor what a vendor does not tell.
+    /// Whether there is nothing to resolve or waive. An unfinished month and a vendor's missing data are not faults.
     pub fn is_clean(&self) -> bool {
         let counts = [self.unpriced_events, self.unallocated_events];
         counts == [0, 0] && self.quarantined_lines == 0 && self.to_import_again.is_empty()
     }
 
-    /// Those of numbers that nobody pays by: who pays is no matter.
+    /// Caveats for reports in which the payer plays no part.
     #[must_use]
     pub fn without_payers(&self) -> Self {
         let none = BTreeSet::new;
         Self { unallocated_events: 0, unregistered: none(), inactive: none(), ..self.clone() }
     }
 
-    /// In words.
+    /// The caveats in words.
     pub fn sentences(&self) -> Vec<String> {
         let mut sentences = Vec::new();
         if self.unpriced_events > 0 {
@@ -139,11 +140,11 @@ fn named(names: &BTreeSet<String>) -> String {
 pub struct Known<'a> {
     /// The quarantined lines that wait for a decision.
     pub open: &'a [OpenLine],
-    /// The departments there are.
+    /// The registry of departments.
     pub registry: &'a Registry,
-    /// The formats of the period's imports, as they are kept with them.
+    /// The stored formats of the period's imports.
     pub formats: &'a BTreeSet<String>,
-    /// The files that are to be imported again.
+    /// The files to import again.
     pub to_repeat: &'a BTreeSet<String>,
     /// The prices that count, the prompt sizes at which prices of each model change, and the names of models.
     pub priced_by: PricedBy<'a>,
@@ -175,7 +176,7 @@ impl PricedBy<'_> {
 /// The source, the model and the tier that a user stated a size of prompts for.
 type StatedOf = (SourceId, ModelId, TierId);
 
-/// What caveats say of usage, counted line by line.
+/// Counts for caveats, gathered line by line.
 #[derive(Debug)]
 pub struct Counted<'s> {
     stated: &'s StatedPrompts,
@@ -184,7 +185,7 @@ pub struct Counted<'s> {
     by_stated: FxHashMap<StatedOf, i64>,
     /// Events by payer and month.
     events: FxHashMap<(PayerOf, Month), i64>,
-    /// The day of the last line: the next is mostly of the same.
+    /// The day of the last line. The next line usually has the same.
     month_of: Option<(Day, Month)>,
 }
 
@@ -212,7 +213,7 @@ impl<'s> Counted<'s> {
     }
 }
 
-/// What was counted, by the names of departments.
+/// Counts by the names of departments.
 #[derive(Debug, Default)]
 pub struct ByDepartment {
     unpriced_events: i64,
@@ -222,7 +223,7 @@ pub struct ByDepartment {
 }
 
 impl ByDepartment {
-    /// Adds what was counted, whose numbers have these names.
+    /// Adds counts whose numbers have these names.
     pub fn add(&mut self, counted: &Counted<'_>, names: &Dictionary) -> Result<(), QuantityOverflow> {
         self.unpriced_events = sum(self.unpriced_events, counted.unpriced_events)?;
         for (of, events) in &counted.by_stated {
@@ -245,7 +246,7 @@ fn sum(one: i64, other: i64) -> Result<i64, QuantityOverflow> {
     one.checked_add(other).ok_or(QuantityOverflow)
 }
 
-/// The caveats of what was counted.
+/// The caveats from the counts.
 pub fn caveats(counted: &ByDepartment, known: Known<'_>, request: &Request, calendar: Calendar) -> Caveats {
     let (first, last) = (i64::from(request.period.first().number()), i64::from(request.period.last().number()));
     let (mut unregistered, mut inactive) = (BTreeSet::new(), BTreeSet::new());
@@ -263,7 +264,7 @@ pub fn caveats(counted: &ByDepartment, known: Known<'_>, request: &Request, cale
             *stated_prompts.entry(size).or_default() += events;
         }
     }
-    // A line whose day is not known may belong to any period.
+    // A line without a known day may belong to any period.
     let touches =
         |line: &&OpenLine| line.first_day.is_none_or(|day| day <= last) && line.last_day.is_none_or(|day| day >= first);
     Caveats {
@@ -285,14 +286,14 @@ pub fn caveats(counted: &ByDepartment, known: Known<'_>, request: &Request, cale
     }
 }
 
-/// What a source delivered in a period.
+/// What a source brought in a period.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Coverage {
     /// The source.
     pub source: String,
     /// Events.
     pub events: i64,
-    /// Events in the period before, where it has any.
+    /// Events in the previous period, if it has any.
     pub events_before: Option<i64>,
     /// The first event.
     pub first_at: Timestamp,
@@ -302,7 +303,7 @@ pub struct Coverage {
     pub empty_days: Vec<Day>,
 }
 
-/// What each source delivered, in the order of their names.
+/// What each source brought, in the order of their names.
 pub fn coverage(statement: &Statement, period: Period) -> Result<Vec<Coverage>, ReportError> {
     let lines = statement.rated.lines()?;
     let before = statement.before.as_ref().map(Rated::lines).transpose()?;

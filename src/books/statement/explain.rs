@@ -1,7 +1,7 @@
-//! One event explained: its record, its meters, who pays and why, and for each meter the price and the amount.
+//! Explains one event: its record, its meters, who pays and why, and the price and amount of each meter.
 //!
-//! The amounts are those the reports sum up. Where several pay, only sums of a day are divided, never a single event, so
-//! the weights are told and no parts.
+//! The amounts are those that reports sum up. If several pay, reports divide a day's totals and never a single event,
+//! so the explanation shows the weights and no parts.
 
 use crate::attribute::matching::{Decision, Usage, decide};
 use crate::books::heading::heading_of;
@@ -31,35 +31,35 @@ use serde::ser::{SerializeMap, Serializer};
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// What there is to say about an event.
+/// The explanation of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Explanation {
-    /// What is known of it, by name, in the order in which it is told.
+    /// The facts about it by name, in the order of display.
     pub facts: Vec<(&'static str, Fact)>,
     /// Its meters, each with its price and its amount. The caveats are in the heading.
     pub charges: Sheet,
 }
 
-/// One thing that is known of an event.
+/// One fact about an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fact {
     /// A text.
     Text(String),
     /// The tags of the record.
     Tags(TagSet),
-    /// Who pays, and how many parts of the whole.
+    /// Who pays, with the parts of the whole.
     Payers(Vec<Share>),
-    /// The states of a record, in the order they were taken.
+    /// The states of a record, in the order of their imports.
     States(Vec<State>),
-    /// Nothing: what people read instead, which may be nothing as well.
+    /// Nothing. The text is what people see instead; it may be empty.
     Absent(&'static str),
 }
 
 impl Fact {
-    /// As people read it: mostly one line, none where there is nothing to tell.
+    /// The fact as people read it: usually one line, none if there is nothing to show.
     pub fn lines(&self) -> Vec<String> {
         match self {
-            // Of a record that has not grown, `record` tells it all.
+            // For a record that has not grown, `record` shows everything.
             Self::States(states) if states.len() > 1 => states.iter().map(told).collect(),
             Self::States(_) => Vec::new(),
             _ => Some(self.to_string()).filter(|text| !text.is_empty()).into_iter().collect(),
@@ -75,7 +75,7 @@ fn told(state: &State) -> String {
     format!("{file}:{line} (import {import}, {taken}) added {added}")
 }
 
-/// As people read it.
+/// The fact as people read it.
 impl fmt::Display for Fact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -90,7 +90,7 @@ impl fmt::Display for Fact {
     }
 }
 
-/// A text, an object of tags, a list of payers with their weights or of states; null where there is nothing.
+/// A text, an object of tags, or a list of payers with their weights or of states. Null if there is nothing.
 impl Serialize for Fact {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -145,7 +145,7 @@ impl Serialize for Explanation {
 }
 
 impl Books {
-    /// Explains the events of an id, of one source or of all.
+    /// Explains the events with an id, of one source or of all.
     pub fn explain(&self, id: &str, source: Option<&str>) -> Result<Vec<Explanation>, BooksError> {
         let snapshot = self.ledger.snapshot()?;
         snapshot.prove_retractions()?;
@@ -161,7 +161,7 @@ impl Books {
     }
 }
 
-/// What an explanation draws on.
+/// The data for an explanation.
 struct Subject<'a> {
     snapshot: &'a Snapshot<'a>,
     names: crate::domain::usage::Dictionary,
@@ -209,9 +209,9 @@ impl<'a> Subject<'a> {
         Ok(Explanation { facts, charges })
     }
 
-    /// Who pays, why, and what to know about it.
+    /// Who pays, why, and a caveat.
     fn payers(&self, event: &FoundEvent, model: &Model, tags: &TagSet) -> (Vec<Share>, Option<String>, Option<String>) {
-        // The latest start, and of one start the latest import.
+        // The latest start counts, and for one start the latest import.
         let before = self.sets.iter().filter(|set| set.valid_from <= event.day);
         let set = before.max_by_key(|set| set.valid_from);
         let usage = Usage { tags, model: Some(model), source: Some(&event.source) };
@@ -243,7 +243,7 @@ impl<'a> Subject<'a> {
 
     fn charges(&self, event: &FoundEvent, model: &Model, tier: &ServiceTier, band: Band) -> Result<Sheet, BooksError> {
         let settings = self.snapshot.ledger().settings();
-        // Prices are those of the event's own instant.
+        // The prices at the event's own instant apply.
         let key = event.class.usage_key(event.day, event.day.month(), event.at, band);
         let (first_at, last_at) = (event.at, event.at);
         let line = UsageLine { key, events: 1, active: 1, first_at, last_at, quantities: event.quantities.clone() };
@@ -277,7 +277,7 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// The size of an event's prompt, and which prices it has by that.
+/// The size of an event's prompt, and which prices apply to that size.
 fn prompt(event: &FoundEvent, band: Band) -> Result<String, BooksError> {
     let size = event.quantities.prompt_size().map_err(crate::report::ReportError::from)?;
     let size = counted(size, "token", "tokens");
@@ -359,7 +359,7 @@ mod tests {
         let act = Act { now: Timestamp::parse("2026-11-02T09:00:00Z")?, actor: "test" };
         let settings = Settings::new(Currency::parse("USD")?, Calendar::UTC, Name::new("contract")?);
         let books = Books::create(&folder.path().join("tokenbook.db"), &settings, act)?;
-        // Eight keys a day for seven events: nearly all collide, and some wrap around the end of the day.
+        // Eight keys a day for seven events, so nearly all collide, and some wrap around the end of the day.
         let books = books.with_key_hash(KeyHash::narrowed(3));
         let mut text = "event_id,timestamp,model,input_tokens\n".to_owned();
         for number in 0..7 {

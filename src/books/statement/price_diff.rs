@@ -1,7 +1,7 @@
-//! What offered prices would change: the prices themselves, and what a month's usage costs with and without them.
+//! What offered prices would change: the prices themselves, and the cost of a month's usage with and without them.
 //!
 //! Nothing is written. Every event of the month is priced at its own instant and in its own band of prompt sizes, with
-//! the book as it is and with the book as it would be: daily sums could not tell, as they are cut where known prices
+//! the current book and with the changed book. Daily totals are not enough, because they are cut where known prices
 //! change, not where offered ones do.
 
 use crate::books::heading::{heading_of, heading_of_period};
@@ -39,25 +39,26 @@ use std::sync::Arc;
 pub struct PriceDiff {
     /// The changes of prices.
     pub changes: Changes,
-    /// Prices in force that are not offered, of models that are; among the changes if they are to end.
+    /// Prices in force that the offer lacks although it has other prices of their models. They are among the changes if
+    /// they are to end.
     pub missing: Vec<PriceRow>,
-    /// The changes as a table: those of the kinds that were asked for.
+    /// The changes as a table, restricted to the requested kinds.
     pub prices: Sheet,
     /// What the month costs by model, before and after.
     pub cost: Sheet,
 }
 
-/// Which changes are listed.
+/// Which changes to list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Listed {
-    /// New prices are counted only, as a catalogue has thousands.
+    /// Changed and ended prices. New prices are only counted, because a catalogue has thousands.
     ChangedAndEnded,
-    /// All.
+    /// All changes.
     All,
 }
 
 impl Books {
-    /// Compares offered prices with the ledger's, and the cost of the month of `act.now`, or of another.
+    /// Compares offered prices with the ledger's, and the cost of the given month, or of the month of `act.now`.
     pub fn price_diff(
         &self,
         offered: &Offered,
@@ -124,14 +125,14 @@ fn price_sheet(changes: &Changes, listed: Listed, heading: Heading) -> Sheet {
     Sheet { heading, columns, rows: rows.collect(), total: None }
 }
 
-/// A price book as it is, with the aliases of models.
+/// A price book in its current state, with the aliases of models.
 struct Before<'a> {
     rows: &'a [PriceRow],
     book: &'a Name,
     aliases: &'a [AliasRow],
 }
 
-/// A price book at one of two states, with the prompt sizes at which its prices change.
+/// A price book in one of two states, with the prompt sizes at which its prices change.
 struct State {
     book: Book,
     thresholds: BTreeMap<String, Vec<i64>>,
@@ -142,18 +143,18 @@ impl Before<'_> {
         let aliases = Arc::new(Aliases::new(self.aliases));
         [self.rows, after].map(|rows| {
             let of_book = rows.iter().filter(|row| row.key.book == *self.book);
-            // Bands are cut at the thresholds of all books, as the ledger cuts them.
+            // Bands are cut at the thresholds of all books, as in the ledger.
             State { book: Book::new(of_book).under(Arc::clone(&aliases)), thresholds: thresholds(rows, self.aliases) }
         })
     }
 }
 
-/// What a model's usage costs, and how much of it has no price.
+/// The cost of a model's usage, and how much of it has no price.
 #[derive(Debug, Clone)]
 struct ModelCost {
     amount: Amount,
     priced: bool,
-    /// Units apart: searches and tokens have no sum.
+    /// By unit, because searches and tokens cannot be summed.
     unpriced: BTreeMap<Unit, i64>,
 }
 
@@ -199,7 +200,7 @@ fn costs(snapshot: &Snapshot<'_>, period: Period, states: &[State; 2]) -> Result
     Ok(costs)
 }
 
-/// The period's events, summed at each state over all that their prices depend on.
+/// The period's events, summed for each state by everything that their prices depend on.
 fn sums(
     snapshot: &Snapshot<'_>,
     period: Period,
@@ -221,12 +222,12 @@ fn sums(
     Ok([before.lines()?, after.lines()?])
 }
 
-/// Events summed at one state of a book.
+/// Events summed for one state of a book.
 struct Summed<'a> {
     book: &'a Book,
     /// The prompt sizes that cut bands, by model.
     thresholds: BTreeMap<ModelId, &'a [i64]>,
-    /// An instant for each span without a change of prices, which stands for all of it.
+    /// One instant for each span without a change of prices.
     instants: BTreeMap<usize, Timestamp>,
     tally: Tally<UsageKey>,
 }
@@ -268,7 +269,7 @@ fn cost_sheet(costs: &Costs, heading: Heading) -> Result<Sheet, BooksError> {
     let mut columns: Vec<Column> = ["provider", "model"].map(Column::text).into();
     let money = |name| Column::money(name, Some(heading.currency));
     columns.extend(["amount_before", "amount_after", "change"].map(money));
-    // Tokens always, what else there is only where some of it is unpriced.
+    // Tokens always, and other units only if some of them are unpriced.
     let used = costs.values().flatten().flat_map(|cost| cost.unpriced.keys().copied());
     let units: BTreeSet<Unit> = std::iter::once(Unit::Tokens).chain(used).collect();
     for unit in &units {

@@ -1,8 +1,8 @@
-//! What prices that replaced others change in the months that were used already.
+//! How prices that replaced others change months with usage.
 //!
-//! A replacement holds from the start of the price it replaces, so it reprices months that may have been reported. Each
-//! month is computed from the same state of the ledger with the prices that were replaced and with those that are.
-//! Sums serve both: a replacement has the key and the start of what it replaces, so it cuts no sum in another way.
+//! A replacement applies from the start of the price it replaces, so it changes the cost of months that may have been
+//! reported. Each month is computed from one state of the ledger, with the old prices and with the new ones. Totals
+//! serve both: a replacement has the key and start of the replaced price, so it does not cut totals differently.
 
 use crate::aggregate::fold::Basis;
 use crate::books::setup::rules;
@@ -21,30 +21,30 @@ use crate::report::group::Totals;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// A month that costs another amount than before.
+/// A month whose cost changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Moved {
     /// The price book it was computed with.
     pub book: Name,
     /// The month.
     pub month: Month,
-    /// What it cost with the prices that were replaced.
+    /// The cost with the replaced prices.
     pub before: MonthCost,
-    /// What it costs now.
+    /// The current cost.
     pub after: MonthCost,
 }
 
 /// What a month's usage costs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MonthCost {
-    /// The exact amount of all that has a price.
+    /// The exact amount of everything with a price.
     pub amount: Amount,
-    /// Events with something that has none.
+    /// Events with something unpriced.
     pub unpriced_events: i64,
 }
 
 impl Moved {
-    /// Both amounts with the currency's decimals; with all of theirs where they differ by less.
+    /// Both amounts with the currency's decimals, or with all decimals if they differ by less.
     pub fn amounts(&self, digits: u8) -> (String, String) {
         let rounded = |cost: MonthCost| fixed_point(cost.amount.minor_units(digits), digits);
         let both = (rounded(self.before), rounded(self.after));
@@ -53,7 +53,7 @@ impl Moved {
 }
 
 impl Books {
-    /// The months whose cost replaced prices have changed, book by book.
+    /// The months whose cost changed by replaced prices, for each book.
     pub fn price_moves(&self, replaced: &[Replacement], observer: &dyn Observer) -> Result<Vec<Moved>, BooksError> {
         if replaced.is_empty() {
             return Ok(Vec::new());
@@ -69,7 +69,7 @@ impl Books {
         let (Some(start), Some((earliest, latest))) = (first, snapshot.days()?) else { return Ok(Vec::new()) };
         let (rows, aliases) = (snapshot.prices()?, snapshot.aliases()?);
         let after = books(&rows, &aliases);
-        // A later row of the same key and start counts.
+        // A later row with the same key and start counts.
         let with_old: Vec<_> = rows.into_iter().chain(replaced.iter().map(|replaced| replaced.old.clone())).collect();
         let before = books(&with_old, &aliases);
         let rules = rules::of_snapshot(&snapshot)?;

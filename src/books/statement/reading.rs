@@ -1,4 +1,4 @@
-//! From one state of the ledger to a period's rated usage, as finely as a report needs it.
+//! From one state of the ledger to a period's rated usage, in the detail that a report needs.
 
 use crate::aggregate::attributed::Attribution;
 use crate::aggregate::fold::{self, Basis, fold};
@@ -19,7 +19,7 @@ use crate::report::by::Dimension;
 use crate::report::group::{Grouped, Rated, Sums};
 use std::collections::BTreeMap;
 
-/// What usage is read and rated with.
+/// The data to read and rate usage with.
 pub(in crate::books) struct Reading<'a> {
     pub(in crate::books) snapshot: &'a Snapshot<'a>,
     pub(in crate::books) book: &'a Book,
@@ -29,17 +29,17 @@ pub(in crate::books) struct Reading<'a> {
     pub(in crate::books) stated: &'a StatedPrompts,
 }
 
-/// The usage of a period and of the month before, with the names of its numbers.
+/// The usage of a period and of the previous month, with the names of its numbers.
 pub(in crate::books) struct Read {
     pub(in crate::books) rated: Rated,
     pub(in crate::books) before: Option<Rated>,
     pub(in crate::books) names: Dictionary,
-    /// What caveats say of the period.
+    /// The counts for the period's caveats.
     pub(in crate::books) counted: ByDepartment,
 }
 
 impl Reading<'_> {
-    /// The usage by who pays it.
+    /// The usage by payer.
     pub(in crate::books) fn of(&self, request: &Request) -> Result<Read, BooksError> {
         let before = request.period.as_month().filter(|_| request.month_before == MonthBefore::Read);
         let before = before.map(|month| month.previous().period());
@@ -57,14 +57,14 @@ impl Reading<'_> {
             }
         }
         let mut names = self.snapshot.dictionary()?;
-        // First, so that an observer hears of the period itself last.
+        // First, so that an observer receives the progress of the period itself last.
         let before = before.map(|period| self.of_days(period, request, &mut names)).transpose()?;
         let before = before.map(|(before, _)| before).filter(|before| !before.is_empty());
         let (rated, counted) = self.of_days(request.period, request, &mut names)?;
         Ok(Read { rated, before, names, counted })
     }
 
-    /// Whether sums by month and payer tell enough.
+    /// Whether totals by month and payer are enough.
     fn is_coarse(&self, request: &Request, before: Option<Period>) -> bool {
         let Detail::Groups(by) = &request.detail else { return false };
         request.basis == Basis::Sums
@@ -73,7 +73,7 @@ impl Reading<'_> {
             && std::iter::once(request.period).chain(before).all(|period| self.rules.are_of_months(period))
     }
 
-    /// The usage of whole months. `None` where it takes the days.
+    /// The usage of whole months; `None` if it needs the days.
     fn of_months(
         &self,
         period: Period,
@@ -108,7 +108,7 @@ impl Reading<'_> {
     }
 }
 
-/// What is kept of the lines that one thread got.
+/// What is kept of one thread's lines.
 struct Kept<'s> {
     usage: KeptUsage,
     counted: Counted<'s>,
@@ -141,7 +141,7 @@ impl<'s> Kept<'s> {
     }
 }
 
-/// What all threads kept. The names of payers that lines refer to are added to the others.
+/// Combines what all threads kept. It adds the names of the payers in their lines.
 fn together(
     detail: &Detail,
     all: Vec<(Kept<'_>, Dictionary)>,
@@ -158,7 +158,7 @@ fn together(
             KeptUsage::Sums(of_groups) => sums.push((of_groups, of_thread)),
         }
     }
-    // A day is of one thread.
+    // Each day belongs to one thread.
     lines.sort_by_key(|line: &RatedLine| line.usage.key.day);
     let rated = match detail {
         Detail::Lines => Rated::Lines(lines),
@@ -170,7 +170,7 @@ fn together(
 
 /// Renumbers the payers by rules, so that the numbers of different threads cannot clash.
 fn renumbered(lines: Vec<RatedLine>, of_thread: Dictionary, names: &mut Dictionary) -> impl Iterator<Item = RatedLine> {
-    // As many as there are combinations in memory.
+    // There are no more numbers than combinations in memory.
     let taken = i64::try_from(names.paid.len()).unwrap_or(i64::MAX);
     let number = move |own: RulePayerId| RulePayerId::new(own.number().saturating_add(taken));
     names.paid.extend(of_thread.paid.into_iter().map(|(own, tags)| (number(own), tags)));

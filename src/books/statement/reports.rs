@@ -1,4 +1,4 @@
-//! Reports on a ledger: reading one state of it, rating it, and handing it to the report.
+//! Reports on a ledger: reads one state of it, rates it, and passes it to the report.
 
 pub use crate::aggregate::fold::Basis;
 use crate::books::heading::heading_of_period;
@@ -25,29 +25,29 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// What is asked of a report.
+/// The options of a report.
 #[derive(Debug, Clone)]
 pub struct Request {
     /// The period.
     pub period: Period,
     /// The dimensions to group by; empty for those that the report has by itself.
     pub by: Vec<Dimension>,
-    /// Another price book than the ledger's own.
+    /// A price book in place of the ledger's own.
     pub book: Option<String>,
-    /// How finely its usage is kept.
+    /// The detail in which usage is kept.
     pub detail: Detail,
-    /// Whether there is something to compare it with.
+    /// Whether to compare with the previous month.
     pub month_before: MonthBefore,
     /// What is read besides usage.
     pub reads: Reads,
-    /// Where usage is read from.
+    /// The source of usage.
     pub basis: Basis,
-    /// Now, to warn about a month that is not over.
+    /// The current time, to warn about an unfinished month.
     pub now: Option<Timestamp>,
 }
 
 impl Request {
-    /// A period by department, with the ledger's own prices, from the daily sums, for any report.
+    /// A period by department, with the ledger's own prices, from the daily totals, for any report.
     pub fn of(period: Period) -> Self {
         Self {
             period,
@@ -61,7 +61,7 @@ impl Request {
         }
     }
 
-    /// The same, with no more of it read and kept than one report needs.
+    /// The same request, limited to what one report needs.
     #[must_use]
     pub fn for_report(self, report: &Report) -> Self {
         let detail = (report.detail)(&report.dimensions(&self.by));
@@ -69,10 +69,10 @@ impl Request {
     }
 }
 
-/// One period of a ledger, rated: what every report of it starts from.
+/// One rated period of a ledger, from which every report starts.
 #[derive(Debug)]
 pub struct Statement {
-    /// What it is about.
+    /// The subject.
     pub heading: Heading,
     /// The period.
     pub period: Period,
@@ -80,19 +80,19 @@ pub struct Statement {
     pub calendar: Calendar,
     /// Its usage.
     pub rated: Rated,
-    /// The usage of the month before, if it was read and there is any.
+    /// The usage of the previous month, if it was read and there is any.
     pub before: Option<Rated>,
-    /// The names of its numbers.
+    /// The names of the numbers in the usage.
     pub names: Dictionary,
-    /// The name of the book it was rated with.
+    /// The name of the book that rated it.
     pub book: String,
-    /// The prompt sizes at which prices of each model change.
+    /// The prompt sizes at which each model's prices change.
     pub thresholds: BTreeMap<String, Vec<i64>>,
     /// Every price book, by name.
     pub books: BTreeMap<String, Book>,
     /// What providers charge, if it was read.
     pub costs: Option<ProviderCosts>,
-    /// What a reader must know.
+    /// What a reader must know before using the numbers.
     pub caveats: Caveats,
 }
 
@@ -106,8 +106,8 @@ impl Books {
     /// Reads and rates a period, from one state of the ledger.
     pub fn statement(&self, request: &Request, observer: &dyn Observer) -> Result<Statement, BooksError> {
         watched(observer, |watch| {
-            // Sums by month need one connection. Where more are needed and another process has written before they were
-            // opened, all are opened at once.
+            // Totals by month need one connection. If more are needed and another process wrote before they were
+            // opened, all are opened together.
             let snapshot = self.ledger.snapshot()?.watched(watch)?;
             match self.statement_on(&snapshot, request) {
                 Err(BooksError::Ledger(LedgerError::Changed)) => {}
@@ -118,7 +118,7 @@ impl Books {
         })
     }
 
-    /// A state of the ledger, with a reader for each thread.
+    /// A state of the ledger with a reader for each thread.
     pub(in crate::books) fn snapshot_for_all(&self) -> Result<Snapshot<'_>, LedgerError> {
         self.ledger.snapshot_for(rayon::current_num_threads())
     }
@@ -196,7 +196,7 @@ pub(in crate::books) fn books(rows: &[PriceRow], aliases: &[AliasRow]) -> BTreeM
     by_name.into_iter().map(|(name, rows)| (name, Book::new(rows).under(Arc::clone(&aliases)))).collect()
 }
 
-/// The prompt sizes at which some price of each model changes, ascending, as the ledger's bands are cut by them.
+/// The prompt sizes at which some price of each model changes, ascending. They cut the ledger's bands.
 pub(in crate::books) fn thresholds(rows: &[PriceRow], aliases: &[AliasRow]) -> BTreeMap<String, Vec<i64>> {
     let aliases = aliases.iter().filter_map(|row| Some((row.key.alias.as_str(), row.target.as_ref()?.model.as_str())));
     alias::thresholds(rows.iter().map(|row| (row.key.model.as_str(), row.key.prompt_above)), aliases)

@@ -1,4 +1,4 @@
-//! What providers say they charge: importing their cost reports, and comparing them with a statement.
+//! What providers charge: imports their cost reports, and compares them with a statement.
 
 use crate::books::usage::import::{DEFAULT_SOURCE, ImportError, LISTED};
 use crate::books::{Act, Books, Observer};
@@ -15,25 +15,25 @@ use crate::text::problem::Problem;
 use std::collections::BTreeMap;
 use std::io::Read;
 
-/// How a cost report is imported.
+/// The options for importing a cost report.
 #[derive(Debug)]
 pub struct CostOptions {
-    /// Whose report it is: two accounts of one provider are two sources.
+    /// The source of the report. Two accounts of one provider are two sources.
     pub source: String,
-    /// The format, or any that fits.
+    /// The format; `None` to detect it.
     pub format: Option<&'static CostFormat>,
-    /// What is said about the file that it does not say itself.
+    /// What the user states about the file.
     pub reading: Reading,
 }
 
 impl CostOptions {
-    /// Nothing special: any format.
+    /// Detects the format and states nothing.
     pub fn plain() -> Self {
         Self { source: DEFAULT_SOURCE.to_owned(), format: None, reading: Reading::default() }
     }
 }
 
-/// What became of a cost report.
+/// The outcome of importing a cost report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CostOutcome {
     /// The file's name.
@@ -44,14 +44,14 @@ pub struct CostOutcome {
     pub lines: u64,
     /// Records without a cost.
     pub empty: u64,
-    /// What became of the lines.
+    /// The counts of its lines.
     pub appended: CostsAppended,
     /// The last entry of the chain afterwards.
     pub head: chain::Head,
 }
 
 impl Books {
-    /// Imports one cost report: all of it, or nothing. Costs are kept apart from usage.
+    /// Imports one cost report, all of it or nothing. Costs stay separate from usage.
     pub fn import_costs(
         &self,
         input: &Input,

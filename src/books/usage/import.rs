@@ -1,7 +1,7 @@
-//! Importing a file: parsed on all threads, appended by one, all or nothing.
+//! Imports a file: parsed on all threads, appended by one, all or nothing.
 //!
-//! Parsing runs ahead of appending by a few batches. The write lock is taken when the first batch is whole, so a file of
-//! less than a batch is parsed and checked before anybody has to wait.
+//! Parsing runs ahead of appending by a few batches. The import takes the write lock when the first batch is complete.
+//! So a file smaller than a batch is parsed and checked before anybody has to wait.
 
 mod kept;
 
@@ -34,7 +34,7 @@ use kept::{NewLines, facts, held, is_to_be_recorded};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
 
-/// What became of a file.
+/// The outcome of importing a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImportOutcome {
     /// The file's name.
@@ -49,35 +49,35 @@ pub struct ImportOutcome {
     pub header: u64,
     /// Blank lines.
     pub blank: u64,
-    /// New events, revisions among them.
+    /// New events, including revisions.
     pub accepted: u64,
-    /// Records that were there and have grown.
+    /// Known records that have grown.
     pub revisions: u64,
-    /// Events that were there already.
+    /// Known events.
     pub duplicates: u64,
-    /// Of those, older states of records that the ledger has more of.
+    /// Of the duplicates: older states of records, for which the ledger has larger counts.
     pub older: u64,
-    /// New events that were retracted before, and count again.
+    /// New events that had been retracted and count again.
     pub returned: u64,
-    /// Lines set aside.
+    /// Quarantined lines.
     pub quarantined: u64,
-    /// What was read of a vendor's pages.
+    /// What a vendor's pages reported about further pages.
     pub pages: Pages,
-    /// Bytes of a last line that is not whole yet and was left for later.
+    /// Bytes of an incomplete last line, left for later.
     pub left: u64,
-    /// Of those, how many wait for a decision.
+    /// Of the quarantined lines: those that wait for a decision.
     pub open: u64,
-    /// What was wrong with the lines set aside.
+    /// The errors in the quarantined lines.
     pub problems: Vec<Problem>,
-    /// Fields that are not read.
+    /// Fields that were ignored.
     pub ignored: BTreeSet<String>,
-    /// What there is to say about its departments' names.
+    /// Warnings about the names of its departments.
     pub doubts: Doubts,
-    /// What there is to say about providers that it does not name.
+    /// Warnings about missing providers.
     pub unserved: Unserved,
-    /// Whether the very same file was imported before, so that it was not read again.
+    /// Whether an identical file was imported before, so that this one was not read.
     pub same_file: bool,
-    /// Another source under which the very same file was imported: its events are counted once for each.
+    /// Another source with an identical file. Its events count once for each source.
     pub other_source: Option<String>,
     /// The last entry of the chain afterwards.
     pub head: chain::Head,
@@ -95,10 +95,10 @@ pub enum ImportError {
     Unreadable {
         /// The file.
         file: String,
-        /// What the system or the decompressor says.
+        /// The error of the system or the decompressor.
         error: std::io::Error,
     },
-    /// It is not what it should be, as a whole.
+    /// The file as a whole is invalid.
     #[error("{}", .problem.in_file(.file))]
     File {
         /// The file.
@@ -113,22 +113,22 @@ pub enum ImportError {
         file: String,
         /// The first of the bad lines, in order.
         problems: Vec<Problem>,
-        /// How many there are.
+        /// The number of bad lines.
         total: u64,
-        /// How many by field.
+        /// The number of bad lines by field.
         by_field: BTreeMap<String, u64>,
     },
-    /// Ids that are in the ledger with other content.
+    /// Ids that the ledger has with other content.
     #[error("{file}: {} the id of another event with other content, nothing of it was imported", listed(conflicts.len(), "event has", "events have"))]
     Conflicts {
         /// The file.
         file: String,
-        /// The first of them.
+        /// The first conflicts.
         conflicts: Vec<Conflict>,
-        /// Whether records of the file's format may come again and say more.
+        /// Whether records of the file's format may come again with larger counts.
         cumulative: bool,
     },
-    /// Departments that are not in the registry, and were to be refused.
+    /// Departments that the registry lacks and the options reject.
     #[error("{file}: {} not in the registry, nothing of it was imported", listed(problems.len(), "department is", "departments are"))]
     Unregistered {
         /// The file.
@@ -156,7 +156,7 @@ impl ImportError {
     }
 }
 
-/// Hands what is parsed to the thread that appends.
+/// Passes parsed batches to the thread that appends.
 struct Feed<'o> {
     sender: SyncSender<Batch>,
     backlog: Backlog,
@@ -194,13 +194,13 @@ impl Consumer for Feed<'_> {
     }
 }
 
-/// Tells how much of a file was read, and hears whether to read on.
+/// Reports how much of a file was read, and returns whether to continue.
 fn go_on(observer: &dyn Observer, bytes: u64) -> Demand {
     observer.read(bytes);
     if observer.stop() { Demand::Stop } else { Demand::More }
 }
 
-/// A first batch so large means that more will come.
+/// After a first batch of this size, more batches will come.
 const LOAD_EVENTS: usize = BATCH_EVENTS / 2;
 
 impl Books {
@@ -220,7 +220,7 @@ impl Books {
         let file = input.name();
         let context = self.context(options, act.now);
         let format = options.format.and_then(named);
-        // One batch waits, so that the thread that appends never does.
+        // One batch waits, so the thread that appends never does.
         let (sender, batches) = sync_channel::<Batch>(1);
         let (done, spares) = channel::<Batch>();
         let backlog = Backlog::default();
@@ -236,7 +236,7 @@ impl Books {
                 Ok(parse::parse(source, format, context, &mut feed))
             });
             let appended = self.append((&batches, &backlog), &done, context, options, observer);
-            // A parser that still waits to hand over a batch stops when nobody takes it.
+            // If a parser still waits to pass on a batch, it stops when nobody takes it.
             drop(batches);
             let parsed: Result<_, InputError> = parser.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             let parsed = parsed?.map_err(|error| parse_error(&file, error));
@@ -244,8 +244,8 @@ impl Books {
         })
     }
 
-    /// Appends batches as they come, while another thread sums those that are placed. `None` when none came. Batches that
-    /// are done are given back for their room.
+    /// Appends batches as they come, while another thread sums up the appended ones. `None` if no batch came. Finished
+    /// batches are returned to reuse their memory.
     fn append(
         &self,
         (batches, backlog): (&Receiver<Batch>, &Backlog),
@@ -261,7 +261,7 @@ impl Books {
         let mut appender = Appender::new(&write, &options.source)?;
         let mut summariser = appender.summariser();
         std::thread::scope(|scope| {
-            // Nothing waits in between: each batch in memory is being worked on.
+            // Nothing waits in between, because each batch in memory is in use.
             let (placed_sender, placed) = sync_channel::<PlacedBatch>(0);
             let (summary_sender, summaries) = channel();
             scope.spawn(move || {
@@ -269,7 +269,7 @@ impl Books {
                     if summary_sender.send(summariser.summarise(&mut placed)).is_err() {
                         break;
                     }
-                    // Nobody needs it once all is read.
+                    // After the end of reading, nobody needs it.
                     let _ = done.send(placed.into_batch());
                 }
             });
@@ -277,7 +277,7 @@ impl Books {
             for batch in std::iter::once(first).chain(batches) {
                 backlog.went();
                 events += u64::try_from(batch.len()).unwrap_or(u64::MAX);
-                // Locked no longer than this: threads that parse wait for it when they meet a new name.
+                // The lock is held no longer than this, because threads that parse need it for new names.
                 let names = context.constants.names.lock().after(appender.named());
                 appender.new_names(&names)?;
                 let placed = appender.place(batch)?;
@@ -299,7 +299,7 @@ impl Books {
         Ok(Some((write, outcome)))
     }
 
-    /// Judges the whole file, and keeps it or leaves no trace.
+    /// Checks the whole file. Commits it, or leaves no trace.
     fn finish(
         &self,
         file: &str,
@@ -311,7 +311,7 @@ impl Books {
     ) -> Result<ImportOutcome, ImportError> {
         let appended = match appended {
             Err(error @ LedgerError::Conflicts(_)) => Err(error),
-            // Then the parser stopped because nobody took its batches.
+            // The parser stopped because nobody took its batches.
             Err(error) => return Err(ImportError::Ledger(error)),
             Ok(appended) => Ok(appended),
         };
@@ -370,7 +370,8 @@ impl Books {
         })
     }
 
-    /// The bad lines that are not in the quarantine yet, how many of all wait for a decision, and which imports had the others.
+    /// The bad lines that the quarantine lacks, the number of lines that wait for a decision, and which imports had the
+    /// others.
     fn new_lines(&self, parsed: &Parsed, options: &ImportOptions, context: &Context) -> Result<NewLines, LedgerError> {
         let mut lines = NewLines::default();
         if parsed.bad.is_empty() {
@@ -412,7 +413,7 @@ impl Books {
         }
     }
 
-    /// What is known without reading a file that was imported before, with the same options.
+    /// The outcome for a file that was imported before with the same options, without reading it.
     fn same_file(
         &self,
         input: &Input,
@@ -465,7 +466,7 @@ impl Books {
         }))
     }
 
-    /// Another source that has brought a file of this digest.
+    /// Another source that imported a file with this digest.
     fn other_source(&self, options: &ImportOptions, file: &FileDigest) -> Result<Option<String>, LedgerError> {
         let imports = self.ledger.snapshot()?.imports_of_size(file.bytes, Standing::Counted)?;
         let other = imports.into_iter().find(|import| import.digest == file.digest && import.source != options.source);

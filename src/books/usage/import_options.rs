@@ -1,6 +1,7 @@
-//! What a user says about an import: who issued the ids, how the file is read, and what must be true of it.
+//! The user's options for an import: who issued the ids, how to read the file, and what must be true of it.
 //!
-//! What changes the events of a file is kept with its import, in one spelling; what only refuses files is not.
+//! Options that change the events of a file are recorded with its import, in one spelling. Options that only reject
+//! files are not recorded.
 
 use crate::books::usage::doubts::Unregistered;
 use crate::books::usage::import::ImportError;
@@ -11,46 +12,46 @@ use crate::import::record::reading::Reading;
 use crate::text::problem::{Problem, counted, grouped};
 use std::collections::BTreeSet;
 
-/// How a file is imported.
+/// The options of an import.
 #[derive(Debug, Clone)]
 pub struct ImportOptions {
-    /// Who issued the ids.
+    /// The source that issued the ids.
     pub source: String,
-    /// The format's name, or any that fits.
+    /// The format's name; `None` to detect it.
     pub format: Option<&'static str>,
     /// Tags for events that lack them.
     pub fill: Vec<Tag>,
     /// Tags that are left out of every event.
     pub ignored: IgnoredTags,
-    /// Tags of which keyed hashes are kept in place of the values.
+    /// Tags whose values are stored as keyed hashes.
     pub hashed: HashedTags,
-    /// Who served events that do not tell; empty for not known.
+    /// The provider for events that name none; empty if unknown.
     pub provider: String,
-    /// What is said about the file that it does not say itself.
+    /// What the user states about the file.
     pub reading: Reading,
     /// What to do with bad lines.
     pub quarantine: Quarantine,
-    /// Whether to keep what was imported.
+    /// Whether to commit the import.
     pub run: Run,
-    /// What is known of a last line without a line end.
+    /// What the user states about a last line without a line end.
     pub last_line: LastLine,
-    /// How many bad lines are listed when a file is refused.
+    /// The most bad lines to list when a file is rejected.
     pub listed: usize,
-    /// The most bytes that a file may hold once it is decompressed; as many as it has if not said.
+    /// The most bytes of a file after decompression; `None` for no limit.
     pub max_bytes: Option<u64>,
-    /// How many lines, but for headers and blank ones, the file is known to have.
+    /// The expected number of lines, without headers and blank lines.
     pub expect_rows: Option<u64>,
-    /// What fields mean that nobody knows.
+    /// How to treat unknown fields.
     pub unknown_fields: UnknownFields,
-    /// What to do with departments that are not in the registry.
+    /// How to treat departments that the registry lacks.
     pub unregistered: Unregistered,
 }
 
-/// The source of our own formats.
+/// The default source.
 pub const DEFAULT_SOURCE: &str = "default";
 
 impl ImportOptions {
-    /// Nothing special: any format, no filling, bad lines refuse the file.
+    /// Detects the format, adds no tags, and rejects files with bad lines.
     pub fn plain() -> Self {
         Self {
             source: DEFAULT_SOURCE.to_owned(),
@@ -71,7 +72,7 @@ impl ImportOptions {
         }
     }
 
-    /// The tags for events that lack them, as they are kept.
+    /// The tags for events that lack them, in their stored form.
     pub(in crate::books) fn fill(&self) -> Vec<Tag> {
         let kept = |tag: &Tag| {
             let value = self.hashed.value(tag.key.as_str(), tag.value.as_str());
@@ -80,7 +81,8 @@ impl ImportOptions {
         self.fill.iter().map(kept).collect()
     }
 
-    /// What changes the events of a file, in one spelling. Which tags are hashed is part of it, and the key is not. Ignored tags sort before any value with line breaks.
+    /// The options that change the events of a file, in one spelling. It includes which tags are hashed, but not the
+    /// key. Ignored tags sort before any value with line breaks.
     pub(in crate::books) fn spelling(&self) -> String {
         let mut tags: Vec<String> = self.fill().iter().map(|tag| format!("tag {}={}", tag.key, tag.value)).collect();
         tags.extend(self.ignored.keys().map(|key| format!("ignore-tag {key}")));
@@ -92,7 +94,7 @@ impl ImportOptions {
         tags.join("\n")
     }
 
-    /// Refuses a file that has other rows than is known of it.
+    /// Rejects a file with another number of rows than expected.
     pub(in crate::books) fn check_rows(&self, file: &str, rows: u64) -> Result<(), ImportError> {
         let Some(expected) = self.expect_rows.filter(|expected| *expected != rows) else { return Ok(()) };
         let what = format!("the file has {} beside headers and blank lines", counted(rows, "row", "rows"));
@@ -102,7 +104,7 @@ impl ImportOptions {
         ))
     }
 
-    /// Refuses fields that nobody knows, where that is asked for.
+    /// Rejects unknown fields, if the options require it.
     pub(in crate::books) fn check_fields(&self, file: &str, unknown: &BTreeSet<String>) -> Result<(), ImportError> {
         if self.unknown_fields == UnknownFields::Named || unknown.is_empty() {
             return Ok(());
@@ -118,47 +120,47 @@ fn refused(file: &str, problem: Problem) -> ImportError {
     ImportError::File { file: file.to_owned(), problem }
 }
 
-/// What happens to a file with bad lines.
+/// How to treat a file with bad lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Quarantine {
-    /// It is refused whole.
+    /// Reject it whole.
     Refuse,
-    /// Up to so many bad lines are set aside and the good ones imported.
+    /// Quarantine up to this many bad lines and import the others.
     UpTo(usize),
 }
 
-/// Whether an import is kept.
+/// Whether to commit an import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Run {
-    /// It is.
+    /// Commit it.
     Real,
-    /// All is done and then undone: at once, or when the rehearsal ends where there is one ([`Books::rehearse`]).
+    /// Do everything, then undo it: at once, or when the rehearsal ends ([`Books::rehearse`]).
     ///
     /// [`Books::rehearse`]: crate::books::Books::rehearse
     Dry,
 }
 
-/// What is known of a last line without a line end.
+/// What the user states about a last line without a line end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LastLine {
-    /// Nothing: the file is refused where it may have been cut unnoticed.
+    /// Nothing. The file is rejected if the line may have been cut unnoticed.
     NotKnown,
-    /// It is whole.
+    /// The line is complete.
     Complete,
-    /// It is still being written: it is left for the next import of the file.
+    /// The line is still being written. It is left for the next import of the file.
     Unfinished,
 }
 
-/// What becomes of a file with fields that nobody knows.
+/// How to treat a file with unknown fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnknownFields {
-    /// They are named once and not read.
+    /// Name them once and ignore them.
     Named,
-    /// It is refused.
+    /// Reject it.
     Refused,
 }
 
-/// How many bad lines are listed if nothing else is asked for.
+/// The default number of bad lines to list.
 pub const LISTED: usize = 1_000;
-/// The most lines one import can set aside.
+/// The most lines that one import can quarantine.
 pub const QUARANTINE_LIMIT: usize = 100_000;

@@ -1,4 +1,4 @@
-//! The imports of a ledger, each named by its entry of the chain.
+//! The imports of a ledger, each identified by its entry in the chain.
 
 use crate::books::heading::heading_of;
 use crate::books::{Books, BooksError};
@@ -20,7 +20,7 @@ pub enum Commits {
 }
 
 impl Books {
-    /// Every import that brought something: when, by whom, which file, and what became of its lines.
+    /// Every import that brought something: when, by whom, which file, and the counts of its lines.
     pub fn import_list(&self, commits: Commits) -> Result<Sheet, BooksError> {
         let snapshot = self.ledger.snapshot()?;
         let rows = lines(snapshot.imports_made()?, commits).iter().map(Line::cells).collect();
@@ -166,7 +166,7 @@ fn spanning(one: Option<(i64, i64)>, other: Option<(i64, i64)>) -> Option<(i64, 
 }
 
 impl Books {
-    /// Every import of costs: when, by whom, which file, and what became of its lines.
+    /// Every import of costs: when, by whom, which file, and the counts of its lines.
     pub fn cost_import_list(&self) -> Result<Sheet, BooksError> {
         let snapshot = self.ledger.snapshot()?;
         let columns = vec![
@@ -198,7 +198,7 @@ impl Books {
     }
 }
 
-/// The entry that took an import back, or those that took some of its events back.
+/// The entry that retracted an import, or the entries that retracted some of its events.
 fn retracted_by(whole: Option<i64>, in_part: &[i64]) -> String {
     whole.map_or_else(
         || in_part.iter().map(|entry| format!("{entry} (in part)")).collect::<Vec<_>>().join(", "),

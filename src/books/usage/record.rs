@@ -1,6 +1,6 @@
-//! Recording events without a file: for gateways that embed the ledger.
+//! Records events without a file, for gateways that embed the ledger.
 //!
-//! What is recorded is an import like any other: all or nothing, durable when the call returns, in the chain, and the
+//! A recording is an import like any other: all or nothing, durable when the call returns, and part of the chain. The
 //! same event again is a duplicate.
 
 use crate::books::usage::doubts::{Doubts, Unregistered};
@@ -24,28 +24,28 @@ use crate::rows::key::SourceHasher;
 use crate::text::problem::Problem;
 use std::sync::Arc;
 
-/// What became of recorded events.
+/// The outcome of recording events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recorded {
     /// New events.
     pub accepted: u64,
-    /// Events that were there already, with the same content.
+    /// Known events with the same content.
     pub duplicates: u64,
-    /// What there is to say about the departments' names.
+    /// Warnings about the names of departments.
     pub doubts: Doubts,
     /// The last entry of the chain afterwards.
     pub head: chain::Head,
 }
 
-/// How events are recorded.
+/// The options of a recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecordOptions {
-    /// What to do with departments that are not in the registry.
+    /// How to treat departments that the registry lacks.
     pub unregistered: Unregistered,
 }
 
 impl RecordOptions {
-    /// Nothing special: departments that are not in the registry are named in [`Recorded::doubts`].
+    /// Names departments that the registry lacks in [`Recorded::doubts`].
     pub const fn plain() -> Self {
         Self { unregistered: Unregistered::Warn }
     }
@@ -55,24 +55,24 @@ impl RecordOptions {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecordError {
-    /// An event that no ledger can hold.
+    /// An event that a ledger cannot hold.
     #[error("event {id}: {problem}")]
     Event {
         /// The event's id.
         id: Box<str>,
-        /// What is wrong with it, as the import of a file would say it.
+        /// The error, as in the import of a file.
         problem: Problem,
     },
-    /// Departments that are not in the registry, and were to be refused.
+    /// Departments that the registry lacks and the options reject.
     #[error("departments that are not in the registry, nothing was recorded: {}", spelled(.problems))]
     Unregistered {
         /// The departments.
         problems: Vec<Problem>,
     },
-    /// The ledger, or ids that are in it with other content.
+    /// An error of the ledger, or ids that it has with other content.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
-    /// The commit failed that this call shared with others.
+    /// The commit that this call shared with others failed.
     #[error(transparent)]
     Commit(Arc<LedgerError>),
     /// The recorder was closed, or has failed.
@@ -93,21 +93,22 @@ impl RecordError {
     }
 }
 
-/// What became of events that several calls handed over.
+/// The outcome for the events of several calls.
 pub(in crate::books) struct GroupRecorded {
     /// New events.
     pub(in crate::books) accepted: u64,
-    /// The places of events that were there already, from 1, over all calls.
+    /// The positions of known events, from 1, over all calls.
     pub(in crate::books) repeated: Vec<u64>,
     /// The last entry of the chain.
     pub(in crate::books) head: chain::Head,
 }
 
 impl Books {
-    /// Records events of a source, all or none. They are on the disk when this returns.
+    /// Records events of a source, all or none. When it returns, the events are on disk.
     ///
-    /// Departments that are not in the registry, where there is one, are recorded and named in the outcome;
-    /// [`Books::record_with`] can refuse them instead. Recording many events at once costs hardly more than recording one: gather what a second or so brings.
+    /// If departments are not in the registry, the events are recorded and the outcome names the departments;
+    /// [`Books::record_with`] can reject them instead. Recording many events at once costs hardly more than recording
+    /// one, so collect the events of about a second.
     pub fn record(
         &self,
         source: &Name,
@@ -137,8 +138,8 @@ impl Books {
         Ok(Recorded { accepted, duplicates: u64::try_from(repeated.len()).unwrap_or(u64::MAX), doubts, head })
     }
 
-    /// Records the events of several calls in one commit, all or none. An error names the call that it is of, if it is of
-    /// one.
+    /// Records the events of several calls in one commit, all or none. If an error belongs to one call, it names the
+    /// call.
     pub(in crate::books) fn record_calls(
         &self,
         source: &Name,
@@ -183,7 +184,7 @@ impl Books {
         if appended.accepted > 0 {
             write.record_import(facts, &appended, &[], act.now, act.actor)?;
         }
-        // Read before the commit: once events are in, no failure may say that they are not.
+        // Read before the commit: once events are committed, no failure may claim that they are not.
         let head = write.head()?;
         if appended.accepted > 0 {
             write.commit()?;
@@ -192,7 +193,7 @@ impl Books {
         Ok((appended, head))
     }
 
-    /// The events as a file's would be: the same sink checks and derives what it does for files.
+    /// Makes a batch from events. The sink checks and derives the same as for files.
     fn batch_of(
         &self,
         source: &Name,
@@ -226,7 +227,7 @@ fn spelled(problems: &[Problem]) -> String {
     problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("; ")
 }
 
-/// What stands in place of a file: its digest is over the events in their canonical form.
+/// The facts in place of a file's. The digest covers the events in their canonical form.
 fn facts(source: &Name, batch: &Batch, names: &Names) -> FileFacts {
     let mut encoder = Encoder::new();
     for row in batch.rows() {

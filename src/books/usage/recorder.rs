@@ -1,8 +1,8 @@
-//! Recording usage from many threads: a call returns when its events are on the disk, and calls that wait together share
-//! one commit.
+//! Records usage from many threads. When a call returns, its events are on disk, and calls that wait together share one
+//! commit.
 //!
-//! One thread writes. While it commits, other calls gather, and the next commit takes all of them. A call whose events the
-//! ledger refuses fails alone; a failure of storage fails every call that waited for the commit.
+//! One thread writes. While it commits, other calls gather, and the next commit takes all of them. If the ledger
+//! rejects the events of a call, only that call fails. If storage fails, every call that waited for the commit fails.
 
 use crate::books::usage::doubts::{Doubts, Unregistered};
 use crate::books::usage::record::{RecordError, Recorded};
@@ -20,20 +20,20 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// The most events of one commit. A call with more is a commit of its own.
+/// The most events of one commit. A call with more gets a separate commit.
 const MOST_EVENTS: usize = 65_536;
 
-/// How a recorder records.
+/// The options of a recorder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecorderOptions {
-    /// What to do with departments that are not in the registry.
+    /// How to treat departments that the registry lacks.
     pub unregistered: Unregistered,
-    /// How long a commit waits for more calls after the first one: fewer, larger commits for a gateway that can wait.
+    /// How long a commit waits for more calls after the first one. A gateway that can wait gets fewer, larger commits.
     pub linger: Duration,
 }
 
 impl RecorderOptions {
-    /// Commits at once, and names departments that are not in the registry.
+    /// Commits at once, and names departments that the registry lacks.
     pub const fn plain() -> Self {
         Self { unregistered: Unregistered::Warn, linger: Duration::ZERO }
     }
@@ -41,7 +41,7 @@ impl RecorderOptions {
 
 /// Records events of one source for all threads of a program.
 ///
-/// It has a connection and a thread of its own. Dropping it waits for the calls that it has taken.
+/// It has its own connection and thread. Dropping it waits for the calls that it has accepted.
 #[derive(Debug)]
 pub struct Recorder {
     queue: Arc<Queue>,
@@ -49,7 +49,7 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Opens a ledger for recording. `actor` stands in the chain for all that is recorded.
+    /// Opens a ledger for recording. The chain names `actor` for everything recorded.
     pub fn open(path: &Path, source: &Name, actor: &str, options: RecorderOptions) -> Result<Self, LedgerError> {
         let books = Books::open(path)?;
         let queue = Arc::new(Queue::default());
@@ -62,7 +62,7 @@ impl Recorder {
         };
         let taken_from = Arc::clone(&queue);
         let writer = std::thread::Builder::new().name("tokenbook recorder".to_owned()).spawn(move || {
-            // Calls that come after a panic are refused, not left waiting.
+            // Calls after a panic are rejected, so they do not wait forever.
             let _closes = Closes(&taken_from);
             writer.run(&taken_from);
         });
@@ -70,7 +70,7 @@ impl Recorder {
         Ok(Self { queue, writer: Some(writer.map_err(io)?) })
     }
 
-    /// Records events, all or none. They are on the disk when this returns. `now` is the time of the call.
+    /// Records events, all or none. When it returns, they are on disk. `now` is the time of the call.
     ///
     /// [`Recorded::doubts`] names a department the first time that this recorder meets it.
     pub fn record(&self, events: Vec<UsageEvent>, now: Timestamp) -> Result<Recorded, RecordError> {
@@ -91,7 +91,7 @@ impl Drop for Recorder {
     fn drop(&mut self) {
         self.queue.close();
         if let Some(writer) = self.writer.take() {
-            // A panic of the writer has failed its calls already.
+            // If the writer panicked, its calls have failed already.
             drop(writer.join());
         }
     }
@@ -110,7 +110,7 @@ struct Waiting {
     closed: bool,
 }
 
-/// What one caller hands over.
+/// The events of one caller.
 #[derive(Debug)]
 struct Call {
     events: Vec<UsageEvent>,
@@ -120,14 +120,14 @@ struct Call {
 
 impl Call {
     fn answer(self, result: Result<Recorded, RecordError>) {
-        // A caller that is gone needs no answer.
+        // If the caller is gone, nobody needs the answer.
         drop(self.answer.send(result));
     }
 }
 
 impl Queue {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        // Nothing that holds the lock can leave the list half changed.
+        // No holder of the lock can leave the list half changed.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -136,7 +136,7 @@ impl Queue {
         self.arrived.notify_all();
     }
 
-    /// Waits for calls and takes as many as one commit holds; none when the recorder is closed and all were taken.
+    /// Waits for calls and takes as many as one commit holds. Empty if the recorder is closed and all calls were taken.
     fn take(&self, linger: Duration) -> Vec<Call> {
         let mut waiting = self.lock();
         while waiting.calls.is_empty() && !waiting.closed {
@@ -176,13 +176,13 @@ struct Writer {
     source: Name,
     actor: String,
     options: RecorderOptions,
-    /// Departments that were compared with the registry already.
+    /// Departments that were already compared with the registry.
     known_departments: BTreeSet<String>,
 }
 
-/// Why a commit did not hold all calls.
+/// Why a commit did not include all calls.
 enum Refused {
-    /// Some calls, by their places; the others can be recorded without them.
+    /// Some calls, by their positions. The others can be recorded without them.
     Some(BTreeMap<usize, RecordError>),
     /// All of them.
     All(LedgerError),
@@ -207,8 +207,7 @@ impl Writer {
         }
     }
 
-    /// Records calls in one commit and answers them. Returns the calls that have to be tried again, without those that
-    /// were refused.
+    /// Records calls in one commit and answers them. Returns the calls to try again, without the rejected ones.
     fn record(&mut self, calls: Vec<Call>) -> Vec<Call> {
         match self.commit(&calls) {
             Ok(recorded) => {
@@ -246,7 +245,7 @@ impl Writer {
         let act = Act { now, actor: &self.actor };
         let recorded = self.books.record_calls(&self.source, &groups, act, &Silent);
         let recorded = recorded.map_err(|(call, error)| by_call(call, error, &spans))?;
-        // Not before: calls that are tried again must still hear of their departments.
+        // Not earlier, because calls that are tried again must still receive warnings about their departments.
         self.known_departments.extend(departments);
         let of_call = |((call, span), doubts): ((&Call, &Range<u64>), Doubts)| {
             let duplicates = recorded.repeated.iter().filter(|line| span.contains(line)).count();
@@ -261,14 +260,14 @@ impl Writer {
         Ok(calls.iter().zip(&spans).zip(doubts).map(of_call).collect())
     }
 
-    /// The doubts about the departments of each call, and all departments; an error for calls that name departments outside
-    /// of the registry, if the options refuse these.
+    /// The warnings about the departments of each call, and all departments. If the options reject departments that the
+    /// registry lacks, the error names the calls with such departments.
     fn doubts(&self, calls: &[Call]) -> Result<(Vec<Doubts>, BTreeSet<String>), Refused> {
         let departments = |call: &Call| -> BTreeSet<String> {
             call.events.iter().filter_map(|event| event.tags.department().map(str::to_owned)).collect()
         };
         let refuses = self.options.unregistered == Unregistered::Refuse;
-        // One look at the registry for a commit where all calls are right.
+        // If all calls are right, one lookup in the registry serves the commit.
         let of_all: BTreeSet<String> = calls.iter().flat_map(departments).collect();
         let is_known = of_all.is_subset(&self.known_departments);
         if is_known && (!refuses || self.books.doubts_of(&of_all)?.unregistered.is_empty()) {
@@ -302,7 +301,7 @@ fn spans(calls: &[Call]) -> Vec<Range<u64>> {
     calls.iter().map(span).collect()
 }
 
-/// Which calls an error is of: those that hold a bad event, or one that conflicts.
+/// Assigns an error to calls: those with a bad event, or with a conflict.
 fn by_call(call: Option<usize>, error: RecordError, spans: &[Range<u64>]) -> Refused {
     match (call, error) {
         (_, RecordError::Ledger(LedgerError::Conflicts(conflicts))) => conflicting(conflicts, spans),
@@ -312,8 +311,8 @@ fn by_call(call: Option<usize>, error: RecordError, spans: &[Range<u64>]) -> Ref
     }
 }
 
-/// The calls that conflict with the ledger. If calls conflict with each other only, the first of them: the call that it
-/// conflicts with may be refused for another reason, so the others are tried again.
+/// The calls that conflict with the ledger. If calls conflict only with each other, the first of them: the other call
+/// may be rejected for another reason, so the others are tried again.
 fn conflicting(conflicts: Vec<Conflict>, spans: &[Range<u64>]) -> Refused {
     let (mut with_ledger, mut with_others) = (BTreeMap::new(), BTreeMap::new());
     for conflict in conflicts {

@@ -11,14 +11,14 @@ use std::sync::Arc;
 
 pub use crate::ledger::facts::retraction::{CostsTaken, RecordedSpan, Refused};
 
-/// What is taken back, and why.
+/// What to retract, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retraction<'a> {
     /// The entry of the import.
     pub entry: i64,
-    /// The ids of the events; `None` for all of the import.
+    /// The ids of the events; `None` for the whole import.
     pub ids: Option<&'a [String]>,
-    /// Why; it is kept in the chain.
+    /// The reason. The chain records it.
     pub reason: &'a str,
 }
 
@@ -35,17 +35,17 @@ impl<'a> From<Retraction<'a>> for Wanted<'a> {
     }
 }
 
-/// What was taken back.
+/// What was retracted.
 #[derive(Debug)]
 pub struct Retracted<T> {
-    /// It, and what it entails.
+    /// The retraction with its consequences.
     pub taken: T,
     /// The last entry of the chain afterwards.
     pub head: chain::Head,
 }
 
 impl Books {
-    /// What [`Books::retract`] would do. Nothing is changed.
+    /// Predicts the result of [`Books::retract`]. It changes nothing.
     pub fn plan_retraction(&self, retraction: Retraction<'_>, observer: &dyn Observer) -> Result<Plan, Refused> {
         watched(observer, |watch| self.plan(self.snapshot_for_all()?, retraction.into(), watch))
     }
@@ -59,8 +59,8 @@ impl Books {
         watched(observer, |watch| self.plan(self.snapshot_for_all()?, Wanted::Recorded(recorded), watch))
     }
 
-    /// Takes an import back, or some of its events: they stay in the file and in the chain, and nothing counts them from
-    /// now on. The same file can be imported again.
+    /// Retracts an import or some of its events. They stay in the file and in the chain, but nothing counts them any
+    /// more. The same file can be imported again.
     pub fn retract(
         &self,
         retraction: Retraction<'_>,
@@ -92,13 +92,13 @@ impl Books {
         observer: &dyn Observer,
     ) -> Result<Retracted<Plan>, Refused> {
         watched(observer, |watch| {
-            // The days are read while others write. If one did, they are read again while none can.
+            // The days are read while others may write. If somebody wrote, they are read again under the lock.
             let plan = self.plan(self.snapshot_for_all()?, wanted, watch)?;
             let write = self.ledger.write(|| observer.waiting())?;
             let plan = match write.retract(&plan, reason, act.now, act.actor) {
                 Ok(()) => plan,
                 Err(LedgerError::Changed) => {
-                    // Nobody can write meanwhile, so readers may be opened one by one.
+                    // Nobody can write meanwhile, so readers can be opened one by one.
                     let reader = self.ledger.reader()?;
                     let plan = self.plan(reader.snapshot()?, wanted, watch)?;
                     write.retract(&plan, reason, act.now, act.actor)?;
@@ -130,12 +130,12 @@ impl Books {
         Ok(snapshot.retraction(taking, days)?)
     }
 
-    /// What [`Books::retract_costs`] would do. Nothing is changed.
+    /// Predicts the result of [`Books::retract_costs`]. It changes nothing.
     pub fn plan_costs_retraction(&self, entry: i64) -> Result<CostsTaken, Refused> {
         self.ledger.snapshot()?.taking_costs(entry)
     }
 
-    /// Takes an import of costs back.
+    /// Retracts an import of costs.
     pub fn retract_costs(
         &self,
         entry: i64,

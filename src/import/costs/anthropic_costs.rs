@@ -96,7 +96,7 @@ fn row(record: &Record<'_>, lines: &mut Lines) -> Result<(), Problem> {
     let written = record.needed("usage_date_utc")?;
     let from =
         instant_utc(record, "usage_date_utc")?.ok_or_else(|| record.missing("usage_date_utc", "a day of UTC"))?;
-    // A day has ten characters; more tell the hour.
+    // A day has ten characters. A longer text includes the hour.
     let seconds = if written.len() == 10 { 86_400 } else { 3_600 };
     let until = from.plus_seconds(seconds).unwrap_or(Timestamp::LATEST);
     let dollars = record.needed("cost_usd")?;

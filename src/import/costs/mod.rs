@@ -27,7 +27,7 @@ use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// How cost reports of a format are read.
+/// How to read cost reports of one format.
 #[derive(Debug)]
 pub struct CostFormat {
     /// The name for `--format`.
@@ -55,7 +55,7 @@ pub fn named(name: &str) -> Option<&'static CostFormat> {
 /// The most bytes of a cost report, unpacked.
 pub const COST_FILE_LIMIT: u64 = 256 << 20;
 
-/// A cost report as it was read.
+/// A cost report that has been read.
 #[derive(Debug)]
 pub struct CostReport {
     /// Its format.
@@ -191,7 +191,7 @@ fn repeated(costs: &[ProviderCost]) -> Vec<Problem> {
     problems
 }
 
-/// Takes the lines of one record after the other.
+/// Collects the cost lines of one record after another.
 #[derive(Debug)]
 pub struct Lines {
     line: u64,
@@ -203,7 +203,7 @@ pub struct Lines {
 /// A dimension that a cost is grouped by, with its value.
 pub type Group<'a> = (&'a str, Option<Cow<'a, str>>);
 
-/// A line of cost as a format found it.
+/// A cost line as a format found it.
 #[derive(Debug)]
 pub struct Found<'a> {
     /// The provider that charges.

@@ -212,7 +212,7 @@ impl<'a> Sink<'a> {
             .map_err(|error| Problem::line(error.to_string(), "shorter ids"))
     }
 }
-/// What is wrong with quantities that are no event's.
+/// The error for quantities that cannot be an event's usage.
 fn no_usage(error: UsageError) -> Problem {
     match error {
         UsageError::Nothing => Problem::line(

@@ -137,7 +137,7 @@ impl fmt::Debug for Source {
     }
 }
 
-/// What a whole file was.
+/// The digest and size of a whole file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileDigest {
     /// BLAKE3 of the bytes in the file, compressed or not.

@@ -23,7 +23,7 @@ pub type Keep = fn(&Record<'_>) -> Result<Option<String>, Problem>;
 /// Makes events from all stored lines, in their order. A problem refers to one line.
 pub type Finish = fn(&BTreeMap<u64, String>, &mut Pushing<'_, '_>) -> Result<(), Problem>;
 
-/// Takes the events of each line.
+/// Receives the events of all lines.
 #[derive(Debug)]
 pub struct Pushing<'s, 'c>(&'s mut Sink<'c>);
 

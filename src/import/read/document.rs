@@ -23,7 +23,7 @@ const AROUND: usize = 4_096;
 /// The most records in a chunk.
 const CHUNK_RECORDS: usize = 4_096;
 
-/// A file as chunks: of lines, or of the records of a document.
+/// A file as chunks of lines, or of the records of a document.
 #[derive(Debug)]
 pub enum Pieces<R> {
     /// Each line is a record.
@@ -109,7 +109,7 @@ impl<R: Read> Pieces<R> {
     }
 }
 
-/// What the beginning of a file shows.
+/// The result of examining the beginning of a file.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Looked {
     /// The format, if it was detected.
@@ -224,7 +224,7 @@ impl<R> fmt::Debug for Document<R> {
     }
 }
 
-/// Where in the document the next byte stands.
+/// The position of the next byte in the document's structure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     /// Outside of all values.

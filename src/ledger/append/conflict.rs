@@ -1,4 +1,4 @@
-//! Rows that are in the ledger already: comparing with them, and saying how they differ.
+//! Compares rows with known events, and describes the differences.
 
 use crate::domain::calendar::Day;
 use crate::domain::event::PromptSize;
@@ -28,30 +28,30 @@ pub struct Conflict {
     pub line: u64,
     /// The id.
     pub id: String,
-    /// Why it is one.
+    /// Why it is a conflict.
     pub why: Why,
-    /// Where what the ledger has came from: one place, and one more each time the record grew.
+    /// The origin of the stored event: one place, and one more for each time the record grew.
     pub stored: Vec<Place>,
     /// What differs.
     pub differences: Vec<Difference>,
 }
 
-/// Why an id with other content is no later or older state of a record.
+/// Why an id with other content is neither a later nor an older state of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Why {
-    /// Its records do not grow, or it differs in something else than counts.
+    /// Its records do not grow, or something else than counts differs.
     Otherwise,
-    /// It has more of some counts and less of others.
+    /// Some counts are larger and others smaller.
     MoreAndLess,
     /// The same file has another state of it.
     Twice,
 }
 
-/// Where an event came from.
+/// The origin of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    /// The file; `None` when it is this same file.
+    /// The file; `None` if it is the same file.
     pub file: Option<String>,
     /// The line.
     pub line: i64,
@@ -124,20 +124,20 @@ const WHERE_FROM: &str = concat!(
 const ID_AND_LINE: &str = "SELECT id, line FROM usage_event WHERE key = ?1";
 const FILE_OF: &str = "SELECT i.file FROM batch b JOIN import i ON i.id = b.import WHERE b.id = ?1";
 
-/// What a key leads to, for an event that looks for its place.
+/// What a key holds, for an event that needs a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::ledger) enum AtKey {
-    /// Nothing: the place is free.
+    /// Nothing: the key is free.
     Nothing,
-    /// An event with another id, or one that was taken back.
+    /// An event with another id, or a retracted event.
     Another,
     /// The same event.
     Same,
-    /// An event with its id and other content.
+    /// An event with the same id and other content.
     Different,
 }
 
-/// A row that is there, to be described.
+/// A stored row, with everything needed to describe it.
 struct Whole {
     model: ModelId,
     tier: TierId,
@@ -156,12 +156,12 @@ pub(in crate::ledger) struct Stored<'w> {
     retracted: Arc<Retracted>,
     /// The source of each class met.
     sources: FxHashMap<ClassId, SourceId>,
-    /// Days whose events are known to have rare meters, or to have none.
+    /// Days that are known to have events with rare meters, or to have none.
     rare_days: FxHashMap<Day, bool>,
     own: Vec<BatchId>,
     /// The batch of the row compared last.
     batch_met: BatchId,
-    /// Whether a row with the id, that was taken back, was passed on the way of the row that looks for its place.
+    /// Whether the current row's search passed a retracted row with its id.
     passed_retracted: bool,
 }
 
@@ -189,17 +189,17 @@ impl<'w> Stored<'w> {
         })
     }
 
-    /// Tells that a batch is this import's own.
+    /// Records that a batch belongs to this import.
     pub(in crate::ledger) fn own_batch(&mut self, batch: BatchId) {
         self.own.push(batch);
     }
 
-    /// Whether a batch is this import's own.
+    /// Whether a batch belongs to this import.
     pub(in crate::ledger) fn is_own(&self, batch: BatchId) -> bool {
         self.own.contains(&batch)
     }
 
-    /// Starts the search for the place of another row.
+    /// Starts the search for another row's place.
     pub(in crate::ledger) const fn begin_row(&mut self) {
         self.passed_retracted = false;
     }
@@ -209,12 +209,12 @@ impl<'w> Stored<'w> {
         self.batch_met
     }
 
-    /// Whether the row passed one of its id that was taken back.
+    /// Whether the search passed a retracted row with the same id.
     pub(in crate::ledger) const fn has_passed_retracted(&self) -> bool {
         self.passed_retracted
     }
 
-    /// Tells that an event with rare meters was added to a day.
+    /// Records that an event with rare meters was added to a day.
     pub(in crate::ledger) fn added_rare(&mut self, day: Day) {
         self.rare_days.insert(day, true);
     }
@@ -305,7 +305,7 @@ impl<'w> Stored<'w> {
         Ok(whole)
     }
 
-    /// Says how a row differs from the event that has its id.
+    /// Describes how a row differs from the event with its id.
     pub(in crate::ledger) fn describe(
         &mut self,
         batch: &Batch,
@@ -319,7 +319,7 @@ impl<'w> Stored<'w> {
         self.differing(row.line, batch.id(row), &new, other, why)
     }
 
-    /// Says how an event that this import has brought differs from another one of its id.
+    /// Describes how an event of this import differs from another event with its id.
     pub(in crate::ledger) fn describe_stored(&mut self, new: EventKey, other: EventKey) -> Result<Conflict> {
         let place = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
         let (id, line): (String, i64) = self.connection.query_row(ID_AND_LINE, [new.number()], place)?;

@@ -1,4 +1,4 @@
-//! Ids of new events that other days have, too: found once all rows of a batch are in the ledger.
+//! Finds ids of new events that other days have too, after all rows of a batch are stored.
 
 use super::Appender;
 use crate::domain::number::{BatchId, SourceId};
@@ -13,17 +13,17 @@ use std::collections::BTreeMap;
 const FROM_KEY: &str = "SELECT e.key, e.id, c.source, c.kind, e.batch, e.line FROM usage_event e \
     JOIN event_class c ON c.id = e.class WHERE e.key BETWEEN ?1 AND ?2 ORDER BY e.key";
 
-/// An event of an id.
+/// An event with an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Found {
-    /// Whether this import brings it: what was there before comes first.
+    /// Whether this import brings it. Known events sort first.
     own: bool,
     line: i64,
     key: EventKey,
 }
 
 impl Appender<'_> {
-    /// Writes the ids of the events up to here, and notes a conflict for each that another day has.
+    /// Writes the ids of the events so far, and records a conflict for each id that another day has.
     pub(super) fn write_ids(&mut self, watch: &Watch) -> Result<()> {
         let suspects = self.ids.write(watch)?;
         if suspects.is_empty() {
@@ -69,7 +69,7 @@ impl Appender<'_> {
                 if integer(row, 0)? != next.number() {
                     return Ok(());
                 }
-                // A revision has the id of its record, and what was taken back has none.
+                // A revision has the id of its record. A retracted event no longer has its id.
                 let batch = BatchId::new(integer(row, 4)?);
                 if integer(row, 3)? == 0 && !self.placement.retracted.has(next, batch) {
                     let own = self.placement.stored.is_own(batch);

@@ -1,8 +1,8 @@
-//! Later states of records that grow, met while appending: what was added becomes a revision.
+//! Handles later states of growing records while appending: what was added becomes a revision.
 //!
-//! A file is one state of its records, so only what earlier imports have brought can have grown. What was added is added to
-//! the sums. Where the whole falls into another band of prompt sizes, the sums of its model and day are made anew in the
-//! end.
+//! A file has one state of its records, so only records from earlier imports can have grown. What was added is added to
+//! the totals. If the whole record moves to another band of prompt sizes, the totals of its model and day are computed
+//! again from the events at the end.
 
 use super::Appender;
 use super::naming::ClassedRow;
@@ -29,7 +29,7 @@ struct Growth<'g> {
 }
 
 impl Appender<'_> {
-    /// What becomes of a row whose id is in the ledger with other content.
+    /// The result for a row whose id the ledger has with other content.
     pub(super) fn differing(
         &mut self,
         placing: Placing<'_>,
@@ -59,7 +59,7 @@ impl Appender<'_> {
                     return Ok(Placed::Duplicate);
                 }
                 Standing::More(added) => {
-                    // The record stays where its first state has put it.
+                    // The record stays where its first state is.
                     let mut row = *row;
                     row.at = history.at().unwrap_or(row.at);
                     let classed = ClassedRow { row: &row, ..classed };
@@ -98,7 +98,7 @@ impl Appender<'_> {
         Ok(key)
     }
 
-    /// Counts a revision in the sums: what it added, or later all of its day and model.
+    /// Counts a revision in the totals: either what it added, or later its whole day and model.
     fn sum_up(&mut self, key: EventKey, classed: ClassedRow<'_>, growth: &Growth<'_>) -> Result<()> {
         let Growth { history, state, added } = growth;
         let class = self.naming.class(classed.row)?;
@@ -155,7 +155,7 @@ mod tests {
         })
     }
 
-    /// A batch of growing records: days after the first of October 2026, hashes, ids, inputs, and requests.
+    /// A batch of growing records: days after 2026-10-01, hashes, ids, inputs, and requests.
     fn batch(rows: &[(u16, i64, &str, i64, i64)]) -> Outcome<Batch> {
         let mut batch = Batch::new();
         for (line, (day, hash, id, input, requests)) in (1..).zip(rows) {
@@ -187,8 +187,8 @@ mod tests {
         }
     }
 
-    /// A ledger in which prompts of more than 100 tokens of the model have a price of their own, and what SQL says of it
-    /// after imports, each of some batches.
+    /// Makes a ledger in which the model has a separate price for prompts of more than 100 tokens. Imports batches, and
+    /// returns the result of an SQL query.
     fn after(imports: &[&[Batch]], sql: &str) -> Outcome<i64> {
         let folder = tempfile::tempdir()?;
         let now = Timestamp::parse("2026-11-23T08:00:00Z")?;
@@ -215,7 +215,8 @@ mod tests {
     #[test]
     fn a_later_batch_knows_the_keys_of_revisions() -> Outcome {
         let first = [batch(&[(0, 5, "other", 1, 1), (1, 100, "grows", 1, 1)])?];
-        // The first day's new event has the hashes of the second looked at, before that one's record grows.
+        // The first day's new event makes the import look at the hashes of the second day, before that day's record
+        // grows.
         let second = [
             batch(&[(0, 7, "new", 1, 1), (1, 100, "grows", 2, 1)])?,
             batch(&[(1, 101, "its hash is the revision's key", 1, 1)])?,
@@ -252,7 +253,7 @@ mod tests {
                 let expected = "1 event has an id that is in the ledger with other content";
                 assert_eq!(refused.as_deref(), Some(expected), "{days}");
             }
-            // Another id of the same hash is another event.
+            // Another id with the same hash is another event.
             let alike = batch(&[first, (days, 7, "f", 1, 1)])?;
             assert_eq!(after(&[&[alike]], "SELECT count(*) FROM usage_event")?, 2);
         }

@@ -30,12 +30,12 @@ const DAY_BITS: u32 = 16;
 pub(in crate::ledger) struct DatedHash(u64);
 
 impl DatedHash {
-    /// The hash and day of the key that an id leads to.
+    /// The hash and day of an id's key.
     pub(in crate::ledger) fn of(key: EventKey) -> Self {
         Self(key.hash().cast_unsigned() << DAY_BITS | u64::from(key.day().number()))
     }
 
-    /// The key that the id leads to, in the main half of its day.
+    /// The id's key in the main half of its day.
     fn key(self) -> Option<EventKey> {
         Day::from_number(self.day().cast_signed()).map(|day| EventKey::new(day, self.hash()))
     }
@@ -52,15 +52,15 @@ impl DatedHash {
         self.hash() >> REST_BITS
     }
 
-    /// So many of the lower bits of the hash.
+    /// The given number of lower bits of the hash.
     const fn rest(self, bits: u32) -> u64 {
         self.0 >> DAY_BITS & ((1 << bits) - 1)
     }
 }
 
-/// Writes a list of ids, which are sorted and alike but for so many bits of their hashes: the first day after the first of
-/// the calendar, the number of days from it to the last, then for each id the step from the one before in
-/// `rest * days + day after the first`. All are numbers of seven bits a byte, low ones first.
+/// Writes a list of ids, which are sorted and have equal hashes except for the given number of bits. The list has the
+/// first day, counted from the calendar's first; the number of days from it to the last; then for each id the step from
+/// the previous one in `rest * days + day after the first`. All numbers have seven bits a byte, low ones first.
 pub(in crate::ledger) fn encode(ids: &[DatedHash], rest_bits: u32, list: &mut Vec<u8>) {
     list.clear();
     let days = || ids.iter().map(|id| id.day());
@@ -76,7 +76,8 @@ pub(in crate::ledger) fn encode(ids: &[DatedHash], rest_bits: u32, list: &mut Ve
     }
 }
 
-/// Reads a list of ids whose hashes have these upper bits, and so many others; `None` where it is none.
+/// Reads a list of ids whose hashes have these upper bits and the given number of others; `None` if it is not a valid
+/// list.
 fn decode(upper: i64, rest_bits: u32, mut list: &[u8], ids: &mut Vec<DatedHash>) -> Option<()> {
     ids.clear();
     let first = take(&mut list)?.checked_add(u64::from(Day::FIRST.number()))?;
@@ -130,7 +131,7 @@ mod tests {
         let bucket = 5 << REST_BITS;
         let ids = [(bucket, 20_727), (bucket, 20_727), (bucket | 1, 20_726), (bucket + 1_000, 20_730)];
         let ids = ids.into_iter().map(|(hash, day)| id(hash, day)).collect::<Option<Vec<_>>>().ok_or("a day")?;
-        // 4,291 days after the first, 5 days; places 1, 1, 5 and 5,004.
+        // 4,291 days after the first, 5 days; positions 1, 1, 5 and 5,004.
         let (list, read) = round(5, &ids);
         assert_eq!(list, [0xC3, 0x21, 5, 1, 0, 4, 0x87, 0x27], "every ledger holds lists like this");
         assert_eq!(read.as_ref(), Some(&ids));
@@ -150,7 +151,7 @@ mod tests {
                 let (list, read) = round(bucket, &ids);
                 assert_eq!(read.as_ref(), Some(&ids));
                 assert!(ids.iter().all(|id| id.bucket() == bucket && id.key().map(DatedHash::of) == Some(*id)));
-                // A part of a list is no list, or another one.
+                // A part of a list is invalid, or is another list.
                 for cut in 0..list.len() {
                     let mut part = Vec::new();
                     let done = decode(bucket, REST_BITS, list.get(..cut).unwrap_or_default(), &mut part);

@@ -1,4 +1,4 @@
-//! Writing rows of events, many at a time where they are known to be new.
+//! Writes rows of events, many at a time if they are certainly new.
 //!
 //! Starting and ending a statement costs about a fifth of writing a row, so rows that need no answer share one.
 #![expect(clippy::arithmetic_side_effects, reason = "numbers of the parameters of one statement")]
@@ -17,7 +17,7 @@ const IF_FREE: &str = " ON CONFLICT (key) DO NOTHING";
 const COLUMNS: usize = 12;
 const LAST_KEY: &str = "SELECT coalesce(max(key), 0) FROM usage_event";
 
-/// Rows of one statement: more bring nothing.
+/// The rows of one statement. More rows gain nothing.
 const ROWS: usize = 32;
 
 /// A row to be written.
@@ -34,7 +34,7 @@ pub(in crate::ledger) struct Inserter<'w> {
     many: CachedStatement<'w>,
     /// The last key of the table.
     last: i64,
-    /// The largest key written of this batch.
+    /// The largest key written for this batch.
     written: i64,
 }
 
@@ -53,22 +53,23 @@ impl<'w> Inserter<'w> {
         })
     }
 
-    /// Starts a batch, whose rows come in the order of their keys.
+    /// Starts a batch. Its rows must come in key order.
     pub(in crate::ledger) const fn begin_batch(&mut self) {
         self.written = 0;
     }
 
-    /// Whether a key is beyond every key of the table: if it is of the main half, then so is the same in the side half.
+    /// Whether a key is beyond every key of the table. If a key of the main half is, so is the same key in the side
+    /// half.
     pub(in crate::ledger) const fn is_beyond_table(&self, key: EventKey) -> bool {
         key.number() > self.last
     }
 
-    /// Whether a key is beyond every key written of this batch.
+    /// Whether a key is beyond every key written for this batch.
     pub(in crate::ledger) const fn is_beyond_batch(&self, key: EventKey) -> bool {
         key.number() > self.written
     }
 
-    /// Tells that a row, which is new for certain, will be written at its own key.
+    /// Announces that a certainly new row will be written at its own key.
     pub(in crate::ledger) const fn promise(&mut self, key: EventKey) {
         self.note(key.number());
     }
@@ -82,7 +83,7 @@ impl<'w> Inserter<'w> {
         }
     }
 
-    /// Writes promised rows at their own keys of a half.
+    /// Writes announced rows at their own keys of a half.
     pub(in crate::ledger) fn write(&mut self, placing: Placing<'_>, half: Half, rows: &[NewRow<'_>]) -> Result<()> {
         let chunks = rows.chunks_exact(ROWS);
         let rest = chunks.remainder();
@@ -110,7 +111,7 @@ impl<'w> Inserter<'w> {
     }
 }
 
-/// Binds a row from a parameter on, counted from 0.
+/// Binds a row from a parameter on, counting from 0.
 fn bind(
     statement: &mut CachedStatement<'_>,
     from: usize,

@@ -1,10 +1,11 @@
-//! Events that are in the ledger already, recognised many at a time: an import of what is there mostly compares.
+//! Recognises known events many at a time. An import of known events mostly compares.
 //!
-//! Contents are read back by many keys at once. Where an import comes back to a day with a good part of its events each
-//! time, as it does with a file in no order, the day is read once instead, and what remains of an event in memory is its
-//! key and a fingerprint of its id and content: 128 bits of xxh3 with a seed drawn for this import, so that nobody can
-//! make another event with the same one. Only "it is there, the same" is ever concluded here. Whatever is not, is found
-//! to be new, a conflict or a collision by [`Stored`](crate::ledger::append::conflict::Stored), a row at a time.
+//! It reads contents back by many keys at once. A file in no order returns to the same day again and again, each time
+//! with many of its events. In that case it reads the day once and keeps a key and a fingerprint of each event: 128
+//! bits of xxh3 over id and content, with a random seed for this import. So nobody can make another event with the same
+//! fingerprint. This module only ever concludes that an event is known and equal. For all others,
+//! [`Stored`](crate::ledger::append::conflict::Stored) decides row by row whether they are new, a conflict or a
+//! collision.
 
 use crate::domain::calendar::Day;
 use crate::domain::count::Count;
@@ -25,20 +26,20 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
-/// Keys of one statement: more bring little.
+/// The keys of one statement. More keys gain little.
 const KEYS: usize = 64;
 
-/// The memory that fingerprints may take: those of some five million events.
+/// The memory for fingerprints, enough for about five million events.
 const DAYS_BYTES: usize = 128 << 20;
 
-/// A day is read where an import brings at least one in so many of its events at a time,
+/// A day is read if an import repeatedly brings at least one in this many of its events,
 const WORTH_KEEPING: usize = 16;
-/// and in any case where it brings one in so many: then reading all is no slower than looking some up.
+/// and in any case if it brings one in this many: then reading all is no slower than looking some up.
 const WORTH_READING: usize = 4;
 
 const RARE_KEYS: &str = "SELECT DISTINCT key FROM event_meter WHERE key BETWEEN ?1 AND ?2";
 
-/// Looks for events by many keys at a time.
+/// Looks up events by many keys at a time.
 pub(in crate::ledger) struct Known<'w> {
     ledger: &'w Ledger,
     by_keys: CachedStatement<'w>,
@@ -47,28 +48,28 @@ pub(in crate::ledger) struct Known<'w> {
     retracted: Arc<Retracted>,
     seed: u64,
     days: FxHashMap<Day, DayKnown>,
-    /// How many events the days in memory have.
+    /// The number of events of the days in memory.
     held: usize,
     scratch: Vec<u8>,
 }
 
-/// Whether more batches of an import are to be expected after one.
+/// Whether further batches of an import are expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::ledger) enum Batches {
     More,
     Unknown,
 }
 
-/// The events of a day, but those with rare meters.
+/// The events of a day, without those that have rare meters.
 #[derive(Debug, Default)]
 struct DayKnown {
-    /// In the order of their keys.
+    /// In key order.
     fingerprints: Vec<Fingerprint>,
-    /// The batches they came with.
+    /// The batches of these events.
     batches: Vec<BatchId>,
 }
 
-/// Where an event stands on its day, the place of its batch among the day's, and 128 bits of what it is.
+/// The position of an event in its day, the position of its batch among the day's, and 128 bits of its content.
 #[derive(Debug, Clone, Copy)]
 struct Fingerprint {
     place: u64,
@@ -122,11 +123,11 @@ impl<'w> Known<'w> {
         })
     }
 
-    /// Reads a day of so many events, if it is worth it for so many rows of a batch.
+    /// Reads a day with this many events, if it is worth it for this many rows of a batch.
     pub(in crate::ledger) fn prepare(&mut self, day: Day, events: usize, rows: usize, expected: Batches) -> Result<()> {
         let dense = rows.saturating_mul(WORTH_READING) >= events;
         let again = expected == Batches::More && rows.saturating_mul(WORTH_KEEPING) >= events;
-        // An empty day is not worth remembering: this import may fill it.
+        // An empty day is not worth storing, because this import may fill it.
         if events == 0 || self.days.contains_key(&day) || !dense && !again {
             return Ok(());
         }
@@ -144,8 +145,8 @@ impl<'w> Known<'w> {
         Ok(())
     }
 
-    /// Which rows of a day, sorted by key, are in the ledger under their own keys of some halves with the same id and
-    /// content: the batch that has each.
+    /// For sorted rows of a day: the batch that has the same id and content under the row's own key, in one of these
+    /// halves.
     pub(in crate::ledger) fn same(
         &mut self,
         batch: &Batch,
@@ -176,7 +177,7 @@ impl<'w> Known<'w> {
             let gathered = self.ledger.gatherer.run(&mut self.by_keys, params_from_iter(keys))?;
             let mut found = gathered.rows().iter().peekable();
             for classed in rows {
-                // Two rows of one key, twice the same event, meet the same row.
+                // Two rows with one key, which are the same event twice, meet the same stored row.
                 let own = classed.row.key.in_half(half);
                 let key = own.number();
                 while found.next_if(|raw| raw.key < key).is_some() {}
@@ -234,7 +235,7 @@ impl<'w> Known<'w> {
                     known.batches.push(raw.batch);
                     place
                 });
-                // Of a day with more batches, the events of the last are looked up one by one.
+                // If a day has more batches, the events of the others are looked up one by one.
                 known.fingerprints.extend(Fingerprint::of(raw.key, place, bits));
             }
             pieces.passed(piece, &gathered);
@@ -243,14 +244,14 @@ impl<'w> Known<'w> {
         Ok(known)
     }
 
-    /// The keys of events with rare meters between two keys of a day.
+    /// The keys of a day's events with rare meters, between two keys.
     fn with_rare_meters(&mut self, first: EventKey, last: EventKey) -> Result<FxHashSet<i64>> {
         let keys = self.rare_keys.query_map([first.number(), last.number()], |row| row.get(0))?;
         keys.collect::<rusqlite::Result<_>>().map_err(LedgerError::from)
     }
 }
 
-/// Whether a row is the event that was read.
+/// Whether a row equals the event that was read.
 fn is_same(gathered: &Gathered, raw: &RawEvent, batch: &Batch, classed: ClassedRow<'_>) -> bool {
     let ClassedRow { row, class: ClassOf { number, prompt } } = classed;
     raw.class == number
@@ -259,7 +260,7 @@ fn is_same(gathered: &Gathered, raw: &RawEvent, batch: &Batch, classed: ClassedR
         && gathered.id(raw) == batch.id(row).as_bytes()
 }
 
-/// A row's meters as its event's columns would hold them; `None` if it has meters beside those.
+/// A row's meters as its event's columns would hold them; `None` if it has other meters too.
 fn of_columns(batch: &Batch, row: &Row, prompt: PromptSize) -> Option<Frequent> {
     let mut frequent = batch.frequent(row);
     let requests = frequent.take(METER_COLUMNS);

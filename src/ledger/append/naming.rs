@@ -127,7 +127,7 @@ impl<'w> Naming<'w> {
 }
 
 impl Appender<'_> {
-    /// How many names have numbers.
+    /// The number of names with numbers.
     pub fn named(&self) -> NameCounts {
         self.naming.numbers.counts()
     }

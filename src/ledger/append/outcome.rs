@@ -18,38 +18,38 @@ use std::collections::BTreeMap;
 
 const IMPORT_OF: &str = "SELECT import FROM batch WHERE id = ?1";
 
-/// The most conflicts that are described; the import is refused by the first.
+/// The most conflicts that are described. The first conflict already rejects the import.
 const CONFLICT_LIMIT: usize = 100;
 
-/// What became of a file's events.
+/// The outcome for a file's events.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Appended {
-    /// Events that are new, revisions among them.
+    /// New events, including revisions.
     pub accepted: u64,
-    /// Revisions: records that were there and say more now.
+    /// Revisions: known records that have grown.
     pub revisions: u64,
-    /// Events that were there with the same content.
+    /// Known events with the same content.
     pub duplicates: u64,
-    /// Their lines, if that was asked for.
+    /// Their lines, if requested.
     pub repeated: Vec<u64>,
-    /// Of those, states of records that the ledger has more of, which it had not seen.
+    /// Of these: unknown states of records for which the ledger has larger counts.
     pub older: u64,
     /// The first day of the new events.
     pub first_day: Option<Day>,
     /// The last day of the new events.
     pub last_day: Option<Day>,
-    /// Quarantined lines whose events were among them.
+    /// Quarantined lines that these events resolve.
     pub(in crate::ledger) resolved: Vec<i64>,
     /// The batches that were appended.
     pub(in crate::ledger) seals: Vec<BatchSeal>,
-    /// Events that are new and were retracted before: they count again.
+    /// New events that had been retracted and count again.
     pub returned: u64,
-    /// What of the file each earlier import had brought.
+    /// What each earlier import had brought of the file.
     pub(crate) overlaps: BTreeMap<i64, Overlap>,
 }
 
 impl Appended {
-    /// The same, with so many lines that each import had set aside before.
+    /// The same, with the number of lines that each import had quarantined before.
     #[must_use]
     pub fn knowing(mut self, lines: BTreeMap<i64, i64>) -> Self {
         for (import, lines) in lines {
@@ -79,7 +79,7 @@ pub(super) struct Verdicts<'w> {
     conflicts: Vec<Conflict>,
     /// Whether the lines of repeated events are listed.
     lists_repeated: bool,
-    /// For each earlier batch, how many events of this file it already had.
+    /// For each earlier batch: how many events of this file it already had.
     repeated: FxHashMap<BatchId, i64>,
     /// The older states that this file has of records, by the keys of the records.
     older: FxHashMap<EventKey, Quantities>,
@@ -173,7 +173,7 @@ impl<'w> Verdicts<'w> {
         }
         let mut statement = self.ledger.connection.prepare_cached(IMPORT_OF)?;
         for (batch, events) in &self.repeated {
-            // What the file itself has twice is no overlap: its import has no row yet.
+            // A repetition inside the file is not an overlap: its import has no row yet.
             if let Some(import) = statement.query_row([batch], |row| row.get(0)).optional()? {
                 self.appended.overlaps.entry(import).or_default().events.more(*events);
             }

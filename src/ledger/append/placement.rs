@@ -25,7 +25,7 @@ use std::sync::Arc;
 const INSERT_METER: &str = "INSERT INTO event_meter (key, meter, quantity) VALUES (?1, ?2, ?3)";
 const NEXT_BATCH: &str = "SELECT coalesce(max(id), 0) + 1 FROM batch";
 
-/// A first batch so large is hardly the last.
+/// After a first batch of this size, more batches will probably come.
 const LARGE_BATCH: usize = 200_000;
 
 /// A batch that is being placed, and its number in the ledger.
@@ -35,11 +35,11 @@ pub(in crate::ledger) struct Placing<'b> {
     pub(in crate::ledger) batch: &'b Batch,
 }
 
-/// The rows of a day as far as they are placed.
+/// The rows of a day that have been placed.
 pub(super) struct DaySoFar<'b> {
     /// The half of the day that new rows go to.
     half: Half,
-    /// The halves that had events before these.
+    /// The halves that had events before.
     halves: &'static [Half],
     /// What of the day is placed.
     pub(super) placed: PlacedDay,
@@ -82,18 +82,18 @@ pub(super) struct Placement<'w> {
     days: Days<'w>,
     pub(super) stored: Stored<'w>,
     known: Known<'w>,
-    /// What was taken back: as if it had never come.
+    /// The retracted rows. They count as if they had never come.
     pub(super) retracted: Arc<Retracted>,
-    /// Whether most of the last run of rows were there already.
+    /// Whether most rows of the last run were known.
     mostly_known: bool,
-    /// Whether the last row was there already: then the next one probably is, too.
+    /// Whether the last row was known. The next one then probably is, too.
     found_before: bool,
     /// How many batches have come.
     batches: usize,
     next_batch: BatchId,
     /// The number of the import's first batch.
     pub(super) first_batch: BatchId,
-    /// The days of events that were compared with another state of theirs.
+    /// The days of events that were compared with another state of their record.
     pub(super) compared: BTreeSet<Day>,
 }
 
@@ -206,7 +206,8 @@ impl<'w> Placement<'w> {
         Ok(found)
     }
 
-    /// Whether no event can have a hash on its day, in either half: none of this batch up to here, none before it.
+    /// Whether certainly no event has this hash on this day, in either half: neither an earlier event nor one of this
+    /// batch so far.
     fn is_new(&self, key: EventKey) -> bool {
         key.half() == Half::Main && self.insert.is_beyond_table(key)
             || self.insert.is_beyond_batch(key) && self.days.lacks(key)

@@ -1,4 +1,4 @@
-//! Digests of days whose rows do not stand there as they came: of what is read back.
+//! Digests of days whose rows are not stored as they came. They are computed from the stored rows.
 
 use crate::domain::calendar::{Day, DayFinder};
 use crate::domain::number::{BatchId, ClassId};
@@ -11,7 +11,7 @@ use crate::ledger::{Ledger, Result};
 use crate::rows::key::EventKey;
 use rustc_hash::FxHashMap;
 
-/// Reading an event by its key costs as much as so many on the way through a day.
+/// Reading one event by its key costs as much as scanning this many events of the day.
 const SCAN_FACTOR: usize = 64;
 
 const NEWEST_CLASS: &str = "SELECT coalesce(max(id), 0) FROM event_class NOT INDEXED";
@@ -22,7 +22,7 @@ pub(super) struct Sealer<'w> {
     forms: Option<Forms>,
 }
 
-/// The classes up to one, and their canonical forms.
+/// The classes up to a number, with their canonical forms.
 struct Forms {
     newest: ClassId,
     classes: Classes,
@@ -57,7 +57,7 @@ impl<'w> Sealer<'w> {
         Ok(hasher.seal(day))
     }
 
-    /// The forms of all classes; read again where there are newer ones.
+    /// The forms of all classes. It reads them again if there are newer ones.
     fn forms(&mut self) -> Result<Forms> {
         let connection = &self.ledger.connection;
         let newest = connection.prepare_cached(NEWEST_CLASS)?.query_row([], |row| row.get(0))?;

@@ -1,7 +1,7 @@
-//! Sums and digests of events that have found their places: work beside the appending, on another thread.
+//! Computes totals and digests of placed events, on another thread than the appending.
 //!
-//! A [`Summariser`] needs nothing of the ledger but what comes with each batch, and gives back what the appender writes:
-//! the daily sums and the digest of each day.
+//! A [`Summariser`] needs only what comes with each batch. It returns what the appender writes: the daily totals and
+//! the digest of each day.
 
 use crate::domain::calendar::{Calendar, Day};
 use crate::domain::event::{Band, PromptSize};
@@ -18,12 +18,12 @@ use crate::rows::canonical::USAGE;
 use crate::rows::key::EventKey;
 use std::sync::Arc;
 
-/// A batch whose new rows, if there are any, are in the ledger.
+/// A batch whose new rows are stored.
 #[derive(Debug)]
 pub struct PlacedBatch {
     /// Its number.
     pub(in crate::ledger) id: BatchId,
-    /// Its rows, those that were there already among them.
+    /// Its rows, including known ones.
     pub(in crate::ledger) batch: Batch,
     /// Its new rows by day.
     pub(in crate::ledger) days: Vec<PlacedDay>,
@@ -32,32 +32,32 @@ pub struct PlacedBatch {
 }
 
 impl PlacedBatch {
-    /// Whether all its rows were there already.
+    /// Whether all its rows were known.
     pub const fn is_empty(&self) -> bool {
         self.days.is_empty()
     }
 
-    /// The batch as it came, for its room.
+    /// The batch, to reuse its memory.
     pub fn into_batch(self) -> Batch {
         self.batch
     }
 }
 
-/// The new rows of a day: places in the batch, and the keys they got.
+/// The new rows of a day: their positions in the batch, and their keys.
 #[derive(Debug)]
 pub(in crate::ledger) struct PlacedDay {
     pub(in crate::ledger) day: Day,
     pub(in crate::ledger) rows: Vec<(u32, EventKey)>,
     /// The keys of later states of records.
     pub(in crate::ledger) revisions: Vec<EventKey>,
-    /// Whether these are the first events of the day.
+    /// Whether these are the day's first events.
     pub(in crate::ledger) first: bool,
-    /// Whether the day's rows are not those that came, in the order they came in: some row got another key than its own,
-    /// or was a later state of a record, so that a revision stands there.
+    /// Whether the stored rows differ from those that came, in content or order: some row got another key, or a later
+    /// state of a record became a revision.
     pub(in crate::ledger) displaced: bool,
 }
 
-/// A class that no batch before has brought.
+/// A class that no earlier batch has brought.
 #[derive(Debug)]
 pub(in crate::ledger) struct NewClass {
     pub(in crate::ledger) payer: Payer,
@@ -80,21 +80,21 @@ pub struct Summary {
 /// A day's part of a batch.
 #[derive(Debug)]
 pub(in crate::ledger) struct SummedDay {
-    /// In the order of their keys.
+    /// In key order.
     pub(in crate::ledger) lines: Vec<UsageLine>,
     pub(in crate::ledger) seal: DaySeal,
     pub(in crate::ledger) first: bool,
-    /// All its keys in their order, where its rows do not stand there as they came.
+    /// All its keys in order, if its rows are not stored as they came.
     pub(in crate::ledger) displaced: Option<Vec<EventKey>>,
 }
 
-/// Sums and digests the batches of one import.
+/// Computes totals and digests for the batches of one import.
 #[derive(Debug)]
 pub struct Summariser {
     calendar: Calendar,
-    /// By their places.
+    /// By position.
     classes: Vec<NewClass>,
-    /// Nothing, in the room of the day before.
+    /// Empty between days. It reuses the memory of the previous day.
     tally: Tally<(u32, Band)>,
 }
 
@@ -103,7 +103,7 @@ impl Summariser {
         Self { calendar, classes: Vec::new(), tally: Tally::new() }
     }
 
-    /// The sums and digests of a batch. Batches must come in the order they were placed.
+    /// The totals and digests of a batch. Batches must come in the order in which they were placed.
     pub fn summarise(&mut self, placed: &mut PlacedBatch) -> Result<Summary> {
         self.classes.append(&mut placed.classes);
         let mut tally = std::mem::take(&mut self.tally);
@@ -143,14 +143,14 @@ impl Summariser {
     }
 }
 
-/// The hashes of the ids of new events, which may stand under other keys than their own, and their days.
+/// The hashes of new events' ids, with their days. The events may have other keys than their own.
 fn ids(placed: &PlacedBatch) -> Result<Vec<DatedHash>> {
     let mut ids = Vec::with_capacity(placed.days.iter().map(|day| day.rows.len()).sum());
     for (place, _) in placed.days.iter().flat_map(|day| &day.rows) {
         let row = placed.batch.rows().get(wide(*place)).ok_or_else(missing)?;
         ids.push(DatedHash::of(row.key));
     }
-    // The rows of each day are sorted already, which this sort makes use of.
+    // The rows of each day are sorted already, which makes this sort fast.
     ids.sort();
     Ok(ids)
 }

@@ -1,10 +1,10 @@
 //! Seals: digests of what reports read, and the state of the ledger, which every entry of the chain holds.
 //!
-//! Anyone who can write the file can change sums, prices and names in it. A report that read such a change would bill it,
-//! though no entry records it. So each kind of fact, the sums of each month and the tag sets have a digest, and the
-//! digest over all of these stands in the newest entry of the chain. Code that reads facts, sums or names for an amount
-//! computes their digest again and compares it. This detects changes to the current state. `verify` proves more: it computes the
-//! sums again from the events.
+//! Anyone who can write the file can change totals, prices and names in it. A report that read such a change would bill
+//! it, although no entry records it. So each kind of fact, the totals of each month and the tag sets have a digest, and
+//! the newest entry of the chain holds the digest over all of these. Code that reads facts, totals or names for an
+//! amount computes their digest again and compares it. This detects changes to the current state. `verify` proves more:
+//! it computes the totals again from the events.
 
 use crate::ledger::chain::fact::{Fact, Payloads};
 use crate::ledger::chain::logs::{self, Extent, Log};
@@ -14,16 +14,16 @@ use crate::rows::canonical::Encoder;
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 
-/// What a seal is of. Codes are frozen: those above 0 are kinds of entries.
+/// The subject of a seal. Codes are frozen: codes above 0 are kinds of entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::ledger) enum What {
-    /// The sums of a month; the span is the month.
+    /// The totals of a month. The span is the month.
     Month,
-    /// The seals of the days of a month; the span is the month.
+    /// The seals of the days of a month. The span is the month.
     Days,
-    /// A table that only grows; the span is its last number.
+    /// A table that only grows. The span is its last number.
     Log(Log),
-    /// The facts that entries of a kind record; the span is 0.
+    /// The facts that entries of a kind record. The span is 0.
     Facts(Kind),
 }
 
@@ -39,7 +39,7 @@ impl What {
 }
 
 pub(in crate::ledger) type Digest = [u8; 32];
-/// The seals of a state, by what they are of and the span.
+/// The seals of a state, by subject and span.
 pub(in crate::ledger) type Seals = BTreeMap<(i64, i64), Digest>;
 
 const ALL: &str = "SELECT what, span, digest FROM seal ORDER BY what, span";
@@ -79,8 +79,8 @@ pub(in crate::ledger) fn derived(context: &str, bytes: &[u8]) -> Digest {
     *hasher.finalize().as_bytes()
 }
 
-/// The state that an entry of a kind is to hold, after its rows were appended: the facts of its kind and new tag sets are
-/// sealed first. The sums of months are sealed where they change.
+/// The state for a new entry of a kind, after its rows were appended. It first seals the facts of its kind and new rows
+/// of logs. The totals of months are sealed where they change.
 pub(in crate::ledger) fn state_after(connection: &Connection, fact: &Fact) -> Result<Digest> {
     if let Some(digest) = facts(connection, fact)? {
         set(connection, What::Facts(fact.kind), 0, &digest)?;
@@ -104,7 +104,7 @@ pub(in crate::ledger) fn state_of_logs(connection: &Connection) -> Result<Digest
     Ok(root(&seals))
 }
 
-/// The digest of the facts of a kind, where amounts depend on them.
+/// The digest of the facts of a kind, if amounts depend on them.
 pub(in crate::ledger) fn facts(connection: &Connection, fact: &Fact) -> Result<Option<Digest>> {
     fact.is_sealed.then(|| digest_of_facts(&fact.payloads(connection)?)).transpose()
 }
@@ -140,28 +140,28 @@ impl FactsHasher {
     }
 }
 
-/// How far a log is sealed.
+/// The sealed extent of a log.
 pub(in crate::ledger) fn extent(seals: &Seals, log: Log) -> Extent {
     let sealed = seals.iter().find(|((what, _), _)| *what == log.code());
     sealed.map_or(Extent::NONE, |((_, last), digest)| Extent { last: *last, digest: *digest })
 }
 
-/// An error if the rows of a log are others than those that were appended.
+/// Returns an error if the rows of a log differ from the recorded ones.
 pub(in crate::ledger) fn prove_log(connection: &Connection, seals: &Seals, log: Log) -> Result<()> {
     let same = Extent::NONE.with_newer(connection, log)? == extent(seals, log);
     if same { Ok(()) } else { Err(changed(log.name())) }
 }
 
-/// An error if the rows of logs are others than those that were appended, before something is decided by them.
+/// Returns an error if the rows of logs differ from the recorded ones, before a decision depends on them.
 pub(in crate::ledger) fn guard_logs(connection: &Connection, logs: &[Log]) -> Result<()> {
     let seals = all(connection)?;
     logs.iter().try_for_each(|log| prove_log(connection, &seals, *log))
 }
 
-/// An error if the seals are not those that the newest entry holds. Whatever appends looks at this first, since it seals
-/// what it adds to: a change that nobody recorded must not be sealed along with it.
+/// Returns an error if the seals differ from those that the newest entry holds. Every append checks this first, because
+/// it seals what it adds to, and must not seal an unrecorded change with it.
 ///
-/// The settings are compared as well: the zone decides which day an event is of.
+/// It compares the settings too, because the zone decides the day of an event.
 pub(in crate::ledger) fn guard(connection: &Connection, settings: &Fact) -> Result<()> {
     let seals = all(connection)?;
     let newest = chain::newest(connection)?;
@@ -181,15 +181,15 @@ pub(in crate::ledger) fn altered() -> LedgerError {
     LedgerError::Corrupt(Damage::Rows, "its contents do not match the newest entry of the chain".to_owned())
 }
 
-/// The seal of the facts of a kind; none where there is no entry of it.
+/// The seal of the facts of a kind; `None` if it has no entry.
 pub(in crate::ledger) fn of_facts(connection: &Connection, fact: &Fact) -> Result<Option<Digest>> {
     Ok(all(connection)?.get(&(What::Facts(fact.kind).code(), 0)).copied())
 }
 
-/// An error if the facts of a kind are others than those that were appended, before more are.
+/// Returns an error if the facts of a kind differ from the recorded ones, before more are appended.
 pub(in crate::ledger) fn guard_facts(connection: &Connection, fact: &Fact) -> Result<()> {
     if fact.kind == Kind::Genesis {
-        // Nothing comes before the first entry.
+        // The first entry has nothing before it.
         return Ok(());
     }
     let Some(digest) = facts(connection, fact)? else { return Ok(()) };

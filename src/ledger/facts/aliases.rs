@@ -1,4 +1,5 @@
-//! Rows of aliases: appended, never changed. The same key and start again replaces, and both stay readable.
+//! Rows of aliases. They are appended and never changed. A later row with the same key and start replaces an earlier
+//! one, and both stay readable.
 
 use crate::domain::count::Count;
 use crate::domain::name::Name;
@@ -16,7 +17,7 @@ use crate::rows::canonical::Encoder;
 use rusqlite::{Connection, Row};
 use std::collections::BTreeMap;
 
-/// How the chain records it.
+/// How the chain records aliases.
 pub(in crate::ledger) const FACT: Fact = Fact {
     kind: Kind::Alias,
     tables: &["model_alias"],
@@ -32,14 +33,14 @@ pub(in crate::ledger) struct StoredAlias {
     pub(in crate::ledger) row: AliasRow,
 }
 
-/// What an import of aliases did.
+/// The outcome of an import of aliases.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AliasesAppended {
-    /// Aliases that are new.
+    /// New aliases.
     pub added: u64,
-    /// Aliases that were there alike.
+    /// Known aliases.
     pub unchanged: u64,
-    /// Aliases that took the place of another of the same key and start: the old one and the new one.
+    /// Aliases that replaced another with the same key and start: the old one and the new one.
     pub replaced: Vec<(AliasRow, AliasRow)>,
 }
 
@@ -50,7 +51,7 @@ const READ: &str =
     "SELECT line, provider, alias, model, valid_from, entry, id, model_provider FROM model_alias ORDER BY id";
 
 impl Write<'_> {
-    /// Appends the aliases that are not there yet. A name that stands for a model with thresholds is summed anew by them.
+    /// Appends the new aliases. If a name stands for a model with thresholds, its totals are cut by these.
     pub fn append_aliases(&self, aliases: &[ListedAlias], now: Timestamp, actor: &str) -> Result<AliasesAppended> {
         let connection = self.connection();
         seals::guard_facts(connection, &FACT)?;
@@ -103,7 +104,7 @@ fn insert(connection: &Connection, entry: i64, alias: &StoredAlias) -> Result<()
 }
 
 impl Snapshot<'_> {
-    /// Every alias as it was appended, in the order of import: a later one of the same key and start replaces an earlier one.
+    /// Every recorded alias, in the order of import. A later one with the same key and start replaces an earlier one.
     pub fn aliases(&self) -> Result<Vec<AliasRow>> {
         let aliases = all(self.connection())?;
         self.prove_facts(&FACT, &Payloads::of_rows(&aliases, payload))?;
@@ -143,7 +144,7 @@ fn alias(row: &Row<'_>) -> Result<AliasRow> {
     })
 }
 
-/// A list of aliases: every row that was appended.
+/// The payload of a list of aliases: every appended row.
 fn payload(rows: &[&StoredAlias]) -> Vec<u8> {
     let mut encoder = Encoder::new();
     encoder.count(rows.len());
@@ -154,7 +155,7 @@ fn payload(rows: &[&StoredAlias]) -> Vec<u8> {
             .optional_text(row.key.provider.as_ref().map(Name::as_str))
             .text(row.key.alias.as_str());
         match &row.target {
-            // The form of version 1, so that payloads of aliases from before keep theirs.
+            // The form of version 1, so that earlier payloads of aliases keep their form.
             None => encoder.u8(0),
             Some(Target { model, provider: None }) => encoder.u8(1).text(model.as_str()),
             Some(Target { model, provider: Some(provider) }) => {

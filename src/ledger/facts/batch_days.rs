@@ -1,4 +1,5 @@
-//! The days of each batch. A batch's digest is over the digests of its days, so that one day can be proved without the others.
+//! The days of each batch. A batch's digest covers the digests of its days, so one day can be proved without the
+//! others.
 
 use crate::domain::number::BatchId;
 use crate::ledger::read::day_digest::DaySeal;
@@ -10,7 +11,7 @@ use std::collections::BTreeMap;
 
 const INSERT: &str = "INSERT INTO batch_day (batch, day, events, digest) VALUES (?1, ?2, ?3, ?4)";
 const ALL: &str = "SELECT batch, day, events, digest FROM batch_day ORDER BY batch, day";
-/// Keeps the days of a batch.
+/// Stores the days of a batch.
 pub(in crate::ledger) fn insert(connection: &Connection, batch: BatchId, days: &[DaySeal]) -> Result<()> {
     let mut statement = connection.prepare_cached(INSERT)?;
     for DaySeal { day, events, digest } in days {
@@ -19,7 +20,8 @@ pub(in crate::ledger) fn insert(connection: &Connection, batch: BatchId, days: &
     Ok(())
 }
 
-/// The digest of a batch over the digests of its days, and the month that all of them post to where that is not their own.
+/// The digest of a batch: over the digests of its days, and the month that all of them post to, if that is not their
+/// own.
 pub(in crate::ledger) fn batch_digest(source: &str, posting_period: Option<i64>, days: &[DaySeal]) -> [u8; 32] {
     let mut encoder = Encoder::new();
     encoder.text(source).optional_i64(posting_period).count(days.len());
@@ -31,7 +33,7 @@ pub(in crate::ledger) fn batch_digest(source: &str, posting_period: Option<i64>,
     *hasher.finalize().as_bytes()
 }
 
-/// The days of every batch, as they stand there.
+/// The days of every batch, as stored.
 pub(in crate::ledger) fn by_batch(connection: &Connection) -> Result<BTreeMap<BatchId, Vec<DaySeal>>> {
     let mut statement = connection.prepare_cached(ALL)?;
     let mut rows = statement.query([])?;

@@ -4,12 +4,12 @@ use crate::domain::number::BatchId;
 use crate::ledger::facts::batch_days;
 use crate::ledger::read::day_digest::DaySeal;
 
-/// A batch: its number, events, and the digest over them.
+/// A batch: its number, its events, and the digest over them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BatchSeal {
     /// The number.
     pub id: BatchId,
-    /// The month all of its events post to; `None` where each posts to its own.
+    /// The month that all its events post to; `None` if each posts to its own.
     pub posting_period: Option<i64>,
     /// Events.
     pub events: i64,
@@ -28,11 +28,11 @@ impl BatchSeal {
     }
 }
 
-/// What of an import an earlier one had brought.
+/// What an earlier import had brought of an import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Overlap {
-    /// Events that were duplicates of its events.
+    /// Events that were duplicates of the earlier import's events.
     pub events: i64,
-    /// Lines that it had set aside alike.
+    /// Lines that it had quarantined in the same way.
     pub lines: i64,
 }

@@ -1,5 +1,5 @@
-//! What providers say they charge: appended, never changed, and never part of an amount of ours. The same key of a source
-//! again replaces, and both stay readable.
+//! What providers charge. It is appended, never changed, and never part of a computed amount. A later row with the same
+//! source and key replaces an earlier one, and both stay readable.
 
 use crate::domain::count::Count;
 use crate::domain::currency::Currency;
@@ -20,27 +20,27 @@ use crate::rows::canonical::Encoder;
 use rusqlite::{Connection, Row};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How the chain records it.
+/// How the chain records costs.
 pub(in crate::ledger) const FACT: Fact =
     Fact { kind: Kind::Cost, tables: &["cost_import", "provider_cost"], payloads, is_sealed: true };
 
-/// What became of a cost report's lines.
+/// The counts of a cost report's lines.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CostsAppended {
-    /// Lines that are new.
+    /// New lines.
     pub added: u64,
-    /// Lines that were there alike.
+    /// Known lines with the same amount.
     pub duplicates: u64,
-    /// Lines that were there with another amount: the old one, and the new one.
+    /// Known lines with another amount: the old line and the new one.
     pub revised: Vec<(ProviderCost, ProviderCost)>,
-    /// Lines of the same providers and days that were there and that the report does not have: they stay. Another
-    /// grouping of the same costs would count twice.
+    /// Known lines of the same providers and days that the report lacks. They stay. If it shows the same costs in
+    /// another grouping, they count twice.
     pub beside: u64,
-    /// Whether there is an entry of it: it brought something, or is not the very same as a report before.
+    /// Whether it has an entry: it brought something, or it is not identical to an earlier report.
     pub recorded: bool,
 }
 
-/// An import of costs as it is kept.
+/// A stored import of costs.
 struct CostImport {
     id: i64,
     source: String,
@@ -49,7 +49,7 @@ struct CostImport {
     options: String,
     digest: [u8; 32],
     bytes: i64,
-    /// Lines, empty records, duplicates, lines beside; new lines and revisions are counted by their rows.
+    /// Lines, empty records, duplicates, lines beside. New lines and revisions are counted by their rows.
     counts: [i64; 4],
 }
 
@@ -72,8 +72,8 @@ const IMPORTS: &str = "SELECT i.id, s.name, i.file, i.format, i.options, i.diges
     i.duplicates, i.beside, i.entry FROM cost_import i JOIN source s ON s.id = i.source ORDER BY i.id";
 
 impl Write<'_> {
-    /// Appends the lines of a report that are new or have another amount. Nothing is appended where there are none and the
-    /// very same report was read before.
+    /// Appends the lines of a report that are new or have another amount. If there are none and an identical report was
+    /// read before, it appends nothing.
     pub fn append_costs(
         &self,
         facts: &FileFacts,
@@ -132,13 +132,13 @@ const WHOLE: &str = "SELECT EXISTS (SELECT 1 FROM cost_import i WHERE i.source =
     AND i.options = ?4 AND NOT EXISTS (SELECT 1 FROM retraction r JOIN cost_import o ON o.id = r.cost_import \
     WHERE r.entry > i.entry AND o.source = i.source))";
 
-/// Whether an import of the very same report, read in the same way, has brought all of it.
+/// Whether an import of an identical report, read in the same way, has brought all of it.
 fn has_whole(connection: &Connection, source: SourceId, facts: &FileFacts) -> Result<bool> {
     let values = (source, &facts.digest[..], &facts.format, &facts.options);
     Ok(connection.query_row(WHOLE, values, |row| row.get(0))?)
 }
 
-/// Whether two lines of one key say the same.
+/// Whether two lines with one key are equal.
 fn alike(old: &ProviderCost, new: &ProviderCost) -> bool {
     let said = |cost: &ProviderCost| (cost.amount, cost.rounded_to, cost.quantity);
     said(old) == said(new) && (&old.item, &old.model, &old.unit) == (&new.item, &new.model, &new.unit)
@@ -174,7 +174,7 @@ fn insert(connection: &Connection, id: i64, import: i64, cost: &ProviderCost) ->
     Ok(())
 }
 
-/// A stored line, after its import.
+/// A stored line, from the columns after its import.
 fn cost(row: &Row<'_>) -> Result<ProviderCost> {
     let corrupt =
         |what: &str| LedgerError::Corrupt(Damage::Value, format!("the {what} of a provider's cost is not one"));
@@ -200,7 +200,7 @@ fn cost(row: &Row<'_>) -> Result<ProviderCost> {
     })
 }
 
-/// The lines of a source in force, by their keys.
+/// The lines of a source in force, by key.
 fn of_source(connection: &Connection, source: SourceId) -> Result<BTreeMap<String, ProviderCost>> {
     let mut statement = connection.prepare(OF_SOURCE)?;
     let mut rows = statement.query([source])?;
@@ -212,7 +212,7 @@ fn of_source(connection: &Connection, source: SourceId) -> Result<BTreeMap<Strin
     Ok(costs)
 }
 
-/// Reports `i` that had lines of a report `a` which was retracted by `r`, of some time, and were not imported again.
+/// Reports `i` that had lines of a report `a`, which `r` retracted, for some time, and that were not imported again.
 const TO_REPEAT: &str = "SELECT DISTINCT i.file FROM retraction r JOIN cost_import a ON a.id = r.cost_import \
     JOIN cost_import i ON i.source = a.source AND i.entry > a.entry AND i.entry < r.entry AND i.duplicates > 0 \
     WHERE (i.digest, i.format, i.options) <> (a.digest, a.format, a.options) \
@@ -222,7 +222,7 @@ const TO_REPEAT: &str = "SELECT DISTINCT i.file FROM retraction r JOIN cost_impo
     AND (j.digest = i.digest OR j.file = i.file AND j.lines >= i.lines AND i.file <> '-') \
     AND NOT EXISTS (SELECT 1 FROM retraction w WHERE w.cost_import = j.id))";
 
-/// An import of costs, with who made it and when.
+/// An import of costs, with its actor and time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CostImportMade {
     /// Its entry of the chain.
@@ -231,7 +231,7 @@ pub struct CostImportMade {
     pub at: Timestamp,
     /// Who made it.
     pub actor: String,
-    /// Whose report it is.
+    /// The source of the report.
     pub source: String,
     /// The file.
     pub file: String,
@@ -239,9 +239,9 @@ pub struct CostImportMade {
     pub format: String,
     /// Lines of cost.
     pub lines: i64,
-    /// Lines that were there alike.
+    /// Known lines with the same amount.
     pub duplicates: i64,
-    /// The entry that took it back.
+    /// The entry that retracted it.
     pub retracted: Option<i64>,
 }
 
@@ -250,7 +250,7 @@ const MADE: &str = "SELECT i.entry, e.at, e.actor, s.name, i.file, i.format, i.l
     LEFT JOIN retraction r ON r.cost_import = i.id ORDER BY i.id";
 
 impl Snapshot<'_> {
-    /// Every import of costs, in the order they were made.
+    /// Every import of costs, in order.
     pub fn cost_imports_made(&self) -> Result<Vec<CostImportMade>> {
         self.prove_kind(&FACT)?;
         self.prove_retractions()?;
@@ -275,8 +275,7 @@ impl Snapshot<'_> {
 }
 
 impl Snapshot<'_> {
-    /// The lines in force, without retracted ones, whose span begins at one instant or later, and before another; by source
-    /// and key.
+    /// The lines in force, without retracted ones, whose span begins in a time range; by source and key.
     pub fn provider_costs(&self, from: Timestamp, until: Timestamp) -> Result<ProviderCosts> {
         self.prove_facts(&FACT, &payloads(self.connection())?)?;
         self.prove_retractions()?;
@@ -296,7 +295,7 @@ impl Snapshot<'_> {
     }
 }
 
-/// The import that brought a line, and whether it came beside others of the same days.
+/// The import that brought a line, and whether it left lines of the same days beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Brought {
     import: i64,
@@ -307,7 +306,7 @@ struct Brought {
 type Span = (Brought, Timestamp, Timestamp);
 type Spans = BTreeSet<Span>;
 
-/// Providers and sources with imports that came beside lines of earlier ones, where both have amounts for the same time.
+/// Providers and sources with imports that left earlier lines beside them, if both have amounts for the same time.
 fn beside<'a>(costs: impl Iterator<Item = (&'a str, Brought, &'a ProviderCost)>) -> BTreeSet<(Name, String)> {
     let mut spans: BTreeMap<(&Name, &str), Spans> = BTreeMap::new();
     for (source, brought, cost) in costs.filter(|(_, _, cost)| !cost.amount.is_zero()) {
@@ -325,7 +324,7 @@ fn beside<'a>(costs: impl Iterator<Item = (&'a str, Brought, &'a ProviderCost)>)
     found.map(|((provider, source), _)| ((*provider).clone(), (*source).to_owned())).collect()
 }
 
-/// An import of costs: the file, its counts, and a digest over the lines it brought, of which there may be many.
+/// The payload of an import of costs: the file, its counts, and a digest over its lines, which may be many.
 fn payload(import: &CostImport, costs: &[(i64, ProviderCost)]) -> Vec<u8> {
     let mut hasher = blake3::Hasher::new_derive_key("tokenbook 2026 provider costs");
     for (id, cost) in costs {
@@ -349,7 +348,7 @@ fn payload(import: &CostImport, costs: &[(i64, ProviderCost)]) -> Vec<u8> {
     encoder.into_bytes()
 }
 
-/// The payloads of all imports of costs by their entries, made from the tables.
+/// The payloads of all imports of costs by entry, computed from the tables.
 fn payloads(connection: &Connection) -> Result<Payloads> {
     let mut costs: BTreeMap<i64, Vec<(i64, ProviderCost)>> = BTreeMap::new();
     let mut statement = connection.prepare(ALL)?;

@@ -1,4 +1,5 @@
-//! The registry of departments: appended, never changed. The same name again replaces, and both stay readable.
+//! The registry of departments. It is appended and never changed. A later row with the same name replaces an earlier
+//! one, and both stay readable.
 
 use crate::domain::calendar::Day;
 use crate::domain::count::Count;
@@ -19,7 +20,7 @@ use crate::rows::canonical::Encoder;
 use rusqlite::{Connection, Row};
 use std::collections::BTreeMap;
 
-/// How the chain records it.
+/// How the chain records departments.
 pub(in crate::ledger) const FACT: Fact =
     Fact { kind: Kind::Department, tables: &["department"], payloads, is_sealed: true };
 
@@ -31,14 +32,14 @@ pub(in crate::ledger) struct StoredDepartment {
     pub(in crate::ledger) department: Department,
 }
 
-/// What an import of departments did.
+/// The outcome of an import of departments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct DepartmentsAppended {
-    /// Departments that are new.
+    /// New departments.
     pub added: u64,
-    /// Departments that were there alike.
+    /// Known departments without a change.
     pub unchanged: u64,
-    /// Departments that took the place of what was known of them.
+    /// Departments that replaced an earlier row.
     pub replaced: u64,
 }
 
@@ -49,7 +50,7 @@ const READ: &str = "SELECT line, name, cost_centre, owner, account, active_from,
     FROM department ORDER BY entry, id";
 
 impl Write<'_> {
-    /// Appends the departments that are not there alike, each with its line.
+    /// Appends the departments that are new or changed, each with its line.
     pub fn append_departments(
         &self,
         listed: &[(u64, Department)],
@@ -92,7 +93,7 @@ impl Write<'_> {
 }
 
 impl Snapshot<'_> {
-    /// The registry of departments, as it was appended.
+    /// The registry of departments, as recorded.
     pub fn registry(&self) -> Result<Registry> {
         self.prove_facts(&FACT, &payloads(self.connection())?)?;
         registry(self.connection())
@@ -100,7 +101,7 @@ impl Snapshot<'_> {
 }
 
 impl Ledger {
-    /// The registry of departments, whatever transaction is open.
+    /// The registry of departments, inside or outside of a transaction.
     pub fn registry(&self) -> Result<Registry> {
         seals::guard_facts(&self.connection, &FACT)?;
         registry(&self.connection)
@@ -133,7 +134,7 @@ pub(in crate::ledger) fn registry(connection: &Connection) -> Result<Registry> {
     Ok(registry)
 }
 
-/// The payloads of all departments by their entries, made from the table.
+/// The payloads of all departments by entry, computed from the table.
 fn payloads(connection: &Connection) -> Result<Payloads> {
     let mut payloads = Payloads::default();
     for (entry, added) in by_entry(connection)? {
@@ -171,7 +172,7 @@ fn department(row: &Row<'_>) -> Result<Department> {
     })
 }
 
-/// Departments of the registry.
+/// The payload of departments.
 fn payload(departments: &[StoredDepartment]) -> Vec<u8> {
     let mut encoder = Encoder::new();
     encoder.count(departments.len());
@@ -188,15 +189,15 @@ fn payload(departments: &[StoredDepartment]) -> Vec<u8> {
 }
 
 impl Snapshot<'_> {
-    /// Every name of the ledger, of the tag sets as imports brought them.
+    /// Every name of the ledger, with the tag sets as imports brought them.
     pub fn dictionary(&self) -> Result<Dictionary> {
         self.prove_logs(&[Log::TagSets])?;
         self.prove_logs(&Log::NAMES)?;
         self.with_cost_centres(dictionary::all(self.connection())?)
     }
 
-    /// Every name of the ledger, except tag sets that are no payer's. The payers are not proved here, since the seals of months
-    /// hold their names.
+    /// Every name of the ledger, except tag sets that are not payers. It does not prove the payers, because the seals
+    /// of months cover their names.
     pub fn dictionary_of_payers(&self) -> Result<Dictionary> {
         self.prove_logs(&Log::NAMES)?;
         self.with_cost_centres(dictionary::of_payers(self.connection())?)

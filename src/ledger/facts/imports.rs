@@ -1,4 +1,4 @@
-//! Imports as the ledger remembers them: which file, how many lines of what kind, which batches.
+//! The recorded imports: their files, their line counts, and their batches.
 
 use crate::domain::number::BatchId;
 use crate::domain::period::Period;
@@ -19,7 +19,7 @@ use rusqlite::{Connection, Row};
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How the chain records it.
+/// How the chain records imports.
 pub(in crate::ledger) const FACT: Fact = Fact {
     kind: Kind::Import,
     tables: &["import", "import_overlap", "batch", "batch_day", "quarantine", "quarantine_outcome"],
@@ -37,13 +37,13 @@ pub const RECORDED_FILE: &str = "(recorded)";
 pub struct ImportRow {
     /// Its number.
     pub id: i64,
-    /// Who issued the ids.
+    /// The source that issued the ids.
     pub source: String,
     /// The file's name.
     pub file: String,
     /// The format's name.
     pub format: String,
-    /// What was set for it and changes its events, in one spelling.
+    /// Its options that change its events, in one spelling.
     pub options: String,
     /// BLAKE3 of the file.
     pub digest: [u8; 32],
@@ -57,9 +57,9 @@ pub struct ImportRow {
     pub blank: i64,
     /// New events.
     pub accepted: i64,
-    /// Events that were there.
+    /// Known events.
     pub duplicates: i64,
-    /// Lines set aside.
+    /// Quarantined lines.
     pub quarantined: i64,
     /// The first day of its new events.
     pub first_day: Option<i64>,
@@ -67,16 +67,16 @@ pub struct ImportRow {
     pub last_day: Option<i64>,
 }
 
-/// What an import tells of its file.
+/// The facts that an import records of its file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileFacts {
-    /// Who issued the ids.
+    /// The source that issued the ids.
     pub source: String,
     /// The file's name.
     pub file: String,
     /// The format's name.
     pub format: String,
-    /// What was set for it and changes its events, in one spelling.
+    /// Its options that change its events, in one spelling.
     pub options: String,
     /// BLAKE3 of the file.
     pub digest: [u8; 32],
@@ -88,7 +88,7 @@ pub struct FileFacts {
     pub header: u64,
     /// Blank lines.
     pub blank: u64,
-    /// Lines set aside, those that were in the quarantine before among them.
+    /// Quarantined lines, including those that the quarantine had before.
     pub quarantined: u64,
 }
 
@@ -115,17 +115,17 @@ fn import_row(row: &Row<'_>) -> Result<ImportRow> {
     })
 }
 
-/// Where an import was not taken back.
+/// The import was not retracted.
 const STANDS: &str = "i.id NOT IN (SELECT r.import FROM retraction r WHERE r.import IS NOT NULL AND r.whole = 1)";
-/// Where all of an import's file is in the ledger: nothing of its source was taken back since. Some of that may have been in
-/// this file too, and a duplicate then.
+/// The ledger has all of an import's file: nothing of its source was retracted since. Part of that may have been in
+/// this file too, as a duplicate.
 const WHOLE: &str = "NOT EXISTS (SELECT 1 FROM retraction r JOIN import other ON other.id = r.import \
     WHERE r.entry > i.entry AND other.source = i.source)";
 
-/// Which imports of a size are meant.
+/// Which imports of a size to return.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// Those that were not taken back.
+    /// Imports that were not retracted.
     Counted,
     /// Imports since which nothing of their source was retracted: the ledger still has the whole file.
     Whole,
@@ -147,7 +147,7 @@ fn of_size(connection: &Connection, bytes: u64, standing: Standing) -> Result<Ve
 }
 
 impl Snapshot<'_> {
-    /// The imports of files of a size: one of them may be of the same file.
+    /// The imports of files with a size. One of them may be of the same file.
     pub fn imports_of_size(&self, bytes: u64, standing: Standing) -> Result<Vec<ImportRow>> {
         let imports = of_size(self.connection(), bytes, standing)?;
         if !imports.is_empty() {
@@ -159,20 +159,20 @@ impl Snapshot<'_> {
 }
 
 impl Write<'_> {
-    /// An error if prices, aliases or imports were changed. Hints about an imported file are computed from these.
+    /// Returns an error if prices, aliases or imports were changed. Hints about an imported file depend on these.
     pub(in crate::ledger) fn guard_hints(&self) -> Result<()> {
         let connection = self.connection();
         [&prices::FACT, &aliases::FACT].into_iter().try_for_each(|fact| seals::guard_facts(connection, fact))?;
         self.ledger().guard_logs(&[Log::Imports])
     }
 
-    /// An error if imports were changed, or what was taken back of them.
+    /// Returns an error if imports or their retractions were changed.
     fn guard_standing(&self) -> Result<()> {
         self.ledger().guard_logs(&[Log::Imports])?;
         seals::guard_facts(self.connection(), &retraction::FACT)
     }
 
-    /// Whether an import of the very same file, read in the same way, has brought all of it.
+    /// Whether an import of an identical file, read in the same way, has brought all of it.
     pub fn has_whole(&self, facts: &FileFacts) -> Result<bool> {
         let imports = of_size(self.connection(), facts.bytes, Standing::Whole)?;
         let has_whole = imports.iter().any(|import| {
@@ -185,8 +185,8 @@ impl Write<'_> {
         Ok(has_whole)
     }
 
-    /// Whether an import of as many lines of a file of this name, read in the same way, has brought all of them: the file has
-    /// another line at its end, which is not whole yet.
+    /// Whether an import of equally many lines of a file with this name, read in the same way, has brought all of them.
+    /// The file then only has one more line at its end, which is incomplete.
     pub fn has_lines(&self, facts: &FileFacts) -> Result<bool> {
         let sql = format!("{COLUMNS} WHERE s.name = ?1 AND i.file = ?2 AND i.lines = ?3 AND {WHOLE}");
         let mut statement = self.connection().prepare_cached(&sql)?;
@@ -205,7 +205,7 @@ impl Write<'_> {
 const MADE: &str = "SELECT at, actor FROM entry WHERE seq = ?1";
 const RETRACTED: &str = "SELECT import, entry, whole FROM retraction WHERE import IS NOT NULL ORDER BY entry";
 
-/// An import, with who made it and when.
+/// An import, with its actor and time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImportMade {
     /// The import.
@@ -216,14 +216,14 @@ pub struct ImportMade {
     pub at: Timestamp,
     /// Who made it.
     pub actor: String,
-    /// The entries that took some of its events back.
+    /// The entries that retracted some of its events.
     pub retracted_in_part: Vec<i64>,
-    /// The entry that took it back.
+    /// The entry that retracted it.
     pub retracted: Option<i64>,
 }
 
 impl Snapshot<'_> {
-    /// Every import, in the order they were made.
+    /// Every import, in order.
     pub fn imports_made(&self) -> Result<Vec<ImportMade>> {
         self.prove_logs(&[Log::Imports, Log::Batches])?;
         self.prove_logs(&Log::NAMES)?;
@@ -310,8 +310,8 @@ const TO_REPEAT: &str = "WITH repeat (import, earlier, retraction, of_events) AS
     AND NOT EXISTS (SELECT 1 FROM retraction w WHERE w.import = j.id AND w.whole = 1))";
 
 impl Snapshot<'_> {
-    /// The files that may lack events of a period, since those were duplicates of what was retracted later, and that were not
-    /// imported again.
+    /// The files that may lack events of a period and were not imported again: those events were duplicates of events
+    /// that were retracted later.
     pub fn files_to_repeat(&self, period: Period) -> Result<BTreeSet<String>> {
         self.prove_logs(&[Log::Imports, Log::Overlaps, Log::Quarantine])?;
         let mut statement = self.connection().prepare_cached(TO_REPEAT)?;
@@ -321,7 +321,7 @@ impl Snapshot<'_> {
     }
 }
 
-/// Every import with the number of its entry, in the order they were made.
+/// Every import with the number of its entry, in order.
 pub(in crate::ledger) fn all(connection: &Connection) -> Result<Vec<(ImportRow, i64)>> {
     let mut statement = connection.prepare(&format!("{COLUMNS} ORDER BY i.id"))?;
     let mut rows = statement.query([])?;
@@ -337,7 +337,7 @@ const BATCHES: &str = "SELECT import, id, posting_period, events, digest FROM ba
 /// Batches by their imports.
 type Batches = BTreeMap<i64, Vec<BatchSeal>>;
 
-/// The batches of every import, and the batches that days name and that are not there.
+/// The batches of every import, and the batches that days name but that do not exist.
 pub(in crate::ledger) fn batches(connection: &Connection) -> Result<(Batches, BTreeSet<BatchId>)> {
     let mut days = batch_days::by_batch(connection)?;
     let mut statement = connection.prepare(BATCHES)?;
@@ -381,8 +381,8 @@ fn overlaps(connection: &Connection) -> Result<BTreeMap<i64, BTreeMap<i64, Overl
     Ok(overlaps)
 }
 
-/// The payloads of all imports by their entries, made from the tables: the file, its batches as they are sealed, the lines
-/// it set aside, those it brought at last, and what of it was there.
+/// The payloads of all imports by entry, computed from the tables: the file, its sealed batches, its quarantined lines,
+/// the lines that it resolves, and its overlaps.
 fn payloads(connection: &Connection) -> Result<Payloads> {
     let ((mut batches, strays), mut held) = (batches(connection)?, quarantine::held(connection)?);
     let mut overlaps = overlaps(connection)?;
@@ -419,8 +419,8 @@ fn payloads(connection: &Connection) -> Result<Payloads> {
     Ok(payloads)
 }
 
-/// An import: the file, its lines, its batches, the lines set aside under their numbers, earlier such lines it resolves, and
-/// what of it each earlier import had brought.
+/// The payload of an import: the file, its counts, its batches, its quarantined lines by number, the earlier
+/// quarantined lines that it resolves, and what each earlier import had brought of it.
 pub(in crate::ledger) fn payload<'h>(
     import: &ImportRow,
     batches: &[BatchSeal],
@@ -453,7 +453,7 @@ pub(in crate::ledger) fn payload<'h>(
     encoder.into_bytes()
 }
 
-/// The digest over lines set aside: there may be more of them than an entry can hold.
+/// The digest over quarantined lines. There may be more of them than an entry can hold.
 fn held_digest<'h>(held: impl Iterator<Item = (i64, &'h Held)>) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new_derive_key("tokenbook 2026 quarantined lines");
     for (id, line) in held {

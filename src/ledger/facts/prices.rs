@@ -1,4 +1,5 @@
-//! Price rows: appended, never changed. The same key and start again replaces, and both stay readable.
+//! Price rows. They are appended and never changed. A later row with the same key and start replaces an earlier one,
+//! and both stay readable.
 
 use crate::domain::count::Count;
 use crate::domain::currency::Currency;
@@ -20,7 +21,7 @@ use crate::rows::canonical::Encoder;
 use rusqlite::{Connection, Row};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How the chain records it.
+/// How the chain records prices.
 pub(in crate::ledger) const FACT: Fact = Fact {
     kind: Kind::Price,
     tables: &["price"],
@@ -36,23 +37,23 @@ pub(in crate::ledger) struct StoredPrice {
     pub(in crate::ledger) row: PriceRow,
 }
 
-/// What an import of prices did.
+/// The outcome of an import of prices.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PricesAppended {
-    /// Prices that are new.
+    /// New prices.
     pub added: u64,
-    /// Prices that were there alike.
+    /// Known prices without a change.
     pub unchanged: u64,
-    /// Prices that took the place of another of the same key and start.
+    /// Prices that replaced another with the same key and start.
     pub replaced: Vec<Replacement>,
 }
 
-/// A price that took the place of another.
+/// A price that replaced another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Replacement {
-    /// What was in force.
+    /// The old price.
     pub old: PriceRow,
-    /// What is now.
+    /// The new price.
     pub new: PriceRow,
 }
 
@@ -63,7 +64,7 @@ const READ: &str = "SELECT line, book, provider, model, tier, meter, prompt_abov
     id FROM price ORDER BY id";
 
 impl Write<'_> {
-    /// Appends the prices that are not there yet. Where one brings a new threshold, its model's sums are cut anew.
+    /// Appends the new prices. If one brings a new threshold, its model's totals are cut again.
     pub fn append_prices(&self, prices: &[ListedPrice], now: Timestamp, actor: &str) -> Result<PricesAppended> {
         let connection = self.connection();
         seals::guard_facts(connection, &FACT)?;
@@ -98,7 +99,7 @@ impl Write<'_> {
         Ok(outcome)
     }
 
-    /// Makes the sums anew of the models whose thresholds are others now.
+    /// Computes the totals of models again whose thresholds have changed.
     pub(in crate::ledger) fn cut_bands_anew(&self, before: &BTreeMap<String, Vec<i64>>) -> Result<()> {
         let connection = self.connection();
         let after = thresholds::by_name(connection)?;
@@ -145,7 +146,7 @@ impl Write<'_> {
 }
 
 impl Snapshot<'_> {
-    /// Every price as it was appended, in the order of import: a later one of the same key and start replaces an earlier one.
+    /// Every recorded price, in the order of import. A later one with the same key and start replaces an earlier one.
     pub fn prices(&self) -> Result<Vec<PriceRow>> {
         let prices = all(self.connection())?;
         self.prove_facts(&FACT, &Payloads::of_rows(&prices, payload))?;
@@ -184,7 +185,7 @@ fn price(row: &Row<'_>) -> Result<PriceRow> {
     Ok(PriceRow { key, valid_from: chain::instant(row.get(9)?)?, currency, rate })
 }
 
-/// A price list: every row that was appended.
+/// The payload of a price list: every appended row.
 fn payload(rows: &[&StoredPrice]) -> Vec<u8> {
     let mut encoder = Encoder::new();
     encoder.count(rows.len());

@@ -1,4 +1,4 @@
-//! Lines that were no events and are kept aside, so that they are neither lost nor counted.
+//! Quarantined lines: lines that gave no event. They are stored, so that they are neither lost nor counted.
 
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::Ledger;
@@ -13,11 +13,11 @@ use rusqlite::Connection;
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How the chain records it.
+/// How the chain records discards.
 pub(in crate::ledger) const FACT: Fact =
     Fact { kind: Kind::Discard, tables: &["quarantine_outcome"], payloads, is_sealed: false };
 
-/// A line to be set aside.
+/// A line to quarantine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
     /// The line of the file.
@@ -28,41 +28,41 @@ pub struct Held {
     pub what: String,
     /// What was expected.
     pub expected: String,
-    /// The event's id where it could be read; else empty.
+    /// The event's id, if it could be read; otherwise empty.
     pub event_id: String,
-    /// The event's day where it could be read.
+    /// The event's day, if it could be read.
     pub day: Option<i64>,
     /// The known fields of the line.
     pub kept: String,
 }
 
-/// A line that was set aside and is neither imported nor discarded yet.
+/// A quarantined line that is neither imported nor discarded yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenLine {
     /// Its number in the quarantine.
     pub id: i64,
-    /// The number of the import it came with.
+    /// The number of the import that quarantined it.
     pub import: i64,
     /// The file it came in.
     pub file: String,
     /// The line itself.
     pub held: Held,
-    /// The first day it may belong to; `None` when that is not known.
+    /// The first day it may belong to; `None` if unknown.
     pub first_day: Option<i64>,
     /// The last day it may belong to.
     pub last_day: Option<i64>,
 }
 
-/// What became of a line.
+/// The decision on a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::ledger) enum Outcome {
     /// Its event was imported.
     Imported,
-    /// It was given up.
+    /// It was discarded.
     Discarded,
-    /// Its event was taken back, so that it waits again.
+    /// Its event was retracted, so the line waits again.
     OpenAgain,
-    /// The import that set it aside was taken back.
+    /// The import that quarantined it was retracted.
     Retracted,
 }
 
@@ -77,12 +77,13 @@ impl Outcome {
     }
 }
 
-/// The last decision on each line that has one. A bare column beside `max` is of the row that has it.
+/// The last decision on each line that has one. In SQLite, a bare column beside `max` comes from the row with the
+/// maximum.
 const DECIDED: &str = "WITH decided (line, outcome, entry) AS MATERIALIZED \
     (SELECT quarantine, outcome, max(entry) FROM quarantine_outcome GROUP BY quarantine)";
 /// A line `q` with its last decision `d`, if it has one.
 const LINES: &str = "quarantine q LEFT JOIN decided d ON d.line = q.id";
-/// Whether a line waits for a decision: there is none, or the last one opened it again.
+/// Whether a line waits for a decision: it has none, or the last one opened it again.
 const IS_OPEN: &str = "coalesce(d.outcome, 3) = 3";
 
 /// A statement on lines with their decisions.
@@ -95,22 +96,23 @@ const KNOWN: &str = "SELECT q.field, q.what, q.event_id, q.kept, {IS_OPEN}, q.im
     WHERE s.name = ?1 AND q.event_id <> '' \
     AND i.id NOT IN (SELECT r.import FROM retraction r WHERE r.import IS NOT NULL AND r.whole = 1)";
 
-/// The quarantined lines of a source, by their content. A file that grew brings them again. Lines of retracted imports are not
-/// among them.
+/// The quarantined lines of a source, by their content. A grown file brings them again. Lines of retracted imports are
+/// left out.
 #[derive(Debug, Default)]
 pub struct KnownLines(FxHashMap<[u8; 32], KnownLine>);
 
-/// A line that a source has in the quarantine.
+/// A quarantined line of a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KnownLine {
     /// Whether it waits for a decision.
     pub is_open: bool,
-    /// The number of the import it came with.
+    /// The number of the import that quarantined it.
     pub import: i64,
 }
 
 impl KnownLines {
-    /// `None` for a line that is new, or has no id to know it by: two such lines may look alike and be two events.
+    /// The known line; `None` if the line is new or has no id. Two lines without an id may look alike and be two
+    /// events.
     pub fn get(&self, line: &Held) -> Option<KnownLine> {
         self.0.get(&likeness(&line.field, &line.what, &line.event_id, &line.kept)).copied()
     }
@@ -123,7 +125,7 @@ fn likeness(field: &str, what: &str, event_id: &str, kept: &str) -> [u8; 32] {
 }
 
 impl Ledger {
-    /// The lines of a source that are or were in the quarantine.
+    /// All lines of a source that are or were quarantined.
     pub fn known_lines(&self, source: &str) -> Result<KnownLines> {
         let mut statement = self.connection.prepare_cached(&on_lines(KNOWN))?;
         let mut rows = statement.query([source])?;
@@ -142,12 +144,12 @@ const INSERT: &str = "INSERT INTO quarantine (id, import, line, field, what, exp
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 const NEXT: &str = "SELECT coalesce(max(id), 0) + 1 FROM quarantine";
 
-/// The number of the next line that is set aside.
+/// The number of the next quarantined line.
 pub(in crate::ledger) fn next(connection: &Connection) -> Result<i64> {
     Ok(connection.query_row(NEXT, [], |row| row.get(0))?)
 }
 
-/// Keeps lines that an import set aside, under their numbers.
+/// Stores the quarantined lines of an import, under their numbers.
 pub(in crate::ledger) fn hold<'h>(
     connection: &Connection,
     import: i64,
@@ -164,7 +166,7 @@ pub(in crate::ledger) fn hold<'h>(
 const WAITING: &str = "SELECT q.event_id, q.id FROM {LINES} JOIN import i ON i.id = q.import \
     JOIN source s ON s.id = i.source WHERE s.name = ?1 AND q.event_id <> '' AND {IS_OPEN} ORDER BY q.id";
 
-/// The open lines of a source by the ids of their events: those that come now are decided.
+/// The open lines of a source by the ids of their events. An import of such an event resolves its lines.
 pub(in crate::ledger) fn waiting(ledger: &Ledger, source: &str) -> Result<FxHashMap<String, Vec<i64>>> {
     let mut statement = ledger.connection.prepare_cached(&on_lines(WAITING))?;
     let mut rows = statement.query([source])?;
@@ -172,7 +174,7 @@ pub(in crate::ledger) fn waiting(ledger: &Ledger, source: &str) -> Result<FxHash
     while let Some(row) = rows.next()? {
         waiting.entry(row.get(0)?).or_default().push(row.get(1)?);
     }
-    // Also where none waits: a line that is not there would wait on.
+    // Also if no line waits, because a removed line would wait forever.
     ledger.guard_logs(&LOGS)?;
     Ok(waiting)
 }
@@ -185,7 +187,7 @@ pub(in crate::ledger) fn resolve(connection: &Connection, entry: i64, ids: &[i64
     decide(connection, entry, ids, Outcome::Imported, IMPORTED)
 }
 
-/// Notes what an entry decided on lines.
+/// Records the decisions of an entry on lines.
 pub(in crate::ledger) fn decide(
     connection: &Connection,
     entry: i64,
@@ -204,7 +206,7 @@ const OPEN: &str = "SELECT q.id, i.file, q.line, q.field, q.what, q.expected, q.
     coalesce(q.day, i.first_day), coalesce(q.day, i.last_day), i.id FROM {LINES} JOIN import i ON i.id = q.import \
     WHERE {IS_OPEN} ORDER BY q.id";
 
-/// What tells which lines wait.
+/// The logs that decide which lines wait.
 const LOGS: [Log; 3] = [Log::Imports, Log::Quarantine, Log::Outcomes];
 
 impl Snapshot<'_> {
@@ -273,7 +275,7 @@ pub(in crate::ledger) fn to_open_again(
 }
 
 impl Write<'_> {
-    /// Gives open lines up, for a reason: those of the numbers, or all. Returns the numbers given up.
+    /// Discards open lines with a reason: the given numbers, or all. Returns the discarded numbers.
     pub fn discard(&self, ids: Option<&[i64]>, reason: &str, now: Timestamp, actor: &str) -> Result<Vec<i64>> {
         let connection = self.connection();
         self.ledger().guard_logs(&LOGS)?;
@@ -294,7 +296,7 @@ impl Write<'_> {
 const HELD: &str =
     "SELECT id, line, field, what, expected, event_id, day, kept, import FROM quarantine ORDER BY import, id";
 
-/// The lines that imports set aside, by import, each under its number.
+/// The lines that imports quarantined, by import, each under its number.
 pub(in crate::ledger) fn held(connection: &Connection) -> Result<BTreeMap<i64, Vec<(i64, Held)>>> {
     let mut statement = connection.prepare(HELD)?;
     let mut rows = statement.query([])?;
@@ -317,7 +319,7 @@ pub(in crate::ledger) fn held(connection: &Connection) -> Result<BTreeMap<i64, V
 const OUTCOMES: &str =
     "SELECT entry, quarantine, reason FROM quarantine_outcome WHERE outcome = ?1 ORDER BY entry, quarantine";
 
-/// The lines that entries decided on in one way, each with the reason.
+/// The lines on which entries made one kind of decision, with the reasons.
 pub(in crate::ledger) fn outcomes(
     connection: &Connection,
     outcome: Outcome,
@@ -331,7 +333,7 @@ pub(in crate::ledger) fn outcomes(
     Ok(decided)
 }
 
-/// The lines whose events were imported, by the entry of that import. `None` where one has another reason than that.
+/// The lines whose events were imported, by the import's entry. `None` if one has another reason.
 pub(in crate::ledger) fn imported(connection: &Connection) -> Result<BTreeMap<i64, Option<Vec<i64>>>> {
     let line = |(id, reason): (i64, String)| (reason == IMPORTED).then_some(id);
     let of_entry = |(entry, lines): (i64, Vec<(i64, String)>)| (entry, lines.into_iter().map(line).collect());
@@ -340,7 +342,7 @@ pub(in crate::ledger) fn imported(connection: &Connection) -> Result<BTreeMap<i6
 
 const UNKNOWN_OUTCOMES: &str = "SELECT count(*) FROM quarantine_outcome WHERE outcome NOT BETWEEN 1 AND 4";
 
-/// The payloads of all discards by their entries, made from the table.
+/// The payloads of all discards by entry, computed from the table.
 fn payloads(connection: &Connection) -> Result<Payloads> {
     let mut payloads = Payloads::default();
     for (entry, lines) in outcomes(connection, Outcome::Discarded)? {
@@ -359,7 +361,7 @@ fn payloads(connection: &Connection) -> Result<Payloads> {
     Ok(payloads)
 }
 
-/// Quarantined lines given up, and why.
+/// The payload of a discard: the lines and the reason.
 fn discard_payload(ids: &[i64], reason: &str) -> Vec<u8> {
     let mut encoder = Encoder::new();
     encoder.text(reason).count(ids.len());

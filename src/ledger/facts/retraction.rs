@@ -1,7 +1,7 @@
-//! What was taken back: the rows of an import, or some of its events, stay where they are, and nothing counts them.
+//! Retractions: the rows of an import, or some of its events, stay stored, and nothing counts them.
 //!
-//! `Retracted` is the one place that tells whether a row counts. Whatever reads events asks it: sums, proofs, comparison
-//! with what is there already, records that grow. Digests of batches hold all rows, as those never change.
+//! `Retracted` is the only type that decides whether a row counts. Everything that reads events uses it: totals,
+//! proofs, comparison with known events, growing records. Digests of batches cover all rows, because rows never change.
 
 mod plan;
 mod recorded;
@@ -24,7 +24,7 @@ use rusqlite::Connection;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// How the chain records it.
+/// How the chain records retractions.
 pub(in crate::ledger) const FACT: Fact = Fact {
     kind: Kind::Retract,
     tables: &["retraction", "retracted_event", "quarantine_outcome"],
@@ -33,14 +33,15 @@ pub(in crate::ledger) const FACT: Fact = Fact {
 };
 
 impl Snapshot<'_> {
-    /// An error if something else counts as taken back than what was.
+    /// Returns an error if the retractions in the tables differ from the recorded ones.
     pub fn prove_retractions(&self) -> Result<()> {
         self.prove_kind(&FACT)
     }
 }
 
 impl Ledger {
-    /// What was taken back, of all days, for whatever appends. It is read and compared with its seal once for each seal.
+    /// The retractions on all days, for code that appends. They are read and compared with their seal once for each
+    /// seal.
     pub(in crate::ledger) fn retracted(&self) -> Result<Arc<Retracted>> {
         let seal = seals::of_facts(&self.connection, &FACT)?;
         if let Some((of, retracted)) = &*self.retracted.borrow()
@@ -55,7 +56,7 @@ impl Ledger {
     }
 }
 
-/// What was taken back.
+/// What was retracted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Taken {
     /// An import of usage, by its number.
@@ -64,7 +65,7 @@ enum Taken {
     Costs(i64),
 }
 
-/// A retraction as it is kept.
+/// A stored retraction.
 struct Stored<'a> {
     id: i64,
     taken: Taken,
@@ -72,13 +73,13 @@ struct Stored<'a> {
     reason: &'a str,
     /// The keys of single events, sorted.
     keys: &'a [i64],
-    /// Quarantined lines that are open again, and those taken back with their import, sorted.
+    /// Quarantined lines that are open again, and those retracted with their import, sorted.
     open_again: &'a [i64],
     closed: &'a [i64],
 }
 
-/// A retraction: what was taken back and why, a digest over the keys of single events, which may be many, and the
-/// quarantined lines that it decided on.
+/// The payload of a retraction: what was retracted and why, a digest over the keys of single events, which may be many,
+/// and the quarantined lines that it decides.
 fn payload(stored: &Stored<'_>) -> Vec<u8> {
     let mut encoder = Encoder::new();
     let (import, costs) = match stored.taken {
@@ -99,7 +100,7 @@ fn payload(stored: &Stored<'_>) -> Vec<u8> {
 const RETRACTIONS: &str = "SELECT id, entry, import, cost_import, whole, reason FROM retraction ORDER BY id";
 const RETRACTED_KEYS: &str = "SELECT retraction, key FROM retracted_event ORDER BY retraction, key";
 
-/// The payloads of all retractions by their entries, made from the tables.
+/// The payloads of all retractions by entry, computed from the tables.
 fn payloads(connection: &Connection) -> Result<Payloads> {
     let mut keys: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
     let mut statement = connection.prepare_cached(RETRACTED_KEYS)?;

@@ -1,4 +1,5 @@
-//! Sets of rules: appended whole, never changed. A later set of the same start replaces, and both stay readable.
+//! Sets of rules. They are appended whole and never changed. A later set with the same start replaces an earlier one,
+//! and both stay readable.
 
 use crate::domain::calendar::Day;
 use crate::domain::name::TagValue;
@@ -14,20 +15,20 @@ use crate::rows::canonical::Encoder;
 use rusqlite::{Connection, Row};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How the chain records it.
+/// How the chain records rules.
 pub(in crate::ledger) const FACT: Fact =
     Fact { kind: Kind::Rule, tables: &["rule_set", "rule", "rule_condition", "rule_share"], payloads, is_sealed: true };
 
-/// A set of rules as it stands in the file.
+/// A set of rules as stored in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredRuleSet {
     /// Its number.
     pub id: i64,
-    /// The file it came from; empty for the end of rules.
+    /// The file it came from; empty if the set ends the rules.
     pub file: String,
     /// The billing day it starts on.
     pub valid_from: Day,
-    /// The rules; none where they end.
+    /// The rules; none if the set ends them.
     pub rules: RuleSet,
 }
 
@@ -66,8 +67,7 @@ impl Write<'_> {
 }
 
 impl Snapshot<'_> {
-    /// Every set of rules as it was appended, in the order of their import: a later one of the same start replaces an earlier
-    /// one.
+    /// Every recorded set of rules, in the order of import. A later one with the same start replaces an earlier one.
     pub fn rule_sets(&self) -> Result<Vec<StoredRuleSet>> {
         let sets = all(self.connection())?;
         self.prove_facts(&FACT, &of_sets(&sets))?;
@@ -102,7 +102,7 @@ const RULES: &str = "SELECT id, rule_set, line, name, precedence FROM rule ORDER
 const CONDITIONS: &str = "SELECT rule, subject, operator, value FROM rule_condition";
 const SHARES: &str = "SELECT rule, department, project, environment, part FROM rule_share";
 
-/// The payloads of all sets of rules by their entries, made from the tables.
+/// The payloads of all sets of rules by entry, computed from the tables.
 fn payloads(connection: &Connection) -> Result<Payloads> {
     Ok(of_sets(&all(connection)?))
 }
@@ -144,7 +144,7 @@ pub(in crate::ledger) fn all(connection: &Connection) -> Result<Vec<(StoredRuleS
     each(connection, SETS, |row| {
         let id: i64 = row.get(0)?;
         let of_set = rules.remove(&id).unwrap_or_default();
-        // A set of none is the end of those before.
+        // A set without rules ends the earlier ones.
         let rules = if of_set.is_empty() { Ok(RuleSet::none()) } else { RuleSet::new(of_set) };
         let rules = rules.map_err(|_| wrong("hides another"))?;
         sets.push((StoredRuleSet { id, file: row.get(1)?, valid_from: values::day(row.get(2)?)?, rules }, row.get(3)?));
@@ -157,7 +157,7 @@ pub(in crate::ledger) fn all(connection: &Connection) -> Result<Vec<(StoredRuleS
     }
 }
 
-/// Shares as they were appended, which is in lowest terms.
+/// Shares as appended, which is in lowest terms.
 fn in_lowest_terms(stored: Vec<Share>) -> Result<Shares> {
     let parts = |shares: &mut dyn Iterator<Item = &Share>| shares.map(|share| i128::from(share.part)).sum::<i128>();
     let whole = parts(&mut stored.iter());
@@ -200,7 +200,7 @@ fn wrong(what: &str) -> LedgerError {
     LedgerError::Corrupt(Damage::Value, format!("a rule of attribution {what}"))
 }
 
-/// A set of rules.
+/// The payload of a set of rules.
 fn payload(set: &StoredRuleSet) -> Vec<u8> {
     let mut encoder = Encoder::new();
     encoder.i64(set.id).text(&set.file).i64(set.valid_from.number().into());

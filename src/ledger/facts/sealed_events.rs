@@ -1,7 +1,7 @@
-//! The proof that a day's events are those that the batches brought.
+//! Proves that a day's events are the ones that the batches brought.
 //!
-//! A batch's digest is over the digests of its days, and the digests of all batches are sealed. So the events of one day can be
-//! proved without those of others: reports do that where an amount depends on more than the day's sums.
+//! A batch's digest covers the digests of its days, and the digests of all batches are sealed. So the events of one day
+//! can be proved without the events of others. Reports do that if an amount depends on more than the day's totals.
 
 use crate::domain::calendar::{Day, DayFinder};
 use crate::domain::number::{BatchId, ClassId, SourceId};
@@ -25,14 +25,14 @@ const ROWS: &str = "SELECT count(*) FROM usage_event WHERE key BETWEEN ?1 AND ?2
 const BATCHES: &str = "SELECT b.id, b.digest, s.id, s.name, b.posting_period FROM batch b JOIN import i ON i.id = b.import \
     JOIN source s ON s.id = i.source ORDER BY b.id";
 
-/// What a batch brought of a day.
+/// What a batch brought on a day.
 #[derive(Debug)]
 struct Brought {
     source: SourceId,
     digest: [u8; 32],
 }
 
-/// What every batch brought of the days of a period, as the chain records it.
+/// What every batch brought on the days of a period, as the chain records it.
 #[derive(Debug, Default)]
 pub struct Sealed {
     by_day: BTreeMap<Day, BTreeMap<BatchId, Brought>>,
@@ -41,7 +41,7 @@ pub struct Sealed {
 }
 
 impl Sealed {
-    /// What every batch brought of the days of a period, as it stands there. The caller compares the batches with their seal.
+    /// What every batch brought on the days of a period, as stored. The caller compares the batches with their seal.
     fn read(connection: &Connection, period: Period, classes: &Classes) -> Result<Self> {
         let mut days = by_batch(connection)?;
         let mut by_day: BTreeMap<Day, BTreeMap<BatchId, Brought>> = BTreeMap::new();
@@ -64,8 +64,9 @@ impl Sealed {
     }
 }
 
-/// An error if the events of some days are others than those that their batches brought, or links between them lead elsewhere:
-/// what was decided by an event that nobody imported must not be sealed. Batches from a number on are just being appended.
+/// Returns an error if the events of some days differ from what their batches brought, or if links between them lead
+/// elsewhere. A decision by an event that nobody imported must not be sealed. Batches from a number on are just being
+/// appended.
 pub(in crate::ledger) fn guard_days(
     watched: WatchedLedger<'_>,
     days: &BTreeSet<Day>,
@@ -93,14 +94,14 @@ pub(in crate::ledger) fn guard_days(
 }
 
 impl Snapshot<'_> {
-    /// What every batch brought of the days of a period. An error if that is not what the batches were sealed with.
+    /// What every batch brought on the days of a period. Returns an error if it differs from the sealed batches.
     pub fn sealed(&self, period: Period, classes: &Classes) -> Result<Sealed> {
         self.prove_logs(&[Log::Batches])?;
         Sealed::read(self.connection(), period, classes)
     }
 
-    /// Reads what amounts depend on of a day's events, like [`Columns::Usage`]. An error if they are others than those that the
-    /// day's batches brought; what was handed over before it counts nothing.
+    /// Reads what amounts depend on from a day's events, like [`Columns::Usage`]. Returns an error if they differ from
+    /// what the day's batches brought. In that case the events passed on before must not be used.
     pub fn sealed_events<'c>(
         &self,
         classes: &'c Classes,
@@ -115,7 +116,7 @@ impl Snapshot<'_> {
         proof.end()
     }
 
-    /// An error if the events of a day that some batches brought are others than those.
+    /// Returns an error if the events that some batches brought on a day were changed.
     pub(in crate::ledger) fn prove_batches_of_day(
         &self,
         classes: &Classes,
@@ -134,11 +135,11 @@ fn changed(batch: BatchId) -> LedgerError {
     LedgerError::Corrupt(Damage::Events, format!("the days of batch {batch} are not those that its digest is of"))
 }
 
-/// The digests of a day's events, batch by batch, while they are read, and the parts of records that have grown.
+/// The digests of a day's events, batch by batch while they are read, and the parts of grown records.
 pub(in crate::ledger) struct Proof<'a> {
     day: Day,
     sealed: &'a Sealed,
-    /// The batches that matter; all where it is none.
+    /// The relevant batches; `None` for all.
     batches: Option<&'a FxHashSet<BatchId>>,
     /// Batches from this number on have no seal yet.
     appended_from: BatchId,
@@ -148,7 +149,7 @@ pub(in crate::ledger) struct Proof<'a> {
 }
 
 impl<'a> Proof<'a> {
-    /// Of all events of a day.
+    /// The proof for all events of a day.
     pub(in crate::ledger) fn of(connection: &'a Connection, day: Day, sealed: &'a Sealed) -> Result<Self> {
         let (first, last) = EventKey::range_of(day);
         Ok(Self {
@@ -162,7 +163,7 @@ impl<'a> Proof<'a> {
         })
     }
 
-    /// Whether all events were those that were brought.
+    /// Returns an error if the events differ from what was brought.
     pub(in crate::ledger) fn end(self) -> Result<()> {
         let matters = |batch: &BatchId| self.batches.is_none_or(|batches| batches.contains(batch));
         let brought = self.sealed.by_day.get(&self.day).into_iter().flatten();
@@ -179,7 +180,7 @@ impl<'a> Proof<'a> {
             .map_or(Ok(()), |finding| Err(LedgerError::Corrupt(Damage::Events, finding)))
     }
 
-    /// Takes an event as it was appended. All of the day must be seen, in the order of their keys.
+    /// Adds an event as it was appended. The proof must see all events of the day, in key order.
     pub(in crate::ledger) fn see(&mut self, event: &StoredEvent<'_>) -> Result<()> {
         if self.linked.has(event) {
             self.parts.note(event);

@@ -1,11 +1,11 @@
-//! Opening and making ledger files, with the settings that keep them safe.
+//! Opens and creates ledger files, with the settings that keep them safe.
 //!
-//! A file is looked at before SQLite may touch it: what is not a ledger, or a newer one, is refused as it is. The look
-//! goes through the file system, which would drop the locks of a connection of this process to the same file; so a
-//! file that this process has open already is not looked at again.
+//! A file is inspected before SQLite may touch it. A file that is not a ledger, or has a newer version, is rejected
+//! unchanged. The inspection goes through the file system, which would drop the locks of this process's connections to
+//! the same file. So a file that this process has open already is not inspected again.
 //!
-//! A ledger has one name. SQLite names the write-ahead log after the file, so two names would have two logs on one file,
-//! and each would overwrite what the other committed.
+//! A ledger has one name. SQLite names the write-ahead log after the file, so two names would have two logs for one
+//! file, and each would overwrite what the other committed.
 
 use crate::domain::count::Count;
 use crate::domain::timestamp::Timestamp;
@@ -31,7 +31,7 @@ use std::sync::{Mutex, PoisonError};
 /// How a ledger is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Reading only: the file is not changed.
+    /// Read only. The file is not changed.
     Read,
     /// Reading and appending.
     Write,
@@ -44,29 +44,29 @@ pub struct Ledger {
     pub(in crate::ledger) gatherer: Gatherer,
     path: PathBuf,
     settings: Settings,
-    /// Whether all that is written is undone in the end, by [`Ledger::rehearse`].
+    /// Whether everything written is undone at the end, by [`Ledger::rehearse`].
     pub(in crate::ledger) rehearsing: Cell<bool>,
-    /// What was taken back, with the seal it was compared with.
+    /// The retractions, with the seal they were compared with.
     pub(in crate::ledger) retracted: RefCell<Option<Remembered>>,
-    /// Logs that this connection has proved, as far as it has.
+    /// The logs that this connection has proved, with the extent.
     pub(in crate::ledger) proved_logs: RefCell<ProvedLogs>,
     _open: OpenFile,
 }
 
-/// The oldest SQLite that may write a ledger: earlier ones can corrupt one when a WAL file is reset.
+/// The oldest SQLite that may write a ledger. Earlier versions can corrupt one when a WAL file is reset.
 const OLDEST_SQLITE: i32 = 3_051_003;
 
 impl Ledger {
-    /// Makes a ledger where there is no file yet. It appears under its name only when it is whole.
+    /// Makes a ledger in a new file. The file gets its name only when it is complete.
     pub fn create(path: &Path, settings: &Settings, now: Timestamp, actor: &str) -> Result<Self> {
         let io = |error| LedgerError::Io { path: path.to_owned(), error };
         if path.symlink_metadata().is_ok() {
             return Err(LedgerError::Exists(path.to_owned()));
         }
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        // The error would name the temporary file, which the user has never heard of.
+        // The error would name the temporary file, which the user does not know.
         let in_folder = |error: std::io::Error| LedgerError::Io { path: folder.to_owned(), error: error.kind().into() };
-        // Made for its owner only; renamed when whole, never over another file.
+        // The file is readable by its owner only. It is renamed when complete, never over another file.
         let file =
             tempfile::Builder::new().prefix(".tokenbook-").suffix(".new").tempfile_in(folder).map_err(in_folder)?;
         {
@@ -103,7 +103,7 @@ impl Ledger {
         Self::open_at(path, access, schema::newest())
     }
 
-    /// Opens a ledger of a version of the schema.
+    /// Opens a ledger with a given version of the schema.
     pub(in crate::ledger) fn open_at(path: &Path, access: Access, version: u32) -> Result<Self> {
         let path = path.canonicalize().map_err(|error| match error.kind() {
             ErrorKind::NotFound => LedgerError::Missing(path.to_owned()),
@@ -117,7 +117,7 @@ impl Ledger {
         }
         let connection = patiently(|| match (connect(&path, access, version), access) {
             (Err(LedgerError::Sqlite(error)), Access::Read) if cannot_write(&error) => {
-                // Only a writer can undo what a load left behind that was killed.
+                // Only a writer can undo what a killed load left behind.
                 if is_there(&path, "-journal") {
                     connect(&path, Access::Write, version).and_then(|_| connect(&path, access, version))
                 } else {
@@ -140,7 +140,7 @@ impl Ledger {
         })
     }
 
-    /// Opens the same file once more for reading: for another thread.
+    /// Opens the same file again for reading, for another thread.
     pub fn reader(&self) -> Result<Self> {
         Self::open(&self.path, Access::Read)
     }
@@ -150,7 +150,7 @@ impl Ledger {
         &self.path
     }
 
-    /// What was fixed when the ledger was made.
+    /// The settings that were fixed when the ledger was made.
     pub const fn settings(&self) -> &Settings {
         &self.settings
     }
@@ -163,13 +163,13 @@ fn connect(path: &Path, access: Access, version: u32) -> Result<Connection> {
     Ok(connection)
 }
 
-/// Whether SQLite could not make the files beside the ledger that even reading shares with writers.
+/// Whether SQLite could not make the files beside the ledger that readers share with writers.
 fn cannot_write(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly))
 }
 
-/// Opens a ledger where nothing can be written, such as an archive. Only when no write-ahead log is left beside it,
-/// for its rows would be missed.
+/// Opens a ledger in a place that cannot be written, such as an archive. Only if no write-ahead log is left beside it,
+/// because its rows would be missed.
 fn connect_unchanging(path: &Path, error: rusqlite::Error, version: u32) -> Result<Connection> {
     if is_there(path, "-wal") || is_there(path, "-journal") {
         return Err(error.into());
@@ -182,7 +182,7 @@ fn connect_unchanging(path: &Path, error: rusqlite::Error, version: u32) -> Resu
     Ok(connection)
 }
 
-/// Whether a file of SQLite's stands beside the ledger with something in it.
+/// Whether one of SQLite's files beside the ledger exists and is not empty.
 fn is_there(path: &Path, suffix: &str) -> bool {
     let mut beside = path.as_os_str().to_owned();
     beside.push(suffix);
@@ -198,7 +198,7 @@ fn escaped_in_uri(c: char) -> Vec<char> {
     }
 }
 
-/// Larger pages would write more for a small import; smaller ones make a deeper tree.
+/// Larger pages would write more for a small import. Smaller ones would make a deeper tree.
 const PAGE_SIZE: u32 = 8_192;
 
 fn flags(access: Access) -> OpenFlags {
@@ -243,7 +243,7 @@ fn configure(connection: &Connection, access: Access) -> Result<()> {
             connection.pragma_update(None, "cache_size", -8_192)?;
         }
         Access::Write => {
-            // A load may have been killed before it set this back.
+            // A killed load may not have restored this mode.
             connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
             connection.pragma_update(None, "synchronous", "FULL")?;
             connection.pragma_update(None, "wal_autocheckpoint", 0)?;
@@ -255,7 +255,8 @@ fn configure(connection: &Connection, access: Access) -> Result<()> {
     Ok(())
 }
 
-/// The version of a ledger's schema by the first bytes of the file, before SQLite sees it. Refuses what is not a ledger.
+/// The schema version of a ledger from the first bytes of the file, before SQLite opens it. Rejects a file that is not
+/// a ledger.
 fn inspect(path: &Path) -> Result<u32> {
     let io = |error| LedgerError::Io { path: path.to_owned(), error };
     let not = |reason| LedgerError::NotALedger { path: path.to_owned(), reason };
@@ -292,7 +293,7 @@ pub(in crate::ledger) fn sync_folder(folder: &Path) -> std::io::Result<()> {
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
-/// Refuses a file that has a second name. A second name in another mount of the folder shows only in [`OpenFile`].
+/// Rejects a file with a second name. A second name through another mount is detected only by [`OpenFile`].
 pub(in crate::ledger) fn has_one_name(path: &Path) -> Result<()> {
     let metadata = std::fs::metadata(path).map_err(|error| LedgerError::Io { path: path.to_owned(), error })?;
     match links(&metadata) {
@@ -312,8 +313,8 @@ fn links(_: &Metadata) -> u64 {
     1
 }
 
-/// What a file is, whatever its name: device and inode. Elsewhere than on Unix its path stands for it, as the standard
-/// library knows no number there.
+/// The identity of a file, whatever its name: device and inode. On systems other than Unix it is the path, because the
+/// standard library has no such numbers there.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Identity(#[cfg(unix)] (u64, u64), #[cfg(not(unix))] PathBuf);
 
@@ -328,10 +329,10 @@ fn identity(path: &Path, _: &Metadata) -> Identity {
     Identity(path.to_owned())
 }
 
-/// The ledger files this process has open.
+/// The ledger files that this process has open.
 static OPEN_FILES: Mutex<BTreeMap<Identity, Opened>> = Mutex::new(BTreeMap::new());
 
-/// How a file is open: under which name, how often, and the version it had when it was opened first.
+/// How a file is open: its name, how often, and its version when it was opened first.
 #[derive(Debug)]
 struct Opened {
     name: PathBuf,
@@ -344,8 +345,8 @@ struct Opened {
 struct OpenFile(Identity);
 
 impl OpenFile {
-    /// Counts a file as open. The first time, [`inspect`] looks at it before SQLite does; after that, only the name
-    /// that it was first opened under is accepted. Gives the version of its schema as well.
+    /// Counts a file as open. The first time, [`inspect`] examines it before SQLite does. After that, only the first
+    /// name is accepted. Returns its schema version too.
     fn register(path: &Path) -> Result<(Self, u32)> {
         let mut open = OPEN_FILES.lock().unwrap_or_else(PoisonError::into_inner);
         let metadata = std::fs::metadata(path).map_err(|error| LedgerError::Io { path: path.to_owned(), error })?;

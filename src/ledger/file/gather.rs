@@ -1,8 +1,9 @@
-//! Rows of events handed over many at a time.
+//! Reads rows of events many at a time.
 //!
-//! Stepping from row to row and asking SQLite for each value costs a third of a scan. So statements that read many events
-//! are aggregates over one function, `gather`: SQLite calls it with the values of each row, and it keeps them in memory
-//! until the statement ends. It judges nothing: what is odd about a row is noted, and whoever takes the rows says so.
+//! Stepping from row to row and fetching each value from SQLite costs a third of a scan. So statements that read many
+//! events are aggregates over one function, `gather`. SQLite calls it with the values of each row, and it keeps them in
+//! memory until the statement ends. It does not validate: it marks odd rows, and the code that takes the rows reports
+//! them.
 
 use crate::domain::meter::FREQUENT;
 use crate::domain::number::{BatchId, ClassId};
@@ -14,7 +15,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Params, Statement};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Meters with a column of their own in an event: all frequent ones but the last, `request`.
+/// The meters with their own columns in an event: all frequent ones except the last, `request`.
 pub(in crate::ledger) const METER_COLUMNS: usize = FREQUENT - 1;
 
 /// The names of those columns, in the order of the meters: a literal, for the texts of statements.
@@ -27,18 +28,18 @@ pub(in crate::ledger) use meter_columns;
 
 /// The arguments of `gather` for what amounts depend on.
 pub(in crate::ledger) const USAGE: &str = concat!("key, class, ", meter_columns!(), ", at");
-/// Its arguments for everything.
+/// The arguments for all columns.
 pub(in crate::ledger) const ALL: &str = concat!("key, class, ", meter_columns!(), ", at, id, batch, line");
 
-/// The most rows that one statement hands over: what follows is left for the next.
+/// The most rows of one statement. Further rows are left for the next.
 const ROWS_AT_MOST: usize = 1 << 16;
 
-/// A row of `usage_event`, as it stands there.
+/// A row of `usage_event`, as stored.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::ledger) struct RawEvent {
     pub(in crate::ledger) key: i64,
     pub(in crate::ledger) class: ClassId,
-    /// The meters that have columns.
+    /// The meters with columns.
     pub(in crate::ledger) frequent: Frequent,
     pub(in crate::ledger) after_midnight: i64,
     /// None when not asked for, like the line.
@@ -47,24 +48,24 @@ pub(in crate::ledger) struct RawEvent {
     id: (usize, usize),
 }
 
-/// Rows of events, and their ids where they were asked for.
+/// Rows of events, with their ids if requested.
 #[derive(Debug, Default)]
 pub(in crate::ledger) struct Gathered {
     rows: Vec<RawEvent>,
     ids: Vec<u8>,
-    /// Whether there were more rows than one statement may hand over.
+    /// Whether there were more rows than one statement may return.
     cut: bool,
-    /// Whether some value was not of its column's type.
+    /// Whether some value did not have its column's type.
     odd: bool,
 }
 
 impl Gathered {
-    /// The rows, in the order of their keys.
+    /// The rows, in key order.
     pub(in crate::ledger) fn rows(&self) -> &[RawEvent] {
         &self.rows
     }
 
-    /// The id of a row, as bytes; empty when not asked for.
+    /// The id of a row, as bytes; empty if not requested.
     pub(in crate::ledger) fn id(&self, row: &RawEvent) -> &[u8] {
         self.ids.get(row.id.0..row.id.1).unwrap_or(&[])
     }
@@ -80,7 +81,7 @@ impl Gathered {
 pub(in crate::ledger) struct Gatherer(Arc<Mutex<Gathered>>);
 
 impl Gatherer {
-    /// Makes the function known to a connection.
+    /// Registers the function on a connection.
     pub(in crate::ledger) fn of(connection: &Connection) -> Result<Self> {
         let gatherer = Self::default();
         let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DIRECTONLY;
@@ -88,7 +89,7 @@ impl Gatherer {
         Ok(gatherer)
     }
 
-    /// Runs a statement that selects `gather` of rows, and takes what it gathered.
+    /// Runs a statement that selects `gather` of rows, and takes the result.
     pub(in crate::ledger) fn run(&self, statement: &mut Statement<'_>, params: impl Params) -> Result<Gathered> {
         statement.query_row(params, |_| Ok(()))?;
         let mut gathered = self.take();
@@ -99,7 +100,7 @@ impl Gatherer {
             ));
         }
         if !gathered.rows.is_sorted_by_key(|row| row.key) {
-            // Of rows in another order, those left for the next statement could not be told from those taken.
+            // If the rows are not in key order, the next statement could not know which rows were taken.
             if gathered.cut {
                 return Err(LedgerError::Corrupt(
                     Damage::Index,
@@ -111,7 +112,7 @@ impl Gatherer {
         Ok(gathered)
     }
 
-    /// Gives the room back for the next rows.
+    /// Returns the memory for the next rows.
     pub(in crate::ledger) fn give_back(&self, gathered: Gathered) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = gathered;
     }
@@ -120,7 +121,7 @@ impl Gatherer {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// No rows, in the room of those before.
+    /// An empty result, in the memory of the previous one.
     fn empty(&self) -> Gathered {
         let Gathered { mut rows, mut ids, .. } = self.take();
         rows.clear();
@@ -174,7 +175,7 @@ impl Aggregate<Gathered, i64> for Gatherer {
     }
 
     fn finalize(&self, _: &mut Context<'_>, gathered: Option<Gathered>) -> rusqlite::Result<i64> {
-        // No row, no call of `init`.
+        // Without rows, SQLite does not call `init`.
         let gathered = gathered.unwrap_or_else(|| self.empty());
         let rows = i64::try_from(gathered.rows.len()).unwrap_or(i64::MAX);
         self.give_back(gathered);

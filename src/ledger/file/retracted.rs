@@ -1,11 +1,11 @@
-//! Which rows do not count, as something that is remembered.
+//! The rows that do not count, in memory.
 
 use crate::domain::number::BatchId;
 use crate::rows::key::EventKey;
 use rustc_hash::FxHashSet;
 use std::sync::Arc;
 
-/// The rows of some days that do not count. Mostly there are none.
+/// The rows of some days that do not count. Usually there are none.
 #[derive(Debug, Clone, Default)]
 pub(in crate::ledger) struct Retracted {
     pub(in crate::ledger) batches: FxHashSet<BatchId>,
@@ -13,17 +13,17 @@ pub(in crate::ledger) struct Retracted {
 }
 
 impl Retracted {
-    /// Whether there are none.
+    /// Whether all rows count.
     pub(in crate::ledger) fn is_empty(&self) -> bool {
         self.batches.is_empty() && self.keys.is_empty()
     }
 
-    /// Whether a row, of a batch, does not count.
+    /// Whether a row of a batch does not count.
     pub(in crate::ledger) fn has(&self, key: EventKey, batch: BatchId) -> bool {
         self.batches.contains(&batch) || self.keys.contains(&key.number())
     }
 
-    /// These and others.
+    /// The same, with more batches and keys.
     pub(in crate::ledger) fn and(
         &self,
         batches: impl IntoIterator<Item = BatchId>,
@@ -36,5 +36,5 @@ impl Retracted {
     }
 }
 
-/// What was taken back, as it was read under a seal.
+/// The retractions, as read under a seal.
 pub(in crate::ledger) type Remembered = (Option<[u8; 32]>, Arc<Retracted>);

@@ -1,4 +1,4 @@
-//! What is fixed when a ledger is made: its currency, its calendar, its price book.
+//! The settings that are fixed when a ledger is made: its currency, its calendar, its price book.
 
 use crate::domain::calendar::Calendar;
 use crate::domain::currency::Currency;
@@ -10,7 +10,7 @@ use crate::ledger::{Damage, LedgerError, Result};
 use crate::rows::canonical::Encoder;
 use rusqlite::{Connection, OptionalExtension};
 
-/// How the chain records it.
+/// How the chain records the settings.
 pub(in crate::ledger) const FACT: Fact = Fact { kind: Kind::Genesis, tables: &["ledger"], payloads, is_sealed: true };
 
 /// The settings of a ledger.
@@ -22,7 +22,7 @@ pub struct Settings {
     pub calendar: Calendar,
     /// The price book that amounts come from.
     pub book: Name,
-    /// The version of the time zone database the ledger was made with.
+    /// The version of the time zone database at that time.
     pub tz_database: String,
 }
 
@@ -52,9 +52,9 @@ pub(in crate::ledger) fn read(connection: &Connection) -> Result<Settings> {
 
 const GENESIS: &str = "SELECT payload FROM entry WHERE seq = 1";
 
-/// The payload of the first entry, made from the settings. It begins with the schema version that the ledger was made with,
-/// which migrations may have left behind; a version that is newer than this one was never made. Without an
-/// entry the ledger is being made.
+/// The payload of the first entry, computed from the settings. It begins with the schema version that the ledger was
+/// made with, because the file may have been upgraded since. A newer version than this program's is impossible. If
+/// there is no entry, the ledger is just being made.
 fn payloads(connection: &Connection) -> Result<Payloads> {
     let stored: Option<Vec<u8>> = connection.query_row(GENESIS, [], |row| row.get(0)).optional()?;
     let made_with = match stored {
@@ -72,7 +72,7 @@ pub(in crate::ledger) fn write(connection: &Connection, settings: &Settings) -> 
     Ok(())
 }
 
-/// The making of a ledger.
+/// The payload of the first entry.
 pub(in crate::ledger) fn payload(settings: &Settings, schema: u32) -> Vec<u8> {
     let mut encoder = Encoder::new();
     encoder.u64(u64::from(schema)).text(settings.currency.code()).text(settings.calendar.zone_name());
@@ -80,7 +80,7 @@ pub(in crate::ledger) fn payload(settings: &Settings, schema: u32) -> Vec<u8> {
     encoder.into_bytes()
 }
 
-/// The schema version that the payload of a genesis begins with.
+/// The schema version at the start of a first entry's payload.
 fn schema_of_genesis(payload: &[u8]) -> Option<u32> {
     let (version, _) = payload.split_first_chunk::<8>()?;
     u32::try_from(u64::from_be_bytes(*version)).ok()

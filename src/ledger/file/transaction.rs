@@ -15,43 +15,42 @@ use std::time::{Duration, Instant};
 /// Eight megabytes of pages.
 const FRAMES_WORTH_MOVING: i64 = 1_000;
 
-/// How long a writer waits for another.
+/// How long a writer waits for another writer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How long readers wait for a writer before they begin without its lock.
 const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 
-/// How often readers begin on a ledger whose lock cannot be had.
+/// How often readers try to begin on a ledger whose lock they cannot get.
 const ATTEMPTS: u32 = 50;
 
-/// Transactions inside of a rehearsal.
+/// Transactions inside a rehearsal.
 const OPEN_INNER: &str = "SAVEPOINT inner";
 const KEEP_INNER: &str = "RELEASE inner";
 const UNDO_INNER: &str = "ROLLBACK TO inner; RELEASE inner";
 
-/// One state of the ledger, from the first row read to the last.
+/// One state of the ledger, the same for all its reads.
 #[derive(Debug)]
 pub struct Snapshot<'a> {
     pub(in crate::ledger) ledger: &'a Ledger,
     head: chain::Head,
     watch: Arc<Watch>,
     watched: Option<Watched>,
-    /// Whether its transaction goes on when it is dropped: that of a reader that waits for the next work.
+    /// Whether its transaction stays open when it is dropped, for a reader that waits for more work.
     stays: bool,
-    /// Connections that have read this state already, for other threads.
+    /// Connections that have begun to read this state, for other threads.
     pool: Pool,
-    /// The seals of this state, once they were compared with the chain.
+    /// The seals of this state, after they were compared with the chain.
     pub(in crate::ledger) seals: OnceCell<Seals>,
 }
 
-/// A transaction around others, of which nothing is kept: each that commits is seen by the next, and all are undone when
-/// this is dropped.
+/// A transaction around others. Each that commits is visible to the next, and dropping this undoes all of them.
 #[derive(Debug)]
 pub struct Rehearsal<'a> {
     ledger: &'a Ledger,
 }
 
-/// A transaction that appends. Dropped without [`Write::commit`], it leaves nothing behind.
+/// A transaction that appends. If it is dropped without [`Write::commit`], it leaves nothing behind.
 #[derive(Debug)]
 pub struct Write<'a> {
     pub(in crate::ledger) ledger: &'a Ledger,
@@ -81,10 +80,11 @@ impl Ledger {
         }
     }
 
-    /// Starts reading, on as many connections as other threads will need too: all of one state.
+    /// Starts reading on as many connections as other threads will need, all on one state.
     ///
-    /// Others write meanwhile. While the connections are opened, which takes milliseconds, a writer's lock keeps them from
-    /// it. Where that cannot be had, as on a file that cannot be written, it is tried until nobody has written in between.
+    /// Others may write meanwhile. A writer's lock keeps them out while the connections are opened, which takes
+    /// milliseconds. If the lock is not available, as on a read-only file, the connections are opened again until
+    /// nobody has written in between.
     pub fn snapshot_for(&self, threads: usize) -> Result<Snapshot<'_>> {
         if self.is_rehearsing() {
             return self.snapshot();
@@ -103,7 +103,7 @@ impl Ledger {
         Err(LedgerError::Changed)
     }
 
-    /// A connection that holds a writer's lock, where one can be had soon.
+    /// A connection that holds a writer's lock, if it can get the lock soon.
     fn lock(&self) -> Option<Self> {
         let writer = Self::open(self.path(), Access::Write).ok()?;
         writer.connection.busy_timeout(LOCK_PATIENCE).ok()?;
@@ -111,19 +111,19 @@ impl Ledger {
         Some(writer)
     }
 
-    /// Starts a rehearsal: others can read meanwhile, and not write.
+    /// Starts a rehearsal. Meanwhile others can read but not write.
     pub fn rehearse(&self, waiting: impl FnOnce()) -> Result<Rehearsal<'_>> {
         self.begin("BEGIN IMMEDIATE", waiting)?;
         self.rehearsing.set(true);
         Ok(Rehearsal { ledger: self })
     }
 
-    /// Whether there is a rehearsal, so that nothing is kept.
+    /// Whether a rehearsal is active, so that nothing will be committed.
     pub fn is_rehearsing(&self) -> bool {
         self.rehearsing.get()
     }
 
-    /// Ends a transaction whose result does not count; SQLite has already ended it where this fails.
+    /// Ends a transaction without committing it. If this fails, SQLite has already ended it.
     fn undo(&self) {
         if self.is_rehearsing() {
             drop(self.connection.execute_batch(UNDO_INNER));
@@ -132,14 +132,14 @@ impl Ledger {
         }
     }
 
-    /// Starts appending. Waits for another writer; `waiting` is called once if there is one, and may give up.
+    /// Starts appending. It waits for another writer. If there is one, it calls `waiting` once, which may give up.
     pub fn write(&self, waiting: impl FnOnce()) -> Result<Write<'_>> {
         let write = self.mend(waiting)?;
         seals::guard(&self.connection, &settings::FACT)?;
         Ok(write)
     }
 
-    /// Starts writing where what is derived may have been changed: to make it again. Else like [`Ledger::write`].
+    /// Starts writing on a ledger whose derived tables may be wrong, to rebuild them. Otherwise like [`Ledger::write`].
     pub fn mend(&self, waiting: impl FnOnce()) -> Result<Write<'_>> {
         if self.is_rehearsing() {
             self.connection.execute_batch(OPEN_INNER)?;
@@ -151,10 +151,11 @@ impl Ledger {
         Ok(write)
     }
 
-    /// Starts appending much: with the file alone where nobody else has it open, else like [`Ledger::write`].
+    /// Starts a large append: with an exclusive lock if nobody else has the ledger open, otherwise like
+    /// [`Ledger::write`].
     ///
-    /// The write-ahead log lets others read meanwhile, at the price of writing every page twice. A rollback journal
-    /// holds only pages that were there before, and a load makes new ones.
+    /// The write-ahead log lets others read meanwhile, but writes every page twice. A rollback journal holds only pages
+    /// that existed before, and a load makes new ones.
     pub fn load(&self, waiting: impl FnOnce()) -> Result<Write<'_>> {
         if self.is_rehearsing() {
             return self.write(waiting);
@@ -162,7 +163,7 @@ impl Ledger {
         let switched = self.connection.query_row("PRAGMA journal_mode = TRUNCATE", [], |row| row.get::<_, String>(0));
         match switched {
             Ok(mode) if mode == "truncate" => {
-                // Should anything fail from here on, dropping this sets the mode back.
+                // If anything fails from here on, dropping this restores the mode.
                 let mut write = Write { ledger: self, open: false, alone: true, watch: Arc::default() };
                 self.begin("BEGIN EXCLUSIVE", waiting)?;
                 write.open = true;
@@ -191,14 +192,15 @@ impl Ledger {
         patiently(&mut begin)
     }
 
-    /// Refuses a file that another process has upgraded since it was opened: what this version knows is not all of it.
+    /// Rejects a file that another process has upgraded since it was opened, because this version does not know all of
+    /// it.
     fn still_of_this_version(&self) -> Result<()> {
         let (found, known) = (schema::version(&self.connection)?, schema::newest());
         if found == known { Ok(()) } else { Err(LedgerError::Newer { path: self.path().to_owned(), found, known }) }
     }
 }
 
-/// Tries again while another process is in the way, for as long as a writer waits.
+/// Retries while another process is in the way, for as long as a writer waits.
 pub(in crate::ledger) fn patiently<T>(mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
     let start = Instant::now();
     loop {
@@ -207,7 +209,7 @@ pub(in crate::ledger) fn patiently<T>(mut attempt: impl FnMut() -> Result<T>) ->
                 if start.elapsed() >= PATIENCE {
                     return Err(LedgerError::Busy(PATIENCE.as_secs()));
                 }
-                // Where SQLite itself has not waited.
+                // For cases in which SQLite itself has not waited.
                 std::thread::sleep(Duration::from_millis(5));
             }
             other => return other,
@@ -219,7 +221,7 @@ fn is_busy(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
-/// Ends a transaction whose result does not count; SQLite has already ended it where this fails.
+/// Ends a transaction without committing it. If this fails, SQLite has already ended it.
 fn rollback(connection: &Connection) {
     if !connection.is_autocommit() {
         drop(connection.execute_batch("ROLLBACK"));
@@ -232,7 +234,7 @@ impl<'a> Snapshot<'a> {
         Self { ledger, head, watch, watched: None, stays: false, pool, seals: OnceCell::new() }
     }
 
-    /// Opens readers of this state; an error if the ledger has moved on meanwhile.
+    /// Opens readers of this state. Returns an error if the ledger has changed meanwhile.
     fn fill_pool(&self, readers: usize) -> Result<()> {
         let opened: Vec<Ledger> =
             (0..readers).map(|_| reader_of(self.ledger.path(), &self.head)).collect::<Result<_>>()?;
@@ -242,7 +244,7 @@ impl<'a> Snapshot<'a> {
 }
 
 impl Snapshot<'_> {
-    /// The same snapshot, watched: it and its readers tell how far they have come, and can be stopped.
+    /// The same snapshot under a watch: it and its readers report progress and can be stopped.
     pub fn watched(self, watch: &Arc<Watch>) -> Result<Self> {
         let watched = Watched::new(watch, self.connection())?;
         let mut snapshot = self;
@@ -250,7 +252,7 @@ impl Snapshot<'_> {
         Ok(snapshot)
     }
 
-    /// Where it tells how far it has come.
+    /// The watch that receives its progress.
     pub fn watch(&self) -> &Watch {
         &self.watch
     }
@@ -277,7 +279,7 @@ impl Snapshot<'_> {
 
 impl Drop for Snapshot<'_> {
     fn drop(&mut self) {
-        // Nothing may interrupt the end.
+        // The end must not be interrupted.
         self.watched = None;
         if !self.stays {
             self.ledger.undo();
@@ -292,11 +294,11 @@ impl Drop for Rehearsal<'_> {
     }
 }
 
-/// Connections at one state, each in a transaction of its own, that wait for work.
+/// Connections on one state, each in its own transaction, that wait for work.
 #[derive(Debug, Clone, Default)]
 struct Pool(Arc<Mutex<Vec<Ledger>>>);
 
-/// Opens a ledger again for other threads, each at the same state.
+/// Opens a ledger again for other threads, each on the same state.
 #[derive(Debug, Clone)]
 pub struct Readers {
     path: PathBuf,
@@ -305,10 +307,10 @@ pub struct Readers {
     pool: Pool,
 }
 
-/// Opens a ledger once more, and begins to read it at a state; an error if it has moved on.
+/// Opens a ledger again and begins to read it at a state. Returns an error if the ledger has changed.
 fn reader_of(path: &Path, head: &chain::Head) -> Result<Ledger> {
     let reader = Ledger::open(path, Access::Read)?;
-    // Each reads on and on, and there may be many: what one has passed it does not visit again.
+    // There may be many readers, and each reads sequentially, so a large cache would not help.
     reader.connection.pragma_update(None, "cache_size", -1_024)?;
     reader.connection.execute_batch("BEGIN")?;
     if patiently(|| chain::head(&reader.connection))? == *head { Ok(reader) } else { Err(LedgerError::Changed) }
@@ -323,7 +325,7 @@ impl Snapshot<'_> {
 }
 
 impl Readers {
-    /// Does some work on a reader of its own; an error if the ledger has moved on meanwhile.
+    /// Does some work on a separate reader. Returns an error if the ledger has changed meanwhile.
     pub fn read<T, E: From<LedgerError>>(
         &self,
         work: impl FnOnce(&Snapshot<'_>) -> std::result::Result<T, E>,
@@ -347,8 +349,8 @@ impl<'a> Write<'a> {
         Ok(())
     }
 
-    /// The same transaction, watched: it tells how far it has come with reading events, and reads no more of them when it
-    /// is stopped. Its statements are not interrupted: that would end a rehearsal it is part of.
+    /// The same transaction under a watch: it reports the progress of reading events, and stops reading if requested.
+    /// Its statements are not interrupted, because that would end the rehearsal around it.
     pub fn watched(self, watch: &Arc<Watch>) -> Self {
         let mut write = self;
         write.watch = Arc::clone(watch);
@@ -360,7 +362,7 @@ impl<'a> Write<'a> {
         &self.watch
     }
 
-    /// Where it tells how far it has come.
+    /// The watch that receives its progress.
     pub fn watch(&self) -> &Watch {
         &self.watch
     }
@@ -396,25 +398,25 @@ impl Drop for Write<'_> {
         }
         if self.alone {
             drop(self.set_checks(Checks::Evaluated));
-            // Where another is in the way already, the next to open the ledger for writing does it.
+            // If another process is in the way, the next writer restores the mode.
             drop(self.ledger.connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())));
         }
     }
 }
 
 impl Ledger {
-    /// Moves the write-ahead log into the file once it is worth it, for those who append little and often.
+    /// Moves a large write-ahead log into the file, for programs that append often.
     pub fn checkpoint_when_large(&self) -> Result<()> {
         let frames: i64 = self.connection.query_row("PRAGMA wal_checkpoint(NOOP)", [], |row| row.get(1))?;
         if frames >= FRAMES_WORTH_MOVING { self.checkpoint() } else { Ok(()) }
     }
 
-    /// Moves the write-ahead log into the file, if no reader is in the way.
+    /// Moves the write-ahead log into the file, unless a reader is in the way.
     pub fn checkpoint(&self) -> Result<()> {
         if self.is_rehearsing() {
             return Ok(());
         }
-        // The row tells whether readers were in the way; then the next writer does it.
+        // The row shows whether readers were in the way. If so, the next writer does it.
         self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
         Ok(())
     }
@@ -456,7 +458,7 @@ mod tests {
             let appender = Appender::new(&write, "default")?;
             assert_eq!(left_out()?, load);
             drop(appender);
-            // A line that is nothing: the counts do not add up.
+            // One line is missing from the counts, so they do not add up.
             let recorded = write.record_import(&facts(header), &Appended::default(), &[], now, "test");
             assert_eq!(recorded.is_ok(), header == 1, "{recorded:?}");
             assert!(!left_out()?);

@@ -1,4 +1,4 @@
-//! Long work, seen from another thread: how far it has come, and its end before its time.
+//! Lets another thread watch long work: its progress, and an early stop.
 
 use crate::domain::count::Count;
 use crate::ledger::{Ledger, LedgerError, Result};
@@ -8,39 +8,39 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What long work is at, and what is counted meanwhile.
+/// The stage of long work, and what it counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Stage {
-    /// Sums of usage are read and added up.
+    /// Reading and adding up totals.
     Usage,
-    /// Events are read, to be added up, priced or proven.
+    /// Reading events, to add up, price or prove them.
     Events,
-    /// Events are read to count those that have a price in part only.
+    /// Reading events to count those that are partly priced.
     Unpriced,
-    /// Ids are looked for under other days.
+    /// Looking for ids on other days.
     Ids,
-    /// Sums and the chain are compared with what the events proved.
+    /// Comparing totals and the chain with the proved events.
     Sums,
     /// SQLite's own checks of the file.
     File,
-    /// The file is copied: pages.
+    /// Copying the file: pages.
     Copy,
-    /// Files that went in are hashed: bytes.
+    /// Hashing input files: bytes.
     Inputs,
 }
 
-/// How far long work has come.
+/// The progress of long work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reached {
-    /// What it is at.
+    /// The stage.
     pub stage: Stage,
-    /// How many events, or what else the stage counts, are done.
+    /// The number of events, or whatever the stage counts, that are done.
     pub done: u64,
-    /// How many the whole stage has, as the ledger counts them, where they are what takes the time.
+    /// The number in the whole stage, as the ledger counts them, if they take most of the time.
     pub all: Option<u64>,
 }
 
-/// What readers of a snapshot, or a transaction that appends, share with whoever watches them.
+/// Shared between the readers of a snapshot, or a transaction that appends, and the thread that watches them.
 #[derive(Default)]
 pub struct Watch {
     stage: Mutex<Option<(Stage, Option<u64>)>>,
@@ -69,7 +69,7 @@ impl Watch {
         *current = Some((stage, all));
     }
 
-    /// Adds to what the whole stage has.
+    /// Increases the total of the stage.
     pub fn expect(&self, more: u64) {
         let mut current = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, Some(all))) = current.as_mut() {
@@ -77,32 +77,31 @@ impl Watch {
         }
     }
 
-    /// Counts what was done.
+    /// Counts finished work.
     pub fn add(&self, more: u64) {
         self.done.fetch_add(more, Ordering::Relaxed);
     }
 
-    /// Tells how far a stage has come that does not go on from where it was: a copy begins anew when its file changes.
+    /// Sets the progress of a stage that may go back. A copy starts again if its file changes.
     pub fn reach(&self, Reached { stage, done, all }: Reached) {
         let mut current = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
         self.done.store(done, Ordering::Relaxed);
         *current = Some((stage, all));
     }
 
-    /// An error if the work should not go on: for what is no statement that can be interrupted, or may not be, such as one
-    /// that appends.
+    /// Returns an error if the work should stop. For work that cannot or may not be interrupted, such as an append.
     pub fn check(&self) -> Result<()> {
         if self.running().stopped { Err(LedgerError::Stopped) } else { Ok(()) }
     }
 
-    /// How far it has come; `None` before the first stage.
+    /// The progress; `None` before the first stage.
     pub fn reached(&self) -> Option<Reached> {
         let current = self.stage.lock().unwrap_or_else(PoisonError::into_inner);
         current.map(|(stage, all)| Reached { stage, done: self.done.load(Ordering::Relaxed), all })
     }
 
-    /// Ends what is read now and whatever would be read next. To be repeated for as long as somebody reads: a statement
-    /// that begins just now is not ended.
+    /// Interrupts current reads and prevents new ones. Call it repeatedly while somebody reads, because it misses a
+    /// statement that begins at that moment.
     pub fn stop(&self) {
         let mut running = self.running();
         running.stopped = true;
@@ -121,7 +120,7 @@ pub(in crate::ledger) struct WatchedLedger<'r> {
     pub(in crate::ledger) watch: &'r Watch,
 }
 
-/// A connection that is watched, until this is dropped.
+/// A connection under a watch, until this is dropped.
 #[derive(Debug)]
 pub(in crate::ledger) struct Watched {
     watch: Arc<Watch>,
@@ -129,7 +128,7 @@ pub(in crate::ledger) struct Watched {
 }
 
 impl Watched {
-    /// Lets a connection be watched; an error if it should read no more.
+    /// Puts a connection under a watch. Returns an error if it should stop reading.
     pub(in crate::ledger) fn new(watch: &Arc<Watch>, connection: &Connection) -> Result<Self> {
         let mut running = watch.running();
         if running.stopped {

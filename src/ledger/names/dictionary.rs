@@ -1,6 +1,7 @@
 //! The names of a ledger by their numbers.
 //!
-//! Tables that have an index are read without it: an index that covers a statement would be read in place of the rows.
+//! Tables with an index are read without it, because SQLite would read an index that covers a statement in place of the
+//! rows.
 
 use crate::domain::event::{Model, ServiceTier};
 use crate::domain::name::{Name, TagValue};
@@ -22,7 +23,7 @@ const PAYERS: &str = "SELECT id, tags FROM tag_set NOT INDEXED WHERE payer = id"
 const PAYER_OF_EACH: &str = "SELECT id, payer FROM tag_set NOT INDEXED";
 const SOURCES: &str = "SELECT id, name FROM source";
 
-/// Every name, but of the tag sets only those of payers.
+/// Every name, but only the tag sets of payers.
 pub(in crate::ledger) fn of_payers(connection: &Connection) -> Result<Dictionary> {
     with_tag_sets(connection, PAYERS)
 }
@@ -31,7 +32,7 @@ const DEPARTMENTS: &str =
     "SELECT DISTINCT tags ->> '$.department' FROM tag_set NOT INDEXED WHERE tags ->> '$.department' IS NOT NULL";
 
 impl crate::ledger::Ledger {
-    /// Every department that some event names.
+    /// Every department in events.
     pub fn departments(&self) -> Result<std::collections::BTreeSet<String>> {
         let mut statement = self.connection.prepare_cached(DEPARTMENTS)?;
         let names = statement.query_map([], |row| row.get(0))?;
@@ -43,7 +44,7 @@ pub(in crate::ledger) fn all(connection: &Connection) -> Result<Dictionary> {
     with_tag_sets(connection, TAG_SETS)
 }
 
-/// Tag sets that are not spelled as an import spells them: one that is there already would not be found by its text.
+/// Tag sets in another spelling than an import's. A lookup by text would not find these.
 pub(in crate::ledger) fn respelled(connection: &Connection) -> Result<Vec<TagSetId>> {
     let mut respelled = Vec::new();
     for (id, json) in read(connection, TAG_SETS, |row| Ok(row.get::<_, String>(1)?))? {
@@ -55,7 +56,7 @@ pub(in crate::ledger) fn respelled(connection: &Connection) -> Result<Vec<TagSet
     Ok(respelled)
 }
 
-/// The payer of each tag set, as numbers.
+/// The payer of each tag set, by number.
 pub(in crate::ledger) fn payers(connection: &Connection) -> Result<FxHashMap<TagSetId, TagSetId>> {
     read(connection, PAYER_OF_EACH, |row| Ok(row.get(1)?))
 }

@@ -1,8 +1,8 @@
 //! Names and their numbers. A number is given once and never changes its name.
 //!
-//! Tag sets and classes may be many, and are found by an index. SQLite believes an index, whatever the rows are, so the row that
-//! it leads to is read and compared, and what it does not lead to is looked for among all rows before it gets a number. The
-//! other names are few and have no index.
+//! There may be many tag sets and classes, so an index finds them. SQLite trusts an index, whatever the rows contain.
+//! So the row that the index finds is read and compared. If it finds none, all rows are searched before a new number is
+//! given. The other names are few and have no index.
 
 use crate::domain::name::Name;
 use crate::domain::number::{BatchId, ClassId, ModelId, SourceId, TagSetId, TierId};
@@ -26,14 +26,14 @@ pub(in crate::ledger) struct Numbered<N> {
     pub(in crate::ledger) form: Vec<u8>,
 }
 
-/// The numbers and canonical forms of an import's names, by their places.
+/// The numbers and canonical forms of an import's names, by position.
 #[derive(Debug, Default)]
 pub(in crate::ledger) struct Numbers {
     pub(in crate::ledger) models: Vec<Numbered<ModelId>>,
     pub(in crate::ledger) tag_sets: Vec<Numbered<TagSetId>>,
     pub(in crate::ledger) tiers: Vec<Numbered<TierId>>,
     pub(in crate::ledger) classes: Vec<ClassId>,
-    /// The payer of each tag set, by the number.
+    /// The payer of each tag set, by number.
     pub(in crate::ledger) payers: FxHashMap<TagSetId, TagSetId>,
     rows_of_tag_sets: Rows,
     rows_of_classes: Rows,
@@ -83,12 +83,12 @@ struct Table {
 const TAG_SETS: Table = Table { name: "tag_set", every: EVERY_TAGS };
 const CLASSES: Table = Table { name: "event_class", every: EVERY_CLASS };
 
-/// Fingerprints of the rows of a table that has an index, made when that leads nowhere for the first time.
+/// Fingerprints of the rows of a table with an index. They are computed the first time that the index finds nothing.
 #[derive(Debug, Default)]
 struct Rows(Option<FxHashSet<u64>>);
 
 impl Rows {
-    /// An error if some row has a value that the index did not lead to. Rows that were added since are not looked at.
+    /// Returns an error if a row has a value that the index did not find. It does not check rows added since.
     fn expect_none<T: Hash + Eq>(
         &mut self,
         connection: &Connection,
@@ -152,13 +152,13 @@ pub(in crate::ledger) struct NamesOf<'n> {
 }
 
 impl Numbers {
-    /// How many names have numbers.
+    /// The number of names with numbers.
     pub(in crate::ledger) fn counts(&self) -> NameCounts {
         let Self { models, tag_sets, tiers, classes, .. } = self;
         NameCounts { models: models.len(), tag_sets: tag_sets.len(), tiers: tiers.len(), classes: classes.len() }
     }
 
-    /// Gives numbers to the names of a source that come after those that have them.
+    /// Gives numbers to the new names of a source.
     pub(in crate::ledger) fn extend(&mut self, connection: &Connection, source: SourceId, names: &Names) -> Result<()> {
         for model in &names.models {
             let provider = model.provider.as_ref().map_or("", Name::as_str);
@@ -203,7 +203,7 @@ impl Numbers {
         })
     }
 
-    /// The numbers of a tag set and its payer, given if they are new.
+    /// The numbers of a tag set and its payer. New ones get numbers.
     fn tag_set(&mut self, connection: &Connection, tags: &TagSet) -> Result<(TagSetId, TagSetId)> {
         let json = tags_json(tags)?;
         let found =
@@ -221,7 +221,7 @@ impl Numbers {
         Ok((id, payer.unwrap_or(id)))
     }
 
-    /// The number of a class, given if it is new.
+    /// The number of a class. A new class gets one.
     fn class(&mut self, connection: &Connection, key: ClassKey) -> Result<ClassId> {
         let found = connection.prepare_cached(FIND_CLASS)?.query_row(key.params(), |row| row.get(0)).optional()?;
         if let Some(id) = found {
@@ -232,14 +232,14 @@ impl Numbers {
         Ok(ClassId::new(connection.prepare_cached(ADD_CLASS)?.insert(key.params())?))
     }
 
-    /// The number of the class of revisions that is like a class otherwise, given if it is new.
+    /// The number of the revisions' class that otherwise equals a class. A new class gets a number.
     pub(in crate::ledger) fn class_of_revisions(&mut self, connection: &Connection, class: ClassId) -> Result<ClassId> {
         let key = connection.prepare_cached(CLASS_OF)?.query_row([class], class_key)?;
         self.class(connection, ClassKey { kind: REVISION, ..key })
     }
 }
 
-/// The number of a source, given if it is new.
+/// The number of a source. A new source gets one.
 pub(in crate::ledger) fn source(connection: &Connection, name: &str) -> Result<SourceId> {
     number(connection, FIND_SOURCE, ADD_SOURCE, (name,))
 }

@@ -1,5 +1,5 @@
-//! Finding an event by its id: a probe for each half of each day of the ledger, as an id is unique for its source but may be
-//! of any day.
+//! Finds an event by its id: one lookup for each half of each day, because the id is unique for its source but may be
+//! on any day.
 
 use crate::domain::calendar::Day;
 use crate::domain::number::{BatchId, SourceId};
@@ -18,26 +18,26 @@ use rusqlite::{Connection, Row};
 use rustc_hash::FxHashSet;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// An event with where it came from.
+/// An event with its origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundEvent {
     /// The source.
     pub source: String,
-    /// What it has in common with others.
+    /// Its class.
     pub class: Class,
     /// Its billing day.
     pub day: Day,
-    /// When.
+    /// When it was used.
     pub at: Timestamp,
     /// What was used.
     pub quantities: Quantities,
-    /// The file it came in first.
+    /// The file that brought it first.
     pub file: String,
     /// The file's format.
     pub format: String,
     /// The record's line in it.
     pub line: i64,
-    /// The states that were taken of it, the first one first: several where it has grown.
+    /// The imported states of it, the first one first. Several if it has grown.
     pub states: Vec<State>,
 }
 
@@ -47,7 +47,7 @@ const RETRACTED_BY: &str = "SELECT r.entry FROM usage_event e JOIN event_class c
     OR r.id = (SELECT x.retraction FROM retracted_event x WHERE x.key = e.key) WHERE e.key = ?1 AND c.source = ?2";
 const FILE: &str = "SELECT i.file, i.format FROM batch b JOIN import i ON i.id = b.import WHERE b.id = ?1";
 
-/// The keys that hold an id, from its own on: where that was taken, it got the next free one of its half.
+/// The keys with an id, starting at its own. If that key was taken, the id got the next free one of its half.
 fn keys_from(connection: &Connection, id: &str, own: EventKey) -> Result<Vec<EventKey>> {
     let mut statement = connection.prepare_cached(ID)?;
     let (mut key, mut keys) = (own, Vec::new());
@@ -69,7 +69,7 @@ const BATCH_AND_SOURCE: &str = "SELECT e.batch, s.name FROM usage_event e JOIN e
     JOIN source s ON s.id = c.source WHERE e.key = ?1";
 
 impl Ledger {
-    /// The first of some ids, each with its day, of which an event of a source counts.
+    /// The first of some dated ids for which an event of the source counts.
     pub fn first_that_counts(
         &self,
         source: &str,
@@ -95,7 +95,7 @@ impl Ledger {
 }
 
 impl Snapshot<'_> {
-    /// The events of an id, of one source or of all, in the order of their sources and days.
+    /// The events with an id, of one source or of all, in the order of their sources and days.
     pub fn find(&self, id: &str, source: Option<&str>, key_hash: KeyHash) -> Result<Vec<FoundEvent>> {
         let mut found = Vec::new();
         for (name, number) in self.sources_of(source)? {
@@ -109,7 +109,7 @@ impl Snapshot<'_> {
         Ok(found)
     }
 
-    /// An error if what the batches of some events brought of their days is not what stands there now.
+    /// Returns an error if what the batches of some events brought on their days differs from what is stored.
     fn prove_states(&self, keys: &[EventKey]) -> Result<()> {
         let mut batch_of = self.connection().prepare_cached(BATCH)?;
         let mut by_day: BTreeMap<Day, FxHashSet<BatchId>> = BTreeMap::new();
@@ -122,7 +122,7 @@ impl Snapshot<'_> {
         by_day.iter().try_for_each(|(day, batches)| self.prove_batches_of_day(&classes, *day, &sealed, batches))
     }
 
-    /// The retractions of events of an id, of one source or of all, by their entries.
+    /// The retractions of events with an id, of one source or of all, by entry.
     pub fn retractions_of(&self, id: &str, source: Option<&str>, key_hash: KeyHash) -> Result<BTreeSet<i64>> {
         let mut statement = self.connection().prepare_cached(RETRACTED_BY)?;
         let mut entries = BTreeSet::new();
@@ -137,7 +137,7 @@ impl Snapshot<'_> {
         Ok(entries)
     }
 
-    /// The sources with their numbers, or the one of a name, in the order of their names.
+    /// The sources with their numbers, or only the named one, in the order of their names.
     fn sources_of(&self, source: Option<&str>) -> Result<Vec<(String, SourceId)>> {
         let sources = self.dictionary_of_payers()?.sources;
         let mut sources: Vec<(String, SourceId)> = sources.into_iter().map(|(number, name)| (name, number)).collect();
@@ -146,7 +146,7 @@ impl Snapshot<'_> {
         Ok(sources)
     }
 
-    /// The keys that hold an id of a source, on any day, whether or not they count. Other sources may be among them.
+    /// The keys with an id of a source, on any day, whether or not they count. Keys of other sources may be among them.
     pub(in crate::ledger) fn keys_of(&self, id: &str, source: &str, key_hash: KeyHash) -> Result<Vec<EventKey>> {
         let Some((first, last)) = self.days_of_events()? else { return Ok(Vec::new()) };
         let hash = key_hash.hash(source, id);
@@ -159,7 +159,7 @@ impl Snapshot<'_> {
         Ok(keys)
     }
 
-    /// The keys that hold an id, from its own on: where that was taken, it got the next free one of its half.
+    /// The keys with an id, starting at its own. If that key was taken, the id got the next free one of its half.
     fn keys_from(&self, id: &str, own: EventKey) -> Result<Vec<EventKey>> {
         keys_from(self.connection(), id, own)
     }
@@ -167,7 +167,7 @@ impl Snapshot<'_> {
     fn at(&self, key: EventKey) -> Result<Option<FoundEvent>> {
         let classes = self.classes()?;
         let mut found = None;
-        // What amounts depend on, as reports read it.
+        // The columns that amounts depend on, as reports read them.
         self.events(&classes, key, key, Columns::Usage, |event| {
             found = Some(FoundEvent {
                 source: String::new(),
@@ -182,7 +182,7 @@ impl Snapshot<'_> {
             });
             Ok(())
         })?;
-        // And where it stood.
+        // And the columns of its origin.
         self.events(&classes, key, key, Columns::All, |event| {
             let Some(found) = &mut found else { return Ok(()) };
             let file = self.connection().query_row(FILE, [event.batch], |row| Ok((row.get(0)?, row.get(1)?)));

@@ -1,4 +1,5 @@
-//! Proof that the lists hold the ids of the events, and that each id stands once. A part of the buckets is one task's.
+//! Proves that the lists hold the ids of the events, and that each id occurs once. Each task takes a part of the
+//! buckets.
 #![expect(
     clippy::arithmetic_side_effects,
     reason = "hashes of 46 bits and their buckets, and counts of lists in memory"
@@ -21,23 +22,23 @@ const LISTS: &str = "SELECT bucket, ids FROM id_bucket WHERE bucket BETWEEN ?1 A
 const ID_AND_SOURCE: &str = "SELECT e.id, i.source, e.batch FROM usage_event e JOIN batch b ON b.id = e.batch \
     JOIN import i ON i.id = b.import WHERE e.key = ?1";
 
-/// Events whose key does not have the hash of their id, with that hash: other ids took their keys. None for revisions,
-/// which have no id of their own.
+/// Events whose key does not contain the hash of their id, with that hash, because other ids took their keys. `None`
+/// for revisions, which have no id of their own.
 #[derive(Debug, Default)]
 pub struct Strays {
     keys: FxHashSet<EventKey>,
-    /// Those with an id of their own, by its hash.
+    /// Those with their own id, by its hash.
     by_hash: Vec<(i64, EventKey)>,
 }
 
 impl Strays {
-    /// Notes the hash of an event's id.
+    /// Records the hash of an event's id.
     pub(in crate::ledger) fn displaced(&mut self, key: EventKey, hash: i64) {
         self.keys.insert(key);
         self.by_hash.push((hash, key));
     }
 
-    /// Notes that an event has no id of its own.
+    /// Records that an event has no id of its own.
     pub(in crate::ledger) fn without_id(&mut self, key: EventKey) {
         self.keys.insert(key);
     }
@@ -53,32 +54,32 @@ impl Strays {
         all
     }
 
-    /// Those whose ids have hashes from one to another.
+    /// The events whose ids have hashes in a range.
     fn with_hashes(&self, first: i64, last: i64) -> &[(i64, EventKey)] {
         let place = |end: i64| self.by_hash.partition_point(|(hash, _)| *hash < end);
         self.by_hash.get(place(first)..place(last + 1)).unwrap_or_default()
     }
 }
 
-/// What a part of the ids proves.
+/// The proof for a part of the ids.
 #[derive(Debug, Default)]
 pub struct IdsProof {
-    /// How many lists are not those of the events.
+    /// The number of lists that do not match the events.
     pub wrong_lists: u64,
-    /// What is wrong with the ids.
+    /// The errors in the ids.
     pub findings: Vec<Finding>,
 }
 
 impl Snapshot<'_> {
-    /// The buckets in so many parts, each about as large.
+    /// The buckets in this many parts of about the same size.
     pub fn parts_of_ids(parts: i64) -> Vec<Range<i64>> {
         let (all, parts) = (1 << BUCKET_BITS, parts.clamp(1, 1 << BUCKET_BITS));
         (0..parts).map(|part| part * all / parts..(part + 1) * all / parts).collect()
     }
 
-    /// Compares some lists with the events, and finds ids that stand twice.
+    /// Compares some lists with the events, and finds ids that occur twice.
     ///
-    /// Within a half of a day, keys are sorted by hash, so a part of the hashes is a few rows of each day.
+    /// In each half of a day, keys are sorted by hash, so a part of the hashes is a few rows of each day.
     pub fn prove_ids(&self, buckets: &Range<i64>, days: Option<(Day, Day)>, strays: &Strays) -> Result<IdsProof> {
         let mut found = self.dated_hashes(buckets, days, strays)?;
         found.sort_unstable();
@@ -122,19 +123,19 @@ impl Snapshot<'_> {
         Ok(found)
     }
 
-    /// How many lists are not those of these events, which are sorted.
+    /// The number of lists that do not match these sorted events.
     fn wrong_lists(&self, buckets: &Range<i64>, found: &[(DatedHash, EventKey)]) -> Result<u64> {
         let (mut wrong, mut waiting) = (0, Vec::new());
         for run in runs::read(self.connection())? {
             match run {
                 Some(run) => waiting.extend(run.ids.into_iter().filter(|id| buckets.contains(&id.bucket()))),
-                // One task of all tells.
+                // Only one of all tasks reports it.
                 None => wrong += u64::from(buckets.start == 0),
             }
         }
         waiting.sort_unstable();
         let mut waiting = waiting.into_iter().peekable();
-        // An id stands in a run or in its bucket.
+        // An id is in a run or in its bucket.
         let mut listed = Vec::with_capacity(found.len());
         for (id, _) in found {
             while waiting.next_if(|waiting| waiting < id).is_some() {
@@ -148,9 +149,9 @@ impl Snapshot<'_> {
         Ok(wrong + self.wrong_buckets(buckets, &listed)?)
     }
 
-    /// How many buckets do not hold these ids.
+    /// The number of buckets that do not hold these ids.
     fn wrong_buckets(&self, buckets: &Range<i64>, ids: &[DatedHash]) -> Result<u64> {
-        // What stands before the first bucket or after the last is wrong, too.
+        // Rows before the first or after the last bucket are wrong, too.
         let first = if buckets.start == 0 { i64::MIN } else { buckets.start };
         let last = if buckets.end == 1 << BUCKET_BITS { i64::MAX } else { buckets.end - 1 };
         let mut statement = self.connection().prepare_cached(LISTS)?;
@@ -173,13 +174,13 @@ impl Snapshot<'_> {
         Ok(wrong + u64::try_from(expected.count()).unwrap_or(u64::MAX))
     }
 
-    /// Ids that several of these events have, which have one hash.
+    /// Ids that several of these events share. All have one hash.
     fn repeated(&self, alike: &[(DatedHash, EventKey)], retracted: &Retracted) -> Result<Vec<Finding>> {
         let mut statement = self.connection().prepare_cached(ID_AND_SOURCE)?;
         let mut days: BTreeMap<(String, SourceId), Vec<Day>> = BTreeMap::new();
         for (_, key) in alike {
             let mut rows = statement.query([key.number()])?;
-            // An event without a batch is a finding of its day.
+            // An event without a batch is reported with its day.
             if let Some(row) = rows.next()?
                 && !retracted.has(*key, row.get(2)?)
             {

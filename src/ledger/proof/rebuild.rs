@@ -1,4 +1,4 @@
-//! All that is derived, made again: sums, lists of ids, seals.
+//! Rebuilds everything that is derived: totals, lists of ids, seals.
 
 use crate::domain::calendar::Day;
 use crate::domain::period::Period;
@@ -13,7 +13,7 @@ use crate::ledger::{Ledger, Result, chain, sums};
 use crate::rows::key::KeyHash;
 use rusqlite::Connection;
 
-/// The seals as they should be, made from everything that they are of.
+/// The correct seals, computed from everything that they cover.
 fn computed(connection: &Connection, ledger: &Ledger) -> Result<Seals> {
     let mut seals = of_sums(&sums::all_months(connection, ledger)?, &dictionary::of_payers(connection)?)?;
     seals.extend(of_days(connection, Period::between(Day::FIRST, Day::LAST))?);
@@ -38,7 +38,7 @@ fn computed(connection: &Connection, ledger: &Ledger) -> Result<Seals> {
 const TABLES: [&str; 5] = ["usage_daily", "usage_daily_meter", "day_seal", "usage_monthly", "usage_monthly_meter"];
 
 impl Write<'_> {
-    /// Makes the daily and monthly sums and the lists of ids anew from the events. Returns the number of daily sums.
+    /// Rebuilds the daily and monthly totals and the lists of ids from the events. Returns the number of daily totals.
     pub fn rebuild(&self, key_hash: KeyHash) -> Result<u64> {
         let connection = self.connection();
         self.rebuild_ids(key_hash)?;
@@ -54,7 +54,7 @@ impl Write<'_> {
         Ok(written)
     }
 
-    /// Makes all seals again, and returns the state that they are.
+    /// Computes all seals again, and returns their state.
     fn rebuild_seals(&self) -> Result<[u8; 32]> {
         let connection = self.connection();
         let seals = computed(connection, self.ledger())?;
@@ -67,7 +67,7 @@ impl Write<'_> {
 }
 
 impl Snapshot<'_> {
-    /// Seals that are not of what the tables hold, or not those that the newest entry holds.
+    /// Seals that do not match the tables, or that differ from those in the newest entry.
     pub fn changed_seals(&self) -> Result<Vec<String>> {
         let (stored, computed) = (all(self.connection())?, computed(self.connection(), self.ledger())?);
         let mut findings = Vec::new();

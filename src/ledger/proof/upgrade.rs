@@ -1,8 +1,9 @@
-//! Upgrading a ledger's file to the newest schema.
+//! Upgrades a ledger's file to the newest schema.
 //!
-//! The file is copied first, the upgrade is tried on a copy of that copy and verified there, and then done on the file in one
-//! exclusive transaction. So a file is either as it was or upgraded whole, and a copy of what it was remains. What the chain
-//! recorded before keeps its meaning: a migration changes no row that a payload or a digest covers.
+//! It first copies the file, then tries the upgrade on a copy of that copy and verifies the result. Then it upgrades
+//! the file in one exclusive transaction. So the file is either unchanged or upgraded whole, and a copy of the old file
+//! remains. Everything that the chain recorded keeps its meaning: a migration changes no row that a payload or a digest
+//! covers.
 
 use crate::ledger::chain::{self, Head, Signed};
 use crate::ledger::facts::migration::{FACT, Migration};
@@ -15,21 +16,21 @@ use rusqlite::Batch;
 use rusqlite::fallible_iterator::FallibleIterator;
 use std::path::Path;
 
-/// What an upgrade did.
+/// The outcome of an upgrade.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upgraded {
-    /// The version that the file had.
+    /// The old version of the file.
     pub from: u32,
-    /// The version that it has.
+    /// The new version.
     pub to: u32,
     /// The last entry of the chain, which records the upgrade.
     pub head: Head,
 }
 
 impl Ledger {
-    /// Upgrades a ledger's file to the newest schema; `None` where it has that already.
+    /// Upgrades a ledger's file to the newest schema; `None` if it has that already.
     ///
-    /// `copy` gets the file as it was. `verify` proves the upgraded trial, and `proceed` is asked before each statement
+    /// `copy` receives the old file. `verify` proves the upgraded trial, and `proceed` is called before each statement
     /// and before the commit. If either returns an error, the file stays unchanged.
     pub fn upgrade(
         path: &Path,
@@ -54,8 +55,8 @@ impl Ledger {
         ledger.migrate(from, &head, signed, proceed).map(Some)
     }
 
-    /// Runs the migrations after a version in one transaction: none if the chain has another head than the one expected.
-    /// An error leaves the transaction to the end of the connection, which undoes it.
+    /// Runs the migrations after a version in one transaction. It runs none if the chain's head differs from the
+    /// expected one. After an error, the transaction stays open until the connection closes, which undoes it.
     fn migrate(
         self,
         from: u32,
@@ -64,7 +65,7 @@ impl Ledger {
         proceed: &mut dyn FnMut() -> Result<()>,
     ) -> Result<Upgraded> {
         let (connection, to) = (&self.connection, schema::newest());
-        // Dropping a table that others refer to would else delete its rows one by one.
+        // Otherwise, dropping a table that others refer to would delete its rows one by one.
         connection.pragma_update(None, "foreign_keys", false)?;
         self.begin("BEGIN EXCLUSIVE", || {})?;
         if schema::version(connection)? != from || chain::head(connection)? != *expected {
@@ -88,7 +89,7 @@ impl Ledger {
     }
 }
 
-/// Upgrades a copy of a copy and verifies it. Returns the head of the chain before.
+/// Upgrades a copy of a copy and verifies it. Returns the old head of the chain.
 fn try_out(
     copy: &Path,
     from: u32,

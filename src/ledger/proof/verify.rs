@@ -1,4 +1,4 @@
-//! Proof that the ledger says what was put into it. Each part can be run by any thread on a snapshot of its own.
+//! Proves that the ledger holds what was recorded in it. Any thread can run each part on a separate snapshot.
 
 use crate::domain::calendar::Day;
 use crate::domain::count::Count;
@@ -30,33 +30,33 @@ use crate::text::problem::counted;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 
-/// What one day's events prove.
+/// What the events of one day prove.
 #[derive(Debug)]
 pub struct DayProof {
     seals: Vec<(BatchId, DaySeal)>,
-    /// Its part of its month.
+    /// Its part of the month.
     month: Months,
-    /// Events of the day, revisions among them.
+    /// The day's events, including revisions.
     pub events: u64,
     /// Revisions.
     pub revisions: u64,
-    /// Events that were taken back.
+    /// Retracted events.
     pub retracted: u64,
-    /// Those whose ids their keys do not have.
+    /// Events whose key does not contain the hash of their id.
     pub strays: Strays,
-    /// What is wrong with them.
+    /// The errors in the events.
     pub findings: Vec<Finding>,
-    /// What is wrong with their sums, which can be made again.
+    /// An error in the totals, which can be rebuilt.
     pub wrong_sums: Option<Finding>,
 }
 
-/// What is needed to prove a day.
+/// The data needed to prove a day.
 #[derive(Debug)]
 pub struct Prover {
     classes: Classes,
     payers: FxHashMap<TagSetId, TagSetId>,
     forms: FxHashMap<ClassId, Vec<u8>>,
-    /// The source of each batch: its number and its name.
+    /// The source of each batch: its number, and a hasher with its name.
     sources: FxHashMap<BatchId, (SourceId, SourceHasher)>,
 }
 
@@ -79,18 +79,18 @@ const METERS_AFTER: &str = "SELECT count(*) FROM event_meter WHERE key > ?1";
 const METERS: &str = "SELECT code, name, unit FROM meter ORDER BY code";
 
 impl Snapshot<'_> {
-    /// The days that events stand under.
+    /// The first and the last day with events.
     pub fn days_of_events(&self) -> Result<Option<(Day, Day)>> {
         recount::days_of_events(self.connection())
     }
 
-    /// How many events the batches say there are, to tell how far reading them has come.
+    /// The number of events in the batches, to show the progress of reading them.
     pub fn events_sealed(&self) -> Option<u64> {
         let sum = self.connection().query_row(SEALED, [], |row| row.get(0));
         u64::try_from(sum.unwrap_or(-1_i64)).ok()
     }
 
-    /// What is needed to prove days of this state.
+    /// The data needed to prove days of this state.
     pub fn prover(&self, key_hash: KeyHash) -> Result<Prover> {
         let mut sources = FxHashMap::default();
         let mut statement = self.connection().prepare(SOURCE_NAMES)?;
@@ -105,7 +105,7 @@ impl Snapshot<'_> {
         Ok(Prover { classes, payers, forms, sources })
     }
 
-    /// Reads every event of a day: its key, its digest by batch, and the day's sums.
+    /// Reads every event of a day: its key, its digest by batch, and the day's totals.
     pub fn prove_day(&self, day: Day, prover: &Prover) -> Result<DayProof> {
         let start = self.ledger().settings().calendar.start_of(day);
         let end = day.next().map(|next| self.ledger().settings().calendar.start_of(next));
@@ -117,7 +117,7 @@ impl Snapshot<'_> {
         let mut sources = sources.clone();
         let (first, last) = EventKey::range_of(day);
         let retracted = Retracted::between(self.connection(), first, last)?;
-        // Rows that were taken back are proved like all others, and count in no sum.
+        // Retracted rows are proved like all others, and are in no total.
         let linked = Grown::between(self.connection(), &Retracted::default(), first, last)?;
         let (live, mut parts_seen) = (Live::of_day(self.connection(), retracted, day)?, Parts::default());
         self.events(classes, first, last, Columns::All, |event| {
@@ -166,11 +166,12 @@ impl Snapshot<'_> {
         Ok(DayProof { seals, month, events, revisions, retracted: retracted_events, strays, findings, wrong_sums })
     }
 
-    /// An event that did not get its own key must be met on the way from it: every key in between is taken.
+    /// Every key between an event's own key and its actual key must be taken. Otherwise a lookup would not find the
+    /// event.
     fn unreachable(&self, start: EventKey, key: EventKey) -> Result<Option<Finding>> {
         let mut statement = self.connection().prepare_cached("SELECT 1 FROM usage_event WHERE key = ?1")?;
         let mut at = start;
-        // A row of collisions this long does not happen by chance.
+        // A run of collisions this long does not happen by chance.
         for _ in 0..1_000_000 {
             if at == key {
                 return Ok(None);
@@ -195,8 +196,8 @@ impl Snapshot<'_> {
         Ok(Some(format!("the {what} (tokenbook rebuild makes them anew)")))
     }
 
-    /// Daily sums that no day's events answer for: of days without any, posted to another month than their own, or rare
-    /// meters without the row they belong to.
+    /// Daily totals that belong to no proved day: of days without events, posted to another month, or rare meters
+    /// without their main row.
     pub fn stray_sums(&self, days: Option<(Day, Day)>) -> Result<Vec<Finding>> {
         let mut findings = Vec::new();
         let mut statement = self.connection().prepare(DAILY_DAYS)?;
@@ -232,7 +233,7 @@ impl Snapshot<'_> {
         Ok(findings)
     }
 
-    /// The monthly sums of a period whose days were all proved are those that the newest entry holds.
+    /// Proves that the monthly totals of a period match those in the newest entry. All days must be proved.
     pub fn prove_period(&self, period: Period, days: &mut [DayProof]) -> Result<()> {
         let mut computed = Months::default();
         days.iter_mut().try_for_each(|day| computed.merge(std::mem::take(&mut day.month)))?;
@@ -242,7 +243,7 @@ impl Snapshot<'_> {
         self.prove_days(period)
     }
 
-    /// Monthly sums that are not those of the days, and payers that are not those of their tag sets.
+    /// Monthly totals that do not match the days, and payers that do not match their tag sets.
     pub fn changed_months(&self, days: &mut [DayProof]) -> Result<Vec<Finding>> {
         let mut computed = Months::default();
         days.iter_mut().try_for_each(|day| computed.merge(std::mem::take(&mut day.month)))?;
@@ -270,7 +271,7 @@ impl Snapshot<'_> {
         Ok(findings)
     }
 
-    /// Rare meters that stand before the first or after the last day of events, and so were not met with any day.
+    /// Rare meters before the first or after the last day of events, which no day's proof covers.
     pub fn stray_meters(&self, days: Option<(Day, Day)>) -> Result<Option<Finding>> {
         let (first, last) = days.map_or((i64::MAX, i64::MIN), |(first, last)| {
             (EventKey::range_of(first).0.number(), EventKey::range_of(last).1.number())
@@ -281,13 +282,13 @@ impl Snapshot<'_> {
         Ok((stray > 0).then(|| format!("{} to no event", counted(stray, "rare meter belongs", "rare meters belong"))))
     }
 
-    /// Links of what is no revision.
+    /// Links of rows that are not revisions.
     pub fn stray_links(&self) -> Result<Option<Finding>> {
         let links: i64 = self.connection().query_row(STRAY_LINKS, [], |row| row.get(0))?;
         Ok((links > 0).then(|| format!("{} to no revision", counted(links, "link belongs", "links belong"))))
     }
 
-    /// Names and units of meters that are not those this version made them with.
+    /// Names and units of meters that differ from this version's.
     pub fn changed_meters(&self) -> Result<Vec<Finding>> {
         let mut statement = self.connection().prepare(METERS)?;
         let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
@@ -296,8 +297,8 @@ impl Snapshot<'_> {
         Ok(if stored == known { Vec::new() } else { vec!["the table of meters is not that of its version".to_owned()] })
     }
 
-    /// Reads the chain and makes every payload again from the tables. What batches hold of the days is compared with what these
-    /// proved: all days, or those of a period.
+    /// Reads the chain and computes every payload again from the tables. It compares the days of batches with these
+    /// proofs: all days, or those of a period.
     pub fn prove_chain(&self, days: &[DayProof], period: Option<Period>) -> Result<ChainProof> {
         let connection = self.connection();
         let mut proof = ChainProof { findings: registry::broken_tables(connection)?, ..ChainProof::default() };
@@ -345,7 +346,7 @@ impl Snapshot<'_> {
         Ok(())
     }
 
-    /// SQLite's own checks of the file: of its pages, and of references between tables.
+    /// SQLite's own checks of the file: pages, and references between tables.
     pub fn integrity(&self) -> Result<Vec<Finding>> {
         let mut findings = Vec::new();
         let mut statement = self.connection().prepare("PRAGMA integrity_check")?;
@@ -363,7 +364,7 @@ impl Snapshot<'_> {
     }
 }
 
-/// An event with a quantity that no event can have.
+/// An error if an event has an impossible quantity.
 fn impossible(event: &StoredEvent<'_>) -> Option<Finding> {
     let wrong = event.quantities.iter().find(|(_, quantity)| !(0..=QUANTITY_LIMIT).contains(quantity));
     wrong.map(|(meter, quantity)| format!("event {:?} has {quantity} of {}", event.id, meter.name()))
@@ -376,8 +377,8 @@ pub struct ChainProof {
     pub entries: u64,
     /// Batches.
     pub batches: u64,
-    /// The hash of every entry, to be compared with a head that was kept.
+    /// The hash of every entry, to compare with a stored head.
     pub heads: Vec<(u64, [u8; 32])>,
-    /// What is wrong.
+    /// The errors found.
     pub findings: Vec<Finding>,
 }

@@ -1,4 +1,4 @@
-//! What events have in common, as the ledger keeps it: a row of `event_class` for many events.
+//! What events have in common, as stored: a row of `event_class` for many events.
 
 use crate::domain::calendar::{Day, DayFinder};
 use crate::domain::event::{Band, PromptSize};
@@ -19,12 +19,12 @@ use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// A class of events. Names are numbers.
+/// A class of events. Names are given by number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Class {
     /// Its number.
     pub number: ClassId,
-    /// Who issued the events.
+    /// The source that issued the events.
     pub source: SourceId,
     /// The tag set.
     pub tag_set: TagSetId,
@@ -95,7 +95,7 @@ impl Classes {
         Ok(Self { classes, days })
     }
 
-    /// The class of a number.
+    /// The class with a number.
     pub fn get(&self, number: ClassId) -> Result<&Class> {
         let missing =
             || LedgerError::Corrupt(Damage::Reference, format!("an event is of class {number}, which is not there"));
@@ -107,7 +107,7 @@ impl Classes {
         self.days.day_of(at)
     }
 
-    /// The canonical form of each class, for encoding events as their digests have them.
+    /// The canonical form of each class, to encode events for digests.
     pub(in crate::ledger) fn forms(&self, connection: &Connection) -> Result<FxHashMap<ClassId, Vec<u8>>> {
         let names = dictionary::all(connection)?;
         let missing = |class: &Class, what: &str| {

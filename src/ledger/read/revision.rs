@@ -1,8 +1,9 @@
-//! Records that grow: the first state of one is an event, and each later state a revision, which holds what was added.
+//! Records that grow. The first state of a record is an event. Each later state is a revision, which holds what was
+//! added.
 //!
-//! A revision has the id and the instant of its original, stands on its day under a later key, and is linked to it. It
-//! counts nothing by itself: usage is read as records, each once and with all its parts, and what is known of a prompt is
-//! what the last part says of the whole. So amounts do not depend on how many states of a record were imported.
+//! A revision has the id and the instant of its original, a later key of the same day, and a link to it. It does not
+//! count by itself. Usage is read as records, each once and with all its parts. The prompt size comes from the last
+//! part, which covers the whole record. So amounts do not depend on how many states of a record were imported.
 
 use crate::domain::calendar::Day;
 use crate::domain::event::{Band, PromptSize};
@@ -38,7 +39,7 @@ const TAKEN: &str = "SELECT i.file, i.id, n.at FROM batch b JOIN import i ON i.i
 const BATCH: &str = "SELECT batch FROM usage_event WHERE key = ?1";
 const ADD_LINK: &str = "INSERT INTO event_link (key, original) VALUES (?1, ?2)";
 
-/// What the parts of a record must have in common, as numbers.
+/// What the parts of a record must have in common, by number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::ledger) struct Payer {
     pub(in crate::ledger) source: SourceId,
@@ -53,7 +54,7 @@ impl Payer {
     }
 }
 
-/// An event that is a part of a record.
+/// An event that is part of a record.
 struct Part {
     id: String,
     class: ClassId,
@@ -102,7 +103,7 @@ fn part(connection: &Connection, key: EventKey) -> Result<Option<Part>> {
     Ok(Some(part))
 }
 
-/// A state of a record, as it was taken.
+/// A state of a record, as imported.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct State {
     /// The file it came in.
@@ -111,13 +112,13 @@ pub struct State {
     pub line: i64,
     /// The number of the import.
     pub import: i64,
-    /// When that was.
+    /// The time of the import.
     pub taken: Timestamp,
-    /// What it added: of the first state, all it said.
+    /// What it added. For the first state: everything.
     pub added: Quantities,
 }
 
-/// The states of the record that begins at a key, in the order they were taken.
+/// The states of the record that begins at a key, in the order of import.
 pub(in crate::ledger) fn states(
     connection: &Connection,
     retracted: &Retracted,
@@ -137,28 +138,29 @@ pub(in crate::ledger) fn states(
     History::read(connection, retracted, original, id)?.0.into_iter().map(&mut state).collect()
 }
 
-/// What the ledger has of a record: its parts in the order they were appended.
+/// The stored parts of a record, in the order in which they were appended.
 pub(in crate::ledger) struct History(Vec<Part>);
 
 /// How a state stands to what the ledger has of its record.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::ledger) enum Standing {
-    /// The record said so before.
+    /// The record has had this state.
     Known,
-    /// It says more than the last state: so much.
+    /// It is larger than the last state by this much.
     More(Quantities),
-    /// It says less than the last state, or as much of some meters, and more of none.
+    /// It is smaller than the last state, or equal in some meters and larger in none.
     Less,
-    /// It says more of some meters and less of others.
+    /// It is larger in some meters and smaller in others.
     Mixed,
-    /// Something else differs than meters.
+    /// Something other than meters differs.
     Other,
 }
 
 impl History {
     /// The history of the record that begins at a key.
     ///
-    /// Each part took the first free key after its original, and nothing is deleted: a walk meets them in their order.
+    /// Each part took the first free key after its original, and nothing is deleted. So a walk finds the parts in
+    /// order.
     pub(in crate::ledger) fn read(
         connection: &Connection,
         retracted: &Retracted,
@@ -181,14 +183,14 @@ impl History {
         Ok(Self(parts))
     }
 
-    /// What the record says now.
+    /// The current quantities of the record.
     pub(in crate::ledger) fn now(&self) -> Result<Quantities> {
         let mut sum = Quantities::NONE;
         self.0.iter().try_for_each(|part| sum.add(&part.quantities))?;
         Ok(sum)
     }
 
-    /// The band the record counts in among the thresholds of its model.
+    /// The band that the record counts in, among the thresholds of its model.
     pub(in crate::ledger) fn band(&self, thresholds: &[i64]) -> Result<Band> {
         let prompt = self.0.last().map_or(PromptSize::Exact, |part| part.prompt);
         Ok(Band::of(prompt, self.now()?.prompt_size()?, thresholds))
@@ -199,17 +201,17 @@ impl History {
         self.0.iter().any(|part| batch(part.batch))
     }
 
-    /// Where its parts came from: batch and line of each.
+    /// The origin of its parts: batch and line of each.
     pub(in crate::ledger) fn places(&self) -> impl Iterator<Item = (BatchId, i64)> {
         self.0.iter().map(|part| (part.batch, part.line))
     }
 
-    /// The instant of the record, which is that of its first state.
+    /// The instant of the record, which is the instant of its first state.
     pub(in crate::ledger) fn at(&self) -> Option<Timestamp> {
         self.0.first().map(|part| part.at)
     }
 
-    /// How a state of the same day stands to it.
+    /// How a state on the same day relates to the record.
     pub(in crate::ledger) fn standing(&self, payer: Payer, state: &Quantities) -> Result<Standing> {
         if self.0.iter().any(|part| part.payer != payer) {
             return Ok(Standing::Other);
@@ -229,10 +231,10 @@ impl History {
     }
 }
 
-/// The records of some days that have grown. Mostly there are none.
+/// The grown records of some days. Usually there are none.
 pub(in crate::ledger) struct Grown<'k> {
     connection: &'k Connection,
-    /// The revisions of each original, in the order they were appended.
+    /// The revisions of each original, in the order in which they were appended.
     of: FxHashMap<EventKey, Vec<EventKey>>,
     revisions: FxHashSet<EventKey>,
 }
@@ -243,7 +245,7 @@ impl<'k> Grown<'k> {
         Self { connection, of: FxHashMap::default(), revisions: FxHashSet::default() }
     }
 
-    /// Those of the days of two keys and between, of the rows that count.
+    /// The grown records on the days from one key to another, with the rows that count.
     pub(in crate::ledger) fn between(
         connection: &'k Connection,
         retracted: &Retracted,
@@ -268,7 +270,7 @@ impl<'k> Grown<'k> {
         Ok(grown)
     }
 
-    /// Whether there are none.
+    /// Whether no record has grown.
     pub(in crate::ledger) fn is_empty(&self) -> bool {
         self.of.is_empty()
     }
@@ -295,12 +297,12 @@ impl<'k> Grown<'k> {
         Ok(after)
     }
 
-    /// Whether an event is a part of one of them, or claims to be.
+    /// Whether an event is, or claims to be, part of one of them.
     pub(in crate::ledger) fn has(&self, event: &StoredEvent<'_>) -> bool {
         event.class.kind == REVISION || self.of.contains_key(&event.key)
     }
 
-    /// Makes an event its whole record. `false` for a revision, which is a part of another event's.
+    /// Turns an event into its whole record. `false` for a revision, which belongs to another event's record.
     pub(in crate::ledger) fn complete<'c>(&self, classes: &'c Classes, event: &mut StoredEvent<'c>) -> Result<bool> {
         if event.class.kind == REVISION {
             return Ok(false);
@@ -309,38 +311,38 @@ impl<'k> Grown<'k> {
             let gone = || LedgerError::Corrupt(Damage::Reference, "a revision that was there is gone".to_owned());
             let part = part(self.connection, *revision)?.ok_or_else(gone)?;
             event.quantities.add(&part.quantities)?;
-            // Like the original's but for what it says of the prompt.
+            // Like the original's class, except for the prompt size.
             event.class = classes.get(part.class)?;
         }
         Ok(true)
     }
 }
 
-/// What counts of the rows of a day.
+/// The rows of a day that count.
 pub(in crate::ledger) struct Live<'k> {
     retracted: Retracted,
     grown: Grown<'k>,
 }
 
 impl<'k> Live<'k> {
-    /// All but what was taken back.
+    /// All rows except retracted ones.
     pub(in crate::ledger) fn of_day(connection: &'k Connection, retracted: Retracted, day: Day) -> Result<Self> {
         let (first, last) = EventKey::range_of(day);
         let grown = Grown::between(connection, &retracted, first, last)?;
         Ok(Self { retracted, grown })
     }
 
-    /// The records that have grown.
+    /// The grown records.
     pub(in crate::ledger) fn grown(&self) -> &Grown<'k> {
         &self.grown
     }
 
-    /// Whether a row counts, be it as a part of a record.
+    /// Whether a row counts, possibly as part of a record.
     pub(in crate::ledger) fn has(&self, event: &StoredEvent<'_>) -> bool {
         !self.retracted.has(event.key, event.batch)
     }
 
-    /// Counts an event as its whole record; a revision is counted with its original, and nothing that was taken back.
+    /// Counts an event as its whole record. A revision counts with its original, and a retracted row does not count.
     pub(in crate::ledger) fn tally<'c>(
         &self,
         classes: &'c Classes,
@@ -368,7 +370,7 @@ fn key_of(number: i64) -> Result<EventKey> {
         .ok_or_else(|| LedgerError::Corrupt(Damage::Value, format!("the key {number} is out of range")))
 }
 
-/// The parts of records that have grown, as they are met while a day is proved.
+/// The parts of grown records, collected while a day is proved.
 #[derive(Default)]
 pub(in crate::ledger) struct Parts(BTreeMap<EventKey, Met>);
 
@@ -380,13 +382,13 @@ struct Met {
 }
 
 impl Parts {
-    /// Notes a part.
+    /// Records a part.
     pub(in crate::ledger) fn note(&mut self, event: &StoredEvent<'_>) {
         let met = Met { id: event.id.clone(), at: event.at, payer: Payer::of(event.class), kind: event.class.kind };
         self.0.insert(event.key, met);
     }
 
-    /// Links that lead to something else than the original, and revisions without one.
+    /// Links that do not lead to the original, and revisions without a link.
     pub(in crate::ledger) fn findings(&self, grown: &Grown<'_>) -> Vec<Finding> {
         let mut findings = Vec::new();
         let mut wrong = |key: &EventKey, what: &str| {

@@ -1,4 +1,4 @@
-//! Reading events back, in the order of their keys: for rating from raw events and for proof.
+//! Reads events back in key order, for rating from single events and for proofs.
 
 use crate::domain::calendar::Day;
 use crate::domain::count::Count;
@@ -22,31 +22,31 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Row, Rows, Statement};
 use rustc_hash::FxHashMap;
 
-/// An event as it stands in the file.
+/// An event as stored in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredEvent<'c> {
     /// The key.
     pub key: EventKey,
     /// The batch it came with; none when not read.
     pub batch: BatchId,
-    /// What it has in common with others.
+    /// Its class.
     pub class: &'c Class,
     /// What was used.
     pub quantities: Quantities,
-    /// When.
+    /// When it was used.
     pub at: Timestamp,
-    /// The line it stood on; 0 when not read.
+    /// Its line; 0 if not read.
     pub line: i64,
-    /// The id; empty when not read.
+    /// The id; empty if not read.
     pub id: String,
 }
 
-/// How much of an event is read.
+/// Which columns of an event to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Columns {
-    /// What amounts depend on, without what was taken back. A record that has grown is one event with all its revisions.
+    /// What amounts depend on, without retracted rows. A grown record is one event with all its revisions.
     Usage,
-    /// Everything, event by event as it was appended.
+    /// Everything, event by event as appended.
     All,
 }
 
@@ -55,7 +55,7 @@ pub(in crate::ledger) const FROM: &str = "FROM usage_event WHERE key BETWEEN ?1 
 const METERS: &str = "SELECT key, meter, quantity FROM event_meter WHERE key BETWEEN ?1 AND ?2 ORDER BY key, meter";
 
 impl Snapshot<'_> {
-    /// Reads the events between two keys, both included, in their order.
+    /// Reads the events between two keys, both included, in key order.
     pub fn events<'c>(
         &self,
         classes: &'c Classes,
@@ -79,10 +79,10 @@ pub(in crate::ledger) fn events<'c>(
     run(watched, classes, [first, last], columns, None, each)
 }
 
-/// What sees each event as it was appended, before it is told whether that counts.
+/// Receives each event as appended, before it is decided whether it counts.
 type Seeing<'s> = &'s mut dyn FnMut(&StoredEvent<'_>) -> Result<()>;
 
-/// Reads usage, and shows every event as it was appended first.
+/// Reads usage, and first passes on every event as appended.
 pub(in crate::ledger) fn usage_seen<'c>(
     watched: WatchedLedger<'_>,
     classes: &'c Classes,
@@ -103,7 +103,7 @@ fn run<'c>(
 ) -> Result<()> {
     let WatchedLedger { ledger, watch } = watched;
     let connection = &ledger.connection;
-    // What was taken back is no usage.
+    // Retracted rows are not usage.
     let retracted = match columns {
         Columns::Usage => Retracted::between(connection, first, last)?,
         Columns::All => Retracted::default(),
@@ -117,7 +117,7 @@ fn run<'c>(
         Columns::Usage => Grown::between(connection, &retracted, first, last)?,
         Columns::All => Grown::none(connection),
     };
-    // The room of one id is used for all.
+    // One buffer is used for all ids.
     let mut id = String::new();
     let mut pieces = Pieces::of(first, last);
     while let Some(piece) = pieces.next() {
@@ -145,7 +145,7 @@ fn run<'c>(
 }
 
 /// A range of keys in pieces of a few thousand events each. Hashes spread the events of a day evenly over its keys, so
-/// the last piece tells how wide the next should be.
+/// the last piece shows how wide the next should be.
 pub(in crate::ledger) struct Pieces {
     next: i64,
     last: i64,
@@ -153,20 +153,20 @@ pub(in crate::ledger) struct Pieces {
 }
 
 impl Pieces {
-    /// So many events are read at once: their rows fit the cache of a processor.
+    /// The number of events read at once. Their rows fit a processor's cache.
     const ROWS: usize = 4_096;
 
     pub(in crate::ledger) const fn of(first: EventKey, last: EventKey) -> Self {
         Self { next: first.number(), last: last.number(), width: 1 << (HASH_BITS - 7) }
     }
 
-    /// The next piece: its first and its last key.
+    /// The next piece: its first and last key.
     pub(in crate::ledger) fn next(&self) -> Option<[i64; 2]> {
         (self.next <= self.last)
             .then(|| [self.next, self.last.min(self.next.saturating_add(self.width.saturating_sub(1)))])
     }
 
-    /// Tells what a piece held.
+    /// Records the contents of a piece.
     pub(in crate::ledger) fn passed(&mut self, [_, end]: [i64; 2], gathered: &Gathered) {
         let rows = gathered.rows().len();
         if rows < Self::ROWS / 2 {
@@ -193,7 +193,7 @@ fn read<'c>(classes: &'c Classes, row: &RawEvent, bytes: &[u8], mut id: String) 
     Ok(StoredEvent { key, batch, class, quantities: Quantities::from_frequent(frequent), at, line, id })
 }
 
-/// The meters that have columns, from a column on.
+/// The meters with columns, starting at a column.
 pub(in crate::ledger) fn meters(row: &Row<'_>, from: usize) -> Result<Frequent> {
     let mut frequent = Frequent::NONE;
     for place in 0..METER_COLUMNS {
@@ -218,20 +218,20 @@ fn not_whole() -> LedgerError {
 }
 
 const MILLI: i64 = 1_000_000;
-/// Milliseconds of a day and a half stay below this.
+/// The milliseconds of a day and a half stay below this.
 const MILLIS: i64 = 1 << 31;
-/// Added to nanoseconds, so that they are no milliseconds.
+/// Added to nanoseconds, to distinguish them from milliseconds.
 const FINE: i64 = 1 << 62;
 
-/// How an event's instant is kept beside its day: in milliseconds, four bytes, where it is whole ones, which is what
-/// most logs have; else in nanoseconds and [`FINE`].
+/// The stored form of an event's instant, relative to its day: in milliseconds, four bytes, if it is whole ones, as in
+/// most logs. Otherwise in nanoseconds plus [`FINE`].
 pub(in crate::ledger) fn after_midnight(day: Day, at: Timestamp) -> i64 {
     // Instants are of 85 years, less than half of what 64 bits hold.
     let nanos = at.nanos().saturating_sub(day.utc_midnight());
     if nanos % MILLI == 0 { nanos / MILLI } else { nanos.saturating_add(FINE) }
 }
 
-/// The instant of an event: its key tells the day, the column how long after.
+/// The instant of an event, from the day in its key and the time in its column.
 pub(in crate::ledger) fn instant(key: EventKey, after: i64) -> Result<Timestamp> {
     let midnight = key.day().utc_midnight();
     let nanos = if (-MILLIS..MILLIS).contains(&after) { after.checked_mul(MILLI) } else { after.checked_sub(FINE) };
@@ -239,7 +239,7 @@ pub(in crate::ledger) fn instant(key: EventKey, after: i64) -> Result<Timestamp>
     at.ok_or_else(|| LedgerError::Corrupt(Damage::Value, format!("an instant of {} is out of range", key.day())))
 }
 
-/// Walks along the rare meters beside the events.
+/// Reads the rare meters in step with the events.
 struct RareMeters<'s> {
     rows: Rows<'s>,
     next: Option<(i64, i64, i64)>,

@@ -1,4 +1,4 @@
-//! Adds to the sums by day and by month. When a sum by day changes, the seal of its day changes in the same step.
+//! Adds to the totals by day and by month. When a total by day changes, the seal of its day changes in the same step.
 
 use crate::domain::calendar::Day;
 use crate::domain::quantities::{Quantities, QuantityOverflow};
@@ -9,12 +9,12 @@ use crate::ledger::{Damage, LedgerError, Result, chain};
 use rusqlite::{CachedStatement, Connection};
 use std::collections::BTreeMap;
 
-/// Sums of one statement.
+/// The totals of one statement.
 const LINES: usize = 16;
-/// The columns of a sum.
+/// The columns of a total.
 const COLUMNS: usize = 18;
 
-/// Adds sums to a table, and keeps the seals of days.
+/// Adds to the totals of a table, and updates the seals of days.
 pub(in crate::ledger) struct Adder<'w> {
     connection: &'w Connection,
     grain: Grain,
@@ -25,7 +25,7 @@ pub(in crate::ledger) struct Adder<'w> {
     find_rare: CachedStatement<'w>,
     put_rare: CachedStatement<'w>,
     hasher: RowHasher,
-    /// What the seals of days are to be changed by.
+    /// The changes of the seals of days.
     changes: BTreeMap<Day, HashSum>,
 }
 
@@ -63,8 +63,8 @@ impl<'w> Adder<'w> {
         })
     }
 
-    /// Adds lines to a span that has none yet. The lines are in the order of their keys. Nothing is looked up, and one statement
-    /// inserts many lines.
+    /// Adds lines to a span without totals. The lines are in key order. Nothing is looked up, and one statement inserts
+    /// many lines.
     pub(in crate::ledger) fn add_to_none(&mut self, lines: &[UsageLine]) -> Result<()> {
         let chunks = lines.chunks_exact(LINES);
         let rest = chunks.remainder();
@@ -81,7 +81,7 @@ impl<'w> Adder<'w> {
         rest.iter().try_for_each(|line| self.add(line))
     }
 
-    /// Adds a line; one without events of its own, of records that grew, to the sum that has them.
+    /// Adds a line. A line without events, from grown records, goes to the total that has them.
     pub(in crate::ledger) fn add(&mut self, line: &UsageLine) -> Result<()> {
         match self.found(line)? {
             Some(mut sum) => {
@@ -104,7 +104,7 @@ impl<'w> Adder<'w> {
         self.add_rare(line)
     }
 
-    /// Adds to the sums of the rare meters, each of which is a row of its own.
+    /// Adds to the totals of the rare meters. Each has its own row.
     fn add_rare(&mut self, line: &UsageLine) -> Result<()> {
         let head = head(self.grain, &line.key);
         for (meter, quantity) in line.quantities.rare() {
@@ -127,7 +127,7 @@ impl<'w> Adder<'w> {
         Ok(())
     }
 
-    /// The sum that a line is to be added to, without its rare meters.
+    /// The total that a line is added to, without its rare meters.
     fn found(&mut self, line: &UsageLine) -> Result<Option<UsageLine>> {
         for (parameter, value) in (1_usize..).zip(head(self.grain, &line.key)) {
             self.find.raw_bind_parameter(parameter, value)?;
@@ -156,7 +156,7 @@ impl<'w> Adder<'w> {
         }
     }
 
-    /// Takes lines out of the seals of their days. The caller removes the rows.
+    /// Removes lines from the seals of their days. The caller removes the rows.
     pub(in crate::ledger) fn forget(&mut self, lines: &[UsageLine]) {
         for line in lines {
             let gone = self.hasher.line(line);
@@ -164,20 +164,20 @@ impl<'w> Adder<'w> {
         }
     }
 
-    /// Writes the seals of the days that have changed.
+    /// Writes the seals of the changed days.
     pub(in crate::ledger) fn finish(self) -> Result<()> {
         self.changes.iter().try_for_each(|(day, change)| day_seals::change(self.connection, *day, change))
     }
 }
 
-/// What a sum is about, as the columns have it.
+/// The key columns of a total.
 fn head(grain: Grain, key: &UsageKey) -> [i64; 7] {
     let (span, posting) = (grain.number(key.day), key.posted.code());
     let &UsageKey { source, tag_set, model, tier, band, .. } = key;
     [span, posting, source.number(), tag_set.number(), model.number(), tier.number(), band.code()]
 }
 
-/// Binds a line from a parameter on, counted from 0.
+/// Binds a line from a parameter on, counting from 0.
 fn bind(statement: &mut CachedStatement<'_>, from: usize, grain: Grain, line: &UsageLine) -> Result<()> {
     let counts = [line.events, line.active, line.first_at.nanos(), line.last_at.nanos()];
     let known = head(grain, &line.key).into_iter().chain(counts).map(Some);

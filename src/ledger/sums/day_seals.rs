@@ -1,9 +1,10 @@
-//! The seal of a day: a sum of hashes, one for each of the day's sums, so that a report that reads days sees each of them.
+//! The seal of a day: a sum of hashes, one for each of the day's totals. A report that reads days checks each total by
+//! it.
 //!
-//! A day may have tens of thousands of sums, and an import of a few events touches a few. A sum of hashes is kept
-//! without a look at the others: what a row was is taken from it, what the row became is added. So a row that was
-//! changed, added or removed by anyone else leaves a difference, however much is appended later. The
-//! seals of a month's days have a seal themselves.
+//! A day may have tens of thousands of totals, and an import of a few events changes only a few. A sum of hashes can be
+//! updated without reading the others: the old row's hash is subtracted and the new row's hash is added. If anybody
+//! else changes, adds or removes a row, a difference remains, however much is appended later. The seals of a month's
+//! days have a seal themselves.
 
 use crate::domain::calendar::Day;
 use crate::domain::meter::Meter;
@@ -14,20 +15,20 @@ use crate::ledger::{Damage, LedgerError, Result, leb128};
 use rusqlite::Connection;
 use std::collections::BTreeMap;
 
-/// The numbers of a seal, 64 bits each. Other rows with the same sum must agree in all 512 bits.
+/// The numbers of a seal, 64 bits each. Other rows with the same sum would have to agree in all 512 bits.
 const LANES: usize = 8;
 /// The bytes of a seal.
 const BYTES: usize = LANES * 8;
 
-/// A sum of hashes, in numbers that wrap around. That of no rows is 0.
+/// A sum of hashes, in numbers that wrap around. The sum of no rows is 0.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(in crate::ledger) struct HashSum([u64; LANES]);
 
-/// Hashes the rows of daily sums.
+/// Hashes the rows of daily totals.
 #[derive(Debug)]
 pub(in crate::ledger) struct RowHasher {
     hasher: blake3::Hasher,
-    /// Numbers of seven bits a byte: a row is mostly one block of the hash.
+    /// Numbers of seven bits a byte. A row is usually one block of the hash.
     form: Vec<u8>,
 }
 
@@ -36,7 +37,7 @@ impl RowHasher {
         Self { hasher: blake3::Hasher::new_derive_key("tokenbook 2026 sum of a day"), form: Vec::new() }
     }
 
-    /// The hashes of a sum: of its row, and of each of its rare meters, which are rows of their own.
+    /// The hashes of a total: of its row, and of each of its rare meters, which have their own rows.
     pub(in crate::ledger) fn line(&mut self, line: &UsageLine) -> HashSum {
         let mut seal = self.row(line);
         for (meter, quantity) in line.quantities.rare() {
@@ -45,13 +46,13 @@ impl RowHasher {
         seal
     }
 
-    /// The hash of a sum's row, without its rare meters.
+    /// The hash of a total's row, without its rare meters.
     pub(in crate::ledger) fn row(&mut self, line: &UsageLine) -> HashSum {
         let counts = [line.events, line.active, line.first_at.nanos(), line.last_at.nanos()];
         self.hash(0, &line.key, counts.into_iter().chain(line.quantities.frequent().words()))
     }
 
-    /// The hash of a rare meter of a sum.
+    /// The hash of a rare meter of a total.
     pub(in crate::ledger) fn rare(&mut self, key: &UsageKey, meter: Meter, quantity: i64) -> HashSum {
         self.hash(1, key, [i64::from(meter.code()), quantity].into_iter())
     }
@@ -78,7 +79,7 @@ impl HashSum {
         Self(lanes)
     }
 
-    /// Its bytes, each number with the high ones first.
+    /// Its bytes, each number big-endian.
     pub(in crate::ledger) fn bytes(&self) -> Vec<u8> {
         self.0.iter().flat_map(|lane| lane.to_be_bytes()).collect()
     }
@@ -96,7 +97,7 @@ impl HashSum {
     }
 }
 
-/// The seal that a day with these sums has.
+/// The seal for a day with these totals.
 pub(in crate::ledger) fn of_lines(lines: &[UsageLine]) -> HashSum {
     let (mut hasher, mut seal) = (RowHasher::new(), HashSum::default());
     for line in lines {
@@ -118,7 +119,7 @@ fn stored(bytes: &[u8]) -> Result<HashSum> {
     Ok(HashSum::of(bytes))
 }
 
-/// The seal of a day, which is that of nothing where there is none.
+/// The seal of a day; 0 if it has none.
 pub(in crate::ledger) fn of_day(connection: &Connection, day: Day) -> Result<HashSum> {
     let mut statement = connection.prepare_cached(SEAL)?;
     let mut rows = statement.query([day.number()])?;
@@ -138,7 +139,7 @@ pub(in crate::ledger) fn of_period(connection: &Connection, period: Period) -> R
     Ok(seals)
 }
 
-/// Adds to the seal of a day what was added to its sums, less what was taken.
+/// Adds a change of a day's totals to its seal.
 pub(in crate::ledger) fn change(connection: &Connection, day: Day, by: &HashSum) -> Result<()> {
     let mut seal = of_day(connection, day)?;
     seal.add(by);

@@ -1,4 +1,4 @@
-//! The seals of months: over the sums by payer, and over the seals of the days.
+//! The seals of months: over the totals by payer, and over the seals of the days.
 
 use crate::domain::period::{Month, Period};
 use crate::domain::usage::{Dictionary, UsageLine};
@@ -12,14 +12,14 @@ use crate::rows::canonical::{self, Encoder};
 use rusqlite::Connection;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The seals of months, each over its sums by payer, with names for numbers. Lines are of months.
+/// The seals of months, each over its totals by payer, with names in place of numbers. Lines must be totals by month.
 pub(in crate::ledger) fn of_sums(lines: &[UsageLine], names: &Dictionary) -> Result<Seals> {
     let mut by_month: BTreeMap<i64, Vec<Vec<u8>>> = BTreeMap::new();
     for line in lines {
         by_month.entry(line.key.day.month().code()).or_default().push(form(line, names)?);
     }
     let seal = |(month, mut forms): (i64, Vec<Vec<u8>>)| {
-        // Numbers are of one file; names are not.
+        // Numbers belong to one file, names do not, so the order must not depend on numbers.
         forms.sort_unstable();
         let mut encoder = Encoder::new();
         encoder.i64(month).count(forms.len());
@@ -31,7 +31,7 @@ pub(in crate::ledger) fn of_sums(lines: &[UsageLine], names: &Dictionary) -> Res
     Ok(by_month.into_iter().map(seal).collect())
 }
 
-/// The seals of months over those of their days.
+/// The seals of months over the seals of their days.
 pub(in crate::ledger) fn of_days(connection: &Connection, period: Period) -> Result<Seals> {
     let mut by_month: BTreeMap<i64, Encoder> = BTreeMap::new();
     for (day, seal) in day_seals::of_period(connection, period)? {
@@ -44,7 +44,7 @@ pub(in crate::ledger) fn of_days(connection: &Connection, period: Period) -> Res
     Ok(by_month.into_iter().map(seal).collect())
 }
 
-/// Both, as the tables are.
+/// Both seals of a month, computed from the tables.
 fn of_month(connection: &Connection, ledger: &Ledger, month: Month, names: &Dictionary) -> Result<Seals> {
     let lines = sums::lines(connection, ledger, Grain::Month, month.first()..=month.first())?;
     let mut seals = of_sums(&lines, names)?;
@@ -52,7 +52,7 @@ fn of_month(connection: &Connection, ledger: &Ledger, month: Month, names: &Dict
     Ok(seals)
 }
 
-/// What is sealed of each month.
+/// The two seals of each month.
 const OF_MONTHS: [What; 2] = [What::Month, What::Days];
 
 fn form(line: &UsageLine, names: &Dictionary) -> Result<Vec<u8>> {
@@ -72,7 +72,7 @@ fn form(line: &UsageLine, names: &Dictionary) -> Result<Vec<u8>> {
     Ok(encoder.into_bytes())
 }
 
-/// An error if the sums of months are others than those that imports made, before more is added to them.
+/// Returns an error if the totals of months differ from those that imports made, before more is added to them.
 pub(in crate::ledger) fn guard_months(connection: &Connection, ledger: &Ledger, months: &BTreeSet<i64>) -> Result<()> {
     let (seals, names) = (seals::all(connection)?, dictionary::of_payers(connection)?);
     for code in months {
@@ -91,7 +91,7 @@ fn month_of(code: i64) -> Result<Month> {
         .ok_or_else(|| LedgerError::Corrupt(Damage::Value, format!("the month {code} is out of range")))
 }
 
-/// Seals the sums of months that have changed.
+/// Seals the totals of changed months.
 pub(in crate::ledger) fn seal_months(connection: &Connection, ledger: &Ledger, months: &BTreeSet<i64>) -> Result<()> {
     let names = dictionary::of_payers(connection)?;
     for code in months {
@@ -109,13 +109,13 @@ pub(in crate::ledger) fn seal_months(connection: &Connection, ledger: &Ledger, m
 }
 
 impl Snapshot<'_> {
-    /// An error if the sums of a period's months are others than those that imports made. Lines are sums by month and payer:
-    /// all of them.
+    /// Returns an error if the totals of a period's months differ from those that imports made. `lines` must be all
+    /// totals by month and payer.
     pub fn prove_months(&self, period: Period, lines: &[UsageLine], names: &Dictionary) -> Result<()> {
         self.prove_spans(What::Month, period, &of_sums(lines, names)?)
     }
 
-    /// An error if the seals of a period's days are others than those that imports made.
+    /// Returns an error if the seals of a period's days differ from those that imports made.
     pub fn prove_days(&self, period: Period) -> Result<()> {
         self.prove_spans(What::Days, period, &of_days(self.connection(), period.whole_months())?)
     }

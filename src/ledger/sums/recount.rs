@@ -1,4 +1,5 @@
-//! From events back to daily sums: what `rebuild` writes, `verify` compares, and rating from raw events starts from.
+//! From events back to daily totals: `rebuild` writes them, `verify` compares them, and rating from single events
+//! starts from them.
 
 use crate::domain::calendar::{Day, DayFinder};
 use crate::domain::count::Count;
@@ -21,10 +22,11 @@ use rusqlite::Connection;
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
 
-// One extreme a statement is found at an end of the table; both in one would read all of it.
+// With one extreme in each statement, SQLite finds it at an end of the table. With both in one, it would read all of
+// it.
 const DAYS_OF_EVENTS: &str = "SELECT (SELECT min(key) FROM usage_event), (SELECT max(key) FROM usage_event)";
 
-/// The first and the last day that events stand under.
+/// The first and the last day with events.
 pub(in crate::ledger) fn days_of_events(connection: &Connection) -> Result<Option<(Day, Day)>> {
     let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
     let keys: (Option<i64>, Option<i64>) = connection.query_row(DAYS_OF_EVENTS, [], row)?;
@@ -39,7 +41,7 @@ pub(in crate::ledger) fn days_of_events(connection: &Connection) -> Result<Optio
     }
 }
 
-/// The sums of one day's events, of some models or of all.
+/// The totals of one day's events, of some models or of all.
 pub(in crate::ledger) fn sums_of_day(
     watched: WatchedLedger<'_>,
     classes: &Classes,
@@ -57,7 +59,7 @@ pub(in crate::ledger) fn sums_of_day(
     lines_of_day(tally, classes, day, watched.ledger.settings().calendar.start_of(day))
 }
 
-/// The sums of one day by class and band, as lines.
+/// The totals of one day by class and band, as lines.
 pub(in crate::ledger) fn lines_of_day(
     mut tally: Tally<(ClassId, Band)>,
     classes: &Classes,
@@ -87,8 +89,8 @@ const FORGET_MONTH: [&str; 2] = [
     "DELETE FROM usage_monthly_meter WHERE month = ?1 AND model = ?2",
 ];
 
-/// Makes the sums of some models of some days anew from the events, and those of their months from the days. What records
-/// have grown by since is in no sum yet.
+/// Computes the totals of some models on some days again from the events, and the totals of their months from the days.
+/// What records have grown by since is in no total yet.
 pub(in crate::ledger) fn renew(
     watched: WatchedLedger<'_>,
     days: &BTreeMap<Day, BTreeSet<ModelId>>,
@@ -106,7 +108,7 @@ pub(in crate::ledger) fn renew(
     for (day, models) in days {
         months.entry(day.month()).or_default().extend(models);
     }
-    // Sums of months are made of those of days: what was changed in these must not come into those.
+    // Monthly totals are computed from daily ones, so a change of the daily ones must not get into them.
     for (month, models) in &months {
         guard_days(connection, ledger, &payers, OfMonth { month: *month, models: Some(models) })?;
     }
@@ -142,7 +144,7 @@ impl OfMonth<'_> {
     }
 }
 
-/// An error if the daily sums of some models of a month are not those that its monthly sums are of.
+/// Returns an error if the daily totals of some models do not match the totals of their month.
 fn guard_days(
     connection: &Connection,
     ledger: &Ledger,
@@ -158,7 +160,7 @@ fn guard_days(
     ))
 }
 
-/// Replaces the sums of some days, then sums up their months again.
+/// Replaces the totals of some days, then computes their months again.
 pub(in crate::ledger) fn exchange<'l>(
     connection: &Connection,
     ledger: &Ledger,
@@ -183,7 +185,7 @@ pub(in crate::ledger) fn exchange<'l>(
     Ok(())
 }
 
-/// An error if the sums of a day are not these, which were made of its events.
+/// Returns an error if the totals of a day differ from these, which were computed from its events.
 pub(in crate::ledger) fn guard_day(
     connection: &Connection,
     ledger: &Ledger,
@@ -228,7 +230,7 @@ fn events_of_days<'a>(connection: &Connection, days: impl Iterator<Item = &'a Da
     Ok(total)
 }
 
-/// The daily sums of some models as they stand.
+/// The daily totals of some models, as stored.
 fn stored_lines(
     connection: &Connection,
     ledger: &Ledger,
@@ -240,8 +242,8 @@ fn stored_lines(
     Ok(lines)
 }
 
-/// An error if the sums of a day's events are others than those that were made when they came, whatever their bands. What was
-/// changed in the events must not come into the sums.
+/// Returns an error if the totals of a day's events, ignoring bands, differ from the stored ones. A change of the
+/// events must not get into the totals.
 fn same_but_for_bands<'l>(day: Day, now: &[UsageLine], before: impl Iterator<Item = &'l UsageLine>) -> Result<()> {
     let (mut old, mut new) = (UsageSums::new(), UsageSums::new());
     let whole = |line: &UsageLine| UsageKey { band: Band::Above(0), ..line.key };
@@ -264,16 +266,16 @@ fn forget(connection: &Connection, tables: [&str; 2], span: i64, models: &BTreeS
     Ok(())
 }
 
-// A revision is read with what it revises.
+// A revision is read together with its original.
 const RECORDS: &str = "SELECT (SELECT sum(events) FROM batch) - (SELECT count(*) FROM event_link)";
 
-/// How many records the batches say there are, to tell how far reading them has come.
+/// The number of records in the batches, to show the progress of reading them.
 fn records(connection: &Connection) -> Option<u64> {
     u64::try_from(connection.query_row(RECORDS, [], |row| row.get(0)).unwrap_or(-1_i64)).ok()
 }
 
 impl Write<'_> {
-    /// Makes the daily sums of models anew: when a price has brought a threshold that cuts their bands.
+    /// Computes the daily totals of models again, after a price has brought a threshold that cuts their bands.
     pub(in crate::ledger) fn rebuild_models(&self, models: &BTreeSet<ModelId>) -> Result<()> {
         let connection = self.connection();
         month_seals::guard_months(connection, self.ledger(), &sums::months(connection)?)?;

@@ -27,7 +27,7 @@ pub use pattern::Pattern;
 pub use quote::Reason;
 pub use rows::{Aside, CatalogList, Counts, Snapped};
 
-/// How the files of a catalogue are read.
+/// How to read the files of a catalogue.
 #[derive(Debug)]
 pub struct Catalog {
     /// The name for `--catalog`.
@@ -98,7 +98,7 @@ impl CatalogError {
     }
 }
 
-/// The catalogue of a name.
+/// The catalogue with a name.
 pub fn named(name: &str) -> Option<&'static Catalog> {
     CATALOGS.iter().find(|catalog| catalog.name == name)
 }

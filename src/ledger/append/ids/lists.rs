@@ -1,10 +1,10 @@
-//! Adding new ids to their lists, in bulk: each bucket is read and written once, however many ids come.
+//! Adds new ids to their lists in bulk: each bucket is read and written once, for any number of ids.
 //!
-//! Few ids are not worth that: they become a run (`runs.rs`), and are written to their buckets with the runs before them
-//! once there are many.
+//! This is not worth it for a few ids. They become a run (`runs.rs`), and go to their buckets together with earlier
+//! runs once there are many.
 //!
-//! Ids wait as they come, in sorted runs. Where there are many, the runs go to a file without a name beside the ledger, and
-//! are merged from there: rewriting every list for every few million ids would cost more than the events themselves.
+//! New ids wait in sorted runs. If there are many, the runs go to an unnamed file beside the ledger and are merged from
+//! there. Rewriting every list for every few million ids would cost more than the events themselves.
 #![expect(
     clippy::arithmetic_side_effects,
     reason = "lengths of lists in memory, and places in a file that was just written"
@@ -28,11 +28,11 @@ const ANY: &str = "SELECT EXISTS (SELECT 1 FROM id_bucket)";
 const LIST: &str = "SELECT ids FROM id_bucket WHERE bucket = ?1";
 const PUT: &str = "INSERT OR REPLACE INTO id_bucket (bucket, ids) VALUES (?1, ?2)";
 
-/// So many new ids wait in memory, eight bytes each.
+/// The number of new ids that wait in memory, eight bytes each.
 const ROOM: usize = 1 << 23;
-/// So many ids of a run in the file are read at a time.
+/// The number of ids of a run that are read from the file at a time.
 const WINDOW: u64 = 1 << 11;
-/// Bytes of an id in the file.
+/// The bytes of an id in the file.
 const BYTES: u64 = 8;
 
 /// Adds ids to their lists.
@@ -44,31 +44,31 @@ pub(in crate::ledger) struct IdLists<'w> {
     empty: bool,
     folder: PathBuf,
     room: usize,
-    /// So many ids may wait in runs of the ledger.
+    /// The number of ids that may wait in runs of the ledger.
     most: usize,
-    /// New ids that are not in their lists, each run sorted.
+    /// New ids that are not in their lists yet, each run sorted.
     runs: Vec<Vec<DatedHash>>,
     held: usize,
-    /// Runs that memory had no room for.
+    /// Runs that did not fit in memory.
     spilled: Option<Spilled>,
     merged: Merged,
 }
 
-/// Runs in a file without a name: the bytes of each.
+/// Runs in an unnamed file, with the bytes of each.
 struct Spilled {
     file: File,
     runs: Vec<Range<u64>>,
 }
 
-/// A run that is read from its start to its end.
+/// A run that is read from start to end.
 struct Cursor {
     window: Vec<DatedHash>,
     at: usize,
-    /// What of it is in the file.
+    /// The part of it that is in the file.
     rest: Range<u64>,
 }
 
-/// The list of one bucket with its new ids.
+/// The list of one bucket, including its new ids.
 #[derive(Default)]
 struct Merged {
     before: Vec<DatedHash>,
@@ -76,7 +76,7 @@ struct Merged {
     list: Vec<u8>,
 }
 
-/// A hash of a new id that has events on several days: the key it leads to on each.
+/// A hash of a new id with events on several days: the keys of these events.
 pub(in crate::ledger) type Suspect = Vec<EventKey>;
 
 impl<'w> IdLists<'w> {
@@ -138,7 +138,7 @@ impl<'w> IdLists<'w> {
         Ok(())
     }
 
-    /// Writes the ids that wait. Returns the hashes among them that have events on several days.
+    /// Writes the waiting ids. Returns those hashes with events on several days.
     pub(in crate::ledger) fn write(&mut self, watch: &Watch) -> Result<Vec<Suspect>> {
         let waiting = runs::all(self.connection)?;
         let ids = waiting.iter().map(|run| run.ids.len()).sum::<usize>().saturating_add(self.held);
@@ -153,7 +153,7 @@ impl<'w> IdLists<'w> {
     fn write_run(&mut self, runs: Vec<Run>) -> Result<Vec<Suspect>> {
         let mut new: Vec<DatedHash> = self.runs.drain(..).flatten().collect();
         self.held = 0;
-        // Each batch's are sorted, which this sort makes use of.
+        // Each batch's ids are sorted, which makes this sort fast.
         new.sort();
         let mut alike = new.clone();
         for run in &runs {
@@ -234,7 +234,7 @@ impl Cursor {
         self.window.get(self.at).copied()
     }
 
-    /// Takes the ids of a bucket, which are the next if there are any.
+    /// Takes the ids of a bucket, if they are next.
     fn take(&mut self, bucket: i64, file: &mut Option<File>, ids: &mut Vec<DatedHash>) -> std::io::Result<()> {
         while let Some(id) = self.peek().filter(|id| id.bucket() == bucket) {
             ids.push(id);
@@ -246,7 +246,7 @@ impl Cursor {
         Ok(())
     }
 
-    /// Reads the next ids from the file, where those before are taken.
+    /// Reads the next ids from the file after the previous ones are taken.
     fn fill(&mut self, file: &mut Option<File>) -> std::io::Result<()> {
         if let Some(file) = file.as_mut().filter(|_| self.at == self.window.len() && !self.rest.is_empty()) {
             let end = self.rest.end.min(self.rest.start + BYTES * WINDOW);
@@ -262,7 +262,7 @@ impl Cursor {
     }
 }
 
-/// Adds to a list the known ids that have a hash of new ones. Both are sorted.
+/// Adds the known ids that share a hash with new ones to a list. Both inputs are sorted.
 fn like(new: &[DatedHash], known: &[DatedHash], list: &mut Vec<DatedHash>) {
     let mut new = new.iter().map(|id| id.hash()).peekable();
     for id in known {
@@ -287,7 +287,7 @@ fn merge(one: &[DatedHash], other: &[DatedHash], all: &mut Vec<DatedHash>) {
     all.extend(one);
 }
 
-/// Notes hashes of new ids that stand under several days of a list.
+/// Records hashes of new ids that a list has on several days.
 fn note_suspects(all: &[DatedHash], new: &[DatedHash], suspects: &mut Vec<Suspect>) {
     for alike in all.chunk_by(|one, other| one.hash() == other.hash()) {
         let (Some(first), Some(last)) = (alike.first(), alike.last()) else { continue };
@@ -299,7 +299,7 @@ fn note_suspects(all: &[DatedHash], new: &[DatedHash], suspects: &mut Vec<Suspec
     }
 }
 
-/// So many ids of a ledger that is rebuilt make a run.
+/// The number of ids in a run during a rebuild.
 const RUN: usize = 1 << 18;
 
 const FORGET: &str = "DELETE FROM id_bucket";
@@ -308,7 +308,7 @@ const EVENTS: &str = "SELECT e.key, e.id, c.source FROM usage_event e JOIN event
     WHERE c.kind = 0 ORDER BY e.key";
 
 impl Write<'_> {
-    /// Makes the lists of ids again from the events.
+    /// Rebuilds the lists of ids from the events.
     pub(in crate::ledger) fn rebuild_ids(&self, key_hash: KeyHash) -> Result<()> {
         let connection = self.connection();
         connection.execute(FORGET, [])?;
@@ -351,11 +351,11 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
     use std::error::Error;
 
-    /// The lists by their buckets, and the hashes that were found on several days.
+    /// The lists by bucket, and the hashes found on several days.
     type Written = (Vec<(i64, Vec<u8>)>, BTreeSet<i64>);
 
-    /// Writes the ids in `goes` parts, spilling to the file after `room` ids and to their buckets after `most`, and reads the
-    /// lists back. Those that wait at the end are written to their buckets.
+    /// Writes the ids in `goes` parts, spilling to the file after `room` ids and to their buckets after `most`, and
+    /// reads the lists back. It writes the ids that still wait at the end to their buckets.
     fn after(ids: &[DatedHash], goes: usize, room: usize, most: usize) -> std::result::Result<Written, Box<dyn Error>> {
         let (connection, folder) = (Connection::open_in_memory()?, tempfile::tempdir()?);
         schema::create(&connection)?;
@@ -382,7 +382,7 @@ mod tests {
 
     #[test]
     fn the_lists_do_not_depend_on_how_often_they_are_written_or_on_room() -> std::result::Result<(), Box<dyn Error>> {
-        // Few hashes in few buckets, so that many stand on several days.
+        // Few hashes in few buckets, so that many occur on several days.
         let mut seed = 20_261_129_u64;
         let mut below = |most: u64| {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

@@ -1,18 +1,18 @@
-//! New ids of small imports: lists that wait, until there are many ids.
+//! New ids of small imports: lists that wait until there are many ids.
 //!
-//! A thousand ids belong to a thousand buckets, each on a page of its own. So the ids of an import wait in one list, which
-//! is a page or two. Who looks for an id reads all lists that wait: a few bytes an id, and no more than [`MOST`] ids. A
-//! list takes in those before it that are not much longer, so that there are few however small the imports are.
+//! A thousand ids belong to a thousand buckets, each on a separate page. So the ids of an import wait in one list,
+//! which takes a page or two. A lookup reads all waiting lists: a few bytes for each id, and no more than [`MOST`] ids.
+//! A new list absorbs earlier ones that are not much longer, so there are few lists however small the imports are.
 
 use super::{DatedHash, decode, encode};
 use crate::ledger::{Damage, LedgerError, Result};
 use crate::rows::key::HASH_BITS;
 use rusqlite::Connection;
 
-/// So many ids wait before all are written to their buckets: reading so many takes a few milliseconds.
+/// The most ids that wait. Reading this many takes a few milliseconds; beyond it, all are written to their buckets.
 pub(super) const MOST: usize = 1 << 18;
 
-/// A list takes in the one before unless that is more than so many times as long.
+/// A list absorbs the previous one unless that is more than this many times as long.
 const LONGER: usize = 2;
 
 const ALL: &str = "SELECT id, ids FROM id_run ORDER BY id";
@@ -26,7 +26,7 @@ pub(in crate::ledger) struct Run {
     pub(in crate::ledger) ids: Vec<DatedHash>,
 }
 
-/// All runs; `None` for one that is damaged.
+/// All runs; `None` for a damaged one.
 pub(in crate::ledger) fn read(connection: &Connection) -> Result<Vec<Option<Run>>> {
     let mut statement = connection.prepare_cached(ALL)?;
     let mut rows = statement.query([])?;
@@ -40,7 +40,7 @@ pub(in crate::ledger) fn read(connection: &Connection) -> Result<Vec<Option<Run>
     Ok(runs)
 }
 
-/// All runs; an error if one is damaged.
+/// All runs. Returns an error if one is damaged.
 pub(super) fn all(connection: &Connection) -> Result<Vec<Run>> {
     let runs: Option<Vec<Run>> = read(connection)?.into_iter().collect();
     runs.ok_or_else(|| {
@@ -48,7 +48,7 @@ pub(super) fn all(connection: &Connection) -> Result<Vec<Run>> {
     })
 }
 
-/// Adds new ids to the runs, which are all there are.
+/// Adds new ids. `runs` must be all runs.
 pub(super) fn add(connection: &Connection, mut runs: Vec<Run>, new: &[DatedHash]) -> Result<()> {
     if new.is_empty() {
         return Ok(());
@@ -58,7 +58,7 @@ pub(super) fn add(connection: &Connection, mut runs: Vec<Run>, new: &[DatedHash]
         connection.prepare_cached(FORGET)?.execute([last.number])?;
         ids.extend(last.ids);
     }
-    // The runs that were taken in are sorted, which this sort makes use of.
+    // The absorbed runs are sorted, which makes this sort fast.
     ids.sort();
     let mut list = Vec::new();
     encode(&ids, HASH_BITS, &mut list);

@@ -1,5 +1,5 @@
-//! What a retraction takes back, worked out on one state of the ledger: which rows, what the sums are without them, and which
-//! files must come in again.
+//! Plans a retraction on one state of the ledger: which rows it covers, the totals without them, and which files must
+//! come again.
 
 use crate::domain::calendar::{Day, DayFinder};
 use crate::domain::count::Count;
@@ -27,16 +27,16 @@ use rusqlite::{Connection, OptionalExtension};
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Which events of an import are taken back.
+/// Which events of an import to retract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Chosen<'a> {
     /// All.
     All,
-    /// Those of these ids.
+    /// The events with these ids.
     Ids(&'a [String]),
 }
 
-/// Why nothing is taken back.
+/// Why nothing is retracted.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refused {
@@ -50,10 +50,10 @@ pub enum Refused {
         entry: i64,
         /// Its kind.
         found: &'static str,
-        /// The kind that can be taken back so.
+        /// The kind that can be retracted this way.
         expected: &'static str,
     },
-    /// It was taken back before.
+    /// It was retracted before.
     #[error("entry {entry}: was retracted already, by entry {by}")]
     Already {
         /// The entry.
@@ -61,7 +61,7 @@ pub enum Refused {
         /// The retraction's entry.
         by: i64,
     },
-    /// It brought no such events, or they were taken back.
+    /// It brought no such events, or they were retracted.
     #[error("entry {entry}: brought no event with the id {}, or it was retracted already", quoted(ids))]
     NoEvent {
         /// The entry.
@@ -124,12 +124,12 @@ pub struct Taking {
     batches: FxHashMap<BatchId, i64>,
     keys: Vec<EventKey>,
     classes: Classes,
-    /// What proves them.
+    /// The digests that prove them.
     sealed: Sealed,
 }
 
 impl Taking {
-    /// The days that its events may stand under.
+    /// The days that its events may have.
     pub fn days(&self) -> Result<Vec<Day>> {
         let mut days: BTreeSet<Day> = self.keys.iter().map(|key| key.day()).collect();
         for made in self.imports.iter().filter(|_| self.all) {
@@ -149,11 +149,11 @@ struct Single {
     import: i64,
 }
 
-/// What a retraction changes of a day.
+/// What a retraction changes on a day.
 #[derive(Debug)]
 pub struct DayPlan {
     pub(super) day: Day,
-    /// The sums without it.
+    /// The totals without the retracted rows.
     pub(super) sums: Vec<UsageLine>,
     events: u64,
     revisions: u64,
@@ -167,32 +167,33 @@ pub struct DayPlan {
 pub struct Part {
     /// The import.
     pub made: ImportMade,
-    /// Quarantined lines that wait again, since their events are taken back.
+    /// Quarantined lines that wait again, because their events are retracted.
     pub open_again: Vec<i64>,
     /// Quarantined lines that are taken back with the import.
     pub closed: Vec<i64>,
-    /// The keys of events that are taken back one by one, sorted.
+    /// The keys of events that are retracted one by one, sorted.
     pub(super) keys: Vec<i64>,
 }
 
-/// What a retraction takes back, and what it entails.
+/// What a retraction covers, with its consequences.
 #[derive(Debug)]
 pub struct Plan {
     /// The imports, at least one, in the order of their entries. Each has a retraction of its own in the chain.
     pub parts: Vec<Part>,
     /// Whether all of them is taken back.
     pub all: bool,
-    /// Events that are taken back.
+    /// The number of retracted events.
     pub events: u64,
-    /// Revisions that are taken back: of records that grew.
+    /// The number of retracted revisions of grown records.
     pub revisions: u64,
-    /// The first and the last day of these.
+    /// Their first and last day.
     pub days: Option<(Day, Day)>,
-    /// Later imports whose files may hold some of the events: those were counted as duplicates and must come in again.
+    /// Later imports whose files may contain some of the events. These were counted as duplicates, so the files must
+    /// come again.
     pub again: Vec<ImportMade>,
-    /// Other imports of the very same file, which still count.
+    /// Other imports of an identical file, which still count.
     pub alike: Vec<ImportMade>,
-    /// The state of the ledger that this is about.
+    /// The state of the ledger that the plan is for.
     pub head: chain::Head,
     pub(super) changed: Vec<DayPlan>,
 }
@@ -214,7 +215,7 @@ const BATCHES: &str = "SELECT id, import FROM batch ORDER BY id";
 const BATCH_OF: &str = "SELECT batch FROM usage_event WHERE key = ?1";
 const IMPORT_OF: &str = "SELECT i.entry FROM batch b JOIN import i ON i.id = b.import WHERE b.id = ?1";
 
-/// An error if an entry is not of a kind that can be taken back so.
+/// Returns an error if an entry is not of a kind that can be retracted this way.
 pub(super) fn expect_kind(connection: &Connection, entry: i64, kind: Kind) -> std::result::Result<(), Refused> {
     let found: Option<u8> = connection.query_row(ENTRY_KIND, [entry], |row| row.get(0)).optional()?;
     let found = found.ok_or(Refused::NoEntry(entry))?;
@@ -226,7 +227,7 @@ pub(super) fn expect_kind(connection: &Connection, entry: i64, kind: Kind) -> st
 }
 
 impl Snapshot<'_> {
-    /// Looks an import up of which something is to be taken back, by its entry.
+    /// Looks up an import to retract from, by its entry.
     pub fn taking(&self, entry: i64, chosen: Chosen<'_>, key_hash: KeyHash) -> std::result::Result<Taking, Refused> {
         expect_kind(self.connection(), entry, Kind::Import)?;
         let found = self.imports_made()?.into_iter().find(|made| made.entry == entry);
@@ -293,15 +294,15 @@ impl Snapshot<'_> {
         Ok(Taking { imports, all: true, batches, keys: Vec::new(), classes, sealed })
     }
 
-    /// Reads every event of a day, and makes its sums with and without what is taken back. An error if those with it are not
-    /// the ones that are there: what was changed in the events must not come into the sums.
+    /// Reads every event of a day, and computes its totals with and without the retracted rows. Returns an error if the
+    /// totals with them differ from the stored ones, because a change of the events must not get into the totals.
     pub fn retraction_of_day(&self, day: Day, taking: &Taking) -> Result<DayPlan> {
         let (first, last) = EventKey::range_of(day);
         let (connection, classes) = (self.connection(), &taking.classes);
         let retracted = Retracted::between(connection, first, last)?;
         let named = retracted.and(taking.batches.keys().copied(), taking.keys.iter().copied());
         let before = Live::of_day(connection, retracted, day)?;
-        // What a later state added to one that is taken back says nothing by itself.
+        // What a later state added to a retracted one means nothing by itself.
         let later = before.grown().after_states(|key, batch| named.has(key, batch))?;
         let later: FxHashMap<EventKey, BatchId> = later.into_iter().collect();
         let after = Live::of_day(connection, named.and([], later.keys().copied()), day)?;
@@ -339,7 +340,7 @@ impl Snapshot<'_> {
         Ok(DayPlan { day, sums: sums?, events, revisions, own, singles })
     }
 
-    /// The whole of a retraction, with what its days change.
+    /// The whole retraction, with the changes of its days.
     pub fn retraction(&self, taking: Taking, days: Vec<DayPlan>) -> Result<Plan> {
         taking.guard_counts(&days)?;
         let changed: Vec<DayPlan> = days.into_iter().filter(|day| day.events > 0 || day.revisions > 0).collect();
@@ -365,7 +366,7 @@ impl Snapshot<'_> {
         let (mut again, mut alike) = (Vec::new(), Vec::new());
         let others = self.imports_made()?.into_iter();
         for other in others.filter(|other| other.retracted.is_none() && !own.contains(&other.row.id)) {
-            // The file itself, read in the same way, is what must not come again.
+            // The file itself, read in the same way, must not come again.
             if files.contains(&reading(&other.row)) {
                 alike.extend(Some(other).filter(|other| other.row.accepted > 0));
             } else if overlapping.contains(&other.row.id) || entries.contains(&other.entry) {

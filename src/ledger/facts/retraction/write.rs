@@ -1,4 +1,4 @@
-//! Taking back what was planned, if the ledger is still what the plan is about.
+//! Carries out a planned retraction, if the ledger has not changed since.
 
 use super::plan::expect_kind;
 use super::{FACT, Plan, Refused, Stored, Taken, payload};
@@ -20,7 +20,7 @@ const INSERT: &str =
 const INSERT_KEY: &str = "INSERT INTO retracted_event (key, retraction) VALUES (?1, ?2)";
 
 impl Write<'_> {
-    /// Takes back what was planned. [`LedgerError::Changed`] if the ledger is not what the plan is about any more.
+    /// Carries out a plan. Returns [`LedgerError::Changed`] if the ledger has changed since the plan.
     pub fn retract(&self, plan: &Plan, reason: &str, now: Timestamp, actor: &str) -> Result<()> {
         let connection = self.connection();
         if chain::head(connection)? != plan.head {
@@ -44,7 +44,7 @@ impl Write<'_> {
         append(connection, &all, Signed { now, actor })
     }
 
-    /// Takes an import of costs back. The amounts that it replaced are in force again.
+    /// Retracts an import of costs. The amounts that it replaced are in force again.
     pub fn retract_costs(&self, costs: &CostsTaken, reason: &str, now: Timestamp, actor: &str) -> Result<()> {
         let (keys, open_again, closed): (&[i64], &[i64], &[i64]) = (&[], &[], &[]);
         let connection = self.connection();
@@ -76,15 +76,15 @@ fn append(connection: &Connection, all: &[Stored<'_>], signed: Signed<'_>) -> Re
     })
 }
 
-/// An import of costs that can be taken back.
+/// An import of costs that can be retracted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CostsTaken {
     import: i64,
     /// The file.
     pub file: String,
-    /// Lines that it brought.
+    /// The number of lines that it brought.
     pub lines: u64,
-    /// Later imports of its source whose files had some of its lines, which must come in again: entry and file.
+    /// Later imports of its source whose files had some of its lines and must come again: entry and file.
     pub again: Vec<(i64, String)>,
 }
 
@@ -97,14 +97,14 @@ const COSTS_AGAIN: &str = "SELECT i.entry, i.file FROM cost_import i JOIN cost_i
     AND NOT EXISTS (SELECT 1 FROM retraction r WHERE r.cost_import = i.id) ORDER BY i.entry";
 
 impl Snapshot<'_> {
-    /// An import of costs that is to be taken back, by its entry.
+    /// The import of costs to retract, by its entry.
     pub fn taking_costs(&self, entry: i64) -> std::result::Result<CostsTaken, Refused> {
         CostsTaken::of(self.connection(), entry)
     }
 }
 
 impl Write<'_> {
-    /// An import of costs that is to be taken back, by its entry.
+    /// The import of costs to retract, by its entry.
     pub fn taking_costs(&self, entry: i64) -> std::result::Result<CostsTaken, Refused> {
         CostsTaken::of(self.connection(), entry)
     }
