@@ -255,6 +255,7 @@ mod tests {
             for text in [meaning, cause, remedy] {
                 assert!(text.ends_with('.') && !text.contains("  "), "{name}: {text:?}");
                 let starts = text.starts_with(|c: char| c.is_ascii_uppercase() || matches!(c, '`' | '-'));
+                let starts = starts || text.starts_with("tokenbook ");
                 assert!(starts, "{name}: {text:?}");
             }
             assert!(meaning.len() <= 100, "{name}: {meaning:?} is too long for one line");

@@ -121,9 +121,7 @@ impl Line {
 
     fn cells(&self) -> Vec<Cell> {
         let ImportMade { row, entry, at, actor, .. } = &self.first;
-        let day = |number: Option<i64>| {
-            Cell::Text(number.and_then(Day::from_number).map_or_else(String::new, |day| day.to_string()))
-        };
+        let day = |number: Option<i64>| Cell::day(number.and_then(Day::from_number));
         let count = |count: i64| Cell::Count(i128::from(count));
         let (last_entry, last_at) = self.last;
         let [lines, accepted, duplicates, quarantined] = self.counts;
@@ -131,8 +129,8 @@ impl Line {
             count(*entry),
             count(last_entry),
             count(self.commits),
-            Cell::Text(at.to_string()),
-            Cell::Text(last_at.to_string()),
+            Cell::Instant(*at),
+            Cell::Instant(last_at),
             Cell::Text(actor.clone()),
             Cell::Text(row.source.clone()),
             Cell::Text(row.file.clone()),
@@ -143,8 +141,8 @@ impl Line {
             count(quarantined),
             day(self.days.map(|days| days.0)),
             day(self.days.map(|days| days.1)),
-            Cell::Text(row.options.clone()),
-            Cell::Text(self.retracted_by()),
+            Cell::filled(row.options.clone()),
+            Cell::filled(self.retracted_by()),
         ]
     }
 
