@@ -6,6 +6,7 @@ use crate::domain::meter::Unit;
 use crate::domain::money::{Amount, fixed_point};
 use crate::domain::rate::Rate;
 use crate::domain::timestamp::Timestamp;
+use crate::fault::Code;
 use std::borrow::Cow;
 
 /// A report's result.
@@ -263,6 +264,7 @@ impl Cell {
 
 /// A row that does not fit its sheet.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Misfit {
     /// The row has too many cells, or too few.
     #[error("a row has {cells} cells, expected {columns}, as there are columns")]
@@ -282,6 +284,13 @@ pub enum Misfit {
         /// The cell.
         cell: Cell,
     },
+}
+
+impl Misfit {
+    /// The stable code: whoever made the sheet made a mistake.
+    pub const fn code(&self) -> Code {
+        Code::Internal
+    }
 }
 
 impl Sheet {
@@ -327,4 +336,11 @@ pub struct NoColumn {
     pub name: String,
     /// The columns there are.
     pub columns: Vec<String>,
+}
+
+impl NoColumn {
+    /// The stable code.
+    pub const fn code(&self) -> Code {
+        Code::OptionInvalid
+    }
 }

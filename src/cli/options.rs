@@ -343,7 +343,7 @@ impl OutputOptions {
         }
         let names: Vec<&str> = self.columns.iter().map(|name| name.trim()).collect();
         let only = sheet.only(&names);
-        only.map(Cow::Owned).map_err(|error| Failure::new(Code::OptionInvalid, format!("--columns: {error}")))
+        only.map(Cow::Owned).map_err(|error| Failure::new(error.code(), format!("--columns: {error}")))
     }
 
     /// Whether the output can hold two tables, one after the other.
