@@ -163,6 +163,6 @@ fn an_id_in_both_halves_is_found_by_verify() -> Outcome {
     let copy = "INSERT INTO usage_event SELECT key + (1 << 46), batch, class, input, \
                 cache_read, cache_write, cache_write_1h, output, reasoning, at, line, id FROM usage_event LIMIT 1";
     desk.database()?.execute_batch(copy)?;
-    desk.run(&["verify"])?.ends(7)?.says("stands under 2026-10-01 twice")?;
+    desk.run(&["verify"])?.ends(7)?.says("is stored under 2026-10-01 twice")?;
     Ok(())
 }

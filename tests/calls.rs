@@ -203,7 +203,7 @@ fn a_bound_of_prompts_is_part_of_what_was_imported() -> Outcome {
         desk.run(&["import", "usage.json", "--prompts-within", wrong])?.ends(2)?.says("--prompts-within")?;
     }
     let twice = ["import", "usage.json", "--prompts-within", "5000", "--prompts-within", "6000"];
-    desk.run(&twice)?.ends(2)?.says("states a second bound")?;
+    desk.run(&twice)?.ends(2)?.says("gives a second bound")?;
     Ok(())
 }
 

@@ -106,3 +106,24 @@ fn documents_send_a_reader_to_the_codes() -> Outcome {
     }
     Ok(())
 }
+
+#[test]
+fn messages_avoid_phrases_that_need_decoding() -> Outcome {
+    let mut found = Vec::new();
+    let mut seen = 0;
+    for (path, text) in sources()? {
+        let code: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        // A message may go on in the next line.
+        let code = code.join("\n").replace("\\\n", " ");
+        for literal in code.split('"').skip(1).step_by(2).filter(|literal| literal.contains(' ')) {
+            seen += 1;
+            let words = literal.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
+            let decoded =
+                crate::tidy::DECODED.split('|').find(|phrase| format!(" {words} ").contains(&format!(" {phrase} ")));
+            found.extend(decoded.map(|phrase| format!("{}: {phrase}: {words}", path.display())));
+        }
+    }
+    assert!(seen > 1_000, "only {seen} literals were read");
+    assert!(found.is_empty(), "messages that a reader has to decode:\n{}", found.join("\n"));
+    Ok(())
+}

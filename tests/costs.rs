@@ -161,7 +161,7 @@ fn another_amount_for_the_same_key_revises_it_and_both_stay() -> Outcome {
     desk.run(&["verify"])?.ends(0)?;
     // The same costs in another grouping look like other costs of the day.
     desk.write("whole.jsonl", bucket(&[("everything", "3.75")]))?;
-    let warns = "2 costs of the same providers and days are in the ledger and not in this file";
+    let warns = "the ledger also has 2 costs of the same providers and days, missing from this file";
     desk.run(&["costs", "import", "whole.jsonl"])?.ends(0)?.says(warns)?;
     let caveat = "! costs of openai (source default) were imported beside others of the same days that the later report does \
                   not have: all count, so the same costs in another grouping count twice";
@@ -213,7 +213,7 @@ fn the_comparison_says_what_each_side_tells_and_no_more() -> Outcome {
         assert_eq!(csv, std::fs::read_to_string(&path)?, "{by}");
     }
     let shown = desk.print(&["report", "provider-cost", "--period", "2026-10"])?;
-    assert!(shown.contains("openai tells costs of 1 of 31 days of the period"), "{shown}");
+    assert!(shown.contains("openai reports costs for 1 of 31 days of the period"), "{shown}");
     assert!(shown.contains("1 event has usage without a price"), "{shown}");
     for by in ["department", "line_item", "provider,line_item", "tag.team"] {
         let word = by.rsplit(',').next().unwrap_or_default();
@@ -247,31 +247,27 @@ fn a_bad_line_refuses_the_whole_report() -> Outcome {
     desk.write("bad.jsonl", bucket(&[("m, input", "1.5")]) + &bucket(&[("n, input", "\"x\"")]))?;
     desk.run(&["costs", "import", "bad.jsonl"])?
         .ends(3)?
-        .says("hint: correct the lines: a report of costs is taken whole or not at all")?
+        .says("hint: correct the lines; tokenbook imports a cost report whole or not at all")?
         .says("bad.jsonl:2: results[0].amount.value: \"x\" is not a plain decimal number")?
         .says("hint: ")?;
     let known = "a cost report: openai-costs, anthropic-costs, deepseek-costs";
     for (file, text, what) in [
-        ("what.jsonl", "{\"a\":1}\n", "is no cost report that is known"),
-        ("what.csv", "a,b\n1,2\n", "is no cost report that is known"),
-        (
-            "own.csv",
-            &format!("{}\n", crate::desk::HEADER),
-            "is usage in the format csv, which `tokenbook import` takes",
-        ),
+        ("what.jsonl", "{\"a\":1}\n", "is not a cost report that tokenbook knows"),
+        ("what.csv", "a,b\n1,2\n", "is not a cost report that tokenbook knows"),
+        ("own.csv", &format!("{}\n", crate::desk::HEADER), "is usage in the format csv for `tokenbook import`"),
         (
             "body.json",
             tokenbook::import::formats::openai_chat::FORMAT.example,
-            "is usage in the format openai-chat, which",
+            "is usage in the format openai-chat for",
         ),
         ("empty.csv", "", "the file is empty"),
         ("blank.csv", "\n \n", "the file is empty"),
     ] {
         desk.write(file, text)?;
         let ran = desk.run(&["costs", "import", file])?.ends(3)?;
-        assert!(ran.err.starts_with(&format!("error: {file}: {what}")), "{ran:?}");
+        assert!(ran.err.starts_with("error[") && ran.err.contains(&format!("]: {file}: {what}")), "{ran:?}");
         assert!(ran.err.contains(&format!(", expected {known}\n")), "{ran:?}");
-        assert!(ran.err.contains("hint: `tokenbook formats` shows a record of each\n"), "{ran:?}");
+        assert!(ran.err.contains("hint: see an example of each cost report with `tokenbook formats`\n"), "{ran:?}");
     }
     desk.write("cut.csv", "start_time,end_time,amount_value,amount_currency\n1790812800,1790899200,1.5,us")?;
     desk.run(&["costs", "import", "cut.csv"])?.ends(3)?.says("the last line has no line end")?;
@@ -285,7 +281,10 @@ fn every_cost_format_is_documented_and_listed() -> Outcome {
     let listed = Desk::empty()?.print(&["formats"])?;
     for CostFormat { name, summary, .. } in COST_FORMATS {
         assert!(documentation.contains(&format!("`{name}`")), "{name} is not documented");
-        assert!(listed.contains(&format!("{name}: {summary}\n    provider cost")), "{name} is not listed");
+        assert!(
+            listed.contains(&format!("{name}: {summary}\n    a cost report for `costs import`")),
+            "{name} is not listed"
+        );
     }
     Ok(())
 }

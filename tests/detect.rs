@@ -7,32 +7,32 @@ const UNREAD: [(&str, &str, &str); 6] = [
     (
         "traces.json",
         "{\"data\":[\n{\"id\":\"t1\",\"timestamp\":\"2026-10-01T08:30:00Z\",\"sessionId\":\"s\",\"htmlPath\":\"/t\",\"totalCost\":0.1,\"observations\":[\"o1\"]}\n],\"meta\":{\"page\":1,\"totalPages\":1}}",
-        "the file holds Langfuse traces, which no format reads",
+        "the file contains Langfuse traces, which no format reads",
     ),
     (
         "trace.jsonl",
         "{\"id\":\"t1\",\"timestamp\":\"2026-10-01T08:30:00Z\",\"sessionId\":\"s\",\"htmlPath\":\"/t\",\"observations\":[\"o1\"]}\n",
-        "the file holds Langfuse traces",
+        "the file contains Langfuse traces",
     ),
     (
         "download.json",
         "{\n \"trace\": {\"id\": \"t1\"},\n \"observations\": [{\"id\": \"o1\", \"usage\": {\"input\": 5}}]\n}\n",
-        "the file holds Langfuse traces",
+        "the file contains Langfuse traces",
     ),
     (
         "qwen.jsonl",
         "{\"uuid\":\"a\",\"sessionId\":\"s\",\"type\":\"user\",\"message\":{\"role\":\"user\",\"parts\":[]}}\n{\"uuid\":\"b\",\"sessionId\":\"s\",\"timestamp\":\"2026-10-01T08:30:00Z\",\"type\":\"assistant\",\"model\":\"qwen3-coder-plus\",\"usageMetadata\":{\"promptTokenCount\":10,\"candidatesTokenCount\":5}}\n",
-        "the file holds sessions of Qwen Code",
+        "the file contains sessions of Qwen Code",
     ),
     (
         "spans.jsonl",
         "{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[{\"traceId\":\"a\",\"spanId\":\"b\",\"attributes\":[{\"key\":\"llm.token_count.prompt\",\"value\":{\"intValue\":\"12\"}}]}]}]}]}\n",
-        "the file holds OpenInference spans",
+        "the file contains OpenInference spans",
     ),
     (
         "other.jsonl",
         "{\"sessionId\":\"s\",\"type\":\"turn\",\"stats\":{\"totalTokens\": 120}}\n",
-        "the file holds counts of tokens in another shape",
+        "the file contains counts of tokens in another shape",
     ),
 ];
 
@@ -63,8 +63,8 @@ fn a_file_that_holds_usage_of_another_shape_is_not_taken_for_empty() -> Outcome 
     }
     for (name, text) in NONE {
         desk.write(name, text)?;
-        desk.run(&["import", name])?.ends(3)?.says("the file holds no events")?;
-        desk.run(&["import", name, "--allow-empty"])?.ends(0)?.says("the file holds no events")?;
+        desk.run(&["import", name])?.ends(3)?.says("the file contains no events")?;
+        desk.run(&["import", name, "--allow-empty"])?.ends(0)?.says("the file contains no events")?;
     }
     Ok(())
 }
@@ -161,7 +161,7 @@ fn a_batch_whose_first_requests_failed_is_what_it_is() -> Outcome {
         desk.write("array.json", format!("[{failed},\n{done}]"))?;
         desk.run(&[&["import", "array.json"], &at[..]].concat())?.ends(0)?.says("1 duplicate")?;
         desk.write("none.jsonl", format!("{failed}\n{failed}\n"))?;
-        desk.run(&["import", "none.jsonl", "--allow-empty"])?.ends(0)?.says("the file holds no events")?;
+        desk.run(&["import", "none.jsonl", "--allow-empty"])?.ends(0)?.says("the file contains no events")?;
     }
     Ok(())
 }

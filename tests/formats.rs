@@ -247,15 +247,15 @@ fn a_record_that_grows_is_revised_and_one_that_does_not_only_grow_is_a_conflict(
     desk.run(&["import", "again.jsonl"])?.ends(0)?.says("0 accepted + 1 duplicate")?;
     for shrunk in ["\"output_tokens\":499", "\"output_tokens\":null"] {
         desk.write("shrunk.jsonl", format!("{}\n", format.example.replace("\"output_tokens\":500", shrunk)))?;
-        desk.run(&["import", "shrunk.jsonl"])?.ends(0)?.says("0 accepted + 1 duplicate")?.says("older states: 1")?;
+        desk.run(&["import", "shrunk.jsonl"])?.ends(0)?.says("0 accepted + 1 duplicate")?.says("earlier versions")?;
     }
     let mixed = format.example.replace("\"output_tokens\":500", "\"output_tokens\":499");
     let mixed = mixed.replace("\"input_tokens\":", "\"input_tokens\":1");
     assert!(mixed.contains("\"input_tokens\":1"));
     desk.write("mixed.jsonl", format!("{mixed}\n"))?;
     let says = "output_tokens is 501 in the ledger and 499 here";
-    desk.run(&["import", "mixed.jsonl"])?.ends(5)?.says(says)?.says("more of some counts and less of others")?;
-    // One file has one state of its records. The same bucket twice shows a grouping that the key lacks.
+    desk.run(&["import", "mixed.jsonl"])?.ends(5)?.says(says)?.says("some counts larger and some smaller")?;
+    // One file is one state of its records: twice the same bucket is a grouping that was not told.
     let twice = format.example.replace("\"output_tokens\":500", "\"output_tokens\":502");
     desk.write("twice.jsonl", format!("{twice}\n{}\n", twice.replace("502", "503")))?;
     desk.run(&["import", "twice.jsonl"])?.ends(5)?;
@@ -274,7 +274,7 @@ fn a_map_is_kept_under_a_name_and_imports_name_its_text() -> Outcome {
     desk.write("map.toml", map("p"))?;
     desk.write("bad.toml", map("p").replace("model", "modell"))?;
     desk.write("u.csv", "i,t,m,p,q\na,2026-10-05T10:00:00Z,x,7,8\n")?;
-    desk.run(&["import", "u.csv", "--map", "gateway"])?.ends(2)?.says("no such map in the ledger")?.says("hint: ")?;
+    desk.run(&["import", "u.csv", "--map", "gateway"])?.ends(2)?.says("no file and no map")?.says("hint: ")?;
     desk.run(&["maps", "keep", "gateway", "bad.toml"])?.ends(3)?.says("bad.toml:4: fields: modell: is not a field")?;
     desk.run(&["maps", "keep", "gateway", "map.toml"])?.ends(0)?.says("map.toml: kept as gateway")?;
     let head = desk.head()?;
@@ -301,11 +301,11 @@ fn a_map_is_kept_under_a_name_and_imports_name_its_text() -> Outcome {
         desk.run(&["maps", "keep", name, "map.toml"])?
             .ends(2)?
             .says(&format!(
-                "error: the name {name:?} looks like a file's, expected a name that is no path, such as gateway"
+                "error[name-invalid]: the name {name:?} looks like a path, expected a plain name, such as gateway"
             ))?
-            .says("hint: --map takes a file or a name")?;
+            .says("hint: --map takes a path or a name")?;
     }
-    desk.run(&["maps", "show", "other"])?.ends(2)?.says("there is no map \"other\" in the ledger")?;
+    desk.run(&["maps", "show", "other"])?.ends(2)?.says("the ledger has no map \"other\"")?;
     desk.run(&["import", "u.csv", "--map", "gateway"])?.ends(5)?;
     desk.run(&["verify", "--deep"])?.ends(0)?;
     Ok(())
@@ -316,7 +316,7 @@ fn what_a_format_does_not_tell_is_a_caveat_of_its_month_only() -> Outcome {
     let desk = Desk::new()?;
     desk.write("u.csv", format!("{}\n", named("openrouter-daily").ok_or("no such format")?.example))?;
     desk.run(&["import", "u.csv"])?.ends(0)?;
-    let says = "records of openrouter-daily do not tell what of a prompt was cached";
+    let says = "records of openrouter-daily do not report how much of a prompt was cached";
     let month = |month| desk.print(&["report", "chargeback", "--period", month]);
     assert!(month("2026-10")?.contains(says) && !month("2026-09")?.contains(says));
     desk.run(&["report", "chargeback", "--period", "2026-10", "--format", "json"])?.ends(0)?.says(says)?;
@@ -401,8 +401,8 @@ fn pages_without_the_last_one_are_said_to_be_followed() -> Outcome {
         let bucket = format.example.replace("1790812800", &(1_790_812_800 + hour * 3_600).to_string());
         format!("{{\"object\":\"page\",\"data\":[{bucket}],\"has_more\":{more}}}\n")
     };
-    let says = "warning: openai-usage: the vendor says that more pages follow, and no file has the last one";
-    // On separate lines, and spread over lines.
+    let says = "warning: openai-usage: the vendor's export has more pages, and no file is the last one";
+    // On lines of their own, and spread over lines.
     for spread in [false, true] {
         let first = if spread { 10 } else { 0 };
         for (hour, pages, wanted) in [(0, &["true"][..], true), (1, &["false"], false), (2, &["true", "false"], false)]
@@ -419,7 +419,7 @@ fn pages_without_the_last_one_are_said_to_be_followed() -> Outcome {
     assert!(!desk.run(&["import", "1.json", "2.json"])?.ends(0)?.err.contains(says));
     let litellm = named("litellm").ok_or("no such format")?;
     desk.write("l.json", format!("{{\"data\":[{}],\"total\":60,\"page\":1,\"total_pages\":2}}\n", litellm.example))?;
-    desk.run(&["import", "l.json"])?.ends(0)?.says("warning: litellm: the vendor says that more pages follow")?;
+    desk.run(&["import", "l.json"])?.ends(0)?.says("warning: litellm: the vendor's export has more pages")?;
     Ok(())
 }
 
@@ -485,8 +485,8 @@ fn a_map_that_is_no_toml_at_all_is_told_once() -> Outcome {
     for (map, lines) in [("u.csv", 51), ("u.jsonl", 2)] {
         let err = desk.run(&["import", "u.csv", "--map", map])?.ends(2)?.err;
         let says = format!(
-            "error: {map}:1: is not TOML, as {lines} of its {lines} lines are not, expected lines such as [section] and key = \"value\"\n\
-             hint: `tokenbook formats mapped` shows a map\n"
+            "error[option-file]: {map}:1: is not TOML, as {lines} of its {lines} lines are not, expected lines such as [section] and key = \"value\"\n\
+             hint: see an example of a map with `tokenbook formats mapped`\n"
         );
         assert_eq!(err, says);
     }

@@ -304,7 +304,7 @@ fn an_hour_after_its_day_is_told_of() -> Outcome {
         desk.run(&["import", "a.jsonl"])?.ends(0)?;
         let ran = desk.run(&["import", "c.jsonl"])?.ends(0)?;
         assert!(!ran.err.contains("both count"), "{ran:?}");
-        let says = "b.jsonl: the usage of openai-usage/completions|from=17911";
+        let says = "b.jsonl: the ledger has the usage of openai-usage/completions|from=17911";
         desk.run(&["import", "b.jsonl"])?.ends(0)?.says(says)?.says("both count")?;
         // A retracted event no longer counts.
         let entry = desk.count("SELECT entry FROM import WHERE file LIKE '%a.jsonl'")?.to_string();

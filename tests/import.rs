@@ -224,7 +224,7 @@ fn a_tag_that_is_ignored_is_as_if_it_was_never_said() -> Outcome {
          {\"department\":\"Legal\",\"team\":\"x\"} in the ledger and {\"department\":\"Legal\",\"run\":\"r1\",\"team\":\"x\"} here",
     )?;
     for key in ["department", "project", "environment"] {
-        let says = format!("--ignore-tag \"{key}\" says who pays and cannot be left out");
+        let says = format!("--ignore-tag \"{key}\" decides who pays and cannot be left out");
         desk.run(&["import", "--ignore-tag", key, "u.csv"])?.ends(2)?.says(&says)?;
     }
     desk.run(&["import", "--ignore-tag", "a b", "u.csv"])?.ends(2)?.says("--ignore-tag \"a b\" is not a tag key")?;
@@ -279,7 +279,8 @@ fn a_dry_run_of_several_files_counts_what_the_real_run_counts() -> Outcome {
     let real = run(&[])?.ends(5)?;
     assert_eq!(counts(&dry.out), counts(&real.out));
     assert_eq!(dry.err, real.err);
-    real.says("b.csv: 41 lines = 1 header + 0 blank + 20 accepted + 20 duplicates")?.says("older states: 1")?;
+    real.says("b.csv: 41 lines = 1 header + 0 blank + 20 accepted + 20 duplicates")?
+        .says("earlier versions of records: 1")?;
     let revised = |out: &str| out.matches("has grown since").count();
     assert_eq!((revised(&dry.out), desk.events()?), (1, 50 + 20 + 8 + 2));
     desk.run(&["verify"])?.ends(0)?;
@@ -311,7 +312,9 @@ fn quarantined_lines_wait_until_they_are_decided_on() -> Outcome {
     desk.write("fixed.csv", format!("{HEADER}\ne1,2026-10-05T10:00:00Z,m,Legal,7,1\n"))?;
     desk.run(&["import", "fixed.csv"])?.ends(0)?;
     desk.run(&strict)?.ends(4)?.says("2 quarantined lines are")?;
-    desk.run(&["quarantine", "discard", "1", "--reason", "r"])?.ends(2)?.says("no open line has the number 1")?;
+    desk.run(&["quarantine", "discard", "1", "--reason", "r"])?
+        .ends(2)?
+        .says("no open line of the quarantine has the number 1")?;
     desk.run(&["quarantine", "discard", "2", "--reason", "  "])?.ends(2)?.says("--reason is empty")?;
     desk.run(&["quarantine", "discard", "2"])?.ends(2)?;
     desk.run(&["quarantine", "discard", "2", "--reason", "a test call"])?.ends(0)?.says("1 line discarded")?;
@@ -338,7 +341,7 @@ fn one_bad_file_does_not_keep_the_others_out() -> Outcome {
         .says("in/a.csv: 11 lines")?
         .says("in/c.csv: 11 lines")?
         .says("in/b.csv:1: ")?
-        .says("note: 2 hidden files or folders are left out: name one to have it read")?;
+        .says("note: 2 hidden files or folders are left out (to import one, name it)")?;
     assert_eq!(desk.events()?, 20);
     // With a conflict and a rejection, the rejection decides the exit code.
     desk.write("in/d.csv", usage(0, 1).replace(",m,", ",n,"))?;
@@ -354,7 +357,7 @@ fn standard_input_is_a_file_like_any_other() -> Outcome {
     let text = usage(0, 100);
     desk.pipe(&["import", "-"], text.as_bytes())?.ends(0)?.says("-: 101 lines = 1 header + 0 blank + 100 accepted")?;
     desk.pipe(&["import", "-"], &crate::desk::gzip(text.as_bytes())?)?.ends(0)?.says("0 accepted + 100 duplicates")?;
-    desk.pipe(&["import", "-"], b"")?.ends(3)?.says("-: the file holds no events")?;
+    desk.pipe(&["import", "-"], b"")?.ends(3)?.says("-: the file contains no events")?;
     Ok(())
 }
 

@@ -157,7 +157,7 @@ fn an_interrupted_import_rolls_back() -> Outcome {
     for signal in SIGNALS {
         let desk = fresh(&clean)?;
         interrupted(&desk, &["import", text(&clean.file)?], "BEGIN IMMEDIATE", signal)?
-            .says("stopped, nothing of the file was imported")?;
+            .says("error[stopped]: stopped\nhint: ")?;
         assert_eq!(desk.events()?, 0);
         holds(&desk, &clean, signal.0)?;
     }
@@ -181,7 +181,7 @@ fn other_long_work_that_is_interrupted_leaves_no_trace() -> Outcome {
         [(&["rebuild"], "BEGIN IMMEDIATE"), (&["backup", "copy.db"], alone), (&month, "BEGIN IMMEDIATE")];
     for (arguments, lock) in work {
         for signal in SIGNALS {
-            interrupted(&desk, arguments, lock, signal)?.says("error: stopped\nhint: ")?;
+            interrupted(&desk, arguments, lock, signal)?.says("error[stopped]: stopped\nhint: ")?;
             assert_eq!((desk.head()?, desk.count(sums)?), (head.clone(), wrong), "{arguments:?}");
             let known = ["tokenbook.db", "tokenbook.db-shm", "tokenbook.db-wal"];
             let left = desk.names(".")?.into_iter().filter(|name| !known.contains(&name.as_str()));
@@ -215,7 +215,7 @@ fn a_file_size_limit_is_an_error_and_not_the_end() -> Outcome {
     for blocks in [250, 500, 1_000, 2_000, 4_000] {
         let desk = fresh(&clean)?;
         let line = format!("ulimit -f {blocks} && exec \"$0\" import '{}'", text(&clean.file)?);
-        shell(&desk, &line)?.ends(8)?.says("error: ")?.says("hint: check free space")?;
+        shell(&desk, &line)?.ends(8)?.says("error[")?.says(" space")?;
         assert!(!holds(&desk, &clean, &format!("{blocks} blocks"))?);
     }
     Ok(())

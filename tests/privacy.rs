@@ -182,7 +182,7 @@ fn a_key_is_asked_for_and_another_key_is_a_conflict() -> Outcome {
     desk.run(&[&import[..], &["--hash-key-file", "none"]].concat())?.ends(2)?.says("--hash-key-file none: ")?;
     desk.run(&["import", "--hash-key-file", "short", name])?.ends(2)?.says("--hash-tag")?;
     for (tag, says) in [
-        ("department", "--hash-tag \"department\" says who pays and cannot be hashed"),
+        ("department", "--hash-tag \"department\" decides who pays and cannot be hashed"),
         ("a b", "--hash-tag \"a b\" is not a tag key"),
     ] {
         let ran = Ran::of(desk.command(&["import", "--hash-tag", tag, name]).env("TOKENBOOK_HASH_KEY", KEY).output()?)?;
@@ -235,8 +235,8 @@ fn a_tag_is_hashed_however_it_is_cased_and_a_mistyped_one_is_told() -> Outcome {
     desk.write("u2.csv", format!("{HEADER},tag.user,tag.team\ny,2026-10-05T10:00:00Z,m,Legal,1,,somebody,red\n"))?;
     desk.run(&arguments)?
         .ends(0)?
-        .says("u2.csv: no event has the tag usr, whose values were to be hashed (kept as they came: team, user)")?;
-    // A tag is left out in any letter case, too.
+        .says("u2.csv: no event has the tag usr that --hash-tag names (tags kept in the clear: team, user)")?;
+    // What is left out is left out however it is cased, too.
     desk.write("i.csv", format!("{HEADER},tag.User\nz,2026-10-05T10:00:00Z,m,Legal,1,,{NAME}\n"))?;
     let ran = desk.run(&["import", "--ignore-tag", "user", "i.csv"])?.ends(0)?;
     left_nothing(&desk, &ran)

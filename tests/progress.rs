@@ -304,7 +304,7 @@ fn whoever_stops_finds_everything_as_it_was() -> Outcome {
 
 /// Slightly longer than work must take to show progress.
 const LONG: Duration = Duration::from_millis(400);
-const WAITING: &str = "another process is writing to the ledger: waiting for it";
+const WAITING: &str = "waiting for another process that is writing to the ledger";
 
 /// The stream of a process for messages and progress.
 type Messages = fn(&mut Child) -> Option<Box<dyn Read>>;
@@ -337,8 +337,8 @@ fn held_up(desk: &Desk, mut command: Command, messages: Messages) -> Outcome<(St
 fn progress_goes_to_a_terminal_only() -> Outcome {
     let (desk, _books) = opened()?;
     let (err, ran) = held_up(&desk, desk.command(&["rebuild"]), |child| Some(Box::new(child.stderr.take()?)))?;
-    assert_eq!((err, ran.ends(0)?.out.as_str()), (format!("{WAITING}\n"), "63 daily sums made from the events\n"));
-    // `script` of util-linux provides a terminal, if it is installed.
+    assert_eq!((err, ran.ends(0)?.out.as_str()), (format!("{WAITING}\n"), "63 daily totals rebuilt from the events\n"));
+    // A terminal is made by `script`, where there is one of util-linux.
     let line = format!("{} rebuild", env!("CARGO_BIN_EXE_tokenbook"));
     let mut command = Command::new("script");
     command.args(["-qec", &line, "/dev/null"]).current_dir(desk.path(".")).env_remove("TOKENBOOK_LEDGER");
@@ -348,6 +348,6 @@ fn progress_goes_to_a_terminal_only() -> Outcome {
     let (shown, ran) = held_up(&desk, command, |child| Some(Box::new(child.stdout.take()?)))?;
     ran.ends(0)?;
     assert!(shown.contains("reading events") && shown.contains("/3,001"), "{shown:?}");
-    assert!(shown.ends_with("63 daily sums made from the events\r\n"), "{shown:?}");
+    assert!(shown.ends_with("63 daily totals rebuilt from the events\r\n"), "{shown:?}");
     Ok(())
 }

@@ -93,19 +93,22 @@ fn an_import_says_at_once_that_only_prices_of_a_provider_are_there() -> Outcome 
     desk.write("p.csv", OF_ANTHROPIC)?;
     desk.write("u.csv", USAGE)?;
     desk.run(&["prices", "import", "p.csv"])?.ends(0)?;
-    let says = "warning: u.csv: claude-sonnet-4-5 stands without a provider, and has prices of anthropic only: it is \
-                unpriced (--provider anthropic says who served it)";
+    let says = "warning: u.csv: the usage of claude-sonnet-4-5 names no provider, and only anthropic has prices for it, so \
+                it stays unpriced (add --provider anthropic)";
     desk.run(&["import", "u.csv", "--dry-run"])?.ends(0)?.says(says)?;
     desk.run(&["import", "u.csv"])?.ends(0)?.says(says)?;
     let unpriced = desk.print(&["report", "unpriced", "--period", "2026-10"])?;
     assert!(unpriced.contains("no price in force, only of the provider anthropic"), "{unpriced}");
-    let caveat = "! 1 model was used without a provider and have prices of providers only: say who served them at their \
-                  import (--provider), or list prices without a provider, which hold for any";
+    let caveat = "! 1 model was used without a provider, and only certain providers have prices: name the \
+                  provider at the import (--provider), or list prices without a provider, which apply to any";
     assert!(unpriced.contains(caveat), "{unpriced}");
     // It is too late for the option. The message names the remedy.
     desk.run(&["import", "u.csv", "--provider", "anthropic"])?
         .ends(5)?
-        .says("hint: the ledger has these events without a provider, and keeps them so: prices without a provider hold for them")?;
+        .says("provider is not reported in the ledger and anthropic here")?
+        .says(
+            "hint: the ledger keeps these events without a provider, and only prices without a provider apply to them",
+        )?;
     desk.write("any.csv", "model,meter,currency,price,valid_from\nclaude-sonnet-4-5,input,USD,3,2026-01-01\nclaude-sonnet-4-5,output,USD,15,2026-01-01\n")?;
     desk.run(&["prices", "import", "any.csv"])?.ends(0)?;
     assert_eq!(desk.print(&["report", "unpriced", "--period", "2026-10", "--format", "csv"])?.lines().count(), 1);
@@ -120,8 +123,8 @@ fn a_vendors_records_without_a_provider_are_told_before_there_are_prices() -> Ou
     let desk = Desk::new()?;
     desk.write("s.jsonl", session())?;
     desk.run(&["import", "s.jsonl"])?.ends(0)?.says(
-        "warning: s.jsonl: claude-sonnet-4-5, house-model stand without a provider: only prices without a provider will \
-         hold for them (--provider NAME says who served them)",
+        "warning: s.jsonl: the usage of claude-sonnet-4-5, house-model names no provider; only prices without a provider \
+         will apply to it (add --provider NAME)",
     )?;
     // tokenbook's own formats have a column for the provider. If a file leaves it out, prices without a provider apply.
     desk.write("u.csv", USAGE)?;

@@ -180,11 +180,11 @@ fn a_call_that_is_refused_fails_alone() -> Outcome {
         (vec![event("a", "2026-10-05T00:00:00Z", 1)?, event("b", "2026-10-05T00:00:00Z", 1)?], "accepted 2"),
         (
             vec![event("c", "2026-10-05T00:00:00Z", 1)?, event("taken", "2026-10-01T00:00:00Z", 2)?],
-            "has an id that is in the ledger",
+            "has an id that the ledger has with other content",
         ),
         (
             vec![event("d", "2026-10-05T00:00:00Z", 1)?, event("taken", "2026-10-02T00:00:00Z", 1)?],
-            "has an id that is in the ledger",
+            "has an id that the ledger has with other content",
         ),
         (vec![event("e", "2099-10-05T00:00:00Z", 1)?], "event e: "),
         (vec![event("f", "2026-10-05T00:00:00Z", 1)?, stranger], "not in the registry"),

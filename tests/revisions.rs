@@ -370,7 +370,7 @@ fn records_grow_where_a_map_says_so() -> Outcome {
         desk.write(file, format!("day,m,in\n2026-10-01T00:00:00Z,m,{input}\n"))?;
     }
     desk.run(&["import", "early.csv", "--map", "grows.toml"])?.ends(0)?;
-    desk.run(&["import", "late.csv", "--map", "fixed.toml"])?.ends(5)?.says("an id stands for one event")?;
+    desk.run(&["import", "late.csv", "--map", "fixed.toml"])?.ends(5)?.says("an id identifies one event")?;
     desk.run(&["import", "late.csv", "--map", "grows.toml"])?.ends(0)?.says("1 of them has grown")?;
     assert_eq!(desk.count("SELECT events * 100 + input FROM usage_daily")?, 125);
     desk.run(&["verify"])?.ends(0)?;
@@ -432,12 +432,12 @@ fn an_older_state_is_told_and_one_that_is_neither_is_refused() -> Outcome {
     desk.write("more.jsonl", line(1, &state(21, 21, None)))?;
     desk.write("twice.jsonl", line(1, &state(10, 20, None)) + &line(1, &state(11, 20, None)))?;
     desk.run(&["import", "new.jsonl"])?.ends(0)?;
-    let told = "old.jsonl: older states: 1 (the ledger keeps what it has of them, which is more; a correction downwards is not taken)";
+    let told = "old.jsonl: earlier versions of records: 1 (the ledger has higher counts and keeps them; a lower count corrects nothing)";
     desk.run(&["import", "old.jsonl"])?.ends(0)?.says("0 accepted + 2 duplicates")?.says(told)?;
     desk.run(&["import", "more.jsonl"])?.ends(0)?;
-    let says = "has more of some counts and less of others than the ledger (new.jsonl:1, then more.jsonl:1)";
+    let says = "has some counts larger and some smaller than in the ledger (new.jsonl:1, then more.jsonl:1)";
     desk.run(&["import", "mixed.jsonl"])?.ends(5)?.says(says)?.says("input_tokens is 21 in the ledger and 10 here")?;
-    desk.run(&["import", "twice.jsonl"])?.ends(5)?.says("is twice in the file with other counts")?;
+    desk.run(&["import", "twice.jsonl"])?.ends(5)?.says("stands in the file twice, with different counts")?;
     desk.run(&["verify"])?.ends(0)?.says("verified: 4 entries, 2 batches, 2 events and 1 revision\n")?;
     Ok(())
 }
@@ -458,7 +458,7 @@ fn a_state_is_not_compared_with_an_event_that_nobody_imported() -> Outcome {
     for output in [1, 2_000] {
         let copy = crate::ledger::tampering::tampered(&desk, &format!("UPDATE usage_event SET output = {output}"))?;
         copy.write("two.jsonl", desk.read("two.jsonl")?)?;
-        copy.run(&["import", "two.jsonl"])?.ends(7)?.says("are not those that its imports brought")?;
+        copy.run(&["import", "two.jsonl"])?.ends(7)?.says("they differ from what the imports brought")?;
         assert_eq!(copy.head()?, desk.head()?);
     }
     desk.run(&["import", "two.jsonl"])?.ends(0)?;

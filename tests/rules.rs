@@ -38,32 +38,38 @@ const HEADER: &str = "rule,key,operator,value,department,project,environment,wei
 #[test]
 fn wrong_rules_are_named_with_their_line() {
     let cases = [
-        ("", "f: the file holds no rules, expected at least one rule"),
+        ("", "f: the file contains no rules, expected at least one rule"),
         (
             "a,model,equals,m,,,,,",
-            "f:2: rule: \"a\" names nobody who pays, expected a department, project or environment in a line of the rule",
+            "f:2: rule: \"a\" names no payer, expected a department, project or environment in a line of the rule",
         ),
-        ("a,api_key,equals,k,X,,,,", "f:2: key: \"api_key\" is nothing a rule can look at, expected tag.api_key"),
-        ("a,modell,equals,k,X,,,,", "f:2: key: \"modell\" is nothing a rule can look at, expected model"),
-        ("a,tags.team,equals,k,X,,,,", "f:2: key: \"tags.team\" is nothing a rule can look at, expected tag.team"),
+        (
+            "a,api_key,equals,k,X,,,,",
+            "f:2: key: \"api_key\" is not something that a rule can match, expected tag.api_key",
+        ),
+        ("a,modell,equals,k,X,,,,", "f:2: key: \"modell\" is not something that a rule can match, expected model"),
+        (
+            "a,tags.team,equals,k,X,,,,",
+            "f:2: key: \"tags.team\" is not something that a rule can match, expected tag.team",
+        ),
         ("a,model,regex,k,X,,,,", "f:2: operator: \"regex\" is not an operator, expected equals, prefix, glob"),
         ("a,model,equals,,X,,,,", "f:2: value: is empty, expected a name without spaces around it"),
-        ("a,,equals,,X,,,,", "f:2: operator: \"equals\" stands without a key, expected a key beside it"),
+        ("a,,equals,,X,,,,", "f:2: operator: \"equals\" has no key, expected a key in the same line"),
         ("a,model,equals, m,X,,,,", "f:2: value: \" m\" starts or ends with white space"),
         ("a,tag.api_key,equals,sk-live-0123456789abcdef0123,X,,,,", "a value that looks like a secret (not shown)"),
         ("a,,,,(unallocated),,,,", "f:2: department: \"(unallocated)\" is a name reserved for reports"),
         ("a,model,equals,m,X,,,,maybe", "f:2: override: \"maybe\" is not an answer, expected yes, no, or nothing"),
-        ("a,model,equals,m,X,,,,yes\na,,,,Y,,,,no", "f:3: override: \"no\" is not what the rule said before"),
+        ("a,model,equals,m,X,,,,yes\na,,,,Y,,,,no", "f:3: override: \"no\" contradicts an earlier line of the rule"),
         ("a,,,,,,,,", "f:2: neither a condition nor a payer, expected a key and a value, or a department"),
-        ("a,model,equals,m,,,,1,", "f:2: weight: stands without a payer"),
+        ("a,model,equals,m,,,,1,", "f:2: weight: has no payer"),
         ("a,model,equals,m,X,,,a third,", "f:2: weight: \"a third\" is not a weight, expected a fraction such as 1/3"),
         ("a,model,equals,m,X,,,1/0,", "f:2: weight: \"1/0\" is not a weight"),
         ("a,model,equals,m,X,,,1.5e-1,", "f:2: weight: \"1.5e-1\" is not a weight"),
         (
             "a,model,equals,m,X,,,33.33%,\na,,,,Y,,,33.33%,\na,,,,Z,,,33.33%,",
-            "f:2: rule: \"a\" has weights that add up to 9999/10000, and not to exactly 1, expected weights that add up to exactly 1, such as 1/3 three times",
+            "f:2: rule: \"a\" has weights that add up to 9999/10000, not to exactly 1, expected weights that add up to exactly 1, such as 1/3 three times",
         ),
-        ("a,model,equals,m,X,,,0.5,", "f:2: rule: \"a\" has weights that add up to 1/2, and not to exactly 1"),
+        ("a,model,equals,m,X,,,0.5,", "f:2: rule: \"a\" has weights that add up to 1/2, not to exactly 1"),
         (
             "a,model,equals,m,X,,,2,\na,,,,Y,,,-1,",
             "f:2: rule: \"a\" has a weight that is not above 0, expected weights such as 1/3",
@@ -74,7 +80,7 @@ fn wrong_rules_are_named_with_their_line() {
         ),
         (
             "a,model,equals,m,X,,,1/2,\na,,,,Y,,,,",
-            "f:3: weight: is missing for one of several who pay, expected one such as 1/3, as each of several has one",
+            "f:3: weight: is missing, but the rule has several payers, expected a weight for each payer, such as 1/3",
         ),
         (
             "a,model,equals,m,X,,,0.0000000000001,\na,,,,Y,,,0.9999999999999,",
@@ -82,13 +88,13 @@ fn wrong_rules_are_named_with_their_line() {
         ),
         (
             "a,model,equals,m,X,,,,\nb,model,equals,n,X,,,,\na,,,,Y,,,,",
-            "f:4: rule: \"a\" began on line 2 and was left, expected the lines of a rule one below the other",
+            "f:4: rule: \"a\" began on line 2 and other lines stand between, expected the lines of a rule one below the other",
         ),
         (
             "a,model,equals,m,X,,,,\nb,model,equals,m,Y,,,,\nb,tag.user,equals,u,,,,,",
-            "f:3: rule: \"b\" is never reached, as all it matches is matched by \"a\" on line 2, expected narrower rules before wider ones\n",
+            "f:3: rule: \"b\" is never used, because everything it matches is matched before by \"a\" on line 2, expected narrower rules before wider ones\n",
         ),
-        ("all,,,,X,,,,\nb,model,equals,m,Y,,,,", "f:3: rule: \"b\" is never reached"),
+        ("all,,,,X,,,,\nb,model,equals,m,Y,,,,", "f:3: rule: \"b\" is never used"),
     ];
     for (lines, expected) in cases {
         let found = read(&format!("{HEADER}\n{lines}\n")).err().unwrap_or_default();
@@ -99,13 +105,13 @@ fn wrong_rules_are_named_with_their_line() {
 #[test]
 fn wrong_toml_is_named_with_its_line() {
     let cases = [
-        ("# nothing\n", "f: the file holds no rules"),
+        ("# nothing\n", "f: the file contains no rules"),
         ("[[rule]]\ndepartment = \"X\"\n", "f:1: rule 1: name: is missing"),
         ("[[rule]]\nname = \"a\"\nwhen = 1\ndepartment = \"X\"\n", "f:3: rule \"a\": \"when\" is not a key"),
         ("[[rule]]\nname = \"a\"\nequals = 1\n", "f:3: rule \"a\": equals: is not a table"),
         (
             "[[rule]]\nname = \"a\"\nequals = { api_key = \"k\" }\ndepartment = \"X\"\n",
-            "f:3: rule \"a\": equals: api_key: is nothing a rule can look at, expected tag.api_key",
+            "f:3: rule \"a\": equals: api_key: is not something that a rule can match, expected tag.api_key",
         ),
         (
             "[[rule]]\nname = \"a\"\nshare = [{ department = \"X\", weight = 0.5 }]\n",
@@ -113,7 +119,7 @@ fn wrong_toml_is_named_with_its_line() {
         ),
         (
             "[[rule]]\nname = \"a\"\ndepartment = \"X\"\nshare = [{ department = \"Y\" }]\n",
-            "f:4: rule \"a\": share: stands beside a payer, expected one payer, or shares of several",
+            "f:4: rule \"a\": share: is given together with a payer, expected one payer, or shares of several",
         ),
         ("[[rule]]\nname = \"a\"\ndepartment = \"X\"\noverride = \"yes\"\n", "f:4: rule \"a\": override: is a text"),
         ("[[rules]]\nname = \"a\"\n", "f:1: \"rules\" is not a key, expected rule"),
@@ -406,8 +412,11 @@ fn a_set_of_rules_holds_until_the_next_one_starts() -> Outcome {
     let import = |file: &str, more: &[&str]| desk.run(&[&["rules", "import", file], more].concat());
     import("old.csv", &["--valid-from", "2026-10-14"])?.ends(0)?.says("old.csv: 1 rule from 2026-10-14, added")?;
     assert_eq!(tokens()?, pairs(&[("Old", "111")]));
-    // A later set must state its first day.
-    import("new.csv", &[])?.ends(2)?.says("nothing says from which day these hold")?.says("hint: --valid-from")?;
+    // A later set must say from when.
+    import("new.csv", &[])?
+        .ends(2)?
+        .says("these need the day from which they hold")?
+        .says("hint: add `--valid-from DATE`")?;
     import("new.csv", &["--valid-from", "2026-10-15"])?.ends(0)?;
     assert_eq!(tokens()?, pairs(&[("New", "100"), ("Old", "11")]));
     let head = desk.head()?;
@@ -419,7 +428,7 @@ fn a_set_of_rules_holds_until_the_next_one_starts() -> Outcome {
         import(file, more)?.ends(0)?.says("unchanged")?;
         assert_eq!(desk.head()?, head, "what is in force already appends nothing");
     }
-    import("newest.csv", &["--valid-from", "2026-10-15"])?.ends(0)?.says("in place of those that started")?;
+    import("newest.csv", &["--valid-from", "2026-10-15"])?.ends(0)?.says("replacing the rules that started")?;
     assert_eq!(tokens()?, pairs(&[("Newest", "100"), ("Old", "11")]));
     let history = desk.print(&["rules", "list", "--history", "--format", "csv"])?;
     assert_eq!(

@@ -431,7 +431,7 @@ fn who_acts_is_no_secret() -> Outcome {
     desk.write("u.csv", crate::desk::usage(0, 1))?;
     let head = desk.head()?;
     for secret in ["sk-proj-abcdefghijklmnopqrstuvwxyz0123456789", "AKIAIOSFODNN7EXAMPLE"] {
-        let ran = desk.run(&["import", "u.csv", "--actor", secret])?.ends(2)?.says("--actor holds a secret key")?;
+        let ran = desk.run(&["import", "u.csv", "--actor", secret])?.ends(2)?.says("--actor contains a secret key")?;
         assert!(!ran.err.contains(secret) && !ran.out.contains(secret), "{ran:?}");
         let ran = Ran::of(desk.command(&["import", "u.csv"]).env("TOKENBOOK_ACTOR", secret).output()?)?;
         ran.ends(2)?.says("--actor holds a secret key")?;

@@ -56,7 +56,7 @@ const NAMELESS: [&str; 14] = [
 ];
 
 /// Phrases that a reader has to decode. Use the field's own verbs instead: report, show, list, detect, rebuild.
-const DECODED: &str = "anew|for certain|is told|are told|was told|were told|not told|told by|told apart|tells of|\
+pub(crate) const DECODED: &str = "anew|for certain|is told|are told|was told|were told|not told|told by|told apart|tells of|\
                        that of|those of|what is there|what there is|as it is|as one makes|whoever|the very same|\
                        what became of|what becomes of|what comes of|is no matter|there alike|was there already|\
                        were there already|is there already|stands there|stand there|told from|to be told|tells which|\

@@ -97,7 +97,7 @@ fn what_an_older_ledger_says_stays() -> Outcome {
         let kept: i64 =
             desk.database()?.query_row("SELECT count(*) FROM entry WHERE hash = ?1", [head], |row| row.get(0))?;
         assert_eq!(kept, 1);
-        desk.run(&["upgrade"])?.ends(0)?.says("nothing to do")?;
+        desk.run(&["upgrade"])?.ends(0)?.says("has the newest schema version already")?;
     }
     Ok(())
 }
@@ -199,7 +199,7 @@ fn two_upgrades_at_once_make_one() -> Outcome {
         assert!(codes == [Some(0), Some(0)] || codes == [Some(0), Some(8)], "{codes:?}");
         assert_eq!(desk.count("SELECT count(*) FROM migration")?, 1);
         desk.run(&["verify", "--deep"])?.ends(0)?;
-        desk.run(&["upgrade"])?.ends(0)?.says("nothing to do")?;
+        desk.run(&["upgrade"])?.ends(0)?.says("has the newest schema version already")?;
     }
     Ok(())
 }
@@ -223,7 +223,7 @@ fn what_is_no_older_ledger_is_not_touched() -> Outcome {
         assert_eq!(std::fs::read(&path)?, bytes, "{}", path.display());
     }
     assert!(!desk.path("copy.db").exists());
-    desk.run(&["--ledger", "missing.db", "upgrade"])?.ends(9)?.says("there is no ledger")?;
+    desk.run(&["--ledger", "missing.db", "upgrade"])?.ends(9)?.says("no ledger exists")?;
     Ok(())
 }
 

@@ -88,7 +88,8 @@ impl<'a> LineRater<'a> {
 }
 
 fn daily_sums_differ(key: &UsageKey) -> AggregateError {
-    let what = format!("the daily sums of {} are not those of its events (tokenbook rebuild makes them anew)", key.day);
+    let what =
+        format!("the daily totals of {} differ from its events (`tokenbook rebuild` computes them again)", key.day);
     AggregateError::Ledger(LedgerError::Corrupt(Damage::Totals, what))
 }
 

@@ -41,7 +41,7 @@ pub fn departments(bytes: &[u8], known: &Registry) -> Result<Vec<ListedDepartmen
         }
     }
     if listed.is_empty() && problems.is_empty() {
-        problems.push(Problem::line("the file holds no departments", "at least one row below the header"));
+        problems.push(Problem::line("the file contains no departments", "at least one row below the header"));
     }
     if problems.is_empty() { Ok(listed) } else { Err(problems) }
 }
@@ -82,16 +82,11 @@ fn day(column: &'static str, text: &str) -> Result<Option<Day>, Problem> {
 fn is_new(department: &Department, registry: &Registry, lines: &BTreeMap<TagValue, u64>) -> Result<(), Problem> {
     let name = department.name.as_str();
     if let Some(line) = lines.get(&department.name) {
-        return Err(Problem::value(
-            "department",
-            name,
-            format!("stands on line {line} already"),
-            "each department once",
-        ));
+        return Err(Problem::value("department", name, format!("is on line {line} already"), "each department once"));
     }
     match registry.looking_like(name) {
         Some(other) if other != name => {
-            let what = format!("looks like {}, which is another name", excerpt(other));
+            let what = format!("looks like {}, which is a different name", excerpt(other));
             Err(Problem::value("department", name, what, "one spelling of a department"))
         }
         _ => Ok(()),
@@ -105,7 +100,8 @@ pub fn unregistered(name: &str, registry: &Registry) -> Option<Problem> {
     }
     let known = || registry.departments().map(|department| department.name.as_str());
     let near = registry.looking_like(name).or_else(|| nearest(name, known()));
-    let expected = near.map_or_else(|| "a department of the registry (tokenbook departments list)".to_owned(), excerpt);
+    let expected =
+        near.map_or_else(|| "a department of the registry (see `tokenbook departments list`)".to_owned(), excerpt);
     Some(Problem::value("department", name, "is not in the registry of departments", expected))
 }
 
@@ -134,15 +130,15 @@ mod tests {
     fn what_is_no_department_is_named_with_its_line() {
         let known = read("department\nFinance\n", &Registry::default()).unwrap_or_default();
         let cases = [
-            ("department\n", "f: the file holds no departments, expected at least one row below the header"),
+            ("department\n", "f: the file contains no departments, expected at least one row below the header"),
             (
                 "department\nfinance\n",
-                "f:2: department: \"finance\" looks like \"Finance\", which is another name, expected one spelling of a department",
+                "f:2: department: \"finance\" looks like \"Finance\", which is a different name, expected one spelling of a department",
             ),
             ("department\nF\u{456}nance\n", "looks like \"Finance\""),
             (
                 "department\nSales\nSales\n",
-                "f:3: department: \"Sales\" stands on line 2 already, expected each department once",
+                "f:3: department: \"Sales\" is on line 2 already, expected each department once",
             ),
             ("department\nSales\nsales\n", "f:3: department: \"sales\" looks like \"Sales\""),
             (

@@ -68,8 +68,8 @@ fn finished(draft: Draft) -> Result<Rule, Problem> {
     let several = shares.len() > 1;
     let mut weights = Vec::with_capacity(shares.len());
     for DraftShare { line, payer, weight } in shares {
-        let expected = "one such as 1/3, as each of several has one";
-        let missing = || Problem::field("weight", "is missing for one of several who pay", expected).at(line);
+        let expected = "a weight for each payer, such as 1/3";
+        let missing = || Problem::field("weight", "is missing, but the rule has several payers", expected).at(line);
         let weight = weight.or((!several).then_some(Ratio::ONE)).ok_or_else(missing)?;
         weights.push((payer, weight));
     }
@@ -94,12 +94,12 @@ const fn expected_shares(error: &SharesError) -> &'static str {
 fn contradiction(error: RuleSetError, lines: &[(u64, TagValue)]) -> Problem {
     let at = |place: usize| lines.get(place).map_or((0, String::new()), |(line, name)| (*line, excerpt(name.as_str())));
     let (place, earlier, what, expected) = match error {
-        RuleSetError::Empty => return Problem::line("the file holds no rules", "at least one rule"),
+        RuleSetError::Empty => return Problem::line("the file contains no rules", "at least one rule"),
         RuleSetError::Named { rule, earlier } => {
-            (rule, earlier, "has the name of the rule", "a name of its own for each rule")
+            (rule, earlier, "has the same name as the rule", "a name of its own for each rule")
         }
         RuleSetError::Hidden { rule, earlier } => {
-            let what = "is never reached, as all it matches is matched by";
+            let what = "is never used, because everything it matches is matched before by";
             (rule, earlier, what, "narrower rules before wider ones")
         }
     };
@@ -131,7 +131,7 @@ fn add_line(table: &Table, row: &TableRow, drafts: &mut Vec<Draft>) -> Result<()
     let begins = drafts.last().is_none_or(|last| last.name != name);
     if begins {
         if let Some(earlier) = drafts.iter().find(|draft| draft.name == name) {
-            let what = format!("began on line {} and was left", earlier.line);
+            let what = format!("began on line {} and other lines stand between", earlier.line);
             return Err(Problem::value("rule", name.as_str(), what, "the lines of a rule one below the other"));
         }
         let conditions = BTreeSet::new();
@@ -142,8 +142,8 @@ fn add_line(table: &Table, row: &TableRow, drafts: &mut Vec<Draft>) -> Result<()
         return Err(Problem::value(
             "override",
             get("override"),
-            "is not what the rule said before",
-            "one answer a rule",
+            "contradicts an earlier line of the rule",
+            "one answer for each rule",
         ));
     }
     draft.precedence = draft.precedence.or(precedence);
@@ -159,7 +159,7 @@ fn name(column: &str, text: &str) -> Result<TagValue, Problem> {
 fn condition_of(key: &str, operator: &str, value: &str) -> Result<Option<Condition>, Problem> {
     if key.is_empty() {
         return match [("operator", operator), ("value", value)].into_iter().find(|(_, text)| !text.is_empty()) {
-            Some((column, text)) => Err(Problem::value(column, text, "stands without a key", "a key beside it")),
+            Some((column, text)) => Err(Problem::value(column, text, "has no key", "a key in the same line")),
             None => Ok(None),
         };
     }
@@ -180,7 +180,7 @@ pub(super) fn subject(key: &str) -> Result<Subject, (&'static str, String)> {
         let name = key.strip_prefix("tags.").unwrap_or(key);
         let tag = TagKey::new(name).is_ok().then(|| format!("tag.{name}"));
         let near = nearest(key, WORDS).map(str::to_owned).or(tag);
-        ("is nothing a rule can look at", near.unwrap_or_else(|| format!("{} or tag.KEY", WORDS.join(", "))))
+        ("is not something that a rule can match", near.unwrap_or_else(|| format!("{} or tag.KEY", WORDS.join(", "))))
     })
 }
 
@@ -198,7 +198,7 @@ fn share_of(table: &Table, row: &TableRow) -> Result<Option<DraftShare>, Problem
     match (payer.is_nobody(), weight) {
         (true, None) => Ok(None),
         (true, Some(_)) => {
-            Err(Problem::field("weight", "stands without a payer", "a department, project or environment beside it"))
+            Err(Problem::field("weight", "has no payer", "a department, project or environment in the same line"))
         }
         (false, weight) => Ok(Some(DraftShare { line: row.line, payer, weight })),
     }

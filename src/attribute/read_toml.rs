@@ -74,7 +74,9 @@ fn shares(table: &Section<'_>) -> Result<Vec<DraftShare>, Problem> {
     match (own.is_nobody(), shares.is_empty()) {
         (true, _) => Ok(shares),
         (false, true) => Ok(vec![DraftShare { line: table.line(), payer: own, weight: None }]),
-        (false, false) => Err(table.problem("share", "stands beside a payer", "one payer, or shares of several")),
+        (false, false) => {
+            Err(table.problem("share", "is given together with a payer", "one payer, or shares of several"))
+        }
     }
 }
 

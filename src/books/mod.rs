@@ -91,8 +91,8 @@ pub enum BooksError {
         /// The errors, in the order of the lines.
         problems: Vec<Problem>,
     },
-    /// The user's setting differs from the ledger's.
-    #[error("the ledger's {what} is {ledger}, and {asked} was asked for")]
+    /// A setting differs from what the ledger was made with.
+    #[error("the ledger's {what} is {ledger}, not {asked}")]
     Setting {
         /// Which setting.
         what: &'static str,
@@ -101,11 +101,11 @@ pub enum BooksError {
         /// What the user gave.
         asked: String,
     },
-    /// A report would replace a file that the run reads.
-    #[error("{0}: is read by this run, and a report of the same name would replace it")]
+    /// A report would take the place of a file that the run reads.
+    #[error("{0}: the command reads this file, and a report with the same name would replace it")]
     InTheWay(String),
-    /// The folder holds other reports, which these would replace.
-    #[error("{folder}: holds reports of {what} {there}, expected {what} {asked} or a folder without reports")]
+    /// The folder holds the reports of something else, which these would replace.
+    #[error("{folder}: contains reports of {what} {there}, expected {what} {asked} or a folder without reports")]
     OtherReports {
         /// The folder.
         folder: String,
@@ -116,20 +116,20 @@ pub enum BooksError {
         /// The value that the user gave.
         asked: String,
     },
-    /// The ledger has no such price book.
-    #[error("there is no price book {0:?} in the ledger")]
+    /// There is no such price book.
+    #[error("the ledger has no price book {0:?}")]
     NoBook(String),
-    /// A name or pattern of models matches none.
-    #[error("--only {0:?} means no model of the catalogue")]
+    /// A name or pattern of models means none.
+    #[error("--only {0:?} matches no model of the catalogue")]
     NoModel(String),
-    /// The ledger has rules, and the new rules state no first day.
-    #[error("{0}: there are rules in the ledger already, and nothing says from which day these hold")]
+    /// There are rules, and others were given without the day they start on.
+    #[error("{0}: the ledger has rules already, and these need the day from which they hold")]
     NoStart(String),
     /// No event has an id.
     #[error("no event has the id {0:?}")]
     NoEvent(String),
-    /// The events with an id were retracted.
-    #[error("the event with the id {id:?} was retracted, by {}", entries_of(.by))]
+    /// The events of an id were taken back.
+    #[error("the event with the id {id:?} was retracted by {}", entries_of(.by))]
     Retracted {
         /// The id.
         id: String,

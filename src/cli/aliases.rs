@@ -5,13 +5,14 @@ use super::options::{OutputOptions, counted};
 use super::prices::instant;
 use crate::cli::failure::{Exit, Failure};
 use std::path::PathBuf;
-use tokenbook::books::setup::aliases::AliasesImported;
+use tokenbook::books::setup::aliases::{AliasesImported, WithoutPrice};
 use tokenbook::books::setup::price_list::Listing;
 use tokenbook::price::alias::AliasRow;
 use tokenbook::price::alias_list::{SHIPPED, SHIPPED_NAME};
+use tokenbook::text::problem::listed;
 
-/// The most aliases without a price that the output names.
-const NAMED: usize = 12;
+/// Up to so many aliases without a price have a line each. More of them are one line, which names so many.
+const NAMED: usize = 3;
 
 /// Map a dated name, a deployment or a cloud resource to the model whose prices apply: import aliases, list them
 #[derive(Debug, clap::Args)]
@@ -90,18 +91,21 @@ fn import(file: Option<&PathBuf>, session: &mut Session<'_, '_>) -> Result<Exit,
 
 /// Prints the outcome of an import of aliases.
 pub fn tell(file: &str, imported: &AliasesImported, session: &mut Session<'_, '_>) -> Result<(), Failure> {
-    for alias in imported.without_price.iter().take(NAMED) {
-        let nearest =
-            if alias.nearest.is_empty() { String::new() } else { format!(" (nearest: {})", alias.nearest.join("; ")) };
-        let (line, name) = (alias.line, &alias.name);
-        session
-            .warn(format!("warning: {file}:{line}: no price names {name}{nearest}: the alias holds once one does"))?;
-    }
-    if imported.without_price.len() > NAMED {
+    let without_price = &imported.without_price;
+    if without_price.len() > NAMED {
+        let names: Vec<&str> = without_price.iter().take(NAMED).map(|alias| alias.name.as_str()).collect();
         session.warn(format!(
-            "warning: {file}: {} more stand for a name without a price",
-            imported.without_price.len() - NAMED
+            "warning: {file}: {} to names without a price, such as {}; they apply when prices for these names come",
+            listed(without_price.len(), "alias leads", "aliases lead"),
+            names.join(", ")
         ))?;
+    } else {
+        for WithoutPrice { line, name, nearest } in without_price {
+            let nearest =
+                if nearest.is_empty() { String::new() } else { format!(" (nearest: {})", nearest.join("; ")) };
+            let what = format!("{name} has no price{nearest}; the alias applies when a price comes");
+            session.warn(format!("warning: {file}:{line}: {what}"))?;
+        }
     }
     let outcome = &imported.appended;
     for (old, new) in &outcome.replaced {

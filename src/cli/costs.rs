@@ -91,7 +91,7 @@ fn retract(entry: i64, reason: &str, dry_run: bool, session: &mut Session<'_, '_
     let CostsTaken { file, lines, again, .. } = &taken;
     session.say(format!("{what}: {} of {file} (entry {entry})", counted(*lines, "cost", "costs")))?;
     if !again.is_empty() {
-        session.warn("import these files again: some of their costs may have been duplicates of what was retracted")?;
+        session.warn("import these files again: some of their costs may have been duplicates of retracted ones")?;
         for (entry, file) in again {
             session.warn(format!("  entry {entry}: {file}"))?;
         }
@@ -150,10 +150,10 @@ fn tell(outcome: &CostOutcome, session: &mut Session<'_, '_>) -> Result<(), Fail
     }
     if outcome.appended.beside > 0 {
         session.warn(format!(
-            "warning: {}: {} costs of the same providers and days are in the ledger and not in this file: all count, so \
-             the same costs in another grouping would count twice",
+            "warning: {}: the ledger also has {} of the same providers and days, missing from this file; all costs count \
+             (the same costs in another grouping count twice)",
             outcome.file,
-            grouped(outcome.appended.beside)
+            counted(outcome.appended.beside, "cost", "costs")
         ))?;
     }
     session.tell(format!(

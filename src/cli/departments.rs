@@ -47,7 +47,7 @@ fn import(file: &Path, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let appended = imported?;
     tell(Some(file), appended, session)?;
     for problem in books.unregistered_departments()? {
-        session.warn(format!("warning: usage or rules name another: {problem}"))?;
+        session.warn(format!("warning: used, but not in the registry: {problem}"))?;
     }
     let head = books.head()?;
     session.tell(format!("ledger head: {} {head}", head.seq))?;

@@ -22,12 +22,15 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
     let wanted = |name: &str| arguments.name.as_deref().is_none_or(|wanted| wanted == name);
     let mut first = true;
     for Format { name, summary, example, cumulative, .. } in FORMATS.iter().filter(|format| wanted(format.name)) {
-        let note =
-            cumulative.then_some("a record may come again and say more: what was added is appended as a revision");
+        let note = cumulative.then_some(
+            "a record may come again with larger counts; the ledger then appends the difference as a revision",
+        );
         show((name, summary, example), note, &mut first, session)?;
     }
     for format in COST_FORMATS.iter().filter(|format| wanted(format.name)) {
-        let note = Some("provider cost, which `costs import` takes: it is compared with usage, and is none");
+        let note = Some(
+            "a cost report for `costs import`; tokenbook compares it with the computed cost and does not count it as usage",
+        );
         show((format.name, format.summary, format.example), note, &mut first, session)?;
     }
     Ok(Exit::Done)

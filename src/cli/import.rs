@@ -53,7 +53,7 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
         let result = session.progress(|progress| books.import(input, &options, session.act(), progress));
         note_errors(arguments.usage.errors.as_deref(), &result, &mut errors);
         if arguments.allow_empty && is_empty(&result) {
-            session.tell(format!("{}: the file holds no events", input.name()))?;
+            session.tell(format!("{}: the file contains no events", input.name()))?;
             total.empty += 1;
             continue;
         }
@@ -173,7 +173,7 @@ impl PagesSeen {
         for (format, _) in missing {
             let name = stored(format).map_or(format.as_str(), |format| format.name);
             session.warn(format!(
-                "warning: {name}: the vendor says that more pages follow, and no file has the last one: import them too"
+                "warning: {name}: the vendor's export has more pages, and no file is the last one; import the missing pages too"
             ))?;
         }
         Ok(())
@@ -240,26 +240,26 @@ pub fn report(
     }
     if !outcome.ignored.is_empty() {
         let fields: Vec<&str> = outcome.ignored.iter().map(String::as_str).collect();
-        session.warn(format!("{}: fields that are not read: {}", outcome.file, fields.join(", ")))?;
+        session.warn(format!("{}: fields that tokenbook does not read: {}", outcome.file, fields.join(", ")))?;
     }
     if let Some(source) = &outcome.other_source {
         session.warn(format!(
-            "warning: {}: the very same file was imported under the source {source} as well: its events count twice",
+            "warning: {}: the very same file was also imported under the source {source}, so its events count twice",
             outcome.file
         ))?;
     }
     session.warn_alike(&outcome.doubts.similar)?;
     if let Some((id, other)) = &outcome.doubts.overlapping {
         session.warn(format!(
-            "warning: {}: the usage of {id} is in {other} as well, which the ledger has: both count (`tokenbook imports \
-             retract` takes one of the imports back)",
+            "warning: {}: the ledger has the usage of {id} in {other} as well, and both count (`tokenbook imports \
+             retract` retracts one of the imports)",
             outcome.file
         ))?;
     }
     warn_not_hashed(&outcome, session)?;
     if outcome.older > 0 {
         session.warn(format!(
-            "{}: older states: {} (the ledger keeps what it has of them, which is more; a correction downwards is not taken)",
+            "{}: earlier versions of records: {} (the ledger has higher counts and keeps them; a lower count corrects nothing)",
             outcome.file,
             grouped(outcome.older)
         ))?;
@@ -268,6 +268,7 @@ pub fn report(
         session.warn(format!("warning: {}", problem.in_file(&outcome.file)))?;
     }
     tell_unserved(&outcome, session)?;
+    tell_dated(&outcome, session)?;
     session.tell(counts(&outcome, options))?;
     Ok(if outcome.open > 0 { Exit::Incomplete } else { Exit::Done })
 }
@@ -281,9 +282,27 @@ fn warn_not_hashed(outcome: &ImportOutcome, session: &mut Session<'_, '_>) -> Re
     let kept = kept.iter().map(String::as_str).collect::<Vec<_>>();
     let kept = if kept.is_empty() { "none".to_owned() } else { kept.join(", ") };
     session.warn(format!(
-        "warning: {}: no event has the tag {}, whose values were to be hashed (kept as they came: {kept})",
+        "warning: {}: no event has the tag {} that --hash-tag names (tags kept in the clear: {kept})",
         outcome.file,
         missing.join(", ")
+    ))
+}
+
+/// Warns of models that have a price only under their name without the date.
+fn tell_dated(
+    ImportOutcome { file, unserved, .. }: &ImportOutcome,
+    session: &mut Session<'_, '_>,
+) -> Result<(), Failure> {
+    let Some((model, undated)) = unserved.dated.iter().next() else { return Ok(()) };
+    let models = match unserved.dated.len() - 1 {
+        0 => format!("{model} has no price, but {undated} has one"),
+        more => {
+            let more = tokenbook::text::problem::listed(more, "more model", "more models");
+            format!("{model} and {more} have no price, but their names without the date, such as {undated}, have one")
+        }
+    };
+    session.warn(format!(
+        "warning: {file}: {models} (map dated names with `tokenbook aliases import --shipped` or with aliases of your own)"
     ))
 }
 
@@ -292,30 +311,28 @@ fn tell_unserved(
     ImportOutcome { file, unserved, .. }: &ImportOutcome,
     session: &mut Session<'_, '_>,
 ) -> Result<(), Failure> {
-    let verb = |models: usize| if models == 1 { "stands" } else { "stand" };
     let mut by_providers: BTreeMap<&BTreeSet<String>, Vec<&str>> = BTreeMap::new();
     for (model, providers) in &unserved.only {
         by_providers.entry(providers).or_default().push(model);
     }
     for (providers, models) in by_providers {
-        let (has, it) = if models.len() == 1 { ("has", "it is") } else { ("have", "they are") };
+        let it = if models.len() == 1 { "it" } else { "them" };
+        let have = if providers.len() == 1 { "has" } else { "have" };
         let providers: Vec<&str> = providers.iter().map(String::as_str).collect();
         let option = if let [one] = providers[..] { one } else { "NAME" };
         session.warn(format!(
-            "warning: {file}: {} {} without a provider, and {has} prices of {} only: {it} unpriced (--provider {option} says \
-             who served it)",
+            "warning: {file}: the usage of {} names no provider, and only {} {have} prices for {it}, so it stays unpriced \
+             (add --provider {option})",
             listed(&models),
-            verb(models.len()),
             providers.join(" and ")
         ))?;
     }
     if !unserved.none.is_empty() {
         let models: Vec<&str> = unserved.none.iter().map(String::as_str).collect();
         session.warn(format!(
-            "warning: {file}: {} {} without a provider: only prices without a provider will hold for them (--provider NAME \
-             says who served them)",
-            listed(&models),
-            verb(models.len())
+            "warning: {file}: the usage of {} names no provider; only prices without a provider will apply to it (add \
+             --provider NAME)",
+            listed(&models)
         ))?;
     }
     Ok(())
@@ -347,7 +364,10 @@ fn counts(outcome: &ImportOutcome, options: &ImportOptions) -> String {
         notes.push(format!("{events} retracted before, and count again"));
     }
     if outcome.left > 0 {
-        notes.push(format!("a last line of {} is not whole yet, and was left", counted(outcome.left, "byte", "bytes")));
+        notes.push(format!(
+            "a last line of {} is incomplete and was left for the next import",
+            counted(outcome.left, "byte", "bytes")
+        ));
     }
     let note = if notes.is_empty() { String::new() } else { format!(" ({})", notes.join("; ")) };
     // In other vendors' formats a record may be several lines or several events, or no event.

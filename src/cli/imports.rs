@@ -166,16 +166,15 @@ fn tell(plan: &Plan, what: &str, session: &mut Session<'_, '_>) -> Result<Exit, 
     }
     if open_again > 0 {
         let lines = listed(open_again, "quarantined line waits", "quarantined lines wait");
-        session.say(format!("{lines} for a decision again: the events that decided them are gone"))?;
+        session.say(format!("{lines} for a decision again, because the events that resolved them are retracted"))?;
     }
     for alike in &plan.alike {
-        session
-            .warn(format!("note: entry {} is another import of the very same file, and still counts", alike.entry))?;
+        session.warn(format!("note: entry {} is another import of the same file and still counts", alike.entry))?;
     }
     if !plan.again.is_empty() {
         session.warn(
-            "import these files again: some of their lines may have been duplicates of what was retracted, or told only \
-             what was added to it",
+            "import these files again: some of their lines may have been duplicates or later versions of \
+             retracted events",
         )?;
         // A growing log was imported many times under one name.
         let mut by_file: BTreeMap<(&str, &str), Vec<&ImportMade>> = BTreeMap::new();

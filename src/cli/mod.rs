@@ -173,7 +173,9 @@ impl Session<'_, '_> {
     fn warn_alike(&mut self, pairs: &[(String, String)]) -> Result<(), Failure> {
         for (one, other) in pairs {
             if self.alike.insert((one.clone(), other.clone())) {
-                self.warn(format!("warning: the departments {one:?} and {other:?} look alike and are counted apart"))?;
+                self.warn(format!(
+                    "warning: the departments {one:?} and {other:?} look alike but count as two departments"
+                ))?;
             }
         }
         Ok(())

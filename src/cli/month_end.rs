@@ -85,7 +85,7 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
     let (reports, exit) = stepped(run, arguments, &books, &month_end, session)?;
     print(&reports, &arguments.out, session)?;
     if reports.statement.rated.is_empty() {
-        session.warn(format!("warning: the ledger holds no usage of {month}: every report of it is empty"))?;
+        session.warn(format!("warning: the ledger has no usage of {month}, so every report of the month is empty"))?;
     }
     Ok(if reports.is_clean() { exit } else { exit.worse(Exit::Incomplete) })
 }
@@ -225,7 +225,7 @@ fn print(reports: &Reports, out: &Path, session: &mut Session<'_, '_>) -> Result
     let outside = reports.outside;
     if outside.before + outside.after > 0 {
         session.say(format!(
-            "outside the month the ledger holds {} earlier and {} later events",
+            "outside the month, the ledger has {} earlier and {} later events",
             grouped(outside.before),
             grouped(outside.after)
         ))?;

@@ -130,7 +130,7 @@ impl UsageOptions {
     pub fn to_import(&self, run: Run, session: &Session<'_, '_>) -> Result<ImportOptions, Failure> {
         let source =
             Name::new(&self.source).map_err(|error| Failure::option(error.code(), "--source", &self.source, error))?;
-        let tag = |text: &String| tag_of(text, "such as --tag department=research");
+        let tag = |text: &String| tag_of(text, "for example --tag department=research");
         Ok(ImportOptions {
             source: source.to_string(),
             format: self.format()?,
@@ -391,7 +391,7 @@ pub fn files_of_paths(paths: &[PathBuf], follow: bool, session: &mut Session<'_,
     let Expanded { inputs, hidden, special } = expanded;
     if hidden > 0 {
         let entries = listed(hidden, "hidden file or folder is", "hidden files or folders are");
-        session.warn(format!("note: {entries} left out: name one to have it read"))?;
+        session.warn(format!("note: {entries} left out (to import one, name it)"))?;
     }
     if special > 0 {
         let entries = listed(special, "pipe, socket or device is", "pipes, sockets or devices are");

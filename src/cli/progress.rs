@@ -39,7 +39,7 @@ impl Progress {
             Stage::Events => "reading events",
             Stage::Unpriced => "unpriced events",
             Stage::Ids => "comparing ids",
-            Stage::Sums => "comparing sums and the chain",
+            Stage::Sums => "comparing totals and the chain",
             Stage::File => "checking the file",
             Stage::Copy => "copying pages",
             Stage::Inputs => "hashing the files",
@@ -69,7 +69,7 @@ impl Progress {
 
 impl Observer for Progress {
     fn waiting(&self) {
-        let message = "another process is writing to the ledger: waiting for it";
+        let message = "waiting for another process that is writing to the ledger";
         if self.bar.is_hidden() {
             // If standard error is closed, nobody can read the message.
             drop(writeln!(std::io::stderr(), "{message}"));

@@ -35,7 +35,7 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
     match &arguments.command {
         Command::List => list(session),
         Command::Discard { numbers, all, reason } => {
-            let reason = reason_of(reason, "the lines are given up")?;
+            let reason = reason_of(reason, "the lines are discarded")?;
             discard(if *all { None } else { Some(numbers) }, reason, session)
         }
     }

@@ -11,6 +11,6 @@ pub struct Arguments {}
 pub fn run(_arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let books = session.open()?;
     let sums = session.progress(|progress| books.rebuild(progress))?;
-    session.tell(format!("{} made from the events", counted(sums, "daily sum", "daily sums")))?;
+    session.tell(format!("{} rebuilt from the events", counted(sums, "daily total", "daily totals")))?;
     Ok(Exit::Done)
 }

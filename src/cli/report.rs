@@ -94,7 +94,7 @@ fn fitting<'a>(arguments: &'a Arguments, report: &Report) -> Result<Option<(File
         REPORTS.iter().filter(|report| fits(report)).map(|report| report.name).collect::<Vec<_>>().join(" or ")
     };
     let refused = |option: &str, expected: String| {
-        let what = format!("{option} is not for the report {}, expected {expected}", report.name);
+        let what = format!("{option} does not fit the report {}, expected {expected}", report.name);
         Err(Failure::new(Code::OptionsConflict, what))
     };
     if arguments.by.is_some() && report.by == Choice::Nothing {

@@ -134,7 +134,7 @@ fn end(from: &str, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let what = match session.progress(|progress| books.end_rules(from, session.act(), progress))? {
         Change::Nothing => format!("no rules are in force on {}: nothing was ended", spelled(from)),
         Change::Added | Change::Replaced => {
-            format!("rules end on {}: from then on tags alone say who pays", spelled(from))
+            format!("rules end on {}; from then on, only tags decide who pays", spelled(from))
         }
     };
     session.tell(what)?;
@@ -148,9 +148,9 @@ pub fn tell(file: Option<&Path>, imported: RulesImported, session: &mut Session<
     let RulesImported { rules, valid_from, change, similar } = imported;
     session.warn_alike(&similar)?;
     let what = match change {
-        Change::Nothing => "unchanged: they are in force",
+        Change::Nothing => "unchanged",
         Change::Added => "added",
-        Change::Replaced => "in place of those that started on the same day",
+        Change::Replaced => "replacing the rules that started on the same day",
     };
     let file = file.unwrap_or(Path::new("")).display();
     let rules = counted(u64::try_from(rules).unwrap_or(u64::MAX), "rule", "rules");
@@ -200,7 +200,7 @@ fn name(option: &str, text: &str) -> Result<Name, Failure> {
 
 fn tag_set(tags: &[String]) -> Result<TagSet, Failure> {
     let tag = |text: &String| {
-        let Tag { key, value } = tag_of(text, "such as --tag team=search")?;
+        let Tag { key, value } = tag_of(text, "for example --tag team=search")?;
         Ok((key, value))
     };
     tags.iter().map(tag).collect()

@@ -23,10 +23,10 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
     let act = session.act();
     let upgraded = session.progress(|progress| Books::upgrade(&path, &copy, act, progress))?;
     let Some(upgraded) = upgraded else {
-        session.tell(format!("{}: has the newest schema version, nothing to do", path.display()))?;
+        session.tell(format!("{}: has the newest schema version already", path.display()))?;
         return Ok(Exit::Done);
     };
-    session.tell(format!("{}: verified, and kept as it was in {}", path.display(), copy.display()))?;
+    session.tell(format!("{}: verified; a copy of it as it was is {}", path.display(), copy.display()))?;
     session.tell(format!("{}: upgraded from schema version {} to {}", path.display(), upgraded.from, upgraded.to))?;
     session.say(format!("ledger head: {} {}", upgraded.head.seq, upgraded.head))?;
     Ok(Exit::Done)

@@ -38,10 +38,10 @@ pub enum NameError {
     #[error("starts or ends with white space")]
     Edges,
     /// A control character.
-    #[error("holds a control character")]
+    #[error("contains a control character")]
     Control,
-    /// A character that is invisible or changes the direction of text.
-    #[error("holds an invisible or direction-changing character")]
+    /// A mark that cannot be seen or turns text around.
+    #[error("contains an invisible or direction-changing character")]
     Invisible,
     /// Longer than the limit.
     #[error("is longer than {0} bytes")]

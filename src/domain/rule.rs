@@ -190,8 +190,8 @@ pub struct Shares(Vec<Share>);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SharesError {
-    /// No share is given.
-    #[error("names nobody who pays")]
+    /// There are none.
+    #[error("names no payer")]
     Nobody,
     /// A payer has no name.
     #[error("names no department, project or environment")]
@@ -202,8 +202,8 @@ pub enum SharesError {
     /// A weight is 0 or below.
     #[error("has a weight that is not above 0")]
     NotPositive,
-    /// The weights do not add up to one.
-    #[error("has weights that add up to {0}, and not to exactly 1")]
+    /// The weights are not one.
+    #[error("has weights that add up to {0}, not to exactly 1")]
     NotOne(Ratio),
     /// The common denominator is beyond [`WHOLE_LIMIT`].
     #[error("has weights that are finer than a millionth of a millionth")]

@@ -133,8 +133,8 @@ pub enum IgnoredTagError {
     /// The key is invalid.
     #[error(transparent)]
     Key(#[from] TagKeyError),
-    /// It is department, project or environment.
-    #[error("says who pays and cannot be left out")]
+    /// Department, project or environment.
+    #[error("decides who pays and cannot be left out")]
     Payer,
 }
 

@@ -27,8 +27,8 @@ pub enum TimestampError {
     /// It does not have the form.
     #[error("is not a date and time")]
     Form,
-    /// The calendar has no such day or time of day.
-    #[error("is no day or time of the calendar")]
+    /// No such day or time of day.
+    #[error("is not a day and time that exists")]
     Calendar,
     /// It has no offset.
     #[error("has no offset from UTC")]

@@ -254,8 +254,8 @@ mod tests {
         for Explained { name, exit, meaning, cause, remedy, .. } in Code::all() {
             for text in [meaning, cause, remedy] {
                 assert!(text.ends_with('.') && !text.contains("  "), "{name}: {text:?}");
-                let starts = text.starts_with(|c: char| c.is_ascii_uppercase() || matches!(c, '`' | '-'));
-                let starts = starts || text.starts_with("tokenbook ");
+                let starts = text.starts_with("tokenbook")
+                    || text.starts_with(|c: char| c.is_ascii_uppercase() || matches!(c, '`' | '-'));
                 assert!(starts, "{name}: {text:?}");
             }
             assert!(meaning.len() <= 100, "{name}: {meaning:?} is too long for one line");

@@ -168,7 +168,7 @@ pub(super) const CODES: &[Explained] = &[
         code: Code::SqliteTooOld,
         name: "sqlite-too-old",
         exit: Exit::Storage,
-        meaning: "tokenbook runs with a version of SQLite that can damage a ledger.",
+        meaning: "This version of SQLite can damage a ledger.",
         cause: "Versions of SQLite before 3.51.3 can lose data when they reset a write-ahead log.",
         remedy: "Use tokenbook with the SQLite that it bundles, or with a newer one.",
     },
@@ -194,7 +194,7 @@ pub(super) const CODES: &[Explained] = &[
         exit: Exit::Storage,
         meaning: "SQLite or the system failed to read or write the ledger.",
         cause: "Common causes are permissions, a read-only file system and a failing disk.",
-        remedy: "Check permissions and the disk, then run the command again. tokenbook writes a step whole or not at all.",
+        remedy: "Check free space, permissions and the disk, then run the command again. tokenbook writes a step whole or not at all.",
     },
     Explained {
         code: Code::FolderMissing,

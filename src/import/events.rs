@@ -135,7 +135,7 @@ impl Meters {
             return match told {
                 None => Ok(()),
                 Some((part, _)) => {
-                    Err(Problem::field(whole.0, format!("is missing, and {part} is a part of it"), "it"))
+                    Err(Problem::field(whole.0, format!("is missing, but its part {part} is reported"), "the field"))
                 }
             };
         };
@@ -143,8 +143,8 @@ impl Meters {
         if sum > whole {
             let told: Vec<String> =
                 parts.iter().filter_map(|(name, part)| part.map(|part| format!("{name} {part}"))).collect();
-            let what = format!("{whole} is less than its parts together: {}", told.join(", "));
-            return Err(Problem::field(name, what, "a number that includes them"));
+            let what = format!("{whole} is less than the sum of its parts: {}", told.join(", "));
+            return Err(Problem::field(name, what, "a number that includes its parts"));
         }
         self.put(meter, Some(whole - sum));
         Ok(())
@@ -238,8 +238,7 @@ mod tests {
         assert_eq!(meters.rest(Meter::Input, ("prompt", Some(10)), &parts), Ok(()));
         assert_eq!(meters.get(Meter::Input), Some(5));
         let more = Meters::default().rest(Meter::Input, ("prompt", Some(4)), &parts).map_err(|p| p.to_string());
-        let says =
-            "prompt: 4 is less than its parts together: cached 3, written 2, expected a number that includes them";
+        let says = "prompt: 4 is less than the sum of its parts: cached 3, written 2, expected a number that includes its parts";
         assert_eq!(more, Err(says.to_owned()));
         assert!(Meters::default().rest(Meter::Input, ("prompt", None), &parts).is_err());
         assert_eq!(Meters::default().rest(Meter::Input, ("prompt", None), &[("cached", Some(0))]), Ok(()));

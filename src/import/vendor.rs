@@ -103,7 +103,7 @@ impl CellReader {
 impl RecordReader for CellReader {
     fn read(&self, line: u64, text: &str, sink: &mut Sink<'_>, _ignored: &mut BTreeSet<String>) -> Result<(), Problem> {
         if text == self.header {
-            return Err(Problem::line("the header stands here again", "an event"));
+            return Err(Problem::line("the header is repeated here", "an event"));
         }
         (self.read)(&self.record(text)?, &self.reading, &mut Events::of(line, sink))
     }

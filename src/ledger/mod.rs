@@ -29,11 +29,11 @@ pub use file::settings::Settings;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LedgerError {
-    /// The file does not exist.
-    #[error("{}: there is no ledger", .0.display())]
+    /// There is no file.
+    #[error("{}: no ledger exists", .0.display())]
     Missing(PathBuf),
-    /// The file to create exists already.
-    #[error("{}: exists already", .0.display())]
+    /// There is a file where one should be made.
+    #[error("{}: a file exists already", .0.display())]
     Exists(PathBuf),
     /// The file is not a ledger. It was not touched.
     #[error("{}: is not a tokenbook ledger: {reason}", path.display())]
@@ -79,8 +79,8 @@ pub enum LedgerError {
         /// The name under which it is open.
         name: PathBuf,
     },
-    /// The file's tables do not match its version.
-    #[error("the schema is not that of its version: {0}")]
+    /// The file's tables are not those of its version.
+    #[error("the tables differ from the schema of the ledger's version: {0}")]
     SchemaDiffers(String),
     /// The file contradicts itself: in what, and where.
     #[error("the ledger contradicts itself: {1}")]
@@ -99,17 +99,17 @@ pub enum LedgerError {
     /// A check of tokenbook's own work failed.
     #[error("{0}: please report this as a bug")]
     Bug(String),
-    /// Another process is writing to the ledger.
-    #[error("another process is writing to the ledger, and did not finish within {0} seconds")]
+    /// Another process holds the ledger.
+    #[error("another process is writing to the ledger and did not finish within {0} seconds")]
     Busy(u64),
-    /// The ledger was changed between two steps that must see the same state.
-    #[error("the ledger changed while it was read")]
+    /// The ledger was written to between two steps that must see the same state.
+    #[error("another process changed the ledger while tokenbook read it")]
     Changed,
     /// A total left its range.
     #[error(transparent)]
     Overflow(#[from] QuantityOverflow),
-    /// Events with ids that the ledger has with other content.
-    #[error("{} an id that is in the ledger with other content", listed(.0.len(), "event has", "events have"))]
+    /// Events with ids that are in the ledger with other content.
+    #[error("{} an id that the ledger has with other content", listed(.0.len(), "event has", "events have"))]
     Conflicts(Vec<append::conflict::Conflict>),
     /// The caller asked to stop.
     #[error("stopped")]

@@ -90,7 +90,8 @@ impl Months {
             }
         };
         self.last = Some((line.key.day, first, priced_at));
-        let missing = || LedgerError::Corrupt(Damage::Reference, format!("tag set {} is not there", line.key.tag_set));
+        let missing =
+            || LedgerError::Corrupt(Damage::Reference, format!("tag set {} does not exist", line.key.tag_set));
         let tag_set = *payers.get(&line.key.tag_set).ok_or_else(missing)?;
         let key = UsageKey { day: first, priced_at, tag_set, ..line.key };
         Ok(self.sums.add_to(key, line)?)
@@ -291,7 +292,7 @@ impl Lines<'_> {
         // Nothing posts to another month yet.
         let posted = Month::from_code(posted).filter(|posted| Posting { used: month, posted: *posted }.is_own());
         let elsewhere = || {
-            let what = format!("sums of {day} are posted to another month than their own");
+            let what = format!("totals of {day} are posted to another month");
             LedgerError::Corrupt(Damage::Totals, what)
         };
         let posted = posted.ok_or_else(elsewhere)?;
@@ -345,9 +346,10 @@ impl RareSums<'_> {
     fn finish(&self) -> Result<()> {
         match self.ahead {
             None => Ok(()),
-            Some(_) => {
-                Err(LedgerError::Corrupt(Damage::Totals, "a sum of a rare meter has no sum it belongs to".to_owned()))
-            }
+            Some(_) => Err(LedgerError::Corrupt(
+                Damage::Totals,
+                "a total of a rare meter belongs to no daily total".to_owned(),
+            )),
         }
     }
 }

@@ -33,15 +33,15 @@ pub(super) fn day(number: i64) -> Result<Day> {
 
 pub(super) fn prompt(code: i64) -> Result<PromptSize> {
     PromptSize::from_code(code)
-        .ok_or_else(|| LedgerError::Corrupt(Damage::Value, "the form of a prompt is out of range".to_owned()))
+        .ok_or_else(|| LedgerError::Corrupt(Damage::Value, "the kind of a prompt is out of range".to_owned()))
 }
 
 pub(super) fn outcome(code: i64) -> Result<Option<Outcome>> {
     let outcome = Outcome::from_code(fits(code, "outcome")?);
-    outcome.ok_or_else(|| LedgerError::Corrupt(Damage::Value, format!("there is no outcome {code}")))
+    outcome.ok_or_else(|| LedgerError::Corrupt(Damage::Value, format!("the outcome {code} does not exist")))
 }
 
 pub(super) fn meter(code: i64) -> Result<Meter> {
     let meter = Meter::from_code(fits(code, "meter")?);
-    meter.ok_or_else(|| LedgerError::Corrupt(Damage::Value, format!("there is no meter {code}")))
+    meter.ok_or_else(|| LedgerError::Corrupt(Damage::Value, format!("the meter {code} does not exist")))
 }

@@ -48,13 +48,13 @@ pub fn alias_list(bytes: &[u8], calendar: Calendar) -> Result<Vec<ListedAlias>, 
             }
             Some((_, target)) if *target == alias.target => {}
             Some((line, _)) => {
-                let what = format!("contradicts line {line}: the same alias and start for another model");
+                let what = format!("contradicts line {line}, which has the same alias and start for another model");
                 problems.push(Problem::field("model", what, "one model for an alias and a start").at(row.line));
             }
         }
     }
     if kept.is_empty() && problems.is_empty() {
-        problems.push(Problem::line("the file holds no aliases", "at least one row below the header"));
+        problems.push(Problem::line("the file contains no aliases", "at least one row below the header"));
     }
     if problems.is_empty() { Ok(kept) } else { Err(problems) }
 }
@@ -64,18 +64,18 @@ fn alias(table: &Table, row: &TableRow, calendar: Calendar) -> Result<AliasRow, 
     let name = |column: &'static str, expected: &str| {
         Name::new(get(column)).map_err(|error| Problem::value(column, get(column), error, expected))
     };
-    let alias = name("alias", "the name of a model as it stands in usage")?;
+    let alias = name("alias", "the name of a model in the usage")?;
     let optional = |column: &'static str| {
         if get(column).is_empty() { Ok(None) } else { name(column, "a provider, or nothing").map(Some) }
     };
     let (provider, model_provider) = (optional("provider")?, optional("model_provider")?);
     let target = match get("model") {
         "-" if model_provider.is_some() => {
-            return Err(Problem::field("model_provider", "has no use where the alias ends", "nothing"));
+            return Err(Problem::field("model_provider", "has no meaning where the alias ends", "nothing"));
         }
         "-" => None,
         _ => {
-            let expected = "the name of a model as it stands in prices, or - for no longer an alias";
+            let expected = "the name of a model in the prices, or - to end the alias";
             Some(Target { model: name("model", expected)?, provider: model_provider })
         }
     };
@@ -96,12 +96,12 @@ fn check(row: &AliasRow) -> Result<(), Problem> {
     let Some(target) = target else { return Ok(()) };
     if is_every(alias) != is_every(&target.model) {
         let expected = "* for alias and model: every model of a provider has the prices of the same name of another";
-        return Err(Problem::value("model", target.model.as_str(), "does not go with the alias", expected));
+        return Err(Problem::value("model", target.model.as_str(), "does not fit the alias", expected));
     }
     match &target.provider {
         None if target.model == *alias => {
             let expected = "the name that has prices, or model_provider: the provider whose prices apply";
-            Err(Problem::value("model", alias.as_str(), "is the alias itself", expected))
+            Err(Problem::value("model", alias.as_str(), "is the same as the alias", expected))
         }
         Some(of_prices) if Some(of_prices) == provider.as_ref() => {
             let expected = "nothing, or the provider whose prices apply";
@@ -149,14 +149,14 @@ mod tests {
         let cases = [
             (
                 "a,,a,2026-01-01\n",
-                "f:2: model: \"a\" is the alias itself, expected the name that has prices, or model_provider: the provider whose prices apply",
+                "f:2: model: \"a\" is the same as the alias, expected the name that has prices, or model_provider: the provider whose prices apply",
             ),
-            (",,b,2026-01-01\n", "f:2: alias: is empty, expected the name of a model as it stands in usage"),
+            (",,b,2026-01-01\n", "f:2: alias: is empty, expected the name of a model in the usage"),
             (
                 "a,,b,2026-01-01\na,,c,2026-01-01T00:00:00Z\n",
-                "f:3: model: contradicts line 2: the same alias and start for another model, expected one model for an alias and a start",
+                "f:3: model: contradicts line 2, which has the same alias and start for another model, expected one model for an alias and a start",
             ),
-            ("", "f: the file holds no aliases, expected at least one row below the header"),
+            ("", "f: the file contains no aliases, expected at least one row below the header"),
         ];
         for (rows, expected) in cases {
             assert_eq!(read(rows), Err(expected.to_owned()));
@@ -171,13 +171,13 @@ mod tests {
             assert_eq!(with_provider(right), Ok(1), "{right}");
         }
         let wrong = [
-            ("a,cloud,a,", "f:2: model: \"a\" is the alias itself"),
+            ("a,cloud,a,", "f:2: model: \"a\" is the same as the alias"),
             ("a,cloud,a,cloud", "f:2: model_provider: \"cloud\" is the provider of the usage"),
-            ("a,cloud,-,maker", "f:2: model_provider: has no use where the alias ends"),
+            ("a,cloud,-,maker", "f:2: model_provider: has no meaning where the alias ends"),
             ("*,,*,maker", "f:2: provider: is missing for an alias of every model"),
-            ("*,cloud,b,maker", "f:2: model: \"b\" does not go with the alias"),
-            ("a,cloud,*,maker", "f:2: model: \"*\" does not go with the alias"),
-            ("*,cloud,*,", "f:2: model: \"*\" is the alias itself"),
+            ("*,cloud,b,maker", "f:2: model: \"b\" does not fit the alias"),
+            ("a,cloud,*,maker", "f:2: model: \"*\" does not fit the alias"),
+            ("*,cloud,*,", "f:2: model: \"*\" is the same as the alias"),
         ];
         for (row, says) in wrong {
             let said = with_provider(row);

@@ -14,7 +14,7 @@ use crate::domain::meter::Meter;
 use crate::domain::name::Name;
 use crate::domain::rate::Rate;
 use crate::domain::timestamp::Timestamp;
-use crate::price::nearest::nearest_names;
+use crate::price::nearest::{nearest_names, undated};
 use crate::price::{Aliases, PriceRow};
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
@@ -222,8 +222,13 @@ impl Book {
         histories.map(|history| history.provider.as_ref()).collect()
     }
 
-    /// The instants strictly inside a span at which a price of the model starts or ends, or at which its name starts to
-    /// stand for another.
+    /// The name without the date of a model that has no price, if that name has one.
+    pub fn undated<'m>(&self, model: &'m str) -> Option<&'m str> {
+        let undated = undated(model)?;
+        (self.providers_of(model).is_empty() && !self.providers_of(undated).is_empty()).then_some(undated)
+    }
+
+    /// Instants strictly inside a span at which a price of the model starts or ends, or its name stands for another.
     pub fn changes_within(&self, model: &str, after: Timestamp, before: Timestamp) -> Vec<Timestamp> {
         let starts = |name: &str| self.models.get(name).into_iter().flat_map(|prices| prices.starts.iter().copied());
         let of_targets = self.aliases.targets(model).flat_map(starts);

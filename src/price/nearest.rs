@@ -16,6 +16,21 @@ pub fn nearest_names<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>)
     scored.into_iter().take(OFFERED).map(|(_, name)| name).collect()
 }
 
+/// A name without the date at its end, as vendors write it: `-20251001` or `-2024-08-06`.
+pub fn undated(name: &str) -> Option<&str> {
+    let is_date = |digits: &str| {
+        let digit = |byte: u8| byte.is_ascii_digit();
+        digits.len() == 8 && digits.bytes().all(digit) && (digits.starts_with("20"))
+    };
+    let cut = |length: usize| name.split_at_checked(name.len().checked_sub(length)?);
+    let compact = cut(9).filter(|(_, end)| end.strip_prefix('-').is_some_and(is_date));
+    let spread = cut(11).filter(|(_, end)| {
+        let dashes = [0, 5, 8].into_iter().all(|at| end.as_bytes().get(at) == Some(&b'-'));
+        dashes && is_date(&end.replace('-', ""))
+    });
+    compact.or(spread).map(|(name, _)| name).filter(|name| !name.is_empty())
+}
+
 fn plain(name: &str) -> String {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
@@ -47,6 +62,23 @@ mod tests {
         ];
         for (wanted, expected) in cases {
             assert_eq!(nearest_names(wanted, known), expected, "{wanted}");
+        }
+    }
+
+    #[test]
+    fn a_dated_name_loses_its_date_and_nothing_else() {
+        let cases = [
+            ("claude-haiku-4-5-20251001", Some("claude-haiku-4-5")),
+            ("gpt-4o-2024-08-06", Some("gpt-4o")),
+            ("gpt-4o", None),
+            ("gpt-4-0613", None),
+            ("model-12345678", None),
+            ("-20251001", None),
+            ("2024-08-06", None),
+            ("modèle-2024-08-06", Some("modèle")),
+        ];
+        for (name, expected) in cases {
+            assert_eq!(undated(name), expected, "{name}");
         }
     }
 }

@@ -40,7 +40,7 @@ pub fn price_list(bytes: &[u8], book: &Name, calendar: Calendar) -> Result<Vec<L
     }
     let prices = without_repetitions(prices, &mut problems);
     if prices.is_empty() && problems.is_empty() {
-        problems.push(Problem::line("the file holds no prices", "at least one row below the header"));
+        problems.push(Problem::line("the file contains no prices", "at least one row below the header"));
     }
     if problems.is_empty() { Ok(prices) } else { Err(problems) }
 }
@@ -142,7 +142,8 @@ fn without_repetitions(prices: Vec<ListedPrice>, problems: &mut Vec<Problem>) ->
             }
             Some(earlier) if earlier.row == price.row => {}
             Some(earlier) => {
-                let what = format!("contradicts line {}: the same key and start with another price", earlier.line);
+                let what =
+                    format!("contradicts line {}, which has the same key and start with another price", earlier.line);
                 problems.push(Problem::field("price", what, "one price for a key and a start").at(price.line));
             }
         }

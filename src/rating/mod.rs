@@ -73,7 +73,7 @@ impl Unpriced {
     pub const fn reason(self) -> &'static str {
         match self {
             Self::NoPrice => "no price in force",
-            Self::PromptUnknown => "the price depends on the prompt size, which the record does not tell",
+            Self::PromptUnknown => "the price depends on the prompt size, which the record does not report",
             Self::Unconverted(_) => "the price is in another currency and there is no exchange rate",
         }
     }

@@ -43,7 +43,7 @@ impl Grain {
 
 pub(super) const REPORT: Report = Report {
     name: "provider-cost",
-    summary: "What providers say they charge, beside the computed cost",
+    summary: "What providers charge, compared with the computed cost",
     by: Choice::Some { allowed: &[Dimension::Provider, Dimension::Model], default: &[Dimension::Provider] },
     detail: |by| Detail::Groups(Grain::of(by).dimensions().to_vec()),
     month_before: MonthBefore::Left,
@@ -99,7 +99,7 @@ fn sheet(inputs: &Inputs<'_>) -> Result<Sheet, ReportError> {
     heading.caveats.extend(coverage(&costs.lines, inputs.period, inputs.calendar));
     heading.caveats.extend(costs.to_import_again.iter().map(|file| {
         format!(
-            "the report {} has to be imported again, since some costs were duplicates of what was retracted",
+            "the report {} has to be imported again, because some costs were duplicates of retracted ones",
             excerpt(file)
         )
     }));
@@ -152,13 +152,13 @@ fn coverage(costs: &[ProviderCost], period: Period, calendar: Calendar) -> Vec<S
         let with = period.days().filter(|day| touched(*day) || is_covered(calendar.start_of(*day))).count();
         if with < days {
             sentences
-                .push(format!("{provider} tells costs of {with} of {} of the period", listed(days, "day", "days")));
+                .push(format!("{provider} reports costs for {with} of {} of the period", listed(days, "day", "days")));
         }
         let across = costs.iter().filter(|cost| end.is_some_and(|end| cost.until > end)).count();
         if across > 0 {
             sentences.push({
-                let costs = listed(across, "cost", "costs");
-                format!("{costs} of {provider} from within the period to after its end")
+                let costs = listed(across, "cost extends", "costs extend");
+                format!("{provider}: {costs} past the end of the period; all of it counts here")
             });
         }
     }

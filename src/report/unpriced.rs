@@ -28,7 +28,7 @@ struct Span {
 
 pub(crate) const REPORT: Report = Report {
     name: "unpriced",
-    summary: "What was used and has no price",
+    summary: "Usage without a price",
     by: Choice::Nothing,
     detail: |_| Detail::Unpriced,
     month_before: MonthBefore::Left,
@@ -45,17 +45,7 @@ fn sheet(inputs: &Inputs<'_>) -> Result<Sheet, ReportError> {
     let mut heading = inputs.heading.clone();
     let currency = heading.currency;
     let book = inputs.books.get(inputs.book);
-    let unserved =
-        |(provider, model, _, _, why): &Key| provider == NONE && others(*why, book, provider, model).is_some();
-    let models: BTreeSet<&str> =
-        found.keys().filter(|key| unserved(key)).map(|(_, model, ..)| model.as_str()).collect();
-    if !models.is_empty() {
-        heading.caveats.push(format!(
-            "{} used without a provider and have prices of providers only: say who served them at their \
-             import (--provider), or list prices without a provider, which hold for any",
-            listed(models.len(), "model was", "models were")
-        ));
-    }
+    heading.caveats.extend(advice(found.keys(), book));
     let rows = found.into_iter().map(|((provider, model, tier, meter, why), span)| {
         let nearest = book.map_or_else(Vec::new, |book| book.nearest(&model));
         let bound = |bound: fn((Amount, Amount)) -> Amount| {
@@ -138,6 +128,34 @@ fn within(inputs: &Inputs<'_>, key: &UsageKey, charge: &Charge) -> Option<(Amoun
     let currency = inputs.heading.currency;
     let rates = inputs.books.get(inputs.book)?.rates_of_any_prompt(model, tier, charge.meter, key.priced_at, currency);
     rates.map(|(lowest, highest)| (lowest.price_of(charge.quantity), highest.price_of(charge.quantity)))
+}
+
+/// What to do about usage whose price is near: it names no provider, or its model has a date in the name.
+fn advice<'k>(keys: impl Iterator<Item = &'k Key>, book: Option<&Book>) -> Vec<String> {
+    let (mut unserved, mut dated) = (BTreeSet::new(), BTreeSet::new());
+    for (provider, model, _, _, why) in keys.filter(|key| key.4 == Unpriced::NoPrice) {
+        if provider == NONE && others(*why, book, provider, model).is_some() {
+            unserved.insert(model);
+        }
+        if book.is_some_and(|book| book.undated(model).is_some()) {
+            dated.insert(model);
+        }
+    }
+    let unserved = (!unserved.is_empty()).then(|| {
+        format!(
+            "{} used without a provider, and only certain providers have prices: name the provider at the import \
+             (--provider), or list prices without a provider, which apply to any",
+            listed(unserved.len(), "model was", "models were")
+        )
+    });
+    let dated = (!dated.is_empty()).then(|| {
+        format!(
+            "{} only under the name without the date: map the names with `tokenbook aliases import --shipped`, or with \
+             aliases of your own",
+            listed(dated.len(), "model has a price", "models have prices")
+        )
+    });
+    unserved.into_iter().chain(dated).collect()
 }
 
 /// Why there is no price. If only other providers have prices, it names them.

@@ -193,7 +193,7 @@ impl Value<'_> {
                 .iter()
                 .map(|value| match value.get_ref() {
                     DeValue::String(text) => Ok(text.as_ref()),
-                    _ => Err(self.with("holds something that is no text", expected)),
+                    _ => Err(self.with("contains a value that is not a text", expected)),
                 })
                 .collect(),
             _ => Err(self.with(format!("is {}", self.kind()), expected)),

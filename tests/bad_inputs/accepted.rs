@@ -20,10 +20,10 @@ pub(crate) fn accepted() -> Vec<Case> {
             format!("\n{HEADER}\n\n{good}\n \n"),
             "5 lines = 1 header + 3 blank + 1 accepted + 0 duplicates",
         ),
-        ok(25, "u.jsonl", in_json(r#""foo":1"#), "u.jsonl: fields that are not read: foo"),
-        ok(25, "u.csv", format!("{HEADER},foo\n{good},1\n"), "u.csv: fields that are not read: foo"),
+        ok(25, "u.jsonl", in_json(r#""foo":1"#), "u.jsonl: fields that tokenbook does not read: foo"),
+        ok(25, "u.csv", format!("{HEADER},foo\n{good},1\n"), "u.csv: fields that tokenbook does not read: foo"),
         ok(26, "u.jsonl", in_json(r#""output_tokens":null,"department":null"#), "1 accepted"),
-        ok(47, "u.csv", format!("{HEADER},cost\n{good},0.25\n"), "u.csv: fields that are not read: cost"),
+        ok(47, "u.csv", format!("{HEADER},cost\n{good},0.25\n"), "u.csv: fields that tokenbook does not read: cost"),
         ok(49, "u.csv", format!("{HEADER}\ne,2016-12-31T23:59:60Z,m,Legal,1,1\n"), "1 accepted"),
         ok(60, "u.csv", format!("{HEADER}\n{good}\nf,2026-09-05T10:00:00Z,m,Legal,1,1\n"), "2 accepted"),
         ok(62, "u.csv", format!("{HEADER}\n{good}\n{good}\n"), "1 accepted + 1 duplicate"),
@@ -43,7 +43,7 @@ pub(crate) fn accepted() -> Vec<Case> {
             73,
             "u.csv",
             format!("{HEADER}\n{good}\nf,2026-10-05T10:00:00Z,m,L\u{435}gal,1,1\n"),
-            "look alike and are counted apart",
+            "look alike but count as two departments",
         ),
         ok(86, "u.csv", "input_tokens,model,timestamp,event_id\n1,m,2026-10-05T10:00:00Z,e\n".to_owned(), "1 accepted"),
         ok(72, "u.csv", format!("{HEADER}\n{good}\nf,2026-10-05T10:00:00Z,m,Cafe\u{301},1,1\n"), "2 accepted"),
@@ -80,7 +80,8 @@ pub(crate) fn ended() -> Vec<Case> {
             "1 accepted",
         ),
         ok(14, "u.csv", format!("{HEADER}\n{good}"), "1 accepted").with("--last-line-complete"),
-        ok(14, "u.csv", format!("{HEADER}\n{good}\n{good}"), "bytes is not whole yet, and was left)").with("--tail"),
+        ok(14, "u.csv", format!("{HEADER}\n{good}\n{good}"), "bytes is incomplete and was left for the next import)")
+            .with("--tail"),
         ok(
             15,
             "u.jsonl",
@@ -108,7 +109,7 @@ fn a_log_that_is_still_written_is_read_to_its_last_line_end() -> Outcome {
     let tail = ["import", "u.jsonl", "--tail"];
     // A file with only an incomplete line has no events yet.
     desk.write("u.jsonl", &line("a", 1)[..20])?;
-    desk.run(&tail)?.ends(3)?.says("the file holds no events")?;
+    desk.run(&tail)?.ends(3)?.says("the file contains no events")?;
     desk.run(&["import", "u.jsonl", "--tail", "--allow-empty"])?.ends(0)?;
     // A line that lacks only its end may continue, so it is left for later as well.
     desk.write("u.jsonl", format!("{}\n{}", line("a", 1), line("b", 2)))?;
@@ -213,7 +214,7 @@ fn a_control_character_does_not_pass_for_the_end_of_a_name() -> Outcome {
     for (good, bad) in twins {
         let desk = Desk::new()?;
         desk.write("u.jsonl", format!("{{{head},{good}}}\n{{{},{bad}}}\n", head.replace("\"e\"", "\"f\"")))?;
-        desk.run(&["import", "u.jsonl"])?.ends(3)?.says("holds a control character")?;
+        desk.run(&["import", "u.jsonl"])?.ends(3)?.says("contains a control character")?;
         assert_eq!(desk.events()?, 0, "{bad}");
     }
     Ok(())
@@ -242,7 +243,7 @@ fn a_tag_for_every_request_is_refused() -> Outcome {
     }
     desk.write("u.csv", &text)?;
     desk.run(&["import", "u.csv"])?.ends(3)?.says(
-        ": more than 100000 different combinations of tags in one import, expected tags that say who pays, not one for \
+        ": more than 100000 different combinations of tags in one import, expected tags that decide who pays, not one for \
          each request: tag \"request_id\" alone has 100,000 different values, --ignore-tag request_id leaves it out\n",
     )?;
     assert_eq!(desk.events()?, 0);

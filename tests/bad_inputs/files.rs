@@ -36,7 +36,7 @@ pub(crate) fn archives() -> Outcome<Vec<Case>> {
         ),
         case(96, "u.csv.gz", members, 0, "1 accepted").shown("two gzip members one after the other").unpacked(),
         refused(97, bomb, "80 MB of spaces in 80 kB of gzip", "u.csv.gz: expands to more than 1,000 times its size"),
-        case(97, "u.csv", plain.clone(), 3, "u.csv: holds more than 40 bytes, which --max-bytes allows")
+        case(97, "u.csv", plain.clone(), 3, "u.csv: contains more than the 40 bytes that --max-bytes allows")
             .with("--max-bytes 40"),
         case(98, "u.csv.gz", plain.clone(), 0, "warning: u.csv.gz: is not compressed, though its name says otherwise")
             .unpacked(),
@@ -57,14 +57,14 @@ pub(crate) fn paths() -> Vec<Case> {
     let say = |number, commands: &str, exit, says: &str| script(number, &[u], commands, exit, says).shown(commands);
     let not_regular = "is not a regular file, expected a file, a directory, or - for standard input";
     vec![
-        script(10, &[("u.csv", "")], "tokenbook import u.csv --allow-empty", 0, "u.csv: the file holds no events"),
+        script(10, &[("u.csv", "")], "tokenbook import u.csv --allow-empty", 0, "u.csv: the file contains no events"),
         say(100, "mkfifo fifo; tokenbook import fifo", 3, &format!("fifo: {not_regular}")),
         say(100, "tokenbook import /dev/zero", 3, &format!("/dev/zero: {not_regular}")),
         say(
             101,
             "ln -s u.csv link.csv; tokenbook import link.csv",
             3,
-            "link.csv: is a symbolic link, expected a regular file (--follow reads",
+            "link.csv: is a symbolic link, expected a regular file (--follow follows",
         ),
         say(101, "ln -s u.csv link.csv; tokenbook import link.csv --follow", 0, "1 accepted"),
         say(102, "ln u.csv hard.csv; tokenbook import u.csv hard.csv ./u.csv", 0, "u.csv: 2 lines = 1 header"),
@@ -141,7 +141,7 @@ fn faults_are_written_for_programs_as_well() -> Outcome {
     let cells = |fault: &serde_json::Value| [&fault["file"], &fault["line"], &fault["field"]].map(ToString::to_string);
     let found: Vec<_> = faults.iter().map(cells).collect();
     assert_eq!(found, [["\"u.csv\"", "3", "\"timestamp\""], ["\"v.csv\"", "0", "null"]]);
-    assert_eq!(faults[1]["what"], "the file holds no events");
+    assert_eq!(faults[1]["what"], "the file contains no events");
     Ok(())
 }
 

@@ -50,7 +50,11 @@ impl Page {
             ]);
             for Explained { name, exit, meaning, cause, remedy, .. } in codes {
                 let (code, exit) = (format!("`{name}`"), exit.code().to_string());
-                text.extend(["| ", &[&*code, &exit, meaning, cause, remedy].join(" | "), " |\n"]);
+                text.extend([
+                    "| ",
+                    &[&*code, &exit, meaning, cause, remedy].map(|cell| cell.replace('|', "\\|")).join(" | "),
+                    " |\n",
+                ]);
             }
         }
         text.push_str(INPUTS);

@@ -37,7 +37,7 @@ fn wrong_prices() -> Vec<Wrong> {
         (
             111,
             format!("{COLUMNS}\nm,input,USD,1,,,2026-01-01\n\nm,input,USD,2,,,2026-01-01\n"),
-            "p.csv:4: price: contradicts line 2: the same key and start with another price",
+            "p.csv:4: price: contradicts line 2, which has the same key and start with another price",
         ),
         (
             111,
@@ -49,7 +49,7 @@ fn wrong_prices() -> Vec<Wrong> {
         (
             117,
             format!("{COLUMNS}\nm,input,USD,2.5,,,2026-01-01\nm,input,USD,2.5,1000,,2026-02-01\n"),
-            "p.csv:3: price: m input goes from 2.5 to 2500 per million at 2026-02-01T00:00:00Z, expected a price of the same magnitude: is `per` right? (if it is right, add --accept-jumps)",
+            "p.csv:3: price: m input goes from 2.5 to 2500 per million at 2026-02-01T00:00:00Z, expected a price of the same magnitude; check `per` (if the price is right, add --accept-jumps)",
         ),
         (
             118,
@@ -86,7 +86,7 @@ fn wrong_shapes() -> Vec<Wrong> {
     vec![
         (68, row(",input,USD,1,,,2026-01-01"), "p.csv:2: model: is empty"),
         (10, String::new(), "p.csv: the file is empty, expected a header with model,meter,currency,price,valid_from"),
-        (12, format!("{COLUMNS}\n"), "p.csv: the file holds no prices"),
+        (12, format!("{COLUMNS}\n"), "p.csv: the file contains no prices"),
         (84, format!("{COLUMNS},model\n"), "p.csv:1: model: stands twice in the header"),
         (85, "model,meter,currency,price\n".to_owned(), "p.csv:1: valid_from: is missing from the header"),
         (

@@ -11,7 +11,7 @@ pub(crate) fn bytes_and_framing() -> Vec<Case> {
     let mut cases = vec![
         csv(1, b"e,2026-10-05T10:00:00Z,gpt\xff,Legal,1,1", "bytes that are not UTF-8 at column 27"),
         json(1, [&record(r#""note":"@""#).into_bytes()[..86], b"\xff\"}"].concat(), "bytes that are not UTF-8"),
-        csv(2, format!("\u{feff}{good}"), r#"event_id: "\u{feff}e" holds an invisible"#),
+        csv(2, format!("\u{feff}{good}"), r#"event_id: "\u{feff}e" contains an invisible"#),
         json(2, format!("\u{feff}{}", record(r#""a":1"#)), "the record is not JSON, expected a JSON object"),
         csv(4, "a,2026-10-05T10:00:00Z,m,Legal,1,1\rb,2026-10-05T10:00:00Z,m,Legal,1,1", "a carriage return inside"),
         csv(5, b"e\0,2026-10-05T10:00:00Z,m,Legal,1,1", "a control character, expected text without"),
@@ -21,25 +21,25 @@ pub(crate) fn bytes_and_framing() -> Vec<Case> {
         csv(
             8,
             b"e,2026-10-05T10:00:00Z,m,M\xfcnchen,1,1",
-            "bytes that are not UTF-8 at column 27, expected UTF-8 text (iconv",
+            "bytes that are not UTF-8 at column 27, expected UTF-8 text (`iconv",
         ),
         csv(9, b"e,2026-10-05T10:00:00Z,\xc0\xaf,Legal,1,1", "bytes that are not UTF-8 at column 24"),
-        whole(10, "u.csv", "", ": the file holds no events, expected at least one"),
-        whole(10, "u.jsonl", "", ": the file holds no events, expected at least one"),
-        whole(11, "u.csv", " \n\t\n\r\n", ": the file holds no events"),
-        whole(11, "u.jsonl", "\n\n", ": the file holds no events"),
-        whole(12, "u.csv", format!("{HEADER}\n"), ": the file holds no events"),
+        whole(10, "u.csv", "", ": the file contains no events, expected at least one"),
+        whole(10, "u.jsonl", "", ": the file contains no events, expected at least one"),
+        whole(11, "u.csv", " \n\t\n\r\n", ": the file contains no events"),
+        whole(11, "u.jsonl", "\n\n", ": the file contains no events"),
+        whole(12, "u.csv", format!("{HEADER}\n"), ": the file contains no events"),
         whole(
             14,
             "u.csv",
             format!("{HEADER}\n{good}"),
-            ":2: the last line has no line end: it may be cut, expected a line end (--last-line-complete says it is whole, --tail leaves it)",
+            ":2: the last line has no line end and may be incomplete, expected a line end (--last-line-complete accepts the line, --tail leaves it for later)",
         ),
         whole(
             14,
             "u.csv",
             format!("{HEADER}\n{good}\n"),
-            ": the file has 1 row beside headers and blank lines, expected 2",
+            ": the file has 1 row, not counting headers and blank lines, expected 2",
         )
         .with("--expect-rows 2"),
         json(15, r#"{"event_id":"x","input_tok"#, "EOF while parsing a string at column"),
@@ -48,25 +48,25 @@ pub(crate) fn bytes_and_framing() -> Vec<Case> {
             17,
             "u.jsonl",
             "{\n  \"event_id\": \"e\"\n}\n",
-            ":1: an object spread over several lines, expected one object a line (jq -c .",
+            ":1: an object spread over several lines, expected one object on each line (`jq -c .",
         ),
         whole(
             18,
             "u.jsonl",
             "[{\"event_id\":\"e\"}]\n",
-            ":1: the file is a JSON array, expected one object a line (jq",
+            ":1: the file is a JSON array, expected one object on each line (`jq",
         ),
         json(19, r#"["e","2026-10-05T10:00:00Z","m",5]"#, "the record is an array, expected a JSON object"),
     ];
     cases.extend(control_characters_of_vendors());
-    cases.extend(both(5, "event_id", None, Some(r#""a\u0000b""#), r#""a\0b" holds a control character"#));
+    cases.extend(both(5, "event_id", None, Some(r#""a\u0000b""#), r#""a\0b" contains a control character"#));
     cases.extend(both(9, "model", None, Some(r#""\ud800""#), "unexpected end of hex escape, expected a text"));
     cases.extend(both(
         21,
         "department",
         None,
         Some(r#""\u001b[31mred""#),
-        r#""\u{1b}[31mred" holds a control character"#,
+        r#""\u{1b}[31mred" contains a control character"#,
     ));
     cases
 }
@@ -86,9 +86,7 @@ pub(crate) fn json_structure() -> Vec<Case> {
     let deep = format!("\"x\":{}{}", "[".repeat(400_000), "]".repeat(400_000));
     let many: Vec<String> = (0..100_000).map(|number| format!("\"{number}\":1")).collect();
     let mut cases = vec![
-        json(25, record(r#""foo":1"#), "")
-            .with("--strict-fields")
-            .says("u.jsonl: fields that are not known: foo, expected"),
+        json(25, record(r#""foo":1"#), "").with("--strict-fields").says("u.jsonl: unknown fields: foo, expected"),
         json(22, record(r#""output_tokens":1,"output_tokens":2"#), "output_tokens: stands twice in the object"),
         json(22, record(r#""foo":1,"foo":2"#), "foo: stands twice in the object, expected each name once"),
         json(22, record(r#""tags":{"a":"1","a":"2"}"#), "a: stands twice in the object"),
@@ -169,14 +167,14 @@ pub(crate) fn numbers() -> Vec<Case> {
 pub(crate) fn times() -> Vec<Case> {
     let table = [
         (48, "2026-06-30T23:30:00", "has no offset from UTC, expected RFC 3339 with an offset"),
-        (49, "2026-04-30T10:20:60Z", "is no day or time of the calendar"),
+        (49, "2026-04-30T10:20:60Z", "is not a day and time that exists"),
         (50, "0000-01-01T00:00:00Z", "is out of range"),
         (50, "9999-12-31T00:00:00Z", "is out of range"),
         (50, "1969-12-31T23:59:59Z", "is out of range"),
         (50, "2099-12-31T23:59:59Z", "is in the future, expected a time up to a day from now"),
-        (51, "2026-02-29T00:00:00Z", "is no day or time of the calendar"),
-        (51, "2026-04-31T00:00:00Z", "is no day or time of the calendar"),
-        (51, "2026-04-30T24:00:00Z", "is no day or time of the calendar"),
+        (51, "2026-02-29T00:00:00Z", "is not a day and time that exists"),
+        (51, "2026-04-31T00:00:00Z", "is not a day and time that exists"),
+        (51, "2026-04-30T24:00:00Z", "is not a day and time that exists"),
         (52, "2026-03-29T02:30:00 Europe/Berlin", "is not a date and time"),
         (52, "2026-10-25T02:30:00", "has no offset from UTC"),
         (54, "1782880200", "is not a date and time"),
@@ -204,7 +202,7 @@ pub(crate) fn names() -> Vec<Case> {
     let long_tag = "t".repeat(1_025);
     let shown = |text: &str| format!("\"{}…\"", &text[..40]);
     let edges = "starts or ends with white space";
-    let invisible = "holds an invisible or direction-changing character";
+    let invisible = "contains an invisible or direction-changing character";
     let table = [
         (66, "event_id", "req_1 ", format!("\"req_1 \" {edges}, expected an id of 1 to 256 bytes")),
         (66, "event_id", " req_1", format!("\" req_1\" {edges}")),
@@ -270,7 +268,7 @@ pub(crate) fn csv_shape() -> Vec<Case> {
         csv(
             88,
             "e,2026-10-05T10:00:00Z,m,\"Legal,1,1",
-            "a quote is not closed on its line, expected a closing quote: a field cannot hold a line break",
+            "a quote is not closed on its line, expected a closing quote (a field cannot contain a line break)",
         ),
         csv(89, "\"e\"x,2026-10-05T10:00:00Z,m,Legal,1,1", "text follows a closing quote, expected a quoted field"),
         csv(90, "e,2026-10-05T10:00:00Z,m\"4\",Legal,1,1", "a quote stands inside an unquoted field"),
@@ -280,7 +278,7 @@ pub(crate) fn csv_shape() -> Vec<Case> {
             format!("{}\n", HEADER.replace(',', "\t")),
             ":1: the header is delimited by tabs, expected commas",
         ),
-        csv(92, HEADER, "the header stands here again, expected an event"),
+        csv(92, HEADER, "the header is repeated here, expected an event"),
         csv(93, "#comment", "1 fields, expected 6, as the header has"),
         csv(93, "TOTAL,,,,123,1", "timestamp: is missing, expected a value"),
     ]

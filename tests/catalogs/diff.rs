@@ -87,7 +87,7 @@ fn changes_are_counted_and_listed_with_old_and_new_rate() -> Outcome {
     desk.run(&diff)?
         .ends(0)?
         .says("catalog.json: 4 prices new (--new lists them), 1 changed, 0 ended, 1 unchanged")?
-        .says("2 prices in force are not in the catalogue, though others of their models are, such as contract acme m ")?;
+        .says("not in the catalogue, though it has other prices of the same models: 2 prices in force, such as contract acme m ")?;
     let part = ["--part", "prices", "--format", "csv", "--quiet"];
     let changed = desk.print(&[&diff[..], &part].concat())?;
     assert_eq!(
@@ -131,7 +131,7 @@ acme,n,input,,EUR,1,2026-01-01
 fn missing_prices_end_only_when_asked_for() -> Outcome {
     let desk = desk()?;
     let import = ["prices", "import", "--catalog", "litellm", "catalog.json", "--valid-from", "2026-10-01"];
-    desk.run(&import)?.ends(0)?.says("they stay (--end-missing ends them)")?.says(" 0 ended, ")?;
+    desk.run(&import)?.ends(0)?.says("(without --end-missing, tokenbook keeps them)")?.says(" 0 ended, ")?;
     let ends = "SELECT count(*) FROM price WHERE rate IS NULL";
     assert_eq!(desk.count(ends)?, 0);
     desk.run(&[&import[..], &["--end-missing"]].concat())?

@@ -115,7 +115,7 @@ fn only_the_models_asked_for_are_imported() -> Outcome {
     }
     let desk = Desk::new()?;
     let import = ["prices", "import", "--catalog", "litellm", text(&path)?, "--only", "aurora-5", "aurora-6"];
-    desk.run(&import)?.ends(2)?.says("--only \"aurora-6\" means no model of the catalogue")?;
+    desk.run(&import)?.ends(2)?.says("--only \"aurora-6\" matches no model of the catalogue")?;
     assert_eq!(desk.count("SELECT count(*) FROM price")?, 0);
     Ok(())
 }

@@ -6,16 +6,16 @@ use crate::desk::{Desk, Outcome};
 const CASES: [(&str, &str, &str); 24] = [
     ("litellm", "", "f.json:1: is not JSON: EOF while parsing a value"),
     ("litellm", "{\"m\": {\"litellm_provider\": \"a\"}", "f.json:1: is not JSON: EOF"),
-    ("litellm", "{\n\"m\": {},\n\"m\": {}}", "f.json:3: \"m\" stands twice, expected each key once"),
-    ("litellm", "{\"m\": {\n\"a_cost\": 1,\n\"a_cost\": 1}}", "f.json:3: \"a_cost\" stands twice"),
+    ("litellm", "{\n\"m\": {},\n\"m\": {}}", "f.json:3: \"m\" is given twice, expected each key once"),
+    ("litellm", "{\"m\": {\n\"a_cost\": 1,\n\"a_cost\": 1}}", "f.json:3: \"a_cost\" is given twice"),
     ("litellm", "{\"m\": 3}", "f.json:1: m: is not a model, expected an object"),
-    ("litellm", "{}", "f.json: holds no models, expected a catalogue of LiteLLM"),
-    ("litellm", "[]", "f.json: holds no models"),
+    ("litellm", "{}", "f.json: contains no models, expected a catalogue of LiteLLM"),
+    ("litellm", "[]", "f.json: contains no models"),
     ("litellm", "{\"m\": {\"input_cost_per_token\": 01}}", "f.json:1: is not JSON: invalid number"),
     ("genai-prices", "[{\"models\": []}]", "f.json:1: id: is missing or no text"),
     ("genai-prices", "[{\"id\": \"a\", \"models\": [\n{\"match\": {}}]}]", "f.json:2: id: is missing or no text"),
-    ("genai-prices", "{\"id\": \"a\"}", "f.json: holds no models"),
-    ("genai-prices", "[{\"id\": \"a\", \"models\": []}]", "f.json: holds no models"),
+    ("genai-prices", "{\"id\": \"a\"}", "f.json: contains no models"),
+    ("genai-prices", "[{\"id\": \"a\", \"models\": []}]", "f.json: contains no models"),
     (
         "genai-prices",
         "[{\"id\": \"a\", \"models\": [{\"id\": \"m\", \"prices\": [\n{\"constraint\": {\"start_date\": \"soon\"}}]}]}]",
@@ -23,14 +23,14 @@ const CASES: [(&str, &str, &str); 24] = [
     ),
     ("genai-prices", "[{\"id\": \"a\" \"models\": []}]", "f.json:1: is not JSON: expected `,` or `}`"),
     ("models-dev", "{\"a\": {\"id\": \"a\"}}", "f.json: a has no models, expected providers with models"),
-    ("models-dev", "{}", "f.json: holds no models"),
+    ("models-dev", "{}", "f.json: contains no models"),
     ("models-dev", "[1, 2", "f.json:1: is not JSON: EOF"),
     ("models-dev", "nothing", "f.json:1: is not JSON: expected ident"),
-    ("models-dev", "{\"a\": {\"models\": {\"m\": {}}, \"models\": {}}}", "f.json:1: \"models\" stands twice"),
-    ("openrouter", "{\"data\": []}", "f.json: holds no models, expected a catalogue of OpenRouter"),
+    ("models-dev", "{\"a\": {\"models\": {\"m\": {}}, \"models\": {}}}", "f.json:1: \"models\" is given twice"),
+    ("openrouter", "{\"data\": []}", "f.json: contains no models, expected a catalogue of OpenRouter"),
     ("openrouter", "{\"data\": [{}]}", "f.json:1: id: a model has none, expected a text"),
     ("openrouter", "{\"data\": [{\"id\": 7}]}", "f.json:1: id: a model has none"),
-    ("openrouter", "{\"error\": {\"code\": 429}}", "f.json: holds no models"),
+    ("openrouter", "{\"error\": {\"code\": 429}}", "f.json: contains no models"),
     ("openrouter", "<html>", "f.json:1: is not JSON: expected value"),
 ];
 
@@ -60,7 +60,7 @@ fn a_file_of_toml_says_by_its_path_which_model_it_is() -> Outcome {
     desk.run(&import("a/providers/acme/models/m.toml"))?.ends(0)?.says(" 1 price new")?;
     assert_eq!(desk.count("SELECT rate FROM price WHERE provider = 'acme' AND model = 'm'")?, 100_000_000);
     desk.write("b/readme.txt", "nothing here")?;
-    desk.run(&import("b"))?.ends(3)?.says("b: holds no .toml file")?;
+    desk.run(&import("b"))?.ends(3)?.says("b: contains no .toml file")?;
     desk.run(&import("missing.json"))?.ends(3)?.says("missing.json: ")?;
     Ok(())
 }

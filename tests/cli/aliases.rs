@@ -36,7 +36,7 @@ fn a_model_without_a_price_is_shown_with_the_nearest_names_until_somebody_says_w
     };
     assert_eq!(nearest(&desk)?, ["", "gpt-4o", ""]);
     let checked = desk.run(&["prices", "check", "--period", "2026-10", "--strict"])?.ends(4)?.says("nearest_names")?;
-    checked.says("hint: a model that is used under another name than its prices have is told by an alias")?;
+    checked.says("hint: if the price list uses another name for a model, add an alias")?;
     let shipped = desk.run(&["aliases", "import", "--shipped"])?.ends(0)?;
     shipped.says("(aliases as of 2026-11-23): ")?.says(" aliases added, 0 replaced, 0 unchanged")?;
     desk.write("a.csv", "alias,provider,model,valid_from\nprod-chat,azure,gpt-4o,2026-10-01\n")?;
@@ -44,8 +44,8 @@ fn a_model_without_a_price_is_shown_with_the_nearest_names_until_somebody_says_w
     assert_eq!(imported.err, "", "what an alias stands for has a price");
     desk.write("slip.csv", "alias,model,valid_from\nslip,gpt-40,2026-10-01\n")?;
     let slip = desk.run(&["aliases", "import", "slip.csv"])?.ends(0)?;
-    slip.says("warning: slip.csv:2: no price names \"gpt-40\" (nearest: gpt-4o): the alias holds once one does")?;
-    // Reports keep the names in the usage. An alias for one provider does not apply to another.
+    slip.says("warning: slip.csv:2: \"gpt-40\" has no price (nearest: gpt-4o); the alias applies when a price comes")?;
+    // Names stay as they were used; an alias for one provider is none for another.
     let line = |provider: &str, model: &str, amount: &str| (provider.to_owned(), model.to_owned(), amount.to_owned());
     let expected =
         [line("azure", "prod-chat", "3"), line("openai", "gpt-4o-2024-08-06", "2.5"), line("openai", "prod-chat", "")];
@@ -81,9 +81,9 @@ fn aliases_are_listed_come_again_change_and_end() -> Outcome {
     let again = desk.run(&["aliases", "import", "b.csv"])?.ends(0)?;
     let again = again.says("replaced: x from 2026-10-20T04:00:00Z: n -> o")?;
     let again = again.says("0 aliases added, 1 replaced, 3 unchanged")?;
-    again.says("warning: b.csv:3: no price names \"o\": the alias holds once one does")?;
+    again.says("warning: b.csv:3: \"o\" has no price; the alias applies when a price comes")?;
     desk.write("c.csv", "alias,model,valid_from\nx,x,2026-10-01\n")?;
-    desk.run(&["aliases", "import", "c.csv"])?.ends(3)?.says("c.csv:2: model: \"x\" is the alias itself")?;
+    desk.run(&["aliases", "import", "c.csv"])?.ends(3)?.says("c.csv:2: model: \"x\" is the same as the alias")?;
     desk.run(&["aliases", "import"])?.ends(2)?;
     desk.run(&["verify", "--deep"])?.ends(0)?;
     Ok(())
@@ -185,12 +185,52 @@ fn an_alias_may_name_the_provider_whose_prices_apply() -> Outcome {
         "alias,provider,model,model_provider,valid_from\n*,vertex_ai,-,,2026-10-16\nx,,large,mistrall,2026-10-16\n",
     )?;
     let ended = desk.run(&["aliases", "import", "b.csv"])?.ends(0)?;
-    ended.says("warning: b.csv:3: no price names provider \"mistrall\" (nearest: mistral)")?;
+    ended.says("warning: b.csv:3: provider \"mistrall\" has no price (nearest: mistral)")?;
     assert_eq!(
         costs()?,
         expected(["1.00", "", "1.00", "2.00", "8.00", "16.00"]),
         "the later half of g-pro has no price any more"
     );
     desk.run(&["verify", "--deep"])?.ends(0)?;
+    Ok(())
+}
+
+#[test]
+fn a_dated_name_whose_undated_name_has_a_price_gets_the_hint_to_alias_it() -> Outcome {
+    let desk = Desk::new()?;
+    desk.write("p.csv", "model,meter,currency,price,valid_from\nclaude-haiku-4-5,input,USD,1,2026-01-01\n")?;
+    desk.run(&["prices", "import", "p.csv"])?.ends(0)?;
+    let usage = |id: &str, model: &str| {
+        format!("event_id,timestamp,model,provider,input_tokens\n{id},2026-10-05T10:00:00Z,{model},anthropic,7\n")
+    };
+    desk.write("u.csv", usage("a", "claude-haiku-4-5-20251001"))?;
+    let warning = "warning: u.csv: claude-haiku-4-5-20251001 has no price, but claude-haiku-4-5 has one (map dated names \
+                   with `tokenbook aliases import --shipped` or with aliases of your own)\n";
+    desk.run(&["import", "u.csv"])?.ends(0)?.says(warning)?;
+    let unpriced = ["report", "unpriced", "--period", "2026-10"];
+    desk.run(&unpriced)?.ends(0)?.says("1 model has a price only under the name without the date")?;
+    desk.run(&["aliases", "import", "--shipped"])?.ends(0)?;
+    desk.write("v.csv", usage("b", "claude-haiku-4-5-20251001"))?;
+    for (command, hint) in [(&["import", "v.csv"][..], "has no price"), (&unpriced, "only under the name")] {
+        let ran = desk.run(command)?.ends(0)?;
+        assert!(!format!("{}{}", ran.out, ran.err).contains(hint), "{ran:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn many_aliases_without_a_price_are_one_line() -> Outcome {
+    let desk = Desk::new()?;
+    let mut list = "alias,model,valid_from\n".to_owned();
+    for number in 0..5 {
+        writeln!(list, "a{number},target-{number},2026-10-01")?;
+    }
+    desk.write("many.csv", list)?;
+    let ran = desk.run(&["aliases", "import", "many.csv"])?.ends(0)?;
+    assert_eq!(
+        ran.err,
+        "warning: many.csv: 5 aliases lead to names without a price, such as \"target-0\", \"target-1\", \"target-2\"; they \
+         apply when prices for these names come\n"
+    );
     Ok(())
 }

@@ -63,7 +63,7 @@ fn without_a_registry_every_name_is_one() -> Outcome {
     // If the registry comes later, its import names the departments that it lacks.
     desk.run(&["departments", "import", "d.csv"])?
         .ends(0)?
-        .says("warning: usage or rules name another: department: \"Anything\" is not in the registry")?;
+        .says("warning: used, but not in the registry: department: \"Anything\" is not in the registry")?;
     Ok(())
 }
 

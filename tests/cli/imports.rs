@@ -93,7 +93,7 @@ fn a_tag_that_is_nearly_one_that_says_who_pays_is_refused() -> Outcome {
         ("projects=x", "project"),
         ("enviroment=prod", "environment"),
     ] {
-        let says = format!("is not \"{known}\", expected that or another word");
+        let says = format!("is almost \"{known}\", expected \"{known}\" or a different word");
         desk.run(&["import", "a.csv", "--tag", tag])?.ends(2)?.says(&says)?.says(&format!("write --tag {known}=…"))?;
         desk.run(&["rules", "test", "--tag", tag])?.ends(2)?.says(&says)?;
     }

@@ -31,8 +31,8 @@ fn a_setting_that_is_none_makes_no_ledger() -> Outcome {
     }
     desk.run(&["--ledger", "no/such/folder.db", "init"])?
         .ends(8)?
-        .says("error: no/such: ")?
-        .says("hint: make the folder first")?;
+        .says("error[folder-missing]: no/such: ")?
+        .says("hint: check the path, or make the folder first")?;
     Ok(())
 }
 

@@ -80,7 +80,7 @@ fn a_wrong_command_line_is_named_and_ends_with_2() -> Outcome {
         (&["report", "chargeback"], "--period <PERIOD>"),
         (&["report", "nothing", "--period", "2026-10"], "[possible values: "),
         (&["report", "roi", "--period", "2026-10"], "name it with --roi FILE"),
-        (&["report", "savings", "--period", "2026-10"], "--offers <FILE>"),
+        (&["report", "savings", "--period", "2026-10"], "name it with --offers FILE"),
         (&["report", "chargeback", "--period", "2026-13"], "--period \"2026-13\" "),
         (
             &["report", "chargeback", "--period", "2026-10", "--by", "colour"],

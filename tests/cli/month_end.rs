@@ -136,7 +136,7 @@ fn problems_are_refused_or_counted() -> Outcome {
     run(&[])?
         .ends(3)?
         .says("usage.csv:10: input_tokens: \"6,150\" is not a whole number")?
-        .says("1 of 1 usage files were rejected: no reports were written")?;
+        .says("1 of 1 usage file rejected; no reports were written")?;
     assert!(!desk.path("out").exists());
     run(&["--quarantine"])?.ends(4)?.says("house-model-7b")?;
     let files = written(&desk)?;
@@ -173,10 +173,8 @@ fn a_ledger_keeps_its_settings() -> Outcome {
     desk.write("prices.csv", PRICES)?;
     small(&desk, &[])?.ends(0)?;
     let before = desk.head()?;
-    small(&desk, &["--currency", "EUR"])?.ends(2)?.says("the ledger's currency is USD, and EUR was asked for")?;
-    small(&desk, &["--time-zone", "Asia/Tokyo"])?
-        .ends(2)?
-        .says("the ledger's time zone is UTC, and Asia/Tokyo was asked for")?;
+    small(&desk, &["--currency", "EUR"])?.ends(2)?.says("the ledger's currency is USD, not EUR")?;
+    small(&desk, &["--time-zone", "Asia/Tokyo"])?.ends(2)?.says("the ledger's time zone is UTC, not Asia/Tokyo")?;
     small(&desk, &["--currency", "USD", "--time-zone", "UTC"])?.ends(0)?;
     assert_eq!(desk.head()?, before);
     Ok(())
@@ -281,7 +279,7 @@ fn the_month_before_is_compared() -> Outcome {
     let desk = Desk::empty()?;
     desk.write("prices.csv", PRICES)?;
     desk.write("u.csv", format!("{HEADER}\na,2026-09-05T10:00:00Z,m,Legal,400000,\nb,2026-10-05T10:00:00Z,m,Legal,800000,\nc,2026-11-05T10:00:00Z,m,Legal,1,\n"))?;
-    small(&desk, &[])?.ends(0)?.says("outside the month the ledger holds 1 earlier and 1 later events")?;
+    small(&desk, &[])?.ends(0)?.says("outside the month, the ledger has 1 earlier and 1 later events")?;
     let summary = json(&desk.read("out/summary.json")?)?;
     let row = &summary["summary"]["rows"][0];
     assert_eq!(
@@ -302,8 +300,8 @@ fn a_report_never_takes_the_place_of_what_the_run_reads() -> Outcome {
     desk.write("p.csv", std::fs::read(&prices)?)?;
     let month = ["month-end", "2026-10", "--usage", text(&usage)?, "--out", "out", "--prices"];
     let run = |ledger: &str, prices: &str| desk.run(&[&["--ledger", ledger][..], &month, &[prices]].concat());
-    run("l.db", "out/unpriced.csv")?.ends(2)?.says("out/unpriced.csv: is read by this run")?;
-    run("out/chargeback.csv", "p.csv")?.ends(2)?.says("chargeback.csv: is read by this run")?;
+    run("l.db", "out/unpriced.csv")?.ends(2)?.says("out/unpriced.csv: the command reads this file")?;
+    run("out/chargeback.csv", "p.csv")?.ends(2)?.says("chargeback.csv: the command reads this file")?;
     desk.run(&["--ledger", "out/chargeback.csv", "verify"])?.ends(0)?;
     run("out/ledger.db", "p.csv")?.ends(0)?;
     desk.run(&["--ledger", "out/ledger.db", "verify"])?.ends(0)?;

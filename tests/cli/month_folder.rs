@@ -44,8 +44,8 @@ fn the_reports_of_another_month_are_not_replaced() -> Outcome {
     for month in ["2026-09", "2026-11", "2025-10"] {
         month_end(&desk, month, &[])?
             .ends(2)?
-            .says(&format!("out: holds reports of the month 2026-10, expected the month {month}"))?
-            .says("hint: name another --out")?;
+            .says(&format!("out: contains reports of the month 2026-10, expected the month {month}"))?
+            .says("hint: name another folder with `--out`")?;
     }
     assert_eq!((files(&desk, "out")?, desk.head()?), (before, head), "nothing is imported or written");
     // Without the manifest, tokenbook does not know the folder as its own.
@@ -60,8 +60,11 @@ fn reports_in_another_currency_or_zone_are_not_replaced_by_a_new_ledger() -> Out
     let desk = with_october()?;
     let before = files(&desk, "out")?;
     for (options, says) in [
-        (["--currency", "EUR"], "out: holds reports of the currency USD, expected the currency EUR"),
-        (["--time-zone", "Asia/Tokyo"], "out: holds reports of the time zone UTC, expected the time zone Asia/Tokyo"),
+        (["--currency", "EUR"], "out: contains reports of the currency USD, expected the currency EUR"),
+        (
+            ["--time-zone", "Asia/Tokyo"],
+            "out: contains reports of the time zone UTC, expected the time zone Asia/Tokyo",
+        ),
     ] {
         month_end(&desk, "2026-10", &[&["--ledger", "new.db"][..], &options].concat())?.ends(2)?.says(says)?;
         assert!(!desk.path("new.db").exists(), "no ledger is made");
@@ -79,7 +82,7 @@ fn a_month_without_usage_does_not_look_like_success() -> Outcome {
     desk.write("u.csv", usage())?;
     desk.write("prices.csv", PRICES)?;
     let ran = month_end(&desk, "2026-08", &["--quiet"])?.ends(4)?;
-    assert_eq!(ran.err, "warning: the ledger holds no usage of 2026-08: every report of it is empty\n");
+    assert_eq!(ran.err, "warning: the ledger has no usage of 2026-08, so every report of the month is empty\n");
     let summary: serde_json::Value = serde_json::from_slice(&desk.read("out/summary.json")?)?;
     assert_eq!(summary["clean"], false);
     Ok(())
@@ -145,7 +148,7 @@ fn a_change_that_the_ledger_does_not_explain_is_said() -> Outcome {
     assert_eq!(totals["totals"]["departments"]["Legal"], totals["totals"]["all"]);
     for (from, to, why) in [
         ("2.00", "3.00", "no entry of the ledger explains it: run `tokenbook verify`"),
-        ("\"tokenbook\": \"0", "\"tokenbook\": \"9", "the earlier reports were made by tokenbook 9"),
+        ("\"tokenbook\": \"0", "\"tokenbook\": \"9", "tokenbook 9"),
     ] {
         let changed = manifest.replace("\"2.00\"", "\"3.00\"").replace(from, to);
         desk.write("out/manifest.json", changed)?;
@@ -157,8 +160,8 @@ fn a_change_that_the_ledger_does_not_explain_is_said() -> Outcome {
     desk.write("u.csv", format!("{HEADER}\no,2026-10-05T10:00:00Z,m,Legal,400000,\n"))?;
     let ran = month_end(&desk, "2026-10", &["--ledger", "other.db"])?.ends(0)?;
     assert_eq!(change_of(&ran)[0], "  total: 2.00 -> 1.00 USD");
-    ran.says("  why: the earlier reports were made from another ledger, or from a later state of this one")?;
-    // Another file with the manifest's name is ignored.
+    ran.says("  why: the earlier reports come from another ledger, or from a later state of this one")?;
+    // Something else under the manifest's name says nothing.
     desk.write("out/manifest.json", "{\"outputs\": []}")?;
     desk.write("u.csv", usage())?;
     assert!(change_of(&month_end(&desk, "2026-10", &[])?.ends(0)?).is_empty());
@@ -174,7 +177,7 @@ fn a_folder_of_departments_that_leads_elsewhere_is_refused() -> Outcome {
     desk.write("elsewhere/Legal.csv", "mine")?;
     std::fs::create_dir(desk.path("out"))?;
     std::os::unix::fs::symlink(desk.path("elsewhere"), desk.path("out/departments"))?;
-    month_end(&desk, "2026-10", &[])?.ends(8)?.says("out/departments: is not a folder of its own")?;
+    month_end(&desk, "2026-10", &[])?.ends(8)?.says("out/departments: is a link or not a folder")?;
     assert_eq!(
         (desk.names("out")?, desk.names("elsewhere")?),
         (vec!["departments".to_owned()], vec!["Legal.csv".to_owned()])
@@ -187,7 +190,7 @@ fn a_folder_of_departments_that_leads_elsewhere_is_refused() -> Outcome {
 fn a_run_that_was_stopped_leaves_what_the_next_one_needs_to_know() -> Outcome {
     let desk = with_october()?;
     std::fs::rename(desk.path("out/manifest.json"), desk.path("out/.tokenbook-manifest.json"))?;
-    month_end(&desk, "2026-09", &[])?.ends(2)?.says("out: holds reports of the month 2026-10")?;
+    month_end(&desk, "2026-09", &[])?.ends(2)?.says("out: contains reports of the month 2026-10")?;
     month_end(&desk, "2026-10", &[])?.ends(0)?;
     assert!(!desk.names("out")?.contains(&".tokenbook-manifest.json".to_owned()));
     Ok(())

@@ -29,7 +29,9 @@ fn a_book_is_named_by_the_file_or_by_the_command() -> Outcome {
     let books: Vec<&str> = listed.lines().skip(1).filter_map(|line| line.split(',').next()).collect();
     assert_eq!(books, ["given", "named"]);
     let report = ["report", "chargeback", "--period", "2026-10"];
-    desk.run(&[&report[..], &["--book", "unknown"]].concat())?.ends(2)?.says("there is no price book \"unknown\"")?;
+    desk.run(&[&report[..], &["--book", "unknown"]].concat())?
+        .ends(2)?
+        .says("the ledger has no price book \"unknown\"")?;
     Ok(())
 }
 

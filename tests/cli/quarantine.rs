@@ -8,7 +8,9 @@ fn numbers_all_and_a_reason() -> Outcome {
     desk.run(&["quarantine", "list"])?.ends(0)?.says("0 lines wait for a decision")?;
     desk.run(&["quarantine", "discard", "--reason", "r"])?.ends(2)?;
     desk.run(&["quarantine", "discard", "1", "--all", "--reason", "r"])?.ends(2)?;
-    desk.run(&["quarantine", "discard", "1", "--reason", "r"])?.ends(2)?.says("no open line has the number 1")?;
+    desk.run(&["quarantine", "discard", "1", "--reason", "r"])?
+        .ends(2)?
+        .says("no open line of the quarantine has the number 1")?;
     desk.write("u.csv", format!("{HEADER}\ne,never,m,Legal,1,1\nf,2026-10-01T00:00:00Z,m,Legal,1,1\n"))?;
     desk.run(&["import", "--quarantine", "u.csv"])?.ends(4)?;
     let before = desk.head()?;

@@ -98,7 +98,7 @@ fn an_output_is_replaced_whole() -> Outcome {
     assert_eq!((said.as_str(), desk.read("out.csv")?), ("", printed.into_bytes()));
     desk.run(&[&report[..], &["--output", "no/folder/out.csv"]].concat())?
         .ends(8)?
-        .says("error: no/folder/out.csv: ")?;
+        .says("error[file-access]: no/folder/out.csv: ")?;
     assert_eq!(desk.names(".")?.iter().filter(|name| name.starts_with('.')).count(), 0);
     Ok(())
 }

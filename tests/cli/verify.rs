@@ -17,7 +17,7 @@ fn what_was_verified_is_counted() -> Outcome {
     assert_eq!(desk.print(&["-q", "verify", "--deep"])?, format!("{head}\n"));
     assert_eq!(
         desk.print(&["rebuild"])?,
-        format!("{} daily sums made from the events\n", desk.count("SELECT count(*) FROM usage_daily")?)
+        format!("{} daily totals rebuilt from the events\n", desk.count("SELECT count(*) FROM usage_daily")?)
     );
     desk.run(&["backup", "copy.db"])?.ends(0)?.says("copy.db: copied and verified: 2 entries")?.says(head)?;
     Ok(())
@@ -31,9 +31,9 @@ fn a_finding_is_an_error_with_a_hint() -> Outcome {
     desk.database()?
         .execute_batch("UPDATE usage_daily SET output = 7 WHERE day = (SELECT min(day) FROM usage_daily)")?;
     let ran = desk.run(&["verify"])?.ends(7)?;
-    let expected = "the daily sums of 2026-10-01 are not those of its events (tokenbook rebuild makes them anew)\n\
-                    error: the ledger does not verify: 1 finding\n\
-                    hint: keep the file as it is for whoever looks into it, and restore a backup that verifies\n";
+    let expected = "the daily totals of 2026-10-01 differ from its events (`tokenbook rebuild` computes them again)\n\
+                    error[not-verified]: the ledger does not verify: 1 finding\n\
+                    hint: keep the file as it is for whoever examines it, and restore a backup that verifies\n";
     assert_eq!((ran.out.as_str(), ran.err.as_str()), ("", expected));
     Ok(())
 }

@@ -177,7 +177,7 @@ fn a_map_is_looked_for_in_a_ledger_that_is_one() -> Outcome {
     desk.run(&import)?.ends(9)?;
     let none = Desk::empty()?;
     none.write("usage.csv", format!("{HEADER}\n"))?;
-    none.run(&import)?.ends(2)?.says("there is no such file")?;
+    none.run(&import)?.ends(2)?.says("no file and no map of the ledger")?;
     Ok(())
 }
 

@@ -163,7 +163,7 @@ fn what_is_no_ledger_is_refused_and_not_touched() -> Outcome {
         ("short.db", "is too short to be a database"),
         ("empty.db", "is too short to be a database"),
         ("folder.db", "is not a regular file"),
-        ("missing.db", "there is no ledger"),
+        ("missing.db", "no ledger exists"),
     ];
     let commands: [&[&str]; 7] = [
         &["import", "u.csv"],
@@ -192,7 +192,7 @@ fn what_is_no_ledger_is_refused_and_not_touched() -> Outcome {
 fn init_does_not_replace_a_file() -> Outcome {
     let desk = Desk::new()?;
     let before = desk.read("tokenbook.db")?;
-    desk.run(&["init"])?.ends(2)?.says("exists already")?;
+    desk.run(&["init"])?.ends(2)?.says("a file exists already")?;
     assert_eq!(desk.read("tokenbook.db")?, before);
     Ok(())
 }
@@ -203,7 +203,7 @@ fn a_dropped_trigger_or_an_added_view_is_seen_at_once() -> Outcome {
         let desk = Desk::new()?;
         desk.database()?.execute_batch(statement)?;
         for command in [&["verify"][..], &["report", "chargeback", "--period", "2026-10"]] {
-            desk.run(command)?.ends(7)?.says("the schema is not that of its version")?;
+            desk.run(command)?.ends(7)?.says("the tables differ from the schema of the ledger's version")?;
         }
     }
     Ok(())
@@ -226,11 +226,9 @@ fn a_cut_chain_is_seen_by_a_head_that_was_kept() -> Outcome {
     let copy = tampered(&desk, cut)?;
     copy.run(&["verify"])?.ends(0)?;
     copy.run(&["verify", "--head", text(&desk.path("before.head"))?])?.ends(0)?;
-    copy.run(&["verify", "--head", text(&desk.path("kept.head"))?])?
-        .ends(7)?
-        .says("entry 3 is not the one with hash")?;
+    copy.run(&["verify", "--head", text(&desk.path("kept.head"))?])?.ends(7)?.says("entry 3 does not have the hash")?;
     desk.write("bad.head", "hello\n")?;
-    desk.run(&["verify", "--head", "bad.head"])?.ends(2)?.says("no head in its last line")?;
+    desk.run(&["verify", "--head", "bad.head"])?.ends(2)?.says("the last line has no head")?;
     Ok(())
 }
 
@@ -249,7 +247,7 @@ fn rebuild_makes_changed_daily_sums_right() -> Outcome {
         "DELETE FROM usage_daily; DELETE FROM usage_daily_meter",
     ] {
         let copy = tampered(&desk, change)?;
-        copy.run(&["verify"])?.ends(7)?.says("(tokenbook rebuild makes them anew)")?;
+        copy.run(&["verify"])?.ends(7)?.says("(`tokenbook rebuild` computes them again)")?;
         assert_ne!(sums(&copy)?, before);
         copy.run(&["rebuild"])?.ends(0)?;
         copy.run(&["verify"])?.ends(0)?;
@@ -322,7 +320,7 @@ fn a_backup_verifies_and_replaces_nothing() -> Outcome {
     desk.run(&["--ledger", "copy.db", "verify", "--deep"])?.ends(0)?;
     assert_eq!(content(&desk.path("copy.db"))?, content(&desk.ledger())?);
     let before = desk.read("copy.db")?;
-    desk.run(&["backup", "copy.db"])?.ends(2)?.says("exists already")?;
+    desk.run(&["backup", "copy.db"])?.ends(2)?.says("a file exists already")?;
     assert_eq!(desk.read("copy.db")?, before);
     let copy = tampered(&desk, "UPDATE usage_event SET input = input + 1")?;
     copy.run(&["backup", "copy.db"])?.ends(7)?;

@@ -253,7 +253,7 @@ fn a_month_end_proves_the_month_it_is_compared_with() -> Outcome {
     );
     let copy = tampered(&desk, &moved)?;
     inputs(&copy)?;
-    copy.run(month_end)?.ends(7)?.says("the daily sums of 2026-10-")?;
+    copy.run(month_end)?.ends(7)?.says("the daily totals of 2026-10-")?;
     Ok(())
 }
 

@@ -57,7 +57,7 @@ fn a_month_is_not_whole_until_the_files_have_come_in_again() -> Outcome {
     let said = desk.run(&retract)?.ends(4)?.says(named)?;
     assert!(!said.err.contains("other.csv"), "{said:?}");
     let strict = ["report", "chargeback", "--period", "2026-10", "--strict"];
-    let caveat = "1 file has to be imported again, since some lines were duplicates of what was retracted: \"log.csv\"";
+    let caveat = "1 file has to be imported again, because some lines were duplicates of retracted ones: \"log.csv\"";
     desk.run(&strict)?.ends(4)?.says(caveat)?;
     let month = ["month-end", "2026-10", "--usage", "other.csv", "--prices", "prices.csv", "--out", "month"];
     desk.run(&month)?.ends(4)?.says(caveat)?;
@@ -114,12 +114,12 @@ fn what_cannot_be_retracted_is_refused_with_the_reason() -> Outcome {
     let head = desk.head()?;
     let retract = |arguments: &[&str]| desk.run(&[&["imports", "retract"], arguments].concat());
     for (arguments, says) in [
-        (&["99", "--reason", "x"][..], "entry 99: is not in the ledger, expected the entry of an import"),
-        (&["0", "--reason", "x"], "entry 0: is not in the ledger"),
+        (&["99", "--reason", "x"][..], "entry 99: does not exist in the ledger, expected the entry of an import"),
+        (&["0", "--reason", "x"], "entry 0: does not exist in the ledger"),
         (&["1", "--reason", "x"], "entry 1: is of kind genesis, expected import"),
         (&["2", "--reason", "x"], "entry 2: is of kind price, expected import"),
         (&["3", "--reason", " "], "--reason is empty"),
-        (&["3", "--reason", "sk-proj-abcdefghijklmnopqrstuvwxyz0123456789"], "--reason holds a secret key"),
+        (&["3", "--reason", "sk-proj-abcdefghijklmnopqrstuvwxyz0123456789"], "--reason contains a secret key"),
         (&["3", "--reason", "x", "--id", "nobody", "--id", "req_000001"], "brought no event with the id \"nobody\""),
         (&["three", "--reason", "x"], "invalid value 'three'"),
         (&["3"], "--reason"),
@@ -129,12 +129,12 @@ fn what_cannot_be_retracted_is_refused_with_the_reason() -> Outcome {
     retract(&["3", "--reason", "x", "--dry-run"])?.ends(0)?.says("would be retracted: 9 events of a.csv (entry 3)")?;
     assert_eq!(desk.head()?, head, "nothing of this leaves a trace");
     retract(&["3", "--reason", "x", "--id", "req_000001"])?.ends(0)?.says("retracted: 1 event of a.csv")?;
-    retract(&["3", "--reason", "x", "--id", "req_000001"])?.ends(2)?.says("or it was retracted already")?;
+    retract(&["3", "--reason", "x", "--id", "req_000001"])?.ends(2)?.says("or it was retracted before")?;
     desk.run(&["explain", "req_000001"])?
         .ends(2)?
-        .says("the event with the id \"req_000001\" was retracted, by entry 4")?;
+        .says("the event with the id \"req_000001\" was retracted by entry 4")?;
     retract(&["3", "--reason", "all of it"])?.ends(0)?.says("retracted: 8 events")?;
-    retract(&["3", "--reason", "x"])?.ends(2)?.says("entry 3: was retracted already, by entry 5")?;
+    retract(&["3", "--reason", "x"])?.ends(2)?.says("entry 3: was retracted before by entry 5")?;
     let list = rows(&desk.print(&["imports", "list", "--format", "csv"])?)?;
     assert_eq!(list[0]["retracted_by"], "5");
     desk.run(&["costs", "retract", "3", "--reason", "x"])?
@@ -178,7 +178,7 @@ fn costs_that_were_replaced_hold_again() -> Outcome {
     let dry = wronged.run(&[&retract[..], &["--dry-run"]].concat())?.ends(4)?;
     dry.says("would be retracted: 2 costs of wrong.json (entry 3)")?;
     wronged.run(&retract)?.ends(4)?.says("entry 4: b.json")?;
-    wronged.run(&retract)?.ends(2)?.says("entry 3: was retracted already, by entry 5")?;
+    wronged.run(&retract)?.ends(2)?.says("entry 3: was retracted before by entry 5")?;
     wronged.run(&["costs", "import", "b.json"])?.ends(0)?.says("1 added")?;
     // The import records once that it read a report whose costs were all known.
     wronged.write("part.json", file(&[(3, "5")]))?;

@@ -212,7 +212,7 @@ impl Expected {
     fn of(extractor: &Extractor, rounded: &mut usize) -> Result<Self, String> {
         let mut amount = |text: &Option<String>| {
             let Some(text) = text else { return Ok(None) };
-            let wrong = || format!("the expected price {text:?} is no number");
+            let wrong = || format!("the expected price {text:?} is not a number");
             let value = Decimal::from_str_exact(text).or_else(|_| Decimal::from_scientific(text));
             let value = value.map_err(|_| wrong())?;
             *rounded += usize::from(value.normalize().scale() > DIGITS);

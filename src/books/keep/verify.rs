@@ -220,8 +220,5 @@ fn missing_anchor(heads: &[(u64, [u8; 32])], anchor: Anchor) -> Option<Finding> 
         return None;
     }
     let kept = chain::hex(&anchor.hash);
-    Some(format!(
-        "entry {} is not the one with hash {kept} that was kept: entries were removed or made anew",
-        anchor.seq
-    ))
+    Some(format!("entry {} does not have the hash {kept} that you kept: entries were removed or replaced", anchor.seq))
 }

@@ -75,13 +75,12 @@ impl MonthChange {
         let mut causes = match recorded {
             Some(since) => recorded_causes(since, &before, &now),
             None => {
-                vec!["the earlier reports were made from another ledger, or from a later state of this one".to_owned()]
+                vec!["the earlier reports come from another ledger, or from a later state of this one".to_owned()]
             }
         };
         let version = env!("CARGO_PKG_VERSION");
         if earlier.tokenbook != version {
-            causes
-                .push(format!("the earlier reports were made by tokenbook {}, these by {version}", earlier.tokenbook));
+            causes.push(format!("tokenbook {} made the earlier reports, and {version} these", earlier.tokenbook));
         }
         if causes.is_empty() {
             causes.push("no entry of the ledger explains it: run `tokenbook verify`".to_owned());

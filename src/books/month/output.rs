@@ -76,7 +76,7 @@ pub fn make_folders(path: &Path) -> Result<(), BooksError> {
 /// Rejects a name that belongs to something else than a file.
 pub(in crate::books) fn refuse_irregular(path: &Path) -> Result<(), BooksError> {
     if path.symlink_metadata().is_ok_and(|there| !there.is_file()) {
-        let what = "is not a regular file, expected a file to replace or a name that is free";
+        let what = "is not a regular file, expected a file to replace or a free name";
         return Err(BooksError::io(path, io::Error::new(io::ErrorKind::AlreadyExists, what)));
     }
     Ok(())
@@ -85,7 +85,7 @@ pub(in crate::books) fn refuse_irregular(path: &Path) -> Result<(), BooksError> 
 /// Rejects a folder in an output folder that leads elsewhere.
 pub(in crate::books) fn refuse_link(folder: &Path) -> Result<(), BooksError> {
     if folder.symlink_metadata().is_ok_and(|there| !there.is_dir()) {
-        let what = "is not a folder of its own, expected a folder or a name that is free: a link leads elsewhere";
+        let what = "is a link or not a folder, expected a folder or a free name";
         return Err(BooksError::io(folder, io::Error::new(io::ErrorKind::AlreadyExists, what)));
     }
     Ok(())

@@ -41,7 +41,7 @@ pub fn catalog_files(path: &Path) -> io::Result<Vec<CatalogFile>> {
         gather(&path.canonicalize()?, &mut files)?;
         files.sort_by(|a, b| a.name.cmp(&b.name));
         if files.is_empty() {
-            return Err(io::Error::new(io::ErrorKind::NotFound, "holds no .toml file"));
+            return Err(io::Error::new(io::ErrorKind::NotFound, "contains no .toml file"));
         }
     } else {
         let is_toml = path.extension().is_some_and(|extension| extension == "toml");

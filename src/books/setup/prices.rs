@@ -79,7 +79,7 @@ fn replacement_jumps(known: &[PriceRow], new: &[ListedPrice]) -> Vec<Problem> {
         let PriceKey { model, meter, .. } = &row.key;
         let from = row.valid_from;
         let what = format!("{model} {meter} from {from} is {old_rate} per million in the ledger and {new_rate} here");
-        let expected = "no more than ten times as much, or a tenth (if it is right, add --accept-jumps)";
+        let expected = "at most ten times as much and at least a tenth (if the price is right, add --accept-jumps)";
         is_replacement_jump(old, row).then(|| Problem::field("price", what, expected).coded(Code::PricesJump).at(*line))
     };
     new.iter().filter_map(jump).collect()
@@ -96,7 +96,7 @@ fn unit_jumps(known: &[PriceRow], new: &[ListedPrice]) -> Vec<Problem> {
         let jumping = of_key().find(|price| price.row.valid_from == at);
         if let Some(price) = jumping.or_else(|| of_key().find(|price| price.row.rate == Some(before))) {
             let what = format!("{} {} goes from {before} to {after} per million at {at}", key.model, key.meter);
-            let expected = "a price of the same magnitude: is `per` right? (if it is right, add --accept-jumps)";
+            let expected = "a price of the same magnitude; check `per` (if the price is right, add --accept-jumps)";
             problems.push(Problem::field("price", what, expected).coded(Code::PricesJump).at(price.line));
         }
     }

@@ -75,7 +75,7 @@ impl Caveats {
         let mut sentences = Vec::new();
         if self.unpriced_events > 0 {
             let events = counted(self.unpriced_events, "event has", "events have");
-            sentences.push(format!("{events} usage without a price, whose cost is not in the amounts"));
+            sentences.push(format!("{events} usage without a price; the amounts do not include its cost"));
         }
         if self.unallocated_events > 0 {
             sentences.push(format!("{} no department", counted(self.unallocated_events, "event has", "events have")));
@@ -86,7 +86,7 @@ impl Caveats {
         }
         if !self.to_import_again.is_empty() {
             let files = listed(self.to_import_again.len(), "file has", "files have");
-            let again = "to be imported again, since some lines were duplicates of what was retracted";
+            let again = "to be imported again, because some lines were duplicates of retracted ones";
             sentences.push(format!("{files} {again}: {}", named(&self.to_import_again)));
         }
         for (departments, what) in [
@@ -98,7 +98,7 @@ impl Caveats {
                 sentences.push(format!("{number} {what}: {}", named(departments)));
             }
         }
-        let untold = self.untold.iter().map(|(format, what)| format!("records of {format} do not tell {what}"));
+        let untold = self.untold.iter().map(|(format, what)| format!("records of {format} do not report {what}"));
         sentences.extend(untold);
         sentences.extend(self.of_stated_prompts());
         if self.not_over {

@@ -178,7 +178,7 @@ impl<'a> Subject<'a> {
 
     fn explained(&self, id: &str, event: &FoundEvent) -> Result<Explanation, BooksError> {
         let missing = |what: &str| {
-            LedgerError::Corrupt(Damage::Reference, format!("event {id:?} names a {what} that is not there"))
+            LedgerError::Corrupt(Damage::Reference, format!("event {id:?} names a {what} that does not exist"))
         };
         let class = &event.class;
         let model = self.names.models.get(&class.model).ok_or_else(|| missing("model"))?;

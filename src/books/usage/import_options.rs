@@ -97,10 +97,10 @@ impl ImportOptions {
     /// Rejects a file with another number of rows than expected.
     pub(in crate::books) fn check_rows(&self, file: &str, rows: u64) -> Result<(), ImportError> {
         let Some(expected) = self.expect_rows.filter(|expected| *expected != rows) else { return Ok(()) };
-        let what = format!("the file has {} beside headers and blank lines", counted(rows, "row", "rows"));
+        let what = format!("the file has {}, not counting headers and blank lines", counted(rows, "row", "rows"));
         Err(refused(
             file,
-            Problem::line(what, format!("{}, as was said of it", grouped(expected))).coded(Code::RowCount),
+            Problem::line(what, format!("{}, as --expect-rows says", grouped(expected))).coded(Code::RowCount),
         ))
     }
 
@@ -110,8 +110,8 @@ impl ImportOptions {
             return Ok(());
         }
         let names: Vec<&str> = unknown.iter().map(String::as_str).collect();
-        let what = format!("fields that are not known: {}", names.join(", "));
-        let expected = "known fields only (without --strict-fields they are not read)";
+        let what = format!("unknown fields: {}", names.join(", "));
+        let expected = "known fields only (without --strict-fields, tokenbook ignores them)";
         Err(refused(file, Problem::line(what, expected).coded(Code::FieldUnknown)))
     }
 }

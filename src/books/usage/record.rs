@@ -63,8 +63,8 @@ pub enum RecordError {
         /// The error, as in the import of a file.
         problem: Problem,
     },
-    /// Departments that the registry lacks and the options reject.
-    #[error("departments that are not in the registry, nothing was recorded: {}", spelled(.problems))]
+    /// Departments that are not in the registry, and were to be refused.
+    #[error("nothing was recorded, because departments are not in the registry: {}", spelled(.problems))]
     Unregistered {
         /// The departments.
         problems: Vec<Problem>,

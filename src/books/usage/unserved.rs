@@ -5,11 +5,13 @@
 use crate::books::Books;
 use crate::books::statement::reports::books;
 use crate::books::usage::import::ImportOptions;
+use crate::domain::event::Model;
 use crate::domain::name::Name;
 use crate::import::format::How;
 use crate::import::formats::stored;
 use crate::import::read::parse::Context;
 use crate::ledger::LedgerError;
+use crate::price::nearest::undated;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The models of a file without a provider, and which prices exist for them. Models with a price for any provider are
@@ -21,6 +23,8 @@ pub struct Unserved {
     /// Models without any price, in a vendor's format. In the user's own formats, prices without a provider will
     /// follow.
     pub none: BTreeSet<String>,
+    /// Models with a date in their name that have no price, and the names without the date that have one.
+    pub dated: BTreeMap<String, String>,
 }
 
 impl Books {
@@ -31,11 +35,14 @@ impl Books {
         options: &ImportOptions,
         context: &Context,
     ) -> Result<Unserved, LedgerError> {
-        let models: BTreeSet<Name> = {
+        let (models, dated): (BTreeSet<Name>, BTreeSet<Name>) = {
             let names = context.constants.names.lock();
-            names.models.iter().filter(|model| model.provider.is_none()).map(|model| model.name.clone()).collect()
+            let named = |model: &&Model| undated(model.name.as_str()).is_some();
+            let dated = names.models.iter().filter(named).map(|model| model.name.clone()).collect();
+            let unserved = names.models.iter().filter(|model| model.provider.is_none());
+            (unserved.map(|model| model.name.clone()).collect(), dated)
         };
-        if models.is_empty() {
+        if models.is_empty() && dated.is_empty() {
             return Ok(Unserved::default());
         }
         let snapshot = self.ledger.snapshot()?;
@@ -52,6 +59,11 @@ impl Books {
                     unserved.only.insert(model.to_owned(), names.collect());
                 }
                 _ => {}
+            }
+        }
+        for model in dated.iter().map(Name::as_str) {
+            if let Some(name) = book.and_then(|book| book.undated(model)) {
+                unserved.dated.insert(model.to_owned(), name.to_owned());
             }
         }
         Ok(unserved)

@@ -4,12 +4,13 @@ use super::source::SourceOptions;
 use super::spelled;
 use crate::cli::Session;
 use crate::cli::failure::{Code, Exit, Failure};
-use crate::cli::options::{OutputOptions, counted, grouped};
+use crate::cli::options::{OutputOptions, counted};
 use crate::cli::progress::Progress;
 use tokenbook::books::statement::price_diff::{Listed, PriceDiff};
 use tokenbook::domain::period::Month;
 use tokenbook::price::catalog::{Missing, Terms};
 use tokenbook::price::change::Kind;
+use tokenbook::text::problem::listed;
 
 /// The part of the comparison to print.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -80,10 +81,10 @@ fn tell(options: &DiffOptions, terms: &Terms, diff: &PriceDiff, session: &mut Se
     ))?;
     if options.source.catalog().is_some() && terms.missing == Missing::Keep && !missing.is_empty() {
         let example = missing.first().map_or_else(String::new, |row| spelled(&row.key));
-        let number = grouped(u64::try_from(missing.len()).unwrap_or(u64::MAX));
+        let prices = listed(missing.len(), "price", "prices");
         session.tell(format!(
-            "{number} prices in force are not in the catalogue, though others of their models are, such as {example}: \
-             they would stay (--end-missing ends them)"
+            "not in the catalogue, though it has other prices of the same models: {prices} in force, such as {example} \
+             (without --end-missing, tokenbook keeps them)"
         ))?;
     }
     Ok(())

@@ -4,13 +4,14 @@ use super::source::SourceOptions;
 use super::{print_replaced, spelled, warn_foreign};
 use crate::cli::Session;
 use crate::cli::failure::{Exit, Failure};
-use crate::cli::options::{counted, grouped};
+use crate::cli::options::counted;
 use crate::cli::progress::Progress;
 use tokenbook::books::Books;
 use tokenbook::books::setup::catalogs::CatalogOutcome;
 use tokenbook::books::setup::prices::Jumps;
 use tokenbook::price::catalog::Missing;
 use tokenbook::price::change::Kind;
+use tokenbook::text::problem::listed;
 
 /// Imports the prices of a file.
 pub fn run(source: &SourceOptions, jumps: Jumps, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
@@ -50,10 +51,10 @@ fn catalog(
     warn_foreign(books, session)?;
     if terms.missing == Missing::Keep && !missing.is_empty() {
         let example = missing.first().map_or_else(String::new, |row| spelled(&row.key));
-        let number = grouped(u64::try_from(missing.len()).unwrap_or(u64::MAX));
+        let prices = listed(missing.len(), "price", "prices");
         session.tell(format!(
-            "{number} prices in force are not in the catalogue, though others of their models are, such as {example}: \
-             they stay (--end-missing ends them)"
+            "not in the catalogue, though it has other prices of the same models: {prices} in force, such as {example} \
+             (without --end-missing, tokenbook keeps them)"
         ))?;
     }
     let head = books.head()?;

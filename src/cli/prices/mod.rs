@@ -165,7 +165,7 @@ fn check(
     for finding in &findings {
         session.say(match finding {
             Finding::Jump { key, at, before, after } => {
-                format!("jump: {} goes from {before} to {after} per million at {at}: is the unit right?", spelled(key))
+                format!("jump: {} goes from {before} to {after} per million at {at}; check the unit", spelled(key))
             }
             Finding::Free { key, from } => format!("free: {} costs nothing from {from} on", spelled(key)),
             Finding::Gap { key, from, until: Some(until) } => {
@@ -182,8 +182,7 @@ fn check(
         return Ok(Exit::Done);
     }
     output.put(&unpriced, session)?;
-    session.warn(
-        "hint: a model that is used under another name than its prices have is told by an alias: tokenbook aliases import",
-    )?;
+    session
+        .warn("hint: if the price list uses another name for a model, add an alias with `tokenbook aliases import`")?;
     Ok(if strict { Exit::Incomplete } else { Exit::Done })
 }

@@ -155,7 +155,7 @@ impl SourceOptions {
         }
         if counts.patterns > 0 {
             let models = counted(counts.patterns, "model is", "models are");
-            session.tell(format!("{models} also meant by patterns, which are not followed: names are exact"))?;
+            session.tell(format!("{models} also matched by patterns; tokenbook uses exact names only"))?;
         }
         if counts.free > 0 {
             session.tell(format!("{} 0", counted(counts.free, "price is", "prices are")))?;

@@ -92,7 +92,7 @@ pub fn read(
     }
     problems.extend(repeated(&lines.costs));
     if problems.is_empty() && lines.costs.is_empty() && lines.empty == 0 {
-        problems.push(Problem::line("the file holds no costs", "at least one"));
+        problems.push(Problem::line("the file contains no costs", "at least one"));
     }
     if problems.is_empty() { Ok(CostReport { format, costs: lines.costs, empty: lines.empty }) } else { Err(problems) }
 }
@@ -107,8 +107,8 @@ fn unknown(head: &Head) -> Problem {
     // Any CSV may be tokenbook's own until it has been read.
     let own = |format: &Format| format.name != csv::FORMAT.name || head.columns(&["event_id", "timestamp"]);
     let what = match formats::recognised(head).filter(|format| own(format) && (format.recognises)(head)) {
-        Some(usage) => format!("is usage in the format {}, which `tokenbook import` takes", usage.name),
-        None => "is no cost report that is known".to_owned(),
+        Some(usage) => format!("is usage in the format {} for `tokenbook import`", usage.name),
+        None => "is not a cost report that tokenbook knows".to_owned(),
     };
     Problem::line(what, expected())
 }
@@ -126,7 +126,7 @@ fn documents(text: &str) -> Vec<(u64, &str)> {
 fn json(text: &str, format: &CostFormat, reading: &Reading, lines: &mut Lines) -> Result<(), Problem> {
     if text.starts_with('[') {
         let values: Vec<&RawValue> = serde_json::from_str(text)
-            .map_err(|_| Problem::line("is not JSON", "a page, an array, or a bucket a line"))?;
+            .map_err(|_| Problem::line("is not JSON", "a page, an array, or one bucket on each line"))?;
         return values.into_iter().try_for_each(|value| json(value.get(), format, reading, lines));
     }
     let record = Record::of_json(text)?;
@@ -150,7 +150,7 @@ fn table(text: &str, format: &CostFormat, reading: &Reading, lines: &mut Lines, 
     }
     // The end of the text may be a cut number.
     if !text.ends_with(['\n', '"']) {
-        let what = "the last line has no line end: it may be cut";
+        let what = "the last line has no line end and may be incomplete";
         problems.push(Problem::line(what, "a line end").at(lines.line));
     }
 }
@@ -184,7 +184,7 @@ fn repeated(costs: &[ProviderCost]) -> Vec<Problem> {
     for cost in costs {
         if let Some(line) = first.get(cost.key.as_str()) {
             let what = format!("is for the same span and the same groups as one of line {line}: {}", cost.key);
-            problems.push(Problem::line(what, "a report in which each cost is grouped apart").at(cost.line));
+            problems.push(Problem::line(what, "a report in which each cost has a group of its own").at(cost.line));
         }
         first.entry(&cost.key).or_insert(cost.line);
     }

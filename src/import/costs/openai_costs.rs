@@ -52,7 +52,7 @@ pub fn read(record: &Record<'_>, _reading: &Reading, lines: &mut Lines) -> Resul
     for result in &results {
         let object = result.text("object")?.unwrap_or_default();
         if !object.is_empty() && object != "organization.costs.result" {
-            return Err(result.wrong("object", format!("{object} is no cost"), "organization.costs.result"));
+            return Err(result.wrong("object", format!("{object} is not a cost"), "organization.costs.result"));
         }
         let Some(cost) = result.object("amount")? else {
             return Err(result.missing("amount", "an object with value and currency"));

@@ -123,7 +123,7 @@ impl SharedNames {
 /// text of what was expected, not in the fault.
 fn too_many(tag_sets: &[TagSet]) -> Problem {
     let what = format!("more than {TAG_SET_LIMIT} different combinations of tags in one import");
-    let mut expected = "tags that say who pays, not one for each request".to_owned();
+    let mut expected = "tags that decide who pays, not one for each request".to_owned();
     let mut values: FxHashMap<&str, FxHashSet<&str>> = FxHashMap::default();
     for (key, value) in tag_sets.iter().flat_map(TagSet::iter) {
         values.entry(key).or_default().insert(value);
@@ -330,7 +330,7 @@ mod tests {
     #[test]
     fn the_tag_that_differs_most_is_named() -> Result<(), Box<dyn Error>> {
         let [a, b] = [[("team", "a"), ("user", "x")], [("team", "a"), ("user", "y")]];
-        let said = "tags that say who pays, not one for each request";
+        let said = "tags that decide who pays, not one for each request";
         assert_eq!(told(&[])?, said);
         assert_eq!(
             told(&[&a, &b])?,

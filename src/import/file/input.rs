@@ -34,7 +34,7 @@ pub enum InputError {
         error: io::Error,
     },
     /// A symbolic link, and links are not followed.
-    #[error("{0}: is a symbolic link, expected a regular file (--follow reads what links point to)")]
+    #[error("{0}: is a symbolic link, expected a regular file (--follow follows links)")]
     Link(String),
     /// A pipe, device or socket.
     #[error("{0}: is not a regular file, expected a file, a directory, or - for standard input")]
@@ -194,7 +194,7 @@ impl<R: Read> Read for Limited<R> {
         let length = self.inner.read(buffer)?;
         self.read += u64::try_from(length).map_err(io::Error::other)?;
         if self.read > self.most {
-            let what = format!("holds more than {} bytes, which --max-bytes allows", self.most);
+            let what = format!("contains more than the {} bytes that --max-bytes allows", self.most);
             return Err(io::Error::new(io::ErrorKind::InvalidData, what));
         }
         Ok(length)

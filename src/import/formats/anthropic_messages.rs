@@ -160,7 +160,7 @@ pub fn write_kept(usage: &Record<'_>, written: Option<i64>, meters: &mut Meters)
             return Err(usage.wrong(
                 "cache_creation_input_tokens",
                 what,
-                "what was written for 5 minutes and for an hour",
+                "the tokens written for 5 minutes and for an hour",
             ));
         }
         meters.put(Meter::CacheWrite, short);
@@ -183,7 +183,7 @@ fn check_iterations(usage: &Record<'_>, iterations: &[Record<'_>]) -> Result<(),
         let whole = usage.count(name)?.unwrap_or(0);
         if sum != whole {
             let what = format!("{whole} is not the sum of its iterations, {sum}");
-            return Err(usage.wrong(name, what, "what the iterations of type message used together"));
+            return Err(usage.wrong(name, what, "the sum of the iterations of type message"));
         }
     }
     Ok(())

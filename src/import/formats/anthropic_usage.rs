@@ -70,13 +70,13 @@ pub fn read(record: &Record<'_>, _reading: &Reading, events: &mut Events<'_, '_>
 fn result(result: &Record<'_>, at: Timestamp, end: &str, events: &mut Events<'_, '_>) -> Result<(), Problem> {
     if ["amount", "cost_usd", "estimated_cost", "cost_type"].iter().any(|name| result.knows(name)) {
         return Err(Problem::line(
-            "a record of what the provider charges, which is not usage",
-            "a usage report (costs import takes this one)",
+            "a record of the provider's charges, which is not usage",
+            "a usage report (for this file, use `tokenbook costs import`)",
         ));
     }
     let model = if result.is_table() { result.text("model_version")? } else { result.text("model")? };
     let model = model.ok_or_else(|| {
-        result.wrong("model", "is missing: the bucket is a sum over models", "usage asked with group_by[]=model")
+        result.wrong("model", "is missing, so the bucket is a sum over models", "usage requested with group_by[]=model")
     })?;
     let tier = tier(result)?;
     let mut groups = Vec::new();
@@ -106,8 +106,8 @@ fn result(result: &Record<'_>, at: Timestamp, end: &str, events: &mut Events<'_,
 fn tier<'a>(result: &Record<'a>) -> Result<Cow<'a, str>, Problem> {
     let name = if result.is_table() { "usage_type" } else { "service_tier" };
     let tier = result.text(name)?.ok_or_else(|| {
-        let what = "is missing: batches, at half the price, are in the same sum";
-        result.wrong(name, what, "usage asked with group_by[]=service_tier")
+        let what = "is missing, so the sum includes batches, which cost half the price";
+        result.wrong(name, what, "usage requested with group_by[]=service_tier")
     })?;
     let plain = lowered(&tier);
     Ok(match plain.as_str() {

@@ -17,7 +17,7 @@ use std::borrow::Cow;
 pub const FORMAT: Format = Format {
     name: "azure-apim",
     stored: "azure-apim/1",
-    untold: "what of a prompt was cached: all of it counts as input; nor tiers and kinds of deployments",
+    untold: "how much of a prompt was cached (all of it counts as input), nor tiers and kinds of deployments",
     summary: "Azure API Management: ApiManagementGatewayLlmLog (JSON, JSONL or CSV)",
     example: r#"{"TimeGenerated":"2026-10-01T08:30:00Z","CorrelationId":"c1","OperationId":"chat","ApimSubscriptionId":"search","ModelName":"gpt-5.4","DeploymentName":"prod","PromptTokens":100,"CompletionTokens":20,"TotalTokens":120}"#,
     pages: &["value"],
@@ -47,7 +47,7 @@ pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>)
         return match total.filter(|total| *total > 0) {
             None => Ok(()),
             Some(total) => {
-                let what = format!("{total} are told, and neither prompt nor completion");
+                let what = format!("the total {total} is reported, but neither prompt nor completion");
                 Err(record.wrong("TotalTokens", what, "PromptTokens and CompletionTokens"))
             }
         };

@@ -73,8 +73,8 @@ pub fn meters(usage: &Record<'_>, reading: &Reading, event: &mut Event<'_>) -> R
         (Some(total), _) => total == plain,
         (None, Some(prompt)) => prompt == PromptTokens::WithCache,
         (None, None) => {
-            let what = "is missing, and only it tells whether inputTokens includes the cached ones";
-            return Err(usage.wrong("totalTokens", what, "it, or --prompt-tokens with-cache or without-cache"));
+            let what = "is missing, and without it tokenbook cannot know whether inputTokens includes the cached ones";
+            return Err(usage.wrong("totalTokens", what, "the field, or --prompt-tokens with-cache or without-cache"));
         }
     };
     let meters = &mut event.meters;
@@ -109,7 +109,7 @@ pub fn write_kept(usage: &Record<'_>, written: Option<i64>, meters: &mut Meters)
     }
     if let Some(written) = written.filter(|written| *written != sum && !details.is_empty()) {
         let what = format!("{written} is not the sum of cacheDetails, {sum}");
-        return Err(usage.wrong("cacheWriteInputTokens", what, "what was written for each time to live"));
+        return Err(usage.wrong("cacheWriteInputTokens", what, "the tokens written for each time to live"));
     }
     meters.put(Meter::CacheWrite1h, long);
     meters.put(Meter::CacheWrite, written.map(|written| written - long.unwrap_or(0)));

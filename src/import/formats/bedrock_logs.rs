@@ -99,7 +99,7 @@ fn included(record: &Record<'_>, model: &str, reading: &Reading) -> Result<bool,
         Some(prompt) => Ok(prompt == PromptTokens::WithCache),
         None => Err(record.wrong(
             "input.inputTokenCount",
-            format!("may or may not include cached ones: not known of {}", excerpt(model)),
+            format!("may or may not include cached ones; tokenbook does not know it for {}", excerpt(model)),
             "--prompt-tokens with-cache or without-cache",
         )),
     }

@@ -49,7 +49,11 @@ pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>)
     if record.has("error") || body.as_ref().is_some_and(|body| body.has("error")) {
         return Ok(());
     }
-    Err(Problem::field("usage", "is missing, or of no vendor that is known", "a body that `tokenbook formats` shows"))
+    Err(Problem::field(
+        "usage",
+        "is missing, or belongs to no vendor that tokenbook knows",
+        "a body in a form that `tokenbook formats` shows",
+    ))
 }
 
 /// The reader for the usage in the record, or in what it wraps.

@@ -245,7 +245,7 @@ impl Session {
             Turn::Own => {}
             Turn::Repeated(_) => return Ok(()),
             Turn::Untold(_) => {
-                let what = "does not tell whether its requests are repeated from the session this one is a fork of";
+                let what = "does not show whether its requests repeat requests of the session that it was forked from";
                 return Err(Problem::field("turn_context.turn_id", what, "a UUID of version 7, as Codex makes them"));
             }
         }
@@ -292,8 +292,7 @@ impl Session {
         counts: Counts,
         pushing: &mut Pushing<'_, '_>,
     ) -> Result<(), Problem> {
-        let missing =
-            |what: &str| Problem::field(what, "is missing", "a line of the session that says it, before this one");
+        let missing = |what: &str| Problem::field(what, "is missing", "an earlier line of the session with it");
         let session = self.id.as_deref().ok_or_else(|| missing("session_meta.id"))?;
         let model = self.model.clone().ok_or_else(|| missing("turn_context.model"))?;
         let at = instant(record, "timestamp")?.ok_or_else(|| missing("timestamp"))?;

@@ -33,8 +33,8 @@ pub const FORMAT: Format = Format {
 pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>) -> Result<(), Problem> {
     if record.knows("cost") {
         return Err(Problem::line(
-            "a record of what the provider charges, which is not usage",
-            "amount-*.csv (costs import takes this one)",
+            "a record of the provider's charges, which is not usage",
+            "amount-*.csv (for this file, use `tokenbook costs import`)",
         ));
     }
     let kind = record.needed("type")?;

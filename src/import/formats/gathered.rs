@@ -66,11 +66,14 @@ impl RecordReader for Gathering {
         let Some(kept) = (self.keep)(&Record::of_json(text)?)? else { return Ok(()) };
         let mut lines = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if lines.len() >= LINES {
-            return Err(Problem::line("the file has more than 4,000,000 lines of usage", "one session a file"));
+            return Err(Problem::line("the file has more than 4,000,000 lines of usage", "one session in each file"));
         }
         if lines.contains_key(&line) {
-            // The order of records gives them their meaning, but threads bring them in any order.
-            return Err(Problem::line("the line holds several records", "a record a line, as the tool writes its log"));
+            // Their order says what they mean, and threads bring them in any.
+            return Err(Problem::line(
+                "the line contains several records",
+                "one record on each line, as the tool writes its log",
+            ));
         }
         lines.insert(line, kept);
         Ok(())

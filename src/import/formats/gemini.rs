@@ -107,14 +107,16 @@ pub fn meters(usage: &Record<'_>, event: &mut Event<'_>) -> Result<(), Problem> 
     let kinds = Kinds::of(usage, "promptTokensDetails")?;
     let cached_kinds = Kinds::of(usage, "cacheTokensDetails")?;
     if cached.is_some_and(|cached| cached > 0) && kinds.any() && !usage.is_list("cacheTokensDetails") {
-        let what = "is not told by modality, and the prompt is not text only";
-        return Err(usage.wrong("cachedContentTokenCount", what, "cacheTokensDetails beside it"));
+        let what = "is not reported by modality, and the prompt is not text only";
+        return Err(usage.wrong("cachedContentTokenCount", what, "cacheTokensDetails as well"));
     }
     let meters = &mut event.meters;
     let uncached = |name: &str, whole: Option<i64>, cached: Option<i64>| match whole {
-        Some(whole) if whole < cached.unwrap_or(0) => {
-            Err(usage.wrong("promptTokensDetails", format!("{name} {whole} is less than what was cached"), "the whole"))
-        }
+        Some(whole) if whole < cached.unwrap_or(0) => Err(usage.wrong(
+            "promptTokensDetails",
+            format!("{name} {whole} is less than the cached tokens"),
+            "the whole",
+        )),
         whole => Ok(whole.map(|whole| whole - cached.unwrap_or(0))),
     };
     let audio = uncached("AUDIO", kinds.audio, cached_kinds.audio)?;

@@ -89,7 +89,7 @@ fn included(
         Some(told) => Ok(told == PromptTokens::WithCache),
         None => Err(record.wrong(
             "prompt_tokens",
-            format!("{prompt} may or may not include the {cached} cached ones: the record does not tell"),
+            format!("{prompt} may or may not include the {cached} cached ones; the record does not say"),
             "--prompt-tokens with-cache or without-cache",
         )),
     }

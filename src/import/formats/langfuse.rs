@@ -81,7 +81,7 @@ pub fn read(record: &Record<'_>, _reading: &Reading, events: &mut Events<'_, '_>
         if record.text("level")?.as_deref() == Some("ERROR") {
             return Ok(());
         }
-        return Err(record.missing("usage_details", "what the generation used, or level ERROR"));
+        return Err(record.missing("usage_details", "the usage of the generation, or level ERROR"));
     };
     let start = either("start_time", "startTime");
     let at = instant_utc(record, start)?.ok_or_else(|| record.missing(start, "a time"))?;
@@ -105,7 +105,7 @@ pub fn read(record: &Record<'_>, _reading: &Reading, events: &mut Events<'_, '_>
     if record.is_list("tags") {
         for tag in record.values("tags")?.unwrap_or_default() {
             let text: Cow<'_, str> = serde_json::from_str(tag.get())
-                .map_err(|_| record.wrong("tags", "holds something that is no text", "texts"))?;
+                .map_err(|_| record.wrong("tags", "contains a value that is not a text", "texts"))?;
             match text.split_once(':') {
                 Some((key, value)) => event.tags.add_free(key.trim(), Some(Cow::Owned(value.trim().to_owned()))),
                 None => event.tags.add_free(&format!("trace_tag/{text}"), Some(Cow::Borrowed("yes"))),
@@ -132,12 +132,12 @@ fn meters(usage: &Record<'_>) -> Result<(Meters, Option<i64>), Problem> {
         }
         match KINDS.iter().find(|(kind, _)| kind == name) {
             Some((_, meter)) if meters.get(*meter).is_some() => {
-                return Err(usage.wrong(name, "is there under another name as well", "each kind once"));
+                return Err(usage.wrong(name, "is also reported under another name", "each kind once"));
             }
             Some((_, meter)) => meters.put(*meter, count),
             None if count == Some(0) => {}
             None => {
-                let what = "is a kind of usage that is not known, nor what it is part of";
+                let what = "is a kind of usage that tokenbook does not know";
                 return Err(usage.wrong(name, what, "a kind that Langfuse documents, or a map of your own (--map)"));
             }
         }

@@ -40,7 +40,7 @@ zone = "Europe/Berlin""#,
 
 /// Reads one record by the map.
 pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>) -> Result<(), Problem> {
-    let Some(map) = &reading.map else { return Err(Problem::line("there is no map", "--map FILE")) };
+    let Some(map) = &reading.map else { return Err(Problem::line("no map is given", "--map FILE")) };
     let id = id(record, map)?;
     let at = timestamp(record, map)?;
     let constant = |name: &str| map.constants.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
@@ -90,11 +90,14 @@ fn timestamp(record: &Record<'_>, map: &ColumnMap) -> Result<Timestamp, Problem>
     let text = find(record, "timestamp", place)?.ok_or_else(|| missing("timestamp", Some(place)))?;
     let (read, form) = match map.form {
         TimeForm::Rfc3339 => (Timestamp::parse(&text).ok(), "RFC 3339 with an offset"),
-        TimeForm::Local => (zoned(&text, map.zone).ok(), "a date and a time that the zone's clocks show once"),
+        TimeForm::Local => (
+            zoned(&text, map.zone).ok(),
+            "a local date and time that occurs once in the zone, such as 2026-10-27 15:05:29",
+        ),
         TimeForm::Epoch(units) => (epoch(&text, units), "a time since 1970 in the unit of the map, from 2015 on"),
     };
-    let expected = format!("{form}, as line {} of the map and its [time] say", place.line);
-    read.ok_or_else(|| Problem::value("timestamp", &text, "is no such time", expected))
+    let expected = format!("{form} (line {} and [time] of the map)", place.line);
+    read.ok_or_else(|| Problem::value("timestamp", &text, "cannot be read as a time", expected))
 }
 
 fn epoch(text: &str, units: i64) -> Option<Timestamp> {
@@ -131,8 +134,8 @@ fn meters(record: &Record<'_>, map: &ColumnMap, event: &mut Event<'_>) -> Result
         if !told.iter().any(|(known, _)| *known == whole)
             && let Some(part) = parts.iter().find(|part| has(part))
         {
-            let what = format!("is missing, and {} is a part of it", part.field());
-            return Err(Problem::field(whole.field(), what, "it, as the map says that it includes them"));
+            let what = format!("is missing, but its part {} is reported", part.field());
+            return Err(Problem::field(whole.field(), what, "the field, because the map says that it includes them"));
         }
     }
     if let Some(place) = &map.total

@@ -19,7 +19,7 @@ pub const FORMAT: Format = Format {
     name: "openai-chat",
     stored: "openai-chat/1",
     untold: "searches, regional processing, nor for how long prompts were written to a cache",
-    summary: "OpenAI Chat Completions and embeddings bodies, and those of compatible vendors, by themselves or in envelopes",
+    summary: "OpenAI Chat Completions and embeddings bodies, also of compatible vendors, by themselves or in envelopes",
     example: r#"{"id":"chatcmpl-1","created":1790848800,"model":"gpt-5.4","service_tier":"default","usage":{"prompt_tokens":100,"completion_tokens":20,"total_tokens":120,"prompt_tokens_details":{"cached_tokens":60},"completion_tokens_details":{"reasoning_tokens":8}}}"#,
     kept: Kept { ids: &["id"], times: &["created"], usage: &["usage"] },
     recognises: |head| head.body_has("usage.prompt_tokens"),

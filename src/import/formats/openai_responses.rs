@@ -84,7 +84,7 @@ fn images<'a>(body: &Record<'a>, tools: &Record<'a>, event: &Event<'a>) -> Resul
         }
     }
     let model = model.ok_or_else(|| {
-        let what = "is there, and tools do not tell the model that made the images";
+        let what = "is reported, but tools do not name the model that made the images";
         tools.wrong("image_gen", what, "the tool image_generation with its model")
     })?;
     let tier = if event.tier == BATCH { event.tier.clone() } else { Cow::Borrowed("") };
@@ -112,7 +112,7 @@ fn uncached(details: &Record<'_>, name: &str, whole: Option<i64>, cached: Option
     if rest < 0 {
         return Err(details.wrong(
             name,
-            format!("{whole} is less than what of it was cached"),
+            format!("{whole} is less than its cached tokens"),
             "a number that includes it",
         ));
     }

@@ -75,8 +75,8 @@ fn kind(result: &Record<'_>) -> Result<&'static str, Problem> {
     let object = result.text("object")?.unwrap_or_default();
     if result.has("amount") || result.has("amount_value") || object == "organization.costs.result" {
         return Err(Problem::line(
-            "a record of what the provider charges, which is not usage",
-            "a usage export (costs import takes this one)",
+            "a record of the provider's charges, which is not usage",
+            "a usage export (for this file, use `tokenbook costs import`)",
         ));
     }
     let of_columns = [("images", "images"), ("characters", "audio_speeches"), ("seconds", "audio_transcriptions")];
@@ -96,8 +96,12 @@ fn kind(result: &Record<'_>) -> Result<&'static str, Problem> {
         "web_searches",
     ];
     if ["vector_stores", "code_interpreter_sessions", "file_searches"].contains(&name) {
-        let what = format!("{object} counts what no price of a model is for");
-        return Err(result.wrong("object", what, "usage of models (the cost report has its cost: costs import)"));
+        let what = format!("{object} counts something that no model's price covers");
+        return Err(result.wrong(
+            "object",
+            what,
+            "usage of models (the cost report has its cost: `tokenbook costs import`)",
+        ));
     }
     known.into_iter().find(|known| *known == name).ok_or_else(|| {
         result.wrong(
@@ -111,7 +115,7 @@ fn kind(result: &Record<'_>) -> Result<&'static str, Problem> {
 fn result(result: &Record<'_>, span: &Span<'_>, events: &mut Events<'_, '_>) -> Result<(), Problem> {
     let kind = kind(result)?;
     let model = result.text("model")?.ok_or_else(|| {
-        result.wrong("model", "is missing: the bucket is a sum over models", "usage asked with group_by=model")
+        result.wrong("model", "is missing, so the bucket is a sum over models", "usage requested with group_by=model")
     })?;
     let named = |name: &str| result.scalar(name);
     let (project, user, key) = (named("project_id")?, named("user_id")?, named("api_key_id")?);
@@ -137,8 +141,8 @@ fn result(result: &Record<'_>, span: &Span<'_>, events: &mut Events<'_, '_>) -> 
     event.provider = Cow::Borrowed("openai");
     event.tier = match (batch, tier) {
         (None, None) if kind == "completions" => {
-            let what = "is missing: batches, at half the price, are in the same sum";
-            return Err(result.wrong("batch", what, "usage asked with group_by=model,batch"));
+            let what = "is missing, so the sum includes batches, which cost half the price";
+            return Err(result.wrong("batch", what, "usage requested with group_by=model,batch"));
         }
         (Some(true), _) => Cow::Borrowed("batch"),
         (_, Some(tier)) if tier != "default" && tier != "auto" => tier,
@@ -183,7 +187,7 @@ fn completions(result: &Record<'_>, meters: &mut Meters) -> Result<Option<i64>, 
     let (cached_audio, cached_image) = (count("input_cached_audio_tokens")?, count("input_cached_image_tokens")?);
     let older = !result.has("input_uncached_tokens") && !result.has("input_cached_text_tokens");
     if older && audio.unwrap_or(0) > 0 && cached.unwrap_or(0) > 0 {
-        let what = "includes cached ones in an export of before 2026, and how many is not told";
+        let what = "includes cached ones in an export of before 2026, and does not report how many";
         return Err(result.wrong("input_audio_tokens", what, "a newer export, with input_uncached_tokens"));
     }
     meters.put(Meter::CacheWrite, written);

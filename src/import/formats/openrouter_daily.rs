@@ -20,7 +20,7 @@ pub const FORMAT: Format = Format {
     stored: "openrouter-daily/1",
     summary: "OpenRouter's activity by day (CSV)",
     example: "Date,Slug,Usage,BYOK Usage,Requests,Prompt Tokens,Completion Tokens,Reasoning Tokens\n\"2026-10-01\",\"openai/gpt-5.4\",\"0.0123\",\"0\",\"4\",\"1200\",\"300\",\"80\"",
-    untold: "what of a prompt was cached: all of it counts as input; nor what was served on keys of your own",
+    untold: "how much of a prompt was cached (all of it counts as input), nor what was served on keys of your own",
     cumulative: true,
     kept: Kept { ids: &[], times: &["Date"], usage: &["Requests", "Prompt Tokens", "Completion Tokens"] },
     recognises: |head| head.columns(&["Date", "Slug", "Requests", "Prompt Tokens"]),

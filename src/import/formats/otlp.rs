@@ -129,7 +129,7 @@ impl<'a> Attributes<'a> {
             told => told,
         };
         match told {
-            None => Err(Problem::field(key, "is no number", "an intValue or a doubleValue")),
+            None => Err(Problem::field(key, "is not a number", "an intValue or a doubleValue")),
             told => Ok(told),
         }
     }

@@ -83,7 +83,7 @@ fn included(record: &Record<'_>, prompt: Option<i64>, cached: i64, reading: &Rea
         Some(prompt) => Ok(prompt == PromptTokens::WithCache),
         None => Err(record.wrong(
             "native_tokens_prompt",
-            "may or may not include cached ones: the gateway does not say",
+            "may or may not include cached ones; the gateway does not say",
             "--prompt-tokens with-cache or without-cache",
         )),
     }

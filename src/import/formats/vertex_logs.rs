@@ -38,7 +38,7 @@ pub fn read(record: &Record<'_>, _reading: &Reading, events: &mut Events<'_, '_>
     let id = record.scalar("request_id")?.ok_or_else(|| record.missing("request_id", "the row's id"))?;
     let (mut asked, mut answered) = (String::new(), String::new());
     let Some(response) = record.embedded("full_response", &mut answered)? else {
-        let expected = "the response: a table of the current schema has it";
+        let expected = "the response, as tables of the current schema have it";
         return Err(record.missing("full_response", expected));
     };
     let usage = match (response.object("usageMetadata")?, response.object("usage")?) {

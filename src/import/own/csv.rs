@@ -114,7 +114,7 @@ impl Column {
 /// Describes why a line cannot be split.
 pub fn explain(error: SplitError) -> Problem {
     let expected = match error {
-        SplitError::Unclosed => "a closing quote: a field cannot hold a line break",
+        SplitError::Unclosed => "a closing quote (a field cannot contain a line break)",
         SplitError::AfterQuote | SplitError::InsideField => "a quoted field, with quotes inside it doubled",
     };
     Problem::line(error.to_string(), expected)
@@ -123,7 +123,7 @@ pub fn explain(error: SplitError) -> Problem {
 impl RecordReader for CsvReader {
     fn read(&self, line: u64, text: &str, sink: &mut Sink<'_>, _ignored: &mut BTreeSet<String>) -> Result<(), Problem> {
         if text == self.header {
-            return Err(Problem::line("the header stands here again", "an event"));
+            return Err(Problem::line("the header is repeated here", "an event"));
         }
         let mut record = Fields::default();
         if memchr(b'"', text.as_bytes()).is_some() {

@@ -260,13 +260,13 @@ fn too_long() -> Problem {
 }
 
 fn no_events() -> Problem {
-    Problem::line("the file holds no events", "at least one").coded(Code::NoEvents)
+    Problem::line("the file contains no events", "at least one").coded(Code::NoEvents)
 }
 
 /// The error for a file whose records contain usage that no format reads.
 fn unread(what: &str) -> Problem {
     let expected = "a format of `tokenbook formats`, or --map";
-    Problem::line(format!("the file holds {what}, which no format reads"), expected).coded(Code::FormatNotRead)
+    Problem::line(format!("the file contains {what}, which no format reads"), expected).coded(Code::FormatNotRead)
 }
 
 fn count(lines: usize) -> u64 {
@@ -296,8 +296,8 @@ fn check_tail(last: Option<&Chunk>, reader: &dyn RecordReader, context: &Context
         return Ok(());
     }
     let problem = Problem::line(
-        "the last line has no line end: it may be cut",
-        "a line end (--last-line-complete says it is whole, --tail leaves it)",
+        "the last line has no line end and may be incomplete",
+        "a line end (--last-line-complete accepts the line, --tail leaves it for later)",
     );
     Err(ParseError::File(problem.coded(Code::LastLineCut).at(number)))
 }
@@ -334,7 +334,7 @@ impl Gathered {
             return Ok(());
         }
         let Tally { lines, bytes } = self.read;
-        let what = format!("{bytes} bytes in {lines} lines were looked at");
+        let what = format!("{bytes} bytes in {lines} lines were read");
         let expected = format!("all {} bytes in {} lines: please report this as a bug", whole.bytes, whole.lines);
         Err(ParseError::File(Problem::line(what, expected).coded(Code::Internal)))
     }

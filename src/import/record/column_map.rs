@@ -120,8 +120,10 @@ impl ColumnMap {
         if let Some(secret) = find(text) {
             let before = text.get(..secret.start).unwrap_or_default();
             let line = before.bytes().fold(1, |line, byte| line + u64::from(byte == b'\n'));
-            let expected = "no secrets: a ledger that keeps the map cannot forget them";
-            return Err(vec![Problem::line("the map holds what looks like a secret (not shown)", expected).at(line)]);
+            let expected = "no secrets, because the ledger keeps the map for ever";
+            return Err(vec![
+                Problem::line("the map contains a value that looks like a secret (not shown)", expected).at(line),
+            ]);
         }
         let document = Section::parse(text)?;
         let root = Section::of_document(text, document.get_ref());
@@ -165,11 +167,9 @@ impl ColumnMap {
         let flag = |value: &Value<'_>| value.flag();
         let mut map = Self {
             digest,
-            id: fields.required(
-                "event_id",
-                "a column, or a list of those that tell a record from every other",
-                |value| Ok(value.texts()?.into_iter().map(|path| place(value, path)).collect()),
-            )?,
+            id: fields.required("event_id", "a column, or a list of columns that identify a record", |value| {
+                Ok(value.texts()?.into_iter().map(|path| place(value, path)).collect())
+            })?,
             timestamp: fields.required("timestamp", "a column", |value| Ok(place(value, value.text()?)))?,
             form,
             zone,
@@ -211,8 +211,9 @@ impl ColumnMap {
         let Some(units) = root.table("units")? else { return Ok(()) };
         let read = |key: &str, value: &Value<'_>| {
             let unit = value.number()?.parse::<i64>().ok().filter(|unit| (1..=1_000_000_000).contains(unit));
-            let unit =
-                unit.ok_or_else(|| value.problem("is no unit", "how many one of the column's are, such as 1000"))?;
+            let unit = unit.ok_or_else(|| {
+                value.problem("is not a unit", "how many tokens one unit of the column is, such as 1000")
+            })?;
             Ok((key.to_owned(), unit, value.key_problem("is not a meter of [fields]", "one that has a column there")))
         };
         for (name, unit, problem) in units.entries(read)? {
@@ -288,7 +289,7 @@ fn time(root: &Section<'_>) -> Result<(TimeForm, Option<Calendar>), Problem> {
                 "nanoseconds" => TimeForm::Epoch(1_000_000_000),
                 _ => {
                     let forms = "rfc3339, local, seconds, milliseconds, microseconds or nanoseconds";
-                    return Err(value.problem("is no form of times", forms));
+                    return Err(value.problem("is not a form of times", forms));
                 }
             })
         })?;
@@ -298,7 +299,7 @@ fn time(root: &Section<'_>) -> Result<(TimeForm, Option<Calendar>), Problem> {
     match (form, zone) {
         (TimeForm::Local, None) => Err(time.problem("zone", "is missing", "the zone of local times, such as UTC")),
         (TimeForm::Rfc3339 | TimeForm::Epoch(_), Some(_)) => {
-            Err(time.problem("zone", "has no use", "format = \"local\", or no zone"))
+            Err(time.problem("zone", "has no meaning here", "format = \"local\", or no zone"))
         }
         told => Ok(told),
     }
@@ -310,7 +311,7 @@ fn included(root: &Section<'_>, key: &str, side: Side) -> Result<Vec<Meter>, Pro
             let meter = Meter::from_field(name).filter(|meter| meter.side() == side && meter.unit() == Unit::Tokens);
             meter.filter(|meter| !matches!(meter, Meter::Input | Meter::Output)).ok_or_else(|| {
                 let expected = "meters of that side, such as cache_read_tokens or reasoning_tokens";
-                value.key_problem(format!("{name} is no part of it"), expected)
+                value.key_problem(format!("{name} is not a part of it"), expected)
             })
         };
         value.texts()?.into_iter().map(meter).collect()
@@ -343,15 +344,15 @@ mod tests {
                 &format!("{fields}[time]\nformat = \"local\"\n"),
                 "time: zone: is missing, expected the zone of local times",
             ),
-            (&format!("{fields}[time]\nformat = \"days\"\n"), "m:7: time: format: \"days\" is no form of times"),
+            (&format!("{fields}[time]\nformat = \"days\"\n"), "m:7: time: format: \"days\" is not a form of times"),
             (
                 &format!("{fields}[units]\noutput_tokens = 1000\n"),
                 "m:7: units: output_tokens: is not a meter of [fields]",
             ),
-            (&format!("{fields}[units]\ninput_tokens = 0\n"), "m:7: units: input_tokens: 0 is no unit"),
+            (&format!("{fields}[units]\ninput_tokens = 0\n"), "m:7: units: input_tokens: 0 is not a unit"),
             (
                 &format!("input_includes = [\"reasoning_tokens\"]\n{fields}"),
-                "m:1: input_includes: reasoning_tokens is no part",
+                "m:1: input_includes: reasoning_tokens is not a part",
             ),
             (&format!("output_includes = [\"reasoning_tokens\"]\n{fields}"), "output_tokens: is missing"),
             ("[fields]\nevent_id = \"i\"\ntimestamp = \"t\"\nmodel = \"m\"\n", "fields: has no meter"),

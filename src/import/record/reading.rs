@@ -168,7 +168,7 @@ pub fn epoch(record: &Record<'_>, name: &str) -> Result<Option<Timestamp>, Probl
     let wrong = |what: &str| {
         Problem::value(&record.path_of(name), &text, what, "seconds since 1970, between the years 2015 and 2099")
     };
-    seconds(&text).ok_or_else(|| wrong("is no time in seconds")).map(Some)
+    seconds(&text).ok_or_else(|| wrong("is not a time in seconds")).map(Some)
 }
 
 fn seconds(text: &str) -> Option<Timestamp> {
@@ -188,7 +188,7 @@ pub fn epoch_in(record: &Record<'_>, name: &str, per_second: i64) -> Result<Opti
     let nanos = text.parse::<i64>().ok().filter(|_| text.bytes().all(|b| b.is_ascii_digit()));
     let at = nanos.and_then(|units| units.checked_mul(1_000_000_000 / per_second)).and_then(Timestamp::from_nanos);
     let expected = "a time since 1970 in the unit of this format, between the years 2015 and 2099";
-    at.ok_or_else(|| Problem::value(&record.path_of(name), &text, "is no such time", expected)).map(Some)
+    at.ok_or_else(|| Problem::value(&record.path_of(name), &text, "cannot be read as a time", expected)).map(Some)
 }
 
 /// Whether a field is a number, so that it may be a time since 1970.

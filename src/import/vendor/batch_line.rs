@@ -88,7 +88,7 @@ fn named<'a>(record: &Record<'a>) -> Result<Option<Record<'a>>, Problem> {
     if record.has("error") {
         return Ok(None);
     }
-    Err(Problem::line("is no result of a batch", "a line with a response, a result or an error"))
+    Err(Problem::line("is not a result of a batch", "a line with a response, a result or an error"))
 }
 
 /// The response of a line that repeats its request, or explains why there is none.

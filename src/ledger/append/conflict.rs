@@ -287,7 +287,8 @@ impl<'w> Stored<'w> {
     fn event(&mut self, key: EventKey) -> Result<Whole> {
         let mut statement = self.connection.prepare_cached(WHERE_FROM)?;
         let mut rows = statement.query([key.number()])?;
-        let gone = || LedgerError::Corrupt(Damage::Reference, "an event that was there is gone".to_owned());
+        let gone =
+            || LedgerError::Corrupt(Damage::Reference, "an event disappeared while tokenbook read it".to_owned());
         let row = rows.next()?.ok_or_else(gone)?;
         let mut frequent = scan::meters(row, 5)?;
         if row.get::<_, i64>(3)? == PromptSize::Exact.code() {

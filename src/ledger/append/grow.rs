@@ -250,7 +250,7 @@ mod tests {
             let again: &[Batch] = &[batch(&[other])?, batch(&[first])?];
             for batches in [together, apart, again] {
                 let refused = after(&[batches], "SELECT 1").err().map(|error| error.to_string());
-                let expected = "1 event has an id that is in the ledger with other content";
+                let expected = "1 event has an id that the ledger has with other content";
                 assert_eq!(refused.as_deref(), Some(expected), "{days}");
             }
             // Another id with the same hash is another event.

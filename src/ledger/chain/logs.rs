@@ -60,7 +60,7 @@ impl Log {
             Self::Tiers => "names of service tiers",
             Self::Imports => "imports",
             Self::Batches => "batches of imports",
-            Self::Overlaps => "notes of what files had in common",
+            Self::Overlaps => "notes about files that overlap",
             Self::Quarantine => "quarantined lines",
             Self::Outcomes => "decisions on quarantined lines",
         }

@@ -178,7 +178,7 @@ pub(in crate::ledger) fn guard(connection: &Connection, settings: &Fact) -> Resu
 }
 
 pub(in crate::ledger) fn altered() -> LedgerError {
-    LedgerError::Corrupt(Damage::Rows, "its contents do not match the newest entry of the chain".to_owned())
+    LedgerError::Corrupt(Damage::Rows, "its content does not match the newest entry of the chain".to_owned())
 }
 
 /// The seal of the facts of a kind; `None` if it has no entry.
@@ -201,6 +201,6 @@ pub(in crate::ledger) fn guard_facts(connection: &Connection, fact: &Fact) -> Re
 pub(in crate::ledger) fn changed(what: &str) -> LedgerError {
     LedgerError::Corrupt(
         Damage::Rows,
-        format!("the {what} were changed: they are not those that the newest entry of the chain records"),
+        format!("the {what} were changed: they differ from what the newest entry of the chain records"),
     )
 }

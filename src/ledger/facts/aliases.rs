@@ -125,8 +125,7 @@ pub(in crate::ledger) fn all(connection: &Connection) -> Result<Vec<(StoredAlias
 
 fn alias(row: &Row<'_>) -> Result<AliasRow> {
     let name = |text: &str, what: &str| {
-        Name::recorded(text)
-            .map_err(|_| LedgerError::Corrupt(Damage::Value, format!("the {what} of an alias is not one")))
+        Name::recorded(text).map_err(|_| LedgerError::Corrupt(Damage::Value, format!("an alias has an invalid {what}")))
     };
     let provider: String = row.get(1)?;
     let (model, of_prices): (Option<String>, Option<String>) = (row.get(3)?, row.get(7)?);

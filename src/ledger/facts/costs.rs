@@ -176,8 +176,7 @@ fn insert(connection: &Connection, id: i64, import: i64, cost: &ProviderCost) ->
 
 /// A stored line, from the columns after its import.
 fn cost(row: &Row<'_>) -> Result<ProviderCost> {
-    let corrupt =
-        |what: &str| LedgerError::Corrupt(Damage::Value, format!("the {what} of a provider's cost is not one"));
+    let corrupt = |what: &str| LedgerError::Corrupt(Damage::Value, format!("a provider's cost has an invalid {what}"));
     let name = |text: String, what: &str| Name::recorded(&text).map_err(|_| corrupt(what));
     let optional =
         |column: usize, what: &str| row.get::<_, Option<String>>(column)?.map(|text| name(text, what)).transpose();

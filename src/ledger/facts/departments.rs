@@ -158,7 +158,7 @@ fn by_entry(connection: &Connection) -> Result<BTreeMap<i64, Vec<StoredDepartmen
 fn department(row: &Row<'_>) -> Result<Department> {
     let name = |text: &str| {
         TagValue::recorded(text)
-            .map_err(|_| LedgerError::Corrupt(Damage::Value, "a department has a name that is none".to_owned()))
+            .map_err(|_| LedgerError::Corrupt(Damage::Value, "a department has an invalid name".to_owned()))
     };
     let optional = |column: usize| row.get::<_, Option<String>>(column)?.as_deref().map(name).transpose();
     let day = |column: usize| row.get::<_, Option<i64>>(column)?.map(values::day).transpose();

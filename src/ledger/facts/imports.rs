@@ -398,10 +398,13 @@ fn payloads(connection: &Connection) -> Result<Payloads> {
             continue;
         };
         if batches.iter().map(|batch| i128::from(batch.events)).sum::<i128>() != i128::from(import.accepted) {
-            payloads.stray(format!("{} brought {} events, and its batches hold others", import.file, import.accepted));
+            payloads.stray(format!(
+                "{} brought {} events, but its batches hold another number",
+                import.file, import.accepted
+            ));
         }
         for batch in batches.iter().filter(|batch| !batch.is_of_its_days(&import.source)) {
-            let what = format!("the days of batch {} of {} are not those that its digest is of", batch.id, import.file);
+            let what = format!("the days of batch {} of {} do not match its digest", batch.id, import.file);
             payloads.stray(what);
         }
         let held = held.iter().map(|(id, line)| (*id, line));
@@ -414,7 +417,7 @@ fn payloads(connection: &Connection) -> Result<Payloads> {
         payloads.stray(format!("days name batch {batch}, which does not exist"));
     }
     for entry in imported.keys() {
-        payloads.stray(format!("entry {entry} brought quarantined lines and is no import"));
+        payloads.stray(format!("entry {entry} brought quarantined lines, but is not an import"));
     }
     Ok(payloads)
 }

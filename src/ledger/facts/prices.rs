@@ -166,7 +166,7 @@ pub(in crate::ledger) fn all(connection: &Connection) -> Result<Vec<(StoredPrice
 }
 
 fn price(row: &Row<'_>) -> Result<PriceRow> {
-    let corrupt = |what: &str| LedgerError::Corrupt(Damage::Value, format!("the {what} of a price is not one"));
+    let corrupt = |what: &str| LedgerError::Corrupt(Damage::Value, format!("a price has an invalid {what}"));
     let name = |column: usize, what: &str| Name::recorded(&row.get::<_, String>(column)?).map_err(|_| corrupt(what));
     let provider: String = row.get(2)?;
     let key = PriceKey {

@@ -119,7 +119,7 @@ fn payloads(connection: &Connection) -> Result<Payloads> {
             (Some(import), None) => Taken::Import(import),
             (None, Some(import)) => Taken::Costs(import),
             _ => {
-                payloads.stray(format!("retraction {id} takes back no import, or two"));
+                payloads.stray(format!("retraction {id} names no import, or more than one"));
                 continue;
             }
         };
@@ -140,7 +140,7 @@ fn payloads(connection: &Connection) -> Result<Payloads> {
         payloads.stray(format!("retracted events name retraction {retraction}, which does not exist"));
     }
     for entry in open.into_keys().chain(closed.into_keys()) {
-        payloads.stray(format!("entry {entry} takes quarantined lines back and is no retraction"));
+        payloads.stray(format!("entry {entry} retracts quarantined lines, but is not a retraction"));
     }
     Ok(payloads)
 }

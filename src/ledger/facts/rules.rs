@@ -177,8 +177,8 @@ fn each(connection: &Connection, sql: &str, mut take: impl FnMut(&Row<'_>) -> Re
 fn condition(row: &Row<'_>) -> Result<Condition> {
     let subject: String = row.get(1)?;
     Ok(Condition {
-        subject: Subject::recorded(&subject).ok_or_else(|| wrong("looks at nothing there is"))?,
-        operator: Operator::from_code(row.get(2)?).ok_or_else(|| wrong("has an operator that is none"))?,
+        subject: Subject::recorded(&subject).ok_or_else(|| wrong("has an unknown subject"))?,
+        operator: Operator::from_code(row.get(2)?).ok_or_else(|| wrong("has an unknown operator"))?,
         value: name(&row.get::<_, String>(3)?)?,
     })
 }
@@ -193,7 +193,7 @@ fn share(row: &Row<'_>) -> Result<Share> {
 }
 
 fn name(text: &str) -> Result<TagValue> {
-    TagValue::recorded(text).map_err(|_| wrong("has a name that is none"))
+    TagValue::recorded(text).map_err(|_| wrong("has an invalid name"))
 }
 
 fn wrong(what: &str) -> LedgerError {

@@ -132,7 +132,7 @@ impl Snapshot<'_> {
 }
 
 fn changed(batch: BatchId) -> LedgerError {
-    LedgerError::Corrupt(Damage::Events, format!("the days of batch {batch} are not those that its digest is of"))
+    LedgerError::Corrupt(Damage::Events, format!("the days of batch {batch} do not match its digest"))
 }
 
 /// The digests of a day's events, batch by batch while they are read, and the parts of grown records.

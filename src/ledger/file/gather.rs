@@ -94,17 +94,14 @@ impl Gatherer {
         statement.query_row(params, |_| Ok(()))?;
         let mut gathered = self.take();
         if gathered.odd {
-            return Err(LedgerError::Corrupt(
-                Damage::Value,
-                "an event has a value that is not of its column's type".to_owned(),
-            ));
+            return Err(LedgerError::Corrupt(Damage::Value, "an event has a value of the wrong type".to_owned()));
         }
         if !gathered.rows.is_sorted_by_key(|row| row.key) {
             // If the rows are not in key order, the next statement could not know which rows were taken.
             if gathered.cut {
                 return Err(LedgerError::Corrupt(
                     Damage::Index,
-                    "events are not read in the order of their keys".to_owned(),
+                    "events are not in the order of their keys".to_owned(),
                 ));
             }
             gathered.rows.sort_unstable_by_key(|row| row.key);

@@ -120,8 +120,7 @@ impl Rows {
 }
 
 fn index_differs(table: &Table) -> LedgerError {
-    let what = format!("an index of {} does not lead to the rows that the table has", table.name);
-    LedgerError::Corrupt(Damage::Index, what)
+    LedgerError::Corrupt(Damage::Index, format!("an index of {} does not match the table", table.name))
 }
 
 fn class_key(row: &Row<'_>) -> rusqlite::Result<ClassKey> {
@@ -195,7 +194,7 @@ impl Numbers {
     pub(in crate::ledger) fn of_class(&self, class: Class) -> Result<NamesOf<'_>> {
         let model = self.models.get(wide(class.model));
         let (tier, tags) = (self.tiers.get(usize::from(class.tier)), self.tag_sets.get(wide(class.tags)));
-        let missing = || LedgerError::Bug("an import names something that it does not hold".to_owned());
+        let missing = || LedgerError::Bug("an import names something that it does not contain".to_owned());
         Ok(NamesOf {
             model: model.ok_or_else(missing)?,
             tier: tier.ok_or_else(missing)?,

@@ -191,9 +191,9 @@ impl Snapshot<'_> {
         for ((id, _), days) in days {
             for (one, other) in days.iter().zip(days.iter().skip(1)) {
                 findings.push(if one == other {
-                    format!("event {id:?} stands under {one} twice")
+                    format!("event {id:?} is stored under {one} twice")
                 } else {
-                    format!("event {id:?} stands under {one} and under {other}")
+                    format!("event {id:?} is stored under {one} and under {other}")
                 });
             }
         }

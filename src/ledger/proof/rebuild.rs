@@ -48,7 +48,7 @@ impl Write<'_> {
         let written = self.recount(None)?;
         let state = self.rebuild_seals()?;
         if chain::state(connection)? != Some(state) {
-            let what = "what its events give is not what the newest entry records: nothing was rebuilt";
+            let what = "the events do not match the newest entry of the chain; nothing was rebuilt";
             return Err(LedgerError::Corrupt(Damage::Events, what.to_owned()));
         }
         Ok(written)
@@ -72,10 +72,10 @@ impl Snapshot<'_> {
         let (stored, computed) = (all(self.connection())?, computed(self.connection(), self.ledger())?);
         let mut findings = Vec::new();
         if stored != computed {
-            findings.push("the seals differ from the rows they are of (run `tokenbook rebuild`)".to_owned());
+            findings.push("the seals differ from their rows (run `tokenbook rebuild`)".to_owned());
         }
         if chain::newest(self.connection())?.is_none_or(|newest| newest.state != root(&computed)) {
-            findings.push("the newest entry holds another state than the tables".to_owned());
+            findings.push("the tables differ from the state that the newest entry records".to_owned());
         }
         Ok(findings)
     }

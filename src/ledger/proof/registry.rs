@@ -70,7 +70,7 @@ impl Expected {
         let seq = i64::try_from(entry.seq).unwrap_or(i64::MAX);
         let expected = self.0.remove(&(seq, entry.kind));
         let same = expected.is_some_and(|expected| expected == entry.payload);
-        (!same).then(|| format!("entry {seq} does not record what the tables hold"))
+        (!same).then(|| format!("the tables differ from what entry {seq} records"))
     }
 
     /// Rows that name an entry of another kind, or one that does not exist.
@@ -101,7 +101,7 @@ pub(in crate::ledger) fn broken_tables(connection: &Connection) -> Result<Vec<Fi
         }
         let mut statement = connection.prepare(&format!("PRAGMA foreign_key_check({table})"))?;
         if statement.exists([])? {
-            findings.push(format!("table {table}: a row refers to one that is not there"));
+            findings.push(format!("table {table}: a row refers to a row that does not exist"));
         }
         let mut statement = connection.prepare(&format!("PRAGMA integrity_check({table})"))?;
         let mut rows = statement.query([])?;

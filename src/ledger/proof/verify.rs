@@ -128,7 +128,7 @@ impl Snapshot<'_> {
                 strays.without_id(event.key);
             }
             if event.at < start || end.is_some_and(|end| event.at >= end) {
-                findings.push(format!("event {:?} at {} stands under {day}", event.id, event.at));
+                findings.push(format!("event {:?} at {} is stored under {day}", event.id, event.at));
             }
             findings.extend(impossible(event));
             hashers.entry(event.batch).or_insert_with(DayHasher::new).add(parts(event, forms)?, &event.quantities);
@@ -138,7 +138,7 @@ impl Snapshot<'_> {
             }
             live.tally(classes, event, &mut tally)?;
             match sources.get_mut(&event.batch) {
-                None => findings.push(format!("event {:?} names a batch that is not there", event.id)),
+                None => findings.push(format!("event {:?} names a batch that does not exist", event.id)),
                 Some((source, _)) if *source != event.class.source => {
                     findings.push(format!("event {:?} is of another source than its batch", event.id));
                 }
@@ -181,19 +181,23 @@ impl Snapshot<'_> {
             }
             at = at.next_in_half();
         }
-        Ok(Some(format!("an event of {} stands under key {}, which its id does not lead to", key.day(), key.number())))
+        Ok(Some(format!(
+            "an event of {} is stored under key {}, which does not belong to its id",
+            key.day(),
+            key.number()
+        )))
     }
 
     fn compare_daily(&self, day: Day, computed: &[UsageLine]) -> Result<Option<Finding>> {
         let stored = sums::lines(self.connection(), self.ledger(), Grain::Day, day..=day)?;
         let what = if stored != computed {
-            format!("daily sums of {day} are not those of its events")
+            format!("daily totals of {day} differ from its events")
         } else if day_seals::of_lines(computed) != day_seals::of_day(self.connection(), day)? {
-            format!("seal of {day} is not that of its sums")
+            format!("seal of {day} does not match its totals")
         } else {
             return Ok(None);
         };
-        Ok(Some(format!("the {what} (tokenbook rebuild makes them anew)")))
+        Ok(Some(format!("the {what} (`tokenbook rebuild` computes them again)")))
     }
 
     /// Daily totals that belong to no proved day: of days without events, posted to another month, or rare meters
@@ -205,14 +209,14 @@ impl Snapshot<'_> {
         while let Some(row) = rows.next()? {
             let (number, posted): (i64, i64) = (row.get(0)?, row.get(1)?);
             let Some(day) = Day::from_number(number) else {
-                findings.push(format!("daily sums stand under day {number}, which is out of range"));
+                findings.push(format!("daily totals exist for day {number}, which is out of range"));
                 continue;
             };
             if !days.is_some_and(|(first, last)| (first..=last).contains(&day)) {
-                findings.push(format!("daily sums stand under {day}, which has no events"));
+                findings.push(format!("daily totals exist for {day}, which has no events"));
             }
             if day.month().code() != posted {
-                findings.push(format!("daily sums of {day} are posted to {posted}"));
+                findings.push(format!("daily totals of {day} are posted to {posted}"));
             }
         }
         let mut statement = self.connection().prepare(SEALED_DAYS)?;
@@ -221,13 +225,14 @@ impl Snapshot<'_> {
             days.is_some_and(|(first, last)| (i64::from(first.number())..=i64::from(last.number())).contains(number))
         };
         for number in sealed.iter().filter(|number| !has_events(number)) {
-            findings.push(format!("day {number} has a seal and no events"));
+            findings.push(format!("day {number} has a seal but no events"));
         }
         let orphans: i64 = self.connection().query_row(ORPHANS, [], |row| row.get(0))?;
         if orphans > 0 {
             findings.push({
-                let sums = counted(orphans, "daily sum of a rare meter belongs", "daily sums of rare meters belong");
-                format!("{sums} to no daily sum")
+                let sums =
+                    counted(orphans, "daily total of a rare meter belongs", "daily totals of rare meters belong");
+                format!("{sums} to no daily total")
             });
         }
         Ok(findings)
@@ -249,23 +254,23 @@ impl Snapshot<'_> {
         days.iter_mut().try_for_each(|day| computed.merge(std::mem::take(&mut day.month)))?;
         let mut findings = Vec::new();
         if sums::all_months(self.connection(), self.ledger())? != computed.take() {
-            let what = "the monthly sums are not those of the events (tokenbook rebuild makes them anew)";
+            let what = "the monthly totals differ from the events (`tokenbook rebuild` computes them again)";
             findings.push(what.to_owned());
         }
         let elsewhere: i64 = self.connection().query_row(POSTED_ELSEWHERE, [], |row| row.get(0))?;
         if elsewhere > 0 {
             findings.push({
-                let sums = counted(elsewhere, "monthly sum is", "monthly sums are");
-                format!("{sums} posted to a month that is not its own")
+                let sums = counted(elsewhere, "monthly total is", "monthly totals are");
+                format!("{sums} posted to another month")
             });
         }
         for tag_set in dictionary::respelled(self.connection())? {
-            findings.push(format!("tag set {tag_set} is not spelled as an import spells it"));
+            findings.push(format!("tag set {tag_set} is not spelled the way imports spell it"));
         }
         let names = dictionary::all(self.connection())?;
         for (tag_set, payer) in dictionary::payers(self.connection())? {
             if names.tag_sets.get(&tag_set).map(TagSet::payer).as_ref() != names.tag_sets.get(&payer) {
-                findings.push(format!("tag set {tag_set} has a payer that is not its own"));
+                findings.push(format!("tag set {tag_set} has a payer that differs from its tags"));
             }
         }
         Ok(findings)
@@ -294,7 +299,11 @@ impl Snapshot<'_> {
         let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
         let stored: Vec<(i64, String, String)> = rows.collect::<rusqlite::Result<_>>()?;
         let known = Meter::ALL.map(|m| (i64::from(m.code()), m.name().to_owned(), m.unit().name().to_owned()));
-        Ok(if stored == known { Vec::new() } else { vec!["the table of meters is not that of its version".to_owned()] })
+        Ok(if stored == known {
+            Vec::new()
+        } else {
+            vec!["the table of meters differs from the ledger's version".to_owned()]
+        })
     }
 
     /// Reads the chain and computes every payload again from the tables. It compares the days of batches with these
@@ -312,7 +321,7 @@ impl Snapshot<'_> {
                 proof.findings.push(format!("entry {} does not follow entry {}", entry.seq, seq.saturating_sub(1)));
             }
             if entry.hash != entry.computed_hash() {
-                proof.findings.push(format!("entry {} is not what its hash says", entry.seq));
+                proof.findings.push(format!("entry {} does not match its hash", entry.seq));
             }
             (prev, seq, at) = (entry.hash, entry.seq, Some(entry.at));
             proof.findings.extend(expected.differs(&entry));
@@ -335,7 +344,9 @@ impl Snapshot<'_> {
                 is_met = true;
                 if found.remove(&(batch, sealed.day)) != Some(&sealed) {
                     let day = sealed.day;
-                    proof.findings.push(format!("batch {batch} does not hold the events of {day} it was sealed with"));
+                    proof
+                        .findings
+                        .push(format!("the events of {day} in batch {batch} do not match the digest of the batch"));
                 }
             }
             proof.batches.more(u64::from(is_met));
@@ -358,7 +369,7 @@ impl Snapshot<'_> {
         let mut statement = self.connection().prepare("PRAGMA foreign_key_check")?;
         let broken = statement.query_map([], |row| row.get::<_, String>(0))?;
         for table in broken {
-            findings.push(format!("a row of {} refers to one that is not there", table?));
+            findings.push(format!("a row of {} refers to a row that does not exist", table?));
         }
         Ok(findings)
     }

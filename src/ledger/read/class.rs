@@ -78,7 +78,7 @@ impl Classes {
             let number: ClassId = row.get(0)?;
             let model = row.get(3)?;
             let missing =
-                || LedgerError::Corrupt(Damage::Reference, format!("class {number} names a model that is not there"));
+                || LedgerError::Corrupt(Damage::Reference, format!("class {number} names a model that does not exist"));
             let class = Class {
                 number,
                 source: row.get(1)?,
@@ -98,7 +98,7 @@ impl Classes {
     /// The class with a number.
     pub fn get(&self, number: ClassId) -> Result<&Class> {
         let missing =
-            || LedgerError::Corrupt(Damage::Reference, format!("an event is of class {number}, which is not there"));
+            || LedgerError::Corrupt(Damage::Reference, format!("an event is of class {number}, which does not exist"));
         self.classes.get(&number).ok_or_else(missing)
     }
 
@@ -111,7 +111,10 @@ impl Classes {
     pub(in crate::ledger) fn forms(&self, connection: &Connection) -> Result<FxHashMap<ClassId, Vec<u8>>> {
         let names = dictionary::all(connection)?;
         let missing = |class: &Class, what: &str| {
-            LedgerError::Corrupt(Damage::Reference, format!("class {} names a {what} that is not there", class.number))
+            LedgerError::Corrupt(
+                Damage::Reference,
+                format!("class {} names a {what} that does not exist", class.number),
+            )
         };
         let form = |class: &Class| {
             let model = names.models.get(&class.model).ok_or_else(|| missing(class, "model"))?;

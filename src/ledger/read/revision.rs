@@ -308,7 +308,8 @@ impl<'k> Grown<'k> {
             return Ok(false);
         }
         for revision in self.of.get(&event.key).into_iter().flatten() {
-            let gone = || LedgerError::Corrupt(Damage::Reference, "a revision that was there is gone".to_owned());
+            let gone =
+                || LedgerError::Corrupt(Damage::Reference, "a revision disappeared while tokenbook read it".to_owned());
             let part = part(self.connection, *revision)?.ok_or_else(gone)?;
             event.quantities.add(&part.quantities)?;
             // Like the original's class, except for the prompt size.
@@ -409,7 +410,7 @@ impl Parts {
                 _ => false,
             };
             if !right {
-                wrong(&key, "is linked to an event that it is no revision of");
+                wrong(&key, "is linked to an event of another record");
             }
         }
         findings

@@ -294,7 +294,7 @@ pub(in crate::ledger) fn parts<'a>(
     forms: &'a FxHashMap<ClassId, Vec<u8>>,
 ) -> Result<EventParts<'a>> {
     let missing =
-        || LedgerError::Corrupt(Damage::Reference, format!("event {:?} is of a class that is not there", event.id));
+        || LedgerError::Corrupt(Damage::Reference, format!("event {:?} is of a class that does not exist", event.id));
     Ok(EventParts {
         key: event.key.number(),
         line: event.line,

@@ -92,7 +92,7 @@ impl<'w> Adder<'w> {
                 self.count(&sum);
             }
             None if line.events == 0 => {
-                let what = "a record that grew is in no sum (tokenbook rebuild makes them anew)";
+                let what = "no daily total includes a record that grew (`tokenbook rebuild` computes them again)";
                 return Err(LedgerError::Corrupt(Damage::Totals, what.to_owned()));
             }
             None => {

@@ -57,7 +57,7 @@ const OF_MONTHS: [What; 2] = [What::Month, What::Days];
 
 fn form(line: &UsageLine, names: &Dictionary) -> Result<Vec<u8>> {
     let missing =
-        |what: &str| LedgerError::Corrupt(Damage::Reference, format!("a sum names a {what} that does not exist"));
+        |what: &str| LedgerError::Corrupt(Damage::Reference, format!("a total names a {what} that does not exist"));
     let key = &line.key;
     let mut encoder = Encoder::new();
     encoder.text(names.sources.get(&key.source).ok_or_else(|| missing("source"))?);

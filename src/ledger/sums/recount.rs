@@ -156,7 +156,7 @@ fn guard_days(
     }
     Err(LedgerError::Corrupt(
         Damage::Totals,
-        format!("the daily sums of {} are not those that its monthly sums are of", of.month),
+        format!("the daily totals of {} do not add up to its monthly totals", of.month),
     ))
 }
 

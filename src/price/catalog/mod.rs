@@ -107,7 +107,7 @@ pub fn named(name: &str) -> Option<&'static Catalog> {
 pub fn read(catalog: &Catalog, files: &[CatalogFile], terms: &Terms) -> Result<CatalogList, CatalogError> {
     let entries = (catalog.entries)(files, terms)?;
     if let Some(file) = files.first().filter(|_| entries.is_empty()) {
-        return Err(file.problem(Problem::line("holds no models", format!("a catalogue of {}", catalog.summary))));
+        return Err(file.problem(Problem::line("contains no models", format!("a catalogue of {}", catalog.summary))));
     }
     Ok(rows::list(&entries, terms))
 }

@@ -156,7 +156,7 @@ fn unique(members: &[(String, Node)]) -> Result<(), Problem> {
         [(first, _), (second, line)] if first == second => Some((*second, *line)),
         _ => None,
     }) {
-        Some((key, line)) => Err(Problem::line(format!("{} stands twice", excerpt(key)), "each key once").at(line)),
+        Some((key, line)) => Err(Problem::line(format!("{} is given twice", excerpt(key)), "each key once").at(line)),
         None => Ok(()),
     }
 }
@@ -286,7 +286,7 @@ mod tests {
     fn a_file_that_is_not_whole_is_refused_with_its_line() {
         let said = |bytes: &[u8]| of_json(bytes).err().map(|problem| problem.in_file("f"));
         let twice = said(b"{\"a\": 1,\n\"a\": 2}").unwrap_or_default();
-        assert_eq!(twice, "f:2: \"a\" stands twice, expected each key once");
+        assert_eq!(twice, "f:2: \"a\" is given twice, expected each key once");
         assert!(said(b"{\"a\": 1,\n").is_some_and(|text| text.starts_with("f:2: is not JSON: EOF")));
         assert!(said(b"{\"a\": 1} {").is_some_and(|text| text.contains("trailing characters")));
         assert!(said("[".repeat(100).as_bytes()).is_some());

@@ -37,7 +37,7 @@ impl BenefitList {
         }
         if items.is_empty() && problems.is_empty() {
             problems
-                .push(Problem::line("the file holds no benefits and no costs", "at least one row below the header"));
+                .push(Problem::line("the file contains no benefits and no costs", "at least one row below the header"));
         }
         if problems.is_empty() { Ok(Self { currency, items }) } else { Err(problems) }
     }
@@ -225,7 +225,7 @@ fn amount(amount: &str, hours: &str, hourly_rate: &str, every: Every) -> Result<
         ("", _, "") => return Err(Problem::field("hourly_rate", "is missing", either)),
         ("", hours, rate) => ("hours", number("hours", hours)?.times(number("hourly_rate", rate)?)),
         (amount, "", "") => ("amount", Ok(number("amount", amount)?)),
-        (..) => return Err(Problem::field("amount", "stands beside hours or hourly_rate", either)),
+        (..) => return Err(Problem::field("amount", "is given together with hours or hourly_rate", either)),
     };
     let monthly = each.and_then(|each| each.times(every.a_month().ok_or(Overflow)?));
     // An amount too large to be added to any other is a typing error.
@@ -379,7 +379,7 @@ mod tests {
             ),
             (
                 "d,p,n,benefit,1,1,1,USD,month,2026-10,",
-                "amount: stands beside hours or hourly_rate, expected either an amount, or hours and an hourly_rate",
+                "amount: is given together with hours or hourly_rate, expected either an amount, or hours and an hourly_rate",
             ),
             (
                 "d,p,n,benefit,9999999999999999999999999999,,,USD,month,2026-10,",

@@ -178,7 +178,7 @@ impl fmt::Display for Reason {
 #[non_exhaustive]
 pub enum SavingsError {
     /// An offer's book is unknown or empty.
-    #[error("offer {offer:?}: the book {book:?} holds no prices, expected a book that prices were imported into")]
+    #[error("offer {offer:?}: the book {book:?} contains no prices, expected a book with prices")]
     NoPrices {
         /// The offer's name.
         offer: String,

@@ -81,7 +81,7 @@ impl Offers {
             }
         }
         if offers.is_empty() && problems.is_empty() {
-            problems.push(Problem::line("the file holds no offers", "at least one [[offer]]"));
+            problems.push(Problem::line("the file contains no offers", "at least one [[offer]]"));
         }
         problems.sort_by_key(|problem| problem.line);
         if problems.is_empty() { Ok(Self { charged, list: offers }) } else { Err(problems) }
@@ -137,7 +137,7 @@ fn pricing(section: &Section<'_>) -> Result<Pricing, Problem> {
     let Some(monthly_fee) = fee else {
         for (key, given) in [("included_tokens", included.is_some()), ("price_beyond", beyond.is_some())] {
             if given {
-                return Err(section.problem(key, "belongs to a flat plan", "a monthly_fee beside it"));
+                return Err(section.problem(key, "belongs to a flat plan", "a monthly_fee as well"));
             }
         }
         let substitutes = substitutes.into_iter().map(|rule| substitute(section, rule)).collect::<Result<_, _>>()?;
@@ -145,18 +145,18 @@ fn pricing(section: &Section<'_>) -> Result<Pricing, Problem> {
     };
     for (key, given) in [("book", book.is_some()), ("substitute", !substitutes.is_empty())] {
         if given {
-            return Err(section.problem(key, "stands beside a monthly_fee", ONE_KIND));
+            return Err(section.problem(key, "is given together with a monthly_fee", ONE_KIND));
         }
     }
     let allowance = match (included, beyond) {
         (None, None) => Allowance::Everything,
         (None, Some(_)) => {
             let what = "is never reached, as everything is included";
-            return Err(section.problem("price_beyond", what, "included_tokens beside it"));
+            return Err(section.problem("price_beyond", what, "included_tokens as well"));
         }
         (Some(0), None) => {
             let what = "leaves nothing to compare";
-            return Err(section.problem("included_tokens", what, "a number above 0, or a price_beyond beside it"));
+            return Err(section.problem("included_tokens", what, "a number above 0, or a price_beyond as well"));
         }
         (Some(included), beyond) => Allowance::Tokens { included, beyond },
     };

@@ -221,7 +221,7 @@ impl<'w> IdLists<'w> {
         let read = |row: &Row<'_>| Ok(decode(bucket, REST_BITS, row.get_ref(0)?.as_blob()?, before));
         match self.list.query_row([bucket], read).optional()? {
             Some(None) => {
-                let what = format!("list {bucket} of the ids is damaged (tokenbook rebuild makes it anew)");
+                let what = format!("list {bucket} of the ids is damaged (`tokenbook rebuild` mends it)");
                 Err(LedgerError::Corrupt(Damage::Index, what))
             }
             Some(Some(())) | None => Ok(()),
@@ -328,7 +328,7 @@ impl Write<'_> {
             let day = EventKey::from_number(key).ok_or_else(missing)?.day();
             let id = row.get_ref(1)?.as_str().map_err(rusqlite::Error::from)?;
             let hasher = hashers.get_mut(&source).ok_or_else(|| {
-                LedgerError::Corrupt(Damage::Reference, format!("event {id:?} is of a source that is not there"))
+                LedgerError::Corrupt(Damage::Reference, format!("event {id:?} is of a source that does not exist"))
             })?;
             run.push(DatedHash::of(EventKey::new(day, hasher.hash(id))));
             if run.len() == RUN {

@@ -44,7 +44,7 @@ pub(in crate::ledger) fn read(connection: &Connection) -> Result<Vec<Option<Run>
 pub(super) fn all(connection: &Connection) -> Result<Vec<Run>> {
     let runs: Option<Vec<Run>> = read(connection)?.into_iter().collect();
     runs.ok_or_else(|| {
-        LedgerError::Corrupt(Damage::Index, "a list of new ids is damaged (tokenbook rebuild makes it anew)".to_owned())
+        LedgerError::Corrupt(Damage::Index, "a list of new ids is damaged (`tokenbook rebuild` mends it)".to_owned())
     })
 }
 

@@ -41,7 +41,7 @@ pub enum Chosen<'a> {
 #[non_exhaustive]
 pub enum Refused {
     /// The chain has no such entry.
-    #[error("entry {0}: is not in the ledger, expected the entry of an import")]
+    #[error("entry {0}: does not exist in the ledger, expected the entry of an import")]
     NoEntry(i64),
     /// The entry is something else.
     #[error("entry {entry}: is of kind {found}, expected {expected}")]
@@ -53,16 +53,16 @@ pub enum Refused {
         /// The kind that can be retracted this way.
         expected: &'static str,
     },
-    /// It was retracted before.
-    #[error("entry {entry}: was retracted already, by entry {by}")]
+    /// It was taken back before.
+    #[error("entry {entry}: was retracted before by entry {by}")]
     Already {
         /// The entry.
         entry: i64,
         /// The retraction's entry.
         by: i64,
     },
-    /// It brought no such events, or they were retracted.
-    #[error("entry {entry}: brought no event with the id {}, or it was retracted already", quoted(ids))]
+    /// It brought no such events, or they were taken back.
+    #[error("entry {entry}: brought no event with the id {}, or it was retracted before", quoted(ids))]
     NoEvent {
         /// The entry.
         entry: i64,
@@ -433,7 +433,7 @@ impl Taking {
         match self.imports.iter().filter(|_| self.all).find(differs) {
             None => Ok(()),
             Some(made) => {
-                let what = format!("the events of {} are not as many as its entry records", made.row.file);
+                let what = format!("the number of events of {} differs from what its entry records", made.row.file);
                 Err(LedgerError::Corrupt(Damage::Events, what))
             }
         }

@@ -46,19 +46,19 @@ const BAD_OFFERS: &[(&str, &str)] = &[
     ),
     (
         "monthly_fee = 1\nbook = \"b\"",
-        "f:4: offer \"A\": book: stands beside a monthly_fee, expected either a flat plan or prices by meter",
+        "f:4: offer \"A\": book: is given together with a monthly_fee, expected either a flat plan or prices by meter",
     ),
     (
         "monthly_fee = 1\nsubstitute = [{ from = \"a\", to = \"b\" }]",
-        "f:4: offer \"A\": substitute: stands beside a monthly_fee, expected either a flat plan or prices by meter",
+        "f:4: offer \"A\": substitute: is given together with a monthly_fee, expected either a flat plan or prices by meter",
     ),
     (
         "monthly_fee = 1\nprice_beyond = 2",
-        "f:4: offer \"A\": price_beyond: is never reached, as everything is included, expected included_tokens beside it",
+        "f:4: offer \"A\": price_beyond: is never reached, as everything is included, expected included_tokens as well",
     ),
     (
         "monthly_fee = 1\nincluded_tokens = 0",
-        "f:4: offer \"A\": included_tokens: leaves nothing to compare, expected a number above 0, or a price_beyond beside it",
+        "f:4: offer \"A\": included_tokens: leaves nothing to compare, expected a number above 0, or a price_beyond as well",
     ),
     (
         "monthly_fee = 1\nincluded_tokens = \"1e6\"",
@@ -70,9 +70,9 @@ const BAD_OFFERS: &[(&str, &str)] = &[
     ),
     (
         "included_tokens = 5",
-        "f:3: offer \"A\": included_tokens: belongs to a flat plan, expected a monthly_fee beside it",
+        "f:3: offer \"A\": included_tokens: belongs to a flat plan, expected a monthly_fee as well",
     ),
-    ("price_beyond = 5", "f:3: offer \"A\": price_beyond: belongs to a flat plan, expected a monthly_fee beside it"),
+    ("price_beyond = 5", "f:3: offer \"A\": price_beyond: belongs to a flat plan, expected a monthly_fee as well"),
     (
         "",
         "f:1: offer \"A\": changes nothing, expected a book, a monthly_fee, a substitute, a percentage or an exchange_rate",
@@ -170,7 +170,7 @@ fn a_bad_offer_is_named_with_its_key() -> Outcome {
 }
 
 const BAD_FILES: &[(&str, &str)] = &[
-    ("", "f: the file holds no offers, expected at least one [[offer]]"),
+    ("", "f: the file contains no offers, expected at least one [[offer]]"),
     ("offers = 1", "f:1: \"offers\" is not a key, expected offer"),
     ("[offer]\nname = \"A\"", "f:1: offer: is not a list of tables, expected [[offer]]"),
     ("[[offer]]\nbook = \"b\"", "f:1: offer 1: name: is missing, expected a name of its own for each offer"),

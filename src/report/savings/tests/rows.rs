@@ -226,7 +226,7 @@ fn a_substitute_whose_price_changes_within_the_day_is_not_compared() -> Outcome 
 fn a_book_without_prices_is_an_error_that_names_it() -> Outcome {
     let ledger = Ledger::new("USD", &format!("{HEADER}{TWO_MODELS}"))?;
     let error = ledger.compare("[[offer]]\nname = \"Other\"\nbook = \"othr\"\n").err().map(|error| error.to_string());
-    let expected = "offer \"Other\": the book \"othr\" holds no prices, expected a book that prices were imported into";
+    let expected = "offer \"Other\": the book \"othr\" contains no prices, expected a book with prices";
     assert_eq!(error.as_deref(), Some(expected));
     Ok(())
 }
@@ -278,7 +278,7 @@ fn adds_up(usage: &[(usize, bool, i64, i64)], months: u32) -> Outcome {
     let (offers, departments) = (ledger.report(SHARED, By::Offer)?, ledger.report(SHARED, By::Department)?);
     let number = |cell: Option<&Cell>| match cell {
         Some(Cell::Fixed { value, .. } | Cell::Count(value)) => Ok(*value),
-        other => Err(format!("{other:?} is no number")),
+        other => Err(format!("{other:?} is not a number")),
     };
     for offer in &offers.rows {
         // charged, offered, difference, twelve_months, uncompared_tokens
