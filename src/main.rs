@@ -11,7 +11,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokenbook::domain::timestamp::Timestamp;
 
+/// More threads than any machine needs make a command wait for threads to start, and for files to open.
+const MOST_THREADS: usize = 256;
+
 fn main() -> ExitCode {
+    limit_threads();
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let stop = Arc::new(AtomicBool::new(false));
     let signal = Arc::new(AtomicUsize::new(0));
@@ -44,7 +48,16 @@ fn main() -> ExitCode {
     }
 }
 
-/// What standard input is connected to. If it was closed, the runtime has replaced it by the null device.
+/// Bounds the threads that `RAYON_NUM_THREADS` asks for.
+fn limit_threads() {
+    let wanted = std::env::var("RAYON_NUM_THREADS").ok().and_then(|number| number.parse::<usize>().ok());
+    if wanted.is_some_and(|wanted| wanted > MOST_THREADS) {
+        // Where the pool cannot be made, the first work on it fails with the cause.
+        drop(rayon::ThreadPoolBuilder::new().num_threads(MOST_THREADS).build_global());
+    }
+}
+
+/// What stands behind standard input. Where it was closed, the runtime has put the null device in its place.
 #[cfg(unix)]
 fn standard_input() -> StandardInput {
     use std::os::fd::AsFd;

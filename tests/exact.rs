@@ -5,7 +5,7 @@
 //! fractions. The engine must agree digit for digit: from daily totals and from events, with any number of threads, for
 //! any order of files, and whether prices came before usage or after it.
 
-use crate::desk::{Desk, Outcome, rows, text};
+use crate::desk::{Desk, Outcome, more, rows, text};
 use num_bigint::BigInt;
 use num_rational::BigRational;
 use proptest::prelude::*;
@@ -384,7 +384,7 @@ fn as_test_case(outcome: Outcome) -> TestCaseResult {
 }
 
 proptest! {
-    #![proptest_config(Config { cases: 40, failure_persistence: None, ..Config::default() })]
+    #![proptest_config(Config { cases: more(16).unwrap_or(16), failure_persistence: None, ..Config::default() })]
 
     #[test]
     fn every_department_owes_what_the_oracle_says(

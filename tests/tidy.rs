@@ -41,7 +41,7 @@ const ROOMS: [(&str, &[&str]); 3] = [
 const CONFINED: [(&[&str], &[&str]); 6] = [
     (&["rusqlite"], &["src/ledger/"]),
     (&["clap", "clap_complete", "clap_mangen", "indicatif"], &["src/cli/", "src/main.rs"]),
-    (&["rayon"], &["src/import/", "src/aggregate/", "src/books/"]),
+    (&["rayon"], &["src/import/", "src/aggregate/", "src/books/", "src/main.rs"]),
     (&["zstd", "flate2"], &["src/import/"]),
     (&["toml"], &["src/text/", "src/price/catalog/"]),
     (&["signal_hook", "std::env", "std::process", "SystemTime"], &["src/main.rs"]),

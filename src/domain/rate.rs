@@ -62,7 +62,8 @@ impl Rate {
     /// exactly.
     pub fn parse(price: &str, per: Per) -> Result<Self, RateError> {
         let value = decimal::plain(price)?;
-        if value.is_sign_negative() {
+        // `-0` is neither free nor `-`, no longer sold: it is a slip, and nobody can tell of which.
+        if value.is_sign_negative() || price.starts_with('-') {
             return Err(RateError::Negative);
         }
         let power = NANO_DIGITS.saturating_add(per.powers_to_million());

@@ -8,7 +8,7 @@ use crate::domain::name::TagValue;
 use crate::domain::ratio::Ratio;
 use crate::domain::tags::{TagKey, TagKeyError, TagSet};
 use crate::fault::Code;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// The largest sum of parts. With it, part times quantity fits 128 bits.
@@ -351,23 +351,43 @@ impl RuleSetError {
     }
 }
 
+/// The first rule that has the name of an earlier one, or that an earlier one hides.
+///
+/// A rule that hides another one shares all of its conditions with it, so also its rarest. Comparing a rule only with those
+/// whose rarest condition it has keeps lists of many thousand rules fast.
+fn contradiction(rules: &[Rule]) -> Option<RuleSetError> {
+    let mut uses: BTreeMap<&Condition, usize> = BTreeMap::new();
+    for condition in rules.iter().flat_map(|rule| &rule.conditions) {
+        let count = uses.entry(condition).or_default();
+        *count = count.saturating_add(1);
+    }
+    let mut by_name: BTreeMap<&TagValue, usize> = BTreeMap::new();
+    let mut by_rarest: BTreeMap<Option<&Condition>, Vec<(usize, &Rule)>> = BTreeMap::new();
+    for (rule, one) in rules.iter().enumerate() {
+        let shared = one.conditions.iter().map(Some).chain([None]).filter_map(|condition| by_rarest.get(&condition));
+        let hides = |(_, other): &&(usize, &Rule)| other.conditions.is_subset(&one.conditions);
+        let hidden = shared.flatten().filter(hides).map(|(earlier, _)| *earlier).min();
+        match (by_name.get(&one.name).copied(), hidden) {
+            (Some(earlier), hidden) if hidden.is_none_or(|hidden| earlier <= hidden) => {
+                return Some(RuleSetError::Named { rule, earlier });
+            }
+            (_, Some(earlier)) => return Some(RuleSetError::Hidden { rule, earlier }),
+            _ => {}
+        }
+        by_name.insert(&one.name, rule);
+        let rarest = one.conditions.iter().min_by_key(|condition| uses.get(condition));
+        by_rarest.entry(rarest).or_default().push((rule, one));
+    }
+    None
+}
+
 impl RuleSet {
     /// Checks rules against each other.
     pub fn new(rules: Vec<Rule>) -> Result<Self, RuleSetError> {
         if rules.is_empty() {
             return Err(RuleSetError::Empty);
         }
-        for (rule, one) in rules.iter().enumerate() {
-            for (earlier, other) in rules.iter().take(rule).enumerate() {
-                if one.name == other.name {
-                    return Err(RuleSetError::Named { rule, earlier });
-                }
-                if other.conditions.is_subset(&one.conditions) {
-                    return Err(RuleSetError::Hidden { rule, earlier });
-                }
-            }
-        }
-        Ok(Self(rules))
+        contradiction(&rules).map_or_else(|| Ok(Self(rules)), Err)
     }
 
     /// No rules: the set that applies from the day on which rules end.
@@ -454,6 +474,23 @@ mod tests {
         assert_eq!(set(&[("one", &["x"]), ("two", &["x", "y"])]), Err(RuleSetError::Hidden { rule: 1, earlier: 0 }));
         assert_eq!(set(&[("all", &[]), ("two", &["x"])]), Err(RuleSetError::Hidden { rule: 1, earlier: 0 }));
         assert_eq!(set(&[("one", &["x"]), ("one", &["y"])]), Err(RuleSetError::Named { rule: 1, earlier: 0 }));
+        // Of several earlier ones the first is named, whichever condition it shares.
+        let wide: &[(&str, &[&str])] = &[("x", &["x"]), ("y", &["y"]), ("z", &["z", "y"])];
+        assert_eq!(set(wide), Err(RuleSetError::Hidden { rule: 2, earlier: 1 }));
+        assert_eq!(
+            set(&[("x", &["x"]), ("y", &["y"]), ("all", &["x", "y"])]),
+            Err(RuleSetError::Hidden { rule: 2, earlier: 0 })
+        );
+    }
+
+    #[test]
+    fn many_rules_that_share_a_condition_are_compared_fast() {
+        let values: Vec<String> = (0..20_000).map(|number| number.to_string()).collect();
+        let rules = values.iter().map(|value| rule(value, &["shared", value])).collect::<Option<Vec<Rule>>>();
+        let mut rules = rules.unwrap_or_default();
+        assert_eq!(RuleSet::new(rules.clone()).map(|set| set.rules().len()), Ok(20_000));
+        rules.extend(rule("last", &["shared", "7", "8"]));
+        assert_eq!(RuleSet::new(rules), Err(RuleSetError::Hidden { rule: 20_000, earlier: 7 }));
     }
 
     #[test]

@@ -60,6 +60,7 @@ pub enum Code {
     FileAccess,
     StandardOutput,
     RecorderClosed,
+    EntryTooLarge,
     Stopped,
     Internal,
     // Files that tokenbook reads: `of_files.rs`.

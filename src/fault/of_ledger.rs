@@ -229,6 +229,14 @@ pub(super) const CODES: &[Explained] = &[
         remedy: "Open a new recorder and record the events again. Events that the ledger has already are duplicates.",
     },
     Explained {
+        code: Code::EntryTooLarge,
+        name: "entry-too-large",
+        exit: Exit::Rejected,
+        meaning: "A file says more than one entry of the ledger can record.",
+        cause: "An entry holds at most 16 MiB, which is about 300,000 prices.",
+        remedy: "Split the file and import the parts.",
+    },
+    Explained {
         code: Code::Stopped,
         name: "stopped",
         exit: Exit::Interrupted,

@@ -173,8 +173,11 @@ pub struct Signed<'a> {
 // Rows refer to an entry that is inserted after them, because the entry holds the state after the rows.
 const DEFER: &str = "PRAGMA defer_foreign_keys = ON";
 
-/// Appends an entry after the rows that it records. The rows get its number, which is returned. Its time is never
-/// earlier than the previous entry's, whatever the clock shows.
+/// The largest payload of an entry: with the rest of its row it is below the 16 MiB that a value of the file may have.
+const PAYLOAD_LIMIT: usize = (16 << 20) - (16 << 10);
+
+/// Appends an entry after the rows that it records, which get its number, and returns the number. Its time is never before
+/// that of the entry before, whatever the clock says.
 pub(super) fn append(
     connection: &Connection,
     fact: &Fact,
@@ -182,6 +185,7 @@ pub(super) fn append(
     payload: &[u8],
     rows: impl FnOnce(i64) -> Result<()>,
 ) -> Result<i64> {
+    fits_an_entry(payload)?;
     let place = Place::next(connection, now)?;
     seals::guard_facts(connection, fact)?;
     connection.execute_batch(DEFER)?;
@@ -200,6 +204,7 @@ pub(super) fn append_each(
     payloads: &[Vec<u8>],
     mut rows: impl FnMut(usize, i64) -> Result<()>,
 ) -> Result<()> {
+    payloads.iter().try_for_each(|payload| fits_an_entry(payload))?;
     seals::guard_facts(connection, fact)?;
     let mut hasher = FactsHasher::of(&fact.payloads(connection)?);
     connection.execute_batch(DEFER)?;
@@ -213,6 +218,14 @@ pub(super) fn append_each(
     }
     // The tables must say what was hashed.
     seals::guard_facts(connection, fact)
+}
+
+/// Refuses a payload that is larger than an entry can be, before anything is written.
+fn fits_an_entry(payload: &[u8]) -> Result<()> {
+    if payload.len() > PAYLOAD_LIMIT {
+        return Err(LedgerError::TooMuch { bytes: payload.len(), most: PAYLOAD_LIMIT });
+    }
+    Ok(())
 }
 
 /// The place of the next entry in the chain.

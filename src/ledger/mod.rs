@@ -114,7 +114,15 @@ pub enum LedgerError {
     /// The caller asked to stop.
     #[error("stopped")]
     Stopped,
-    /// SQLite returned an error.
+    /// What one entry would record is larger than an entry can be.
+    #[error("what this would record is {bytes} bytes, and an entry of the ledger holds at most {most}")]
+    TooMuch {
+        /// Bytes that the entry would hold.
+        bytes: usize,
+        /// Bytes that an entry holds at most.
+        most: usize,
+    },
+    /// SQLite says no.
     #[error("{0}")]
     Sqlite(#[source] rusqlite::Error),
     /// The system returned an error.
@@ -185,6 +193,7 @@ impl LedgerError {
             Self::Changed => Code::LedgerChanged,
             Self::Overflow(error) => error.code(),
             Self::Conflicts(_) => Code::IdConflict,
+            Self::TooMuch { .. } => Code::EntryTooLarge,
             Self::Stopped => Code::Stopped,
             Self::Sqlite(error) => of_sqlite(error),
             Self::Io { error, .. } if error.kind() == std::io::ErrorKind::NotFound => Code::FolderMissing,

@@ -18,9 +18,10 @@ pub(super) const RENDERER: Renderer = Renderer {
     render,
 };
 
-/// The characters that start a formula in some spreadsheet, at the start of a text or after white space that the
-/// spreadsheet skips.
-const FORMULA_STARTS: [char; 11] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠'];
+/// What starts a formula in one spreadsheet or another, alone or after the white space it skips: the signs, their full-width
+/// and small forms, and the mathematical minus.
+const FORMULA_STARTS: [char; 16] =
+    ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠', '﹦', '﹢', '﹣', '﹫', '\u{2212}'];
 
 fn render(sheet: &Sheet, to: &mut dyn io::Write) -> io::Result<()> {
     checked(sheet)?;
@@ -71,10 +72,26 @@ mod tests {
 
     #[test]
     fn no_text_is_run_as_a_formula() -> Result<(), Box<dyn Error>> {
-        let cells =
-            ["=cmd|'/c calc'!A1", "+1+1", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1", "＋1", "－1", "＠1"];
+        let cells = [
+            "=cmd|'/c calc'!A1",
+            "+1+1",
+            "-2+3",
+            "@SUM(A1)",
+            "\t=1",
+            "\r=1",
+            "\n=1",
+            "＝1",
+            "＋1",
+            "－1",
+            "＠1",
+            "\u{fe66}1",
+            "\u{fe62}1",
+            "\u{fe63}1",
+            "\u{fe6b}1",
+            "\u{2212}1",
+        ];
         let expected = "'=tag\n'=cmd|'/c calc'!A1\n'+1+1\n'-2+3\n'@SUM(A1)\n'\t=1\n\"'\r=1\"\n\"'\n=1\"\n\
-                        '＝1\n'＋1\n'－1\n'＠1\n";
+                        '＝1\n'＋1\n'－1\n'＠1\n'﹦1\n'﹢1\n'﹣1\n'﹫1\n'\u{2212}1\n";
         assert_eq!(printed("csv", &texts("=tag", &cells)?)?, expected);
         Ok(())
     }

@@ -142,9 +142,11 @@ pub fn listed(length: usize, one: &str, many: &str) -> String {
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |text: &str| text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
     let wanted = plain(word);
-    let scored = known.into_iter().map(|candidate| {
+    let scored = known.into_iter().filter_map(|candidate| {
         let candidate_plain = plain(candidate);
-        (strsim::osa_distance(&wanted, &candidate_plain), candidate_plain.len(), candidate)
+        // So much longer or shorter is not near, and comparing a line of a megabyte letter by letter takes a second.
+        let is_alike = wanted.len().abs_diff(candidate_plain.len()) <= 2;
+        is_alike.then(|| (strsim::osa_distance(&wanted, &candidate_plain), candidate_plain.len(), candidate))
     });
     let (distance, length, candidate) = scored.min_by_key(|(distance, ..)| *distance)?;
     (distance <= 2 && distance * 4 <= length).then_some(candidate)

@@ -34,6 +34,7 @@ fn wrong_prices() -> Vec<Wrong> {
         (32, row("m,input,USD,NaN,,,2026-01-01"), "p.csv:2: price: \"NaN\" is not a plain decimal number"),
         (114, row("m,input,USD,,,,2026-01-01"), "p.csv:2: price: is not a plain decimal number"),
         (115, row("m,input,USD,-1,,,2026-01-01"), "p.csv:2: price: \"-1\" is negative"),
+        (115, row("m,input,USD,-0.00,,,2026-01-01"), "p.csv:2: price: \"-0.00\" is negative"),
         (
             111,
             format!("{COLUMNS}\nm,input,USD,1,,,2026-01-01\n\nm,input,USD,2,,,2026-01-01\n"),
@@ -161,6 +162,18 @@ fn a_price_of_nothing_is_a_price() -> Outcome {
         .map(|name| &*found[0][name]);
     assert_eq!(cells, ["0", "0.00", "", "0.000000", "0"]);
     desk.run(&["report", "chargeback", "--period", "2026-10", "--strict"])?.ends(0)?;
+    Ok(())
+}
+
+#[test]
+fn more_prices_than_an_entry_holds_are_refused() -> Outcome {
+    let desk = Desk::new()?;
+    let (provider, model) = ("p".repeat(250), "m".repeat(240));
+    let lines = (0..33_500).map(|number| format!("{provider},{model}-{number},input,USD,1,2026-01-01\n"));
+    desk.write("p.csv", format!("provider,model,meter,currency,price,valid_from\n{}", lines.collect::<String>()))?;
+    let ran = desk.run(&["prices", "import", "p.csv"])?;
+    ran.ends(3)?.says("bytes, and an entry of the ledger holds at most 16760832")?.says("split the file")?;
+    assert_eq!(desk.count("SELECT count(*) FROM price")?, 0);
     Ok(())
 }
 

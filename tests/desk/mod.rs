@@ -5,6 +5,7 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
 use tempfile::TempDir;
 
 /// The result of a test.
@@ -69,9 +70,14 @@ impl Desk {
         Ok(Self { folder: TempDir::new()? })
     }
 
-    /// A folder with a ledger in USD and UTC.
+    /// A folder with a ledger in USD and UTC. All are copies of one, which the first test makes.
     pub fn new() -> Outcome<Self> {
-        Self::with(&[])
+        static LEDGER: OnceLock<Result<Vec<u8>, String>> = OnceLock::new();
+        let make = || Self::with(&[]).and_then(|desk| desk.read("tokenbook.db"));
+        let ledger = LEDGER.get_or_init(|| make().map_err(|error| error.to_string())).as_ref().map_err(Clone::clone)?;
+        let desk = Self::empty()?;
+        desk.write("tokenbook.db", ledger)?;
+        Ok(desk)
     }
 
     /// A folder with a ledger, made with options of `init`.
@@ -192,6 +198,13 @@ pub fn event(number: usize, department: &str) -> String {
 /// A file of the repository.
 pub fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
+}
+
+/// So many times as many trials as usual, by the environment: CONTRIBUTING.md says when.
+pub fn more<N: std::str::FromStr + std::ops::Mul<Output = N>>(trials: N) -> Outcome<N> {
+    let Ok(times) = std::env::var("TOKENBOOK_TRIALS") else { return Ok(trials) };
+    let times = times.parse().map_err(|_| format!("TOKENBOOK_TRIALS is {times}, expected a number"))?;
+    Ok(trials * times)
 }
 
 /// A path as an argument.

@@ -1,6 +1,7 @@
 //! The ledger as a file: what it refuses, what `verify` finds, and copies.
 
 mod beside;
+mod cells;
 mod generated;
 mod indexes;
 mod meanwhile;
@@ -14,11 +15,29 @@ use crate::desk::{Desk, Dice, HEADER, Outcome, PRICES, Ran, fixture, text, usage
 use rusqlite::Connection;
 use std::fmt::Write;
 use std::path::Path;
+use std::sync::OnceLock;
 use tampering::tampered;
 
-/// A ledger with prices, events, rare meters, a quarantined line and a discarded one.
+/// A ledger with prices, events, rare meters, a quarantined line and a discarded one, and the files that it was made from.
+/// The first test that needs it makes it; each gets a copy.
 fn furnished() -> Outcome<Desk> {
-    // Made by the first version, then upgraded.
+    type Files = Vec<(String, Vec<u8>)>;
+    static FILES: OnceLock<Result<Files, String>> = OnceLock::new();
+    let make = || -> Outcome<Files> {
+        let desk = furnish()?;
+        let names = desk.names(".")?.into_iter();
+        names.map(|name| desk.read(&name).map(|bytes| (name, bytes))).collect()
+    };
+    let files = FILES.get_or_init(|| make().map_err(|error| error.to_string())).as_ref().map_err(Clone::clone)?;
+    let desk = Desk::empty()?;
+    for (name, bytes) in files {
+        desk.write(name, bytes)?;
+    }
+    Ok(desk)
+}
+
+fn furnish() -> Outcome<Desk> {
+    // Made by the first version, and upgraded.
     let desk = Desk::empty()?;
     std::fs::copy(fixture("databases/v1-new.db"), desk.ledger())?;
     desk.run(&["upgrade"])?.ends(0)?;
@@ -304,6 +323,17 @@ fn one_flipped_bit_is_found_or_changes_nothing() -> Outcome {
     }
     assert!(silent.is_empty(), "{}", silent.join("\n"));
     assert!(found > 20 && harmless > 20, "{found} found, {harmless} harmless: the trials say little");
+    Ok(())
+}
+
+#[test]
+fn bytes_behind_the_last_page_are_found() -> Outcome {
+    let desk = furnished()?;
+    let mut bytes = desk.read("tokenbook.db")?;
+    bytes.extend(b"junk");
+    desk.write("tokenbook.db", bytes)?;
+    desk.run(&["verify"])?.ends(0)?;
+    desk.run(&["verify", "--deep"])?.ends(7)?.says("the file has 4 bytes behind its last page")?;
     Ok(())
 }
 

@@ -71,7 +71,7 @@ fn sandwiched(original: &[u8], case: &Case, act: &Act, before: &Reports) -> Outc
     let wrong = if !is_refused && ran.code != act.code {
         Some(format!("{ran:?}"))
     } else {
-        billed(&path, std::slice::from_ref(known)).map(|rows| format!("{:?}: {rows}", ran.code))
+        billed(&path, std::slice::from_ref(known))?.map(|rows| format!("{:?}: {rows}", ran.code))
     };
     Ok(Some((is_refused, wrong.map(|wrong| format!("{} {:?}, then {command:?}: {wrong}", case.sql, case.values)))))
 }

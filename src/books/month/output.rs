@@ -250,10 +250,11 @@ pub fn file_name(name: &str) -> String {
     let stem = safe.split('.').next().unwrap_or("").trim().to_ascii_uppercase();
     let device = matches!(stem.as_str(), "CON" | "PRN" | "AUX" | "NUL")
         || (stem.len() == 4 && (stem.starts_with("COM") || stem.starts_with("LPT")));
-    let changed = safe != name || device || safe.starts_with('.') || safe.ends_with([' ', '.']);
-    // Some file systems ignore case, so a name with capitals is marked as well.
+    let changed = safe != name || device || safe.starts_with(['.', '-']) || safe.ends_with([' ', '.']);
+    // Some file systems do not tell case apart, so only lower-case-free twins would be safe: mark what differs by case.
     if changed {
-        safe = format!("{}-", safe.trim_matches(['.', ' ']));
+        let stem = safe.trim_matches(['.', ' ']).trim_start_matches('-');
+        safe = format!("{}-", if stem.is_empty() { "_" } else { stem });
         safe.push_str(blake3::hash(name.as_bytes()).to_hex().get(..8).unwrap_or(""));
     }
     safe
@@ -267,12 +268,26 @@ mod tests {
     fn a_department_cannot_leave_its_folder() {
         assert_eq!(file_name("Legal & Compliance"), "Legal & Compliance");
         assert_eq!(file_name("(unallocated)"), "(unallocated)");
-        for name in
-            ["../../etc/passwd", "a/b", "a\\b", "..", ".hidden", "CON", "nul.txt", "Ünit", "x\n", "com1", "end."]
-        {
+        for name in [
+            "../../etc/passwd",
+            "a/b",
+            "a\\b",
+            "..",
+            ".hidden",
+            "CON",
+            "nul.txt",
+            "Ünit",
+            "x\n",
+            "com1",
+            "end.",
+            "--help",
+            "-rf",
+            "-",
+            ". -x",
+        ] {
             let safe = file_name(name);
             assert!(
-                !safe.contains(['/', '\\', '\n']) && !safe.starts_with('.') && safe.contains('-'),
+                !safe.contains(['/', '\\', '\n']) && !safe.starts_with(['.', '-', ' ']) && safe.contains('-'),
                 "{name} -> {safe}"
             );
         }

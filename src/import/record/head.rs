@@ -145,6 +145,10 @@ impl Shape<'_> {
     }
 
     fn descend(&mut self, path: &mut String, key: &str, depth: usize) {
+        // Nothing is noted so deep, and a path that grew with each level would take the square of their number.
+        if depth > DEPTH {
+            return;
+        }
         let outer = path.clone();
         if !path.is_empty() {
             path.push('.');
@@ -187,6 +191,17 @@ fn is_list(open: &[(bool, usize)], path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_million_levels_are_walked_over_once() {
+        let levels = 1_000_000;
+        let text = format!("{}1{}", "{\"a\":".repeat(levels), "}".repeat(levels));
+        let head = Head::of(&text);
+        assert_eq!(head.end, Some(text.len()));
+        assert!(head.has(&["a"; DEPTH].join(".")) && !head.has(&["a"; DEPTH + 1].join(".")));
+        // What follows the deep value stands at the outermost level again.
+        assert!(Head::of(&format!("{{\"x\":{text},\"b\":2}}")).has("b"));
+    }
 
     #[test]
     fn names_are_found_through_arrays_and_in_cut_texts() {

@@ -23,12 +23,13 @@ use crate::ledger::read::scan::{Columns, StoredEvent};
 use crate::ledger::sums::day_seals;
 use crate::ledger::sums::recount;
 use crate::ledger::sums::{self, Grain, Months};
-use crate::ledger::{Result, chain};
+use crate::ledger::{LedgerError, Result, chain, fits};
 use crate::rows::canonical::{REVISION, USAGE};
 use crate::rows::key::{EventKey, KeyHash, SourceHasher};
 use crate::text::problem::counted;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// What the events of one day prove.
 #[derive(Debug)]
@@ -366,6 +367,7 @@ impl Snapshot<'_> {
             findings.push(line?);
         }
         findings.retain(|line| line != "ok");
+        findings.extend(self.bytes_behind_the_last_page()?);
         let mut statement = self.connection().prepare("PRAGMA foreign_key_check")?;
         let broken = statement.query_map([], |row| row.get::<_, String>(0))?;
         for table in broken {
@@ -375,7 +377,22 @@ impl Snapshot<'_> {
     }
 }
 
-/// An error if an event has an impossible quantity.
+const BYTES_OF_PAGES: &str = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size";
+
+impl Snapshot<'_> {
+    /// Bytes that somebody appended to the file. SQLite never reads them, and never cuts them off.
+    fn bytes_behind_the_last_page(&self) -> Result<Option<Finding>> {
+        let Some(path) = self.connection().path().map(PathBuf::from) else { return Ok(None) };
+        // The file may be shorter: pages that the write-ahead log holds are not in it yet.
+        let pages: u64 = fits(self.connection().query_row(BYTES_OF_PAGES, [], |row| row.get(0))?, "bytes")?;
+        let bytes = path.metadata().map_err(|error| LedgerError::Io { path, error })?.len();
+        let behind = bytes.checked_sub(pages).filter(|behind| *behind > 0);
+        Ok(behind
+            .map(|behind| format!("the file has {behind} bytes behind its last page, which are no part of the ledger")))
+    }
+}
+
+/// An event with a quantity that no event can have.
 fn impossible(event: &StoredEvent<'_>) -> Option<Finding> {
     let wrong = event.quantities.iter().find(|(_, quantity)| !(0..=QUANTITY_LIMIT).contains(quantity));
     wrong.map(|(meter, quantity)| format!("event {:?} has {quantity} of {}", event.id, meter.name()))
