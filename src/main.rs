@@ -57,7 +57,7 @@ fn limit_threads() {
     }
 }
 
-/// What stands behind standard input. Where it was closed, the runtime has put the null device in its place.
+/// What standard input is connected to. If it was closed, the runtime has replaced it by the null device.
 #[cfg(unix)]
 fn standard_input() -> StandardInput {
     use std::os::fd::AsFd;

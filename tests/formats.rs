@@ -255,7 +255,7 @@ fn a_record_that_grows_is_revised_and_one_that_does_not_only_grow_is_a_conflict(
     desk.write("mixed.jsonl", format!("{mixed}\n"))?;
     let says = "output_tokens is 501 in the ledger and 499 here";
     desk.run(&["import", "mixed.jsonl"])?.ends(5)?.says(says)?.says("some counts larger and some smaller")?;
-    // One file is one state of its records: twice the same bucket is a grouping that was not told.
+    // One file has one state of its records. The same bucket twice shows a grouping that the key lacks.
     let twice = format.example.replace("\"output_tokens\":500", "\"output_tokens\":502");
     desk.write("twice.jsonl", format!("{twice}\n{}\n", twice.replace("502", "503")))?;
     desk.run(&["import", "twice.jsonl"])?.ends(5)?;
@@ -402,7 +402,7 @@ fn pages_without_the_last_one_are_said_to_be_followed() -> Outcome {
         format!("{{\"object\":\"page\",\"data\":[{bucket}],\"has_more\":{more}}}\n")
     };
     let says = "warning: openai-usage: the vendor's export has more pages, and no file is the last one";
-    // On lines of their own, and spread over lines.
+    // On separate lines, and spread over lines.
     for spread in [false, true] {
         let first = if spread { 10 } else { 0 };
         for (hour, pages, wanted) in [(0, &["true"][..], true), (1, &["false"], false), (2, &["true", "false"], false)]

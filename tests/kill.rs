@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 const EVENTS: usize = 60_000;
 const KILLS: u64 = 40;
-/// So many in one file are loaded with the ledger alone, through a rollback journal.
+/// A file with this many events is loaded with an exclusive lock and a rollback journal.
 const LOAD_EVENTS: usize = 140_000;
 const LOAD_KILLS: u64 = 16;
 

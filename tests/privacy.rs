@@ -236,7 +236,7 @@ fn a_tag_is_hashed_however_it_is_cased_and_a_mistyped_one_is_told() -> Outcome {
     desk.run(&arguments)?
         .ends(0)?
         .says("u2.csv: no event has the tag usr that --hash-tag names (tags kept in the clear: team, user)")?;
-    // What is left out is left out however it is cased, too.
+    // A tag is left out in any letter case, too.
     desk.write("i.csv", format!("{HEADER},tag.User\nz,2026-10-05T10:00:00Z,m,Legal,1,,{NAME}\n"))?;
     let ran = desk.run(&["import", "--ignore-tag", "user", "i.csv"])?.ends(0)?;
     left_nothing(&desk, &ran)

@@ -338,7 +338,7 @@ fn progress_goes_to_a_terminal_only() -> Outcome {
     let (desk, _books) = opened()?;
     let (err, ran) = held_up(&desk, desk.command(&["rebuild"]), |child| Some(Box::new(child.stderr.take()?)))?;
     assert_eq!((err, ran.ends(0)?.out.as_str()), (format!("{WAITING}\n"), "63 daily totals rebuilt from the events\n"));
-    // A terminal is made by `script`, where there is one of util-linux.
+    // `script` of util-linux provides a terminal, if it is installed.
     let line = format!("{} rebuild", env!("CARGO_BIN_EXE_tokenbook"));
     let mut command = Command::new("script");
     command.args(["-qec", &line, "/dev/null"]).current_dir(desk.path(".")).env_remove("TOKENBOOK_LEDGER");

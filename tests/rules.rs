@@ -412,7 +412,7 @@ fn a_set_of_rules_holds_until_the_next_one_starts() -> Outcome {
     let import = |file: &str, more: &[&str]| desk.run(&[&["rules", "import", file], more].concat());
     import("old.csv", &["--valid-from", "2026-10-14"])?.ends(0)?.says("old.csv: 1 rule from 2026-10-14, added")?;
     assert_eq!(tokens()?, pairs(&[("Old", "111")]));
-    // A later set must say from when.
+    // A later set must state its first day.
     import("new.csv", &[])?
         .ends(2)?
         .says("these need the day from which they hold")?

@@ -434,7 +434,7 @@ fn who_acts_is_no_secret() -> Outcome {
         let ran = desk.run(&["import", "u.csv", "--actor", secret])?.ends(2)?.says("--actor contains a secret key")?;
         assert!(!ran.err.contains(secret) && !ran.out.contains(secret), "{ran:?}");
         let ran = Ran::of(desk.command(&["import", "u.csv"]).env("TOKENBOOK_ACTOR", secret).output()?)?;
-        ran.ends(2)?.says("--actor holds a secret key")?;
+        ran.ends(2)?.says("--actor contains a secret key")?;
     }
     assert_eq!(desk.head()?, head);
     Ok(())

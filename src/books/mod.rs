@@ -91,7 +91,7 @@ pub enum BooksError {
         /// The errors, in the order of the lines.
         problems: Vec<Problem>,
     },
-    /// A setting differs from what the ledger was made with.
+    /// The user's setting differs from the ledger's.
     #[error("the ledger's {what} is {ledger}, not {asked}")]
     Setting {
         /// Which setting.
@@ -101,10 +101,10 @@ pub enum BooksError {
         /// What the user gave.
         asked: String,
     },
-    /// A report would take the place of a file that the run reads.
+    /// A report would replace a file that the run reads.
     #[error("{0}: the command reads this file, and a report with the same name would replace it")]
     InTheWay(String),
-    /// The folder holds the reports of something else, which these would replace.
+    /// The folder holds other reports, which these would replace.
     #[error("{folder}: contains reports of {what} {there}, expected {what} {asked} or a folder without reports")]
     OtherReports {
         /// The folder.
@@ -116,19 +116,19 @@ pub enum BooksError {
         /// The value that the user gave.
         asked: String,
     },
-    /// There is no such price book.
+    /// The ledger has no such price book.
     #[error("the ledger has no price book {0:?}")]
     NoBook(String),
-    /// A name or pattern of models means none.
+    /// A name or pattern of models matches none.
     #[error("--only {0:?} matches no model of the catalogue")]
     NoModel(String),
-    /// There are rules, and others were given without the day they start on.
+    /// The ledger has rules, and the new rules state no first day.
     #[error("{0}: the ledger has rules already, and these need the day from which they hold")]
     NoStart(String),
     /// No event has an id.
     #[error("no event has the id {0:?}")]
     NoEvent(String),
-    /// The events of an id were taken back.
+    /// The events with an id were retracted.
     #[error("the event with the id {id:?} was retracted by {}", entries_of(.by))]
     Retracted {
         /// The id.

@@ -40,7 +40,7 @@ pub enum NameError {
     /// A control character.
     #[error("contains a control character")]
     Control,
-    /// A mark that cannot be seen or turns text around.
+    /// A character that is invisible or changes the direction of text.
     #[error("contains an invisible or direction-changing character")]
     Invisible,
     /// Longer than the limit.

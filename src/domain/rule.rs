@@ -190,7 +190,7 @@ pub struct Shares(Vec<Share>);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SharesError {
-    /// There are none.
+    /// No share is given.
     #[error("names no payer")]
     Nobody,
     /// A payer has no name.
@@ -202,7 +202,7 @@ pub enum SharesError {
     /// A weight is 0 or below.
     #[error("has a weight that is not above 0")]
     NotPositive,
-    /// The weights are not one.
+    /// The weights do not add up to one.
     #[error("has weights that add up to {0}, not to exactly 1")]
     NotOne(Ratio),
     /// The common denominator is beyond [`WHOLE_LIMIT`].

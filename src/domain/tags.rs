@@ -133,7 +133,7 @@ pub enum IgnoredTagError {
     /// The key is invalid.
     #[error(transparent)]
     Key(#[from] TagKeyError),
-    /// Department, project or environment.
+    /// It is department, project or environment.
     #[error("decides who pays and cannot be left out")]
     Payer,
 }

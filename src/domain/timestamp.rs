@@ -27,7 +27,7 @@ pub enum TimestampError {
     /// It does not have the form.
     #[error("is not a date and time")]
     Form,
-    /// No such day or time of day.
+    /// The calendar has no such day or time of day.
     #[error("is not a day and time that exists")]
     Calendar,
     /// It has no offset.

@@ -176,8 +176,8 @@ const DEFER: &str = "PRAGMA defer_foreign_keys = ON";
 /// The largest payload of an entry: with the rest of its row it is below the 16 MiB that a value of the file may have.
 const PAYLOAD_LIMIT: usize = (16 << 20) - (16 << 10);
 
-/// Appends an entry after the rows that it records, which get its number, and returns the number. Its time is never before
-/// that of the entry before, whatever the clock says.
+/// Appends an entry after the rows that it records. The rows get its number, which is returned. Its time is never
+/// earlier than the previous entry's, whatever the clock shows.
 pub(super) fn append(
     connection: &Connection,
     fact: &Fact,

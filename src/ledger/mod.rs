@@ -29,10 +29,10 @@ pub use file::settings::Settings;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LedgerError {
-    /// There is no file.
+    /// The file does not exist.
     #[error("{}: no ledger exists", .0.display())]
     Missing(PathBuf),
-    /// There is a file where one should be made.
+    /// The file to create exists already.
     #[error("{}: a file exists already", .0.display())]
     Exists(PathBuf),
     /// The file is not a ledger. It was not touched.
@@ -79,7 +79,7 @@ pub enum LedgerError {
         /// The name under which it is open.
         name: PathBuf,
     },
-    /// The file's tables are not those of its version.
+    /// The file's tables do not match its version.
     #[error("the tables differ from the schema of the ledger's version: {0}")]
     SchemaDiffers(String),
     /// The file contradicts itself: in what, and where.
@@ -99,16 +99,16 @@ pub enum LedgerError {
     /// A check of tokenbook's own work failed.
     #[error("{0}: please report this as a bug")]
     Bug(String),
-    /// Another process holds the ledger.
+    /// Another process is writing to the ledger.
     #[error("another process is writing to the ledger and did not finish within {0} seconds")]
     Busy(u64),
-    /// The ledger was written to between two steps that must see the same state.
+    /// The ledger was changed between two steps that must see the same state.
     #[error("another process changed the ledger while tokenbook read it")]
     Changed,
     /// A total left its range.
     #[error(transparent)]
     Overflow(#[from] QuantityOverflow),
-    /// Events with ids that are in the ledger with other content.
+    /// Events with ids that the ledger has with other content.
     #[error("{} an id that the ledger has with other content", listed(.0.len(), "event has", "events have"))]
     Conflicts(Vec<append::conflict::Conflict>),
     /// The caller asked to stop.
@@ -122,7 +122,7 @@ pub enum LedgerError {
         /// Bytes that an entry holds at most.
         most: usize,
     },
-    /// SQLite says no.
+    /// SQLite returned an error.
     #[error("{0}")]
     Sqlite(#[source] rusqlite::Error),
     /// The system returned an error.

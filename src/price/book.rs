@@ -228,7 +228,8 @@ impl Book {
         (self.providers_of(model).is_empty() && !self.providers_of(undated).is_empty()).then_some(undated)
     }
 
-    /// Instants strictly inside a span at which a price of the model starts or ends, or its name stands for another.
+    /// The instants strictly inside a span at which a price of the model starts or ends, or at which its name starts to
+    /// stand for another.
     pub fn changes_within(&self, model: &str, after: Timestamp, before: Timestamp) -> Vec<Timestamp> {
         let starts = |name: &str| self.models.get(name).into_iter().flat_map(|prices| prices.starts.iter().copied());
         let of_targets = self.aliases.targets(model).flat_map(starts);

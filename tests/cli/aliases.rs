@@ -45,7 +45,7 @@ fn a_model_without_a_price_is_shown_with_the_nearest_names_until_somebody_says_w
     desk.write("slip.csv", "alias,model,valid_from\nslip,gpt-40,2026-10-01\n")?;
     let slip = desk.run(&["aliases", "import", "slip.csv"])?.ends(0)?;
     slip.says("warning: slip.csv:2: \"gpt-40\" has no price (nearest: gpt-4o); the alias applies when a price comes")?;
-    // Names stay as they were used; an alias for one provider is none for another.
+    // Reports keep the names in the usage. An alias for one provider does not apply to another.
     let line = |provider: &str, model: &str, amount: &str| (provider.to_owned(), model.to_owned(), amount.to_owned());
     let expected =
         [line("azure", "prod-chat", "3"), line("openai", "gpt-4o-2024-08-06", "2.5"), line("openai", "prod-chat", "")];

@@ -161,7 +161,7 @@ fn a_change_that_the_ledger_does_not_explain_is_said() -> Outcome {
     let ran = month_end(&desk, "2026-10", &["--ledger", "other.db"])?.ends(0)?;
     assert_eq!(change_of(&ran)[0], "  total: 2.00 -> 1.00 USD");
     ran.says("  why: the earlier reports come from another ledger, or from a later state of this one")?;
-    // Something else under the manifest's name says nothing.
+    // Another file with the manifest's name is ignored.
     desk.write("out/manifest.json", "{\"outputs\": []}")?;
     desk.write("u.csv", usage())?;
     assert!(change_of(&month_end(&desk, "2026-10", &[])?.ends(0)?).is_empty());

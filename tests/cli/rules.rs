@@ -269,7 +269,7 @@ fn rules_end_on_a_day_and_the_days_before_keep_theirs() -> Outcome {
     let head = desk.head()?;
     desk.run(&["rules", "end", "--from", "2026-11-15"])?.ends(0)?.says("no rules are in force on 2026-11-15")?;
     assert_eq!(desk.head()?, head, "what has ended does not end again");
-    // Ended within the month, and taken back by a set that starts on the same day.
+    // The rules end within the month. A set that starts on the same day replaces the end.
     desk.run(&["rules", "end", "--from", "2026-10-01"])?.ends(0)?.says("rules end on 2026-10-01; ")?;
     let ended = report(&[])?;
     assert_eq!(ended, report(&["--recompute"])?);

@@ -95,7 +95,7 @@ enum Variety {
     One,
 }
 
-/// What a value may be changed to.
+/// Other values for a column.
 fn others(value: &Value, column: &Column, variety: Variety) -> Vec<Value> {
     let mut others: Vec<Value> = match value {
         Value::Integer(number) => {
@@ -297,7 +297,7 @@ fn report(books: &Books, place: usize) -> Outcome<Option<String>> {
     Ok(sheet.map(|sheet| format!("{:?} {:?}", sheet.columns, sheet.rows)))
 }
 
-/// What a report prints of a changed ledger and prints of none of the ledgers that may be.
+/// A report that a changed ledger prints and none of the possible ledgers prints.
 pub(super) fn billed(path: &Path, known: &[Vec<Option<String>>]) -> Outcome<Option<String>> {
     billed_by(path, known, |_| true)
 }

@@ -37,7 +37,7 @@ fn furnished() -> Outcome<Desk> {
 }
 
 fn furnish() -> Outcome<Desk> {
-    // Made by the first version, and upgraded.
+    // Made by the first version, then upgraded.
     let desk = Desk::empty()?;
     std::fs::copy(fixture("databases/v1-new.db"), desk.ledger())?;
     desk.run(&["upgrade"])?.ends(0)?;

@@ -251,7 +251,7 @@ pub fn file_name(name: &str) -> String {
     let device = matches!(stem.as_str(), "CON" | "PRN" | "AUX" | "NUL")
         || (stem.len() == 4 && (stem.starts_with("COM") || stem.starts_with("LPT")));
     let changed = safe != name || device || safe.starts_with(['.', '-']) || safe.ends_with([' ', '.']);
-    // Some file systems do not tell case apart, so only lower-case-free twins would be safe: mark what differs by case.
+    // Some file systems ignore case, so a name with capitals is marked as well.
     if changed {
         let stem = safe.trim_matches(['.', ' ']).trim_start_matches('-');
         safe = format!("{}-", if stem.is_empty() { "_" } else { stem });

@@ -63,7 +63,7 @@ pub enum RecordError {
         /// The error, as in the import of a file.
         problem: Problem,
     },
-    /// Departments that are not in the registry, and were to be refused.
+    /// Departments that the registry lacks and the options reject.
     #[error("nothing was recorded, because departments are not in the registry: {}", spelled(.problems))]
     Unregistered {
         /// The departments.

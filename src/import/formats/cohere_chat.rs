@@ -31,7 +31,7 @@ pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>)
     let own = body.body.clone();
     let mut event = body.event(own.text("id")?, None, None)?;
     let billed = usage.object("billed_units")?.ok_or_else(|| usage.missing("billed_units", "the charged units"))?;
-    // The vendor's own clients write these as 41.0.
+    // The vendor's own clients write these counts as 41.0.
     event.meters.put(Meter::Input, billed.loose_count("input_tokens")?);
     event.meters.put(Meter::Output, billed.loose_count("output_tokens")?);
     events.push(&event)

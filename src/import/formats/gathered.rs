@@ -69,7 +69,7 @@ impl RecordReader for Gathering {
             return Err(Problem::line("the file has more than 4,000,000 lines of usage", "one session in each file"));
         }
         if lines.contains_key(&line) {
-            // Their order says what they mean, and threads bring them in any.
+            // The order of records gives them their meaning, but threads bring them in any order.
             return Err(Problem::line(
                 "the line contains several records",
                 "one record on each line, as the tool writes its log",

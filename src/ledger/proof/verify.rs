@@ -392,7 +392,7 @@ impl Snapshot<'_> {
     }
 }
 
-/// An event with a quantity that no event can have.
+/// An error if an event has an impossible quantity.
 fn impossible(event: &StoredEvent<'_>) -> Option<Finding> {
     let wrong = event.quantities.iter().find(|(_, quantity)| !(0..=QUANTITY_LIMIT).contains(quantity));
     wrong.map(|(meter, quantity)| format!("event {:?} has {quantity} of {}", event.id, meter.name()))

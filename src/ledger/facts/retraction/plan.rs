@@ -53,7 +53,7 @@ pub enum Refused {
         /// The kind that can be retracted this way.
         expected: &'static str,
     },
-    /// It was taken back before.
+    /// It was retracted before.
     #[error("entry {entry}: was retracted before by entry {by}")]
     Already {
         /// The entry.
@@ -61,7 +61,7 @@ pub enum Refused {
         /// The retraction's entry.
         by: i64,
     },
-    /// It brought no such events, or they were taken back.
+    /// It brought no such events, or they were retracted.
     #[error("entry {entry}: brought no event with the id {}, or it was retracted before", quoted(ids))]
     NoEvent {
         /// The entry.
