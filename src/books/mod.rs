@@ -21,6 +21,7 @@ use crate::ledger::file::connection::{Access, Ledger};
 use crate::ledger::{LedgerError, Settings, chain};
 use crate::report::ReportError;
 use crate::rows::key::KeyHash;
+use crate::sheet::Misfit;
 use crate::text::problem::{Problem, listed};
 use std::path::Path;
 
@@ -154,6 +155,9 @@ pub enum BooksError {
         /// What the system says.
         error: std::io::Error,
     },
+    /// A sheet has a cell that its column cannot hold.
+    #[error(transparent)]
+    Misfit(#[from] Misfit),
     /// A file could not be written or read.
     #[error("{path}: {error}")]
     Io {
@@ -172,6 +176,7 @@ impl BooksError {
             Self::Overflow(error) => error.code(),
             Self::Amount(error) => error.code(),
             Self::Report(error) => error.code(),
+            Self::Misfit(error) => error.code(),
             Self::UsageRejected { code, .. } => *code,
             Self::Unreadable { error, .. } => crate::import::file::input::unreadable(error),
             Self::Lines { problems, .. } => Problem::shared_code(problems),

@@ -133,6 +133,7 @@ fn folder_of(path: &Path) -> &Path {
 
 /// A sheet in a format.
 pub fn rendered(sheet: &Sheet, renderer: &crate::render::Renderer) -> Result<Vec<u8>, BooksError> {
+    sheet.check()?;
     let mut bytes = Vec::new();
     (renderer.render)(sheet, &mut bytes).map_err(|error| BooksError::io(Path::new(&sheet.heading.report), error))?;
     Ok(bytes)
