@@ -282,7 +282,7 @@ fn a_map_is_kept_under_a_name_and_imports_name_its_text() -> Outcome {
     assert_eq!(desk.head()?, head);
     desk.run(&["import", "u.csv", "--map", "gateway"])?.ends(0)?.says("1 accepted")?;
     // Given as a file, it is the same map and the same import.
-    desk.run(&["import", "u.csv", "--map", "map.toml"])?.ends(0)?.says("the very same file was imported before")?;
+    desk.run(&["import", "u.csv", "--map", "map.toml"])?.ends(0)?.says("this exact file was imported before")?;
     assert_eq!(desk.count("SELECT sum(input) FROM usage_daily")?, 7);
     // Another map under the name applies to later imports.
     desk.write("other.toml", map("q"))?;
@@ -331,7 +331,7 @@ fn what_is_said_about_a_file_is_kept_with_it() -> Outcome {
     desk.run(&["import", "u.jsonl"])?.ends(3)?.says("or --at TIME")?;
     let at = ["import", "u.jsonl", "--at", "2026-10-05T10:00:00Z", "--provider", "anthropic"];
     desk.run(&at)?.ends(0)?.says("1 record = 0 header + 0 without usage + 1 accepted")?;
-    desk.run(&at)?.ends(0)?.says("the very same file was imported before")?;
+    desk.run(&at)?.ends(0)?.says("this exact file was imported before")?;
     let kept: (String, String) =
         desk.database()?.query_row("SELECT format, options FROM import", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
     assert_eq!(kept, ("anthropic-messages/1".to_owned(), "provider anthropic\nat 2026-10-05T10:00:00Z".to_owned()));

@@ -26,7 +26,7 @@ fn a_file_imported_twice_is_imported_once() -> Outcome {
     desk.write("u.csv", usage(0, 100))?;
     desk.run(&["import", "u.csv"])?.ends(0)?.says("101 lines = 1 header + 0 blank + 100 accepted + 0 duplicates")?;
     let (head, report) = (desk.head()?, desk.chargeback()?);
-    let again = "0 accepted + 100 duplicates + 0 quarantined (the very same file was imported before)";
+    let again = "0 accepted + 100 duplicates + 0 quarantined (this exact file was imported before)";
     desk.run(&["import", "u.csv"])?.ends(0)?.says(again)?;
     // A copy with another name and another date is the same file. One more blank line makes it another file.
     desk.write("twin.csv", usage(0, 100))?;
@@ -36,7 +36,7 @@ fn a_file_imported_twice_is_imported_once() -> Outcome {
     desk.run(&["import", "longer.csv"])?.ends(0)?.says("1 blank + 0 accepted + 100 duplicates + 0 quarantined\n")?;
     // The chain records once that the file was read.
     let head = desk.head()?;
-    desk.run(&["import", "longer.csv"])?.ends(0)?.says("(the very same file was imported before)")?;
+    desk.run(&["import", "longer.csv"])?.ends(0)?.says("(this exact file was imported before)")?;
     assert_eq!((desk.head()?, desk.chargeback()?, desk.events()?), (head, report, 100));
     Ok(())
 }
@@ -216,7 +216,7 @@ fn a_tag_that_is_ignored_is_as_if_it_was_never_said() -> Outcome {
         desk.count("SELECT count(*) FROM import WHERE options = 'ignore-tag run' || char(10) || 'ignore-tag session'")?,
         1
     );
-    desk.run(&ignoring)?.ends(0)?.says("2 duplicates + 0 quarantined (the very same file was imported before; ")?;
+    desk.run(&ignoring)?.ends(0)?.says("2 duplicates + 0 quarantined (this exact file was imported before; ")?;
     // With other options it is no longer the identical file, so its events are examined.
     desk.run(&["import", "--ignore-tag", "run", "u.csv"])?.ends(0)?.says("2 duplicates + 0 quarantined (without")?;
     desk.run(&["import", "u.csv"])?.ends(5)?.says(

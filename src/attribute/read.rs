@@ -16,7 +16,7 @@ use crate::domain::rule::{
 use crate::domain::tags::TagKey;
 use crate::text::problem::{Problem, excerpt, nearest};
 use crate::text::table::{Table, TableRow, decode};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 const REQUIRED: [&str; 1] = ["rule"];
 const OPTIONAL: [&str; 8] = ["key", "operator", "value", "department", "project", "environment", "weight", "override"];
@@ -111,15 +111,22 @@ fn contradiction(error: RuleSetError, lines: &[(u64, TagValue)]) -> Problem {
 fn drafts(bytes: &[u8]) -> Result<Vec<Draft>, Vec<Problem>> {
     let table = Table::read(bytes, &REQUIRED, &OPTIONAL)?;
     let (mut drafts, mut problems): (Vec<Draft>, Vec<Problem>) = (Vec::new(), Vec::new());
+    let mut begun = BTreeMap::new();
     for row in table.rows() {
-        if let Err(problem) = add_line(&table, row, &mut drafts) {
+        if let Err(problem) = add_line(&table, row, &mut drafts, &mut begun) {
             problems.push(problem.at(row.line));
         }
     }
     if problems.is_empty() { Ok(drafts) } else { Err(problems) }
 }
 
-fn add_line(table: &Table, row: &TableRow, drafts: &mut Vec<Draft>) -> Result<(), Problem> {
+/// Adds a line to the last rule, or begins the next one; `begun` has the line of each rule by its name.
+fn add_line(
+    table: &Table,
+    row: &TableRow,
+    drafts: &mut Vec<Draft>,
+    begun: &mut BTreeMap<TagValue, u64>,
+) -> Result<(), Problem> {
     let get = |column| table.get(row, column);
     let name = name("rule", get("rule"))?;
     let condition = condition_of(get("key"), get("operator"), get("value"))?;
@@ -130,10 +137,11 @@ fn add_line(table: &Table, row: &TableRow, drafts: &mut Vec<Draft>) -> Result<()
     }
     let begins = drafts.last().is_none_or(|last| last.name != name);
     if begins {
-        if let Some(earlier) = drafts.iter().find(|draft| draft.name == name) {
-            let what = format!("began on line {} and other lines stand between", earlier.line);
+        if let Some(earlier) = begun.get(&name) {
+            let what = format!("began on line {earlier} and other lines stand between");
             return Err(Problem::value("rule", name.as_str(), what, "the lines of a rule one below the other"));
         }
+        begun.insert(name.clone(), row.line);
         let conditions = BTreeSet::new();
         drafts.push(Draft { name, line: row.line, conditions, precedence: None, shares: Vec::new() });
     }

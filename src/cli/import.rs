@@ -244,7 +244,7 @@ pub fn report(
     }
     if let Some(source) = &outcome.other_source {
         session.warn(format!(
-            "warning: {}: the very same file was also imported under the source {source}, so its events count twice",
+            "warning: {}: this exact file was also imported under the source {source}, so its events count twice",
             outcome.file
         ))?;
     }
@@ -350,7 +350,7 @@ fn counts(outcome: &ImportOutcome, options: &ImportOptions) -> String {
     let ImportOutcome { file, lines, header, blank, accepted, revisions, duplicates, quarantined, .. } = outcome;
     let mut notes = match (options.run, outcome.same_file) {
         (Run::Dry, _) => vec!["dry run: nothing was kept".to_owned()],
-        (Run::Real, true) => vec!["the very same file was imported before".to_owned()],
+        (Run::Real, true) => vec!["this exact file was imported before".to_owned()],
         (Run::Real, false) => Vec::new(),
     };
     notes.extend(options.ignored.keys().map(|key| format!("without the tag {key}")));

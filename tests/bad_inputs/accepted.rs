@@ -116,7 +116,7 @@ fn a_log_that_is_still_written_is_read_to_its_last_line_end() -> Outcome {
     desk.run(&tail)?
         .ends(0)?
         .says("1 line = 0 header + 0 blank + 1 accepted + 0 duplicates + 0 quarantined (a last line of")?;
-    desk.run(&tail)?.ends(0)?.says("the very same file was imported before")?;
+    desk.run(&tail)?.ends(0)?.says("this exact file was imported before")?;
     // The same bytes without the option are another reading.
     desk.run(&["import", "u.jsonl"])?.ends(0)?.says("1 accepted + 1 duplicate")?;
     desk.write("u.jsonl", format!("{}\n{}\n{}\n", line("a", 1), line("b", 2), line("c", 3)))?;
@@ -253,7 +253,7 @@ fn a_tag_for_every_request_is_refused() -> Outcome {
         .ends(0)?
         .says("100,001 accepted + 0 duplicates + 0 quarantined (without the tag request_id)\n")?;
     assert_eq!(desk.count("SELECT count(DISTINCT tags) FROM usage WHERE tags ->> '$.team' IS NOT NULL")?, 5);
-    desk.run(&ignoring)?.ends(0)?.says("(the very same file was imported before; without the tag request_id)\n")?;
+    desk.run(&ignoring)?.ends(0)?.says("(this exact file was imported before; without the tag request_id)\n")?;
     desk.write("u.csv", text + "\n")?;
     desk.run(&ignoring)?.ends(0)?.says("1 blank + 0 accepted + 100,001 duplicates + 0 quarantined (without")?;
     Ok(())

@@ -22,7 +22,7 @@ pub(crate) fn again() -> Vec<Case> {
             0,
             "b.csv: 3 lines = 1 header + 0 blank + 1 accepted + 1 duplicate",
         ),
-        import(63, &first, "tokenbook import a.csv b.csv", 0, "(the very same file was imported before)"),
+        import(63, &first, "tokenbook import a.csv b.csv", 0, "(this exact file was imported before)"),
         import(
             64,
             &other,

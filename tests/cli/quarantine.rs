@@ -33,7 +33,7 @@ fn a_line_that_was_decided_on_does_not_come_back_with_its_file() -> Outcome {
     desk.run(&["import", "--quarantine", "grown.csv"])?.ends(4)?.says("1 accepted + 1 duplicate + 1 quarantined")?;
     desk.run(&["quarantine", "list"])?.ends(0)?.says("1 line waits for a decision")?;
     desk.run(&["quarantine", "discard", "1", "--reason", "a test line"])?.ends(0)?;
-    desk.run(&["import", "--quarantine", "u.csv"])?.ends(0)?.says("the very same file")?;
+    desk.run(&["import", "--quarantine", "u.csv"])?.ends(0)?.says("this exact file")?;
     desk.write("more.csv", format!("{grown}h,2026-10-03T00:00:00Z,m,Legal,1,1\n"))?;
     desk.run(&["import", "--quarantine", "more.csv"])?.ends(0)?.says("1 accepted + 2 duplicates + 1 quarantined")?;
     desk.run(&["quarantine", "list"])?.ends(0)?.says("0 lines wait for a decision")?;

@@ -3,6 +3,7 @@
 
 use super::golden;
 use crate::desk::{Desk, Outcome, fixture, rows, text};
+use std::fmt::Write;
 
 fn path(name: &str) -> Outcome<String> {
     Ok(text(&fixture("rules").join(name))?.to_owned())
@@ -283,5 +284,18 @@ fn rules_end_on_a_day_and_the_days_before_keep_theirs() -> Outcome {
         rows(&history)?.iter().map(|row| ["valid_from", "rules", "state"].map(|c| row[c].clone()).join("|")).collect();
     assert_eq!(states, ["the beginning|5|holds", "2026-10-01|0|replaced", "2026-10-01|5|holds", "2026-11-01|0|end"]);
     desk.run(&["verify"])?.ends(0)?;
+    Ok(())
+}
+
+#[test]
+fn a_file_of_many_rules_is_imported_in_seconds() -> Outcome {
+    // Comparing each rule with all before it took minutes.
+    let desk = Desk::new()?;
+    let mut rules = "rule,key,value,department\n".to_owned();
+    for number in 0..60_000 {
+        writeln!(rules, "r{number},tag.team,t{number},Legal")?;
+    }
+    desk.write("many.csv", rules)?;
+    desk.run(&["rules", "import", "many.csv"])?.ends(0)?.says("60,000 rules")?;
     Ok(())
 }

@@ -198,7 +198,7 @@ mod tests {
         let text = format!("{}1{}", "{\"a\":".repeat(levels), "}".repeat(levels));
         let head = Head::of(&text);
         assert_eq!(head.end, Some(text.len()));
-        assert!(head.has(&["a"; DEPTH].join(".")) && !head.has(&["a"; DEPTH + 1].join(".")));
+        assert!(head.has(&["a"; DEPTH - 1].join(".")) && !head.has(&["a"; DEPTH].join(".")));
         // What follows the deep value stands at the outermost level again.
         assert!(Head::of(&format!("{{\"x\":{text},\"b\":2}}")).has("b"));
     }

@@ -255,5 +255,5 @@ fn number<N: FromSql>(connection: &Connection, find: &str, add: &str, name: impl
 /// The number of the batch after one.
 pub(in crate::ledger) fn after(batch: BatchId) -> Result<BatchId> {
     let next = batch.number().checked_add(1).map(BatchId::new);
-    next.ok_or_else(|| LedgerError::Corrupt(Damage::Value, format!("no number follows that of batch {batch}")))
+    next.ok_or_else(|| LedgerError::Corrupt(Damage::Value, format!("no number is left after batch {batch}")))
 }
