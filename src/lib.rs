@@ -10,14 +10,9 @@
 //! as an argument ([`Act`]).
 //!
 //! ```
-//! use tokenbook::books::usage::import::ImportOptions;
-//! use tokenbook::books::setup::prices::Jumps;
-//! use tokenbook::books::statement::reports::Request;
-//! use tokenbook::books::keep::verify::Depth;
-//! use tokenbook::books::{Act, Books, Silent};
-//! use tokenbook::domain::{calendar::Calendar, currency::Currency, name::Name, period::Period, timestamp::Timestamp};
-//! use tokenbook::import::file::input::Input;
-//! use tokenbook::ledger::Settings;
+//! use tokenbook::{
+//!     Act, Books, Calendar, Currency, Depth, ImportOptions, Input, Jumps, Name, Period, Request, Settings, Silent, Timestamp,
+//! };
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let folder = tempfile::tempdir()?;
@@ -85,61 +80,72 @@
 //! # }
 //! ```
 //!
-//! The modules are layers. Each layer uses only the layers before it in this list, which is also the reading order:
-//!
-//! - [`fault`]: the stable codes of errors
-//! - [`domain`]: the terms of the trade, such as money, meter, period and event
-//! - [`text`]: lines and tables
-//! - [`price`]: what a meter costs, and when
-//! - [`rows`]: the parts of a batch of events
-//! - [`import`]: turns a file into events
-//! - [`ledger`]: the SQLite file
-//! - [`attribute`]: decides who pays
-//! - [`rating`]: multiplies usage by price
-//! - [`aggregate`]: reads usage in parallel
-//! - [`sheet`]: the result of a report
-//! - [`report`]: the reports
-//! - [`render`]: prints sheets as bytes
-//! - [`books`]: puts everything together
+//! What stands on this page is the interface: it keeps its names and its forms as the version number promises. The modules
+//! are public, because the command line, the benches and the tests of this package use them, but they are hidden from
+//! this documentation and may change at any time. `docs/ARCHITECTURE.md` describes them.
 #![warn(unreachable_pub)]
 
+#[doc(hidden)]
 pub mod aggregate;
+#[doc(hidden)]
 pub mod attribute;
+#[doc(hidden)]
 pub mod books;
+#[doc(hidden)]
 pub mod domain;
+#[doc(hidden)]
 pub mod fault;
+#[doc(hidden)]
 pub mod import;
+#[doc(hidden)]
 pub mod ledger;
+#[doc(hidden)]
 pub mod price;
+#[doc(hidden)]
 pub mod rating;
+#[doc(hidden)]
 pub mod render;
+#[doc(hidden)]
 pub mod report;
+#[doc(hidden)]
 pub mod rows;
+#[doc(hidden)]
 pub mod sheet;
+#[doc(hidden)]
 pub mod text;
 
+pub use aggregate::fold::Basis;
 pub use books::keep::verify::{Anchor, Depth, Verification};
+pub use books::month::month_end::{MonthEnd, Outside, Reports};
+pub use books::month::run::{MonthRun, Step};
 pub use books::setup::prices::Jumps;
+pub use books::statement::completeness::{Caveats, Coverage};
 pub use books::statement::pool::ReadPool;
-pub use books::statement::reports::Request;
+pub use books::statement::reports::{Request, Statement};
 pub use books::usage::doubts::{Doubts, Unregistered};
-pub use books::usage::import::{ImportError, ImportOptions};
+pub use books::usage::import::{ImportError, ImportOptions, ImportOutcome, Run};
 pub use books::usage::record::{RecordError, RecordOptions, Recorded};
 pub use books::usage::recorder::{Recorder, RecorderOptions};
 pub use books::usage::retract::RecordedSpan;
-pub use books::{Act, Books, BooksError, Observer, Silent};
-pub use domain::calendar::Calendar;
+pub use books::{Act, Books, BooksError, Observer, Reached, Rehearsal, Silent, Stage};
+pub use domain::calendar::{Calendar, Day};
 pub use domain::currency::Currency;
 pub use domain::event::{EventId, EventUsage, Model, ServiceTier, UsageEvent};
 pub use domain::event_builder::{EventBuilder, EventError};
-pub use domain::meter::Meter;
+pub use domain::meter::{Meter, Unit};
 pub use domain::money::Amount;
-pub use domain::name::Name;
+pub use domain::name::{Name, TagValue};
 pub use domain::outcome::Outcome;
-pub use domain::period::Period;
-pub use domain::tags::{Tag, TagSet};
+pub use domain::period::{Month, Period};
+pub use domain::quantities::Quantities;
+pub use domain::rate::Rate;
+pub use domain::tags::{Tag, TagKey, TagSet};
 pub use domain::timestamp::Timestamp;
 pub use fault::{Code, Exit, Explained};
 pub use import::file::input::Input;
 pub use ledger::{Damage, LedgerError, Settings};
-pub use sheet::{Cell, Sheet};
+pub use render::{RENDERERS, Renderer};
+pub use report::by::Dimension;
+pub use report::{Detail, FileKind, MonthBefore, REPORTS, Reads, Report, ReportError, UserFile};
+pub use sheet::{Cell, Column, ColumnKind, Heading, Misfit, NoColumn, Sheet, State};
+pub use text::problem::Problem;

@@ -83,7 +83,7 @@ impl Source {
     /// The code without test-only items. They are blanked, so lines keep their numbers.
     fn shipped(&self) -> String {
         const MARK: &str = "#[cfg(test)]";
-        if self.path.contains("/tests/") || !self.path.starts_with("src/") {
+        if self.path.contains("/tests/") || self.path.ends_with("/tests.rs") || !self.path.starts_with("src/") {
             return String::new();
         }
         let mut code = self.code.clone();

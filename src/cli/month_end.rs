@@ -132,7 +132,7 @@ fn stepped(
     }
 }
 
-/// What became of the usage files so far.
+/// The results of the usage files so far.
 struct Files {
     seen: usize,
     outcomes: Vec<ImportOutcome>,

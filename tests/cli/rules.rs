@@ -299,3 +299,14 @@ fn a_file_of_many_rules_is_imported_in_seconds() -> Outcome {
     desk.run(&["rules", "import", "many.csv"])?.ends(0)?.says("60,000 rules")?;
     Ok(())
 }
+
+#[test]
+fn rules_are_part_of_what_verify_proves_and_a_backup_holds() -> Outcome {
+    let desk = Desk::new()?;
+    desk.run(&["departments", "import", text(&fixture("rules/departments.csv"))?])?.ends(0)?;
+    desk.run(&["rules", "import", text(&fixture("rules/rules.csv"))?])?.ends(0)?;
+    desk.run(&["backup", "copy.db"])?.ends(0)?;
+    let list = ["rules", "list", "--format", "csv"];
+    assert_eq!(desk.print(&list)?, desk.print(&[&["--ledger", "copy.db"], &list[..]].concat())?);
+    Ok(())
+}

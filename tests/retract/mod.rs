@@ -22,7 +22,7 @@ use tokenbook::domain::timestamp::Timestamp;
 use tokenbook::import::file::input::Input;
 use tokenbook::ledger::Settings;
 use tokenbook::ledger::facts::retraction::Plan;
-use tokenbook::report::by::Dimension;
+use tokenbook::report::{self, by::Dimension};
 use tokenbook::rows::key::KeyHash;
 
 /// A file, and which part of it is wrong.
@@ -107,7 +107,8 @@ impl Ledger {
                 ("department,model,day,meter", Basis::Events),
                 ("project,day", Basis::Sums),
             ] {
-                let by = Dimension::list(by)?;
+                let dimensions = report::named(name)?.by;
+                let by = Dimension::list(by)?.into_iter().filter(|dimension| dimensions.allows(dimension)).collect();
                 let request = Request { by, basis, ..Request::of(Period::parse("2026-10")?) };
                 let sheet = self.books.report(name, &request)?;
                 writeln!(all, "{:?} {:?} {:?}", sheet.rows, sheet.total, sheet.heading.caveats)?;

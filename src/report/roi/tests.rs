@@ -1,3 +1,5 @@
+//! The figures of the cases, and properties of sums and ratios.
+
 use super::*;
 use proptest::prelude::*;
 use std::error::Error;

@@ -1,3 +1,5 @@
+//! Offers files that are read, and wrong ones with their messages.
+
 use super::*;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
