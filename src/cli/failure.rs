@@ -206,7 +206,12 @@ impl From<BooksError> for Failure {
         let failure = Self::with_remedy(error.code(), &error);
         match error {
             BooksError::Ledger(error) => error.into(),
-            BooksError::Lines { file, problems } => failure.details(in_file(&file, &problems)),
+            // The hints of usage files do not fit here.
+            BooksError::Lines { ref file, ref problems } => {
+                let details = in_file(file, problems);
+                let hint = "correct the file; tokenbook takes it whole or not at all";
+                Self::new(error.code(), &error).details(details).hint(hint)
+            }
             _ => failure,
         }
     }

@@ -107,8 +107,13 @@ fn stepped(
         }
         let step = match session.progress(|progress| run.step(progress)) {
             Err(error @ BooksError::UsageRejected { .. }) => {
-                let hint = "correct the files, then run the command again; events that are imported already count once";
-                return Err(Failure::new(error.code(), error).hint(hint));
+                return Err(if matches!(error.code().exit(), Exit::Rejected | Exit::Conflict) {
+                    let hint =
+                        "correct the files, then run the command again; events that are imported already count once";
+                    Failure::new(error.code(), error).hint(hint)
+                } else {
+                    error.into()
+                });
             }
             step => step?,
         };

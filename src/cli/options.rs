@@ -342,6 +342,14 @@ impl OutputOptions {
             return Ok(Cow::Borrowed(sheet));
         }
         let names: Vec<&str> = self.columns.iter().map(|name| name.trim()).collect();
+        if let Some((_, twice)) =
+            names.iter().enumerate().find(|(place, name)| names.iter().take(*place).any(|n| n == *name))
+        {
+            return Err(Failure::new(
+                Code::OptionInvalid,
+                format!("--columns: {twice:?} is given twice, expected once"),
+            ));
+        }
         let only = sheet.only(&names);
         only.map(Cow::Owned).map_err(|error| Failure::new(error.code(), format!("--columns: {error}")))
     }
@@ -371,6 +379,19 @@ impl OutputOptions {
                 refuse_ledger(path, &session.ledger)?;
                 Ok(tokenbook::books::month::output::replace(path, &bytes)?)
             }
+        }
+    }
+
+    /// Rejects an output that would replace a file that the command reads.
+    pub fn refuse_input(&self, input: &Path) -> Result<(), Failure> {
+        let Some(output) = &self.output else { return Ok(()) };
+        match (output.canonicalize(), input.canonicalize()) {
+            (Ok(output), Ok(input)) if output == input => {
+                let what =
+                    format!("--output {}: is a file that this command reads, expected another file", input.display());
+                Err(Failure::new(Code::OutputReplacesInput, what))
+            }
+            _ => Ok(()),
         }
     }
 }

@@ -62,6 +62,9 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
         ..Request::of(period)
     }
     .for_report(report);
+    if let Some((_, path)) = path {
+        arguments.output.refuse_input(path)?;
+    }
     let books = session.read()?;
     let currency = books.settings().currency;
     let file = path.map(|(kind, path)| user_file(kind, path, currency)).transpose()?;

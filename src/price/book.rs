@@ -228,6 +228,12 @@ impl Book {
         (self.providers_of(model).is_empty() && !self.providers_of(undated).is_empty()).then_some(undated)
     }
 
+    /// Whether a name, or what it stands for, has a price at a service tier, at any time.
+    pub fn has_tier(&self, model: &str, tier: &ServiceTier) -> bool {
+        let mut names = std::iter::once(model).chain(self.aliases.targets(model));
+        names.any(|name| self.models.get(name).is_some_and(|prices| prices.keys.keys().any(|(_, of)| of == tier)))
+    }
+
     /// The instants strictly inside a span at which a price of the model starts or ends, or at which its name starts to
     /// stand for another.
     pub fn changes_within(&self, model: &str, after: Timestamp, before: Timestamp) -> Vec<Timestamp> {

@@ -58,7 +58,8 @@ fn commits(dice: &mut Dice) -> Vec<Commit> {
 /// What a ledger says but for one caveat: a commit that lost events to a retraction is to be recorded again, and one that brings
 /// nothing new leaves no trace that it was.
 fn says(ledger: &Ledger) -> Outcome<String> {
-    let caveat = "\"1 file has to be imported again, since some lines were duplicates of what was retracted: \\\"(recorded)\\\"\"";
+    let caveat =
+        "\"1 file has to be imported again, because some lines were duplicates of retracted ones: \\\"(recorded)\\\"\"";
     let all = ledger.says()?;
     Ok(all.replace(&format!("{caveat}, "), "").replace(&format!(", {caveat}"), "").replace(caveat, ""))
 }

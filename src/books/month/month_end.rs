@@ -11,12 +11,13 @@ use crate::books::watching::watched;
 use crate::books::{Act, Books, BooksError, Observer, Stage};
 use crate::domain::currency::Currency;
 use crate::domain::period::{Month, Period};
+use crate::fault::Code;
 use crate::ledger::file::watch::Watch;
 use crate::ledger::proof::since::Since;
 use crate::ledger::{LedgerError, Settings};
 use crate::render::json::Document;
 use crate::report::by::Dimension;
-use crate::report::{FileKind, REPORTS, Report, Screen, UserFile, chargeback, summary};
+use crate::report::{FileKind, REPORTS, Report, ReportError, Screen, UserFile, chargeback, summary};
 use crate::sheet::{Cell, Sheet};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -127,11 +128,18 @@ impl Books {
         let earlier = Earlier::of(&inputs.out)?;
         let Proved { statement, entry, outside, since } =
             self.proved(&request, inputs.month, earlier.as_ref(), observer)?;
-        let by_department = statement.report(chargeback::REPORT.name, &[Dimension::Department])?;
-        let totals = Totals::of(&by_department);
+        if imported.len() != inputs.usage.len() {
+            let (files, rejected) = (inputs.usage.len(), Vec::new());
+            return Err(BooksError::UsageRejected { rejected, files, code: Code::LinesRejected });
+        }
         let user_files = read_files(inputs, statement.heading.currency)?;
+        let mut sheets = Sheets { statement: &statement, files: &user_files, made: Vec::new() };
+        let totals = Totals::of(sheets.of_usage(&chargeback::REPORT, &[Dimension::Department])?);
+        let printed = printed(&mut sheets)?;
+        let mut outputs = outputs(&mut sheets)?;
+        let summary = sheets.of_usage(&summary::REPORT, &[])?.clone();
         let mut reports = Reports {
-            printed: printed(&statement, &user_files)?,
+            printed,
             coverage: coverage(&statement, period)?,
             outside,
             files: 0,
@@ -139,7 +147,7 @@ impl Books {
             change: MonthChange::since(earlier.as_ref(), since, totals.clone()),
             statement,
         };
-        let outputs = outputs(&reports, &user_files)?;
+        outputs.push((SUMMARY.to_owned(), summary_file(&reports, &summary)?));
         let files = watched(observer, |watch| input_files(inputs, imported, watch))?;
         // All reports are ready. Only now the writing starts, and it runs to the end, because half of the files would
         // be useless.
@@ -257,29 +265,48 @@ fn input_files(inputs: &MonthEnd, imported: &[ImportOutcome], watch: &Watch) -> 
     Ok(files)
 }
 
-/// A report of the month, unless the file that it needs is not given.
-fn made(
-    statement: &Statement,
-    report: &Report,
-    by: &[Dimension],
-    files: &BTreeMap<FileKind, UserFile>,
-) -> Result<Option<Sheet>, BooksError> {
-    let file = match report.file_kind().map(|kind| files.get(&kind)) {
-        Some(None) => return Ok(None),
-        Some(file) => file,
-        None => None,
-    };
-    statement.sheet(report, by, file).map(Some)
+/// The reports of a month. Each is made once, however often it is printed and written.
+struct Sheets<'a> {
+    statement: &'a Statement,
+    files: &'a BTreeMap<FileKind, UserFile>,
+    made: Vec<(&'static str, Vec<Dimension>, Sheet)>,
+}
+
+impl Sheets<'_> {
+    /// A report that needs no file.
+    fn of_usage(&mut self, report: &Report, by: &[Dimension]) -> Result<&Sheet, BooksError> {
+        let lacks = ReportError::Lacks { report: report.name, needed: "a file" };
+        Ok(self.get(report, by)?.ok_or(lacks)?)
+    }
+
+    /// A report, unless the file that it needs is not given.
+    fn get(&mut self, report: &Report, by: &[Dimension]) -> Result<Option<&Sheet>, BooksError> {
+        let file = match report.file_kind().map(|kind| self.files.get(&kind)) {
+            Some(None) => return Ok(None),
+            Some(file) => file,
+            None => None,
+        };
+        let by = report.dimensions(by);
+        let found = self.made.iter().position(|(name, of, _)| *name == report.name && *of == by);
+        let place = if let Some(place) = found {
+            place
+        } else {
+            let sheet = self.statement.sheet(report, &by, file)?;
+            self.made.push((report.name, by, sheet));
+            self.made.len().saturating_sub(1)
+        };
+        Ok(self.made.get(place).map(|(_, _, sheet)| sheet))
+    }
 }
 
 /// The reports that the month end prints: first those that it always prints.
-fn printed(statement: &Statement, files: &BTreeMap<FileKind, UserFile>) -> Result<Vec<Sheet>, BooksError> {
+fn printed(sheets: &mut Sheets<'_>) -> Result<Vec<Sheet>, BooksError> {
     let (mut always, mut with_rows) = (Vec::new(), Vec::new());
     for report in REPORTS {
         match report.screen {
-            Screen::Always => always.extend(made(statement, report, &[], files)?),
+            Screen::Always => always.extend(sheets.get(report, &[])?.cloned()),
             Screen::IfRows => {
-                with_rows.extend(made(statement, report, &[], files)?.filter(|sheet| !sheet.rows.is_empty()));
+                with_rows.extend(sheets.get(report, &[])?.filter(|sheet| !sheet.rows.is_empty()).cloned());
             }
             Screen::Never => {}
         }
@@ -289,20 +316,19 @@ fn printed(statement: &Statement, files: &BTreeMap<FileKind, UserFile>) -> Resul
 }
 
 /// Every file except the manifest, in the order of writing.
-fn outputs(reports: &Reports, files: &BTreeMap<FileKind, UserFile>) -> Result<Vec<(String, Vec<u8>)>, BooksError> {
+fn outputs(sheets: &mut Sheets<'_>) -> Result<Vec<(String, Vec<u8>)>, BooksError> {
     let csv = crate::render::named("csv").unwrap_or(&crate::render::RENDERERS[0]);
     let mut outputs = Vec::new();
     for report in REPORTS {
         for file in report.month_files {
-            let Some(sheet) = made(&reports.statement, report, file.by, files)? else { continue };
-            outputs.push((file.name.to_owned(), rendered(&sheet, csv)?));
+            let Some(sheet) = sheets.get(report, file.by)? else { continue };
+            outputs.push((file.name.to_owned(), rendered(sheet, csv)?));
             let Some(folder) = file.departments else { continue };
-            for (name, sheet) in departments(&sheet) {
+            for (name, sheet) in departments(sheet) {
                 outputs.push((format!("{folder}/{name}.csv"), rendered(&sheet, csv)?));
             }
         }
     }
-    outputs.push((SUMMARY.to_owned(), summary_file(reports)?));
     Ok(outputs)
 }
 
@@ -322,7 +348,12 @@ fn departments(detail: &Sheet) -> BTreeMap<String, Sheet> {
         if owner != department {
             name = format!("{name}-{}", blake3::hash(department.as_bytes()).to_hex().get(..8).unwrap_or(""));
         }
-        let sheet = sheets.entry(name).or_insert_with(|| Sheet { rows: Vec::new(), total: None, ..detail.clone() });
+        let sheet = sheets.entry(name).or_insert_with(|| Sheet {
+            heading: detail.heading.clone(),
+            columns: detail.columns.clone(),
+            rows: Vec::new(),
+            total: None,
+        });
         sheet.rows.push(row.clone());
     }
     sheets
@@ -350,9 +381,8 @@ struct SourceCoverage<'a> {
     days_without_events: Vec<String>,
 }
 
-fn summary_file(reports: &Reports) -> Result<Vec<u8>, BooksError> {
+fn summary_file(reports: &Reports, summary: &Sheet) -> Result<Vec<u8>, BooksError> {
     let caveats = &reports.statement.caveats;
-    let summary = reports.statement.report(summary::REPORT.name, &[])?;
     let sources = reports
         .coverage
         .iter()
@@ -373,7 +403,7 @@ fn summary_file(reports: &Reports) -> Result<Vec<u8>, BooksError> {
         files_to_import_again: &caveats.to_import_again,
         sources,
         events_outside_the_month: reports.outside,
-        summary: Document(&summary),
+        summary: Document(summary),
     };
     let mut bytes =
         serde_json::to_vec_pretty(&file).map_err(|error| BooksError::io(Path::new(SUMMARY), error.into()))?;

@@ -75,40 +75,53 @@ impl Books {
 }
 
 impl MonthRun<'_> {
-    /// Does the next step. The last one writes the reports; calling it again writes them again.
+    /// Does the next step. After an error, the same step comes again. The last step writes the reports; calling it again
+    /// writes them again.
     pub fn step(&mut self, observer: &dyn Observer) -> Result<Step, BooksError> {
-        let (books, inputs, act) = (self.books, self.inputs, self.act);
         loop {
-            let next = self.next;
-            self.next = self.after(next);
-            match next {
-                Next::Departments => {
-                    let Some(path) = &inputs.departments else { continue };
-                    let name = path.display().to_string();
-                    return Ok(Step::Departments(books.import_departments(&name, &read(path)?, act, observer)?));
-                }
-                Next::Rules => {
-                    let Some(path) = &inputs.rules else { continue };
-                    let (name, from) = (path.display().to_string(), Some(inputs.month.first()));
-                    return Ok(Step::Rules(books.import_rules(&name, &read(path)?, from, act, observer)?));
-                }
-                Next::Prices => {
-                    let (path, name) = (&inputs.prices, inputs.prices.display().to_string());
-                    let bytes = read(path)?;
-                    return Ok(Step::Prices(books.import_prices(&name, &bytes, None, inputs.jumps, act, observer)?));
-                }
-                Next::Aliases => {
-                    let Some(path) = &inputs.aliases else { continue };
-                    let name = path.display().to_string();
-                    return Ok(Step::Aliases(books.import_aliases(&name, &read(path)?, act, observer)?));
-                }
-                Next::Usage(place) => {
-                    let Some(path) = inputs.usage.get(place) else { continue };
-                    return self.usage(Input::File(path.clone()), observer);
-                }
-                Next::Reports => return self.reports(observer),
+            let done = self.done(observer)?;
+            self.next = self.after(self.next);
+            if let Some(step) = done {
+                return Ok(step);
             }
         }
+    }
+
+    /// What the next step did; `None` if there is nothing to do in it.
+    fn done(&mut self, observer: &dyn Observer) -> Result<Option<Step>, BooksError> {
+        let (books, inputs, act) = (self.books, self.inputs, self.act);
+        Ok(match self.next {
+            Next::Departments => match &inputs.departments {
+                None => None,
+                Some(path) => {
+                    let name = path.display().to_string();
+                    Some(Step::Departments(books.import_departments(&name, &read(path)?, act, observer)?))
+                }
+            },
+            Next::Rules => match &inputs.rules {
+                None => None,
+                Some(path) => {
+                    let (name, from) = (path.display().to_string(), Some(inputs.month.first()));
+                    Some(Step::Rules(books.import_rules(&name, &read(path)?, from, act, observer)?))
+                }
+            },
+            Next::Prices => {
+                let (name, bytes) = (inputs.prices.display().to_string(), read(&inputs.prices)?);
+                Some(Step::Prices(books.import_prices(&name, &bytes, None, inputs.jumps, act, observer)?))
+            }
+            Next::Aliases => match &inputs.aliases {
+                None => None,
+                Some(path) => {
+                    let name = path.display().to_string();
+                    Some(Step::Aliases(books.import_aliases(&name, &read(path)?, act, observer)?))
+                }
+            },
+            Next::Usage(place) => match inputs.usage.get(place) {
+                None => None,
+                Some(path) => Some(self.usage(Input::File(path.clone()), observer)?),
+            },
+            Next::Reports => Some(self.reports(observer)?),
+        })
     }
 
     fn after(&self, next: Next) -> Next {

@@ -13,6 +13,7 @@ use crate::domain::timestamp::Timestamp;
 use crate::domain::usage::Dictionary;
 use crate::domain::usage::UsageKey;
 use crate::import::formats::stored;
+use crate::ledger::facts::imports::RECORDED_FILE;
 use crate::ledger::facts::quarantine::OpenLine;
 use crate::ledger::read::class::StatedPrompts;
 use crate::price::Book;
@@ -57,10 +58,11 @@ pub struct StatedSize {
 }
 
 impl Caveats {
-    /// Whether there is nothing to resolve or waive. An unfinished month and a vendor's missing data are not faults.
+    /// Whether there is nothing to resolve or waive. An unfinished month and a vendor's missing data are not faults. Nobody can
+    /// import again what a program recorded, so that stays a caveat only.
     pub fn is_clean(&self) -> bool {
         let counts = [self.unpriced_events, self.unallocated_events];
-        counts == [0, 0] && self.quarantined_lines == 0 && self.to_import_again.is_empty()
+        counts == [0, 0] && self.quarantined_lines == 0 && self.to_import_again.iter().all(|file| file == RECORDED_FILE)
     }
 
     /// Caveats for reports in which the payer plays no part.

@@ -6,7 +6,7 @@
 use super::offer::{Allowance, Offer, Plan, Priced, Pricing, Substitute};
 use super::spread::{spread, sum};
 use super::tally::{Tallies, Tally};
-use super::{Comparison, Figures, LeftOut, Offers, Reason, SavingsError, Usage};
+use super::{Comparison, Figures, LeftOut, NoPriceOf, Offers, Reason, SavingsError, Unused, Usage};
 use crate::domain::meter::Unit;
 use crate::domain::money::Amount;
 use crate::domain::name::UNALLOCATED;
@@ -39,8 +39,10 @@ fn comparison(offers: &Offers, offer: &Offer, usage: &Usage<'_>) -> Result<Compa
     let unused = match &offer.pricing {
         Pricing::Plan(_) => Vec::new(),
         Pricing::Book(priced) => {
-            let rules = priced.substitutes.iter().enumerate().filter(|(place, _)| !tallies.used.contains(place));
-            rules.map(|(_, rule)| rule.from.to_string()).collect()
+            let rules = priced.substitutes.iter().enumerate().filter(|(place, _)| !tallies.used.contains_key(place));
+            rules
+                .map(|(_, rule)| Unused { from: rule.from.to_string(), is_conditional: !rule.conditions.is_empty() })
+                .collect()
         }
     };
     let left_out = tallies.left_out.into_iter();
@@ -74,22 +76,32 @@ fn refuse_unknown_tags(offer: &Offer, priced: &Priced, usage: &Usage<'_>) -> Res
     }
 }
 
-/// Refuses substitutes that matched usage and for which the book has no price at all: nothing would be compared.
+/// Refuses substitutes for which the book has no price at any time, of their provider or at the tier that they name:
+/// nothing could ever be compared. Usage before the first price is left out instead.
 fn refuse_without_price(
     offer: &Offer,
     priced: &Priced,
     book: &Book,
     tallies: &Tallies<'_>,
 ) -> Result<(), SavingsError> {
-    let Some(rule) = tallies.used.difference(&tallies.priced).find_map(|place| priced.substitutes.get(*place)) else {
-        return Ok(());
-    };
-    let providers = book.providers_of(rule.to.as_str());
-    Err(SavingsError::NoPriceOf {
-        offer: offer.name.to_string(),
-        model: rule.to.to_string(),
-        providers: providers.into_iter().flatten().map(ToString::to_string).collect(),
-    })
+    for place in tallies.tried.difference(&tallies.priced) {
+        let (Some(rule), Some((model, tier))) = (priced.substitutes.get(*place), tallies.used.get(place)) else {
+            continue;
+        };
+        let providers = book.providers_of(rule.to.as_str());
+        let is_sold = providers.contains(&None) || providers.contains(&model.provider.as_ref());
+        if is_sold && (rule.to_tier.is_none() || book.has_tier(rule.to.as_str(), tier)) {
+            continue;
+        }
+        return Err(SavingsError::NoPriceOf(Box::new(NoPriceOf {
+            offer: offer.name.to_string(),
+            model: rule.to.to_string(),
+            provider: model.provider.as_ref().map(ToString::to_string),
+            tier: tier.to_string(),
+            providers: providers.into_iter().flatten().map(ToString::to_string).collect(),
+        })));
+    }
+    Ok(())
 }
 
 type Departments = BTreeMap<String, Figures>;

@@ -104,8 +104,17 @@ pub struct Comparison {
     pub total: Figures,
     /// What is not compared, by reason.
     pub left_out: Vec<LeftOut>,
-    /// Models whose substitute matched no usage.
-    pub unused: Vec<String>,
+    /// Substitutes that matched no usage.
+    pub unused: Vec<Unused>,
+}
+
+/// A substitute that matched no usage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unused {
+    /// The model that it would replace.
+    pub from: String,
+    /// Whether it has conditions.
+    pub is_conditional: bool,
 }
 
 /// Exact amounts of the compared usage.
@@ -196,30 +205,45 @@ pub enum SavingsError {
         known: Vec<String>,
     },
     /// A substitute has no price for any usage that it matched.
-    #[error("offer {offer:?}: no price for the substitute {model:?}, expected {}", priced(providers))]
-    NoPriceOf {
-        /// The offer's name.
-        offer: String,
-        /// The substitute.
-        model: String,
-        /// The providers for which the book has prices of it.
-        providers: Vec<String>,
-    },
+    #[error("{0}")]
+    NoPriceOf(Box<NoPriceOf>),
     /// An amount does not fit.
     #[error(transparent)]
     Overflow(#[from] Overflow),
 }
 
-fn named(names: &[String], otherwise: &str) -> String {
-    if names.is_empty() { otherwise.to_owned() } else { format!("one of {}", names.join(", ")) }
+/// A substitute without any price.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoPriceOf {
+    /// The offer's name.
+    pub offer: String,
+    /// The substitute.
+    pub model: String,
+    /// Its provider.
+    pub provider: Option<String>,
+    /// Its service tier.
+    pub tier: String,
+    /// The providers for which the book has prices of it.
+    pub providers: Vec<String>,
 }
 
-fn priced(providers: &[String]) -> String {
-    if providers.is_empty() {
-        "prices of it in the offer's book".to_owned()
-    } else {
-        format!("`to_provider` to be {}, for which there are prices", providers.join(" or "))
+impl fmt::Display for NoPriceOf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { offer, model, provider, tier, providers } = self;
+        let of = provider.as_deref().unwrap_or("any provider");
+        write!(f, "offer {offer:?}: no price for the substitute {model:?} of {of} at the tier {tier}, expected ")?;
+        if providers.iter().any(|other| other == of) {
+            f.write_str("a tier that has prices, in `to_tier`")
+        } else if providers.is_empty() {
+            f.write_str("prices of it in the offer's book")
+        } else {
+            write!(f, "`to_provider` to be {}, for which there are prices", providers.join(" or "))
+        }
     }
+}
+
+fn named(names: &[String], otherwise: &str) -> String {
+    if names.is_empty() { otherwise.to_owned() } else { format!("one of {}", names.join(", ")) }
 }
 
 impl SavingsError {
@@ -228,7 +252,7 @@ impl SavingsError {
         match self {
             Self::NoPrices { .. } => Code::OfferWithoutPrices,
             Self::NoTag { .. } => Code::TagUnused,
-            Self::NoPriceOf { .. } => Code::SubstituteWithoutPrices,
+            Self::NoPriceOf(_) => Code::SubstituteWithoutPrices,
             Self::Overflow(error) => error.code(),
         }
     }

@@ -40,7 +40,7 @@ use crate::domain::rate::{Per, Rate};
 use crate::domain::ratio::{Overflow, Ratio};
 use crate::domain::rule::Subject;
 use crate::domain::tags::TagKey;
-use crate::text::problem::Problem;
+use crate::text::problem::{Problem, nearest};
 use crate::text::toml_table::{Section, Value};
 use std::collections::BTreeMap;
 
@@ -195,7 +195,10 @@ fn condition(key: &str, value: &Value<'_>) -> Result<Condition, Problem> {
         }
         // Rules spell a tag so, and a bare key would look like a field of ours.
         None if TagKey::new(key).is_ok() => {
-            return Err(value.key_problem("is not a field of ours", format!("\"tag.{key}\" for a tag of that name")));
+            let tag = format!("\"tag.{key}\" for a tag of that name");
+            let near = nearest(key, ["department", "project", "environment", "provider", TIER]);
+            let expected = near.map_or(tag.clone(), |near| format!("{near}, or {tag}"));
+            return Err(value.key_problem("is not a field of ours", expected));
         }
         None => return Err(value.key_problem("is not the key of a tag", CONDITIONS)),
     };

@@ -3,7 +3,7 @@
 //! Each offer is rounded separately, by largest remainder over its departments, so that its department rows add up to
 //! its offer row. There is no total, because offers are alternatives.
 
-use super::{Comparison, Figures};
+use super::{Comparison, Figures, Unused};
 use crate::domain::currency::Currency;
 use crate::domain::meter::Unit;
 use crate::domain::money::Amount;
@@ -147,10 +147,9 @@ fn caveats(comparison: &Comparison) -> Vec<String> {
         caveats.push(caveat);
     }
     let unused = comparison.unused.iter();
-    caveats.extend(
-        unused.map(|from| {
-            format!("offer {name}: the substitution for {} matched no usage; check `where`", excerpt(from))
-        }),
-    );
+    caveats.extend(unused.map(|Unused { from, is_conditional }| {
+        let check = if *is_conditional { "`where` and `from`" } else { "`from`" };
+        format!("offer {name}: the substitution for {} matched no usage; check {check}", excerpt(from))
+    }));
     caveats
 }

@@ -25,10 +25,12 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) struct Tallies<'a> {
     pub(super) departments: BTreeMap<&'a str, Tally>,
     pub(super) left_out: BTreeMap<(Reason, &'static str), i128>,
-    /// The positions of the substitutes that matched some usage.
-    pub(super) used: BTreeSet<usize>,
+    /// The substitutes that matched some usage, by their positions, each as the first usage has it.
+    pub(super) used: BTreeMap<usize, (Model, ServiceTier)>,
     /// The positions of the substitutes for which the book has a price.
     pub(super) priced: BTreeSet<usize>,
+    /// The positions of the substitutes that matched usage which needs a price.
+    pub(super) tried: BTreeSet<usize>,
 }
 
 /// The compared usage of a department.
@@ -78,7 +80,7 @@ impl<'a> Tallies<'a> {
                 continue;
             };
             let Match { place, rule, model, tier } = matched;
-            tallies.used.insert(place);
+            tallies.used.entry(place).or_insert_with(|| (model.clone(), tier.clone()));
             if rule.price_changes(book, &line.usage) {
                 tallies.priced.insert(place);
                 for charge in charges(line) {
@@ -88,6 +90,10 @@ impl<'a> Tallies<'a> {
                 let offered = rule.charges(book, model, tier, &line.usage, currency);
                 let has_price =
                     |charge: &Charge| !matches!(charge.cost, Cost::NotCharged | Cost::Unpriced(Unpriced::NoPrice));
+                let needs_price = |charge: &Charge| charge.quantity != 0 && charge.cost != Cost::NotCharged;
+                if offered.iter().any(needs_price) {
+                    tallies.tried.insert(place);
+                }
                 if offered.iter().any(has_price) {
                     tallies.priced.insert(place);
                 }

@@ -138,6 +138,10 @@ const BAD_OFFERS: &[(&str, &str)] = &[
         "f:3: offer \"A\": substitute: where: api_key: is not a field of ours, expected \"tag.api_key\" for a tag of that name",
     ),
     (
+        "substitute = [{ from = \"a\", to = \"b\", where = { departmnt = \"c\" } }]",
+        "f:3: offer \"A\": substitute: where: departmnt: is not a field of ours, expected department, or \"tag.departmnt\" for a tag of that name",
+    ),
+    (
         "substitute = [{ from = \"a\", to = \"b\", where = { model = \"c\" } }]",
         "f:3: offer \"A\": substitute: where: model: is not a condition of a substitute, expected department, project, environment, \"tag.KEY\", provider or service_tier",
     ),

@@ -41,7 +41,7 @@ substitute = [
     );
     assert_eq!(
         report.heading.caveats,
-        ["offer \"Smaller\": the substitution for \"big\" matched no usage; check `where`"]
+        ["offer \"Smaller\": the substitution for \"big\" matched no usage; check `where` and `from`"]
     );
     Ok(())
 }
@@ -363,13 +363,26 @@ fn a_substitute_without_any_price_is_an_error_that_names_who_has_prices() -> Out
     for (to, expected) in [
         (
             "small",
-            "no price for the substitute \"small\", expected `to_provider` to be other, for which there are prices",
+            "no price for the substitute \"small\" of acme at the tier standard, expected `to_provider` to be other, for which there are prices",
         ),
-        ("tiny", "no price for the substitute \"tiny\", expected prices of it in the offer's book"),
+        (
+            "tiny",
+            "no price for the substitute \"tiny\" of acme at the tier standard, expected prices of it in the offer's book",
+        ),
     ] {
         let offers = format!("[[offer]]\nname = \"A\"\nsubstitute = [{{ from = \"big\", to = \"{to}\" }}]\n");
         let error = ledger.by_offer(&offers).err().ok_or("no error")?;
         assert_eq!(error.to_string(), format!("offer \"A\": {expected}"));
     }
+    let tier = "[[offer]]\nname = \"A\"\nsubstitute = [{ from = \"big\", to_tier = \"bacth\" }]\n";
+    let error = ledger.by_offer(tier).err().ok_or("no error")?;
+    assert!(
+        error.to_string().ends_with("of acme at the tier bacth, expected a tier that has prices, in `to_tier`"),
+        "{error}"
+    );
+    // A failed call needs no price, so it proves nothing of the substitute.
+    let mut idle = Ledger::new("USD", &format!("{HEADER}{prices}"))?;
+    idle.used((ENGINEERING, "acme/big", ""), &[(Meter::Input, 0), (Meter::Request, 1)])?;
+    idle.by_offer("[[offer]]\nname = \"A\"\nsubstitute = [{ from = \"big\", to = \"tiny\" }]\n")?;
     Ok(())
 }
