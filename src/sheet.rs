@@ -287,7 +287,7 @@ pub enum Misfit {
 }
 
 impl Misfit {
-    /// The stable code: whoever made the sheet made a mistake.
+    /// The stable code. A misfit is a mistake in tokenbook, never in the data.
     pub const fn code(&self) -> Code {
         Code::Internal
     }

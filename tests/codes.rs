@@ -4,26 +4,22 @@
 use crate::desk::{Desk, Outcome};
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use tokenbook::Code;
 
 /// The sources of the library and the command but those of the table itself, without their tests.
-fn sources() -> Outcome<Vec<(PathBuf, String)>> {
-    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
-    let mut sources = Vec::new();
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder)? {
-            let path = entry?.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if !path.components().any(|part| part.as_os_str() == "fault") {
-                let text = fs::read_to_string(&path)?;
-                let shipped = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_owned();
-                sources.push((path, shipped));
-            }
-        }
-    }
-    Ok(sources)
+fn sources() -> Outcome<Vec<(String, String)>> {
+    let all = crate::tidy::sources().map_err(|error| error.to_string())?;
+    let shipped = all.into_iter().filter(|source| {
+        let path = &source.path;
+        path.starts_with("src/") && !["/fault/", "/tests/", "/tests.rs"].iter().any(|part| path.contains(part))
+    });
+    Ok(shipped
+        .map(|source| {
+            let text = source.text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_owned();
+            (source.path, text)
+        })
+        .collect())
 }
 
 #[test]
@@ -59,7 +55,7 @@ fn every_public_error_type_answers_with_its_code() -> Outcome {
                 body.contains("fn code(")
             });
             if !own {
-                silent.push(format!("{}: {name}", path.display()));
+                silent.push(format!("{path}: {name}"));
             }
             let is_open =
                 rest.split("\npub ").next().is_some_and(|attributes| attributes.contains("#[non_exhaustive]"));
@@ -120,7 +116,7 @@ fn messages_avoid_phrases_that_need_decoding() -> Outcome {
             let words = literal.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
             let decoded =
                 crate::tidy::DECODED.split('|').find(|phrase| format!(" {words} ").contains(&format!(" {phrase} ")));
-            found.extend(decoded.map(|phrase| format!("{}: {phrase}: {words}", path.display())));
+            found.extend(decoded.map(|phrase| format!("{path}: {phrase}: {words}")));
         }
     }
     assert!(seen > 1_000, "only {seen} literals were read");

@@ -11,7 +11,6 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tokenbook::books::month::month_end::MonthEnd;
-use tokenbook::books::month::run::Step;
 use tokenbook::books::setup::catalogs::Offered;
 use tokenbook::books::setup::prices::Jumps;
 use tokenbook::books::setup::rules::Shown;
@@ -350,23 +349,5 @@ fn progress_goes_to_a_terminal_only() -> Outcome {
     ran.ends(0)?;
     assert!(shown.contains("reading events") && shown.contains("/3,001"), "{shown:?}");
     assert!(shown.ends_with("63 daily totals rebuilt from the events\r\n"), "{shown:?}");
-    Ok(())
-}
-
-#[test]
-fn a_step_of_a_month_that_failed_comes_again() -> Outcome {
-    let (desk, books) = opened()?;
-    let inputs = month_end(&desk, PRICES)?;
-    let mut run = books.month_run(&inputs, act()?)?;
-    std::fs::remove_file(&inputs.prices)?;
-    assert!(run.step(&Silent).is_err() && run.step(&Silent).is_err());
-    desk.write("prices.csv", PRICES)?;
-    assert!(matches!(run.step(&Silent)?, Step::Prices(_)));
-    for _ in &inputs.usage {
-        assert!(matches!(run.step(&Silent)?, Step::Usage(_, result) if result.is_ok()));
-    }
-    let Step::Reports(reports) = run.step(&Silent)? else { return Err("no reports".into()) };
-    let whole = books.month_end(&inputs, act()?, &Silent)?;
-    assert_eq!((reports.files, &reports.printed), (whole.files, &whole.printed));
     Ok(())
 }

@@ -23,6 +23,7 @@ mod kill;
 mod known;
 mod ledger;
 mod lines;
+mod month_run;
 mod privacy;
 mod progress;
 mod providers;

@@ -71,10 +71,10 @@ const FILE_LINES: usize = 500;
 const FUNCTION_LINES: usize = 70;
 
 /// A source file.
-struct Source {
+pub(crate) struct Source {
     /// Its path from the package's root, with `/`.
-    path: String,
-    text: String,
+    pub(crate) path: String,
+    pub(crate) text: String,
     /// The text with comments and the insides of literals blanked out. Lines keep their length.
     code: String,
 }
@@ -107,7 +107,7 @@ impl Source {
 }
 
 /// Every Rust file of the package, except build products.
-fn sources() -> Result<Vec<Source>, Box<dyn Error>> {
+pub(crate) fn sources() -> Result<Vec<Source>, Box<dyn Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut folders: Vec<PathBuf> = ["src", "tests", "benches", "examples"].map(|folder| root.join(folder)).into();
     let mut sources = Vec::new();

@@ -147,6 +147,14 @@ pub enum BooksError {
         /// The code of the worst of them.
         code: Code,
     },
+    /// The reports were asked for before all usage files were imported.
+    #[error("{imported} of {} imported; no reports were written", listed(*files, "usage file is", "usage files are"))]
+    NotImported {
+        /// How many files were imported.
+        imported: usize,
+        /// How many files there are.
+        files: usize,
+    },
     /// A file that the user named could not be read.
     #[error("{path}: {error}")]
     Unreadable {
@@ -178,6 +186,7 @@ impl BooksError {
             Self::Report(error) => error.code(),
             Self::Misfit(error) => error.code(),
             Self::UsageRejected { code, .. } => *code,
+            Self::NotImported { .. } => Code::Internal,
             Self::Unreadable { error, .. } => crate::import::file::input::unreadable(error),
             Self::Lines { problems, .. } => Problem::shared_code(problems),
             Self::Setting { .. } => Code::SettingDiffers,

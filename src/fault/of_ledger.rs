@@ -1,4 +1,4 @@
-//! The codes of the ledger's file, of storage, and of what ends a command whatever it does.
+//! The codes of the ledger's file, of storage, and of faults that can end any command.
 
 use super::{Code, Exit, Explained};
 
@@ -136,17 +136,17 @@ pub(super) const CODES: &[Explained] = &[
         code: Code::LedgerPages,
         name: "ledger-pages",
         exit: Exit::Unverified,
-        meaning: "SQLite cannot read the file: its pages are damaged.",
-        cause: "The disk or another program damaged the file, or a copy of it was made while tokenbook wrote to it.",
-        remedy: "Keep the file as it is, check the disk, and restore a backup that verifies.",
+        meaning: "SQLite cannot read the file, because pages of it are damaged.",
+        cause: "The disk or another program damaged the file, or somebody copied it while tokenbook wrote to it.",
+        remedy: "Keep the damaged file unchanged, check the disk, and restore a backup that verifies.",
     },
     Explained {
         code: Code::NotVerified,
         name: "not-verified",
         exit: Exit::Unverified,
-        meaning: "The ledger does not verify.",
-        cause: "Its rows, totals, indexes or hash chain contradict each other. The findings above the error say where.",
-        remedy: "Keep the file as it is for whoever examines it, and restore a backup that verifies.",
+        meaning: "`tokenbook verify` found contradictions in the ledger.",
+        cause: "Somebody or something changed rows, totals, indexes or the hash chain. The findings above the error say where.",
+        remedy: "Keep the file unchanged so that somebody can examine it, and restore a backup that verifies.",
     },
     Explained {
         code: Code::LedgerBusy,

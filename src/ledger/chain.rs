@@ -191,7 +191,7 @@ pub(super) fn append(
     connection.execute_batch(DEFER)?;
     rows(place.number)?;
     let state = seals::state_after(connection, fact)?;
-    insert(connection, fact.kind, &place, (actor, payload), state)?;
+    insert(connection, fact.kind, &place, actor, payload, state)?;
     Ok(place.number)
 }
 
@@ -214,7 +214,7 @@ pub(super) fn append_each(
         hasher.add(place.number, payload);
         seals::set(connection, What::Facts(fact.kind), 0, &hasher.digest())?;
         let state = seals::state_of_logs(connection)?;
-        insert(connection, fact.kind, &place, (actor, payload), state)?;
+        insert(connection, fact.kind, &place, actor, payload, state)?;
     }
     // The tables must say what was hashed.
     seals::guard_facts(connection, fact)
@@ -250,7 +250,8 @@ fn insert(
     connection: &Connection,
     kind: Kind,
     place: &Place,
-    (actor, payload): (&str, &[u8]),
+    actor: &str,
+    payload: &[u8],
     state: [u8; 32],
 ) -> Result<()> {
     let actor = if actor.is_empty() { "unknown" } else { actor };

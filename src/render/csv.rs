@@ -36,16 +36,7 @@ fn render(sheet: &Sheet, to: &mut dyn io::Write) -> io::Result<()> {
 fn field(cell: &Cell) -> String {
     match cell {
         Cell::Text(text) => guarded(text).into_owned(),
-        Cell::Word(_)
-        | Cell::Flag(_)
-        | Cell::Count(_)
-        | Cell::Exact(_)
-        | Cell::Fixed { .. }
-        | Cell::Rate(_)
-        | Cell::Day(_)
-        | Cell::Instant(_)
-        | Cell::Nothing
-        | Cell::Unknown(_) => cell.plain(),
+        _ => cell.plain(),
     }
 }
 
@@ -109,6 +100,45 @@ mod tests {
         sheet.columns = vec![Column::money("net", Some(currency)), Column::count("events")];
         sheet.rows = vec![vec![Cell::Fixed { value: -5, digits: 2 }, Cell::Count(-7)]];
         assert_eq!(printed("csv", &sheet)?, "net,events\n-0.05,-7\n");
+        Ok(())
+    }
+
+    /// Every choice of columns, in every order.
+    fn choices(of: usize) -> Vec<Vec<usize>> {
+        let mut all = vec![Vec::new()];
+        let mut longest = all.clone();
+        for _ in 0..of {
+            let more = |chosen: &Vec<usize>| {
+                let chosen = chosen.clone();
+                let free: Vec<usize> = (0..of).filter(|place| !chosen.contains(place)).collect();
+                free.into_iter().map(move |place| chosen.iter().copied().chain([place]).collect::<Vec<usize>>())
+            };
+            longest = longest.iter().flat_map(more).collect();
+            all.extend(longest.clone());
+        }
+        all
+    }
+
+    #[test]
+    fn chosen_columns_are_those_of_the_whole_sheet() -> Result<(), Box<dyn Error>> {
+        let whole = sheet()?;
+        let read = |sheet: &crate::sheet::Sheet| -> Result<Vec<Vec<String>>, Box<dyn Error>> {
+            let text = printed("csv", sheet)?;
+            let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(text.as_bytes());
+            let rows = reader.records().map(|record| Ok(record?.iter().map(str::to_owned).collect()));
+            rows.collect()
+        };
+        let (all, choices) = (read(&whole)?, choices(whole.columns.len()));
+        assert_eq!(choices.len(), 326);
+        for choice in choices.iter().filter(|choice| !choice.is_empty()) {
+            let names: Vec<&str> = choice.iter().map(|place| whole.columns[*place].name.as_ref()).collect();
+            let expected: Vec<Vec<String>> =
+                all.iter().map(|row| choice.iter().map(|place| row[*place].clone()).collect()).collect();
+            let some = whole.only(&names)?;
+            assert_eq!(read(&some)?, expected);
+            assert_eq!(some.total.map(|total| total.len()), Some(choice.len()));
+        }
+        assert!(whole.only(&["cost", "costs"]).is_err());
         Ok(())
     }
 

@@ -50,16 +50,8 @@ fn line(cells: &[String], to: &mut dyn io::Write) -> io::Result<()> {
 fn cell(cell: &Cell) -> String {
     match cell {
         Cell::Text(text) => escaped(text),
-        Cell::Word(_)
-        | Cell::Flag(_)
-        | Cell::Count(_)
-        | Cell::Exact(_)
-        | Cell::Fixed { .. }
-        | Cell::Rate(_)
-        | Cell::Day(_)
-        | Cell::Instant(_)
-        | Cell::Nothing => cell.plain(),
         Cell::Unknown(reason) => unknown_mark(reason).to_owned(),
+        _ => cell.plain(),
     }
 }
 

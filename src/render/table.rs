@@ -67,15 +67,8 @@ fn cell(cell: &Cell) -> String {
     match cell {
         Cell::Text(text) => printable(text),
         Cell::Count(count) => grouped(*count),
-        Cell::Word(_)
-        | Cell::Flag(_)
-        | Cell::Exact(_)
-        | Cell::Fixed { .. }
-        | Cell::Rate(_)
-        | Cell::Day(_)
-        | Cell::Instant(_)
-        | Cell::Nothing => cell.plain(),
         Cell::Unknown(reason) => unknown_mark(reason).to_owned(),
+        _ => cell.plain(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The files of a user's that some reports are made from: read here, so that whoever asks for a report treats all alike.
+//! The user's files that some reports need. This module reads them, so that the command line and programs treat them alike.
 
 use crate::domain::currency::Currency;
 use crate::report::roi::BenefitList;

@@ -33,7 +33,7 @@ fn a_finding_is_an_error_with_a_hint() -> Outcome {
     let ran = desk.run(&["verify"])?.ends(7)?;
     let expected = "the daily totals of 2026-10-01 differ from its events (`tokenbook rebuild` computes them again)\n\
                     error[not-verified]: the ledger does not verify: 1 finding\n\
-                    hint: keep the file as it is for whoever examines it, and restore a backup that verifies\n";
+                    hint: keep the file unchanged so that somebody can examine it, and restore a backup that verifies\n";
     assert_eq!((ran.out.as_str(), ran.err.as_str()), ("", expected));
     Ok(())
 }

@@ -11,7 +11,6 @@ use crate::books::watching::watched;
 use crate::books::{Act, Books, BooksError, Observer, Stage};
 use crate::domain::currency::Currency;
 use crate::domain::period::{Month, Period};
-use crate::fault::Code;
 use crate::ledger::file::watch::Watch;
 use crate::ledger::proof::since::Since;
 use crate::ledger::{LedgerError, Settings};
@@ -129,8 +128,7 @@ impl Books {
         let Proved { statement, entry, outside, since } =
             self.proved(&request, inputs.month, earlier.as_ref(), observer)?;
         if imported.len() != inputs.usage.len() {
-            let (files, rejected) = (inputs.usage.len(), Vec::new());
-            return Err(BooksError::UsageRejected { rejected, files, code: Code::LinesRejected });
+            return Err(BooksError::NotImported { imported: imported.len(), files: inputs.usage.len() });
         }
         let user_files = read_files(inputs, statement.heading.currency)?;
         let mut sheets = Sheets { statement: &statement, files: &user_files, made: Vec::new() };

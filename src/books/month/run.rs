@@ -12,7 +12,7 @@ use crate::ledger::LedgerError;
 use crate::ledger::facts::departments::DepartmentsAppended;
 use crate::ledger::facts::prices::PricesAppended;
 
-/// A month end that is under way. Each call of [`MonthRun::step`] does the next step, so that whoever runs it can report
+/// A month end in progress. Each call of [`MonthRun::step`] does the next step, so that the caller can report
 /// what was done.
 #[derive(Debug)]
 pub struct MonthRun<'a> {

@@ -10,10 +10,8 @@ use crate::domain::period::{Month, Period};
 use crate::domain::quantities::QuantityOverflow;
 use crate::domain::tags::TagSet;
 use crate::domain::timestamp::Timestamp;
-use crate::domain::usage::Dictionary;
-use crate::domain::usage::UsageKey;
+use crate::domain::usage::{Dictionary, UsageKey};
 use crate::import::formats::stored;
-use crate::ledger::facts::imports::RECORDED_FILE;
 use crate::ledger::facts::quarantine::OpenLine;
 use crate::ledger::read::class::StatedPrompts;
 use crate::price::Book;
@@ -58,11 +56,10 @@ pub struct StatedSize {
 }
 
 impl Caveats {
-    /// Whether there is nothing to resolve or waive. An unfinished month and a vendor's missing data are not faults. Nobody can
-    /// import again what a program recorded, so that stays a caveat only.
+    /// Whether there is nothing to resolve or waive. An unfinished month and a vendor's missing data are not faults.
     pub fn is_clean(&self) -> bool {
         let counts = [self.unpriced_events, self.unallocated_events];
-        counts == [0, 0] && self.quarantined_lines == 0 && self.to_import_again.iter().all(|file| file == RECORDED_FILE)
+        counts == [0, 0] && self.quarantined_lines == 0 && self.to_import_again.is_empty()
     }
 
     /// Caveats for reports in which the payer plays no part.
@@ -152,7 +149,7 @@ pub struct Known<'a> {
     pub priced_by: PricedBy<'a>,
 }
 
-/// What tells whether the price of usage depends on the size of its prompts.
+/// The data that decide whether the price of some usage depends on the size of its prompts.
 #[derive(Debug, Clone, Copy)]
 pub struct PricedBy<'a> {
     /// The prices of the report.
@@ -263,7 +260,9 @@ pub fn caveats(counted: &ByDepartment, known: Known<'_>, request: &Request, cale
     let mut stated_prompts = BTreeMap::new();
     for (of, events) in &counted.by_stated {
         if let Some(size) = known.priced_by.stated_size(*of) {
-            *stated_prompts.entry(size).or_default() += events;
+            let stated: &mut i64 = stated_prompts.entry(size).or_default();
+            // The caveat says "up to", and no ledger has so many events.
+            *stated = stated.saturating_add(*events);
         }
     }
     // A line without a known day may belong to any period.

@@ -73,7 +73,7 @@ impl Books {
     /// Takes back all commits of a source that a program recorded in a span of time and that still count: all of them in one
     /// transaction, each by an entry of its own, or none. Imports of files stay.
     ///
-    /// The span is that of the recording, not that of the events.
+    /// The span selects commits by the time of recording, not by the times of their events.
     pub fn retract_recorded(
         &self,
         recorded: RecordedSpan<'_>,

@@ -1,6 +1,8 @@
 //! Tests of rules: shares that add up, rules that hide others, and how subjects are written.
+#![expect(clippy::indexing_slicing, reason = "places that the test itself drew from fixed arrays")]
 
 use super::*;
+use proptest::prelude::*;
 
 fn payer(department: &str) -> Payer {
     Payer { department: TagValue::new(department).ok(), ..Payer::default() }
@@ -87,4 +89,33 @@ fn subjects_are_read_as_they_are_written() {
     assert_eq!(Subject::parse("tag.department"), Subject::parse("department"));
     assert_eq!(Subject::parse("api_key"), None);
     assert_eq!(Subject::parse("tag.a b"), None);
+}
+
+/// The first contradiction, found by comparing each rule with each earlier one.
+fn naive(rules: &[Rule]) -> Option<RuleSetError> {
+    rules.iter().enumerate().find_map(|(rule, one)| {
+        rules[..rule].iter().enumerate().find_map(|(earlier, other)| {
+            if other.name == one.name {
+                return Some(RuleSetError::Named { rule, earlier });
+            }
+            let hides = other.conditions.iter().all(|condition| one.conditions.contains(condition));
+            hides.then_some(RuleSetError::Hidden { rule, earlier })
+        })
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_contradiction_is_found_as_by_comparing_every_pair(
+        drawn in prop::collection::vec((0..12_u8, prop::collection::btree_set(0..5_u8, 0..4)), 1..10),
+    ) {
+        let values = ["a", "b", "c", "d", "e"];
+        let made = |(name, conditions): &(u8, std::collections::BTreeSet<u8>)| {
+            let conditions: Vec<&str> = conditions.iter().map(|place| values[usize::from(*place)]).collect();
+            rule(&format!("r{name}"), &conditions)
+        };
+        let rules: Option<Vec<Rule>> = drawn.iter().map(made).collect();
+        let rules = rules.ok_or_else(|| TestCaseError::fail("no rule"))?;
+        prop_assert_eq!(RuleSet::new(rules.clone()).err(), naive(&rules));
+    }
 }

@@ -248,7 +248,7 @@ fn meters(
     Ok(())
 }
 
-/// The tags: first those of the request, then those of its key.
+/// The tags of the request, then the tags of its key.
 fn tags<'a>(record: &Record<'a>, metadata: Option<&Record<'_>>) -> Result<Tags<'a>, Problem> {
     let mut tags = Tags::default();
     let owned = |text: Option<Cow<'_, str>>| text.map(|text| Cow::Owned(text.into_owned()));

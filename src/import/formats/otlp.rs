@@ -223,7 +223,7 @@ fn meters(
     meters.rest(Meter::Output, ("gen_ai.usage.output_tokens", output), &parts)
 }
 
-/// The tags that define who pays: first those of the span, then those of its resource.
+/// The tags that define who pays: the tags of the span, then the tags of its resource.
 fn tags<'a>(own: &Attributes<'a>, resource: Option<&Attributes<'a>>) -> Result<Tags<'a>, Problem> {
     let mut tags = Tags::default();
     for (attribute, key) in PAYERS {

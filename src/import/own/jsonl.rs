@@ -207,7 +207,7 @@ fn kept_value(
     })
 }
 
-/// A number, or anything else that is not a text, as it is spelled.
+/// A number, or another value that is not a text, in its spelling in the file.
 fn excerpt_number(spelled: &str) -> String {
     visible(spelled.chars().take(NUMBER_SHOWN).collect())
 }

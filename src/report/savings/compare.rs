@@ -7,9 +7,10 @@ use super::offer::{Allowance, Offer, Plan, Priced, Pricing, Substitute};
 use super::spread::{spread, sum};
 use super::tally::{Tallies, Tally};
 use super::{Comparison, Figures, LeftOut, NoPriceOf, Offers, Reason, SavingsError, Unused, Usage};
+use crate::domain::event::ServiceTier;
 use crate::domain::meter::Unit;
 use crate::domain::money::Amount;
-use crate::domain::name::UNALLOCATED;
+use crate::domain::name::{Name, UNALLOCATED};
 use crate::domain::ratio::{Overflow, Ratio};
 use crate::domain::tags::TagKey;
 use crate::domain::timestamp::Timestamp;
@@ -39,7 +40,7 @@ fn comparison(offers: &Offers, offer: &Offer, usage: &Usage<'_>) -> Result<Compa
     let unused = match &offer.pricing {
         Pricing::Plan(_) => Vec::new(),
         Pricing::Book(priced) => {
-            let rules = priced.substitutes.iter().enumerate().filter(|(place, _)| !tallies.used.contains_key(place));
+            let rules = priced.substitutes.iter().enumerate().filter(|(place, _)| !tallies.used.contains(place));
             rules
                 .map(|(_, rule)| Unused { from: rule.from.to_string(), is_conditional: !rule.conditions.is_empty() })
                 .collect()
@@ -84,21 +85,22 @@ fn refuse_without_price(
     book: &Book,
     tallies: &Tallies<'_>,
 ) -> Result<(), SavingsError> {
-    for place in tallies.tried.difference(&tallies.priced) {
-        let (Some(rule), Some((model, tier))) = (priced.substitutes.get(*place), tallies.used.get(place)) else {
-            continue;
-        };
+    for (place, targets) in tallies.tried.iter().filter(|(place, _)| !tallies.priced.contains(place)) {
+        let (Some(rule), Some((provider, tier))) = (priced.substitutes.get(*place), targets.first()) else { continue };
         let providers = book.providers_of(rule.to.as_str());
-        let is_sold = providers.contains(&None) || providers.contains(&model.provider.as_ref());
-        if is_sold && (rule.to_tier.is_none() || book.has_tier(rule.to.as_str(), tier)) {
+        let is_sold = |(provider, tier): &(Option<Name>, ServiceTier)| {
+            (providers.contains(&None) || providers.contains(&provider.as_ref()))
+                && (rule.to_tier.is_none() || book.has_tier(rule.to.as_str(), tier))
+        };
+        if targets.iter().any(is_sold) {
             continue;
         }
         return Err(SavingsError::NoPriceOf(Box::new(NoPriceOf {
             offer: offer.name.to_string(),
             model: rule.to.to_string(),
-            provider: model.provider.as_ref().map(ToString::to_string),
+            provider: provider.as_ref().map(ToString::to_string),
             tier: tier.to_string(),
-            providers: providers.into_iter().flatten().map(ToString::to_string).collect(),
+            providers: providers.iter().flatten().map(ToString::to_string).collect(),
         })));
     }
     Ok(())

@@ -9,7 +9,7 @@ use crate::domain::currency::Currency;
 use crate::domain::event::{Band, Model, ServiceTier};
 use crate::domain::meter::{Meter, Unit};
 use crate::domain::money::Amount;
-use crate::domain::name::UNALLOCATED;
+use crate::domain::name::{Name, UNALLOCATED};
 use crate::domain::number::ModelId;
 use crate::domain::ratio::Overflow;
 use crate::domain::timestamp::Timestamp;
@@ -25,12 +25,12 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) struct Tallies<'a> {
     pub(super) departments: BTreeMap<&'a str, Tally>,
     pub(super) left_out: BTreeMap<(Reason, &'static str), i128>,
-    /// The substitutes that matched some usage, by their positions, each as the first usage has it.
-    pub(super) used: BTreeMap<usize, (Model, ServiceTier)>,
+    /// The positions of the substitutes that matched some usage.
+    pub(super) used: BTreeSet<usize>,
     /// The positions of the substitutes for which the book has a price.
     pub(super) priced: BTreeSet<usize>,
-    /// The positions of the substitutes that matched usage which needs a price.
-    pub(super) tried: BTreeSet<usize>,
+    /// The providers and tiers at which a substitute without a price so far needed one, by its position.
+    pub(super) tried: BTreeMap<usize, BTreeSet<(Option<Name>, ServiceTier)>>,
 }
 
 /// The compared usage of a department.
@@ -80,7 +80,7 @@ impl<'a> Tallies<'a> {
                 continue;
             };
             let Match { place, rule, model, tier } = matched;
-            tallies.used.entry(place).or_insert_with(|| (model.clone(), tier.clone()));
+            tallies.used.insert(place);
             if rule.price_changes(book, &line.usage) {
                 tallies.priced.insert(place);
                 for charge in charges(line) {
@@ -91,11 +91,11 @@ impl<'a> Tallies<'a> {
                 let has_price =
                     |charge: &Charge| !matches!(charge.cost, Cost::NotCharged | Cost::Unpriced(Unpriced::NoPrice));
                 let needs_price = |charge: &Charge| charge.quantity != 0 && charge.cost != Cost::NotCharged;
-                if offered.iter().any(needs_price) {
-                    tallies.tried.insert(place);
-                }
                 if offered.iter().any(has_price) {
                     tallies.priced.insert(place);
+                } else if !tallies.priced.contains(&place) && offered.iter().any(needs_price) {
+                    let target = (model.provider.clone(), tier.clone());
+                    tallies.tried.entry(place).or_default().insert(target);
                 }
                 tallies.add(department, line, &offered)?;
             }

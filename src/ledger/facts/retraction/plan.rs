@@ -357,7 +357,7 @@ impl Snapshot<'_> {
         Ok(Plan { parts, all: taking.all, events, revisions, days, again, alike, head: self.head().clone(), changed })
     }
 
-    /// The imports that must come in again, and those of the very same files.
+    /// The imports that have to be repeated, and the other imports of the same files.
     fn others_concerned(&self, taking: &Taking, entries: &BTreeSet<i64>) -> Result<(Vec<ImportMade>, Vec<ImportMade>)> {
         let reading = |row: &ImportRow| (row.source.clone(), row.digest, row.format.clone(), row.options.clone());
         let own: BTreeSet<i64> = taking.imports.iter().map(|made| made.row.id).collect();

@@ -1,7 +1,7 @@
-//! What a program recorded in a span of time, to be taken back together.
+//! Retracts together the commits that a program recorded in a span of time.
 //!
-//! A commit of a recorder is an import of its own, so a gateway makes thousands of them. Whoever takes some back knows when the
-//! gateway was wrong, so the span is that of the recording, not that of the events.
+//! Each commit of a recorder is an import, so a gateway makes thousands of them. The user knows when the gateway was wrong.
+//! So the span selects commits by the time of recording, not by the times of their events.
 
 use crate::domain::name::Name;
 use crate::domain::timestamp::Timestamp;

@@ -1,6 +1,7 @@
 //! A ledger in memory for the tests of the savings report: prices as a list, usage as literals.
 
 mod cases;
+mod oracle;
 mod rows;
 
 use super::*;
