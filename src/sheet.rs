@@ -4,6 +4,7 @@ use crate::domain::calendar::Day;
 use crate::domain::currency::Currency;
 use crate::domain::meter::Unit;
 use crate::domain::money::{Amount, fixed_point};
+use crate::domain::number::EntryId;
 use crate::domain::rate::Rate;
 use crate::domain::timestamp::Timestamp;
 use crate::fault::Code;
@@ -51,7 +52,7 @@ pub enum State {
         /// The number of the close, from 1. A month that is reopened and closed again gets a higher one.
         version: u32,
         /// The entry of the ledger that closed it.
-        entry: i64,
+        entry: EntryId,
     },
     /// Some of its months are closed.
     Mixed,

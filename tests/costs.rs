@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use tokenbook::domain::provider_cost::ProviderCost;
 use tokenbook::domain::timestamp::Timestamp;
 use tokenbook::import::costs::{COST_FORMATS, CostFormat, read};
-use tokenbook::import::record::reading::Reading;
+use tokenbook::import::record::reading::Stated;
 
 fn now() -> Outcome<Timestamp> {
     Ok(Timestamp::parse("2026-11-23T08:00:00Z")?)
@@ -69,7 +69,7 @@ fn golden(costs: &[ProviderCost]) -> Outcome<String> {
 fn every_cost_format_reads_its_fixtures_as_expected() -> Outcome {
     for format in COST_FORMATS {
         for file in reports(format)? {
-            let report = read(&std::fs::read_to_string(&file)?, None, &Reading::default(), now()?)
+            let report = read(&std::fs::read_to_string(&file)?, None, &Stated::default(), now()?)
                 .map_err(|problems| format!("{}: {problems:?}", file.display()))?;
             assert_eq!(report.format.name, format.name, "{} is taken for another format", file.display());
             let path = file.with_extension("expected.csv");
@@ -79,7 +79,7 @@ fn every_cost_format_reads_its_fixtures_as_expected() -> Outcome {
             }
             assert_eq!(found, std::fs::read_to_string(&path)?, "{}", file.display());
         }
-        let report = read(&format!("{}\n", format.example), None, &Reading::default(), now()?);
+        let report = read(&format!("{}\n", format.example), None, &Stated::default(), now()?);
         let report = report.map_err(|problems| format!("{}: {problems:?}", format.name))?;
         assert_eq!((report.format.stored, report.costs.len()), (format!("{}/1", format.name).as_str(), 1));
     }
@@ -96,7 +96,7 @@ fn what_is_no_cost_is_refused_with_the_reason() -> Outcome {
                 before = format!("{header}\n");
             } else if let Some(says) = line.strip_prefix("! ") {
                 let file = format!("{before}{}", std::mem::take(&mut record));
-                let said = match read(&file, Some(format), &Reading::default(), now()?) {
+                let said = match read(&file, Some(format), &Stated::default(), now()?) {
                     Err(problems) => problems.first().map(ToString::to_string).unwrap_or_default(),
                     Ok(_) => "nothing".to_owned(),
                 };

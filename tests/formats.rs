@@ -21,7 +21,7 @@ use tokenbook::import::format::How;
 use tokenbook::import::formats::named;
 use tokenbook::import::read::preview::{Preview, preview};
 use tokenbook::import::record::column_map::ColumnMap;
-use tokenbook::import::record::reading::{PromptTokens, Reading};
+use tokenbook::import::record::reading::{PromptTokens, Stated};
 use tokenbook::import::{FORMATS, Format};
 use tokenbook::text::problem::counted;
 
@@ -76,8 +76,8 @@ fn options(folder: &Path, path: &Path) -> Outcome<Vec<String>> {
 }
 
 /// The same options in the library's form.
-fn reading(options: &[String]) -> Outcome<Reading> {
-    let mut reading = Reading::default();
+fn reading(options: &[String]) -> Outcome<Stated> {
+    let mut reading = Stated::default();
     for pair in options.chunks(2) {
         let [option, value] = pair else { return Err("an option without a value".into()) };
         match option.as_str() {
@@ -207,7 +207,7 @@ fn every_example_is_of_its_format() -> Outcome {
     let others = FORMATS.iter().filter(|format| !matches!(format.how, How::Own(_)));
     for format in others.filter(|format| !BY_NAME.contains(&format.name)) {
         let source = Source::of_reader(Cursor::new(format!("{}\n", format.example)))?;
-        let read = preview(source, None, &Reading::default(), now()?).map_err(|e| format!("{}: {e}", format.name))?;
+        let read = preview(source, None, &Stated::default(), now()?).map_err(|e| format!("{}: {e}", format.name))?;
         assert_eq!(read.parsed.format, format.stored);
         assert!(!read.events.is_empty() && read.parsed.bad.is_empty(), "{}: {:?}", format.name, read.parsed.bad);
         assert_eq!(format.stored.split('/').next(), Some(format.name));
@@ -461,7 +461,7 @@ fn a_prompt_with_its_cached_tokens_and_one_without_are_told_apart() -> Outcome {
     ];
     for (name, record) in records {
         for (prompt, input) in [(None, None), (Some("with-cache"), Some(400)), (Some("without-cache"), Some(500))] {
-            let reading = Reading { prompt: prompt.and_then(PromptTokens::named), ..Reading::default() };
+            let reading = Stated { prompt: prompt.and_then(PromptTokens::named), ..Stated::default() };
             let source = Source::of_reader(Cursor::new(format!("{record}\n")))?;
             let read = match preview(source, named(name), &reading, now()?) {
                 Ok(read) => read,

@@ -11,7 +11,7 @@ use tokenbook::import::formats::named;
 use tokenbook::import::read::parse::ParseError;
 use tokenbook::import::read::preview::preview;
 use tokenbook::import::record::column_map::ColumnMap;
-use tokenbook::import::record::reading::Reading;
+use tokenbook::import::record::reading::Stated;
 
 /// The longest line, as FORMATS.md states.
 const LIMIT: usize = 64 << 20;
@@ -121,12 +121,12 @@ impl Spelling {
         self.header.replace('\n', end) + &lines.collect::<String>()
     }
 
-    fn reading(&self) -> Outcome<Reading> {
+    fn reading(&self) -> Outcome<Stated> {
         if self.map.is_empty() {
-            return Ok(Reading::default());
+            return Ok(Stated::default());
         }
         let map = ColumnMap::read(self.map.as_bytes()).map_err(|problems| format!("{problems:?}"))?;
-        Ok(Reading { map: Some(Arc::new(map)), ..Reading::default() })
+        Ok(Stated { map: Some(Arc::new(map)), ..Stated::default() })
     }
 
     /// The counts of a file: lines, header and blank lines, events, bad lines, and the position of the first bad line.

@@ -8,7 +8,7 @@ use crate::books::{self, EVENTS};
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use std::sync::Arc;
-use tokenbook::aggregate::from_events::Reading;
+use tokenbook::aggregate::from_events::ReadBy;
 use tokenbook::aggregate::{AggregateError, Events, PriceChanges, from_daily, from_events};
 use tokenbook::books::Silent;
 use tokenbook::books::statement::reports::Request;
@@ -50,7 +50,7 @@ fn measure(bencher: Bencher<'_, '_>, from: From) {
                 })),
                 From::Events => {
                     let Events { classes, .. } = &*books::ready(events());
-                    let day = from_events::of_day(&snapshot, day, &changes, classes, Reading::ByAll, |_| true);
+                    let day = from_events::of_day(&snapshot, day, &changes, classes, ReadBy::ByAll, |_| true);
                     lines.extend(books::ready(day));
                 }
             }

@@ -12,7 +12,7 @@ use tokenbook::import::file::consumer::Demand;
 use tokenbook::import::read::parse::Context;
 use tokenbook::ledger::append::{Appended, Appender};
 use tokenbook::ledger::file::connection::{Access, Ledger};
-use tokenbook::ledger::file::transaction::Write;
+use tokenbook::ledger::file::transaction::Transaction;
 use tokenbook::ledger::file::watch::Watch;
 use tokenbook::rows::batch::{Batch, Names};
 
@@ -47,7 +47,7 @@ fn measure(bencher: Bencher<'_, '_>, folder: &Path) {
         });
 }
 
-fn append(write: &Write<'_>, batches: Vec<Batch>, names: &Names) -> Appended {
+fn append(write: &Transaction<'_>, batches: Vec<Batch>, names: &Names) -> Appended {
     let mut appender = books::ready(Appender::new(write, DEFAULT_SOURCE));
     let mut summariser = appender.summariser();
     for batch in batches {

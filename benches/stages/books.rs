@@ -21,7 +21,7 @@ use tokenbook::import::events::sink::Constants;
 use tokenbook::import::file::consumer::Demand;
 use tokenbook::import::file::input::{Input, Source};
 use tokenbook::import::read::parse::{Context, OnBad, Parsed, latest_from, parse};
-use tokenbook::import::record::reading::{PromptBounds, Reading};
+use tokenbook::import::record::reading::{PromptBounds, Stated};
 use tokenbook::ledger::Settings;
 use tokenbook::rows::batch::Batch;
 use tokenbook::rows::key::KeyHash;
@@ -101,7 +101,7 @@ pub(crate) fn context() -> Context {
         keep_bad: 0,
         on_bad: OnBad::DropEvents,
         last_line_complete: false,
-        reading: Reading::default(),
+        reading: Stated::default(),
     }
 }
 

@@ -2,9 +2,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tokenbook::import::record::reading::Reading;
+use tokenbook::import::record::reading::Stated;
 use tokenbook_fuzz::read;
 
 fuzz_target!(|bytes: &[u8]| {
-    read(bytes, None, Reading::default());
+    read(bytes, None, Stated::default());
 });

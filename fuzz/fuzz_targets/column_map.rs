@@ -4,7 +4,7 @@
 use libfuzzer_sys::fuzz_target;
 use std::sync::Arc;
 use tokenbook::import::record::column_map::ColumnMap;
-use tokenbook::import::record::reading::Reading;
+use tokenbook::import::record::reading::Stated;
 use tokenbook_fuzz::{all_said, read};
 
 const BETWEEN: &[u8] = b"\n---\n";
@@ -17,7 +17,7 @@ fuzz_target!(|bytes: &[u8]| {
     };
     match ColumnMap::read(map) {
         Ok(map) => {
-            read(file, Some("mapped"), Reading { map: Some(Arc::new(map)), ..all_said() });
+            read(file, Some("mapped"), Stated { map: Some(Arc::new(map)), ..all_said() });
         }
         Err(problems) => assert!(!problems.is_empty() && problems.iter().all(|problem| !problem.what.is_empty())),
     }

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tokenbook::import::record::reading::Reading;
+use tokenbook::import::record::reading::Stated;
 use tokenbook::text::csv_line::split;
 use tokenbook_fuzz::read;
 
@@ -10,7 +10,7 @@ const HEADER: &[u8] = b"event_id,timestamp,model,department,tag.team,input_token
 
 fuzz_target!(|bytes: &[u8]| {
     let file = [HEADER, bytes].concat();
-    read(&file, Some("csv"), Reading::default());
+    read(&file, Some("csv"), Stated::default());
     for line in std::str::from_utf8(bytes).unwrap_or_default().split(['\n', '\r']).filter(|line| !line.is_empty()) {
         let mut fields = Vec::new();
         if split(line, &mut fields).is_ok() {

@@ -3,11 +3,11 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tokenbook::import::record::reading::Reading;
+use tokenbook::import::record::reading::Stated;
 use tokenbook_fuzz::read;
 
 fuzz_target!(|bytes: &[u8]| {
-    let fast = read(bytes, Some("jsonl"), Reading::default());
+    let fast = read(bytes, Some("jsonl"), Stated::default());
     let mut spaced = Vec::with_capacity(bytes.len() + 64);
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
         match line.strip_prefix(b"{") {
@@ -19,5 +19,5 @@ fuzz_target!(|bytes: &[u8]| {
             _ => spaced.extend_from_slice(line),
         }
     }
-    assert_eq!(fast, read(&spaced, Some("jsonl"), Reading::default()));
+    assert_eq!(fast, read(&spaced, Some("jsonl"), Stated::default()));
 });

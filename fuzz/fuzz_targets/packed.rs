@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use std::io::Write;
-use tokenbook::import::record::reading::Reading;
+use tokenbook::import::record::reading::Stated;
 use tokenbook_fuzz::read;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -17,12 +17,12 @@ fuzz_target!(|bytes: &[u8]| {
         }
         b'z' => zstd::stream::encode_all(file, 1).expect("written to memory"),
         _ => {
-            read(bytes, None, Reading::default());
+            read(bytes, None, Stated::default());
             return;
         }
     };
     // A packed file inside a packed file stays packed.
     if !file.starts_with(&[0x1f, 0x8b]) && !file.starts_with(&[0x28, 0xb5]) && file.get(1) != Some(&0x2a) {
-        assert_eq!(read(&packed, None, Reading::default()), read(file, None, Reading::default()));
+        assert_eq!(read(&packed, None, Stated::default()), read(file, None, Stated::default()));
     }
 });

@@ -8,7 +8,7 @@
 //! are compared with the seals of their months.
 
 use crate::aggregate::attributed::Attribution;
-use crate::aggregate::from_events::{self, Reading};
+use crate::aggregate::from_events::{self, ReadBy};
 use crate::aggregate::rated::LineRater;
 use crate::aggregate::{AggregateError, Events, PriceChanges, from_daily};
 use crate::attribute::Rules;
@@ -90,7 +90,7 @@ struct Work<'a> {
     next: AtomicUsize,
     /// How to read a day's events if only their totals are compared. If there are fewer days than threads, all threads
     /// read each day.
-    reading: Reading<'static>,
+    reading: ReadBy<'static>,
     /// Loaded when events are first read.
     events: Mutex<Option<Arc<Events>>>,
     is_counting: AtomicBool,
@@ -99,7 +99,7 @@ struct Work<'a> {
 impl<'a> Work<'a> {
     fn new(rating: &'a Rating<'a>, basis: Basis, period: Period) -> Self {
         let days: Vec<Day> = period.days().collect();
-        let reading = if days.len() < rayon::current_num_threads() { Reading::ByAll } else { Reading::ByOne };
+        let reading = if days.len() < rayon::current_num_threads() { ReadBy::ByAll } else { ReadBy::ByOne };
         let (events, is_counting) = (Mutex::new(None), AtomicBool::new(false));
         Self { rating, basis, period, days, next: AtomicUsize::new(0), reading, events, is_counting }
     }
@@ -150,7 +150,7 @@ impl<'a> Work<'a> {
                 let end = day.next().map_or(start, |next| calendar.start_of(next));
                 let Events { classes, sealed } = &*self.events(snapshot)?;
                 // Totals do not show what was used before a price changed.
-                let reading = if changes.any_within(start, end) { Reading::Proved(sealed) } else { self.reading };
+                let reading = if changes.any_within(start, end) { ReadBy::Proved(sealed) } else { self.reading };
                 let lines = from_events::of_day(snapshot, day, changes, classes, reading, |_| true)?;
                 let whole = from_events::of_whole_day(&lines, start).map_err(AggregateError::from)?;
                 snapshot.prove_sums_of_day(day, &whole)?;
@@ -163,7 +163,7 @@ impl<'a> Work<'a> {
             }
             snapshot.watch().expect(u64::try_from(events).unwrap_or(0));
             let Events { classes, sealed } = &*self.events(snapshot)?;
-            for line in rater.counted(snapshot, day, changes, classes, Reading::Proved(sealed))? {
+            for line in rater.counted(snapshot, day, changes, classes, ReadBy::Proved(sealed))? {
                 attribution.give(line, &mut each)?;
             }
         }

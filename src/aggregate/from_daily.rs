@@ -1,7 +1,7 @@
 //! Usage from the daily totals. If a price of a model changes inside a day, the events of that model and day are read
 //! instead.
 
-use crate::aggregate::from_events::{self, Reading};
+use crate::aggregate::from_events::{self, ReadBy};
 use crate::aggregate::{AggregateError, DayChanges, Events, PriceChanges};
 use crate::domain::calendar::Day;
 use crate::domain::usage::UsageLine;
@@ -36,7 +36,7 @@ pub fn of_day<E: From<LedgerError> + From<AggregateError>>(
     }
     let of_changed = |model| inside.contains_key(&model);
     let Events { classes, sealed } = &*events()?;
-    let lines = from_events::of_day(snapshot, day, changes, classes, Reading::Proved(sealed), of_changed)?;
+    let lines = from_events::of_day(snapshot, day, changes, classes, ReadBy::Proved(sealed), of_changed)?;
     changed.sort_unstable_by_key(|line| line.key);
     if *from_events::of_whole_day(&lines, start).map_err(AggregateError::from)? != changed[..] {
         return Err(LedgerError::events_of_other_sums(day).into());

@@ -20,7 +20,7 @@ const PARTS_OF_DAY: i64 = 4;
 
 /// How a day's events are read.
 #[derive(Debug, Clone, Copy)]
-pub enum Reading<'a> {
+pub enum ReadBy<'a> {
     /// By the calling thread, on its own reader, without proof. The caller must compare the totals of the events with
     /// the day's.
     ByOne,
@@ -36,7 +36,7 @@ pub fn of_day(
     day: Day,
     changes: &PriceChanges<'_>,
     classes: &Classes,
-    reading: Reading<'_>,
+    reading: ReadBy<'_>,
     of_models: impl Fn(ModelId) -> bool + Sync + Send,
 ) -> Result<Vec<UsageLine>, AggregateError> {
     let parts = visit(snapshot, day, reading, UsageSums::new, |sums: &mut UsageSums, part, reader| {
@@ -90,7 +90,7 @@ impl Part<'_> {
 pub(super) fn visit<T: Send>(
     snapshot: &Snapshot<'_>,
     day: Day,
-    reading: Reading<'_>,
+    reading: ReadBy<'_>,
     start: impl Fn() -> T + Sync + Send,
     each: impl Fn(&mut T, Part<'_>, &Snapshot<'_>) -> Result<(), AggregateError> + Sync + Send,
 ) -> Result<Vec<T>, AggregateError> {
@@ -100,14 +100,14 @@ pub(super) fn visit<T: Send>(
         Ok(accumulator)
     };
     let sealed = match reading {
-        Reading::ByAll => {
+        ReadBy::ByAll => {
             let readers = snapshot.readers();
             let part = |(first, last)| Part { day, first, last, sealed: None };
             let parts: Vec<Part<'_>> = EventKey::parts_of(day, PARTS_OF_DAY).map(part).collect();
             return parts.into_par_iter().map(|part| readers.read(|snapshot| run(part, snapshot))).collect();
         }
-        Reading::ByOne => None,
-        Reading::Proved(sealed) => Some(sealed),
+        ReadBy::ByOne => None,
+        ReadBy::Proved(sealed) => Some(sealed),
     };
     let (first, last) = EventKey::range_of(day);
     Ok(vec![run(Part { day, first, last, sealed }, snapshot)?])

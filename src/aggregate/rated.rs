@@ -1,6 +1,6 @@
 //! From usage to rated lines: charges, and the number of events in a line with something unpriced.
 
-use crate::aggregate::from_events::{Reading, visit};
+use crate::aggregate::from_events::{ReadBy, visit};
 use crate::aggregate::{AggregateError, DayChanges, PriceChanges, priced_at};
 use crate::domain::calendar::Day;
 use crate::domain::count::Count;
@@ -70,7 +70,7 @@ impl<'a> LineRater<'a> {
         day: Day,
         changes: &PriceChanges<'_>,
         classes: &Classes,
-        reading: Reading<'_>,
+        reading: ReadBy<'_>,
     ) -> Result<Vec<RatedLine>, AggregateError> {
         let (mut lines, mut partly) = (Vec::with_capacity(self.waiting.len()), Partly::default());
         for (line, meters) in self.waiting.drain(..) {
@@ -124,7 +124,7 @@ fn count(
     partly: &Partly,
     changes: &PriceChanges<'_>,
     classes: &Classes,
-    reading: Reading<'_>,
+    reading: ReadBy<'_>,
 ) -> Result<Counts, AggregateError> {
     let calendar = snapshot.ledger().settings().calendar;
     let (posted, start) = (day.month(), calendar.start_of(day));

@@ -18,7 +18,7 @@ use crate::attribute::read::{Draft, DraftShare, not_a_weight, subject, weight};
 use crate::domain::name::TagValue;
 use crate::domain::rule::{Condition, Operator, Payer, Precedence};
 use crate::text::problem::{Problem, excerpt};
-use crate::text::toml_table::{Section, Value};
+use crate::text::toml_table::{Section, TomlValue};
 use std::collections::BTreeSet;
 
 const PAYER: [&str; 3] = ["department", "project", "environment"];
@@ -49,7 +49,7 @@ fn draft(table: Section<'_>, number: usize) -> Result<Draft, Problem> {
     let mut conditions = BTreeSet::new();
     for operator in Operator::ALL {
         let Some(of_operator) = table.table(operator.name())? else { continue };
-        let condition = |key: &str, value: &Value<'_>| {
+        let condition = |key: &str, value: &TomlValue<'_>| {
             let subject = subject(key).map_err(|(what, expected)| value.key_problem(what, expected))?;
             Ok(Condition { subject, operator, value: self::name(value)? })
         };
@@ -64,7 +64,7 @@ fn shares(table: &Section<'_>) -> Result<Vec<DraftShare>, Problem> {
     let mut shares = Vec::new();
     for share in table.tables("share", "share = [{ department = \"…\", weight = \"1/3\" }, …]")? {
         share.no_unknown_keys(&[&PAYER[..], &["weight"]].concat())?;
-        let read = |value: &Value<'_>| {
+        let read = |value: &TomlValue<'_>| {
             let text = value.number()?;
             weight(&text).ok_or_else(|| not_a_weight("weight", &text).at(value.line()))
         };
@@ -80,7 +80,7 @@ fn shares(table: &Section<'_>) -> Result<Vec<DraftShare>, Problem> {
     }
 }
 
-fn precedence(value: &Value<'_>) -> Result<Precedence, Problem> {
+fn precedence(value: &TomlValue<'_>) -> Result<Precedence, Problem> {
     Ok(if value.flag()? { Precedence::Rule } else { Precedence::Tags })
 }
 
@@ -92,6 +92,6 @@ fn payer(table: &Section<'_>) -> Result<Payer, Problem> {
     })
 }
 
-fn name(value: &Value<'_>) -> Result<TagValue, Problem> {
+fn name(value: &TomlValue<'_>) -> Result<TagValue, Problem> {
     TagValue::new(value.text()?).map_err(|error| value.problem(error, "a name without spaces around it"))
 }

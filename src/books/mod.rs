@@ -12,6 +12,7 @@ pub mod usage;
 mod watching;
 
 use crate::aggregate::AggregateError;
+use crate::domain::number::QuarantinedId;
 use crate::domain::quantities::QuantityOverflow;
 use crate::domain::ratio;
 use crate::domain::timestamp::Timestamp;
@@ -294,11 +295,11 @@ impl Books {
     /// Discards quarantined lines with a reason. Returns their numbers.
     pub fn discard(
         &self,
-        ids: Option<&[i64]>,
+        ids: Option<&[QuarantinedId]>,
         reason: &str,
         act: Act<'_>,
         observer: &dyn Observer,
-    ) -> Result<Vec<i64>, LedgerError> {
+    ) -> Result<Vec<QuarantinedId>, LedgerError> {
         let write = self.ledger.write(|| observer.waiting())?;
         let discarded = write.discard(ids, reason, act.now, act.actor)?;
         write.commit()?;

@@ -2,7 +2,7 @@
 
 use crate::books::{Books, Observer};
 use crate::ledger::LedgerError;
-use crate::ledger::file::transaction::Write;
+use crate::ledger::file::transaction::Transaction;
 use crate::ledger::file::watch::Watch;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ impl Books {
     pub(super) fn kept<'a, T, E: From<LedgerError>>(
         &'a self,
         observer: &dyn Observer,
-        work: impl FnOnce(&Write<'a>) -> Result<T, E>,
+        work: impl FnOnce(&Transaction<'a>) -> Result<T, E>,
     ) -> Result<T, E> {
         self.kept_in(observer, |waiting| self.ledger.write(waiting), work)
     }
@@ -52,8 +52,8 @@ impl Books {
     pub(super) fn kept_in<'a, T, E: From<LedgerError>>(
         &'a self,
         observer: &dyn Observer,
-        begin: impl FnOnce(&dyn Fn()) -> Result<Write<'a>, LedgerError>,
-        work: impl FnOnce(&Write<'a>) -> Result<T, E>,
+        begin: impl FnOnce(&dyn Fn()) -> Result<Transaction<'a>, LedgerError>,
+        work: impl FnOnce(&Transaction<'a>) -> Result<T, E>,
     ) -> Result<T, E> {
         watched(observer, |watch| {
             let write = begin(&|| observer.waiting())?.watched(watch);

@@ -85,7 +85,7 @@ fn import(file: Option<&PathBuf>, session: &mut Session<'_, '_>) -> Result<Exit,
     let without_price = if file.is_some() { outcome.without_price } else { Vec::new() };
     tell(&name, &AliasesImported { without_price, ..outcome }, session)?;
     let head = books.head()?;
-    session.tell(format!("ledger head: {} {head}", head.seq))?;
+    session.tell_head(&head)?;
     Ok(Exit::Done)
 }
 

@@ -16,6 +16,6 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
     let books = session.read()?;
     let verification = session.progress(|progress| books.backup(&arguments.target, progress))?;
     session.tell(line(&format!("{}: copied and verified", arguments.target.display()), &verification))?;
-    session.say(format!("ledger head: {} {}", verification.head.seq, verification.head))?;
+    session.say_head(&verification.head)?;
     Ok(Exit::Done)
 }

@@ -9,8 +9,9 @@ use tokenbook::books::usage::import::{DEFAULT_SOURCE, ImportError};
 use tokenbook::books::usage::retract::CostsTaken;
 use tokenbook::domain::calendar::Calendar;
 use tokenbook::domain::name::Name;
+use tokenbook::domain::number::EntryId;
 use tokenbook::import::costs::{COST_FORMATS, named};
-use tokenbook::import::record::reading::Reading;
+use tokenbook::import::record::reading::Stated;
 
 /// Import what providers charge; `report provider-cost` compares it with the computed cost
 #[derive(Debug, clap::Args)]
@@ -32,7 +33,7 @@ enum Command {
     Retract {
         /// The entry number of the import, from `costs list`
         #[arg(value_name = "ENTRY")]
-        entry: i64,
+        entry: EntryId,
         /// Why; the ledger records it in its chain
         #[arg(long, value_name = "TEXT")]
         reason: String,
@@ -78,7 +79,7 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
     }
 }
 
-fn retract(entry: i64, reason: &str, dry_run: bool, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
+fn retract(entry: EntryId, reason: &str, dry_run: bool, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let reason = reason_of(reason, "the import is retracted")?;
     let (taken, head, what) = if dry_run {
         (session.read()?.plan_costs_retraction(entry)?, None, "would be retracted")
@@ -97,7 +98,7 @@ fn retract(entry: i64, reason: &str, dry_run: bool, session: &mut Session<'_, '_
         }
     }
     if let Some(head) = head {
-        session.tell(format!("ledger head: {} {head}", head.seq))?;
+        session.tell_head(&head)?;
     }
     Ok(if again.is_empty() { Exit::Done } else { Exit::Incomplete })
 }
@@ -129,7 +130,7 @@ fn import(arguments: &ImportArguments, session: &mut Session<'_, '_>) -> Result<
         }
     }
     let head = books.head()?;
-    session.tell(format!("ledger head: {} {head}", head.seq))?;
+    session.tell_head(&head)?;
     Ok(exit)
 }
 
@@ -140,7 +141,7 @@ fn options(arguments: &ImportArguments) -> Result<CostOptions, Failure> {
     let zone = zone.map(|zone| {
         Calendar::of_zone(zone).map_err(|error| Failure::option(error.code(), "--assume-zone", zone, error))
     });
-    let reading = Reading { zone: zone.transpose()?, ..Reading::default() };
+    let reading = Stated { zone: zone.transpose()?, ..Stated::default() };
     Ok(CostOptions { source: source.to_string(), format: named(&arguments.format), reading })
 }
 

@@ -50,7 +50,7 @@ fn import(file: &Path, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
         session.warn(format!("warning: used, but not in the registry: {problem}"))?;
     }
     let head = books.head()?;
-    session.tell(format!("ledger head: {} {head}", head.seq))?;
+    session.tell_head(&head)?;
     Ok(Exit::Done)
 }
 

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use tokenbook::books::usage::imports::Commits;
 use tokenbook::books::usage::retract::{RecordedSpan, Retracted, Retraction};
 use tokenbook::domain::name::Name;
+use tokenbook::domain::number::EntryId;
 use tokenbook::domain::timestamp::Timestamp;
 use tokenbook::ledger::facts::imports::ImportMade;
 use tokenbook::ledger::facts::retraction::Plan;
@@ -43,7 +44,7 @@ enum Command {
 struct RetractArguments {
     /// The entry number of the import, from `imports list`
     #[arg(value_name = "ENTRY", required_unless_present = "source")]
-    entry: Option<i64>,
+    entry: Option<EntryId>,
     /// Take back only the event with this id; may be repeated
     #[arg(long = "id", value_name = "ID", conflicts_with = "source")]
     ids: Vec<String>,
@@ -132,7 +133,7 @@ fn instant(option: &str, text: &str) -> Result<Timestamp, Failure> {
 /// Prints what was taken back, and where the ledger ends now.
 fn told(retracted: &Retracted<Plan>, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let exit = tell(&retracted.taken, "retracted", session)?;
-    session.tell(format!("ledger head: {} {}", retracted.head.seq, retracted.head))?;
+    session.tell_head(&retracted.head)?;
     Ok(exit)
 }
 
@@ -191,7 +192,7 @@ fn tell(plan: &Plan, what: &str, session: &mut Session<'_, '_>) -> Result<Exit, 
 
 fn named(file: &str, options: &str, imports: &[&ImportMade]) -> String {
     let options = if options.is_empty() { String::new() } else { format!(", with {options}") };
-    let last = imports.last().map_or((0, 0), |import| (import.entry, import.row.duplicates));
+    let last = imports.last().map_or((EntryId::NONE, 0), |import| (import.entry, import.row.duplicates));
     let entry = match imports.len() {
         1 => format!("entry {}", last.0),
         many => format!("{many} imports, the last is entry {}", last.0),

@@ -42,6 +42,6 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
         settings.calendar.zone_name(),
         settings.book
     ))?;
-    session.tell(format!("ledger head: {} {head}", head.seq))?;
+    session.tell_head(&head)?;
     Ok(Exit::Done)
 }

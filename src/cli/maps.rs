@@ -73,6 +73,6 @@ fn keep(name: &str, file: &std::path::Path, session: &mut Session<'_, '_>) -> Re
     let kept = books.keep_map(&name, &shown, &bytes, session.act(), &tokenbook::books::Silent)?;
     session.tell(format!("{shown}: {} as {name}", if kept { "kept" } else { "is kept already" }))?;
     let head = books.head()?;
-    session.tell(format!("ledger head: {} {head}", head.seq))?;
+    session.tell_head(&head)?;
     Ok(Exit::Done)
 }

@@ -38,6 +38,7 @@ use std::sync::atomic::AtomicBool;
 use tokenbook::books::{Act, Books};
 use tokenbook::domain::secret::{looks_secret, redacted};
 use tokenbook::domain::timestamp::Timestamp;
+use tokenbook::ledger::chain::Head;
 
 /// Keep the books for your LLM tokens: an append-only usage ledger, exact prices, and reports that add up.
 #[derive(Debug, Parser)]
@@ -153,6 +154,16 @@ impl Session<'_, '_> {
         let result = work(&progress);
         progress.clear();
         result
+    }
+
+    /// Prints the last entry of the chain, which somebody may keep.
+    fn say_head(&mut self, head: &Head) -> Result<(), Failure> {
+        self.say(format!("ledger head: {} {head}", head.entry))
+    }
+
+    /// Tells the last entry of the chain.
+    fn tell_head(&mut self, head: &Head) -> Result<(), Failure> {
+        self.tell(format!("ledger head: {} {head}", head.entry))
     }
 
     /// Prints a line of the result.

@@ -31,8 +31,8 @@ pub struct Arguments {
     /// The price list, a CSV
     #[arg(long, value_name = "FILE")]
     prices: PathBuf,
-    /// Accept prices that look like a mistake: a jump of about a thousand times, or of over ten times in a replacement,
-    /// up or down
+    /// Accept prices that look like a mistake: more than ten times the price they replace or
+    /// the one before, or less than a tenth
     #[arg(long)]
     accept_jumps: bool,
     /// Aliases of models, a CSV

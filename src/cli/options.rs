@@ -23,7 +23,7 @@ use tokenbook::import::file::input::Input;
 use tokenbook::import::file::paths::{Expanded, expand};
 use tokenbook::import::record::column_map::ColumnMap;
 use tokenbook::import::record::field::whole;
-use tokenbook::import::record::reading::{PromptBounds, PromptTokens, Reading};
+use tokenbook::import::record::reading::{PromptBounds, PromptTokens, Stated};
 use tokenbook::ledger::LedgerError;
 use tokenbook::render::{self, RENDERERS, Renderer};
 use tokenbook::sheet::Sheet;
@@ -272,7 +272,7 @@ impl UsageOptions {
         Ok(name.to_string())
     }
 
-    fn reading(&self, session: &Session<'_, '_>) -> Result<Reading, Failure> {
+    fn reading(&self, session: &Session<'_, '_>) -> Result<Stated, Failure> {
         let at = |text: &String| {
             Timestamp::parse(text).map_err(|error| {
                 Failure::option(error.code(), "--at", text, error).hint("for example --at 2026-10-01T08:30:00Z")
@@ -281,7 +281,7 @@ impl UsageOptions {
         let zone = |text: &String| {
             Calendar::of_zone(text).map_err(|error| Failure::option(error.code(), "--assume-zone", text, error))
         };
-        Ok(Reading {
+        Ok(Stated {
             at: self.at.as_ref().map(at).transpose()?,
             zone: self.assume_zone.as_ref().map(zone).transpose()?,
             prompt: self.prompt_tokens.as_deref().and_then(PromptTokens::named),

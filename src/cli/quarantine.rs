@@ -4,6 +4,7 @@ use super::Session;
 use super::options::reason_of;
 use crate::cli::failure::{Code, Exit, Failure};
 use tokenbook::domain::calendar::Day;
+use tokenbook::domain::number::QuarantinedId;
 use tokenbook::text::problem::listed;
 
 /// List the lines that were set aside, or discard them with a reason
@@ -21,7 +22,7 @@ enum Command {
     Discard {
         /// The numbers of the lines, from `quarantine list`
         #[arg(required_unless_present = "all", value_name = "NUMBER")]
-        numbers: Vec<i64>,
+        numbers: Vec<QuarantinedId>,
         /// Discard all open lines
         #[arg(long, conflicts_with = "numbers")]
         all: bool,
@@ -60,7 +61,7 @@ fn list(session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn discard(numbers: Option<&Vec<i64>>, reason: &str, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
+fn discard(numbers: Option<&Vec<QuarantinedId>>, reason: &str, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let books = session.open()?;
     let open = books.quarantine()?;
     if let Some(unknown) =
@@ -75,6 +76,6 @@ fn discard(numbers: Option<&Vec<i64>>, reason: &str, session: &mut Session<'_, '
     let discarded = session.progress(|progress| books.discard(numbers, reason, session.act(), progress))?;
     let head = books.head()?;
     session.tell(format!("{} discarded", listed(discarded.len(), "line", "lines")))?;
-    session.tell(format!("ledger head: {} {head}", head.seq))?;
+    session.tell_head(&head)?;
     Ok(Exit::Done)
 }

@@ -124,7 +124,7 @@ fn import(file: &Path, valid_from: Option<&str>, session: &mut Session<'_, '_>) 
     let imported = imported.map_err(wrong_rules)?;
     tell(Some(file), imported, session)?;
     let head = books.head()?;
-    session.tell(format!("ledger head: {} {head}", head.seq))?;
+    session.tell_head(&head)?;
     Ok(Exit::Done)
 }
 
@@ -139,7 +139,7 @@ fn end(from: &str, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     };
     session.tell(what)?;
     let head = books.head()?;
-    session.tell(format!("ledger head: {} {head}", head.seq))?;
+    session.tell_head(&head)?;
     Ok(Exit::Done)
 }
 

@@ -28,6 +28,6 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
     };
     session.tell(format!("{}: verified; a copy of it as it was is {}", path.display(), copy.display()))?;
     session.tell(format!("{}: upgraded from schema version {} to {}", path.display(), upgraded.from, upgraded.to))?;
-    session.say(format!("ledger head: {} {}", upgraded.head.seq, upgraded.head))?;
+    session.say_head(&upgraded.head)?;
     Ok(Exit::Done)
 }

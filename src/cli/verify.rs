@@ -28,7 +28,7 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
     }
     if verification.findings.is_empty() {
         session.tell(line("verified", &verification))?;
-        session.say(format!("ledger head: {} {}", verification.head.seq, verification.head))?;
+        session.say_head(&verification.head)?;
         return Ok(Exit::Done);
     }
     let what = format!("the ledger does not verify: {}", listed(verification.findings.len(), "finding", "findings"));
@@ -58,13 +58,13 @@ fn anchor(path: &Path) -> Result<Anchor, Failure> {
     let line = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("");
     let mut words = line.strip_prefix("ledger head:").unwrap_or(line).split_whitespace();
     let parsed = || {
-        let seq = words.next()?.parse().ok()?;
+        let entry = words.next()?.parse().ok()?;
         let hash = words.next().filter(|hash| hash.len() == 64 && hash.is_ascii())?;
         let mut bytes = [0; 32];
         for (place, byte) in bytes.iter_mut().enumerate() {
             *byte = u8::from_str_radix(hash.get(place * 2..place * 2 + 2)?, 16).ok()?;
         }
-        Some(Anchor { seq, hash: bytes })
+        Some(Anchor { entry, hash: bytes })
     };
     let mut parsed = parsed;
     parsed().ok_or_else(|| {

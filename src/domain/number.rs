@@ -4,7 +4,7 @@
 macro_rules! numbers {
     ($($(#[$doc:meta])+ $name:ident,)+) => {$(
         $(#[$doc])+
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub struct $name(i64);
 
         impl $name {
@@ -22,6 +22,14 @@ macro_rules! numbers {
             }
         }
 
+        impl FromStr for $name {
+            type Err = ParseIntError;
+
+            fn from_str(text: &str) -> Result<Self, ParseIntError> {
+                text.parse().map(Self)
+            }
+        }
+
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 self.0.fmt(f)
@@ -30,7 +38,10 @@ macro_rules! numbers {
     )+};
 }
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::num::ParseIntError;
+use std::str::FromStr;
 
 numbers! {
     /// The number of a source of events.
@@ -45,8 +56,31 @@ numbers! {
     ClassId,
     /// The number of events that were appended together.
     BatchId,
+    /// The number of an import of usage.
+    ImportId,
+    /// The number of an import of costs.
+    CostImportId,
+    /// The number of a quarantined line.
+    QuarantinedId,
+    /// The number of an entry of the chain.
+    EntryId,
     /// The number of a payer that rules name for a tag set. Reports count them; no ledger has them.
     RulePayerId,
+}
+
+impl EntryId {
+    /// The number of a chain's first entry.
+    pub const FIRST: Self = Self(1);
+
+    /// The number of the entry after it.
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+
+    /// The number of the entry before it.
+    pub const fn previous(self) -> Self {
+        Self(self.0.saturating_sub(1))
+    }
 }
 
 /// Who pays for usage.

@@ -4,9 +4,9 @@ use crate::import::events::Events;
 use crate::import::events::intern::SharedNames;
 use crate::import::events::sink::Sink;
 use crate::import::record::Record;
-use crate::import::record::head::Head;
+use crate::import::record::head::FileHead;
 use crate::import::record::pages::Pages;
-use crate::import::record::reading::Reading;
+use crate::import::record::reading::Stated;
 use crate::import::record::shapes;
 use crate::text::problem::Problem;
 use std::collections::BTreeSet;
@@ -35,7 +35,7 @@ pub struct Format {
     /// these of a bad record.
     pub kept: Kept,
     /// Whether a file with this beginning has the format.
-    pub recognises: fn(&Head) -> bool,
+    pub recognises: fn(&FileHead) -> bool,
     /// How its records are read.
     pub how: How,
 }
@@ -52,7 +52,7 @@ pub struct Kept {
 }
 
 /// Reads one record and passes on its events.
-pub type ReadRecord = fn(&Record<'_>, &Reading, &mut Events<'_, '_>) -> Result<(), Problem>;
+pub type ReadRecord = fn(&Record<'_>, &Stated, &mut Events<'_, '_>) -> Result<(), Problem>;
 
 /// How records are read.
 #[derive(Debug)]
@@ -62,7 +62,7 @@ pub enum How {
     /// Each record by itself, from JSON or from CSV with a header.
     Records(ReadRecord),
     /// All records of a file together, because some of them give others their meaning.
-    Gathered(fn(&Reading) -> Box<dyn RecordReader>),
+    Gathered(fn(&Stated) -> Box<dyn RecordReader>),
 }
 
 /// The start of reading a file: its reader, and whether the first line is used up.
@@ -136,7 +136,7 @@ impl Format {
     };
 
     /// Whether records of a file may be later states of known ones: by the format, or by the user's map.
-    pub fn grows(&self, reading: &Reading) -> bool {
+    pub fn grows(&self, reading: &Stated) -> bool {
         self.cumulative || reading.map.as_ref().is_some_and(|map| map.grows)
     }
 }

@@ -12,7 +12,7 @@ use crate::import::events::sink::Sink;
 use crate::import::format::{Beginning, Format, ReadRecord, RecordReader, Redacted};
 use crate::import::own::csv::explain;
 use crate::import::record::pages::{Pages, PagesRead, followed};
-use crate::import::record::reading::Reading;
+use crate::import::record::reading::Stated;
 use crate::import::record::{Record, Value};
 use crate::text::csv_line;
 use crate::text::problem::{Problem, excerpt, excerpt_name};
@@ -26,20 +26,20 @@ const KEPT: usize = 40;
 struct JsonReader {
     format: &'static Format,
     read: ReadRecord,
-    reading: Reading,
+    reading: Stated,
     pages: PagesRead,
 }
 
 struct CellReader {
     format: &'static Format,
     read: ReadRecord,
-    reading: Reading,
+    reading: Stated,
     header: String,
     columns: Vec<String>,
 }
 
 /// Starts reading a file of a format.
-pub fn begin(format: &'static Format, read: ReadRecord, first: &str, reading: &Reading) -> Result<Beginning, Problem> {
+pub fn begin(format: &'static Format, read: ReadRecord, first: &str, reading: &Stated) -> Result<Beginning, Problem> {
     let reading = reading.clone();
     if first.trim_start().starts_with(['{', '[']) {
         let reader = JsonReader { format, read, reading, pages: PagesRead::default() };

@@ -37,7 +37,7 @@ use crate::ledger::chain::logs::Log;
 use crate::ledger::chain::seals;
 use crate::ledger::facts::batch_seal::BatchSeal;
 use crate::ledger::facts::{batch_days, prices, sealed_events};
-use crate::ledger::file::transaction::{Checks, Write};
+use crate::ledger::file::transaction::{Checks, Transaction};
 use crate::ledger::file::watch::{Watch, WatchedLedger};
 use crate::ledger::sums::month_seals;
 use crate::ledger::{Ledger, Result, stored};
@@ -69,7 +69,7 @@ impl fmt::Debug for Appender<'_> {
 
 impl<'w> Appender<'w> {
     /// An appender for the events of a source.
-    pub fn new(write: &'w Write<'_>, source_name: &str) -> Result<Self> {
+    pub fn new(write: &'w Transaction<'_>, source_name: &str) -> Result<Self> {
         let (ledger, connection) = (write.ledger(), write.connection());
         write.set_checks(Checks::LeftOut)?;
         // A changed name would give usage to another model or source.
@@ -143,7 +143,7 @@ impl<'w> Appender<'w> {
         let events = stored(events)?;
         self.verdicts.batch(BatchSeal {
             id: summary.id,
-            posting_period: None,
+            posted: None,
             events,
             digest: batch_days::batch_digest(&self.naming.source_name, None, &seals),
             days: seals,

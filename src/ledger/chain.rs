@@ -9,10 +9,11 @@ pub mod fact;
 pub mod logs;
 pub(in crate::ledger) mod seals;
 
+use crate::domain::number::EntryId;
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::chain::fact::Fact;
 use crate::ledger::chain::seals::{FactsHasher, What};
-use crate::ledger::{Damage, LedgerError, Result, fits, stored};
+use crate::ledger::{Damage, LedgerError, Result, fits};
 use crate::rows::canonical::Encoder;
 use rusqlite::{Connection, OptionalExtension, Row};
 use std::fmt;
@@ -104,7 +105,7 @@ impl Kind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
     /// Its number, from 1.
-    pub seq: u64,
+    pub entry: EntryId,
     /// Its hash.
     pub hash: [u8; 32],
     /// When it was made.
@@ -129,7 +130,7 @@ pub fn hex(bytes: &[u8]) -> String {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// Its number, from 1 without gaps.
-    pub seq: u64,
+    pub number: EntryId,
     /// The code of its kind.
     pub kind: u8,
     /// When it was made; never earlier than the previous entry.
@@ -150,7 +151,7 @@ impl Entry {
     /// The hash the entry should have.
     pub fn computed_hash(&self) -> [u8; 32] {
         let mut encoder = Encoder::new();
-        encoder.u8(VERSION).u8(self.kind).u64(self.seq).raw(&self.prev).i64(self.at.nanos());
+        encoder.u8(VERSION).u8(self.kind).i64(self.number.number()).raw(&self.prev).i64(self.at.nanos());
         encoder.text(&self.actor).blob(&self.payload).raw(&self.state);
         let mut hasher = blake3::Hasher::new_derive_key(CONTEXT);
         hasher.update(encoder.as_bytes());
@@ -183,10 +184,10 @@ pub(super) fn append(
     fact: &Fact,
     Signed { now, actor }: Signed<'_>,
     payload: &[u8],
-    rows: impl FnOnce(i64) -> Result<()>,
-) -> Result<i64> {
+    rows: impl FnOnce(EntryId) -> Result<()>,
+) -> Result<EntryId> {
     fits_an_entry(payload)?;
-    let place = Place::next(connection, now)?;
+    let place = NextEntry::next(connection, now)?;
     seals::guard_facts(connection, fact)?;
     connection.execute_batch(DEFER)?;
     rows(place.number)?;
@@ -202,14 +203,14 @@ pub(super) fn append_each(
     fact: &Fact,
     Signed { now, actor }: Signed<'_>,
     payloads: &[Vec<u8>],
-    mut rows: impl FnMut(usize, i64) -> Result<()>,
+    mut rows: impl FnMut(usize, EntryId) -> Result<()>,
 ) -> Result<()> {
     payloads.iter().try_for_each(|payload| fits_an_entry(payload))?;
     seals::guard_facts(connection, fact)?;
     let mut hasher = FactsHasher::of(&fact.payloads(connection)?);
     connection.execute_batch(DEFER)?;
     for (at, payload) in payloads.iter().enumerate() {
-        let place = Place::next(connection, now)?;
+        let place = NextEntry::next(connection, now)?;
         rows(at, place.number)?;
         hasher.add(place.number, payload);
         seals::set(connection, What::Facts(fact.kind), 0, &hasher.digest())?;
@@ -229,19 +230,19 @@ fn fits_an_entry(payload: &[u8]) -> Result<()> {
 }
 
 /// The place of the next entry in the chain.
-struct Place {
-    seq: u64,
-    number: i64,
+struct NextEntry {
+    number: EntryId,
     prev: [u8; 32],
     at: Timestamp,
 }
 
-impl Place {
+impl NextEntry {
     fn next(connection: &Connection, now: Timestamp) -> Result<Self> {
         let last = last(connection)?;
-        let (seq, prev, at) =
-            last.map_or((1, [0; 32], now), |last| (last.seq.saturating_add(1), last.hash, now.max(last.at)));
-        Ok(Self { seq, number: stored(seq)?, prev, at })
+        Ok(match last {
+            Some(last) => Self { number: last.entry.next(), prev: last.hash, at: now.max(last.at) },
+            None => Self { number: EntryId::FIRST, prev: [0; 32], at: now },
+        })
     }
 }
 
@@ -249,14 +250,14 @@ impl Place {
 fn insert(
     connection: &Connection,
     kind: Kind,
-    place: &Place,
+    place: &NextEntry,
     actor: &str,
     payload: &[u8],
     state: [u8; 32],
 ) -> Result<()> {
     let actor = if actor.is_empty() { "unknown" } else { actor };
     let mut entry = Entry {
-        seq: place.seq,
+        number: place.number,
         kind: kind.code(),
         at: place.at,
         actor: actor.to_owned(),
@@ -287,11 +288,9 @@ pub(super) fn head(connection: &Connection) -> Result<Head> {
 }
 
 fn last(connection: &Connection) -> Result<Option<Head>> {
-    let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get(1)?, row.get(2)?));
-    let found: Option<(i64, Vec<u8>, i64)> = connection.prepare_cached(HEAD)?.query_row([], row).optional()?;
-    found
-        .map(|(seq, hash, at)| Ok(Head { seq: fits(seq, "entry")?, hash: digest(&hash)?, at: instant(at)? }))
-        .transpose()
+    let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+    let found: Option<(EntryId, Vec<u8>, i64)> = connection.prepare_cached(HEAD)?.query_row([], row).optional()?;
+    found.map(|(entry, hash, at)| Ok(Head { entry, hash: digest(&hash)?, at: instant(at)? })).transpose()
 }
 
 const STATE: &str = "SELECT state FROM entry ORDER BY seq DESC LIMIT 1";
@@ -332,7 +331,7 @@ pub(super) fn entries(connection: &Connection, mut each: impl FnMut(Entry) -> Re
 
 fn entry(row: &Row<'_>) -> Result<Entry> {
     Ok(Entry {
-        seq: fits(row.get(0)?, "entry")?,
+        number: row.get(0)?,
         kind: fits(row.get(1)?, "entry kind")?,
         at: instant(row.get(2)?)?,
         actor: row.get(3)?,
@@ -361,7 +360,7 @@ mod tests {
     #[test]
     fn the_hash_of_an_entry_is_frozen() {
         let entry = Entry {
-            seq: 1,
+            number: EntryId::FIRST,
             kind: Kind::Genesis.code(),
             at: Timestamp::EARLIEST,
             actor: "auditor".to_owned(),

@@ -247,9 +247,9 @@ fn prepared<'c>(connection: &'c Connection, sql: &str) -> Result<CachedStatement
 }
 
 /// What a sum is about, as the table's columns have it: span, posting period, source, tag set, model, tier and band.
-type Place = [i64; 7];
+type SumKey = [i64; 7];
 
-fn place(row: &Row<'_>) -> Result<Place> {
+fn place(row: &Row<'_>) -> Result<SumKey> {
     Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?, row.get(6)?])
 }
 
@@ -323,7 +323,7 @@ impl Lines<'_> {
 /// Rows of rare meters. The next one is read ahead.
 struct RareSums<'s> {
     rows: Rows<'s>,
-    ahead: Option<(Place, Meter, i64)>,
+    ahead: Option<(SumKey, Meter, i64)>,
 }
 
 impl RareSums<'_> {
@@ -334,7 +334,7 @@ impl RareSums<'_> {
         Ok(())
     }
 
-    fn add_to(&mut self, place: &Place, line: &mut UsageLine) -> Result<()> {
+    fn add_to(&mut self, place: &SumKey, line: &mut UsageLine) -> Result<()> {
         while let Some((_, meter, quantity)) = self.ahead.filter(|(of, _, _)| of == place) {
             line.quantities.set(meter, quantity);
             self.advance()?;

@@ -3,9 +3,13 @@
 use crate::domain::calendar::Day;
 use crate::domain::event::PromptSize;
 use crate::domain::meter::Meter;
-use crate::domain::number::{BatchId, ClassId, ModelId, SourceId, TagSetId, TierId};
+use crate::domain::number::{
+    BatchId, ClassId, CostImportId, EntryId, ImportId, ModelId, QuarantinedId, SourceId, TagSetId, TierId,
+};
 use crate::domain::outcome::Outcome;
+use crate::domain::period::Month;
 use crate::ledger::{Damage, LedgerError, Result, fits};
+use crate::rows::key::EventKey;
 use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 
 macro_rules! in_columns {
@@ -24,11 +28,21 @@ macro_rules! in_columns {
     )+};
 }
 
-in_columns!(SourceId, TagSetId, ModelId, TierId, ClassId, BatchId);
+in_columns!(SourceId, TagSetId, ModelId, TierId, ClassId, BatchId, ImportId, CostImportId, QuarantinedId, EntryId);
 
 pub(super) fn day(number: i64) -> Result<Day> {
     Day::from_number(number)
         .ok_or_else(|| LedgerError::Corrupt(Damage::Value, format!("the day {number} is out of range")))
+}
+
+pub(super) fn key(number: i64) -> Result<EventKey> {
+    EventKey::from_number(number)
+        .ok_or_else(|| LedgerError::Corrupt(Damage::Value, format!("the key {number} is out of range")))
+}
+
+pub(super) fn month(code: i64) -> Result<Month> {
+    Month::from_code(code)
+        .ok_or_else(|| LedgerError::Corrupt(Damage::Value, format!("the month {code} does not exist")))
 }
 
 pub(super) fn prompt(code: i64) -> Result<PromptSize> {

@@ -5,14 +5,14 @@ use crate::domain::timestamp::Timestamp;
 use crate::price::{PriceKey, PriceRow};
 use std::collections::BTreeMap;
 
-/// From this factor between two prices of one key on, a wrong unit is the likelier reason.
-const UNIT_JUMP: i64 = 500;
+/// Above this factor between two prices of one key, a typing error or a wrong unit is likelier than a change.
+const JUMP: i64 = 10;
 
 /// Something suspicious.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finding {
-    /// A price is about a thousand times the previous one, or a thousandth of it. Perhaps a price per 1,000 was read as
-    /// per 1,000,000.
+    /// A price is more than ten times the previous one, or less than a tenth of it. Perhaps a digit is wrong, or a price per
+    /// 1,000 was read as per 1,000,000.
     Jump {
         /// The key of the price.
         key: PriceKey,
@@ -42,10 +42,11 @@ pub enum Finding {
 }
 
 /// The prices of each key by start, without replaced rows.
-pub fn histories<'a>(
-    rows: impl IntoIterator<Item = &'a PriceRow>,
-) -> BTreeMap<PriceKey, BTreeMap<Timestamp, &'a PriceRow>> {
-    let mut histories: BTreeMap<PriceKey, BTreeMap<Timestamp, &'a PriceRow>> = BTreeMap::new();
+pub type Histories<'a> = BTreeMap<PriceKey, BTreeMap<Timestamp, &'a PriceRow>>;
+
+/// The prices of each key by start, without replaced rows.
+pub fn histories<'a>(rows: impl IntoIterator<Item = &'a PriceRow>) -> Histories<'a> {
+    let mut histories = Histories::new();
     for row in rows {
         histories.entry(row.key.clone()).or_default().insert(row.valid_from, row);
     }
@@ -62,36 +63,27 @@ pub fn findings<'a>(rows: impl IntoIterator<Item = &'a PriceRow>) -> Vec<Finding
             if row.rate.is_some_and(Rate::is_free) {
                 findings.push(Finding::Free { key: key.clone(), from: row.valid_from });
             }
-            match (row.rate, next.and_then(|next| next.rate)) {
-                (Some(before), Some(after)) if is_jump(before, after) => {
-                    let at = next.map_or(row.valid_from, |next| next.valid_from);
-                    findings.push(Finding::Jump { key: key.clone(), at, before, after });
-                }
-                (None, _) => {
-                    let until = next.map(|next| next.valid_from);
-                    findings.push(Finding::Gap { key: key.clone(), from: row.valid_from, until });
-                }
-                _ => {}
+            if row.rate.is_none() {
+                let until = next.map(|next| next.valid_from);
+                findings.push(Finding::Gap { key: key.clone(), from: row.valid_from, until });
+            }
+            if let Some((next, before, after)) = next.and_then(|next| Some((next, row.rate?, next.rate?)))
+                && !before.is_free()
+                && !after.is_free()
+                && is_jump(row, next)
+            {
+                findings.push(Finding::Jump { key: key.clone(), at: next.valid_from, before, after });
             }
         }
     }
     findings
 }
 
-/// From this factor on, a price that replaces another with the same key and start must be confirmed.
-const REPLACEMENT_JUMP: i64 = 10;
-
-/// Whether a price is more than ten times the price it replaces, or less than a tenth. Reports may have used the old
-/// price already, so this may be a typing error.
-pub fn is_replacement_jump(old: &PriceRow, new: &PriceRow) -> bool {
+/// Whether a price is more than ten times another of its key and currency, or less than a tenth.
+pub fn is_jump(old: &PriceRow, new: &PriceRow) -> bool {
     let (Some(old_rate), Some(new_rate)) = (old.rate, new.rate) else { return false };
     let (low, high) = (old_rate.min(new_rate).nanos_per_million(), old_rate.max(new_rate).nanos_per_million());
-    old.currency == new.currency && low.checked_mul(REPLACEMENT_JUMP).is_some_and(|tenfold| high > tenfold)
-}
-
-fn is_jump(before: Rate, after: Rate) -> bool {
-    let (low, high) = (before.min(after).nanos_per_million(), before.max(after).nanos_per_million());
-    low > 0 && high / low >= UNIT_JUMP
+    old.currency == new.currency && low.checked_mul(JUMP).is_some_and(|tenfold| high > tenfold)
 }
 
 #[cfg(test)]
@@ -118,8 +110,8 @@ mod tests {
     }
 
     #[test]
-    fn a_replacement_of_more_than_tenfold_either_way_is_a_jump() -> Outcome {
-        for (one, other, is_jump) in [
+    fn more_than_tenfold_either_way_is_a_jump() -> Outcome {
+        for (one, other, expected) in [
             (1, 10, false),
             (1, 11, true),
             (10, 100, false),
@@ -133,11 +125,11 @@ mod tests {
             (i64::MAX, i64::MAX, false),
         ] {
             let (one, other) = (row(Some(one), "USD")?, row(Some(other), "USD")?);
-            assert_eq!(is_replacement_jump(&one, &other), is_jump, "{one:?} {other:?}");
-            assert_eq!(is_replacement_jump(&other, &one), is_jump, "{other:?} {one:?}");
+            assert_eq!(is_jump(&one, &other), expected, "{one:?} {other:?}");
+            assert_eq!(is_jump(&other, &one), expected, "{other:?} {one:?}");
         }
-        assert!(!is_replacement_jump(&row(Some(1), "USD")?, &row(Some(150), "JPY")?), "another currency, another size");
-        assert!(!is_replacement_jump(&row(Some(1), "USD")?, &row(None, "USD")?), "the end of a price is no price");
+        assert!(!is_jump(&row(Some(1), "USD")?, &row(Some(150), "JPY")?), "another currency, another size");
+        assert!(!is_jump(&row(Some(1), "USD")?, &row(None, "USD")?), "the end of a price is no price");
         Ok(())
     }
 }

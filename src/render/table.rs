@@ -93,6 +93,7 @@ fn line(sheet: &Sheet, widths: &[usize], cells: &[String], to: &mut dyn io::Writ
 
 #[cfg(test)]
 mod tests {
+    use crate::domain::number::EntryId;
     use crate::render::tests::{printed, sheet, texts};
     use crate::sheet::State;
     use std::error::Error;
@@ -120,7 +121,7 @@ total       1,234,579  55.78  55.775000000000001          0.5
     #[test]
     fn a_text_cannot_repaint_the_screen() -> Result<(), Box<dyn Error>> {
         let mut sheet = texts("tag", &["\u{1b}[2J", "two\nlines", "\u{202e}gnp.exe", "=1+1", "👩\u{200d}🚀"])?;
-        sheet.heading.state = Some(State::Closed { version: 1, entry: 7 });
+        sheet.heading.state = Some(State::Closed { version: 1, entry: EntryId::new(7) });
         sheet.heading.caveats = vec!["no usage from \r\u{7f}".to_owned()];
         let expected = "\
 chargeback 2026-10 (closed)

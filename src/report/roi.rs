@@ -51,7 +51,7 @@ fn of_inputs(inputs: &Inputs<'_>) -> Result<Sheet, ReportError> {
     let unknown = |(key, totals): (&Vec<String>, &Totals)| key.first().filter(|_| totals.is_unknown()).cloned();
     let unpriced: BTreeSet<String> = departments.iter().filter_map(unknown).collect();
     let all = !departments.is_empty() && unpriced.len() == departments.len();
-    let known = if all { Known::Nothing } else { Known::Something };
+    let known = if all { HasPrice::Nothing } else { HasPrice::Something };
     let costs = departments.into_iter().filter_map(|(key, totals)| Some((key.into_iter().next()?, totals.amount)));
     let sheet = sheet(list, &costs.collect(), inputs.period, inputs.heading.clone())?;
     Ok(with_unknown_costs(sheet, &unpriced, known))
@@ -90,7 +90,7 @@ const OF_COST: [&str; 6] = ["cost_llm", "cost", "net", "roi_percent", "payback_m
 /// The sheet, with costs unknown instead of 0 for departments whose usage has no price. The total keeps the known part,
 /// unless nothing is known.
 #[must_use]
-fn with_unknown_costs(mut sheet: Sheet, unpriced: &BTreeSet<String>, nothing_priced: Known) -> Sheet {
+fn with_unknown_costs(mut sheet: Sheet, unpriced: &BTreeSet<String>, nothing_priced: HasPrice) -> Sheet {
     let of_cost: Vec<usize> = (0..)
         .zip(&sheet.columns)
         .filter(|(_, column)| OF_COST.contains(&column.name.as_ref()))
@@ -105,7 +105,7 @@ fn with_unknown_costs(mut sheet: Sheet, unpriced: &BTreeSet<String>, nothing_pri
     };
     let is_unpriced = |row: &&mut Vec<Cell>| matches!(row.first(), Some(Cell::Text(name)) if unpriced.contains(name));
     sheet.rows.iter_mut().filter(is_unpriced).for_each(forget);
-    if nothing_priced == Known::Nothing {
+    if nothing_priced == HasPrice::Nothing {
         sheet.total.iter_mut().for_each(forget);
     }
     sheet
@@ -113,7 +113,7 @@ fn with_unknown_costs(mut sheet: Sheet, unpriced: &BTreeSet<String>, nothing_pri
 
 /// Whether any usage of a period has a price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Known {
+enum HasPrice {
     /// Some usage has a price.
     Something,
     /// There is usage, and none of it has a price.

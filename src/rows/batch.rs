@@ -35,7 +35,7 @@ pub struct Row {
 
 /// An event without its id and its quantities.
 #[derive(Debug, Clone, Copy)]
-pub struct Head {
+pub struct EventHead {
     /// The key of its day and id, before collisions.
     pub key: EventKey,
     /// The instant.
@@ -167,12 +167,18 @@ impl Batch {
     }
 
     /// Adds an event. Its rare meters must be sorted.
-    pub fn push(&mut self, head: Head, id: &str, frequent: &Frequent, rare: &[(Meter, i64)]) -> Result<(), BatchFull> {
+    pub fn push(
+        &mut self,
+        head: EventHead,
+        id: &str,
+        frequent: &Frequent,
+        rare: &[(Meter, i64)],
+    ) -> Result<(), BatchFull> {
         let before = self.rare.len();
         let packed = Packed::of(frequent, |meter, quantity| self.rare.push((meter, quantity)));
         self.rare.extend_from_slice(rare);
         let spans = self.spans(id, before)?;
-        let Head { key, at, line, class } = head;
+        let EventHead { key, at, line, class } = head;
         self.rows.push(Row { key, at, line, class, spans, packed });
         Ok(())
     }
@@ -367,7 +373,7 @@ mod tests {
         let mut batch = Batch::new();
         for key in (0..3).rev() {
             let key = EventKey::new(crate::domain::calendar::Day::LAST, key);
-            batch.push(Head { key, at: Timestamp::EARLIEST, line: 1, class: 0 }, "id", &frequent, &rare)?;
+            batch.push(EventHead { key, at: Timestamp::EARLIEST, line: 1, class: 0 }, "id", &frequent, &rare)?;
         }
         let mut merged = Batch::merged(&[batch.sorted()?.whole()], Batch::new())?;
         let rest = merged.split_off(1)?;

@@ -19,7 +19,7 @@ pub struct Section<'a> {
 
 /// A value, with its key.
 #[derive(Debug)]
-pub struct Value<'a> {
+pub struct TomlValue<'a> {
     label: &'a str,
     key: &'a str,
     line: u64,
@@ -102,7 +102,7 @@ impl<'a> Section<'a> {
     pub fn optional<T>(
         &self,
         key: &str,
-        read: impl FnOnce(&Value<'_>) -> Result<T, Problem>,
+        read: impl FnOnce(&TomlValue<'_>) -> Result<T, Problem>,
     ) -> Result<Option<T>, Problem> {
         self.table.get_key_value(key).map(|(key, value)| read(&self.value(key, value))).transpose()
     }
@@ -112,14 +112,14 @@ impl<'a> Section<'a> {
         &self,
         key: &str,
         expected: &str,
-        read: impl FnOnce(&Value<'_>) -> Result<T, Problem>,
+        read: impl FnOnce(&TomlValue<'_>) -> Result<T, Problem>,
     ) -> Result<T, Problem> {
         let value = self.optional(key, read)?;
         value.ok_or_else(|| self.problem(key, "is missing", expected).coded(Code::FieldMissing))
     }
 
     /// Every key and its value, read, in the order of the keys.
-    pub fn entries<T>(&self, read: impl Fn(&str, &Value<'_>) -> Result<T, Problem>) -> Result<Vec<T>, Problem> {
+    pub fn entries<T>(&self, read: impl Fn(&str, &TomlValue<'_>) -> Result<T, Problem>) -> Result<Vec<T>, Problem> {
         self.table.iter().map(|(key, value)| read(key.get_ref(), &self.value(key, value))).collect()
     }
 
@@ -148,13 +148,13 @@ impl<'a> Section<'a> {
         Ok(Section { file: self.file, label: labelled(&self.label, key), line, table })
     }
 
-    fn value<'v>(&'v self, key: &'v Spanned<Cow<'_, str>>, value: &'v Spanned<DeValue<'_>>) -> Value<'v> {
+    fn value<'v>(&'v self, key: &'v Spanned<Cow<'_, str>>, value: &'v Spanned<DeValue<'_>>) -> TomlValue<'v> {
         let line = line_of(self.file, key.span().start);
-        Value { label: &self.label, key: key.get_ref(), line, written: value.get_ref() }
+        TomlValue { label: &self.label, key: key.get_ref(), line, written: value.get_ref() }
     }
 }
 
-impl Value<'_> {
+impl TomlValue<'_> {
     /// The text of a string.
     pub fn text(&self) -> Result<&str, Problem> {
         match self.written {

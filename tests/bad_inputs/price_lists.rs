@@ -50,7 +50,7 @@ fn wrong_prices() -> Vec<Wrong> {
         (
             117,
             format!("{COLUMNS}\nm,input,USD,2.5,,,2026-01-01\nm,input,USD,2.5,1000,,2026-02-01\n"),
-            "p.csv:3: price: m input goes from 2.5 to 2500 per million at 2026-02-01T00:00:00Z, expected a price of the same magnitude; check `per` (if the price is right, add --accept-jumps)",
+            "p.csv:3: price: m input goes from 2.5 to 2500 per million at 2026-02-01T00:00:00Z, expected at most ten times as much and at least a tenth; check `per` (if the price is right, add --accept-jumps)",
         ),
         (
             118,

@@ -12,7 +12,7 @@ fn the_public_prices_are_read_and_listed_as_they_were() -> Outcome {
     let listed = desk.print(&["prices", "list", "--history", "--format", "csv"])?;
     // The printed list can be imported again and is the same.
     desk.write("again.csv", listed)?;
-    desk.run(&["prices", "import", "again.csv", "--accept-jumps"])?.ends(0)?.says(" 0 prices added, 0 replaced, ")?;
+    desk.run(&["prices", "import", "again.csv"])?.ends(0)?.says(" 0 prices added, 0 replaced, ")?;
     desk.run(&["verify"])?.ends(0)?;
     Ok(())
 }
@@ -170,6 +170,27 @@ fn a_typo_in_a_price_that_is_replaced_is_asked_about() -> Outcome {
     ran.says("replaced: contract any provider m input standard")?.says("2026-10: ")?;
     desk.run(&["prices", "import", "good.csv"])?.ends(3)?.says("is 1000 per million in the ledger and 2.5 here")?;
     desk.run(&["prices", "import", "good.csv", "--accept-jumps"])?.ends(0)?;
+    Ok(())
+}
+
+#[test]
+fn a_typo_in_a_price_with_a_new_start_is_asked_about_once() -> Outcome {
+    let desk = of_three_months()?;
+    let from_december =
+        |price: &str| format!("model,meter,currency,price,valid_from\nm,input,USD,{price},2026-12-01\n");
+    for price in ["27.51", "275", "0.274"] {
+        desk.write("new.csv", from_december(price))?;
+        let says = format!("m input goes from 2.75 to {price} per million at 2026-12-01T00:00:00Z");
+        desk.run(&["prices", "import", "new.csv"])?.ends(3)?.says(&says)?.says("--accept-jumps")?;
+    }
+    desk.run(&["prices", "import", "new.csv", "--accept-jumps"])?.ends(0)?.says("1 price added")?;
+    // What was confirmed is not asked about again.
+    desk.run(&["prices", "import", "new.csv"])?.ends(0)?.says("1 unchanged")?;
+    for price in ["0.275", "27.5", "0"] {
+        let desk = of_three_months()?;
+        desk.write("new.csv", from_december(price))?;
+        desk.run(&["prices", "import", "new.csv"])?.ends(0)?.says("1 price added")?;
+    }
     Ok(())
 }
 

@@ -17,6 +17,7 @@ use tokenbook::books::{Act, Books, Silent};
 use tokenbook::domain::calendar::Calendar;
 use tokenbook::domain::currency::Currency;
 use tokenbook::domain::name::Name;
+use tokenbook::domain::number::EntryId;
 use tokenbook::domain::period::Period;
 use tokenbook::domain::timestamp::Timestamp;
 use tokenbook::import::file::input::Input;
@@ -76,19 +77,19 @@ impl Ledger {
     }
 
     /// Imports a file. Returns its entry; `None` if an id in it conflicts.
-    fn import(&self, file: &File) -> Outcome<Option<i64>> {
+    fn import(&self, file: &File) -> Outcome<Option<EntryId>> {
         let lines = file.lines.iter().chain(file.wrong_lines.iter().map(|(_, line)| line));
         let text: String = std::iter::once(self.header).chain(lines.map(String::as_str)).collect();
         let path = self.desk.write(&format!("{}.{}", file.name, self.suffix), text)?;
         let options = ImportOptions { quarantine: Quarantine::UpTo(50), ..ImportOptions::plain() };
         match self.books.import(&Input::File(path), &options, act()?, &Silent) {
-            Ok(outcome) => Ok(Some(i64::try_from(outcome.head.seq)?)),
+            Ok(outcome) => Ok(Some(outcome.head.entry)),
             Err(ImportError::Conflicts { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
 
-    fn retract(&self, entry: i64, file: &File) -> Outcome<Plan> {
+    fn retract(&self, entry: EntryId, file: &File) -> Outcome<Plan> {
         let ids: Vec<String> = file.wrong_lines.iter().map(|(id, _)| id.clone()).collect();
         let ids = if file.wrong { None } else { Some(ids.as_slice()) };
         let retraction = Retraction { entry, ids, reason: "it was wrong" };
@@ -252,7 +253,7 @@ fn wronged(ledger: &Ledger, files: &[File], dice: &mut Dice, seen: &mut Seen) ->
     let by_name: BTreeMap<String, &File> =
         files.iter().map(|file| (format!("{}.{}", file.name, ledger.suffix), file)).collect();
     let mut waiting: BTreeSet<String> = by_name.keys().cloned().collect();
-    let mut standing: Vec<(i64, &File)> = Vec::new();
+    let mut standing: Vec<(EntryId, &File)> = Vec::new();
     let mut done: BTreeSet<&str> = BTreeSet::new();
     for round in 0.. {
         assert!(round < 12, "{waiting:?} never come to rest");
@@ -293,7 +294,7 @@ fn wronged(ledger: &Ledger, files: &[File], dice: &mut Dice, seen: &mut Seen) ->
 
 fn retract_one(
     ledger: &Ledger,
-    standing: &mut Vec<(i64, &File)>,
+    standing: &mut Vec<(EntryId, &File)>,
     waiting: &mut BTreeSet<String>,
     dice: &mut Dice,
     seen: &mut Seen,

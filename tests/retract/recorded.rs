@@ -8,6 +8,7 @@ use tokenbook::books::{Act, Books, Observer, Silent};
 use tokenbook::domain::event::{EventId, EventUsage, Model, UsageEvent};
 use tokenbook::domain::meter::Meter;
 use tokenbook::domain::name::{Name, TagValue};
+use tokenbook::domain::number::EntryId;
 use tokenbook::domain::tags::{TagKey, TagSet};
 use tokenbook::domain::timestamp::Timestamp;
 use tokenbook::ledger::LedgerError;
@@ -85,7 +86,7 @@ fn a_ledger_is_as_if_the_span_had_never_been_recorded() -> Outcome {
                 lacking += 1;
             }
             if new > 0 && is_wrong(commit) {
-                wrong_entries.insert(i64::try_from(ledger.books.head()?.seq)?, place);
+                wrong_entries.insert(ledger.books.head()?.entry, place);
                 wrong_events += new;
             }
             for number in &commit.events {
@@ -96,15 +97,15 @@ fn a_ledger_is_as_if_the_span_had_never_been_recorded() -> Outcome {
         let wrong = RecordedSpan { source: &source, from: at(*span.start())?, to: at(*span.end())? };
         let planned = ledger.books.plan_recorded_retraction(wrong, &Silent)?;
         let act = Act { now: at(400)?, actor: "tester" };
-        let before = ledger.books.head()?.seq;
+        let before = ledger.books.head()?.entry;
         let taken = ledger.books.retract_recorded(wrong, "the wrong tag", act, &Silent)?.taken;
         assert_eq!((planned.events, planned.days, planned.parts.len()), (taken.events, taken.days, taken.parts.len()));
         assert_eq!((taken.events, taken.revisions), (wrong_events, 0));
-        let entries: Vec<i64> = taken.parts.iter().map(|part| part.made.entry).collect();
+        let entries: Vec<EntryId> = taken.parts.iter().map(|part| part.made.entry).collect();
         assert_eq!(entries, wrong_entries.keys().copied().collect::<Vec<_>>());
         assert_eq!(taken.again.len(), lacking, "seed {seed}");
-        let after = ledger.books.head()?.seq;
-        assert_eq!(after, before + u64::try_from(entries.len())?, "an entry for each");
+        let after = ledger.books.head()?.entry;
+        assert_eq!(after.number(), before.number() + i64::try_from(entries.len())?, "an entry for each");
         ledger.verified()?;
         taken_back += entries.len();
         again += lacking;

@@ -12,8 +12,8 @@ use tokenbook::domain::timestamp::Timestamp;
 use tokenbook::import::file::input::Source;
 use tokenbook::import::formats::recognised;
 use tokenbook::import::read::preview::preview;
-use tokenbook::import::record::head::Head;
-use tokenbook::import::record::reading::Reading as Options;
+use tokenbook::import::record::head::FileHead;
+use tokenbook::import::record::reading::Stated as Options;
 
 /// The vendor whose expectation applies to a format.
 const VENDORS: [(&str, &str, &str); 6] = [
@@ -61,7 +61,7 @@ pub(super) fn read(recorded: &Recorded<'_>, at: Timestamp) -> Result<Reading, Bo
     let model = recorded.model.as_deref().unwrap_or("not-told");
     let envelope = serde_json::json!({"event_id": "recorded", "timestamp": at.to_string(), "model": model});
     let line = line(&envelope, recorded.body.get());
-    let Some(format) = recognised(&Head::of(&line)) else { return different("no format".to_owned()) };
+    let Some(format) = recognised(&FileHead::of(&line)) else { return different("no format".to_owned()) };
     let Some((_, provider, flavor)) = VENDORS.into_iter().find(|(name, ..)| *name == format.name) else {
         return different(format!("taken for {}", format.name));
     };

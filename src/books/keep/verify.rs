@@ -3,6 +3,7 @@
 use crate::books::watching::watched;
 use crate::books::{Books, Observer, Stage};
 use crate::domain::calendar::Day;
+use crate::domain::number::EntryId;
 use crate::domain::period::Period;
 use crate::ledger::chain::fact::Finding;
 use crate::ledger::file::transaction::{Readers, Snapshot};
@@ -28,7 +29,7 @@ pub enum Depth {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Anchor {
     /// The entry's number.
-    pub seq: u64,
+    pub entry: EntryId,
     /// Its hash.
     pub hash: [u8; 32],
 }
@@ -215,10 +216,13 @@ fn wrong_ids(
     Ok(findings)
 }
 
-fn missing_anchor(heads: &[(u64, [u8; 32])], anchor: Anchor) -> Option<Finding> {
-    if heads.contains(&(anchor.seq, anchor.hash)) {
+fn missing_anchor(heads: &[(EntryId, [u8; 32])], anchor: Anchor) -> Option<Finding> {
+    if heads.contains(&(anchor.entry, anchor.hash)) {
         return None;
     }
     let kept = chain::hex(&anchor.hash);
-    Some(format!("entry {} does not have the hash {kept} that you kept: entries were removed or replaced", anchor.seq))
+    Some(format!(
+        "entry {} does not have the hash {kept} that you kept: entries were removed or replaced",
+        anchor.entry
+    ))
 }

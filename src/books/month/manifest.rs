@@ -8,6 +8,7 @@ use crate::books::month::month_change::Totals;
 use crate::books::month::output;
 use crate::books::month::output::{Folder, Written};
 use crate::books::usage::import::ImportOutcome;
+use crate::domain::number::EntryId;
 use crate::domain::period::Month;
 use crate::import::file::consumer::Demand;
 use crate::import::file::input::blocks;
@@ -38,7 +39,7 @@ pub struct Manifest<'a> {
     time_zone: &'a str,
     currency: &'a str,
     closed: bool,
-    ledger_entry: u64,
+    ledger_entry: EntryId,
     ledger_head: &'a str,
     caveats: &'a [String],
     totals: &'a Totals,
@@ -112,7 +113,7 @@ impl InputFile {
 /// The manifest as bytes.
 pub fn bytes(
     heading: &Heading,
-    entry: u64,
+    entry: EntryId,
     totals: &Totals,
     inputs: Vec<InputFile>,
     outputs: &[Written],
@@ -144,7 +145,7 @@ pub struct Earlier {
     period: String,
     time_zone: String,
     currency: String,
-    pub(in crate::books) ledger_entry: u64,
+    pub(in crate::books) ledger_entry: EntryId,
     pub(in crate::books) ledger_head: String,
     /// The totals of its reports.
     pub(in crate::books) totals: Option<Totals>,

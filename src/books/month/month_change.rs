@@ -4,6 +4,7 @@
 //! that entry is listed as a cause. It does not state how much of the difference each cause made.
 
 use crate::books::month::manifest::Earlier;
+use crate::domain::number::EntryId;
 use crate::ledger::proof::since::Since;
 use crate::sheet::{Cell, Sheet};
 use crate::text::problem::{counted, listed};
@@ -57,7 +58,7 @@ impl Totals {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MonthChange {
     /// The ledger's entry at the time of the earlier reports.
-    pub entry: u64,
+    pub entry: EntryId,
     /// The earlier totals.
     pub before: Totals,
     /// The new totals.

@@ -10,6 +10,7 @@ use crate::books::usage::import::{ImportOptions, ImportOutcome};
 use crate::books::watching::watched;
 use crate::books::{Act, Books, BooksError, Observer, Stage};
 use crate::domain::currency::Currency;
+use crate::domain::number::EntryId;
 use crate::domain::period::{Month, Period};
 use crate::ledger::file::watch::Watch;
 use crate::ledger::proof::since::Since;
@@ -94,7 +95,7 @@ pub struct Reports {
     /// The number of files written.
     pub files: usize,
     /// The number of the ledger's last entry.
-    pub entry: u64,
+    pub entry: EntryId,
 }
 
 impl Reports {
@@ -177,7 +178,7 @@ impl Books {
             let (before, after) = snapshot.events_outside(month.period())?;
             Ok(Proved {
                 statement: self.statement_on(&snapshot, request)?,
-                entry: snapshot.head().seq,
+                entry: snapshot.head().entry,
                 outside: Outside { before, after },
                 since: since.flatten(),
             })
@@ -207,7 +208,7 @@ impl Books {
 struct Proved {
     statement: Statement,
     /// The number of the newest entry.
-    entry: u64,
+    entry: EntryId,
     outside: Outside,
     /// What was recorded after the earlier reports in the folder.
     since: Option<Since>,

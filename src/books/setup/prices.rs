@@ -3,7 +3,7 @@
 use crate::books::{Act, Books, BooksError, Observer};
 use crate::fault::Code;
 use crate::ledger::facts::prices::PricesAppended;
-use crate::price::check::{Finding, findings, histories, is_replacement_jump};
+use crate::price::check::{Finding, Histories, findings, histories, is_jump};
 use crate::price::read::{ListedPrice, price_list};
 use crate::price::{PriceKey, PriceRow};
 use crate::text::problem::Problem;
@@ -11,7 +11,7 @@ use crate::text::problem::Problem;
 /// How to treat prices that look like a mistake of units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Jumps {
-    /// Rejects a price that is about a thousand times another of its key, or more than ten times the one it replaces.
+    /// Rejects a price that is more than ten times the one it replaces or the one before it, or less than a tenth.
     Refuse,
     /// The user has confirmed them.
     Confirmed,
@@ -58,10 +58,15 @@ impl Books {
     }
 }
 
-/// New prices that look like a mistake: more than ten times the replaced price, or a thousand times a neighbour.
+/// New prices that look like a mistake: more than ten times the replaced price or a neighbour, or less than a tenth.
 pub(in crate::books) fn jumps_of(known: &[PriceRow], new: &[ListedPrice]) -> Vec<Problem> {
-    let mut problems = replacement_jumps(known, new);
-    for problem in unit_jumps(known, new) {
+    let histories = histories(known);
+    let is_known = |row: &PriceRow| {
+        histories.get(&row.key).and_then(|of| of.get(&row.valid_from)).is_some_and(|old| **old == *row)
+    };
+    let new: Vec<&ListedPrice> = new.iter().filter(|price| !is_known(&price.row)).collect();
+    let mut problems = replacement_jumps(&histories, &new);
+    for problem in neighbour_jumps(known, &new) {
         if !problems.iter().any(|known| known.line == problem.line) {
             problems.push(problem);
         }
@@ -71,8 +76,7 @@ pub(in crate::books) fn jumps_of(known: &[PriceRow], new: &[ListedPrice]) -> Vec
 }
 
 /// New prices that are more than ten times, or less than a tenth of, the price with the same key and start.
-fn replacement_jumps(known: &[PriceRow], new: &[ListedPrice]) -> Vec<Problem> {
-    let histories = histories(known);
+fn replacement_jumps(histories: &Histories<'_>, new: &[&ListedPrice]) -> Vec<Problem> {
     let jump = |ListedPrice { line, row }: &ListedPrice| {
         let old = histories.get(&row.key)?.get(&row.valid_from)?;
         let (old_rate, new_rate) = (old.rate?, row.rate?);
@@ -80,13 +84,13 @@ fn replacement_jumps(known: &[PriceRow], new: &[ListedPrice]) -> Vec<Problem> {
         let from = row.valid_from;
         let what = format!("{model} {meter} from {from} is {old_rate} per million in the ledger and {new_rate} here");
         let expected = "at most ten times as much and at least a tenth (if the price is right, add --accept-jumps)";
-        is_replacement_jump(old, row).then(|| Problem::field("price", what, expected).coded(Code::PricesJump).at(*line))
+        is_jump(old, row).then(|| Problem::field("price", what, expected).coded(Code::PricesJump).at(*line))
     };
-    new.iter().filter_map(jump).collect()
+    new.iter().copied().filter_map(jump).collect()
 }
 
-/// New prices that are a thousand times, or a thousandth of, a neighbour with the same key.
-fn unit_jumps(known: &[PriceRow], new: &[ListedPrice]) -> Vec<Problem> {
+/// New prices that are more than ten times, or less than a tenth of, a neighbour with the same key.
+fn neighbour_jumps(known: &[PriceRow], new: &[&ListedPrice]) -> Vec<Problem> {
     let all = known.iter().chain(new.iter().map(|price| &price.row));
     let mut problems = Vec::new();
     for finding in findings(all) {
@@ -96,7 +100,7 @@ fn unit_jumps(known: &[PriceRow], new: &[ListedPrice]) -> Vec<Problem> {
         let jumping = of_key().find(|price| price.row.valid_from == at);
         if let Some(price) = jumping.or_else(|| of_key().find(|price| price.row.rate == Some(before))) {
             let what = format!("{} {} goes from {before} to {after} per million at {at}", key.model, key.meter);
-            let expected = "a price of the same magnitude; check `per` (if the price is right, add --accept-jumps)";
+            let expected = "at most ten times as much and at least a tenth; check `per` (if the price is right, add --accept-jumps)";
             problems.push(Problem::field("price", what, expected).coded(Code::PricesJump).at(price.line));
         }
     }

@@ -18,7 +18,7 @@ use crate::domain::secret;
 use crate::domain::tags::TagSet;
 use crate::ledger::LedgerError;
 use crate::ledger::facts::rules::StoredRuleSet;
-use crate::ledger::file::transaction::{Snapshot, Write};
+use crate::ledger::file::transaction::{Snapshot, Transaction};
 use crate::sheet::{Cell, Column, Sheet};
 use crate::text::problem::{counted, listed};
 use std::collections::{BTreeMap, BTreeSet};
@@ -127,7 +127,7 @@ impl Books {
     /// Appends a set if it differs from the one in force on its day.
     fn keep_rules(
         &self,
-        write: Write<'_>,
+        write: Transaction<'_>,
         file: &str,
         valid_from: Day,
         set: &RuleSet,

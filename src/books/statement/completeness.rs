@@ -136,7 +136,7 @@ fn named(names: &BTreeSet<String>) -> String {
 
 /// What the ledger knows beside usage and prices.
 #[derive(Debug, Clone, Copy)]
-pub struct Known<'a> {
+pub struct Circumstances<'a> {
     /// The quarantined lines that wait for a decision.
     pub open: &'a [OpenLine],
     /// The registry of departments.
@@ -246,7 +246,7 @@ fn sum(one: i64, other: i64) -> Result<i64, QuantityOverflow> {
 }
 
 /// The caveats from the counts.
-pub fn caveats(counted: &ByDepartment, known: Known<'_>, request: &Request, calendar: Calendar) -> Caveats {
+pub fn caveats(counted: &ByDepartment, known: Circumstances<'_>, request: &Request, calendar: Calendar) -> Caveats {
     let (first, last) = (i64::from(request.period.first().number()), i64::from(request.period.last().number()));
     let (mut unregistered, mut inactive) = (BTreeSet::new(), BTreeSet::new());
     let departments = counted.departments.iter().filter(|_| !known.registry.is_empty());

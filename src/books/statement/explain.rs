@@ -107,7 +107,7 @@ impl Serialize for Fact {
             }
             Self::States(states) => serializer.collect_seq(states.iter().map(|state| StateTaken {
                 record: format!("{}:{}", state.file, state.line),
-                import: state.import,
+                import: state.import.number(),
                 taken: state.taken.to_string(),
                 added: state.added.iter().map(|(meter, quantity)| (meter.name(), quantity)).collect(),
             })),

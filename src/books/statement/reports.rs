@@ -3,7 +3,7 @@
 pub use crate::aggregate::fold::Basis;
 use crate::books::heading::heading_of_period;
 use crate::books::setup::rules;
-use crate::books::statement::completeness::{self, Caveats, Known, PricedBy};
+use crate::books::statement::completeness::{self, Caveats, Circumstances, PricedBy};
 use crate::books::statement::reading::{Read, Reading};
 use crate::books::watching::watched;
 use crate::books::{Books, BooksError, Observer, Silent, Stage};
@@ -147,7 +147,7 @@ impl Books {
         let Read { rated, before, names, counted } = reading.of(request)?;
         let thresholds = thresholds(&rows, &aliases);
         let priced_by = PricedBy { book, thresholds: &thresholds, names: &names, stated: &stated };
-        let known = Known {
+        let known = Circumstances {
             priced_by,
             open: &snapshot.quarantine()?,
             registry: &snapshot.registry()?,

@@ -7,7 +7,7 @@ use crate::fault::Code;
 use crate::import::costs::{self, COST_FILE_LIMIT, CostFormat};
 use crate::import::file::input::{Input, Source};
 use crate::import::read::parse::latest_from;
-use crate::import::record::reading::Reading;
+use crate::import::record::reading::Stated;
 use crate::ledger::facts::costs::CostsAppended;
 use crate::ledger::facts::imports::FileFacts;
 use crate::ledger::{LedgerError, chain};
@@ -23,13 +23,13 @@ pub struct CostOptions {
     /// The format; `None` to detect it.
     pub format: Option<&'static CostFormat>,
     /// What the user states about the file.
-    pub reading: Reading,
+    pub reading: Stated,
 }
 
 impl CostOptions {
     /// Detects the format and states nothing.
     pub fn plain() -> Self {
-        Self { source: DEFAULT_SOURCE.to_owned(), format: None, reading: Reading::default() }
+        Self { source: DEFAULT_SOURCE.to_owned(), format: None, reading: Stated::default() }
     }
 }
 

@@ -26,7 +26,7 @@ use crate::ledger::append::conflict::Conflict;
 use crate::ledger::append::summarise::PlacedBatch;
 use crate::ledger::append::{Appended, Appender};
 use crate::ledger::facts::imports::{ImportRow, Standing};
-use crate::ledger::file::transaction::Write;
+use crate::ledger::file::transaction::Transaction;
 use crate::ledger::{LedgerError, chain};
 use crate::rows::batch::Batch;
 use crate::text::problem::{Problem, counted, listed};
@@ -253,7 +253,7 @@ impl Books {
         context: &Context,
         options: &ImportOptions,
         observer: &dyn Observer,
-    ) -> Result<Option<(Write<'_>, Appended)>, LedgerError> {
+    ) -> Result<Option<(Transaction<'_>, Appended)>, LedgerError> {
         let Ok(first) = batches.recv() else { return Ok(None) };
         let waiting = || observer.waiting();
         let load = first.len() >= LOAD_EVENTS && options.run == Run::Real;
@@ -306,7 +306,7 @@ impl Books {
         options: &ImportOptions,
         context: &Context,
         parsed: Result<Parsed, ImportError>,
-        appended: Result<Option<(Write<'_>, Appended)>, LedgerError>,
+        appended: Result<Option<(Transaction<'_>, Appended)>, LedgerError>,
         act: Act<'_>,
     ) -> Result<ImportOutcome, ImportError> {
         let appended = match appended {

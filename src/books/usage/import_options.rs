@@ -8,7 +8,7 @@ use crate::books::usage::import::ImportError;
 use crate::domain::hashed_tags::HashedTags;
 use crate::domain::tags::{IgnoredTags, Tag};
 use crate::fault::Code;
-use crate::import::record::reading::Reading;
+use crate::import::record::reading::Stated;
 use crate::text::problem::{Problem, counted, grouped};
 use std::collections::BTreeSet;
 
@@ -28,7 +28,7 @@ pub struct ImportOptions {
     /// The provider for events that name none; empty if unknown.
     pub provider: String,
     /// What the user states about the file.
-    pub reading: Reading,
+    pub reading: Stated,
     /// What to do with bad lines.
     pub quarantine: Quarantine,
     /// Whether to commit the import.
@@ -60,7 +60,7 @@ impl ImportOptions {
             ignored: IgnoredTags::default(),
             hashed: HashedTags::default(),
             provider: String::new(),
-            reading: Reading::default(),
+            reading: Stated::default(),
             quarantine: Quarantine::Refuse,
             run: Run::Real,
             last_line: LastLine::NotKnown,

@@ -3,6 +3,7 @@
 use crate::books::heading::heading_of;
 use crate::books::{Books, BooksError};
 use crate::domain::calendar::Day;
+use crate::domain::number::EntryId;
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::facts::costs::CostImportMade;
 use crate::ledger::facts::imports::ImportMade;
@@ -53,7 +54,7 @@ pub(in crate::books) struct Line {
     /// The first of them.
     pub(in crate::books) first: ImportMade,
     /// The entry of the last one, and when that was made.
-    pub(in crate::books) last: (i64, Timestamp),
+    pub(in crate::books) last: (EntryId, Timestamp),
     /// How many there are.
     pub(in crate::books) commits: i64,
     /// Counts of lines: all, accepted, duplicates, quarantined.
@@ -61,12 +62,12 @@ pub(in crate::books) struct Line {
     /// From the first day of new events to the last.
     days: Option<(i64, i64)>,
     /// From the first entry that took one of them back to the last.
-    retracted: Option<(i64, i64)>,
+    retracted: Option<(EntryId, EntryId)>,
 }
 
 /// What the commits of a line have in common: source, actor, hour, and whether they were taken back. A commit that lost single
 /// events has its entry here.
-type Key = (String, String, i64, bool, Option<i64>);
+type Key = (String, String, i64, bool, Option<EntryId>);
 
 /// Imports as lines of a list, in the order of their first entries.
 pub(in crate::books) fn lines(imports: Vec<ImportMade>, commits: Commits) -> Vec<Line> {
@@ -126,8 +127,8 @@ impl Line {
         let (last_entry, last_at) = self.last;
         let [lines, accepted, duplicates, quarantined] = self.counts;
         vec![
-            count(*entry),
-            count(last_entry),
+            count(entry.number()),
+            count(last_entry.number()),
             count(self.commits),
             Cell::Instant(*at),
             Cell::Instant(last_at),
@@ -156,7 +157,7 @@ impl Line {
 }
 
 /// From the lower of two starts to the higher of two ends.
-fn spanning(one: Option<(i64, i64)>, other: Option<(i64, i64)>) -> Option<(i64, i64)> {
+fn spanning<T: Ord>(one: Option<(T, T)>, other: Option<(T, T)>) -> Option<(T, T)> {
     match (one, other) {
         (Some((first, last)), Some((from, to))) => Some((first.min(from), last.max(to))),
         (known, new) => known.or(new),
@@ -180,7 +181,7 @@ impl Books {
         ];
         let cells = |made: CostImportMade| {
             vec![
-                Cell::Count(i128::from(made.entry)),
+                Cell::Count(i128::from(made.entry.number())),
                 Cell::Instant(made.at),
                 Cell::Text(made.actor),
                 Cell::Text(made.source),
@@ -197,7 +198,7 @@ impl Books {
 }
 
 /// The entry that retracted an import, or the entries that retracted some of its events.
-fn retracted_by(whole: Option<i64>, in_part: &[i64]) -> String {
+fn retracted_by(whole: Option<EntryId>, in_part: &[EntryId]) -> String {
     whole.map_or_else(
         || in_part.iter().map(|entry| format!("{entry} (in part)")).collect::<Vec<_>>().join(", "),
         |entry| entry.to_string(),

@@ -2,6 +2,7 @@
 
 use crate::books::watching::watched;
 use crate::books::{Act, Books, Observer, Stage};
+use crate::domain::number::EntryId;
 use crate::ledger::facts::retraction::{Chosen, DayPlan, Plan};
 use crate::ledger::file::transaction::Snapshot;
 use crate::ledger::file::watch::Watch;
@@ -15,7 +16,7 @@ pub use crate::ledger::facts::retraction::{CostsTaken, RecordedSpan, Refused};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retraction<'a> {
     /// The entry of the import.
-    pub entry: i64,
+    pub entry: EntryId,
     /// The ids of the events; `None` for the whole import.
     pub ids: Option<&'a [String]>,
     /// The reason. The chain records it.
@@ -25,7 +26,7 @@ pub struct Retraction<'a> {
 /// Which imports are taken back, all of them or in part.
 #[derive(Debug, Clone, Copy)]
 enum Wanted<'a> {
-    Import { entry: i64, ids: Option<&'a [String]> },
+    Import { entry: EntryId, ids: Option<&'a [String]> },
     Recorded(RecordedSpan<'a>),
 }
 
@@ -131,14 +132,14 @@ impl Books {
     }
 
     /// Predicts the result of [`Books::retract_costs`]. It changes nothing.
-    pub fn plan_costs_retraction(&self, entry: i64) -> Result<CostsTaken, Refused> {
+    pub fn plan_costs_retraction(&self, entry: EntryId) -> Result<CostsTaken, Refused> {
         self.ledger.snapshot()?.taking_costs(entry)
     }
 
     /// Retracts an import of costs.
     pub fn retract_costs(
         &self,
-        entry: i64,
+        entry: EntryId,
         reason: &str,
         act: Act<'_>,
         observer: &dyn Observer,

@@ -31,7 +31,7 @@ pub fn run(source: &SourceOptions, jumps: Jumps, session: &mut Session<'_, '_>) 
         outcome.replaced.len(),
         outcome.unchanged
     ))?;
-    session.tell(format!("ledger head: {} {head}", head.seq))?;
+    session.tell_head(&head)?;
     Ok(Exit::Done)
 }
 
@@ -66,6 +66,6 @@ fn catalog(
         changes.unchanged,
         terms.valid_from
     ))?;
-    session.tell(format!("ledger head: {} {head}", head.seq))?;
+    session.tell_head(&head)?;
     Ok(Exit::Done)
 }

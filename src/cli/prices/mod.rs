@@ -32,8 +32,8 @@ enum Command {
     Import {
         #[command(flatten)]
         source: SourceOptions,
-        /// Accept prices that look like a mistake: a jump of about a thousand times, or of over ten times in a
-        /// replacement, up or down
+        /// Accept prices that look like a mistake: more than ten times the price they
+        /// replace or the one before, or less than a tenth
         #[arg(long, alias = "confirm")]
         accept_jumps: bool,
     },
@@ -53,7 +53,7 @@ enum Command {
         #[command(flatten)]
         output: OutputOptions,
     },
-    /// Find gaps, jumps of about a thousand times, free prices, and usage without a price
+    /// Find gaps, jumps of more than ten times, free prices, and usage without a price
     Check {
         /// The period whose usage to check (default: the current month)
         #[arg(long, value_name = "PERIOD")]

@@ -7,7 +7,7 @@
 
 use crate::domain::timestamp::Timestamp;
 use crate::import::costs::{CostFormat, Found, Group, Lines, amount};
-use crate::import::record::reading::{Reading, instant, instant_utc};
+use crate::import::record::reading::{Stated, instant, instant_utc};
 use crate::import::record::{Record, Value};
 use crate::text::problem::Problem;
 use std::borrow::Cow;
@@ -55,7 +55,7 @@ const COLUMNS: [&str; 10] = [
 ];
 
 /// Reads one bucket, or one row.
-pub fn read(record: &Record<'_>, _reading: &Reading, lines: &mut Lines) -> Result<(), Problem> {
+pub fn read(record: &Record<'_>, _reading: &Stated, lines: &mut Lines) -> Result<(), Problem> {
     if record.is_table() {
         return row(record, lines);
     }

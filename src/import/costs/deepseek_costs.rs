@@ -5,7 +5,7 @@
 
 use crate::import::costs::{CostFormat, Found, Lines, amount};
 use crate::import::record::Record;
-use crate::import::record::reading::{Reading, instant_assumed};
+use crate::import::record::reading::{Stated, instant_assumed};
 use crate::text::problem::Problem;
 
 /// The cost export.
@@ -19,7 +19,7 @@ pub const FORMAT: CostFormat = CostFormat {
 };
 
 /// Reads one row.
-pub fn read(record: &Record<'_>, reading: &Reading, lines: &mut Lines) -> Result<(), Problem> {
+pub fn read(record: &Record<'_>, reading: &Stated, lines: &mut Lines) -> Result<(), Problem> {
     let time = |name: &str| instant_assumed(record, name, reading)?.ok_or_else(|| record.missing(name, "a time"));
     let (cost, model, wallet) = (record.needed("cost")?, record.needed("model")?, record.text("wallet_type")?);
     let groups = [("user", record.text("user_id")?), ("model", Some(model.clone())), ("wallet", wallet.clone())];

@@ -18,8 +18,8 @@ use crate::import::format::Format;
 use crate::import::formats;
 use crate::import::own::csv::{self, explain};
 use crate::import::record::Record;
-use crate::import::record::head::Head;
-use crate::import::record::reading::Reading;
+use crate::import::record::head::FileHead;
+use crate::import::record::reading::Stated;
 use crate::text::csv_line;
 use crate::text::problem::Problem;
 use crate::text::table::delimiter;
@@ -39,9 +39,9 @@ pub struct CostFormat {
     /// An example record, or a header and a record.
     pub example: &'static str,
     /// Whether a file with this beginning has the format.
-    pub recognises: fn(&Head) -> bool,
+    pub recognises: fn(&FileHead) -> bool,
     /// Reads a record: a bucket of JSON, or a row.
-    pub read: fn(&Record<'_>, &Reading, &mut Lines) -> Result<(), Problem>,
+    pub read: fn(&Record<'_>, &Stated, &mut Lines) -> Result<(), Problem>,
 }
 
 /// All formats, in the order in which they are tried.
@@ -70,11 +70,11 @@ pub struct CostReport {
 pub fn read(
     text: &str,
     format: Option<&'static CostFormat>,
-    reading: &Reading,
+    reading: &Stated,
     latest: Timestamp,
 ) -> Result<CostReport, Vec<Problem>> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let head = Head::of(text);
+    let head = FileHead::of(text);
     if text.trim().is_empty() {
         return Err(vec![Problem::line("the file is empty", expected())]);
     }
@@ -103,7 +103,7 @@ fn expected() -> String {
 }
 
 /// Describes a file that is not a cost report.
-fn unknown(head: &Head) -> Problem {
+fn unknown(head: &FileHead) -> Problem {
     // Any CSV may be tokenbook's own until it has been read.
     let own = |format: &Format| format.name != csv::FORMAT.name || head.columns(&["event_id", "timestamp"]);
     let what = match formats::recognised(head).filter(|format| own(format) && (format.recognises)(head)) {
@@ -123,7 +123,7 @@ fn documents(text: &str) -> Vec<(u64, &str)> {
     (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()).collect()
 }
 
-fn json(text: &str, format: &CostFormat, reading: &Reading, lines: &mut Lines) -> Result<(), Problem> {
+fn json(text: &str, format: &CostFormat, reading: &Stated, lines: &mut Lines) -> Result<(), Problem> {
     if text.starts_with('[') {
         let values: Vec<&RawValue> = serde_json::from_str(text)
             .map_err(|_| Problem::line("is not JSON", "a page, an array, or one bucket on each line"))?;
@@ -136,7 +136,7 @@ fn json(text: &str, format: &CostFormat, reading: &Reading, lines: &mut Lines) -
     }
 }
 
-fn table(text: &str, format: &CostFormat, reading: &Reading, lines: &mut Lines, problems: &mut Vec<Problem>) {
+fn table(text: &str, format: &CostFormat, reading: &Stated, lines: &mut Lines, problems: &mut Vec<Problem>) {
     let mut rows = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
     let Some((number, header)) = rows.next() else { return };
     let columns = match columns(header) {

@@ -8,7 +8,7 @@
 
 use crate::import::costs::{CostFormat, Found, Lines, amount};
 use crate::import::record::Record;
-use crate::import::record::reading::{Reading, epoch};
+use crate::import::record::reading::{Stated, epoch};
 use crate::text::problem::Problem;
 use std::borrow::Cow;
 
@@ -32,7 +32,7 @@ pub const FORMAT: CostFormat = CostFormat {
 const GROUPS: [&str; 6] = ["organization_id", "project_id", "user_id", "api_key_id", "line_item", "api_source"];
 
 /// Reads one bucket, or one row.
-pub fn read(record: &Record<'_>, _reading: &Reading, lines: &mut Lines) -> Result<(), Problem> {
+pub fn read(record: &Record<'_>, _reading: &Stated, lines: &mut Lines) -> Result<(), Problem> {
     let time = |name: &str| epoch(record, name)?.ok_or_else(|| record.missing(name, "seconds since 1970"));
     let span = (time("start_time")?, time("end_time")?);
     if record.is_table() {

@@ -154,7 +154,7 @@ mod tests {
     use crate::domain::calendar::Day;
     use crate::domain::quantities::Frequent;
     use crate::domain::timestamp::Timestamp;
-    use crate::rows::batch::Head;
+    use crate::rows::batch::EventHead;
     use crate::rows::key::HASH_BITS;
     use proptest::prelude::*;
 
@@ -166,7 +166,7 @@ mod tests {
         let mut batch = Batch::new();
         for (line, (day, hash)) in (first_line..).zip(events) {
             let key = EventKey::new(Day::from_number(20_727 + i64::from(*day)).unwrap_or(Day::LAST), *hash);
-            let head = Head { key, at: Timestamp::EARLIEST, line, class: 0 };
+            let head = EventHead { key, at: Timestamp::EARLIEST, line, class: 0 };
             batch.push(head, &line.to_string(), &Frequent::NONE, &[])?;
         }
         batch.sorted_by_eighths()

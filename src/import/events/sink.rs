@@ -11,7 +11,7 @@ use crate::fault::Code;
 use crate::import::events::intern::{ClassTexts, NameCache, SharedNames};
 use crate::import::record::field::{Fields, bad_quantity};
 use crate::import::record::reading::PromptBounds;
-use crate::rows::batch::{Batch, BatchFull, Head};
+use crate::rows::batch::{Batch, BatchFull, EventHead};
 use crate::rows::key::{EventKey, SourceHasher};
 use crate::text::problem::Problem;
 use std::borrow::Cow;
@@ -204,7 +204,7 @@ impl<'a> Sink<'a> {
 
     fn keep(&mut self, line: u64, (id, at): (&str, Timestamp), class: u32, usage: &EventUsage) -> Result<(), Problem> {
         let key = EventKey::new(self.tools.days.day_of(at), self.tools.hasher.hash(id));
-        let head = Head { key, at, line, class };
+        let head = EventHead { key, at, line, class };
         let quantities = usage.quantities();
         self.tools
             .batch

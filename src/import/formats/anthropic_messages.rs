@@ -19,7 +19,7 @@ use crate::domain::meter::Meter;
 use crate::import::events::{Event, Events, Meters, lowered};
 use crate::import::format::{Format, How, Kept};
 use crate::import::record::Record;
-use crate::import::record::reading::Reading;
+use crate::import::record::reading::Stated;
 use crate::import::vendor::envelope::{BATCH, Body};
 use crate::text::problem::Problem;
 use std::borrow::Cow;
@@ -43,7 +43,7 @@ pub const FORMAT: Format = Format {
 };
 
 /// Reads one body.
-pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>) -> Result<(), Problem> {
+pub fn read(record: &Record<'_>, reading: &Stated, events: &mut Events<'_, '_>) -> Result<(), Problem> {
     let Some(body) = Body::of(record, reading)? else { return Ok(()) };
     let usage = body.usage("usage")?;
     let (own, tier_told) = (body.body.clone(), body.tier_told);

@@ -14,7 +14,7 @@ use crate::import::events::{Event, Events, Meters, lowered, natural_key};
 use crate::import::format::{Format, How, Kept};
 use crate::import::formats::anthropic_messages::{geography, placed};
 use crate::import::record::Record;
-use crate::import::record::reading::{Reading, instant, instant_utc};
+use crate::import::record::reading::{Stated, instant, instant_utc};
 use crate::text::problem::Problem;
 use std::borrow::Cow;
 
@@ -55,7 +55,7 @@ const GROUPS: [(&str, &str); 9] = [
 ];
 
 /// Reads one bucket, or one row of the console's export.
-pub fn read(record: &Record<'_>, _reading: &Reading, events: &mut Events<'_, '_>) -> Result<(), Problem> {
+pub fn read(record: &Record<'_>, _reading: &Stated, events: &mut Events<'_, '_>) -> Result<(), Problem> {
     if record.is_table() {
         let at = instant_utc(record, "usage_date_utc")?;
         let at = at.ok_or_else(|| record.missing("usage_date_utc", "a day, or a day and an hour"))?;

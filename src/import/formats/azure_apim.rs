@@ -9,7 +9,7 @@ use crate::domain::meter::Meter;
 use crate::import::events::{Event, Events};
 use crate::import::format::{Format, How, Kept};
 use crate::import::record::Record;
-use crate::import::record::reading::{Reading, instant_assumed};
+use crate::import::record::reading::{Stated, instant_assumed};
 use crate::text::problem::Problem;
 use std::borrow::Cow;
 
@@ -36,7 +36,7 @@ pub const FORMAT: Format = Format {
 };
 
 /// Reads one row.
-pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>) -> Result<(), Problem> {
+pub fn read(record: &Record<'_>, reading: &Stated, events: &mut Events<'_, '_>) -> Result<(), Problem> {
     if [record.text("category")?, record.text("Category")?].iter().flatten().any(|name| name == "RequestResponse") {
         let expected = "ApiManagementGatewayLlmLog, or the cost export of the subscription";
         return Err(Problem::line("a log of requests without token counts, which is not usage", expected));

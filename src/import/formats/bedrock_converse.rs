@@ -14,7 +14,7 @@ use crate::domain::meter::Meter;
 use crate::import::events::{Event, Events, Meters, lowered};
 use crate::import::format::{Format, How, Kept};
 use crate::import::record::Record;
-use crate::import::record::reading::{PromptTokens, Reading};
+use crate::import::record::reading::{PromptTokens, Stated};
 use crate::import::vendor::envelope::Body;
 use crate::text::problem::Problem;
 use std::borrow::Cow;
@@ -32,7 +32,7 @@ pub const FORMAT: Format = Format {
 };
 
 /// Reads one body.
-pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>) -> Result<(), Problem> {
+pub fn read(record: &Record<'_>, reading: &Stated, events: &mut Events<'_, '_>) -> Result<(), Problem> {
     let Some(body) = Body::of(record, reading)? else { return Ok(()) };
     let usage = body.usage("usage")?;
     let (own, tier_told) = (body.body.clone(), body.tier_told);
@@ -57,7 +57,7 @@ pub fn tier(body: &Record<'_>) -> Result<Cow<'static, str>, Problem> {
 }
 
 /// The meters of a usage object.
-pub fn meters(usage: &Record<'_>, reading: &Reading, event: &mut Event<'_>) -> Result<(), Problem> {
+pub fn meters(usage: &Record<'_>, reading: &Stated, event: &mut Event<'_>) -> Result<(), Problem> {
     let either = |name: &str| match usage.count(name)? {
         None => usage.count(&name.replace("Tokens", "TokenCount")),
         told => Ok(told),

@@ -15,7 +15,7 @@ use crate::import::events::{Event, Events, Meters};
 use crate::import::format::{Format, How, Kept};
 use crate::import::formats::{anthropic_messages, bedrock_converse};
 use crate::import::record::Record;
-use crate::import::record::reading::{PromptTokens, Reading, instant};
+use crate::import::record::reading::{PromptTokens, Stated, instant};
 use crate::text::problem::{Problem, excerpt};
 use std::borrow::Cow;
 
@@ -34,7 +34,7 @@ pub const FORMAT: Format = Format {
 };
 
 /// Reads one invocation.
-pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>) -> Result<(), Problem> {
+pub fn read(record: &Record<'_>, reading: &Stated, events: &mut Events<'_, '_>) -> Result<(), Problem> {
     let (input, output) = (record.object("input")?, record.object("output")?);
     let side = |side: &Option<Record<'_>>, name: &str| side.as_ref().map_or(Ok(None), |side| side.count(name));
     let (prompt, answer) = (side(&input, "inputTokenCount")?, side(&output, "outputTokenCount")?);
@@ -87,7 +87,7 @@ fn write_kept(body: Option<&Record<'_>>, written: Option<i64>, meters: &mut Mete
 }
 
 /// Whether the prompt of a model's family includes cached tokens.
-fn included(record: &Record<'_>, model: &str, reading: &Reading) -> Result<bool, Problem> {
+fn included(record: &Record<'_>, model: &str, reading: &Stated) -> Result<bool, Problem> {
     let family = |name: &str| model.starts_with(name) || model.contains(&format!(".{name}"));
     if family("anthropic.") || family("amazon.") {
         return Ok(false);

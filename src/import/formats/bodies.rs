@@ -10,7 +10,7 @@ use crate::import::formats::{
     anthropic_messages, bedrock_converse, cohere_chat, gemini, openai_chat, openai_responses,
 };
 use crate::import::record::Record;
-use crate::import::record::reading::Reading;
+use crate::import::record::reading::Stated;
 use crate::text::problem::Problem;
 
 /// Bodies of any vendor.
@@ -40,7 +40,7 @@ const LOOKS: [(&str, ReadRecord); 6] = [
 ];
 
 /// Reads one body.
-pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>) -> Result<(), Problem> {
+pub fn read(record: &Record<'_>, reading: &Stated, events: &mut Events<'_, '_>) -> Result<(), Problem> {
     if let Some(read) = look(record, 0)? {
         return read(record, reading, events);
     }

@@ -11,7 +11,7 @@ use crate::domain::meter::Meter;
 use crate::import::events::{Event, Events, natural_key};
 use crate::import::format::{Format, How, Kept};
 use crate::import::record::Record;
-use crate::import::record::reading::{Reading, instant_assumed};
+use crate::import::record::reading::{Stated, instant_assumed};
 use crate::text::problem::{Problem, excerpt};
 use std::borrow::Cow;
 
@@ -30,7 +30,7 @@ pub const FORMAT: Format = Format {
 };
 
 /// Reads one row.
-pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>) -> Result<(), Problem> {
+pub fn read(record: &Record<'_>, reading: &Stated, events: &mut Events<'_, '_>) -> Result<(), Problem> {
     if record.knows("cost") {
         return Err(Problem::line(
             "a record of the provider's charges, which is not usage",

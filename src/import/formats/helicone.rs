@@ -10,7 +10,7 @@ use crate::domain::meter::Meter;
 use crate::import::events::{Event, Events, lowered, provider};
 use crate::import::format::{Format, How, Kept};
 use crate::import::record::Record;
-use crate::import::record::reading::{PromptTokens, Reading, instant_utc};
+use crate::import::record::reading::{PromptTokens, Stated, instant_utc};
 use crate::text::problem::Problem;
 use std::borrow::Cow;
 
@@ -36,7 +36,7 @@ pub const FORMAT: Format = Format {
 };
 
 /// Reads one request.
-pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>) -> Result<(), Problem> {
+pub fn read(record: &Record<'_>, reading: &Stated, events: &mut Events<'_, '_>) -> Result<(), Problem> {
     let count = |name: &str| record.loose_count(name);
     let (prompt, completion) = (count("prompt_tokens")?, count("completion_tokens")?);
     if prompt.unwrap_or(0) == 0 && completion.unwrap_or(0) == 0 {
@@ -79,7 +79,7 @@ fn included(
     record: &Record<'_>,
     (prompt, completion, total): (i64, i64, Option<i64>),
     cached: i64,
-    reading: &Reading,
+    reading: &Stated,
 ) -> Result<bool, Problem> {
     let plain = prompt.saturating_add(completion);
     if prompt < cached || total == Some(plain.saturating_add(cached)) {

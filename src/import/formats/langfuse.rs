@@ -11,7 +11,7 @@ use crate::domain::meter::Meter;
 use crate::import::events::{Event, Events, Meters};
 use crate::import::format::{Format, How, Kept};
 use crate::import::record::Record;
-use crate::import::record::reading::{Reading, instant_utc};
+use crate::import::record::reading::{Stated, instant_utc};
 use crate::text::problem::Problem;
 use std::borrow::Cow;
 
@@ -68,7 +68,7 @@ const KINDS: [(&str, Meter); 26] = [
 const PREDICTIONS: [&str; 2] = ["output_accepted_prediction_tokens", "output_rejected_prediction_tokens"];
 
 /// Reads one observation.
-pub fn read(record: &Record<'_>, _reading: &Reading, events: &mut Events<'_, '_>) -> Result<(), Problem> {
+pub fn read(record: &Record<'_>, _reading: &Stated, events: &mut Events<'_, '_>) -> Result<(), Problem> {
     let kind = record.needed("type")?;
     if !matches!(kind.as_ref(), "GENERATION" | "EMBEDDING") {
         return Ok(());

@@ -15,7 +15,7 @@ use crate::import::events::{Event, Events, Tags, provider};
 use crate::import::format::{Format, How, Kept};
 use crate::import::formats::anthropic_messages;
 use crate::import::record::json;
-use crate::import::record::reading::{PromptTokens, Reading, instant_utc};
+use crate::import::record::reading::{PromptTokens, Stated, instant_utc};
 use crate::import::record::{Record, Value};
 use crate::import::vendor::envelope::tier;
 use crate::text::problem::Problem;
@@ -62,7 +62,7 @@ struct Details {
 }
 
 /// Reads one row.
-pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>) -> Result<(), Problem> {
+pub fn read(record: &Record<'_>, reading: &Stated, events: &mut Events<'_, '_>) -> Result<(), Problem> {
     let (prompt, completion) = (record.count("prompt_tokens")?, record.count("completion_tokens")?);
     let none = prompt.unwrap_or(0) == 0 && completion.unwrap_or(0) == 0;
     if record.flag("cache_hit")? == Some(true) || none && record.text("status")?.as_deref() == Some("failure") {
@@ -185,7 +185,7 @@ fn details(usage: Option<&Record<'_>>) -> Result<Details, Problem> {
 fn included(
     (record, prompt, provider): (&Record<'_>, i64, Cow<'_, str>),
     details: &Details,
-    reading: &Reading,
+    reading: &Stated,
 ) -> Result<bool, Problem> {
     let sum = |parts: &[Option<i64>]| parts.iter().flatten().fold(0, |sum: i64, part| sum.saturating_add(*part));
     let cached = sum(&[details.read, details.written]);

@@ -9,10 +9,10 @@ use crate::domain::timestamp::Timestamp;
 use crate::import::events::{Event, Events, lowered, natural_key};
 use crate::import::format::{Format, How};
 use crate::import::record::Record;
-use crate::import::record::column_map::{ColumnMap, Place, TimeForm};
+use crate::import::record::column_map::{ColumnMap, FieldPlace, TimeForm};
 use crate::import::record::field::{outcome, quantity};
 use crate::import::record::json;
-use crate::import::record::reading::{Reading, zoned};
+use crate::import::record::reading::{Stated, zoned};
 use crate::text::problem::Problem;
 use std::borrow::Cow;
 
@@ -39,12 +39,12 @@ zone = "Europe/Berlin""#,
 };
 
 /// Reads one record by the map.
-pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>) -> Result<(), Problem> {
+pub fn read(record: &Record<'_>, reading: &Stated, events: &mut Events<'_, '_>) -> Result<(), Problem> {
     let Some(map) = &reading.map else { return Err(Problem::line("no map is given", "--map FILE")) };
     let id = id(record, map)?;
     let at = timestamp(record, map)?;
     let constant = |name: &str| map.constants.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
-    let told = |name: &str, place: &Option<Place>| match place {
+    let told = |name: &str, place: &Option<FieldPlace>| match place {
         None => Ok(constant(name)),
         Some(place) => Ok(find(record, name, place)?.or_else(|| constant(name))),
     };
@@ -67,7 +67,7 @@ pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>)
     events.push(&event)
 }
 
-fn missing(name: &str, place: Option<&Place>) -> Problem {
+fn missing(name: &str, place: Option<&FieldPlace>) -> Problem {
     let place =
         place.map_or_else(String::new, |place| format!(" in {:?} (line {} of the map)", place.path, place.line));
     Problem::field(name, format!("is missing{place}"), "a value")
@@ -146,7 +146,7 @@ fn meters(record: &Record<'_>, map: &ColumnMap, event: &mut Event<'_>) -> Result
     Ok(())
 }
 
-fn number(name: &str, text: &str, map: &ColumnMap, place: &Place) -> Result<i64, Problem> {
+fn number(name: &str, text: &str, map: &ColumnMap, place: &FieldPlace) -> Result<i64, Problem> {
     let whole = match text.split_once('.') {
         Some((whole, zeros)) if map.loose && !zeros.is_empty() && zeros.bytes().all(|b| b == b'0') => whole,
         _ => text,
@@ -158,7 +158,7 @@ fn number(name: &str, text: &str, map: &ColumnMap, place: &Place) -> Result<i64,
 }
 
 /// The value at a place; `None` if the record does not report it. It is an error if the table has no such column.
-fn find(record: &Record<'_>, name: &str, place: &Place) -> Result<Option<String>, Problem> {
+fn find(record: &Record<'_>, name: &str, place: &FieldPlace) -> Result<Option<String>, Problem> {
     if record.knows(&place.path) {
         return scalar(record, &place.path, place);
     }
@@ -166,7 +166,7 @@ fn find(record: &Record<'_>, name: &str, place: &Place) -> Result<Option<String>
     if record.knows(first) && !rest.is_empty() {
         let mut holder = String::new();
         let inner = record.embedded(first, &mut holder).map_err(|problem| at_map(problem, place))?;
-        let inner_place = Place { path: rest.to_owned(), line: place.line };
+        let inner_place = FieldPlace { path: rest.to_owned(), line: place.line };
         return inner.map_or(Ok(None), |inner| find(&inner, name, &inner_place));
     }
     match record.ignoring_case(&place.path) {
@@ -180,7 +180,7 @@ fn find(record: &Record<'_>, name: &str, place: &Place) -> Result<Option<String>
 }
 
 /// A text or number. A list must have a single element, because some gateways log headers as lists.
-fn scalar(record: &Record<'_>, name: &str, place: &Place) -> Result<Option<String>, Problem> {
+fn scalar(record: &Record<'_>, name: &str, place: &FieldPlace) -> Result<Option<String>, Problem> {
     if !record.is_list(name) {
         return record.scalar(name).map(|text| text.map(Cow::into_owned)).map_err(|problem| at_map(problem, place));
     }
@@ -192,6 +192,6 @@ fn scalar(record: &Record<'_>, name: &str, place: &Place) -> Result<Option<Strin
     }
 }
 
-fn at_map(problem: Problem, place: &Place) -> Problem {
+fn at_map(problem: Problem, place: &FieldPlace) -> Problem {
     Problem { expected: format!("{} (line {} of the map)", problem.expected, place.line), ..problem }
 }

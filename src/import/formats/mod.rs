@@ -31,8 +31,8 @@ pub mod vertex_logs;
 
 use crate::import::format::{Beginning, Format, How};
 use crate::import::own::{csv, jsonl};
-use crate::import::record::head::Head;
-use crate::import::record::reading::Reading;
+use crate::import::record::head::FileHead;
+use crate::import::record::reading::Stated;
 use crate::import::vendor;
 use crate::text::problem::Problem;
 
@@ -77,17 +77,17 @@ pub fn stored(stored: &str) -> Option<&'static Format> {
 }
 
 /// The format of a file with this beginning, or of a record in it.
-pub fn known(head: &Head) -> Option<&'static Format> {
+pub fn known(head: &FileHead) -> Option<&'static Format> {
     FORMATS.iter().find(|format| (format.recognises)(head))
 }
 
 /// Like `known`. If no format matches, one of tokenbook's own, whose reader reports what is wrong.
-pub fn recognised(head: &Head) -> Option<&'static Format> {
+pub fn recognised(head: &FileHead) -> Option<&'static Format> {
     known(head).or_else(|| named(if head.is_json() { jsonl::FORMAT.name } else { csv::FORMAT.name }))
 }
 
 /// Starts reading a file, from its first line that is not blank.
-pub fn begin(format: &'static Format, first: &str, reading: &Reading) -> Result<Beginning, Problem> {
+pub fn begin(format: &'static Format, first: &str, reading: &Stated) -> Result<Beginning, Problem> {
     match format.how {
         How::Own(begin) => begin(first),
         How::Records(read) => vendor::begin(format, read, first, reading),

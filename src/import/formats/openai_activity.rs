@@ -9,7 +9,7 @@ use crate::domain::meter::Meter;
 use crate::import::events::{Event, Events, natural_key};
 use crate::import::format::{Format, How, Kept};
 use crate::import::record::Record;
-use crate::import::record::reading::{Reading, epoch, instant_assumed, is_number};
+use crate::import::record::reading::{Stated, epoch, instant_assumed, is_number};
 use crate::text::problem::Problem;
 use std::borrow::Cow;
 
@@ -43,7 +43,7 @@ const NAMES: [(&str, &str); 11] = [
 ];
 
 /// Reads one row.
-pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>) -> Result<(), Problem> {
+pub fn read(record: &Record<'_>, reading: &Stated, events: &mut Events<'_, '_>) -> Result<(), Problem> {
     let at = if is_number(record, "timestamp") {
         epoch(record, "timestamp")
     } else {

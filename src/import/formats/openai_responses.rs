@@ -16,7 +16,7 @@ use crate::domain::meter::Meter;
 use crate::import::events::{Event, Events};
 use crate::import::format::{Format, How, Kept};
 use crate::import::record::Record;
-use crate::import::record::reading::{Reading, epoch};
+use crate::import::record::reading::{Stated, epoch};
 use crate::import::vendor::envelope::{BATCH, Body, tier};
 use crate::text::problem::Problem;
 use std::borrow::Cow;
@@ -39,7 +39,7 @@ pub const FORMAT: Format = Format {
 };
 
 /// Reads one body.
-pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>) -> Result<(), Problem> {
+pub fn read(record: &Record<'_>, reading: &Stated, events: &mut Events<'_, '_>) -> Result<(), Problem> {
     let Some(mut body) = Body::of(record, reading)? else { return Ok(()) };
     // A realtime session reports many events. Only `response.done` has the usage of a response.
     if body.body.has("event_id") && body.body.has("type") && !body.body.has("usage") {

@@ -17,7 +17,7 @@ use crate::domain::timestamp::Timestamp;
 use crate::import::events::{Event, Events, Meters, natural_key};
 use crate::import::format::{Format, How, Kept};
 use crate::import::record::Record;
-use crate::import::record::reading::{Reading, epoch};
+use crate::import::record::reading::{Stated, epoch};
 use crate::text::problem::{Problem, excerpt};
 use std::borrow::Cow;
 
@@ -48,7 +48,7 @@ struct Span<'a> {
 }
 
 /// Reads one bucket, or one row of an export.
-pub fn read(record: &Record<'_>, _reading: &Reading, events: &mut Events<'_, '_>) -> Result<(), Problem> {
+pub fn read(record: &Record<'_>, _reading: &Stated, events: &mut Events<'_, '_>) -> Result<(), Problem> {
     let at = epoch(record, "start_time")?.ok_or_else(|| record.missing("start_time", "seconds since 1970"))?;
     let span = Span { at, from: second(record, "start_time")?, to: second(record, "end_time")? };
     if record.is_table() {

@@ -14,7 +14,7 @@ use crate::domain::outcome::Outcome;
 use crate::import::events::{Event, Events};
 use crate::import::format::{Format, How, Kept};
 use crate::import::record::Record;
-use crate::import::record::reading::{Reading, instant_utc};
+use crate::import::record::reading::{Stated, instant_utc};
 use crate::text::problem::Problem;
 use std::borrow::Cow;
 
@@ -39,7 +39,7 @@ pub const FORMAT: Format = Format {
 };
 
 /// Reads one generation.
-pub fn read(record: &Record<'_>, _reading: &Reading, events: &mut Events<'_, '_>) -> Result<(), Problem> {
+pub fn read(record: &Record<'_>, _reading: &Stated, events: &mut Events<'_, '_>) -> Result<(), Problem> {
     let inner = record.object("data")?;
     let record = inner.as_ref().unwrap_or(record);
     let row = record.is_table();

@@ -10,7 +10,7 @@ use crate::domain::meter::Meter;
 use crate::import::events::{Event, Events, natural_key};
 use crate::import::format::{Format, How, Kept};
 use crate::import::record::Record;
-use crate::import::record::reading::{Reading, instant_utc};
+use crate::import::record::reading::{Stated, instant_utc};
 use crate::text::problem::Problem;
 use std::borrow::Cow;
 
@@ -29,7 +29,7 @@ pub const FORMAT: Format = Format {
 };
 
 /// Reads one row.
-pub fn read(record: &Record<'_>, _reading: &Reading, events: &mut Events<'_, '_>) -> Result<(), Problem> {
+pub fn read(record: &Record<'_>, _reading: &Stated, events: &mut Events<'_, '_>) -> Result<(), Problem> {
     let at = instant_utc(record, "Date")?.ok_or_else(|| record.missing("Date", "a day of UTC"))?;
     let (day, model) = (at.to_string(), record.needed("Slug")?);
     let id = natural_key("openrouter-daily", &[("day", Some(&day)), ("model", Some(&model))]);

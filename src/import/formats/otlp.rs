@@ -20,7 +20,7 @@ use crate::domain::timestamp::Timestamp;
 use crate::import::events::{Event, Events, Meters, Tags, lowered};
 use crate::import::format::{Format, How, Kept};
 use crate::import::record::Record;
-use crate::import::record::reading::{PromptTokens, Reading, epoch_in};
+use crate::import::record::reading::{PromptTokens, Stated, epoch_in};
 use crate::price::catalog::providers;
 use crate::text::problem::Problem;
 use std::borrow::Cow;
@@ -136,7 +136,7 @@ impl<'a> Attributes<'a> {
 }
 
 /// Reads the spans of one resource.
-pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>) -> Result<(), Problem> {
+pub fn read(record: &Record<'_>, reading: &Stated, events: &mut Events<'_, '_>) -> Result<(), Problem> {
     let resource = record.object("resource")?.map(|resource| Attributes::of(&resource)).transpose()?;
     for scope in record.list("scopeSpans")?.unwrap_or_default() {
         for one in scope.list("spans")?.unwrap_or_default() {
@@ -149,7 +149,7 @@ pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>)
 fn span(
     span: &Record<'_>,
     resource: Option<&Attributes<'_>>,
-    reading: &Reading,
+    reading: &Stated,
     events: &mut Events<'_, '_>,
 ) -> Result<(), Problem> {
     let own = Attributes::of(span)?;
@@ -198,7 +198,7 @@ fn served_by(theirs: &str) -> Cow<'static, str> {
 fn meters(
     own: &Attributes<'_>,
     (input, output): (Option<i64>, Option<i64>),
-    reading: &Reading,
+    reading: &Stated,
     meters: &mut Meters,
 ) -> Result<(), Problem> {
     let (read, written, reasoning) = (own.count(&READ)?, own.count(&WRITTEN)?, own.count(&REASONING)?);

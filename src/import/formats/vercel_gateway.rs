@@ -12,7 +12,7 @@ use crate::domain::meter::Meter;
 use crate::import::events::{Event, Events};
 use crate::import::format::{Format, How, Kept};
 use crate::import::record::Record;
-use crate::import::record::reading::{PromptTokens, Reading, instant};
+use crate::import::record::reading::{PromptTokens, Stated, instant};
 use crate::text::problem::Problem;
 use std::borrow::Cow;
 
@@ -45,7 +45,7 @@ pub const FORMAT: Format = Format {
 };
 
 /// Reads one generation.
-pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>) -> Result<(), Problem> {
+pub fn read(record: &Record<'_>, reading: &Stated, events: &mut Events<'_, '_>) -> Result<(), Problem> {
     let inner = record.object("data")?;
     let record = inner.as_ref().unwrap_or(record);
     let at = instant(record, "created_at")?.ok_or_else(|| record.missing("created_at", "a time"))?;
@@ -75,7 +75,7 @@ pub fn read(record: &Record<'_>, reading: &Reading, events: &mut Events<'_, '_>)
 }
 
 /// Whether the prompt includes cached tokens.
-fn included(record: &Record<'_>, prompt: Option<i64>, cached: i64, reading: &Reading) -> Result<bool, Problem> {
+fn included(record: &Record<'_>, prompt: Option<i64>, cached: i64, reading: &Stated) -> Result<bool, Problem> {
     if cached == 0 || prompt.unwrap_or(0) < cached {
         return Ok(false);
     }

@@ -11,7 +11,7 @@ use crate::import::events::{Event, Events};
 use crate::import::format::{Format, How, Kept};
 use crate::import::formats::{anthropic_messages, gemini};
 use crate::import::record::Record;
-use crate::import::record::reading::{Reading, instant_utc};
+use crate::import::record::reading::{Stated, instant_utc};
 use crate::text::problem::Problem;
 use std::borrow::Cow;
 
@@ -32,7 +32,7 @@ pub const FORMAT: Format = Format {
 };
 
 /// Reads one row.
-pub fn read(record: &Record<'_>, _reading: &Reading, events: &mut Events<'_, '_>) -> Result<(), Problem> {
+pub fn read(record: &Record<'_>, _reading: &Stated, events: &mut Events<'_, '_>) -> Result<(), Problem> {
     let at =
         instant_utc(record, "logging_time")?.ok_or_else(|| record.missing("logging_time", "the time of the row"))?;
     let id = record.scalar("request_id")?.ok_or_else(|| record.missing("request_id", "the row's id"))?;

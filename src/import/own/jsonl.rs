@@ -47,13 +47,13 @@ fn begin(first: &str) -> Result<Beginning, Problem> {
 }
 
 /// Collects a record and checks that no name occurs twice.
-struct Gathered<'a> {
+struct OneRecord<'a> {
     record: Fields<'a>,
     unknown: Vec<Cow<'a, str>>,
     known: Vec<Cow<'a, str>>,
 }
 
-impl<'a> Gathered<'a> {
+impl<'a> OneRecord<'a> {
     fn of(fields: Object<'a>) -> Result<Self, Problem> {
         let mut gathered =
             Self { record: Fields::default(), unknown: Vec::new(), known: Vec::with_capacity(fields.0.len()) };
@@ -132,7 +132,7 @@ impl RecordReader for JsonlReader {
         if let Some(record) = self.shape.record(text) {
             return sink.push_fields(line, &record);
         }
-        let gathered = Gathered::of(object(text, "the record")?)?;
+        let gathered = OneRecord::of(object(text, "the record")?)?;
         for name in &gathered.unknown {
             if ignored.contains(name.as_ref()) {
                 continue;
@@ -223,7 +223,7 @@ mod tests {
     /// The results of both readers for a line after another: the shortcut, and the reader for all forms.
     fn both_ways(first: &str, line: &str) -> (Option<String>, Option<String>) {
         let shown = |fields: &Fields<'_>| format!("{fields:?}");
-        let slow = object(line, "the record").and_then(Gathered::of);
+        let slow = object(line, "the record").and_then(OneRecord::of);
         // Only the reader for all forms reads unknown fields.
         let slow = slow.ok().filter(|gathered| gathered.unknown.is_empty());
         (Shape::of(first).record(line).as_ref().map(shown), slow.map(|gathered| shown(&gathered.record)))

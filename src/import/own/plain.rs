@@ -17,12 +17,12 @@ pub struct Shape(Vec<Expected>);
 #[derive(Debug)]
 struct Expected {
     spelled: String,
-    name: Known,
+    name: OwnName,
 }
 
 /// A name of tokenbook's own format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Known {
+enum OwnName {
     Id,
     Timestamp,
     Model,
@@ -37,7 +37,7 @@ enum Known {
     Meter(Meter),
 }
 
-impl Known {
+impl OwnName {
     fn of(name: &str) -> Option<Self> {
         Some(match name {
             "event_id" => Self::Id,
@@ -118,7 +118,7 @@ struct Members<'s> {
 
 impl Members<'_> {
     /// Reads a name and the colon after it; `None` if the name is unknown or occurred before.
-    fn name(&mut self, cursor: &mut Cursor<'_>) -> Option<Known> {
+    fn name(&mut self, cursor: &mut Cursor<'_>) -> Option<OwnName> {
         let mut expected = self.shape.0.iter().enumerate().skip(self.next);
         let found = expected.find_map(|(place, expected)| {
             Some((place, expected.name, cursor.rest.strip_prefix(expected.spelled.as_str())?))
@@ -128,7 +128,7 @@ impl Members<'_> {
             cursor.rest = rest;
             name
         } else {
-            Known::of(cursor.name()?)?
+            OwnName::of(cursor.name()?)?
         };
         let bit = 1 << name.number();
         let fresh = self.seen & bit == 0;
@@ -138,18 +138,18 @@ impl Members<'_> {
 }
 
 /// Reads the value of a name.
-fn value<'a>(cursor: &mut Cursor<'a>, name: Known, fields: &mut Fields<'a>) -> Option<()> {
+fn value<'a>(cursor: &mut Cursor<'a>, name: OwnName, fields: &mut Fields<'a>) -> Option<()> {
     match name {
-        Known::Id => fields.id = Cow::Borrowed(cursor.text()?),
-        Known::Timestamp => fields.timestamp = Cow::Borrowed(cursor.text()?),
-        Known::Model => fields.model = Cow::Borrowed(cursor.text()?),
-        Known::Provider => fields.provider = Cow::Borrowed(cursor.text_or_null()?),
-        Known::Tier => fields.tier = Cow::Borrowed(cursor.text_or_null()?),
-        Known::Outcome => fields.outcome = outcome(cursor.text_or_null()?).ok()?,
-        Known::Department => tag(cursor, "department", fields)?,
-        Known::Project => tag(cursor, "project", fields)?,
-        Known::Environment => tag(cursor, "environment", fields)?,
-        Known::Tags => {
+        OwnName::Id => fields.id = Cow::Borrowed(cursor.text()?),
+        OwnName::Timestamp => fields.timestamp = Cow::Borrowed(cursor.text()?),
+        OwnName::Model => fields.model = Cow::Borrowed(cursor.text()?),
+        OwnName::Provider => fields.provider = Cow::Borrowed(cursor.text_or_null()?),
+        OwnName::Tier => fields.tier = Cow::Borrowed(cursor.text_or_null()?),
+        OwnName::Outcome => fields.outcome = outcome(cursor.text_or_null()?).ok()?,
+        OwnName::Department => tag(cursor, "department", fields)?,
+        OwnName::Project => tag(cursor, "project", fields)?,
+        OwnName::Environment => tag(cursor, "environment", fields)?,
+        OwnName::Tags => {
             let before = fields.tags.len();
             cursor.members(|cursor| {
                 let key = cursor.name()?;
@@ -159,8 +159,8 @@ fn value<'a>(cursor: &mut Cursor<'a>, name: Known, fields: &mut Fields<'a>) -> O
                 Some(())
             })?;
         }
-        Known::Total => fields.total = cursor.amount()?.whole(),
-        Known::Meter(meter) => fields.meters.extend(cursor.amount()?.whole().map(|quantity| (meter, quantity))),
+        OwnName::Total => fields.total = cursor.amount()?.whole(),
+        OwnName::Meter(meter) => fields.meters.extend(cursor.amount()?.whole().map(|quantity| (meter, quantity))),
     }
     Some(())
 }

@@ -9,7 +9,7 @@ use crate::import::file::chunk::{CHUNK_SIZE, Chunk, Chunks, LINE_LIMIT, Tally};
 use crate::import::format::{Format, How};
 use crate::import::formats;
 use crate::import::formats::{known, recognised};
-use crate::import::record::head::Head;
+use crate::import::record::head::FileHead;
 use crate::import::record::pages::{Pages, PagesRead, followed_around};
 use crate::import::record::shapes;
 use crate::import::vendor::batch_line::failed_batch;
@@ -133,7 +133,7 @@ impl Looked {
     /// Examines a text. With `all`, the text is the whole file, or the most that may be read. `None` if more is needed.
     fn at(text: &str, named: Option<&'static Format>, all: bool) -> Option<Self> {
         let text = text.trim_start();
-        let head = Head::of(text);
+        let head = FileHead::of(text);
         if text.is_empty() || !head.is_json() {
             let whole_line = text.contains('\n');
             let format = if text.is_empty() { named } else { named.or_else(|| recognised(&head)) };
@@ -178,7 +178,7 @@ impl Looked {
 fn later_lines(rest: &str, all: bool) -> Option<&'static Format> {
     let end = if all { rest.len() } else { memchr::memrchr(b'\n', rest.as_bytes()).unwrap_or(0) };
     let lines = rest.get(..end).unwrap_or("").lines();
-    lines.filter(|line| line.trim_start().starts_with('{')).find_map(|line| known(&Head::of(line)))
+    lines.filter(|line| line.trim_start().starts_with('{')).find_map(|line| known(&FileHead::of(line)))
 }
 
 /// Like `later_lines`, for values spread over lines.
@@ -188,7 +188,7 @@ fn later_values(mut rest: &str) -> Option<&'static Format> {
         if !rest.starts_with(['{', '[']) {
             return None;
         }
-        let head = Head::of(rest);
+        let head = FileHead::of(rest);
         let end = head.end?;
         if let Some(format) = known(&head) {
             return Some(format);
@@ -210,7 +210,7 @@ pub struct Document<R> {
     at: usize,
     line: u64,
     pages: &'static [&'static str],
-    place: Place,
+    place: Level,
     /// Whether a comma must precede the next element.
     comma: bool,
     /// What its pages reported about further pages, and the part of the current page before its records.
@@ -226,7 +226,7 @@ impl<R> fmt::Debug for Document<R> {
 
 /// The position of the next byte in the document's structure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Level {
     /// Outside of all values.
     Outside,
     /// In an array that is the whole document, between its elements.
@@ -259,7 +259,7 @@ impl<R: Read> Document<R> {
             at: 0,
             line: 1,
             pages,
-            place: Place::Outside,
+            place: Level::Outside,
             comma: false,
             said: PagesRead::default(),
             before: Vec::new(),
@@ -309,30 +309,30 @@ impl<R: Read> Document<R> {
         loop {
             let Some(byte) = self.peek()? else {
                 return match self.place {
-                    Place::Outside => Ok(None),
-                    Place::Array | Place::Page => Err(damaged("the document ends before its array does", self.line)),
+                    Level::Outside => Ok(None),
+                    Level::Array | Level::Page => Err(damaged("the document ends before its array does", self.line)),
                 };
             };
             match (byte, self.place) {
                 (b' ' | b'\t' | b'\r' | b'\n', _) => drop(self.take()?),
-                (b'[', Place::Outside) => {
+                (b'[', Level::Outside) => {
                     self.take()?;
-                    (self.place, self.comma) = (Place::Array, false);
+                    (self.place, self.comma) = (Level::Array, false);
                 }
-                (b',', Place::Array | Place::Page) if self.comma => {
+                (b',', Level::Array | Level::Page) if self.comma => {
                     self.take()?;
                     self.comma = false;
                 }
-                (b']', Place::Array) => {
+                (b']', Level::Array) => {
                     self.take()?;
-                    self.place = Place::Outside;
+                    self.place = Level::Outside;
                 }
-                (b']', Place::Page) => {
+                (b']', Level::Page) => {
                     self.take()?;
                     self.skip_page()?;
-                    self.place = Place::Outside;
+                    self.place = Level::Outside;
                 }
-                (_, Place::Array | Place::Page) if self.comma => {
+                (_, Level::Array | Level::Page) if self.comma => {
                     return Err(damaged("two elements of an array without a comma between them", self.line));
                 }
                 _ => {
@@ -346,7 +346,7 @@ impl<R: Read> Document<R> {
                             self.before.clear();
                             self.before.extend_from_slice(text.get(start..).unwrap_or_default());
                             text.truncate(start);
-                            (self.place, self.comma) = (Place::Page, false);
+                            (self.place, self.comma) = (Level::Page, false);
                         }
                     }
                 }
@@ -361,7 +361,7 @@ impl<R: Read> Document<R> {
         let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
         // The last text, and the name it became one level down: the name of a page's array of records.
         let (mut last, mut name) = (start..start, None);
-        let watched = self.place == Place::Outside && !self.pages.is_empty();
+        let watched = self.place == Level::Outside && !self.pages.is_empty();
         loop {
             let Some(byte) = self.peek()? else {
                 return match depth {

@@ -17,9 +17,9 @@ use crate::import::format::{Beginning, Format, RecordReader, Redacted};
 use crate::import::formats::begin as begin_format;
 use crate::import::formats::recognised;
 use crate::import::read::document::{Looked, Pieces};
-use crate::import::record::head::Head;
+use crate::import::record::head::FileHead;
 use crate::import::record::pages::Pages;
-use crate::import::record::reading::Reading;
+use crate::import::record::reading::Stated;
 use crate::rows::batch::{Batch, BatchFull, Records};
 use crate::rows::key::KeyHash;
 use crate::text::problem::{Problem, visible};
@@ -49,7 +49,7 @@ pub struct Context {
     /// Whether the user declared a last CSV line without a line end complete.
     pub last_line_complete: bool,
     /// What the user states about files that they do not state themselves.
-    pub reading: Reading,
+    pub reading: Stated,
 }
 
 /// What happens to the events of a file with bad lines.
@@ -137,7 +137,7 @@ pub fn parse(
 ) -> Result<Parsed, ParseError> {
     let (mut chunks, looked) = Pieces::of(Chunks::new(source)?, format)?;
     let pool = Mutex::new(Vec::new());
-    let mut gathered = Gathered::default();
+    let mut gathered = Pending::default();
     let (format, reader) = loop {
         let Some(mut chunk) = chunks.next_chunk()? else {
             return Err(ParseError::File(no_events()));
@@ -208,8 +208,8 @@ type Begun = (&'static Format, Box<dyn RecordReader>);
 fn begin(
     chunk: &mut Chunk,
     looked: &Looked,
-    reading: &Reading,
-    gathered: &mut Gathered,
+    reading: &Stated,
+    gathered: &mut Pending,
 ) -> Result<Option<Begun>, Problem> {
     if let Some(number) = chunk.too_long {
         // Each JSON record is complete in itself, but a table without its header cannot be read.
@@ -235,7 +235,7 @@ fn begin(
     }
     let format = looked
         .format
-        .or_else(|| recognised(&Head::of(first)))
+        .or_else(|| recognised(&FileHead::of(first)))
         .ok_or_else(|| Problem::line("no known format", "--format NAME").coded(Code::FormatUnknown).at(number))?;
     let Beginning { reader, header, ignored } =
         begin_format(format, first, reading).map_err(|problem| problem.at(number))?;
@@ -303,7 +303,7 @@ fn check_tail(last: Option<&Chunk>, reader: &dyn RecordReader, context: &Context
 }
 
 #[derive(Default)]
-struct Gathered {
+struct Pending {
     waiting: Waiting,
     /// To be delivered.
     whole: VecDeque<Whole>,
@@ -321,7 +321,7 @@ struct Gathered {
     unread: Option<&'static str>,
 }
 
-impl Gathered {
+impl Pending {
     fn account(&mut self, read: Tally) {
         self.read.lines += read.lines;
         self.read.bytes += read.bytes;

@@ -11,7 +11,7 @@ use crate::import::file::consumer::Demand;
 use crate::import::file::input::Source;
 use crate::import::format::Format;
 use crate::import::read::parse::{self, Context, OnBad, ParseError, Parsed};
-use crate::import::record::reading::Reading;
+use crate::import::record::reading::Stated;
 use crate::rows::batch::{Batch, Names, Row, wide};
 use crate::rows::key::KeyHash;
 
@@ -28,7 +28,7 @@ pub struct Preview {
 pub fn preview(
     source: Source,
     format: Option<&'static Format>,
-    reading: &Reading,
+    reading: &Stated,
     now: Timestamp,
 ) -> Result<Preview, ParseError> {
     let context = Context {

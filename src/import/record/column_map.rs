@@ -12,11 +12,11 @@ use crate::fault::Code;
 use crate::import::record::field::Field;
 use crate::text::problem::Problem;
 use crate::text::table::decode;
-use crate::text::toml_table::{Section, Value};
+use crate::text::toml_table::{Section, TomlValue};
 
 /// The place of a value in a record.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct FieldPlace {
     /// A column's name, or a path of names with dots.
     pub path: String,
     /// The line of the map that names it.
@@ -54,7 +54,7 @@ pub struct Quantity {
     /// The meter.
     pub meter: Meter,
     /// Its place.
-    pub place: Place,
+    pub place: FieldPlace,
     /// The factor by which the column's numbers are multiplied.
     pub unit: i64,
 }
@@ -64,29 +64,29 @@ pub struct Quantity {
 pub struct ColumnMap {
     digest: String,
     /// The id: one place, or several that make a natural key.
-    pub id: Vec<Place>,
+    pub id: Vec<FieldPlace>,
     /// The time of the event.
-    pub timestamp: Place,
+    pub timestamp: FieldPlace,
     /// How the time is written.
     pub form: TimeForm,
     /// The zone of times without an offset.
     pub zone: Option<Calendar>,
     /// The model.
-    pub model: Option<Place>,
+    pub model: Option<FieldPlace>,
     /// The provider.
-    pub provider: Option<Place>,
+    pub provider: Option<FieldPlace>,
     /// The tier.
-    pub tier: Option<Place>,
+    pub tier: Option<FieldPlace>,
     /// How the call ended.
-    pub outcome: Option<Place>,
+    pub outcome: Option<FieldPlace>,
     /// Values for every record that does not state them itself: `model`, `provider`, `service_tier`, tags.
     pub constants: Vec<(String, String)>,
     /// Tags.
-    pub tags: Vec<(String, Place)>,
+    pub tags: Vec<(String, FieldPlace)>,
     /// Quantities.
     pub quantities: Vec<Quantity>,
     /// The source's total of tokens.
-    pub total: Option<Place>,
+    pub total: Option<FieldPlace>,
     /// Meters whose tokens the column of `input_tokens` includes.
     pub input_includes: Vec<Meter>,
     /// Meters whose tokens the column of `output_tokens` includes.
@@ -164,7 +164,7 @@ impl ColumnMap {
             root.problem("fields", "is missing", "[fields] with event_id, timestamp, model and meters")
         })?;
         let (form, zone) = time(root)?;
-        let flag = |value: &Value<'_>| value.flag();
+        let flag = |value: &TomlValue<'_>| value.flag();
         let mut map = Self {
             digest,
             id: fields.required("event_id", "a column, or a list of columns that identify a record", |value| {
@@ -209,7 +209,7 @@ impl ColumnMap {
 
     fn take_units(&mut self, root: &Section<'_>) -> Result<(), Problem> {
         let Some(units) = root.table("units")? else { return Ok(()) };
-        let read = |key: &str, value: &Value<'_>| {
+        let read = |key: &str, value: &TomlValue<'_>| {
             let unit = value.number()?.parse::<i64>().ok().filter(|unit| (1..=1_000_000_000).contains(unit));
             let unit = unit.ok_or_else(|| {
                 value.problem("is not a unit", "how many tokens one unit of the column is, such as 1000")
@@ -239,12 +239,12 @@ impl ColumnMap {
     }
 }
 
-fn place(value: &Value<'_>, path: &str) -> Place {
-    Place { path: path.to_owned(), line: value.line() }
+fn place(value: &TomlValue<'_>, path: &str) -> FieldPlace {
+    FieldPlace { path: path.to_owned(), line: value.line() }
 }
 
 /// A field of tokenbook's, with its place.
-fn field(name: &str, value: &Value<'_>) -> Result<(String, Field, Place), Problem> {
+fn field(name: &str, value: &TomlValue<'_>) -> Result<(String, Field, FieldPlace), Problem> {
     let known =
         Field::named(name).filter(|field| !matches!(field, Field::Tag(_)) || TagKey::OWN_FIELDS.contains(&name));
     let field = known.ok_or_else(|| {
@@ -257,7 +257,7 @@ fn field(name: &str, value: &Value<'_>) -> Result<(String, Field, Place), Proble
     Ok((name.to_owned(), field, place(value, path)))
 }
 
-fn tag_key(key: &str, value: &Value<'_>) -> Result<String, Problem> {
+fn tag_key(key: &str, value: &TomlValue<'_>) -> Result<String, Problem> {
     TagKey::new(key).map_err(|error| value.key_problem(error, "a key such as team"))?;
     Ok(key.to_owned())
 }
@@ -306,7 +306,7 @@ fn time(root: &Section<'_>) -> Result<(TimeForm, Option<Calendar>), Problem> {
 }
 
 fn included(root: &Section<'_>, key: &str, side: Side) -> Result<Vec<Meter>, Problem> {
-    let read = |value: &Value<'_>| {
+    let read = |value: &TomlValue<'_>| {
         let meter = |name: &str| {
             let meter = Meter::from_field(name).filter(|meter| meter.side() == side && meter.unit() == Unit::Tokens);
             meter.filter(|meter| !matches!(meter, Meter::Input | Meter::Output)).ok_or_else(|| {

@@ -20,7 +20,7 @@ const BODIES: [&str; 5] = ["response.", "", "body.", "response.body.", "modelOut
 
 /// The beginning of a file.
 #[derive(Debug)]
-pub struct Head {
+pub struct FileHead {
     /// Column names; empty for JSON.
     columns: Vec<String>,
     /// Names inside the first value, skipping arrays (`data.results.model`), with the value if it is a text.
@@ -32,7 +32,7 @@ pub struct Head {
     listed: usize,
 }
 
-impl Head {
+impl FileHead {
     /// The beginning of a text.
     pub fn of(text: &str) -> Self {
         let text = text.trim_start();
@@ -196,16 +196,16 @@ mod tests {
     fn a_million_levels_are_walked_over_once() {
         let levels = 1_000_000;
         let text = format!("{}1{}", "{\"a\":".repeat(levels), "}".repeat(levels));
-        let head = Head::of(&text);
+        let head = FileHead::of(&text);
         assert_eq!(head.end, Some(text.len()));
         assert!(head.has(&["a"; DEPTH - 1].join(".")) && !head.has(&["a"; DEPTH].join(".")));
         // What follows the deep value stands at the outermost level again.
-        assert!(Head::of(&format!("{{\"x\":{text},\"b\":2}}")).has("b"));
+        assert!(FileHead::of(&format!("{{\"x\":{text},\"b\":2}}")).has("b"));
     }
 
     #[test]
     fn names_are_found_through_arrays_and_in_cut_texts() {
-        let head = Head::of(
+        let head = FileHead::of(
             " {\"object\":\"page\",\n\"data\":[{\"start\":1,\"results\":[{\"model\":null,\"x\":{\"y\":\"a\\\"b\"}},",
         );
         assert!(head.is_json() && head.end.is_none() && !head.begins_list());
@@ -213,12 +213,12 @@ mod tests {
         assert!(head.has("data.results.model") && head.has("data.results.x.y") && head.has("data.start"));
         assert_eq!(head.text("data.results.model"), "null");
         assert!(!head.has("model"));
-        assert_eq!(Head::of("{\"a\":{\"b\":2}}\n{}").end, Some(13));
-        assert!(Head::of("[{\"a\":1},").begins_list() && Head::of("[{\"a\":1}]").has("a"));
-        assert!(Head::of("{\"data\":[{\"a\":{}},{").begins_list());
+        assert_eq!(FileHead::of("{\"a\":{\"b\":2}}\n{}").end, Some(13));
+        assert!(FileHead::of("[{\"a\":1},").begins_list() && FileHead::of("[{\"a\":1}]").has("a"));
+        assert!(FileHead::of("{\"data\":[{\"a\":{}},{").begins_list());
         for none in ["{\"data\":[{\"a\":{}", "{\"messages\":[{\"a\":1},", "[", "[[{}],", "{\"a\":{\"data\":[{}],"] {
-            assert!(!Head::of(none).begins_list(), "{none}");
+            assert!(!FileHead::of(none).begins_list(), "{none}");
         }
-        assert!(Head::of("a,\"b\"\n1,2").columns(&["b", "a"]));
+        assert!(FileHead::of("a,\"b\"\n1,2").columns(&["b", "a"]));
     }
 }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 /// The user's statements about a file.
 #[derive(Debug, Clone, Default)]
-pub struct Reading {
+pub struct Stated {
     /// The time for records without one.
     pub at: Option<Timestamp>,
     /// The zone for times without one.
@@ -86,7 +86,7 @@ impl PromptTokens {
     }
 }
 
-impl Reading {
+impl Stated {
     /// Everything that the user stated, in one spelling, one statement on each line.
     pub fn spelling(&self) -> Vec<String> {
         let mut said = Vec::new();
@@ -117,7 +117,7 @@ pub fn instant_utc(record: &Record<'_>, name: &str) -> Result<Option<Timestamp>,
 }
 
 /// An instant of a vendor that does not document the zone of times without an offset. The user must state the zone.
-pub fn instant_assumed(record: &Record<'_>, name: &str, reading: &Reading) -> Result<Option<Timestamp>, Problem> {
+pub fn instant_assumed(record: &Record<'_>, name: &str, reading: &Stated) -> Result<Option<Timestamp>, Problem> {
     let Some(text) = record.text(name)? else { return Ok(None) };
     zoned(&text, reading.zone).map(Some).map_err(|error| {
         let expected = match error {

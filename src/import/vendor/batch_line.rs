@@ -9,7 +9,7 @@
 
 use crate::domain::timestamp::Timestamp;
 use crate::import::record::Record;
-use crate::import::record::head::Head;
+use crate::import::record::head::FileHead;
 use crate::import::record::reading::instant;
 use crate::text::problem::Problem;
 use std::borrow::Cow;
@@ -45,7 +45,7 @@ impl<'a> BatchLine<'a> {
 }
 
 /// The format of a batch's results if no request succeeded: the line's envelope is the only evidence.
-pub fn failed_batch(head: &Head) -> Option<&'static str> {
+pub fn failed_batch(head: &FileHead) -> Option<&'static str> {
     if head.has("custom_id") && (head.has("response") || head.has("error")) {
         return Some("openai-chat");
     }

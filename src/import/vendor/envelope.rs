@@ -8,7 +8,7 @@ use crate::domain::tags::TagKey;
 use crate::domain::timestamp::Timestamp;
 use crate::import::events::{Event, Tags};
 use crate::import::record::Record;
-use crate::import::record::reading::{Reading, instant};
+use crate::import::record::reading::{Stated, instant};
 use crate::import::vendor::batch_line::BatchLine;
 use crate::text::problem::{Problem, nearest};
 use std::borrow::Cow;
@@ -50,7 +50,7 @@ pub struct Body<'a> {
 
 impl<'a> Body<'a> {
     /// Reads the body of a record; `None` if the record is a failed request, which used nothing.
-    pub fn of(record: &Record<'a>, reading: &Reading) -> Result<Option<Self>, Problem> {
+    pub fn of(record: &Record<'a>, reading: &Stated) -> Result<Option<Self>, Problem> {
         let bare = |body| Self {
             body,
             tier_told: false,

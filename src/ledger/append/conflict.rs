@@ -31,7 +31,7 @@ pub struct Conflict {
     /// Why it is a conflict.
     pub why: Why,
     /// The origin of the stored event: one place, and one more for each time the record grew.
-    pub stored: Vec<Place>,
+    pub stored: Vec<Origin>,
     /// What differs.
     pub differences: Vec<Difference>,
 }
@@ -50,7 +50,7 @@ pub enum Why {
 
 /// The origin of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct Origin {
     /// The file; `None` if it is the same file.
     pub file: Option<String>,
     /// The line.
@@ -354,7 +354,7 @@ impl<'w> Stored<'w> {
         for meter in Meter::ALL {
             note(Compared::Meter(meter), shown(stored.quantities.get(meter)), shown(new.quantities.get(meter)));
         }
-        let stored = history.places().map(|(batch, line)| Ok(Place { file: self.file_of(batch)?, line }));
+        let stored = history.places().map(|(batch, line)| Ok(Origin { file: self.file_of(batch)?, line }));
         Ok(Conflict { line, id: id.to_owned(), why, stored: stored.collect::<Result<_>>()?, differences })
     }
 

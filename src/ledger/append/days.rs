@@ -28,13 +28,13 @@ pub(in crate::ledger) struct Days<'w> {
     any: CachedStatement<'w>,
     /// Whether the ledger has rows that no total counts.
     retracted: bool,
-    known: FxHashMap<Day, Known>,
+    known: FxHashMap<Day, KnownOfDay>,
     /// The days with events in their side half.
     aside: FxHashSet<Day>,
 }
 
 /// What is known of a day, including the events of this import.
-enum Known {
+enum KnownOfDay {
     /// The number of its events.
     Events(usize),
     /// The hashes of all its events.
@@ -63,7 +63,7 @@ impl<'w> Days<'w> {
         };
         let events = usize::try_from(events).unwrap_or(0);
         // All hashes of an empty day are known from the start.
-        let known = if events == 0 { Known::Hashes(HashFilter::default()) } else { Known::Events(events) };
+        let known = if events == 0 { KnownOfDay::Hashes(HashFilter::default()) } else { KnownOfDay::Events(events) };
         self.known.insert(day, known);
         let (first, last) = EventKey::range_of_half(day, Half::Aside);
         if events > 0 && self.any.exists([first.number(), last.number()])? {
@@ -74,16 +74,16 @@ impl<'w> Days<'w> {
 
     /// If filters take too much memory, drops the filters of days that are not near.
     fn forget_far_from(&mut self, day: Day) {
-        let bytes = |known: &Known| if let Known::Hashes(filter) = known { filter.bytes() } else { 0 };
+        let bytes = |known: &KnownOfDay| if let KnownOfDay::Hashes(filter) = known { filter.bytes() } else { 0 };
         if self.known.values().map(bytes).sum::<usize>() < FILTER_BYTES {
             return;
         }
         for (other, known) in &mut self.known {
-            if let Known::Hashes(filter) = known
+            if let KnownOfDay::Hashes(filter) = known
                 && other.number().abs_diff(day.number()) > 2
                 && filter.len() > 0
             {
-                *known = Known::Events(filter.len());
+                *known = KnownOfDay::Events(filter.len());
             }
         }
     }
@@ -91,8 +91,8 @@ impl<'w> Days<'w> {
     /// The number of events of a begun day.
     pub(in crate::ledger) fn events(&self, day: Day) -> usize {
         match self.known.get(&day) {
-            Some(Known::Events(events)) => *events,
-            Some(Known::Hashes(filter)) => filter.len(),
+            Some(KnownOfDay::Events(events)) => *events,
+            Some(KnownOfDay::Hashes(filter)) => filter.len(),
             None => 0,
         }
     }
@@ -113,7 +113,7 @@ impl<'w> Days<'w> {
 
     /// Whether certainly no event of a day had this hash before this batch.
     pub(in crate::ledger) fn lacks(&self, key: EventKey) -> bool {
-        matches!(self.known.get(&key.day()), Some(Known::Hashes(filter)) if !filter.may_hold(key.hash()))
+        matches!(self.known.get(&key.day()), Some(KnownOfDay::Hashes(filter)) if !filter.may_hold(key.hash()))
     }
 
     /// Counts new events of a day.
@@ -122,8 +122,8 @@ impl<'w> Days<'w> {
             self.aside.insert(day);
         }
         match self.known.get_mut(&day) {
-            Some(Known::Hashes(filter)) => filter.extend(keys.map(EventKey::hash)),
-            Some(Known::Events(events)) => events.more(keys.len()),
+            Some(KnownOfDay::Hashes(filter)) => filter.extend(keys.map(EventKey::hash)),
+            Some(KnownOfDay::Events(events)) => events.more(keys.len()),
             None => {}
         }
     }

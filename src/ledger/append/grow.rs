@@ -15,7 +15,7 @@ use crate::domain::usage::{UsageKey, UsageLine};
 use crate::ledger::append::conflict::Why;
 use crate::ledger::read::revision::{History, Payer, Standing};
 use crate::ledger::{LedgerError, Result};
-use crate::rows::batch::{Batch, Head, Records};
+use crate::rows::batch::{Batch, EventHead, Records};
 use crate::rows::key::EventKey;
 
 /// How a record has grown.
@@ -86,7 +86,7 @@ impl Appender<'_> {
     ) -> Result<EventKey> {
         let ClassedRow { row, class } = classed;
         let (id, mut part) = (placing.batch.id(row), Batch::new());
-        let head = Head { key: row.key, at: row.at, line: row.line, class: row.class };
+        let head = EventHead { key: row.key, at: row.at, line: row.line, class: row.class };
         let full = |_| LedgerError::Bug(format!("{id:?} does not fit a batch"));
         part.push(head, id, added.frequent(), added.rare()).map_err(full)?;
         let missing = || LedgerError::Bug(format!("{id:?} is not in its batch"));
@@ -164,7 +164,7 @@ mod tests {
             let mut quantities = Quantities::NONE;
             quantities.set(Meter::Input, *input);
             quantities.set(Meter::Request, *requests);
-            let head = Head { key: EventKey::new(day, *hash), at, line, class: u32::from(*requests > 1) };
+            let head = EventHead { key: EventKey::new(day, *hash), at, line, class: u32::from(*requests > 1) };
             batch.push(head, id, quantities.frequent(), &[])?;
         }
         let mut batch = Batch::merged(&[batch.whole()], Batch::new())?;

@@ -40,7 +40,7 @@ const WORTH_READING: usize = 4;
 const RARE_KEYS: &str = "SELECT DISTINCT key FROM event_meter WHERE key BETWEEN ?1 AND ?2";
 
 /// Looks up events by many keys at a time.
-pub(in crate::ledger) struct Known<'w> {
+pub(in crate::ledger) struct KnownEvents<'w> {
     ledger: &'w Ledger,
     by_keys: CachedStatement<'w>,
     by_range: CachedStatement<'w>,
@@ -100,7 +100,7 @@ const fn place_of(key: i64) -> u64 {
     key.cast_unsigned() & ((1 << PLACE_BITS) - 1)
 }
 
-impl<'w> Known<'w> {
+impl<'w> KnownEvents<'w> {
     pub(in crate::ledger) fn new(ledger: &'w Ledger, retracted: &Arc<Retracted>) -> Result<Self> {
         let connection = &ledger.connection;
         let keys: Vec<String> = (1..=KEYS).map(|number| format!("(?{number})")).collect();

@@ -2,7 +2,7 @@
 
 use crate::domain::calendar::Day;
 use crate::domain::count::Count;
-use crate::domain::number::BatchId;
+use crate::domain::number::{BatchId, ImportId, QuarantinedId};
 use crate::domain::quantities::Quantities;
 use crate::ledger::append::conflict::Conflict;
 use crate::ledger::chain::logs::Log;
@@ -39,19 +39,19 @@ pub struct Appended {
     /// The last day of the new events.
     pub last_day: Option<Day>,
     /// Quarantined lines that these events resolve.
-    pub(in crate::ledger) resolved: Vec<i64>,
+    pub(in crate::ledger) resolved: Vec<QuarantinedId>,
     /// The batches that were appended.
     pub(in crate::ledger) seals: Vec<BatchSeal>,
     /// New events that had been retracted and count again.
     pub returned: u64,
     /// What each earlier import had brought of the file.
-    pub(crate) overlaps: BTreeMap<i64, Overlap>,
+    pub(crate) overlaps: BTreeMap<ImportId, Overlap>,
 }
 
 impl Appended {
     /// The same, with the number of lines that each import had quarantined before.
     #[must_use]
-    pub fn knowing(mut self, lines: BTreeMap<i64, i64>) -> Self {
+    pub fn knowing(mut self, lines: BTreeMap<ImportId, i64>) -> Self {
         for (import, lines) in lines {
             self.overlaps.entry(import).or_default().lines.more(lines);
         }
@@ -84,7 +84,7 @@ pub(super) struct Verdicts<'w> {
     /// The older states that this file has of records, by the keys of the records.
     older: FxHashMap<EventKey, Quantities>,
     /// Quarantined lines that wait for events of these ids.
-    waiting: FxHashMap<String, Vec<i64>>,
+    waiting: FxHashMap<String, Vec<QuarantinedId>>,
 }
 
 impl<'w> Verdicts<'w> {

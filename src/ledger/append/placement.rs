@@ -8,7 +8,7 @@ use crate::domain::number::{BatchId, SourceId};
 use crate::ledger::append::conflict::{AtKey, Stored};
 use crate::ledger::append::days::Days;
 use crate::ledger::append::insert::{Inserter, NewRow};
-use crate::ledger::append::known::{Batches, Known};
+use crate::ledger::append::known::{Batches, KnownEvents};
 use crate::ledger::append::naming::ClassedRow;
 use crate::ledger::append::summarise::PlacedDay;
 use crate::ledger::file::gather::METER_COLUMNS;
@@ -81,7 +81,7 @@ pub(super) struct Placement<'w> {
     insert_meter: CachedStatement<'w>,
     days: Days<'w>,
     pub(super) stored: Stored<'w>,
-    known: Known<'w>,
+    known: KnownEvents<'w>,
     /// The retracted rows. They count as if they had never come.
     pub(super) retracted: Arc<Retracted>,
     /// Whether most rows of the last run were known.
@@ -109,7 +109,7 @@ impl<'w> Placement<'w> {
             insert_meter: connection.prepare_cached(INSERT_METER)?,
             days: Days::new(connection, &retracted)?,
             stored: Stored::new(connection, source, &retracted)?,
-            known: Known::new(ledger, &retracted)?,
+            known: KnownEvents::new(ledger, &retracted)?,
             retracted,
             mostly_known: false,
             found_before: false,

@@ -1,5 +1,7 @@
 //! Records an import after its events were appended.
 
+use crate::domain::number::{EntryId, QuarantinedId};
+use crate::domain::period::Month;
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::append::Appended;
 use crate::ledger::chain::Signed;
@@ -7,7 +9,7 @@ use crate::ledger::facts::batch_days;
 use crate::ledger::facts::batch_seal::{BatchSeal, Overlap};
 use crate::ledger::facts::imports::{FACT, FileFacts, ImportRow, payload};
 use crate::ledger::facts::quarantine::{self, Held};
-use crate::ledger::file::transaction::{Checks, Write};
+use crate::ledger::file::transaction::{Checks, Transaction};
 use crate::ledger::names::numbers;
 use crate::ledger::{Result, chain, stored};
 use rusqlite::Connection;
@@ -19,7 +21,7 @@ const INSERT: &str = "INSERT INTO import (id, entry, source, file, format, optio
 const INSERT_BATCH: &str = "INSERT INTO batch (id, import, posting_period, events, digest) VALUES (?1, ?2, ?3, ?4, ?5)";
 const INSERT_OVERLAP: &str = "INSERT INTO import_overlap (import, earlier, events, lines) VALUES (?1, ?2, ?3, ?4)";
 
-impl Write<'_> {
+impl Transaction<'_> {
     /// The last entry of the chain, as this transaction sees it.
     pub fn head(&self) -> Result<chain::Head> {
         chain::head(self.connection())
@@ -58,14 +60,15 @@ impl Write<'_> {
         let held_from = quarantine::next(connection)?;
         let numbered = || {
             held.iter().enumerate().map(|(place, line)| {
-                (held_from.saturating_add_unsigned(u64::try_from(place).unwrap_or(u64::MAX)), line)
+                let place = u64::try_from(place).unwrap_or(u64::MAX);
+                (QuarantinedId::new(held_from.number().saturating_add_unsigned(place)), line)
             })
         };
         let recorded = payload(&row, &appended.seals, numbered(), resolved, &appended.overlaps);
         chain::append(connection, &FACT, Signed { now, actor }, &recorded, |entry| {
             insert(connection, &row, entry)?;
-            for BatchSeal { id, posting_period, events, digest, days } in &appended.seals {
-                let values = (id, row.id, posting_period, events, &digest[..]);
+            for BatchSeal { id, posted, events, digest, days } in &appended.seals {
+                let values = (id, row.id, posted.map(Month::code), events, &digest[..]);
                 connection.prepare_cached(INSERT_BATCH)?.execute(values)?;
                 batch_days::insert(connection, *id, days)?;
             }
@@ -81,7 +84,7 @@ impl Write<'_> {
     }
 }
 
-fn insert(connection: &Connection, import: &ImportRow, entry: i64) -> Result<()> {
+fn insert(connection: &Connection, import: &ImportRow, entry: EntryId) -> Result<()> {
     let source = numbers::source(connection, &import.source)?;
     connection.prepare_cached(INSERT)?.execute(rusqlite::params![
         import.id,

@@ -3,6 +3,7 @@
 //! A payload covers every column of its rows, including their numbers. So a row that was changed, moved or added gives
 //! another payload.
 
+use crate::domain::number::EntryId;
 use crate::ledger::Result;
 use crate::ledger::chain::Kind;
 use rusqlite::Connection;
@@ -11,13 +12,13 @@ use std::collections::BTreeMap;
 /// The payloads of the entries of one kind, computed from the rows of some tables.
 #[derive(Debug, Default)]
 pub(in crate::ledger) struct Payloads {
-    pub(in crate::ledger) by_entry: BTreeMap<i64, Vec<u8>>,
+    pub(in crate::ledger) by_entry: BTreeMap<EntryId, Vec<u8>>,
     pub(in crate::ledger) strays: Vec<String>,
 }
 
 impl Payloads {
     /// Adds the payload of the rows that name an entry.
-    pub(in crate::ledger) fn insert(&mut self, entry: i64, payload: Vec<u8>) {
+    pub(in crate::ledger) fn insert(&mut self, entry: EntryId, payload: Vec<u8>) {
         if self.by_entry.insert(entry, payload).is_some() {
             self.stray(format!("entry {entry} has two rows, and records one"));
         }
@@ -29,7 +30,7 @@ impl Payloads {
     }
 
     /// The payloads by entry.
-    pub(in crate::ledger) fn iter(&self) -> impl Iterator<Item = (i64, &[u8])> {
+    pub(in crate::ledger) fn iter(&self) -> impl Iterator<Item = (EntryId, &[u8])> {
         self.by_entry.iter().map(|(entry, payload)| (*entry, payload.as_slice()))
     }
 
@@ -39,8 +40,8 @@ impl Payloads {
     }
 
     /// Computes the payloads of a table whose rows name their entries.
-    pub(in crate::ledger) fn of_rows<'r, T>(rows: &'r [(T, i64)], payload: impl Fn(&[&'r T]) -> Vec<u8>) -> Self {
-        let mut by_entry: BTreeMap<i64, Vec<&T>> = BTreeMap::new();
+    pub(in crate::ledger) fn of_rows<'r, T>(rows: &'r [(T, EntryId)], payload: impl Fn(&[&'r T]) -> Vec<u8>) -> Self {
+        let mut by_entry: BTreeMap<EntryId, Vec<&T>> = BTreeMap::new();
         for (row, entry) in rows {
             by_entry.entry(*entry).or_default().push(row);
         }

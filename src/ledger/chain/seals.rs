@@ -6,6 +6,7 @@
 //! amount computes their digest again and compares it. This detects changes to the current state. `verify` proves more:
 //! it computes the totals again from the events.
 
+use crate::domain::number::EntryId;
 use crate::ledger::chain::fact::{Fact, Payloads};
 use crate::ledger::chain::logs::{self, Extent, Log};
 use crate::ledger::chain::{self, Kind};
@@ -128,9 +129,9 @@ impl FactsHasher {
     }
 
     /// Adds an entry behind the others.
-    pub(in crate::ledger) fn add(&mut self, entry: i64, payload: &[u8]) {
+    pub(in crate::ledger) fn add(&mut self, entry: EntryId, payload: &[u8]) {
         let mut encoder = Encoder::new();
-        encoder.i64(entry).blob(payload);
+        encoder.i64(entry.number()).blob(payload);
         self.0.update(encoder.as_bytes());
     }
 

@@ -3,12 +3,13 @@
 
 use crate::domain::count::Count;
 use crate::domain::name::Name;
+use crate::domain::number::EntryId;
 use crate::domain::quantities::QuantityOverflow;
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::chain::fact::{Fact, Payloads};
 use crate::ledger::chain::seals;
 use crate::ledger::chain::{Kind, Signed};
-use crate::ledger::file::transaction::{Snapshot, Write};
+use crate::ledger::file::transaction::{Snapshot, Transaction};
 use crate::ledger::read::thresholds;
 use crate::ledger::{Damage, LedgerError, Result, chain, stored};
 use crate::price::alias::{AliasKey, AliasRow, Target};
@@ -50,7 +51,7 @@ const NEXT: &str = "SELECT coalesce(max(id), 0) + 1 FROM model_alias";
 const READ: &str =
     "SELECT line, provider, alias, model, valid_from, entry, id, model_provider FROM model_alias ORDER BY id";
 
-impl Write<'_> {
+impl Transaction<'_> {
     /// Appends the new aliases. If a name stands for a model with thresholds, its totals are cut by these.
     pub fn append_aliases(&self, aliases: &[ListedAlias], now: Timestamp, actor: &str) -> Result<AliasesAppended> {
         let connection = self.connection();
@@ -87,7 +88,7 @@ impl Write<'_> {
     }
 }
 
-fn insert(connection: &Connection, entry: i64, alias: &StoredAlias) -> Result<()> {
+fn insert(connection: &Connection, entry: EntryId, alias: &StoredAlias) -> Result<()> {
     let StoredAlias { id, line, row: AliasRow { key, valid_from, target } } = alias;
     let of_target = |part: fn(&Target) -> Option<&Name>| target.as_ref().and_then(part).map(Name::as_str);
     connection.prepare_cached(INSERT)?.execute(rusqlite::params![
@@ -113,7 +114,7 @@ impl Snapshot<'_> {
 }
 
 /// Every alias with the number of its entry, in the order of import.
-pub(in crate::ledger) fn all(connection: &Connection) -> Result<Vec<(StoredAlias, i64)>> {
+pub(in crate::ledger) fn all(connection: &Connection) -> Result<Vec<(StoredAlias, EntryId)>> {
     let mut statement = connection.prepare_cached(READ)?;
     let mut rows = statement.query([])?;
     let mut aliases = Vec::new();

@@ -2,6 +2,7 @@
 //! others.
 
 use crate::domain::number::BatchId;
+use crate::domain::period::Month;
 use crate::ledger::read::day_digest::DaySeal;
 use crate::ledger::values;
 use crate::ledger::{Result, chain, fits};
@@ -22,9 +23,9 @@ pub(in crate::ledger) fn insert(connection: &Connection, batch: BatchId, days: &
 
 /// The digest of a batch: over the digests of its days, and the month that all of them post to, if that is not their
 /// own.
-pub(in crate::ledger) fn batch_digest(source: &str, posting_period: Option<i64>, days: &[DaySeal]) -> [u8; 32] {
+pub(in crate::ledger) fn batch_digest(source: &str, posted: Option<Month>, days: &[DaySeal]) -> [u8; 32] {
     let mut encoder = Encoder::new();
-    encoder.text(source).optional_i64(posting_period).count(days.len());
+    encoder.text(source).optional_i64(posted.map(Month::code)).count(days.len());
     for day in days {
         encoder.i64(i64::from(day.day.number())).u64(day.events).blob(&day.digest);
     }

@@ -1,6 +1,7 @@
 //! What an import records of each of its batches.
 
 use crate::domain::number::BatchId;
+use crate::domain::period::Month;
 use crate::ledger::facts::batch_days;
 use crate::ledger::read::day_digest::DaySeal;
 
@@ -10,7 +11,7 @@ pub struct BatchSeal {
     /// The number.
     pub id: BatchId,
     /// The month that all its events post to; `None` if each posts to its own.
-    pub posting_period: Option<i64>,
+    pub posted: Option<Month>,
     /// Events.
     pub events: i64,
     /// BLAKE3 over the digests of its days.
@@ -24,7 +25,7 @@ impl BatchSeal {
     pub(in crate::ledger) fn is_of_its_days(&self, source: &str) -> bool {
         let events: u64 = self.days.iter().map(|day| day.events).fold(0, u64::saturating_add);
         u64::try_from(self.events) == Ok(events)
-            && self.digest == batch_days::batch_digest(source, self.posting_period, &self.days)
+            && self.digest == batch_days::batch_digest(source, self.posted, &self.days)
     }
 }
 

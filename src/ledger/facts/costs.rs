@@ -4,7 +4,7 @@
 use crate::domain::count::Count;
 use crate::domain::currency::Currency;
 use crate::domain::name::Name;
-use crate::domain::number::SourceId;
+use crate::domain::number::{CostImportId, EntryId, SourceId};
 use crate::domain::provider_cost::{ProviderCost, ProviderCosts, Written};
 use crate::domain::quantities::QuantityOverflow;
 use crate::domain::timestamp::Timestamp;
@@ -13,7 +13,7 @@ use crate::ledger::chain::logs::Log;
 use crate::ledger::chain::seals;
 use crate::ledger::chain::{Kind, Signed};
 use crate::ledger::facts::imports::FileFacts;
-use crate::ledger::file::transaction::{Snapshot, Write};
+use crate::ledger::file::transaction::{Snapshot, Transaction};
 use crate::ledger::names::numbers;
 use crate::ledger::{Damage, LedgerError, Result, chain, fits, stored};
 use crate::rows::canonical::Encoder;
@@ -42,7 +42,7 @@ pub struct CostsAppended {
 
 /// A stored import of costs.
 struct CostImport {
-    id: i64,
+    id: CostImportId,
     source: String,
     file: String,
     format: String,
@@ -71,7 +71,7 @@ const ALL: &str = "SELECT import, line, key, provider, item, model, from_at, unt
 const IMPORTS: &str = "SELECT i.id, s.name, i.file, i.format, i.options, i.digest, i.bytes, i.lines, i.empty, \
     i.duplicates, i.beside, i.entry FROM cost_import i JOIN source s ON s.id = i.source ORDER BY i.id";
 
-impl Write<'_> {
+impl Transaction<'_> {
     /// Appends the lines of a report that are new or have another amount. If there are none and an identical report was
     /// read before, it appends nothing.
     pub fn append_costs(
@@ -144,7 +144,7 @@ fn alike(old: &ProviderCost, new: &ProviderCost) -> bool {
     said(old) == said(new) && (&old.item, &old.model, &old.unit) == (&new.item, &new.model, &new.unit)
 }
 
-fn insert_import(connection: &Connection, entry: i64, source: SourceId, import: &CostImport) -> Result<()> {
+fn insert_import(connection: &Connection, entry: EntryId, source: SourceId, import: &CostImport) -> Result<()> {
     let CostImport { id, file, format, options, digest, bytes, counts: [lines, empty, duplicates, beside], .. } =
         import;
     let digest = &digest[..];
@@ -154,7 +154,7 @@ fn insert_import(connection: &Connection, entry: i64, source: SourceId, import: 
     Ok(())
 }
 
-fn insert(connection: &Connection, id: i64, import: i64, cost: &ProviderCost) -> Result<()> {
+fn insert(connection: &Connection, id: i64, import: CostImportId, cost: &ProviderCost) -> Result<()> {
     connection.prepare_cached(INSERT)?.execute(rusqlite::params![
         id,
         import,
@@ -225,7 +225,7 @@ const TO_REPEAT: &str = "SELECT DISTINCT i.file FROM retraction r JOIN cost_impo
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CostImportMade {
     /// Its entry of the chain.
-    pub entry: i64,
+    pub entry: EntryId,
     /// When it was made.
     pub at: Timestamp,
     /// Who made it.
@@ -241,7 +241,7 @@ pub struct CostImportMade {
     /// Known lines with the same amount.
     pub duplicates: i64,
     /// The entry that retracted it.
-    pub retracted: Option<i64>,
+    pub retracted: Option<EntryId>,
 }
 
 const MADE: &str = "SELECT i.entry, e.at, e.actor, s.name, i.file, i.format, i.lines, i.duplicates, r.entry \
@@ -297,7 +297,7 @@ impl Snapshot<'_> {
 /// The import that brought a line, and whether it left lines of the same days beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Brought {
-    import: i64,
+    import: CostImportId,
     beside: bool,
 }
 
@@ -338,7 +338,7 @@ fn payload(import: &CostImport, costs: &[(i64, ProviderCost)]) -> Vec<u8> {
         hasher.update(encoder.as_bytes());
     }
     let mut encoder = Encoder::new();
-    encoder.i64(import.id).text(&import.source).text(&import.file).text(&import.format).text(&import.options);
+    encoder.i64(import.id.number()).text(&import.source).text(&import.file).text(&import.format).text(&import.options);
     encoder.blob(&import.digest).i64(import.bytes);
     for count in import.counts {
         encoder.i64(count);
@@ -349,7 +349,7 @@ fn payload(import: &CostImport, costs: &[(i64, ProviderCost)]) -> Vec<u8> {
 
 /// The payloads of all imports of costs by entry, computed from the tables.
 fn payloads(connection: &Connection) -> Result<Payloads> {
-    let mut costs: BTreeMap<i64, Vec<(i64, ProviderCost)>> = BTreeMap::new();
+    let mut costs: BTreeMap<CostImportId, Vec<(i64, ProviderCost)>> = BTreeMap::new();
     let mut statement = connection.prepare(ALL)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {

@@ -5,6 +5,7 @@ use crate::domain::calendar::Day;
 use crate::domain::count::Count;
 use crate::domain::department::{Department, Registry};
 use crate::domain::name::TagValue;
+use crate::domain::number::EntryId;
 use crate::domain::quantities::QuantityOverflow;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::usage::Dictionary;
@@ -12,7 +13,7 @@ use crate::ledger::chain::fact::{Fact, Payloads};
 use crate::ledger::chain::logs::Log;
 use crate::ledger::chain::seals;
 use crate::ledger::chain::{Kind, Signed};
-use crate::ledger::file::transaction::{Snapshot, Write};
+use crate::ledger::file::transaction::{Snapshot, Transaction};
 use crate::ledger::names::dictionary;
 use crate::ledger::values;
 use crate::ledger::{Damage, Ledger, LedgerError, Result, chain, stored};
@@ -49,7 +50,7 @@ const NEXT: &str = "SELECT coalesce(max(id), 0) + 1 FROM department";
 const READ: &str = "SELECT line, name, cost_centre, owner, account, active_from, active_to, entry, id \
     FROM department ORDER BY entry, id";
 
-impl Write<'_> {
+impl Transaction<'_> {
     /// Appends the departments that are new or changed, each with its line.
     pub fn append_departments(
         &self,
@@ -108,7 +109,7 @@ impl Ledger {
     }
 }
 
-fn insert(connection: &Connection, entry: i64, added: &StoredDepartment) -> Result<()> {
+fn insert(connection: &Connection, entry: EntryId, added: &StoredDepartment) -> Result<()> {
     let Department { name, cost_centre, owner, account, active_from, active_to } = &added.department;
     let text = |name: &Option<TagValue>| name.as_ref().map(TagValue::to_string);
     let day = |day: &Option<Day>| day.map(Day::number);
@@ -144,10 +145,10 @@ fn payloads(connection: &Connection) -> Result<Payloads> {
 }
 
 /// The departments of each entry, in the order of the entries.
-fn by_entry(connection: &Connection) -> Result<BTreeMap<i64, Vec<StoredDepartment>>> {
+fn by_entry(connection: &Connection) -> Result<BTreeMap<EntryId, Vec<StoredDepartment>>> {
     let mut statement = connection.prepare_cached(READ)?;
     let mut rows = statement.query([])?;
-    let mut departments: BTreeMap<i64, Vec<StoredDepartment>> = BTreeMap::new();
+    let mut departments: BTreeMap<EntryId, Vec<StoredDepartment>> = BTreeMap::new();
     while let Some(row) = rows.next()? {
         let stored = StoredDepartment { id: row.get(8)?, line: row.get(0)?, department: department(row)? };
         departments.entry(row.get(7)?).or_default().push(stored);

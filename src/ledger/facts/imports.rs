@@ -1,7 +1,7 @@
 //! The recorded imports: their files, their line counts, and their batches.
 
-use crate::domain::number::BatchId;
-use crate::domain::period::Period;
+use crate::domain::number::{BatchId, EntryId, ImportId, QuarantinedId};
+use crate::domain::period::{Month, Period};
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::chain::Kind;
 use crate::ledger::chain::fact::{Fact, Payloads};
@@ -11,7 +11,7 @@ use crate::ledger::facts::batch_seal::{BatchSeal, Overlap};
 use crate::ledger::facts::quarantine::{self, Held};
 use crate::ledger::facts::retraction;
 use crate::ledger::facts::{aliases, batch_days, prices};
-use crate::ledger::file::transaction::{Snapshot, Write};
+use crate::ledger::file::transaction::{Snapshot, Transaction};
 use crate::ledger::values;
 use crate::ledger::{Result, chain, stored};
 use crate::rows::canonical::Encoder;
@@ -36,7 +36,7 @@ pub const RECORDED_FILE: &str = "(recorded)";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImportRow {
     /// Its number.
-    pub id: i64,
+    pub id: ImportId,
     /// The source that issued the ids.
     pub source: String,
     /// The file's name.
@@ -158,7 +158,7 @@ impl Snapshot<'_> {
     }
 }
 
-impl Write<'_> {
+impl Transaction<'_> {
     /// Returns an error if prices, aliases or imports were changed. Hints about an imported file depend on these.
     pub(in crate::ledger) fn guard_hints(&self) -> Result<()> {
         let connection = self.connection();
@@ -211,15 +211,15 @@ pub struct ImportMade {
     /// The import.
     pub row: ImportRow,
     /// Its entry of the chain.
-    pub entry: i64,
+    pub entry: EntryId,
     /// When it was made.
     pub at: Timestamp,
     /// Who made it.
     pub actor: String,
     /// The entries that retracted some of its events.
-    pub retracted_in_part: Vec<i64>,
+    pub retracted_in_part: Vec<EntryId>,
     /// The entry that retracted it.
-    pub retracted: Option<i64>,
+    pub retracted: Option<EntryId>,
 }
 
 impl Snapshot<'_> {
@@ -231,7 +231,7 @@ impl Snapshot<'_> {
         self.prove_entries()?;
         let mut retractions = retractions(self.connection())?;
         let mut statement = self.connection().prepare_cached(MADE)?;
-        let mut made = |(row, entry): (ImportRow, i64)| {
+        let mut made = |(row, entry): (ImportRow, EntryId)| {
             let (at, actor) = statement.query_row([entry], |of| Ok((of.get(0)?, of.get(1)?)))?;
             let Retractions { whole: retracted, in_part: retracted_in_part } =
                 retractions.remove(&row.id).unwrap_or_default();
@@ -244,15 +244,15 @@ impl Snapshot<'_> {
 /// The entries that took an import back.
 #[derive(Debug, Default)]
 struct Retractions {
-    whole: Option<i64>,
-    in_part: Vec<i64>,
+    whole: Option<EntryId>,
+    in_part: Vec<EntryId>,
 }
 
 /// What was taken back of imports, by their numbers. It is read at once: there may be as many retractions as imports.
-fn retractions(connection: &Connection) -> Result<FxHashMap<i64, Retractions>> {
+fn retractions(connection: &Connection) -> Result<FxHashMap<ImportId, Retractions>> {
     let mut statement = connection.prepare_cached(RETRACTED)?;
     let mut rows = statement.query([])?;
-    let mut retractions: FxHashMap<i64, Retractions> = FxHashMap::default();
+    let mut retractions: FxHashMap<ImportId, Retractions> = FxHashMap::default();
     while let Some(row) = rows.next()? {
         let of_import = retractions.entry(row.get(0)?).or_default();
         if row.get(2)? {
@@ -322,7 +322,7 @@ impl Snapshot<'_> {
 }
 
 /// Every import with the number of its entry, in order.
-pub(in crate::ledger) fn all(connection: &Connection) -> Result<Vec<(ImportRow, i64)>> {
+pub(in crate::ledger) fn all(connection: &Connection) -> Result<Vec<(ImportRow, EntryId)>> {
     let mut statement = connection.prepare(&format!("{COLUMNS} ORDER BY i.id"))?;
     let mut rows = statement.query([])?;
     let mut imports = Vec::new();
@@ -335,7 +335,7 @@ pub(in crate::ledger) fn all(connection: &Connection) -> Result<Vec<(ImportRow, 
 const BATCHES: &str = "SELECT import, id, posting_period, events, digest FROM batch ORDER BY import, id";
 
 /// Batches by their imports.
-type Batches = BTreeMap<i64, Vec<BatchSeal>>;
+type Batches = BTreeMap<ImportId, Vec<BatchSeal>>;
 
 /// The batches of every import, and the batches that days name but that do not exist.
 pub(in crate::ledger) fn batches(connection: &Connection) -> Result<(Batches, BTreeSet<BatchId>)> {
@@ -347,7 +347,13 @@ pub(in crate::ledger) fn batches(connection: &Connection) -> Result<(Batches, BT
         let digest = chain::digest(&row.get::<_, Vec<u8>>(4)?)?;
         let id = row.get(1)?;
         let days = days.remove(&id).unwrap_or_default();
-        let seal = BatchSeal { id, posting_period: row.get(2)?, events: row.get(3)?, digest, days };
+        let seal = BatchSeal {
+            id,
+            posted: row.get::<_, Option<i64>>(2)?.map(values::month).transpose()?,
+            events: row.get(3)?,
+            digest,
+            days,
+        };
         batches.entry(row.get(0)?).or_default().push(seal);
     }
     Ok((batches, days.into_keys().collect()))
@@ -356,7 +362,10 @@ pub(in crate::ledger) fn batches(connection: &Connection) -> Result<(Batches, BT
 const OVERLAPPING: &str = "SELECT import, earlier FROM import_overlap";
 
 /// The imports of files of which some imports had brought a part.
-pub(in crate::ledger) fn overlapping(connection: &Connection, earlier: impl Fn(i64) -> bool) -> Result<BTreeSet<i64>> {
+pub(in crate::ledger) fn overlapping(
+    connection: &Connection,
+    earlier: impl Fn(ImportId) -> bool,
+) -> Result<BTreeSet<ImportId>> {
     let mut statement = connection.prepare(OVERLAPPING)?;
     let mut rows = statement.query([])?;
     let mut imports = BTreeSet::new();
@@ -370,10 +379,10 @@ pub(in crate::ledger) fn overlapping(connection: &Connection, earlier: impl Fn(i
 
 const OVERLAPS: &str = "SELECT import, earlier, events, lines FROM import_overlap";
 
-fn overlaps(connection: &Connection) -> Result<BTreeMap<i64, BTreeMap<i64, Overlap>>> {
+fn overlaps(connection: &Connection) -> Result<BTreeMap<ImportId, BTreeMap<ImportId, Overlap>>> {
     let mut statement = connection.prepare(OVERLAPS)?;
     let mut rows = statement.query([])?;
-    let mut overlaps: BTreeMap<i64, BTreeMap<i64, Overlap>> = BTreeMap::new();
+    let mut overlaps: BTreeMap<ImportId, BTreeMap<ImportId, Overlap>> = BTreeMap::new();
     while let Some(row) = rows.next()? {
         let overlap = Overlap { events: row.get(2)?, lines: row.get(3)? };
         overlaps.entry(row.get(0)?).or_default().insert(row.get(1)?, overlap);
@@ -427,28 +436,32 @@ fn payloads(connection: &Connection) -> Result<Payloads> {
 pub(in crate::ledger) fn payload<'h>(
     import: &ImportRow,
     batches: &[BatchSeal],
-    held: impl ExactSizeIterator<Item = (i64, &'h Held)>,
-    resolved: &[i64],
-    overlaps: &BTreeMap<i64, Overlap>,
+    held: impl ExactSizeIterator<Item = (QuarantinedId, &'h Held)>,
+    resolved: &[QuarantinedId],
+    overlaps: &BTreeMap<ImportId, Overlap>,
 ) -> Vec<u8> {
     let mut encoder = Encoder::new();
-    encoder.i64(import.id).text(&import.source).text(&import.file).text(&import.format).text(&import.options);
+    encoder.i64(import.id.number()).text(&import.source).text(&import.file).text(&import.format).text(&import.options);
     encoder.blob(&import.digest).i64(import.bytes);
     for count in [import.lines, import.header, import.blank, import.accepted, import.duplicates, import.quarantined] {
         encoder.i64(count);
     }
     encoder.optional_i64(import.first_day).optional_i64(import.last_day).count(batches.len());
     for batch in batches {
-        encoder.i64(batch.id.number()).optional_i64(batch.posting_period).i64(batch.events).blob(&batch.digest);
+        encoder
+            .i64(batch.id.number())
+            .optional_i64(batch.posted.map(Month::code))
+            .i64(batch.events)
+            .blob(&batch.digest);
     }
     encoder.count(held.len()).blob(&held_digest(held));
     encoder.count(resolved.len());
     for id in resolved {
-        encoder.i64(*id);
+        encoder.i64(id.number());
     }
     let mut hasher = blake3::Hasher::new_derive_key("tokenbook 2026 overlaps of an import");
     for (earlier, Overlap { events, lines }) in overlaps {
-        for number in [earlier, events, lines] {
+        for number in [earlier.number(), *events, *lines] {
             hasher.update(&number.to_be_bytes());
         }
     }
@@ -457,11 +470,17 @@ pub(in crate::ledger) fn payload<'h>(
 }
 
 /// The digest over quarantined lines. There may be more of them than an entry can hold.
-fn held_digest<'h>(held: impl Iterator<Item = (i64, &'h Held)>) -> [u8; 32] {
+fn held_digest<'h>(held: impl Iterator<Item = (QuarantinedId, &'h Held)>) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new_derive_key("tokenbook 2026 quarantined lines");
     for (id, line) in held {
         let mut encoder = Encoder::new();
-        encoder.i64(id).i64(line.line).text(&line.field).text(&line.what).text(&line.expected).text(&line.event_id);
+        encoder
+            .i64(id.number())
+            .i64(line.line)
+            .text(&line.field)
+            .text(&line.what)
+            .text(&line.expected)
+            .text(&line.event_id);
         encoder.optional_i64(line.day).text(&line.kept);
         hasher.update(encoder.as_bytes());
     }

@@ -6,7 +6,7 @@ use crate::domain::timestamp::Timestamp;
 use crate::ledger::chain::fact::{Fact, Payloads};
 use crate::ledger::chain::seals;
 use crate::ledger::chain::{Kind, Signed};
-use crate::ledger::file::transaction::{Snapshot, Write};
+use crate::ledger::file::transaction::{Snapshot, Transaction};
 use crate::ledger::{Result, chain};
 use crate::rows::canonical::Encoder;
 use rusqlite::Connection;
@@ -20,7 +20,7 @@ const NEXT: &str = "SELECT coalesce(max(id), 0) + 1 FROM column_map";
 const ALL: &str = "SELECT name, map, entry, id FROM column_map ORDER BY id";
 const KEPT: &str = "SELECT m.name, m.map, e.at FROM column_map m JOIN entry e ON e.seq = m.entry ORDER BY m.id";
 
-impl Write<'_> {
+impl Transaction<'_> {
     /// Stores a map under a name. Returns `false` and appends nothing if the ledger has the same map already.
     pub fn keep_map(&self, name: &Name, map: &str, now: Timestamp, actor: &str) -> Result<bool> {
         let connection = self.connection();

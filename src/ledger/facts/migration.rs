@@ -1,5 +1,6 @@
 //! Upgrades of the file to a newer schema. They are appended and never changed.
 
+use crate::domain::number::EntryId;
 use crate::ledger::Result;
 use crate::ledger::chain::Kind;
 use crate::ledger::chain::fact::{Fact, Payloads};
@@ -30,7 +31,7 @@ impl Migration {
     }
 
     /// Writes the row of an entry.
-    pub(in crate::ledger) fn insert(&self, connection: &Connection, entry: i64) -> Result<()> {
+    pub(in crate::ledger) fn insert(&self, connection: &Connection, entry: EntryId) -> Result<()> {
         connection.execute(INSERT, (entry, self.from, self.to, &self.digest[..]))?;
         Ok(())
     }

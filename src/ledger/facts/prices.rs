@@ -5,13 +5,14 @@ use crate::domain::count::Count;
 use crate::domain::currency::Currency;
 use crate::domain::event::ServiceTier;
 use crate::domain::name::Name;
+use crate::domain::number::EntryId;
 use crate::domain::quantities::QuantityOverflow;
 use crate::domain::rate::Rate;
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::chain::fact::{Fact, Payloads};
 use crate::ledger::chain::seals;
 use crate::ledger::chain::{Kind, Signed};
-use crate::ledger::file::transaction::{Snapshot, Write};
+use crate::ledger::file::transaction::{Snapshot, Transaction};
 use crate::ledger::read::thresholds;
 use crate::ledger::values;
 use crate::ledger::{Damage, LedgerError, Result, chain, stored};
@@ -63,7 +64,7 @@ const NEXT: &str = "SELECT coalesce(max(id), 0) + 1 FROM price";
 const READ: &str = "SELECT line, book, provider, model, tier, meter, prompt_above, currency, rate, valid_from, entry, \
     id FROM price ORDER BY id";
 
-impl Write<'_> {
+impl Transaction<'_> {
     /// Appends the new prices. If one brings a new threshold, its model's totals are cut again.
     pub fn append_prices(&self, prices: &[ListedPrice], now: Timestamp, actor: &str) -> Result<PricesAppended> {
         let connection = self.connection();
@@ -116,7 +117,7 @@ impl Write<'_> {
     }
 }
 
-fn insert(connection: &Connection, entry: i64, price: &StoredPrice) -> Result<()> {
+fn insert(connection: &Connection, entry: EntryId, price: &StoredPrice) -> Result<()> {
     let StoredPrice { id, line, row } = price;
     let key = &row.key;
     let provider = key.provider.as_ref().map_or("", Name::as_str);
@@ -138,7 +139,7 @@ fn insert(connection: &Connection, entry: i64, price: &StoredPrice) -> Result<()
     Ok(())
 }
 
-impl Write<'_> {
+impl Transaction<'_> {
     /// Every price, as this transaction sees them.
     pub fn prices(&self) -> Result<Vec<PriceRow>> {
         Ok(all(self.connection())?.into_iter().map(|(stored, _)| stored.row).collect())
@@ -155,7 +156,7 @@ impl Snapshot<'_> {
 }
 
 /// Every price with the number of its entry, in the order of import.
-pub(in crate::ledger) fn all(connection: &Connection) -> Result<Vec<(StoredPrice, i64)>> {
+pub(in crate::ledger) fn all(connection: &Connection) -> Result<Vec<(StoredPrice, EntryId)>> {
     let mut statement = connection.prepare_cached(READ)?;
     let mut rows = statement.query([])?;
     let mut prices = Vec::new();

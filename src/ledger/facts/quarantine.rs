@@ -1,11 +1,12 @@
 //! Quarantined lines: lines that gave no event. They are stored, so that they are neither lost nor counted.
 
+use crate::domain::number::{EntryId, ImportId, QuarantinedId};
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::Ledger;
 use crate::ledger::chain::fact::{Fact, Payloads};
 use crate::ledger::chain::logs::Log;
 use crate::ledger::chain::{Kind, Signed};
-use crate::ledger::file::transaction::{Snapshot, Write};
+use crate::ledger::file::transaction::{Snapshot, Transaction};
 use crate::ledger::{Result, chain};
 use crate::rows::canonical::Encoder;
 use crate::text::problem::counted;
@@ -40,9 +41,9 @@ pub struct Held {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenLine {
     /// Its number in the quarantine.
-    pub id: i64,
+    pub id: QuarantinedId,
     /// The number of the import that quarantined it.
-    pub import: i64,
+    pub import: ImportId,
     /// The file it came in.
     pub file: String,
     /// The line itself.
@@ -107,7 +108,7 @@ pub struct KnownLine {
     /// Whether it waits for a decision.
     pub is_open: bool,
     /// The number of the import that quarantined it.
-    pub import: i64,
+    pub import: ImportId,
 }
 
 impl KnownLines {
@@ -145,15 +146,15 @@ const INSERT: &str = "INSERT INTO quarantine (id, import, line, field, what, exp
 const NEXT: &str = "SELECT coalesce(max(id), 0) + 1 FROM quarantine";
 
 /// The number of the next quarantined line.
-pub(in crate::ledger) fn next(connection: &Connection) -> Result<i64> {
+pub(in crate::ledger) fn next(connection: &Connection) -> Result<QuarantinedId> {
     Ok(connection.query_row(NEXT, [], |row| row.get(0))?)
 }
 
 /// Stores the quarantined lines of an import, under their numbers.
 pub(in crate::ledger) fn hold<'h>(
     connection: &Connection,
-    import: i64,
-    held: impl Iterator<Item = (i64, &'h Held)>,
+    import: ImportId,
+    held: impl Iterator<Item = (QuarantinedId, &'h Held)>,
 ) -> Result<()> {
     let mut statement = connection.prepare_cached(INSERT)?;
     for (id, line) in held {
@@ -167,10 +168,10 @@ const WAITING: &str = "SELECT q.event_id, q.id FROM {LINES} JOIN import i ON i.i
     JOIN source s ON s.id = i.source WHERE s.name = ?1 AND q.event_id <> '' AND {IS_OPEN} ORDER BY q.id";
 
 /// The open lines of a source by the ids of their events. An import of such an event resolves its lines.
-pub(in crate::ledger) fn waiting(ledger: &Ledger, source: &str) -> Result<FxHashMap<String, Vec<i64>>> {
+pub(in crate::ledger) fn waiting(ledger: &Ledger, source: &str) -> Result<FxHashMap<String, Vec<QuarantinedId>>> {
     let mut statement = ledger.connection.prepare_cached(&on_lines(WAITING))?;
     let mut rows = statement.query([source])?;
-    let mut waiting: FxHashMap<String, Vec<i64>> = FxHashMap::default();
+    let mut waiting: FxHashMap<String, Vec<QuarantinedId>> = FxHashMap::default();
     while let Some(row) = rows.next()? {
         waiting.entry(row.get(0)?).or_default().push(row.get(1)?);
     }
@@ -183,15 +184,15 @@ pub(in crate::ledger) fn waiting(ledger: &Ledger, source: &str) -> Result<FxHash
 const IMPORTED: &str = "imported";
 const OUTCOME: &str = "INSERT INTO quarantine_outcome (quarantine, entry, outcome, reason) VALUES (?1, ?2, ?3, ?4)";
 
-pub(in crate::ledger) fn resolve(connection: &Connection, entry: i64, ids: &[i64]) -> Result<()> {
+pub(in crate::ledger) fn resolve(connection: &Connection, entry: EntryId, ids: &[QuarantinedId]) -> Result<()> {
     decide(connection, entry, ids, Outcome::Imported, IMPORTED)
 }
 
 /// Records the decisions of an entry on lines.
 pub(in crate::ledger) fn decide(
     connection: &Connection,
-    entry: i64,
-    ids: &[i64],
+    entry: EntryId,
+    ids: &[QuarantinedId],
     outcome: Outcome,
     reason: &str,
 ) -> Result<()> {
@@ -238,10 +239,10 @@ fn open(connection: &Connection) -> Result<Vec<OpenLine>> {
 const OPEN_BY_IMPORT: &str = "SELECT q.import, q.id FROM {LINES} WHERE {IS_OPEN} ORDER BY q.id";
 
 /// The lines that wait for a decision, by the imports that set them aside.
-pub(in crate::ledger) fn open_by_import(connection: &Connection) -> Result<BTreeMap<i64, Vec<i64>>> {
+pub(in crate::ledger) fn open_by_import(connection: &Connection) -> Result<BTreeMap<ImportId, Vec<QuarantinedId>>> {
     let mut statement = connection.prepare_cached(&on_lines(OPEN_BY_IMPORT))?;
     let mut rows = statement.query([])?;
-    let mut open: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
+    let mut open: BTreeMap<ImportId, Vec<QuarantinedId>> = BTreeMap::new();
     while let Some(row) = rows.next()? {
         open.entry(row.get(0)?).or_default().push(row.get(1)?);
     }
@@ -256,16 +257,17 @@ const LAST_IMPORTED: &str = "SELECT q.id, d.entry, q.event_id, q.import FROM {LI
 /// wait, but for those that they set aside themselves. Of `entries`, the lines of some ids wait.
 pub(in crate::ledger) fn to_open_again(
     connection: &Connection,
-    whole: &BTreeMap<i64, i64>,
-    entries: &BTreeSet<i64>,
+    whole: &BTreeMap<EntryId, ImportId>,
+    entries: &BTreeSet<EntryId>,
     ids: impl Fn(&str) -> bool,
-) -> Result<Vec<(i64, i64, String)>> {
-    let set_aside_by: BTreeSet<i64> = whole.values().copied().collect();
+) -> Result<Vec<(QuarantinedId, EntryId, String)>> {
+    let set_aside_by: BTreeSet<ImportId> = whole.values().copied().collect();
     let mut statement = connection.prepare_cached(&on_lines(LAST_IMPORTED))?;
     let mut rows = statement.query([])?;
     let mut lines = Vec::new();
     while let Some(row) = rows.next()? {
-        let (line, entry, id, import): (i64, i64, String, i64) = (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+        let (line, entry, id, import): (QuarantinedId, EntryId, String, ImportId) =
+            (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
         let is_brought = whole.contains_key(&entry) || entries.contains(&entry) && ids(&id);
         if is_brought && !set_aside_by.contains(&import) {
             lines.push((line, entry, id));
@@ -274,13 +276,19 @@ pub(in crate::ledger) fn to_open_again(
     Ok(lines)
 }
 
-impl Write<'_> {
+impl Transaction<'_> {
     /// Discards open lines with a reason: the given numbers, or all. Returns the discarded numbers.
-    pub fn discard(&self, ids: Option<&[i64]>, reason: &str, now: Timestamp, actor: &str) -> Result<Vec<i64>> {
+    pub fn discard(
+        &self,
+        ids: Option<&[QuarantinedId]>,
+        reason: &str,
+        now: Timestamp,
+        actor: &str,
+    ) -> Result<Vec<QuarantinedId>> {
         let connection = self.connection();
         self.ledger().guard_logs(&LOGS)?;
         let open = open(connection)?;
-        let chosen: Vec<i64> =
+        let chosen: Vec<QuarantinedId> =
             open.iter().map(|line| line.id).filter(|id| ids.is_none_or(|ids| ids.contains(id))).collect();
         if chosen.is_empty() {
             return Ok(chosen);
@@ -297,10 +305,10 @@ const HELD: &str =
     "SELECT id, line, field, what, expected, event_id, day, kept, import FROM quarantine ORDER BY import, id";
 
 /// The lines that imports quarantined, by import, each under its number.
-pub(in crate::ledger) fn held(connection: &Connection) -> Result<BTreeMap<i64, Vec<(i64, Held)>>> {
+pub(in crate::ledger) fn held(connection: &Connection) -> Result<BTreeMap<ImportId, Vec<(QuarantinedId, Held)>>> {
     let mut statement = connection.prepare(HELD)?;
     let mut rows = statement.query([])?;
-    let mut held: BTreeMap<i64, Vec<(i64, Held)>> = BTreeMap::new();
+    let mut held: BTreeMap<ImportId, Vec<(QuarantinedId, Held)>> = BTreeMap::new();
     while let Some(row) = rows.next()? {
         let line = Held {
             line: row.get(1)?,
@@ -323,10 +331,10 @@ const OUTCOMES: &str =
 pub(in crate::ledger) fn outcomes(
     connection: &Connection,
     outcome: Outcome,
-) -> Result<BTreeMap<i64, Vec<(i64, String)>>> {
+) -> Result<BTreeMap<EntryId, Vec<(QuarantinedId, String)>>> {
     let mut statement = connection.prepare_cached(OUTCOMES)?;
     let mut rows = statement.query([outcome.code()])?;
-    let mut decided: BTreeMap<i64, Vec<(i64, String)>> = BTreeMap::new();
+    let mut decided: BTreeMap<EntryId, Vec<(QuarantinedId, String)>> = BTreeMap::new();
     while let Some(row) = rows.next()? {
         decided.entry(row.get(0)?).or_default().push((row.get(1)?, row.get(2)?));
     }
@@ -334,9 +342,10 @@ pub(in crate::ledger) fn outcomes(
 }
 
 /// The lines whose events were imported, by the import's entry. `None` if one has another reason.
-pub(in crate::ledger) fn imported(connection: &Connection) -> Result<BTreeMap<i64, Option<Vec<i64>>>> {
-    let line = |(id, reason): (i64, String)| (reason == IMPORTED).then_some(id);
-    let of_entry = |(entry, lines): (i64, Vec<(i64, String)>)| (entry, lines.into_iter().map(line).collect());
+pub(in crate::ledger) fn imported(connection: &Connection) -> Result<BTreeMap<EntryId, Option<Vec<QuarantinedId>>>> {
+    let line = |(id, reason): (QuarantinedId, String)| (reason == IMPORTED).then_some(id);
+    let of_entry =
+        |(entry, lines): (EntryId, Vec<(QuarantinedId, String)>)| (entry, lines.into_iter().map(line).collect());
     Ok(outcomes(connection, Outcome::Imported)?.into_iter().map(of_entry).collect())
 }
 
@@ -350,7 +359,7 @@ fn payloads(connection: &Connection) -> Result<Payloads> {
         if lines.iter().any(|(_, other)| other != reason) {
             payloads.stray(format!("entry {entry} discards quarantined lines for different reasons"));
         }
-        let ids: Vec<i64> = lines.iter().map(|(id, _)| *id).collect();
+        let ids: Vec<QuarantinedId> = lines.iter().map(|(id, _)| *id).collect();
         payloads.insert(entry, discard_payload(&ids, reason));
     }
     let unknown: i64 = connection.query_row(UNKNOWN_OUTCOMES, [], |row| row.get(0))?;
@@ -362,11 +371,11 @@ fn payloads(connection: &Connection) -> Result<Payloads> {
 }
 
 /// The payload of a discard: the lines and the reason.
-fn discard_payload(ids: &[i64], reason: &str) -> Vec<u8> {
+fn discard_payload(ids: &[QuarantinedId], reason: &str) -> Vec<u8> {
     let mut encoder = Encoder::new();
     encoder.text(reason).count(ids.len());
     for id in ids {
-        encoder.i64(*id);
+        encoder.i64(id.number());
     }
     encoder.into_bytes()
 }

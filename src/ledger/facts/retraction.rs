@@ -11,14 +11,16 @@ pub use plan::{Chosen, DayPlan, Part, Plan, Refused, Taking};
 pub use recorded::{NearSpan, RecordedSpan};
 pub use write::CostsTaken;
 
+use crate::domain::number::{CostImportId, EntryId, ImportId, QuarantinedId};
 use crate::ledger::chain::Kind;
 use crate::ledger::chain::fact::{Fact, Payloads};
 use crate::ledger::chain::seals;
 use crate::ledger::facts::quarantine::{self, Outcome};
 use crate::ledger::file::retracted::Retracted;
 use crate::ledger::file::transaction::Snapshot;
-use crate::ledger::{Ledger, Result};
+use crate::ledger::{Ledger, Result, values};
 use crate::rows::canonical::Encoder;
+use crate::rows::key::EventKey;
 use rusqlite::Connection;
 
 use std::collections::BTreeMap;
@@ -60,9 +62,9 @@ impl Ledger {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Taken {
     /// An import of usage, by its number.
-    Import(i64),
+    Import(ImportId),
     /// An import of costs, by its number.
-    Costs(i64),
+    Costs(CostImportId),
 }
 
 /// A stored retraction.
@@ -72,10 +74,10 @@ struct Stored<'a> {
     whole: bool,
     reason: &'a str,
     /// The keys of single events, sorted.
-    keys: &'a [i64],
+    keys: &'a [EventKey],
     /// Quarantined lines that are open again, and those retracted with their import, sorted.
-    open_again: &'a [i64],
-    closed: &'a [i64],
+    open_again: &'a [QuarantinedId],
+    closed: &'a [QuarantinedId],
 }
 
 /// The payload of a retraction: what was retracted and why, a digest over the keys of single events, which may be many,
@@ -86,15 +88,25 @@ fn payload(stored: &Stored<'_>) -> Vec<u8> {
         Taken::Import(import) => (Some(import), None),
         Taken::Costs(import) => (None, Some(import)),
     };
-    encoder.i64(stored.id).optional_i64(import).optional_i64(costs).u8(u8::from(stored.whole)).text(stored.reason);
-    for numbers in [stored.keys, stored.open_again, stored.closed] {
-        let mut hasher = blake3::Hasher::new_derive_key("tokenbook 2026 retracted numbers");
-        for number in numbers {
-            hasher.update(&number.to_be_bytes());
-        }
-        encoder.count(numbers.len()).blob(hasher.finalize().as_bytes());
-    }
+    encoder
+        .i64(stored.id)
+        .optional_i64(import.map(ImportId::number))
+        .optional_i64(costs.map(CostImportId::number))
+        .u8(u8::from(stored.whole))
+        .text(stored.reason);
+    list(&mut encoder, stored.keys, EventKey::number);
+    list(&mut encoder, stored.open_again, QuarantinedId::number);
+    list(&mut encoder, stored.closed, QuarantinedId::number);
     encoder.into_bytes()
+}
+
+/// Encodes how many numbers there are, and their digest.
+fn list<T: Copy>(encoder: &mut Encoder, all: &[T], number: impl Fn(T) -> i64) {
+    let mut hasher = blake3::Hasher::new_derive_key("tokenbook 2026 retracted numbers");
+    for one in all {
+        hasher.update(&number(*one).to_be_bytes());
+    }
+    encoder.count(all.len()).blob(hasher.finalize().as_bytes());
 }
 
 const RETRACTIONS: &str = "SELECT id, entry, import, cost_import, whole, reason FROM retraction ORDER BY id";
@@ -102,11 +114,11 @@ const RETRACTED_KEYS: &str = "SELECT retraction, key FROM retracted_event ORDER 
 
 /// The payloads of all retractions by entry, computed from the tables.
 fn payloads(connection: &Connection) -> Result<Payloads> {
-    let mut keys: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
+    let mut keys: BTreeMap<i64, Vec<EventKey>> = BTreeMap::new();
     let mut statement = connection.prepare_cached(RETRACTED_KEYS)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        keys.entry(row.get(0)?).or_default().push(row.get(1)?);
+        keys.entry(row.get(0)?).or_default().push(values::key(row.get(1)?)?);
     }
     let mut payloads = Payloads::default();
     let mut open = quarantine::outcomes(connection, Outcome::OpenAgain)?;
@@ -114,7 +126,7 @@ fn payloads(connection: &Connection) -> Result<Payloads> {
     let mut statement = connection.prepare_cached(RETRACTIONS)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        let (id, entry, reason): (i64, i64, String) = (row.get(0)?, row.get(1)?, row.get(5)?);
+        let (id, entry, reason): (i64, EntryId, String) = (row.get(0)?, row.get(1)?, row.get(5)?);
         let taken = match (row.get(2)?, row.get(3)?) {
             (Some(import), None) => Taken::Import(import),
             (None, Some(import)) => Taken::Costs(import),
@@ -123,12 +135,12 @@ fn payloads(connection: &Connection) -> Result<Payloads> {
                 continue;
             }
         };
-        let mut lines_of = |decided: &mut BTreeMap<i64, Vec<(i64, String)>>| {
+        let mut lines_of = |decided: &mut BTreeMap<EntryId, Vec<(QuarantinedId, String)>>| {
             let lines = decided.remove(&entry).unwrap_or_default();
             if lines.iter().any(|(_, other)| *other != reason) {
                 payloads.stray(format!("retraction {id} decides on quarantined lines for another reason than its own"));
             }
-            lines.into_iter().map(|(line, _)| line).collect::<Vec<i64>>()
+            lines.into_iter().map(|(line, _)| line).collect::<Vec<QuarantinedId>>()
         };
         let (open_again, closed) = (lines_of(&mut open), lines_of(&mut closed));
         let (keys, whole) = (keys.remove(&id).unwrap_or_default(), row.get(4)?);

@@ -3,12 +3,13 @@
 
 use crate::domain::calendar::Day;
 use crate::domain::name::TagValue;
+use crate::domain::number::EntryId;
 use crate::domain::rule::{Condition, Operator, Payer, Precedence, Rule, RuleSet, Share, Shares, Subject};
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::chain::fact::{Fact, Payloads};
 use crate::ledger::chain::seals;
 use crate::ledger::chain::{Kind, Signed};
-use crate::ledger::file::transaction::{Snapshot, Write};
+use crate::ledger::file::transaction::{Snapshot, Transaction};
 use crate::ledger::values;
 use crate::ledger::{Damage, LedgerError, Result, chain, fits, stored};
 use crate::rows::canonical::Encoder;
@@ -39,7 +40,7 @@ const INSERT_CONDITION: &str = "INSERT INTO rule_condition (rule, subject, opera
 const INSERT_SHARE: &str =
     "INSERT INTO rule_share (rule, department, project, environment, part) VALUES (?1, ?2, ?3, ?4, ?5)";
 
-impl Write<'_> {
+impl Transaction<'_> {
     /// Appends a set of rules that starts on a day.
     pub fn append_rules(
         &self,
@@ -107,7 +108,7 @@ fn payloads(connection: &Connection) -> Result<Payloads> {
     Ok(of_sets(&all(connection)?))
 }
 
-fn of_sets(sets: &[(StoredRuleSet, i64)]) -> Payloads {
+fn of_sets(sets: &[(StoredRuleSet, EntryId)]) -> Payloads {
     let mut payloads = Payloads::default();
     for (set, entry) in sets {
         payloads.insert(*entry, payload(set));
@@ -116,7 +117,7 @@ fn of_sets(sets: &[(StoredRuleSet, i64)]) -> Payloads {
 }
 
 /// Every set with the number of its entry, in the order of the entries.
-pub(in crate::ledger) fn all(connection: &Connection) -> Result<Vec<(StoredRuleSet, i64)>> {
+pub(in crate::ledger) fn all(connection: &Connection) -> Result<Vec<(StoredRuleSet, EntryId)>> {
     let mut conditions: BTreeMap<i64, BTreeSet<Condition>> = BTreeMap::new();
     each(connection, CONDITIONS, |row| {
         conditions.entry(row.get(0)?).or_default().insert(condition(row)?);

@@ -15,7 +15,7 @@ use crate::ledger::read::class::Classes;
 use crate::ledger::read::day_digest::{DayHasher, DaySeal};
 use crate::ledger::read::revision::{Grown, Parts};
 use crate::ledger::read::scan::{self, Columns, StoredEvent, parts};
-use crate::ledger::{Damage, LedgerError, Result, fits};
+use crate::ledger::{Damage, LedgerError, Result, fits, values};
 use crate::rows::key::EventKey;
 use rusqlite::Connection;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -50,7 +50,8 @@ impl Sealed {
         while let Some(row) = rows.next()? {
             let (batch, source): (BatchId, SourceId) = (row.get(0)?, row.get(2)?);
             let days = days.remove(&batch).unwrap_or_default();
-            if row.get_ref(1)?.as_blob().ok() != Some(&batch_digest(&row.get::<_, String>(3)?, row.get(4)?, &days)) {
+            let posted = row.get::<_, Option<i64>>(4)?.map(values::month).transpose()?;
+            if row.get_ref(1)?.as_blob().ok() != Some(&batch_digest(&row.get::<_, String>(3)?, posted, &days)) {
                 return Err(changed(batch));
             }
             for DaySeal { day, digest, .. } in days.into_iter().filter(|seal| period.contains(seal.day)) {

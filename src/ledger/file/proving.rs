@@ -65,7 +65,7 @@ impl Snapshot<'_> {
         chain::entries(self.connection(), |entry| {
             let follows = entry.prev == prev && entry.hash == entry.computed_hash();
             prev = entry.hash;
-            if follows { Ok(()) } else { Err(changed(&format!("entry {} of the chain", entry.seq))) }
+            if follows { Ok(()) } else { Err(changed(&format!("entry {} of the chain", entry.number))) }
         })
     }
 

@@ -3,6 +3,7 @@
 use crate::domain::calendar::Calendar;
 use crate::domain::currency::Currency;
 use crate::domain::name::Name;
+use crate::domain::number::EntryId;
 use crate::ledger::chain::Kind;
 use crate::ledger::chain::fact::{Fact, Payloads};
 use crate::ledger::file::schema;
@@ -62,7 +63,7 @@ fn payloads(connection: &Connection) -> Result<Payloads> {
         None => schema::newest(),
     };
     let mut payloads = Payloads::default();
-    payloads.insert(1, payload(&read(connection)?, made_with.min(schema::newest())));
+    payloads.insert(EntryId::new(1), payload(&read(connection)?, made_with.min(schema::newest())));
     Ok(payloads)
 }
 

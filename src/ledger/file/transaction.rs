@@ -50,9 +50,9 @@ pub struct Rehearsal<'a> {
     ledger: &'a Ledger,
 }
 
-/// A transaction that appends. If it is dropped without [`Write::commit`], it leaves nothing behind.
+/// A transaction that appends. If it is dropped without [`Transaction::commit`], it leaves nothing behind.
 #[derive(Debug)]
-pub struct Write<'a> {
+pub struct Transaction<'a> {
     pub(in crate::ledger) ledger: &'a Ledger,
     open: bool,
     /// Whether nobody else can read meanwhile.
@@ -133,20 +133,20 @@ impl Ledger {
     }
 
     /// Starts appending. It waits for another writer. If there is one, it calls `waiting` once, which may give up.
-    pub fn write(&self, waiting: impl FnOnce()) -> Result<Write<'_>> {
+    pub fn write(&self, waiting: impl FnOnce()) -> Result<Transaction<'_>> {
         let write = self.mend(waiting)?;
         seals::guard(&self.connection, &settings::FACT)?;
         Ok(write)
     }
 
     /// Starts writing on a ledger whose derived tables may be wrong, to rebuild them. Otherwise like [`Ledger::write`].
-    pub fn mend(&self, waiting: impl FnOnce()) -> Result<Write<'_>> {
+    pub fn mend(&self, waiting: impl FnOnce()) -> Result<Transaction<'_>> {
         if self.is_rehearsing() {
             self.connection.execute_batch(OPEN_INNER)?;
         } else {
             self.begin("BEGIN IMMEDIATE", waiting)?;
         }
-        let write = Write { ledger: self, open: true, alone: false, watch: Arc::default() };
+        let write = Transaction { ledger: self, open: true, alone: false, watch: Arc::default() };
         self.still_of_this_version()?;
         Ok(write)
     }
@@ -156,7 +156,7 @@ impl Ledger {
     ///
     /// The write-ahead log lets others read meanwhile, but writes every page twice. A rollback journal holds only pages
     /// that existed before, and a load makes new ones.
-    pub fn load(&self, waiting: impl FnOnce()) -> Result<Write<'_>> {
+    pub fn load(&self, waiting: impl FnOnce()) -> Result<Transaction<'_>> {
         if self.is_rehearsing() {
             return self.write(waiting);
         }
@@ -164,7 +164,7 @@ impl Ledger {
         match switched {
             Ok(mode) if mode == "truncate" => {
                 // If anything fails from here on, dropping this restores the mode.
-                let mut write = Write { ledger: self, open: false, alone: true, watch: Arc::default() };
+                let mut write = Transaction { ledger: self, open: false, alone: true, watch: Arc::default() };
                 self.begin("BEGIN EXCLUSIVE", waiting)?;
                 write.open = true;
                 self.still_of_this_version()?;
@@ -341,7 +341,7 @@ impl Readers {
     }
 }
 
-impl<'a> Write<'a> {
+impl<'a> Transaction<'a> {
     /// Makes the appended rows durable and visible, all at once.
     pub fn commit(mut self) -> Result<()> {
         self.ledger.connection.execute_batch(if self.ledger.is_rehearsing() { KEEP_INNER } else { "COMMIT" })?;
@@ -391,7 +391,7 @@ impl<'a> Write<'a> {
     }
 }
 
-impl Drop for Write<'_> {
+impl Drop for Transaction<'_> {
     fn drop(&mut self) {
         if self.open {
             self.ledger.undo();

@@ -4,7 +4,7 @@ use crate::domain::calendar::Day;
 use crate::domain::period::Period;
 use crate::ledger::chain::logs::{Extent, Log};
 use crate::ledger::chain::seals::{FORGET_ALL, SET, Seals, What, all, facts, root};
-use crate::ledger::file::transaction::{Snapshot, Write};
+use crate::ledger::file::transaction::{Snapshot, Transaction};
 use crate::ledger::names::dictionary;
 use crate::ledger::proof::registry::FACTS;
 use crate::ledger::sums::month_seals::{of_days, of_sums};
@@ -37,7 +37,7 @@ fn computed(connection: &Connection, ledger: &Ledger) -> Result<Seals> {
 
 const TABLES: [&str; 5] = ["usage_daily", "usage_daily_meter", "day_seal", "usage_monthly", "usage_monthly_meter"];
 
-impl Write<'_> {
+impl Transaction<'_> {
     /// Rebuilds the daily and monthly totals and the lists of ids from the events. Returns the number of daily totals.
     pub fn rebuild(&self, key_hash: KeyHash) -> Result<u64> {
         let connection = self.connection();

@@ -3,6 +3,7 @@
 //! `verify` proves both directions: an entry has exactly the rows that it records, and each row belongs to an entry of
 //! its kind. A table that is in none of these lists fails a test.
 
+use crate::domain::number::EntryId;
 use crate::ledger::Result;
 use crate::ledger::chain::fact::Finding;
 use crate::ledger::chain::fact::{Fact, Payloads};
@@ -51,7 +52,7 @@ const DERIVED: [&str; 8] = [
 ];
 
 /// What each entry should record, by entry and kind, computed from the tables.
-pub(in crate::ledger) struct Expected(BTreeMap<(i64, u8), Vec<u8>>);
+pub(in crate::ledger) struct Expected(BTreeMap<(EntryId, u8), Vec<u8>>);
 
 impl Expected {
     /// Reads every table of facts. Rows that no entry can record are findings.
@@ -67,10 +68,9 @@ impl Expected {
 
     /// The error for an entry that does not match the tables.
     pub(in crate::ledger) fn differs(&mut self, entry: &Entry) -> Option<Finding> {
-        let seq = i64::try_from(entry.seq).unwrap_or(i64::MAX);
-        let expected = self.0.remove(&(seq, entry.kind));
+        let expected = self.0.remove(&(entry.number, entry.kind));
         let same = expected.is_some_and(|expected| expected == entry.payload);
-        (!same).then(|| format!("the tables differ from what entry {seq} records"))
+        (!same).then(|| format!("the tables differ from what entry {} records", entry.number))
     }
 
     /// Rows that name an entry of another kind, or one that does not exist.

@@ -1,9 +1,10 @@
 //! What was recorded after a known entry. It explains why a report made then differs from one made now.
 
 use crate::domain::count::Count;
+use crate::domain::number::EntryId;
 use crate::ledger::facts::prices;
 use crate::ledger::file::transaction::Snapshot;
-use crate::ledger::{Result, chain, stored};
+use crate::ledger::{Result, chain};
 use rusqlite::OptionalExtension;
 use std::collections::BTreeSet;
 
@@ -30,13 +31,13 @@ const RETRACTIONS: &str = "SELECT count(*) FROM retraction WHERE import IS NOT N
 impl Snapshot<'_> {
     /// What was recorded after an entry, given by its number and its hash in hexadecimal. `None` if the chain has no
     /// such entry: it belongs to another ledger, or to a later state of this one.
-    pub fn since(&self, seq: u64, hash: &str) -> Result<Option<Since>> {
-        let (connection, seq) = (self.connection(), stored(seq)?);
-        let found: Option<Vec<u8>> = connection.query_row(HASH, [seq], |row| row.get(0)).optional()?;
+    pub fn since(&self, last: EntryId, hash: &str) -> Result<Option<Since>> {
+        let connection = self.connection();
+        let found: Option<Vec<u8>> = connection.query_row(HASH, [last], |row| row.get(0)).optional()?;
         if found.is_none_or(|found| chain::hex(&found) != hash) {
             return Ok(None);
         }
-        let count = |sql: &str| connection.query_row(sql, [seq], |row| row.get(0));
+        let count = |sql: &str| connection.query_row(sql, [last], |row| row.get(0));
         let mut since = Since {
             aliases: count(ALIASES)?,
             rule_sets: count(RULE_SETS)?,
@@ -46,7 +47,7 @@ impl Snapshot<'_> {
         let mut known = BTreeSet::new();
         for (price, entry) in prices::all(connection)? {
             let is_new = known.insert((price.row.key, price.row.valid_from));
-            match (entry > seq, is_new) {
+            match (entry > last, is_new) {
                 (false, _) => {}
                 (true, true) => since.prices_added.one_more(),
                 (true, false) => since.prices_replaced.one_more(),

@@ -4,7 +4,7 @@ use crate::domain::calendar::Day;
 use crate::domain::count::Count;
 use crate::domain::event::QUANTITY_LIMIT;
 use crate::domain::meter::Meter;
-use crate::domain::number::{BatchId, ClassId, SourceId, TagSetId};
+use crate::domain::number::{BatchId, ClassId, EntryId, SourceId, TagSetId};
 use crate::domain::period::Period;
 use crate::domain::tags::TagSet;
 use crate::domain::usage::{Tally, UsageLine};
@@ -314,19 +314,18 @@ impl Snapshot<'_> {
         let mut proof = ChainProof { findings: registry::broken_tables(connection)?, ..ChainProof::default() };
         self.prove_batches(days, period, &mut proof)?;
         let mut expected = Expected::read(connection, &mut proof.findings)?;
-        let (mut prev, mut seq, mut at) = ([0; 32], 0_u64, None);
+        let (mut prev, mut last, mut at) = ([0; 32], EntryId::NONE, None);
         chain::entries(connection, |entry| {
-            seq.one_more();
             proof.entries.one_more();
-            if entry.seq != seq || entry.prev != prev || at.is_some_and(|at| entry.at < at) {
-                proof.findings.push(format!("entry {} does not follow entry {}", entry.seq, seq.saturating_sub(1)));
+            if entry.number != last.next() || entry.prev != prev || at.is_some_and(|at| entry.at < at) {
+                proof.findings.push(format!("entry {} does not follow entry {last}", entry.number));
             }
             if entry.hash != entry.computed_hash() {
-                proof.findings.push(format!("entry {} does not match its hash", entry.seq));
+                proof.findings.push(format!("entry {} does not match its hash", entry.number));
             }
-            (prev, seq, at) = (entry.hash, entry.seq, Some(entry.at));
+            (prev, last, at) = (entry.hash, entry.number, Some(entry.at));
             proof.findings.extend(expected.differs(&entry));
-            proof.heads.push((entry.seq, entry.hash));
+            proof.heads.push((entry.number, entry.hash));
             Ok(())
         })?;
         proof.findings.extend(expected.unrecorded());
@@ -406,7 +405,7 @@ pub struct ChainProof {
     /// Batches.
     pub batches: u64,
     /// The hash of every entry, to compare with a stored head.
-    pub heads: Vec<(u64, [u8; 32])>,
+    pub heads: Vec<(EntryId, [u8; 32])>,
     /// The errors found.
     pub findings: Vec<Finding>,
 }

@@ -7,6 +7,7 @@
 
 use crate::domain::calendar::Day;
 use crate::domain::event::{Band, PromptSize};
+use crate::domain::number::ImportId;
 use crate::domain::number::{BatchId, ClassId, ModelId, SourceId, TagSetId, TierId};
 use crate::domain::quantities::Quantities;
 use crate::domain::timestamp::Timestamp;
@@ -111,7 +112,7 @@ pub struct State {
     /// Its line there.
     pub line: i64,
     /// The number of the import.
-    pub import: i64,
+    pub import: ImportId,
     /// The time of the import.
     pub taken: Timestamp,
     /// What it added. For the first state: everything.
@@ -128,7 +129,7 @@ pub(in crate::ledger) fn states(
     let mut statement = connection.prepare_cached(TAKEN)?;
     let mut state = |part: Part| {
         let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
-        let (file, import, at): (String, i64, i64) = statement.query_row([part.batch], read)?;
+        let (file, import, at): (String, ImportId, i64) = statement.query_row([part.batch], read)?;
         let wrong = || {
             LedgerError::Corrupt(Damage::Value, format!("import {import} was made at an instant that is out of range"))
         };
@@ -257,7 +258,7 @@ impl<'k> Grown<'k> {
         let mut statement = connection.prepare_cached(LINKS)?;
         let mut rows = statement.query(days)?;
         while let Some(row) = rows.next()? {
-            let (revision, original) = (key_of(row.get(0)?)?, key_of(row.get(1)?)?);
+            let (revision, original) = (values::key(row.get(0)?)?, values::key(row.get(1)?)?);
             if retracted.has(revision, row.get(2)?) {
                 continue;
             }
@@ -364,11 +365,6 @@ impl<'k> Live<'k> {
         }
         Ok(())
     }
-}
-
-fn key_of(number: i64) -> Result<EventKey> {
-    EventKey::from_number(number)
-        .ok_or_else(|| LedgerError::Corrupt(Damage::Value, format!("the key {number} is out of range")))
 }
 
 /// The parts of grown records, collected while a day is proved.

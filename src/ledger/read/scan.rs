@@ -181,8 +181,7 @@ impl Pieces {
 
 fn read<'c>(classes: &'c Classes, row: &RawEvent, bytes: &[u8], mut id: String) -> Result<StoredEvent<'c>> {
     let RawEvent { key: number, class, mut frequent, after_midnight, batch, line, .. } = *row;
-    let key = EventKey::from_number(number)
-        .ok_or_else(|| LedgerError::Corrupt(Damage::Value, format!("the key {number} is out of range")))?;
+    let key = values::key(number)?;
     let class = classes.get(class)?;
     if class.prompt == PromptSize::Exact {
         frequent.set(METER_COLUMNS, 1);

@@ -8,7 +8,7 @@ use crate::domain::number::{ClassId, ModelId, TagSetId};
 use crate::domain::period::Month;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::usage::{Tally, UsageKey, UsageLine, UsageSums};
-use crate::ledger::file::transaction::Write;
+use crate::ledger::file::transaction::Transaction;
 use crate::ledger::file::watch::{Stage, WatchedLedger};
 use crate::ledger::names::dictionary;
 use crate::ledger::read::class::Classes;
@@ -16,7 +16,7 @@ use crate::ledger::read::scan::{self, Columns};
 use crate::ledger::sums::adder::Adder;
 use crate::ledger::sums::month_seals;
 use crate::ledger::sums::{self, Grain, Months};
-use crate::ledger::{Damage, Ledger, LedgerError, Result, fits};
+use crate::ledger::{Damage, Ledger, LedgerError, Result, fits, values};
 use crate::rows::key::EventKey;
 use rusqlite::Connection;
 use rustc_hash::FxHashMap;
@@ -30,11 +30,7 @@ const DAYS_OF_EVENTS: &str = "SELECT (SELECT min(key) FROM usage_event), (SELECT
 pub(in crate::ledger) fn days_of_events(connection: &Connection) -> Result<Option<(Day, Day)>> {
     let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
     let keys: (Option<i64>, Option<i64>) = connection.query_row(DAYS_OF_EVENTS, [], row)?;
-    let day = |key: i64| {
-        EventKey::from_number(key)
-            .map(EventKey::day)
-            .ok_or_else(|| LedgerError::Corrupt(Damage::Value, "a key is out of range".to_owned()))
-    };
+    let day = |key| values::key(key).map(EventKey::day);
     match keys {
         (Some(first), Some(last)) => Ok(Some((day(first)?, day(last)?))),
         _ => Ok(None),
@@ -274,7 +270,7 @@ fn records(connection: &Connection) -> Option<u64> {
     u64::try_from(connection.query_row(RECORDS, [], |row| row.get(0)).unwrap_or(-1_i64)).ok()
 }
 
-impl Write<'_> {
+impl Transaction<'_> {
     /// Computes the daily totals of models again, after a price has brought a threshold that cuts their bands.
     pub(in crate::ledger) fn rebuild_models(&self, models: &BTreeSet<ModelId>) -> Result<()> {
         let connection = self.connection();

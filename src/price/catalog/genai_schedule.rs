@@ -7,7 +7,7 @@
 
 use super::genai_prices::meter;
 use super::quote::{Fate, Quote, Reason, Slot, Use};
-use super::tree::{Node, Value};
+use super::tree::{Node, NodeValue};
 use crate::domain::event::ServiceTier;
 use crate::domain::timestamp::Timestamp;
 use crate::text::problem::Problem;
@@ -48,7 +48,7 @@ pub(super) fn quotes(model: &Node, from: Timestamp) -> Result<Scheduled, Problem
     let Some(prices) = model.get("prices") else { return Ok((quotes, Vec::new())) };
     let mut bases = Vec::new();
     match &prices.value {
-        Value::List(elements) => {
+        NodeValue::List(elements) => {
             for (number, node) in elements.iter().enumerate() {
                 bases.push(set(&mut quotes, &format!("prices[{number}]"), node, None)?);
             }
@@ -118,7 +118,7 @@ fn placed<'a>(
     tier: Option<&str>,
 ) -> BTreeMap<&'a str, Vec<Placed>> {
     let mut placed: BTreeMap<&str, Vec<Placed>> = BTreeMap::new();
-    for (key, node) in prices.members().iter().filter(|(_, node)| node.value != Value::Nothing) {
+    for (key, node) in prices.members().iter().filter(|(_, node)| node.value != NodeValue::Nothing) {
         let mut put = |key_of_quote: String, node: &Node, above: i64| {
             let fate = match meter(key) {
                 _ if tier == Some("") => Fate::Aside(Reason::Condition),

@@ -12,7 +12,7 @@
 
 use super::litellm_key::{Key, Kind};
 use super::quote::{Entry, Fate, Quote, Reason, Slot, Use};
-use super::tree::{Node, Value, of_json};
+use super::tree::{Node, NodeValue, of_json};
 use super::{Catalog, CatalogError, CatalogFile, Terms, only_file, providers};
 use crate::domain::decimal;
 use crate::domain::event::ServiceTier;
@@ -53,7 +53,7 @@ fn entries(files: &[CatalogFile], _: &Terms) -> Result<Vec<Entry>, CatalogError>
     let file = only_file(files, &CATALOG)?;
     let tree = of_json(&file.bytes).map_err(|problem| file.problem(problem))?;
     let models = tree.members().iter().filter(|(name, _)| !NOT_MODELS.contains(&name.as_str()));
-    if let Some((name, node)) = models.clone().find(|(_, node)| !matches!(node.value, Value::Table(_))) {
+    if let Some((name, node)) = models.clone().find(|(_, node)| !matches!(node.value, NodeValue::Table(_))) {
         let problem = Problem::field(name, "is not a model", "an object with litellm_provider and prices");
         return Err(file.problem(problem.at(node.line)));
     }
@@ -73,7 +73,7 @@ fn entry(name: &str, node: &Node) -> Entry {
             "search_free_requests" => entry.quotes.push(Quote::aside(key, node, Reason::Allowance)),
             key if NOT_PRICES.contains(&key) => {}
             key if PRICE_WORDS.iter().any(|word| key.contains(word)) => model.flat(&mut entry.quotes, key, node),
-            key if matches!(node.value, Value::Number(_)) => {
+            key if matches!(node.value, NodeValue::Number(_)) => {
                 entry.quotes.push(Quote::aside(key, node, Reason::UnknownKey));
             }
             _ => {}
@@ -150,7 +150,7 @@ impl<'a> Model<'a> {
 
     /// A price at the top of the model.
     fn flat(&self, quotes: &mut Vec<Quote>, name: &str, node: &Node) {
-        if matches!(node.value, Value::Table(_) | Value::List(_)) {
+        if matches!(node.value, NodeValue::Table(_) | NodeValue::List(_)) {
             let member = |(key, node): &(String, Node)| Quote::aside(format!("{name}.{key}"), node, Reason::NoMeter);
             quotes.extend(node.members().iter().map(member));
             return;
@@ -196,7 +196,7 @@ impl<'a> Model<'a> {
 
 /// Prices at some hours. The other prices of the same slot are set aside with them.
 fn off_peak(quotes: &mut Vec<Quote>, table: &Node) {
-    let prices = table.members().iter().filter(|(_, node)| matches!(node.value, Value::Number(_)));
+    let prices = table.members().iter().filter(|(_, node)| matches!(node.value, NodeValue::Number(_)));
     let quote = |(key, node): &(String, Node)| Quote::aside(format!("off_peak_pricing.{key}"), node, Reason::HourOfDay);
     quotes.extend(prices.map(quote));
 }
@@ -214,7 +214,7 @@ fn search(quotes: &mut Vec<Quote>, table: &Node) {
 
 /// Factors for regions and speeds, among settings that are not prices.
 fn specific(quotes: &mut Vec<Quote>, table: &Node) {
-    for (key, node) in table.members().iter().filter(|(_, node)| matches!(node.value, Value::Number(_))) {
+    for (key, node) in table.members().iter().filter(|(_, node)| matches!(node.value, NodeValue::Number(_))) {
         let fate = match key.as_str() {
             // Used together with the prices that it multiplies.
             US | FAST => Fate::Uses(Vec::new()),

@@ -18,12 +18,12 @@ const DEPTH: usize = 32;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Node {
     pub(super) line: u64,
-    pub(super) value: Value,
+    pub(super) value: NodeValue,
 }
 
 /// A value. Numbers keep their text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Value {
+pub(super) enum NodeValue {
     Nothing,
     Flag(bool),
     Number(String),
@@ -36,7 +36,7 @@ impl Node {
     /// The members of a table, in the file's order; empty for any other value.
     pub(super) fn members(&self) -> &[(String, Self)] {
         match &self.value {
-            Value::Table(members) => members,
+            NodeValue::Table(members) => members,
             _ => &[],
         }
     }
@@ -44,7 +44,7 @@ impl Node {
     /// The elements of a list; empty for any other value.
     pub(super) fn elements(&self) -> &[Self] {
         match &self.value {
-            Value::List(elements) => elements,
+            NodeValue::List(elements) => elements,
             _ => &[],
         }
     }
@@ -52,13 +52,13 @@ impl Node {
     /// A member of a table, if it is present and not null.
     pub(super) fn get(&self, key: &str) -> Option<&Self> {
         let found = self.members().iter().find(|(name, _)| name == key).map(|(_, node)| node);
-        found.filter(|node| node.value != Value::Nothing)
+        found.filter(|node| node.value != NodeValue::Nothing)
     }
 
     /// The text of a string.
     pub(super) fn text(&self) -> Option<&str> {
         match &self.value {
-            Value::Text(text) => Some(text),
+            NodeValue::Text(text) => Some(text),
             _ => None,
         }
     }
@@ -66,7 +66,7 @@ impl Node {
     /// The digits of a number, or of a string that may contain one.
     pub(super) fn literal(&self) -> Option<&str> {
         match &self.value {
-            Value::Number(text) | Value::Text(text) => Some(text),
+            NodeValue::Number(text) | NodeValue::Text(text) => Some(text),
             _ => None,
         }
     }
@@ -81,11 +81,11 @@ impl Node {
     /// The value as a message shows it.
     pub(super) fn shown(&self) -> String {
         match &self.value {
-            Value::Nothing => "null".to_owned(),
-            Value::Flag(flag) => flag.to_string(),
-            Value::Number(text) | Value::Text(text) => text.clone(),
-            Value::List(elements) => format!("{} elements", elements.len()),
-            Value::Table(members) => members.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>().join(", "),
+            NodeValue::Nothing => "null".to_owned(),
+            NodeValue::Flag(flag) => flag.to_string(),
+            NodeValue::Number(text) | NodeValue::Text(text) => text.clone(),
+            NodeValue::List(elements) => format!("{} elements", elements.len()),
+            NodeValue::Table(members) => members.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>().join(", "),
         }
     }
 }
@@ -126,18 +126,18 @@ impl Reader<'_> {
                     nodes.push((key, self.node(raw, depth - 1)?));
                 }
                 unique(&nodes)?;
-                Value::Table(nodes)
+                NodeValue::Table(nodes)
             }
             Some(b'[') => {
                 let elements: Elements<'_> = serde_json::from_str(text).map_err(|error| at_line(&error))?;
                 let nodes = elements.0.into_iter().map(|raw| self.node(raw, depth - 1));
-                Value::List(nodes.collect::<Result<_, _>>()?)
+                NodeValue::List(nodes.collect::<Result<_, _>>()?)
             }
-            Some(b'"') => Value::Text(serde_json::from_str(text).map_err(|error| at_line(&error))?),
-            Some(b't') => Value::Flag(true),
-            Some(b'f') => Value::Flag(false),
-            Some(b'n') => Value::Nothing,
-            _ => Value::Number(text.to_owned()),
+            Some(b'"') => NodeValue::Text(serde_json::from_str(text).map_err(|error| at_line(&error))?),
+            Some(b't') => NodeValue::Flag(true),
+            Some(b'f') => NodeValue::Flag(false),
+            Some(b'n') => NodeValue::Nothing,
+            _ => NodeValue::Number(text.to_owned()),
         };
         Ok(Node { line, value })
     }
@@ -229,7 +229,7 @@ fn table(text: &str, members: &DeTable<'_>, line: u64, depth: usize) -> Result<N
         let line = line_at(text, key.span().start);
         nodes.push((key.get_ref().clone().into_owned(), toml_node(text, value, line, depth)?));
     }
-    Ok(Node { line, value: Value::Table(nodes) })
+    Ok(Node { line, value: NodeValue::Table(nodes) })
 }
 
 fn toml_node(text: &str, value: &Spanned<DeValue<'_>>, line: u64, depth: usize) -> Result<Node, Problem> {
@@ -237,17 +237,17 @@ fn toml_node(text: &str, value: &Spanned<DeValue<'_>>, line: u64, depth: usize) 
         return Err(Problem::line("is nested too deeply", "the form of the catalogue's file").at(line));
     };
     let value = match value.get_ref() {
-        DeValue::String(string) => Value::Text(string.clone().into_owned()),
-        DeValue::Integer(number) => Value::Number(number.as_str().to_owned()),
-        DeValue::Float(number) => Value::Number(number.as_str().to_owned()),
-        DeValue::Boolean(flag) => Value::Flag(*flag),
-        DeValue::Datetime(date) => Value::Text(date.to_string()),
+        DeValue::String(string) => NodeValue::Text(string.clone().into_owned()),
+        DeValue::Integer(number) => NodeValue::Number(number.as_str().to_owned()),
+        DeValue::Float(number) => NodeValue::Number(number.as_str().to_owned()),
+        DeValue::Boolean(flag) => NodeValue::Flag(*flag),
+        DeValue::Datetime(date) => NodeValue::Text(date.to_string()),
         DeValue::Array(elements) => {
             let nodes = elements.iter().map(|value| {
                 let line = line_at(text, value.span().start);
                 toml_node(text, value, line, depth)
             });
-            Value::List(nodes.collect::<Result<_, _>>()?)
+            NodeValue::List(nodes.collect::<Result<_, _>>()?)
         }
         DeValue::Table(members) => return table(text, members, line, depth),
     };
@@ -266,7 +266,7 @@ mod tests {
     #[test]
     fn numbers_keep_their_text_and_values_their_line() {
         let tree = of_json(b"{\n \"a\": 2.5e-06,\n \"b\": [\n  1.0,\n  \"x\\u00e9\"\n ],\n \"n\": null\n}");
-        let number = |text: &str| Value::Number(text.to_owned());
+        let number = |text: &str| NodeValue::Number(text.to_owned());
         let shown = tree.as_ref().map(|tree| {
             let list = tree.get("b").map(|b| b.elements().iter().map(|e| (e.line, e.shown())).collect::<Vec<_>>());
             (tree.get("a").map(|a| (a.line, a.value.clone())), list, tree.get("n").is_none())

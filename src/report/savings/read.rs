@@ -41,7 +41,7 @@ use crate::domain::ratio::{Overflow, Ratio};
 use crate::domain::rule::Subject;
 use crate::domain::tags::TagKey;
 use crate::text::problem::{Problem, nearest};
-use crate::text::toml_table::{Section, Value};
+use crate::text::toml_table::{Section, TomlValue};
 use std::collections::BTreeMap;
 
 const FILE: [&str; 2] = ["charged", "offer"];
@@ -182,7 +182,7 @@ fn substitute(offer: &Section<'_>, rule: Section<'_>) -> Result<Substitute, Prob
     Ok(Substitute { to: to.unwrap_or_else(|| from.clone()), from, to_provider, to_tier, conditions })
 }
 
-fn condition(key: &str, value: &Value<'_>) -> Result<Condition, Problem> {
+fn condition(key: &str, value: &TomlValue<'_>) -> Result<Condition, Problem> {
     let text = value.text()?;
     if key == TIER {
         return tier(text, value).map(Condition::Tier);
@@ -206,7 +206,7 @@ fn condition(key: &str, value: &Value<'_>) -> Result<Condition, Problem> {
     Ok(Condition::Tag(key, text))
 }
 
-fn tier(text: &str, value: &Value<'_>) -> Result<ServiceTier, Problem> {
+fn tier(text: &str, value: &TomlValue<'_>) -> Result<ServiceTier, Problem> {
     ServiceTier::new(text).map_err(|error| value.problem(error, "such as batch or standard"))
 }
 
@@ -256,29 +256,29 @@ fn currency(section: &Section<'_>) -> Result<Option<Currency>, Problem> {
     })
 }
 
-fn name(value: &Value<'_>) -> Result<Name, Problem> {
+fn name(value: &TomlValue<'_>) -> Result<Name, Problem> {
     Name::new(value.text()?).map_err(|error| value.problem(error, "a name without spaces around it"))
 }
 
-fn amount(value: &Value<'_>) -> Result<Amount, Problem> {
+fn amount(value: &TomlValue<'_>) -> Result<Amount, Problem> {
     let expected = "an amount such as \"89.50\", not below 0";
     let amount = Amount::parse(&value.number()?).map_err(|error| value.problem(error, expected))?;
     if amount < Amount::ZERO { Err(value.problem("is negative", expected)) } else { Ok(amount) }
 }
 
-fn rate(value: &Value<'_>) -> Result<Rate, Problem> {
+fn rate(value: &TomlValue<'_>) -> Result<Rate, Problem> {
     let expected = "a price per million tokens such as \"2.50\"";
     Rate::parse(&value.number()?, Per::Million).map_err(|error| value.problem(error, expected))
 }
 
-fn tokens(value: &Value<'_>) -> Result<i64, Problem> {
+fn tokens(value: &TomlValue<'_>) -> Result<i64, Problem> {
     let number = value.number()?;
     let plain = number.bytes().all(|b| b.is_ascii_digit());
     let tokens = number.parse().ok().filter(|_| plain);
     tokens.ok_or_else(|| value.problem("is not a number of tokens", "a whole number such as 10000000"))
 }
 
-fn percentage(value: &Value<'_>) -> Result<Ratio, Problem> {
+fn percentage(value: &TomlValue<'_>) -> Result<Ratio, Problem> {
     let expected = "a percentage such as \"2.9\", not below 0";
     let ratio = Ratio::parse(&value.number()?).map_err(|error| value.problem(error, expected))?;
     if ratio.is_negative() {

@@ -1,6 +1,7 @@
 //! What an import stores of its file and of bad lines.
 
 use super::ImportOptions;
+use crate::domain::number::ImportId;
 use crate::domain::secret::looks_secret;
 use crate::domain::timestamp::Timestamp;
 use crate::import::read::parse::{BadLine, Context, Parsed};
@@ -8,7 +9,7 @@ use crate::ledger::LedgerError;
 use crate::ledger::append::Appended;
 use crate::ledger::facts::imports::FileFacts;
 use crate::ledger::facts::quarantine::Held;
-use crate::ledger::file::transaction::Write;
+use crate::ledger::file::transaction::Transaction;
 use std::collections::BTreeMap;
 
 /// A quarantined line in its stored form.
@@ -34,13 +35,13 @@ pub(super) struct NewLines {
     /// The number of all lines that wait for a decision.
     pub(super) open: u64,
     /// The number of lines that each earlier import had quarantined.
-    pub(super) known: BTreeMap<i64, i64>,
+    pub(super) known: BTreeMap<ImportId, i64>,
 }
 
 /// Whether to record an import: if it brought something, or if it is the first import of a file with only known events.
 /// If the imports that brought those are retracted, the ledger then knows that this file must come again.
 pub(super) fn is_to_be_recorded(
-    write: &Write<'_>,
+    write: &Transaction<'_>,
     facts: &FileFacts,
     appended: &Appended,
     (held, left): (&[Held], u64),

@@ -13,7 +13,7 @@
 use super::runs::{self, Run};
 use super::{DatedHash, REST_BITS, decode, encode};
 use crate::domain::number::SourceId;
-use crate::ledger::file::transaction::Write;
+use crate::ledger::file::transaction::Transaction;
 use crate::ledger::file::watch::Watch;
 use crate::ledger::{Damage, LedgerError, Result};
 use crate::rows::key::{EventKey, KeyHash, SourceHasher};
@@ -307,7 +307,7 @@ const SOURCES: &str = "SELECT id, name FROM source";
 const EVENTS: &str = "SELECT e.key, e.id, c.source FROM usage_event e JOIN event_class c ON c.id = e.class \
     WHERE c.kind = 0 ORDER BY e.key";
 
-impl Write<'_> {
+impl Transaction<'_> {
     /// Rebuilds the lists of ids from the events.
     pub(in crate::ledger) fn rebuild_ids(&self, key_hash: KeyHash) -> Result<()> {
         let connection = self.connection();

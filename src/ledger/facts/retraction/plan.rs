@@ -3,7 +3,7 @@
 
 use crate::domain::calendar::{Day, DayFinder};
 use crate::domain::count::Count;
-use crate::domain::number::BatchId;
+use crate::domain::number::{BatchId, EntryId, ImportId, QuarantinedId};
 use crate::domain::period::Period;
 use crate::domain::timestamp::Timestamp;
 use crate::domain::usage::{Tally, UsageLine};
@@ -42,12 +42,12 @@ pub enum Chosen<'a> {
 pub enum Refused {
     /// The chain has no such entry.
     #[error("entry {0}: does not exist in the ledger, expected the entry of an import")]
-    NoEntry(i64),
+    NoEntry(EntryId),
     /// The entry is something else.
     #[error("entry {entry}: is of kind {found}, expected {expected}")]
     OtherKind {
         /// The entry.
-        entry: i64,
+        entry: EntryId,
         /// Its kind.
         found: &'static str,
         /// The kind that can be retracted this way.
@@ -57,15 +57,15 @@ pub enum Refused {
     #[error("entry {entry}: was retracted before by entry {by}")]
     Already {
         /// The entry.
-        entry: i64,
+        entry: EntryId,
         /// The retraction's entry.
-        by: i64,
+        by: EntryId,
     },
     /// It brought no such events, or they were retracted.
     #[error("entry {entry}: brought no event with the id {}, or it was retracted before", quoted(ids))]
     NoEvent {
         /// The entry.
-        entry: i64,
+        entry: EntryId,
         /// The ids.
         ids: Vec<String>,
     },
@@ -121,7 +121,7 @@ pub struct Taking {
     imports: Vec<ImportMade>,
     all: bool,
     /// The batches that are taken back, each with the number of its import.
-    batches: FxHashMap<BatchId, i64>,
+    batches: FxHashMap<BatchId, ImportId>,
     keys: Vec<EventKey>,
     classes: Classes,
     /// The digests that prove them.
@@ -146,7 +146,7 @@ struct Single {
     batch: BatchId,
     id: String,
     /// The import with which it goes.
-    import: i64,
+    import: ImportId,
 }
 
 /// What a retraction changes on a day.
@@ -158,7 +158,7 @@ pub struct DayPlan {
     events: u64,
     revisions: u64,
     /// Rows of the batches that are taken back, by their import, whether or not they count.
-    own: FxHashMap<i64, i64>,
+    own: FxHashMap<ImportId, i64>,
     singles: Vec<Single>,
 }
 
@@ -168,11 +168,11 @@ pub struct Part {
     /// The import.
     pub made: ImportMade,
     /// Quarantined lines that wait again, because their events are retracted.
-    pub open_again: Vec<i64>,
+    pub open_again: Vec<QuarantinedId>,
     /// Quarantined lines that are taken back with the import.
-    pub closed: Vec<i64>,
+    pub closed: Vec<QuarantinedId>,
     /// The keys of events that are retracted one by one, sorted.
-    pub(super) keys: Vec<i64>,
+    pub(super) keys: Vec<EventKey>,
 }
 
 /// What a retraction covers, with its consequences.
@@ -216,7 +216,7 @@ const BATCH_OF: &str = "SELECT batch FROM usage_event WHERE key = ?1";
 const IMPORT_OF: &str = "SELECT i.entry FROM batch b JOIN import i ON i.id = b.import WHERE b.id = ?1";
 
 /// Returns an error if an entry is not of a kind that can be retracted this way.
-pub(super) fn expect_kind(connection: &Connection, entry: i64, kind: Kind) -> std::result::Result<(), Refused> {
+pub(super) fn expect_kind(connection: &Connection, entry: EntryId, kind: Kind) -> std::result::Result<(), Refused> {
     let found: Option<u8> = connection.query_row(ENTRY_KIND, [entry], |row| row.get(0)).optional()?;
     let found = found.ok_or(Refused::NoEntry(entry))?;
     if found == kind.code() {
@@ -228,7 +228,12 @@ pub(super) fn expect_kind(connection: &Connection, entry: i64, kind: Kind) -> st
 
 impl Snapshot<'_> {
     /// Looks up an import to retract from, by its entry.
-    pub fn taking(&self, entry: i64, chosen: Chosen<'_>, key_hash: KeyHash) -> std::result::Result<Taking, Refused> {
+    pub fn taking(
+        &self,
+        entry: EntryId,
+        chosen: Chosen<'_>,
+        key_hash: KeyHash,
+    ) -> std::result::Result<Taking, Refused> {
         expect_kind(self.connection(), entry, Kind::Import)?;
         let found = self.imports_made()?.into_iter().find(|made| made.entry == entry);
         let made = found.ok_or(Refused::NoEntry(entry))?;
@@ -274,7 +279,7 @@ impl Snapshot<'_> {
     /// All of some imports.
     fn taking_all(&self, imports: Vec<ImportMade>) -> Result<Taking> {
         self.prove_logs(&[Log::Overlaps, Log::Quarantine, Log::Outcomes])?;
-        let numbers: BTreeSet<i64> = imports.iter().map(|made| made.row.id).collect();
+        let numbers: BTreeSet<ImportId> = imports.iter().map(|made| made.row.id).collect();
         let mut statement = self.connection().prepare_cached(BATCHES)?;
         let mut rows = statement.query([])?;
         let mut batches = FxHashMap::default();
@@ -347,7 +352,7 @@ impl Snapshot<'_> {
         let (events, revisions) = (sum(&changed, |day| day.events), sum(&changed, |day| day.revisions));
         let singles: Vec<&Single> = changed.iter().flat_map(|day| &day.singles).collect();
         let mut import_of = self.connection().prepare_cached(IMPORT_OF)?;
-        let mut entries: BTreeSet<i64> = taking.imports.iter().map(|made| made.entry).collect();
+        let mut entries: BTreeSet<EntryId> = taking.imports.iter().map(|made| made.entry).collect();
         for single in &singles {
             entries.insert(import_of.query_row([single.batch], |row| row.get(0))?);
         }
@@ -358,9 +363,13 @@ impl Snapshot<'_> {
     }
 
     /// The imports that have to be repeated, and the other imports of the same files.
-    fn others_concerned(&self, taking: &Taking, entries: &BTreeSet<i64>) -> Result<(Vec<ImportMade>, Vec<ImportMade>)> {
+    fn others_concerned(
+        &self,
+        taking: &Taking,
+        entries: &BTreeSet<EntryId>,
+    ) -> Result<(Vec<ImportMade>, Vec<ImportMade>)> {
         let reading = |row: &ImportRow| (row.source.clone(), row.digest, row.format.clone(), row.options.clone());
-        let own: BTreeSet<i64> = taking.imports.iter().map(|made| made.row.id).collect();
+        let own: BTreeSet<ImportId> = taking.imports.iter().map(|made| made.row.id).collect();
         let files: BTreeSet<_> = taking.imports.iter().map(|made| reading(&made.row)).collect();
         let overlapping = imports::overlapping(self.connection(), |earlier| taking.all && own.contains(&earlier))?;
         let (mut again, mut alike) = (Vec::new(), Vec::new());
@@ -381,29 +390,30 @@ impl Snapshot<'_> {
         &self,
         imports: Vec<ImportMade>,
         all: bool,
-        entries: &BTreeSet<i64>,
+        entries: &BTreeSet<EntryId>,
         singles: &[&Single],
     ) -> Result<Vec<Part>> {
-        let by_id: BTreeMap<&str, i64> = singles.iter().map(|single| (single.id.as_str(), single.import)).collect();
-        let by_entry: BTreeMap<i64, i64> = imports.iter().map(|made| (made.entry, made.row.id)).collect();
+        let by_id: BTreeMap<&str, ImportId> =
+            singles.iter().map(|single| (single.id.as_str(), single.import)).collect();
+        let by_entry: BTreeMap<EntryId, ImportId> = imports.iter().map(|made| (made.entry, made.row.id)).collect();
         let none = BTreeMap::new();
         let whole = if all { &by_entry } else { &none };
         let opened = quarantine::to_open_again(self.connection(), whole, entries, |id| by_id.contains_key(id))?;
-        let mut open_again: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
+        let mut open_again: BTreeMap<ImportId, Vec<QuarantinedId>> = BTreeMap::new();
         for (line, entry, id) in opened {
             // The line's event came with one of the imports, or is a single that goes with one.
             let import = by_entry.get(&entry).or_else(|| by_id.get(id.as_str()));
-            open_again.entry(import.copied().unwrap_or_default()).or_default().push(line);
+            open_again.entry(import.copied().unwrap_or(ImportId::NONE)).or_default().push(line);
         }
         let mut closed = if all { quarantine::open_by_import(self.connection())? } else { BTreeMap::new() };
-        let mut keys: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
+        let mut keys: BTreeMap<ImportId, Vec<EventKey>> = BTreeMap::new();
         for single in singles {
-            keys.entry(single.import).or_default().push(single.key.number());
+            keys.entry(single.import).or_default().push(single.key);
         }
         let part = |made: ImportMade| {
-            let taken = |of: &mut BTreeMap<i64, Vec<i64>>| of.remove(&made.row.id).unwrap_or_default();
+            let taken = |of: &mut BTreeMap<ImportId, Vec<QuarantinedId>>| of.remove(&made.row.id).unwrap_or_default();
             let (open_again, closed) = (taken(&mut open_again), taken(&mut closed));
-            let mut keys = taken(&mut keys);
+            let mut keys = keys.remove(&made.row.id).unwrap_or_default();
             keys.sort_unstable();
             Part { made, open_again, closed, keys }
         };
@@ -413,7 +423,7 @@ impl Snapshot<'_> {
 
 impl Taking {
     /// The import that an event goes with which is taken back by itself: of a state that it continues, or the only one.
-    fn import_of(&self, batch_before: Option<BatchId>) -> Result<i64> {
+    fn import_of(&self, batch_before: Option<BatchId>) -> Result<ImportId> {
         let of_batch = batch_before.and_then(|batch| self.batches.get(&batch)).copied();
         let only = || self.imports.first().map(|made| made.row.id);
         of_batch
@@ -424,7 +434,7 @@ impl Taking {
     /// An error if whole imports have other events than they brought. What was moved to another import would stay, and come in
     /// again with the file.
     fn guard_counts(&self, days: &[DayPlan]) -> Result<()> {
-        let mut own: FxHashMap<i64, i64> = FxHashMap::default();
+        let mut own: FxHashMap<ImportId, i64> = FxHashMap::default();
         for (import, rows) in days.iter().flat_map(|day| &day.own) {
             let own = own.entry(*import).or_default();
             *own = own.saturating_add(*rows);

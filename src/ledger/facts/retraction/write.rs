@@ -2,12 +2,13 @@
 
 use super::plan::expect_kind;
 use super::{FACT, Plan, Refused, Stored, Taken, payload};
+use crate::domain::number::{CostImportId, EntryId};
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::chain::seals;
 use crate::ledger::chain::{self, Kind, Signed};
 use crate::ledger::facts::costs;
 use crate::ledger::facts::quarantine::{self, Outcome};
-use crate::ledger::file::transaction::{Snapshot, Write};
+use crate::ledger::file::transaction::{Snapshot, Transaction};
 use crate::ledger::sums::month_seals;
 use crate::ledger::sums::recount;
 use crate::ledger::{LedgerError, Result};
@@ -19,7 +20,7 @@ const INSERT: &str =
     "INSERT INTO retraction (id, entry, import, cost_import, whole, reason) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
 const INSERT_KEY: &str = "INSERT INTO retracted_event (key, retraction) VALUES (?1, ?2)";
 
-impl Write<'_> {
+impl Transaction<'_> {
     /// Carries out a plan. Returns [`LedgerError::Changed`] if the ledger has changed since the plan.
     pub fn retract(&self, plan: &Plan, reason: &str, now: Timestamp, actor: &str) -> Result<()> {
         let connection = self.connection();
@@ -46,10 +47,10 @@ impl Write<'_> {
 
     /// Retracts an import of costs. The amounts that it replaced are in force again.
     pub fn retract_costs(&self, costs: &CostsTaken, reason: &str, now: Timestamp, actor: &str) -> Result<()> {
-        let (keys, open_again, closed): (&[i64], &[i64], &[i64]) = (&[], &[], &[]);
         let connection = self.connection();
         let taken = Taken::Costs(costs.import);
-        let stored = Stored { id: next(connection)?, taken, whole: true, reason, keys, open_again, closed };
+        let id = next(connection)?;
+        let stored = Stored { id, taken, whole: true, reason, keys: &[], open_again: &[], closed: &[] };
         append(connection, &[stored], Signed { now, actor })
     }
 }
@@ -70,7 +71,7 @@ fn append(connection: &Connection, all: &[Stored<'_>], signed: Signed<'_>) -> Re
         let row = (stored.id, entry, import, costs, stored.whole, stored.reason);
         connection.prepare_cached(INSERT)?.execute(row)?;
         let mut statement = connection.prepare_cached(INSERT_KEY)?;
-        stored.keys.iter().try_for_each(|key| statement.execute((key, stored.id)).map(|_| ()))?;
+        stored.keys.iter().try_for_each(|key| statement.execute((key.number(), stored.id)).map(|_| ()))?;
         quarantine::decide(connection, entry, stored.open_again, Outcome::OpenAgain, stored.reason)?;
         quarantine::decide(connection, entry, stored.closed, Outcome::Retracted, stored.reason)
     })
@@ -79,13 +80,13 @@ fn append(connection: &Connection, all: &[Stored<'_>], signed: Signed<'_>) -> Re
 /// An import of costs that can be retracted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CostsTaken {
-    import: i64,
+    import: CostImportId,
     /// The file.
     pub file: String,
     /// The number of lines that it brought.
     pub lines: u64,
     /// Later imports of its source whose files had some of its lines and must come again: entry and file.
-    pub again: Vec<(i64, String)>,
+    pub again: Vec<(EntryId, String)>,
 }
 
 const COSTS: &str = "SELECT id, file, (SELECT count(*) FROM provider_cost c WHERE c.import = i.id) \
@@ -98,25 +99,25 @@ const COSTS_AGAIN: &str = "SELECT i.entry, i.file FROM cost_import i JOIN cost_i
 
 impl Snapshot<'_> {
     /// The import of costs to retract, by its entry.
-    pub fn taking_costs(&self, entry: i64) -> std::result::Result<CostsTaken, Refused> {
+    pub fn taking_costs(&self, entry: EntryId) -> std::result::Result<CostsTaken, Refused> {
         CostsTaken::of(self.connection(), entry)
     }
 }
 
-impl Write<'_> {
+impl Transaction<'_> {
     /// The import of costs to retract, by its entry.
-    pub fn taking_costs(&self, entry: i64) -> std::result::Result<CostsTaken, Refused> {
+    pub fn taking_costs(&self, entry: EntryId) -> std::result::Result<CostsTaken, Refused> {
         CostsTaken::of(self.connection(), entry)
     }
 }
 
 impl CostsTaken {
-    fn of(connection: &Connection, entry: i64) -> std::result::Result<Self, Refused> {
+    fn of(connection: &Connection, entry: EntryId) -> std::result::Result<Self, Refused> {
         expect_kind(connection, entry, Kind::Cost)?;
         seals::guard_facts(connection, &costs::FACT)?;
         seals::guard_facts(connection, &FACT)?;
         let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
-        let found: Option<(i64, String, i64)> = connection.query_row(COSTS, [entry], read).optional()?;
+        let found: Option<(CostImportId, String, i64)> = connection.query_row(COSTS, [entry], read).optional()?;
         let (import, file, lines) = found.ok_or(Refused::NoEntry(entry))?;
         if let Some(by) = connection.query_row(COSTS_TAKEN, [import], |row| row.get(0)).optional()? {
             return Err(Refused::Already { entry, by });
