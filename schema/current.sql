@@ -167,6 +167,13 @@ CREATE TABLE model_alias (
     CHECK (alias <> '*' OR provider <> '' AND coalesce(model, '*') = '*')
 ) STRICT;
 
+CREATE TABLE policy (
+    entry     INTEGER PRIMARY KEY REFERENCES entry (seq),
+    name      TEXT    NOT NULL CHECK (name <> ''),
+    document  TEXT    NOT NULL CHECK (document <> ''),
+    first_day INTEGER NOT NULL CHECK (first_day BETWEEN 0 AND 65535)
+) STRICT;
+
 CREATE TABLE price (
     id           INTEGER PRIMARY KEY,
     entry        INTEGER NOT NULL REFERENCES entry (seq),
@@ -522,6 +529,10 @@ CREATE TRIGGER model_alias_refuses_update BEFORE UPDATE ON model_alias BEGIN SEL
 CREATE TRIGGER model_refuses_delete BEFORE DELETE ON model BEGIN SELECT RAISE(ABORT, 'model is append-only'); END;
 
 CREATE TRIGGER model_refuses_update BEFORE UPDATE ON model BEGIN SELECT RAISE(ABORT, 'model is append-only'); END;
+
+CREATE TRIGGER policy_refuses_delete BEFORE DELETE ON policy BEGIN SELECT RAISE(ABORT, 'policy is append-only'); END;
+
+CREATE TRIGGER policy_refuses_update BEFORE UPDATE ON policy BEGIN SELECT RAISE(ABORT, 'policy is append-only'); END;
 
 CREATE TRIGGER price_refuses_delete BEFORE DELETE ON price BEGIN SELECT RAISE(ABORT, 'price is append-only'); END;
 

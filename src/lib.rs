@@ -92,6 +92,8 @@ pub mod attribute;
 #[doc(hidden)]
 pub mod books;
 #[doc(hidden)]
+pub mod control;
+#[doc(hidden)]
 pub mod domain;
 #[doc(hidden)]
 pub mod fault;

@@ -96,6 +96,8 @@ pub enum ColumnKind {
     Quantity(Option<Unit>),
     /// Amounts of a currency; `None` if the row's column `currency` names it.
     Money(Option<Currency>),
+    /// Amounts or counts, in what the row's column `unit` names.
+    Figure,
     /// Prices for a million of a meter's unit, in the currency of the row.
     Rate,
     /// Hundredths of a whole.
@@ -113,7 +115,13 @@ impl ColumnKind {
     pub const fn is_numeric(self) -> bool {
         match self {
             Self::Text | Self::Flag | Self::Day | Self::Instant => false,
-            Self::Count | Self::Quantity(_) | Self::Money(_) | Self::Rate | Self::Percent | Self::Number => true,
+            Self::Count
+            | Self::Quantity(_)
+            | Self::Money(_)
+            | Self::Figure
+            | Self::Rate
+            | Self::Percent
+            | Self::Number => true,
         }
     }
 
@@ -123,9 +131,9 @@ impl ColumnKind {
             Cell::Nothing | Cell::Word(_) | Cell::Unknown(_) => true,
             Cell::Text(_) => matches!(self, Self::Text),
             Cell::Flag(_) => matches!(self, Self::Flag),
-            Cell::Count(_) => matches!(self, Self::Count | Self::Quantity(_) | Self::Number),
-            Cell::Exact(_) => matches!(self, Self::Money(_)),
-            Cell::Fixed { .. } => matches!(self, Self::Money(_) | Self::Percent | Self::Number),
+            Cell::Count(_) => matches!(self, Self::Count | Self::Quantity(_) | Self::Figure | Self::Number),
+            Cell::Exact(_) => matches!(self, Self::Money(_) | Self::Figure),
+            Cell::Fixed { .. } => matches!(self, Self::Money(_) | Self::Figure | Self::Percent | Self::Number),
             Cell::Rate(_) => matches!(self, Self::Rate),
             Cell::Day(_) => matches!(self, Self::Day),
             Cell::Instant(_) => matches!(self, Self::Instant),
@@ -162,6 +170,11 @@ impl Column {
     /// A column of amounts of a currency; `None` if the column `currency` names it.
     pub fn money(name: impl Into<Cow<'static, str>>, currency: Option<Currency>) -> Self {
         Self::new(name, ColumnKind::Money(currency))
+    }
+
+    /// A column of amounts or counts, in what the column `unit` names.
+    pub fn figure(name: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(name, ColumnKind::Figure)
     }
 
     /// A column of prices for a million.

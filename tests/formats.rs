@@ -275,7 +275,9 @@ fn a_map_is_kept_under_a_name_and_imports_name_its_text() -> Outcome {
     desk.write("bad.toml", map("p").replace("model", "modell"))?;
     desk.write("u.csv", "i,t,m,p,q\na,2026-10-05T10:00:00Z,x,7,8\n")?;
     desk.run(&["import", "u.csv", "--map", "gateway"])?.ends(2)?.says("no file and no map")?.says("hint: ")?;
-    desk.run(&["maps", "keep", "gateway", "bad.toml"])?.ends(3)?.says("bad.toml:4: fields: modell: is not a field")?;
+    desk.run(&["maps", "keep", "gateway", "bad.toml"])?
+        .ends(3)?
+        .says("bad.toml:4:10: fields: modell: is not a field")?;
     desk.run(&["maps", "keep", "gateway", "map.toml"])?.ends(0)?.says("map.toml: kept as gateway")?;
     let head = desk.head()?;
     desk.run(&["maps", "keep", "gateway", "map.toml"])?.ends(0)?.says("is kept already")?;
@@ -343,7 +345,7 @@ fn what_is_said_about_a_file_is_kept_with_it() -> Outcome {
     desk.write("map.toml", "[fields]\nevent_id = \"i\"\n")?;
     desk.run(&["import", "u.jsonl", "--map", "map.toml"])?
         .ends(2)?
-        .says("map.toml:1: fields: timestamp: is missing")?;
+        .says("map.toml:1:1: fields: timestamp: is missing")?;
     Ok(())
 }
 
@@ -493,6 +495,6 @@ fn a_map_that_is_no_toml_at_all_is_told_once() -> Outcome {
     // If a file is TOML with a few errors, each is reported.
     desk.write("two.toml", "bucket = \ngrows = \nloose_numbers = false\n[fields]\nevent_id = \"i\"\n")?;
     let err = desk.run(&["import", "u.csv", "--map", "two.toml"])?.ends(2)?.err;
-    assert!(err.contains("two.toml:1: ") && err.contains("two.toml:2: "), "{err}");
+    assert!(err.contains("two.toml:1:10: ") && err.contains("two.toml:2:9: "), "{err}");
     Ok(())
 }

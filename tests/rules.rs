@@ -15,13 +15,19 @@ use tokenbook::domain::event::Model;
 use tokenbook::domain::name::{Name, NameError, TagValue};
 use tokenbook::domain::rule::RuleSet;
 use tokenbook::domain::tags::{TagKey, TagSet};
+use tokenbook::text::problem::Problem;
 
 /// What is said of a rule that an earlier one hides.
 const HIDDEN: &str = "is never used";
 
 fn read(text: &str) -> Result<RuleSet, String> {
-    rules(text.as_bytes(), &Registry::default())
-        .map_err(|problems| problems.iter().map(|problem| problem.in_file("f")).collect::<Vec<_>>().join("\n"))
+    rules(text.as_bytes(), &Registry::default()).map_err(|problems| {
+        problems
+            .iter()
+            .map(|problem| Problem { column: 0, ..problem.clone() }.in_file("f"))
+            .collect::<Vec<_>>()
+            .join("\n")
+    })
 }
 
 #[test]

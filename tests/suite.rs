@@ -9,6 +9,7 @@ mod cases;
 mod catalogs;
 mod cli;
 mod codes;
+mod controls;
 mod costs;
 mod desk;
 mod detect;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 type Outcome = Result<(), Box<dyn Error>>;
 
 /// The layers, lowest first. Each may name itself and earlier ones. `cli` and `main` belong to the binary.
-const LAYERS: [&str; 16] = [
+const LAYERS: [&str; 17] = [
     "fault",
     "domain",
     "text",
@@ -21,6 +21,7 @@ const LAYERS: [&str; 16] = [
     "ledger",
     "attribute",
     "rating",
+    "control",
     "aggregate",
     "sheet",
     "report",
@@ -34,7 +35,7 @@ const LAYERS: [&str; 16] = [
 const ROOMS: [(&str, &[&str]); 3] = [
     ("import", &["file", "record", "events", "format", "own", "vendor", "formats", "costs", "read"]),
     ("ledger", &["values", "chain", "file", "names", "read", "sums", "facts", "append", "proof"]),
-    ("books", &["watching", "heading", "setup", "statement", "usage", "month", "keep"]),
+    ("books", &["watching", "heading", "setup", "statement", "controls", "usage", "month", "keep"]),
 ];
 
 /// Names that are allowed in some places only: crates, and anything that a library must receive as an argument.

@@ -13,7 +13,7 @@ use tokenbook::ledger::file::watch::Watch;
 use tokenbook::ledger::{Damage, Ledger, LedgerError};
 
 /// The versions before this one, each with ledgers in `fixtures/databases`.
-const OLDER: [u32; 1] = [1];
+const OLDER: [u32; 2] = [1, 2];
 
 /// A desk with a ledger of an older version.
 fn with_older(name: &str) -> Outcome<Desk> {

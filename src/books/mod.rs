@@ -3,6 +3,7 @@
 //! Nothing here prints or reads the clock or the environment. Times and names of actors are arguments, and an
 //! [`Observer`] receives the progress.
 
+pub mod controls;
 mod heading;
 pub mod keep;
 pub mod month;
@@ -121,6 +122,9 @@ pub enum BooksError {
     /// The ledger has no such price book.
     #[error("the ledger has no price book {0:?}")]
     NoBook(String),
+    /// The limits in force have no budget of this name.
+    #[error("no budget is named {0:?}")]
+    NoBudget(String),
     /// A name or pattern of models matches none.
     #[error("--only {0:?} matches no model of the catalogue")]
     NoModel(String),
@@ -194,6 +198,7 @@ impl BooksError {
             Self::InTheWay(_) => Code::OutputReplacesInput,
             Self::OtherReports { .. } => Code::OtherReports,
             Self::NoBook(_) => Code::BookUnknown,
+            Self::NoBudget(_) => Code::BudgetUnknown,
             Self::NoModel(_) => Code::ModelUnknown,
             Self::NoStart(_) => Code::RulesStartMissing,
             Self::NoEvent(_) => Code::EventUnknown,

@@ -202,7 +202,7 @@ pub fn note_errors(wanted: Option<&Path>, result: &Result<ImportOutcome, ImportE
 
 /// An error as JSON; line 0 is the file as a whole.
 fn in_json(file: &str, problem: &Problem) -> String {
-    let Problem { line, field, what, expected, code } = problem;
+    let Problem { line, field, what, expected, code, .. } = problem;
     serde_json::json!({ "file": file, "line": line, "field": field, "code": code.name(), "what": what, "expected": expected })
         .to_string()
 }

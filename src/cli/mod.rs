@@ -2,6 +2,7 @@
 
 mod aliases;
 mod backup;
+mod budget;
 mod completions;
 mod conflicts;
 mod costs;
@@ -16,6 +17,7 @@ mod init;
 mod maps;
 mod month_end;
 mod options;
+mod policy;
 mod prices;
 mod progress;
 mod quarantine;
@@ -73,6 +75,8 @@ enum Command {
     Rules(rules::Arguments),
     Departments(departments::Arguments),
     Costs(costs::Arguments),
+    Policy(policy::Arguments),
+    Budget(budget::Arguments),
     Report(report::Arguments),
     Explain(explain::Arguments),
     ExplainError(explain_error::Arguments),
@@ -249,6 +253,8 @@ fn dispatch(command: Command, session: &mut Session<'_, '_>) -> Result<Exit, Fai
         Command::Rules(arguments) => rules::run(&arguments, session),
         Command::Departments(arguments) => departments::run(&arguments, session),
         Command::Costs(arguments) => costs::run(&arguments, session),
+        Command::Policy(arguments) => policy::run(&arguments, session),
+        Command::Budget(arguments) => budget::run(&arguments, session),
         Command::Report(arguments) => report::run(&arguments, session),
         Command::Explain(arguments) => explain::run(&arguments, session),
         Command::ExplainError(arguments) => explain_error::run(&arguments, session),

@@ -354,6 +354,11 @@ impl OutputOptions {
         only.map(Cow::Owned).map_err(|error| Failure::new(error.code(), format!("--columns: {error}")))
     }
 
+    /// Whether it is a table for a terminal, with the columns that fit one.
+    pub fn is_for_people(&self) -> bool {
+        self.renderer().name == "table" && self.columns.is_empty()
+    }
+
     /// Whether the output can hold two tables, one after the other.
     pub fn holds_two(&self) -> bool {
         matches!(self.renderer().name, "table" | "markdown")

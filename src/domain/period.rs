@@ -133,6 +133,19 @@ impl Month {
     pub fn period(self) -> Period {
         Period { first: self.first(), last: self.last(), form: Form::Month }
     }
+
+    /// The quarter that it is in.
+    pub fn quarter(self) -> Period {
+        let first = Self(self.0.saturating_sub(self.0 % 3));
+        Period { first: first.first(), last: first.next().next().last(), form: Form::Quarter }
+    }
+
+    /// The year that it is in.
+    pub fn whole_year(self) -> Period {
+        let first = Self(self.0.saturating_sub(self.0 % OF_YEAR));
+        let last = Self(first.0.saturating_add(OF_YEAR.saturating_sub(1)));
+        Period { first: first.first(), last: last.last(), form: Form::Year }
+    }
 }
 
 impl fmt::Display for Month {

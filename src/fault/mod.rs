@@ -17,6 +17,7 @@
 //! ```
 
 mod exit;
+mod of_controls;
 mod of_files;
 mod of_ledger;
 mod of_options;
@@ -112,6 +113,10 @@ pub enum Code {
     EventNotOfEntry,
     NothingRecorded,
     QuarantineLineUnknown,
+    // Limits: `of_controls.rs`.
+    PolicyUnpriced,
+    PolicyMissing,
+    BudgetUnknown,
     // Values and options: `of_options.rs`.
     NameInvalid,
     TagInvalid,
@@ -153,10 +158,11 @@ pub struct Explained {
 }
 
 /// All codes, by what they are about: the heading of a part, and its codes.
-pub const CODES: [(&str, &[Explained]); 4] = [
+pub const CODES: [(&str, &[Explained]); 5] = [
     ("The ledger's file and the system", of_ledger::CODES),
     ("Files that tokenbook reads", of_files::CODES),
     ("Prices, rules, reports and imports", of_setup::CODES),
+    ("Limits", of_controls::CODES),
     ("Values and options", of_options::CODES),
 ];
 

@@ -32,6 +32,8 @@ pub enum Kind {
     Price,
     /// Rules of attribution were imported.
     Rule,
+    /// A document that says how the books are kept was applied.
+    Policy,
     /// The file was upgraded to a newer schema.
     Migrate,
     /// Aliases of models were imported.
@@ -55,6 +57,7 @@ impl Kind {
             Self::Import => 2,
             Self::Price => 3,
             Self::Rule => 5,
+            Self::Policy => 6,
             Self::Migrate => 11,
             Self::Alias => 12,
             Self::Discard => 18,
@@ -72,6 +75,7 @@ impl Kind {
             Self::Import => "import",
             Self::Price => "price",
             Self::Rule => "rule",
+            Self::Policy => "policy",
             Self::Migrate => "migrate",
             Self::Alias => "alias",
             Self::Discard => "discard",
@@ -89,6 +93,7 @@ impl Kind {
             2 => Some(Self::Import),
             3 => Some(Self::Price),
             5 => Some(Self::Rule),
+            6 => Some(Self::Policy),
             11 => Some(Self::Migrate),
             12 => Some(Self::Alias),
             18 => Some(Self::Discard),

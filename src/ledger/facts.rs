@@ -8,6 +8,7 @@ pub mod departments;
 pub mod imports;
 pub(in crate::ledger) mod maps;
 pub(in crate::ledger) mod migration;
+pub mod policies;
 pub mod prices;
 pub mod quarantine;
 pub mod retraction;

@@ -10,11 +10,22 @@ const SHOWN: usize = 40;
 /// The most characters of a field's name or path that a message shows.
 const NAME_SHOWN: usize = 100;
 
+/// A character of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Spot {
+    /// The line, from 1; 0 for the file as a whole.
+    pub line: u64,
+    /// The character of the line, from 1.
+    pub column: u32,
+}
+
 /// Something wrong with one line of a file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
     /// The line, from 1; 0 for the file as a whole.
     pub line: u64,
+    /// The character of the line at which it begins, from 1; 0 for the line as a whole.
+    pub column: u32,
     /// The field, if one field is at fault.
     pub field: Option<String>,
     /// What was found.
@@ -29,7 +40,7 @@ impl Problem {
     /// A problem with a line as a whole.
     pub fn line(what: impl Into<String>, expected: impl Into<String>) -> Self {
         let (what, expected) = (visible(what.into()), visible(expected.into()));
-        Self { line: 0, field: None, what, expected, code: Code::LineInvalid }
+        Self { line: 0, column: 0, field: None, what, expected, code: Code::LineInvalid }
     }
 
     /// A problem with a field's value. The message shows the value shortened and escaped.
@@ -41,7 +52,7 @@ impl Problem {
     /// A problem with a field that shows no value.
     pub fn field(field: &str, what: impl Into<String>, expected: impl Into<String>) -> Self {
         let (what, expected) = (visible(what.into()), visible(expected.into()));
-        Self { line: 0, field: Some(excerpt_name(field)), what, expected, code: Code::FieldInvalid }
+        Self { line: 0, column: 0, field: Some(excerpt_name(field)), what, expected, code: Code::FieldInvalid }
     }
 
     /// The same problem, with another code.
@@ -62,9 +73,19 @@ impl Problem {
         Self { line, ..self }
     }
 
-    /// `file:line: field: what, expected what`.
+    /// The same problem, at a character of a line.
+    #[must_use]
+    pub fn at_spot(self, Spot { line, column }: Spot) -> Self {
+        Self { line, column, ..self }
+    }
+
+    /// `file:line: field: what, expected what`, with the column after the line if it is known.
     pub fn in_file(&self, file: &str) -> String {
-        if self.line == 0 { format!("{file}: {self}") } else { format!("{file}:{}: {self}", self.line) }
+        match (self.line, self.column) {
+            (0, _) => format!("{file}: {self}"),
+            (line, 0) => format!("{file}:{line}: {self}"),
+            (line, column) => format!("{file}:{line}:{column}: {self}"),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //! every message gives the line. This module does not know what a key means.
 
 use crate::fault::Code;
-use crate::text::problem::{Problem, excerpt, nearest, visible};
+use crate::text::problem::{Problem, Spot, excerpt, nearest, visible};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use toml::Spanned;
@@ -13,7 +13,7 @@ use toml::de::{DeTable, DeValue, Error};
 pub struct Section<'a> {
     file: &'a str,
     label: String,
-    line: u64,
+    spot: Spot,
     table: &'a DeTable<'a>,
 }
 
@@ -22,7 +22,7 @@ pub struct Section<'a> {
 pub struct TomlValue<'a> {
     label: &'a str,
     key: &'a str,
-    line: u64,
+    spot: Spot,
     written: &'a DeValue<'a>,
 }
 
@@ -36,7 +36,7 @@ impl<'a> Section<'a> {
                 error.message().split_once(", expected ").unwrap_or((error.message(), "valid TOML, each key once"));
             let found = text.get(span.clone()).filter(|found| !found.is_empty());
             let found = found.map_or_else(String::new, |found| format!(" {}", excerpt(found)));
-            Problem::line(format!("is not TOML: {what}{found}"), expected).at(line_of(text, span.start))
+            Problem::line(format!("is not TOML: {what}{found}"), expected).at_spot(spot_of(text, span.start))
         };
         if errors.is_empty() {
             return Ok(document);
@@ -47,7 +47,7 @@ impl<'a> Section<'a> {
 
     /// The file as a whole.
     pub fn of_document(file: &'a str, table: &'a DeTable<'a>) -> Self {
-        Self { file, label: String::new(), line: 0, table }
+        Self { file, label: String::new(), spot: Spot::default(), table }
     }
 
     /// The same table with another name in messages.
@@ -62,21 +62,28 @@ impl<'a> Section<'a> {
 
     /// The line it begins on; 0 for the file as a whole.
     pub fn line(&self) -> u64 {
-        self.line
+        self.spot.line
+    }
+
+    /// Where it begins.
+    pub fn spot(&self) -> Spot {
+        self.spot
     }
 
     /// A problem with the table as a whole.
     pub fn whole(&self, what: impl Into<String>, expected: impl Into<String>) -> Problem {
         let field = Some(self.label.clone());
         let (what, expected) = (visible(what.into()), visible(expected.into()));
-        Problem { line: self.line, field, what, expected, code: Code::FieldInvalid }
+        let Spot { line, column } = self.spot;
+        Problem { line, column, field, what, expected, code: Code::FieldInvalid }
     }
 
     /// A problem with a key, whether the key is present or missing.
     pub fn problem(&self, key: &str, what: impl Into<String>, expected: impl Into<String>) -> Problem {
-        let line = self.table.get_key_value(key).map_or(self.line, |(key, _)| line_of(self.file, key.span().start));
+        let known = self.table.get_key_value(key);
+        let Spot { line, column } = known.map_or(self.spot, |(key, _)| spot_of(self.file, key.span().start));
         let (what, expected) = (visible(what.into()), visible(expected.into()));
-        Problem { line, field: Some(labelled(&self.label, key)), what, expected, code: Code::FieldInvalid }
+        Problem { line, column, field: Some(labelled(&self.label, key)), what, expected, code: Code::FieldInvalid }
     }
 
     /// One problem for each unknown key.
@@ -85,9 +92,9 @@ impl<'a> Section<'a> {
         let problem = |key: &str| {
             let expected = nearest(key, known.iter().copied()).map_or_else(|| known.join(", "), str::to_owned);
             let what = format!("{} is not a key", excerpt(key));
-            let line = self.problem(key, "", "").line;
+            let Problem { line, column, .. } = self.problem(key, "", "");
             let field = (!self.label.is_empty()).then(|| self.label.clone());
-            Problem { line, field, what, expected, code: Code::FieldUnknown }
+            Problem { line, column, field, what, expected, code: Code::FieldUnknown }
         };
         unknown.map(problem).collect()
     }
@@ -131,6 +138,19 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// Whether a key is present.
+    pub fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
+    /// Every key and its table, in the order of the keys.
+    pub fn sections(&self) -> Result<Vec<(&'a str, Section<'a>)>, Problem> {
+        self.table
+            .iter()
+            .map(|(key, value)| Ok((key.get_ref().as_ref(), self.section(key.get_ref(), value)?)))
+            .collect()
+    }
+
     /// The tables of a key that may occur several times, each under a header. Empty if the key is absent.
     pub fn tables(&self, key: &str, header: &str) -> Result<Vec<Section<'a>>, Problem> {
         match self.table.get(key).map(Spanned::get_ref) {
@@ -144,13 +164,13 @@ impl<'a> Section<'a> {
         let DeValue::Table(table) = value.get_ref() else {
             return Err(self.problem(key, "is not a table", "keys and values"));
         };
-        let line = line_of(self.file, value.span().start);
-        Ok(Section { file: self.file, label: labelled(&self.label, key), line, table })
+        let spot = spot_of(self.file, value.span().start);
+        Ok(Section { file: self.file, label: labelled(&self.label, key), spot, table })
     }
 
     fn value<'v>(&'v self, key: &'v Spanned<Cow<'_, str>>, value: &'v Spanned<DeValue<'_>>) -> TomlValue<'v> {
-        let line = line_of(self.file, key.span().start);
-        TomlValue { label: &self.label, key: key.get_ref(), line, written: value.get_ref() }
+        let spot = spot_of(self.file, value.span().start);
+        TomlValue { label: &self.label, key: key.get_ref(), spot, written: value.get_ref() }
     }
 }
 
@@ -202,7 +222,12 @@ impl TomlValue<'_> {
 
     /// The line of the value's key.
     pub const fn line(&self) -> u64 {
-        self.line
+        self.spot.line
+    }
+
+    /// Where the value begins.
+    pub const fn spot(&self) -> Spot {
+        self.spot
     }
 
     /// A problem with the value. The message shows the value.
@@ -223,7 +248,8 @@ impl TomlValue<'_> {
     fn with(&self, what: impl Into<String>, expected: impl Into<String>) -> Problem {
         let field = Some(labelled(self.label, self.key));
         let (what, expected) = (visible(what.into()), visible(expected.into()));
-        Problem { line: self.line, field, what, expected, code: Code::FieldInvalid }
+        let Spot { line, column } = self.spot;
+        Problem { line, column, field, what, expected, code: Code::FieldInvalid }
     }
 
     fn kind(&self) -> &'static str {
@@ -258,7 +284,11 @@ fn another_language(text: &str, problems: &[Problem]) -> Option<Problem> {
     Some(Problem::line(what, "lines such as [section] and key = \"value\"").at(*wrong.first()?))
 }
 
-fn line_of(text: &str, at: usize) -> u64 {
-    let before = text.as_bytes().get(..at).unwrap_or_default();
-    1 + before.iter().map(|b| u64::from(*b == b'\n')).sum::<u64>()
+/// The line and the column of a byte.
+fn spot_of(text: &str, at: usize) -> Spot {
+    let before = text.get(..at).unwrap_or_default();
+    let line = before.rsplit_once('\n').map_or(before, |(_, line)| line);
+    let lines = u64::try_from(before.matches('\n').count()).unwrap_or(u64::MAX);
+    let characters = u32::try_from(line.chars().count()).unwrap_or(u32::MAX);
+    Spot { line: lines.saturating_add(1), column: characters.saturating_add(1) }
 }

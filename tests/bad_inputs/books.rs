@@ -147,6 +147,12 @@ pub(crate) fn settings() -> Vec<Case> {
         let list = format!("rule,key,value,department,weight\n{rows}");
         script(number, &[("r.csv", &list)], "tokenbook rules import r.csv", 3, says).shown(rows)
     };
+    let threshold = |at: &str, says: &str| {
+        let budget =
+            format!("[[budget]]\nname = \"b\"\nper = \"month\"\ntokens = 5\nalert = [{{ at = \"{at}\", to = [] }}]\n");
+        let file = format!("document = \"limits/1\"\nfrom = \"2026-12-01\"\n{budget}enforce = \"warn\"\n");
+        script(124, &[("l.toml", &file)], "tokenbook policy apply l.toml", 3, says).shown(&budget)
+    };
     let registry = "department\nLegal\n";
     let unregistered = format!("{HEADER}\ne,2026-10-05T10:00:00Z,m,legal,1,1\n");
     vec![
@@ -162,21 +168,24 @@ pub(crate) fn settings() -> Vec<Case> {
         offers(
             120,
             "[charged]\ncurrency = \"EUR\"\nexchange_rate = \"0\"\n",
-            "offers.toml:3: charged: exchange_rate: ",
+            "offers.toml:3:17: charged: exchange_rate: ",
         ),
         offers(
             120,
             "[charged]\ncurrency = \"EUR\"\nexchange_rate = \"-0.9\"\n",
-            "offers.toml:3: charged: exchange_rate: ",
+            "offers.toml:3:17: charged: exchange_rate: ",
         ),
-        offers(126, "[[offer]]\nname = \"a\"\nmonthly_feee = \"1\"\n", "offers.toml:3: "),
-        offers(126, "[[offer]]\nname = \"a\"\nname = \"b\"\n", "offers.toml:3: "),
-        offers(34, "[[offer]]\nname = \"a\"\nmonthly_fee = 1.5\n", "offers.toml:3: "),
+        offers(126, "[[offer]]\nname = \"a\"\nmonthly_feee = \"1\"\n", "offers.toml:3:1: "),
+        offers(126, "[[offer]]\nname = \"a\"\nname = \"b\"\n", "offers.toml:3:1: "),
+        offers(34, "[[offer]]\nname = \"a\"\nmonthly_fee = 1.5\n", "offers.toml:3:15: "),
         map(
             "[fields]\nevent_id = \"a\"\ntimestamp = \"t\"\nmodel = \"m\"\ninput_tokens = \"i\"\noutput_tokns = \"o\"\n",
-            "map.toml:6: ",
+            "map.toml:6:16: ",
         ),
-        map("[fields]\nevent_id = \"a\"\nevent_id = \"b\"\n", "map.toml:3: "),
+        threshold("0%", "l.toml:7:17: budget \"b\": alert: at: \"0%\" is not a part, expected a percentage above 0"),
+        threshold("NaN%", "l.toml:7:17: budget \"b\": alert: at: \"NaN%\" is not a part"),
+        threshold("1000.01%", "l.toml:7:12: budget \"b\": alert: at: 1000.01% is too high, expected \"1000%\" at most"),
+        map("[fields]\nevent_id = \"a\"\nevent_id = \"b\"\n", "map.toml:3:1: "),
     ]
 }
 
@@ -196,7 +205,6 @@ pub(crate) fn elsewhere() -> Vec<Row> {
         Row::Absent(59, "periods are not closed yet"),
         Row::Absent(121, "there are no exchange rates by date yet"),
         Row::Absent(122, "periods are not closed yet"),
-        Row::Absent(124, "there are no budgets yet"),
         Row::Absent(127, "nothing is called over the network"),
     ]);
     rows

@@ -210,7 +210,7 @@ fn benefits_or_offers_that_are_wrong_write_no_report() -> Outcome {
     small(&desk, &[])?.ends(0)?;
     let before = written(&desk)?;
     desk.write("u.csv", usage(0, 19))?;
-    small(&desk, &["--offers", "bad.toml"])?.ends(3)?.says("bad.toml:2: ")?;
+    small(&desk, &["--offers", "bad.toml"])?.ends(3)?.says("bad.toml:2:8: ")?;
     assert_eq!(written(&desk)?, before, "the set of the run before stays whole");
     Ok(())
 }

@@ -102,8 +102,19 @@ fn furnish() -> Outcome<Desk> {
     let entry = desk.count("SELECT max(entry) FROM cost_import")?.to_string();
     desk.run(&["costs", "retract", &entry, "--reason", "a test"])?.ends(0)?;
     desk.run(&["maps", "keep", "columns", text(&fixture("formats/mapped/map.toml"))?])?.ends(0)?;
+    limits(&desk)?;
     desk.run(&["verify", "--deep"])?.ends(0)?;
     Ok(desk)
+}
+
+/// Two policies, one after the other.
+fn limits(desk: &Desk) -> Outcome {
+    for (from, tokens) in [("2026-10-01", 50), ("2026-11-01", 60)] {
+        let budget = format!("name = \"b\", per = \"month\", tokens = {tokens}, enforce = \"warn\"");
+        desk.write("l.toml", format!("document = \"limits/1\"\nfrom = \"{from}\"\nbudget = [{{ {budget} }}]\n"))?;
+        desk.run(&["policy", "apply", "l.toml"])?.ends(0)?;
+    }
+    Ok(())
 }
 
 /// A vendor's bucket of 5 October 2026, which fills.
@@ -176,7 +187,7 @@ fn what_is_no_ledger_is_refused_and_not_touched() -> Outcome {
     desk.write("u.csv", usage(0, 3))?;
     desk.write("prices.csv", PRICES)?;
     let cases = [
-        ("newer.db", "has schema version 99, and this tokenbook knows versions up to 2"),
+        ("newer.db", "has schema version 99, and this tokenbook knows versions up to 3"),
         ("foreign.db", "is another program's SQLite database"),
         ("text.db", "is not an SQLite database"),
         ("short.db", "is too short to be a database"),
@@ -437,4 +448,4 @@ fn the_first_entry_is_the_same_for_the_same_act() -> Outcome {
 }
 
 /// The head of a new ledger of schema version 2, in EUR and Europe/Berlin, with that instant and actor.
-const GENESIS: &str = "0693a0a78ed3214eaff158a007cb3ad0c44d4f32db9bab3f52b7671494aca902";
+const GENESIS: &str = "542789d801b826c7c240666dc7b9a40450b4b96919f9906f1a30a958bc02b7c8";

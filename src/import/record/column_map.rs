@@ -325,7 +325,11 @@ mod tests {
 
     fn problem(text: &str) -> String {
         let problems = ColumnMap::read(text.as_bytes()).map(|_| ()).err().unwrap_or_default();
-        problems.iter().map(|problem| problem.in_file("m")).collect::<Vec<_>>().join("\n")
+        problems
+            .iter()
+            .map(|problem| Problem { column: 0, ..problem.clone() }.in_file("m"))
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 
     #[test]

@@ -20,7 +20,11 @@ const VERSIONS: &[Version] = &[
         migration: include_str!("../../../schema/0001_ledger.sql"),
         golden: include_str!("../../../schema/v1.sql"),
     },
-    Version { migration: include_str!("../../../schema/0002_alias_provider.sql"), golden: CURRENT },
+    Version {
+        migration: include_str!("../../../schema/0002_alias_provider.sql"),
+        golden: include_str!("../../../schema/v2.sql"),
+    },
+    Version { migration: include_str!("../../../schema/0003_controls.sql"), golden: CURRENT },
 ];
 
 /// The text of the newest version.

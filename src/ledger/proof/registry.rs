@@ -9,7 +9,7 @@ use crate::ledger::chain::fact::Finding;
 use crate::ledger::chain::fact::{Fact, Payloads};
 use crate::ledger::chain::{Entry, Kind};
 use crate::ledger::facts::{
-    aliases, costs, departments, imports, maps, migration, prices, quarantine, retraction, rules,
+    aliases, costs, departments, imports, maps, migration, policies, prices, quarantine, retraction, rules,
 };
 use crate::ledger::file::{schema, settings};
 use crate::text::problem::counted;
@@ -17,12 +17,13 @@ use rusqlite::Connection;
 use std::collections::BTreeMap;
 
 /// Every kind of entry that this version makes.
-pub(in crate::ledger) const FACTS: [&Fact; 11] = [
+pub(in crate::ledger) const FACTS: [&Fact; 12] = [
     &settings::FACT,
     &migration::FACT,
     &imports::FACT,
     &prices::FACT,
     &rules::FACT,
+    &policies::FACT,
     &aliases::FACT,
     &quarantine::FACT,
     &departments::FACT,

@@ -1,12 +1,13 @@
 //! Offers files that are read, and wrong ones with their messages.
 
 use super::*;
+use crate::text::problem::Problem;
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 fn problems(text: &str) -> Result<Vec<String>, Box<dyn std::error::Error>> {
     let problems = Offers::read(text, Currency::parse("USD")?).err().unwrap_or_default();
-    Ok(problems.iter().map(|problem| problem.in_file("f")).collect())
+    Ok(problems.iter().map(|problem| Problem { column: 0, ..problem.clone() }.in_file("f")).collect())
 }
 
 #[test]

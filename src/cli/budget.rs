@@ -1,0 +1,88 @@
+//! `tokenbook budget`: what budgets have used and will use.
+
+use super::Session;
+use super::options::OutputOptions;
+use crate::cli::failure::{Code, Exit, Failure};
+use tokenbook::books::controls::budget_sheet::SHORT;
+use tokenbook::books::controls::budgets::BudgetRequest;
+use tokenbook::domain::calendar::Day;
+use tokenbook::domain::period::{self, Period};
+
+/// Compare usage with the budgets of the limits in force
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Show what each budget has used, what it will use, and which threshold it has reached
+    ///
+    /// Usage counts on its billing day, after rules and weights, at contract prices. Usage without a price is not in an amount; the
+    /// output says how many events lack one. Requests are events, or what an event that stands for several requests reports.
+    Status {
+        /// The day whose periods are shown; usage after it does not count (default: today)
+        #[arg(long, value_name = "DATE", conflicts_with = "period")]
+        at: Option<String>,
+        /// Show the periods that the last day of this period is in, or today if it is not over
+        #[arg(long, value_name = "PERIOD")]
+        period: Option<String>,
+        /// Only the budget of this name
+        #[arg(long, value_name = "NAME")]
+        budget: Option<String>,
+        /// Show budgets without usage too
+        #[arg(long)]
+        all: bool,
+        #[command(flatten)]
+        output: OutputOptions,
+    },
+}
+
+pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
+    match &arguments.command {
+        Command::Status { at, period, budget, all, output } => {
+            let at = day_of(at.as_deref(), period.as_deref(), session)?;
+            let request = BudgetRequest { at, now: session.invocation.now, name: budget.clone(), all: *all };
+            status(&request, output, session)
+        }
+    }
+}
+
+fn status(request: &BudgetRequest, output: &OutputOptions, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
+    let books = session.read()?;
+    let status = session.progress(|progress| books.budgets(request, progress))?;
+    let status = status.ok_or_else(|| {
+        let day = request.at.map_or_else(|| "today".to_owned(), |day| format!("on {day}"));
+        Failure::new(Code::PolicyMissing, format!("no limits are in force {day}"))
+            .hint("apply limits with `tokenbook policy apply FILE`; their `from` must not be later than the day")
+    })?;
+    let sheet = if output.is_for_people() { status.rounded()?.only(&SHORT) } else { Ok(status.sheet()?) };
+    output.put(&sheet.map_err(|error| Failure::new(error.code(), error.to_string()))?, session)?;
+    Ok(Exit::Done)
+}
+
+/// The day that the user asks for; `None` for today.
+fn day_of(at: Option<&str>, period: Option<&str>, session: &Session<'_, '_>) -> Result<Option<Day>, Failure> {
+    let today = session.read()?.settings().calendar.day_of(session.invocation.now);
+    if let Some(text) = period {
+        let period = Period::parse(text).map_err(|error| Failure::option(error.code(), "--period", text, error))?;
+        if period.first() > today {
+            return Err(Failure::option(Code::PeriodInvalid, "--period", text, "has not begun"));
+        }
+        return Ok(Some(period.last().min(today)));
+    }
+    let Some(text) = at else { return Ok(None) };
+    let day = period::day(text).map_err(|error| {
+        Failure::option(error.code(), "--at", text, format!("{error}, expected a date such as 2026-12-01"))
+    })?;
+    if day > today {
+        return Err(Failure::option(
+            Code::PeriodInvalid,
+            "--at",
+            text,
+            "is not over yet, expected today or a day before",
+        ));
+    }
+    Ok(Some(day))
+}
