@@ -1,3 +1,21 @@
+CREATE TABLE alert (
+    entry     INTEGER NOT NULL REFERENCES entry (seq),
+    place     INTEGER NOT NULL CHECK (place >= 1),
+    budget    TEXT    NOT NULL CHECK (budget <> ''),
+    scope     TEXT    NOT NULL,
+    measure   TEXT    NOT NULL CHECK (measure IN ('amount', 'tokens', 'requests')),
+    subject   TEXT    NOT NULL,
+    first_day INTEGER NOT NULL CHECK (first_day BETWEEN 0 AND 65535),
+    last_day  INTEGER NOT NULL CHECK (last_day BETWEEN first_day AND 65535),
+    threshold INTEGER NOT NULL CHECK (threshold BETWEEN 1 AND 100000),
+    stated    TEXT    NOT NULL CHECK (stated <> ''),
+    figure    TEXT    NOT NULL CHECK (figure <> ''),
+    seen      INTEGER NOT NULL CHECK (seen BETWEEN 1 AND entry - 1),
+    policy    INTEGER NOT NULL REFERENCES policy (entry),
+    PRIMARY KEY (entry, place),
+    UNIQUE (budget, scope, measure, subject, first_day, last_day, threshold, stated)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE batch (
     id             INTEGER PRIMARY KEY,
     import         INTEGER NOT NULL REFERENCES import (id),
@@ -465,6 +483,10 @@ JOIN source s ON s.id = d.source
 JOIN model m ON m.id = d.model
 JOIN service_tier t ON t.id = d.tier
 JOIN tag_set g ON g.id = d.tag_set;
+
+CREATE TRIGGER alert_refuses_delete BEFORE DELETE ON alert BEGIN SELECT RAISE(ABORT, 'alert is append-only'); END;
+
+CREATE TRIGGER alert_refuses_update BEFORE UPDATE ON alert BEGIN SELECT RAISE(ABORT, 'alert is append-only'); END;
 
 CREATE TRIGGER batch_day_refuses_delete BEFORE DELETE ON batch_day BEGIN SELECT RAISE(ABORT, 'batch_day is append-only'); END;
 

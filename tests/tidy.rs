@@ -49,7 +49,7 @@ const CONFINED: [(&[&str], &[&str]); 6] = [
 ];
 
 /// The library's internals that the command line may not name. It reads and writes the ledger through `Books` only.
-const NOT_FOR_CLI: [&str; 6] = ["Ledger", "Snapshot", "Write", "Readers", "Appender", "Access"];
+const NOT_FOR_CLI: [&str; 6] = ["Ledger", "Snapshot", "Transaction", "Readers", "Appender", "Access"];
 
 const NAMELESS: [&str; 14] = [
     "util", "utils", "common", "helper", "helpers", "misc", "shared", "support", "manager", "service", "data", "info",

@@ -1,5 +1,6 @@
 //! Limits on usage: the policy, budgets under it, and alerts.
 
+pub mod alerts;
 pub mod budget_sheet;
 pub mod budgets;
 pub mod policies;

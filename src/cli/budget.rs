@@ -37,6 +37,19 @@ enum Command {
         #[command(flatten)]
         output: OutputOptions,
     },
+    /// Record an alert for each threshold that a budget has reached, once; for cron
+    ///
+    /// It looks at the current period of every budget and at the one before, if its limits were applied in time. It prints what is new,
+    /// so a cron line such as `*/5 * * * * tokenbook --quiet budget check --once` is silent otherwise. A rise and fall between two
+    /// checks is not seen. It ends with 10 if a budget that blocks is used up.
+    Check {
+        /// End with 10 only if this check is the first to find a budget used up
+        #[arg(long)]
+        once: bool,
+        /// End with 4 if an amount lacks usage without a price
+        #[arg(long)]
+        strict: bool,
+    },
 }
 
 pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
@@ -46,6 +59,7 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
             let request = BudgetRequest { at, now: session.invocation.now, name: budget.clone(), all: *all };
             status(&request, output, session)
         }
+        Command::Check { once, strict } => check(*once, *strict, session),
     }
 }
 
@@ -60,6 +74,37 @@ fn status(request: &BudgetRequest, output: &OutputOptions, session: &mut Session
     let sheet = if output.is_for_people() { status.rounded()?.only(&SHORT) } else { Ok(status.sheet()?) };
     output.put(&sheet.map_err(|error| Failure::new(error.code(), error.to_string()))?, session)?;
     Ok(Exit::Done)
+}
+
+fn check(once: bool, strict: bool, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
+    let books = session.open()?;
+    let today = books.settings().calendar.day_of(session.invocation.now);
+    if books.policy_in_force(today)?.is_none() {
+        session.tell("no limits are in force today")?;
+    }
+    let found = session.progress(|progress| books.check_budgets(session.act(), progress))?;
+    for raised in &found.raised {
+        session.say(format!("alert {}: {}", raised.name, raised.text))?;
+    }
+    for name in &found.blocking {
+        session.tell(format!("{name}: is used up; a guard refuses requests"))?;
+    }
+    if found.raised.is_empty() {
+        session.tell("no threshold was reached since the last check")?;
+    } else {
+        session.tell_head(&found.head)?;
+    }
+    let mut exit = Exit::Done;
+    if strict {
+        for name in &found.unpriced {
+            session.warn(format!("warning: {name}: some usage has no price, so the amount is at least that"))?;
+            exit = exit.worse(Exit::Incomplete);
+        }
+    }
+    if found.blocks_anew || !once && !found.blocking.is_empty() {
+        exit = exit.worse(Exit::Refused);
+    }
+    Ok(exit)
 }
 
 /// The day that the user asks for; `None` for today.

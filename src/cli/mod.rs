@@ -1,5 +1,6 @@
 //! The command line: each command has its own file, and one line each in [`Command`] and [`dispatch`].
 
+mod alerts;
 mod aliases;
 mod backup;
 mod budget;
@@ -77,6 +78,7 @@ enum Command {
     Costs(costs::Arguments),
     Policy(policy::Arguments),
     Budget(budget::Arguments),
+    Alerts(alerts::Arguments),
     Report(report::Arguments),
     Explain(explain::Arguments),
     ExplainError(explain_error::Arguments),
@@ -255,6 +257,7 @@ fn dispatch(command: Command, session: &mut Session<'_, '_>) -> Result<Exit, Fai
         Command::Costs(arguments) => costs::run(&arguments, session),
         Command::Policy(arguments) => policy::run(&arguments, session),
         Command::Budget(arguments) => budget::run(&arguments, session),
+        Command::Alerts(arguments) => alerts::run(&arguments, session),
         Command::Report(arguments) => report::run(&arguments, session),
         Command::Explain(arguments) => explain::run(&arguments, session),
         Command::ExplainError(arguments) => explain_error::run(&arguments, session),

@@ -73,8 +73,10 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
         }
         Command::Check { file } => {
             let (name, bytes) = read(file)?;
-            let read = session.read()?.read_policy(&name, &bytes).map_err(wrong_policy)?;
+            let books = session.read()?;
+            let read = books.read_policy(&name, &bytes).map_err(wrong_policy)?;
             warn(&name, &read.warnings, session)?;
+            warn_of_alerts(&books, &bytes, session)?;
             let limits = counted(u64::try_from(read.policy.limits().count()).unwrap_or(u64::MAX), "limit", "limits");
             session.tell(format!("{name}: {limits} from {}, nothing is wrong", read.policy.from))?;
             Ok(Exit::Done)
@@ -107,9 +109,22 @@ fn apply(file: &Path, apply: Apply, session: &mut Session<'_, '_>) -> Result<Exi
             "the periods from {from} on are shown with these limits; alerts are raised only for periods that are not over"
         ))?;
     }
+    warn_of_alerts(&books, &bytes, session)?;
     let head = books.head()?;
     session.tell_head(&head)?;
     Ok(Exit::Done)
+}
+
+/// Says how many alerts the next check would raise, so that nobody is surprised by them.
+fn warn_of_alerts(books: &Books, bytes: &[u8], session: &mut Session<'_, '_>) -> Result<(), Failure> {
+    let read = books.read_policy("", bytes)?;
+    let now = session.invocation.now;
+    let alerts = session.progress(|progress| books.would_raise(&read.policy, now, progress))?;
+    if alerts > 0 {
+        let alerts = counted(u64::try_from(alerts).unwrap_or(u64::MAX), "alert", "alerts");
+        session.warn(format!("warning: the next check will raise {alerts}"))?;
+    }
+    Ok(())
 }
 
 fn show(

@@ -16,6 +16,8 @@ pub enum Exit {
     Incomplete,
     /// The ledger has the id with other content.
     Conflict,
+    /// A limit or a breaker says no.
+    Refused,
     /// The ledger does not verify.
     Unverified,
     /// Storage or another resource failed.
@@ -39,6 +41,7 @@ impl Exit {
             Self::Unverified => 7,
             Self::Storage => 8,
             Self::NotALedger => 9,
+            Self::Refused => 10,
             Self::Interrupted => 130,
         }
     }
@@ -49,11 +52,12 @@ impl Exit {
         let rank = |exit: Self| match exit {
             Self::Done => 0,
             Self::Incomplete => 1,
-            Self::Conflict => 2,
-            Self::Rejected => 3,
-            Self::Usage | Self::Unverified | Self::Storage | Self::NotALedger => 4,
-            Self::Bug => 5,
-            Self::Interrupted => 6,
+            Self::Refused => 2,
+            Self::Conflict => 3,
+            Self::Rejected => 4,
+            Self::Usage | Self::Unverified | Self::Storage | Self::NotALedger => 5,
+            Self::Bug => 6,
+            Self::Interrupted => 7,
         };
         if rank(other) > rank(self) { other } else { self }
     }

@@ -46,6 +46,8 @@ pub enum Kind {
     Cost,
     /// A map of columns was stored under a name.
     Map,
+    /// Thresholds of budgets were reached.
+    Alert,
     /// An import, or some of its events, was retracted.
     Retract,
 }
@@ -64,6 +66,7 @@ impl Kind {
             Self::Department => 19,
             Self::Cost => 20,
             Self::Map => 21,
+            Self::Alert => 22,
             Self::Retract => 24,
         }
     }
@@ -82,6 +85,7 @@ impl Kind {
             Self::Department => "department",
             Self::Cost => "cost",
             Self::Map => "map",
+            Self::Alert => "alert",
             Self::Retract => "retract",
         }
     }
@@ -100,6 +104,7 @@ impl Kind {
             19 => Some(Self::Department),
             20 => Some(Self::Cost),
             21 => Some(Self::Map),
+            22 => Some(Self::Alert),
             24 => Some(Self::Retract),
             _ => None,
         }

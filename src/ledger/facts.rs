@@ -1,5 +1,6 @@
 //! Recorded facts, one file for each kind: how it is appended, what the chain records of it, and how it is read.
 
+pub mod alerts;
 pub mod aliases;
 pub mod batch_days;
 pub mod batch_seal;

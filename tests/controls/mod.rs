@@ -1,5 +1,6 @@
 //! Limits: the policy file, budgets, alerts.
 
+mod alerts;
 mod policy;
 mod status;
 

@@ -17,6 +17,9 @@ use std::fmt::Write;
 use std::path::Path;
 use std::sync::OnceLock;
 use tampering::tampered;
+use tokenbook::books::Silent;
+use tokenbook::domain::timestamp::Timestamp;
+use tokenbook::{Act, Books};
 
 /// A ledger with prices, events, rare meters, a quarantined line and a discarded one, and the files that it was made from.
 /// The first test that needs it makes it; each gets a copy.
@@ -110,10 +113,15 @@ fn furnish() -> Outcome<Desk> {
 /// Two policies, one after the other.
 fn limits(desk: &Desk) -> Outcome {
     for (from, tokens) in [("2026-10-01", 50), ("2026-11-01", 60)] {
-        let budget = format!("name = \"b\", per = \"month\", tokens = {tokens}, enforce = \"warn\"");
+        let budget = format!(
+            "name = \"b\", per = \"year\", tokens = {tokens}, enforce = \"warn\", alert = [{{ at = \"50%\", to = [] }}, {{ at = \"80%\", to = [] }}]"
+        );
         desk.write("l.toml", format!("document = \"limits/1\"\nfrom = \"{from}\"\nbudget = [{{ {budget} }}]\n"))?;
         desk.run(&["policy", "apply", "l.toml"])?.ends(0)?;
     }
+    let act = Act { now: Timestamp::parse("2026-11-02T00:00:00Z")?, actor: "tester" };
+    let raised = Books::open(&desk.ledger())?.check_budgets(act, &Silent)?.raised;
+    assert!(raised.len() > 1, "{raised:?}");
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! Verifies a ledger on all threads: every event, every total, every entry.
 
+use crate::books::controls::alerts;
 use crate::books::watching::watched;
 use crate::books::{Books, Observer, Stage};
 use crate::domain::calendar::Day;
@@ -102,6 +103,10 @@ impl Books {
         let proof = snapshot.prove_chain(&proofs, None)?;
         findings.extend(proof.findings);
         findings.extend(anchor.and_then(|anchor| missing_anchor(&proof.heads, anchor)));
+        // What was changed cannot be compared any further.
+        if findings.is_empty() {
+            findings.extend(alerts::findings(snapshot)?);
+        }
         if depth == Depth::WithIntegrity {
             watch.begin(Stage::File, None);
             findings.extend(snapshot.integrity()?);

@@ -9,7 +9,7 @@ use crate::ledger::chain::fact::Finding;
 use crate::ledger::chain::fact::{Fact, Payloads};
 use crate::ledger::chain::{Entry, Kind};
 use crate::ledger::facts::{
-    aliases, costs, departments, imports, maps, migration, policies, prices, quarantine, retraction, rules,
+    alerts, aliases, costs, departments, imports, maps, migration, policies, prices, quarantine, retraction, rules,
 };
 use crate::ledger::file::{schema, settings};
 use crate::text::problem::counted;
@@ -17,7 +17,7 @@ use rusqlite::Connection;
 use std::collections::BTreeMap;
 
 /// Every kind of entry that this version makes.
-pub(in crate::ledger) const FACTS: [&Fact; 12] = [
+pub(in crate::ledger) const FACTS: [&Fact; 13] = [
     &settings::FACT,
     &migration::FACT,
     &imports::FACT,
@@ -29,6 +29,7 @@ pub(in crate::ledger) const FACTS: [&Fact; 12] = [
     &departments::FACT,
     &costs::FACT,
     &maps::FACT,
+    &alerts::FACT,
     &retraction::FACT,
 ];
 
