@@ -94,9 +94,13 @@ pub mod books;
 #[doc(hidden)]
 pub mod control;
 #[doc(hidden)]
+pub mod deliver;
+#[doc(hidden)]
 pub mod domain;
 #[doc(hidden)]
 pub mod fault;
+#[doc(hidden)]
+pub mod guard;
 #[doc(hidden)]
 pub mod import;
 #[doc(hidden)]

@@ -24,6 +24,7 @@ fn main() -> ExitCode {
     let mut err = std::io::stderr();
     let invocation = Invocation {
         now: now(),
+        variable: |name| std::env::var(name).ok(),
         hash_key: std::env::var_os("TOKENBOOK_HASH_KEY")
             .map(OsString::into_encoded_bytes)
             .filter(|key| !key.is_empty()),

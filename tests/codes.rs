@@ -115,7 +115,7 @@ fn messages_avoid_phrases_that_need_decoding() -> Outcome {
             seen += 1;
             let words = literal.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
             let decoded =
-                crate::tidy::DECODED.split('|').find(|phrase| format!(" {words} ").contains(&format!(" {phrase} ")));
+                crate::phrases::DECODED.split('|').find(|phrase| format!(" {words} ").contains(&format!(" {phrase} ")));
             found.extend(decoded.map(|phrase| format!("{path}: {phrase}: {words}")));
         }
     }

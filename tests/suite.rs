@@ -25,6 +25,7 @@ mod known;
 mod ledger;
 mod lines;
 mod month_run;
+mod phrases;
 mod privacy;
 mod progress;
 mod providers;

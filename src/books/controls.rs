@@ -3,5 +3,7 @@
 pub mod alerts;
 pub mod budget_sheet;
 pub mod budgets;
+pub mod delivery;
 pub mod policies;
 mod unused;
+mod wording;

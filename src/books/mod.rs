@@ -18,6 +18,7 @@ use crate::domain::quantities::QuantityOverflow;
 use crate::domain::ratio;
 use crate::domain::timestamp::Timestamp;
 use crate::fault::Code;
+use crate::guard::file::GuardFileError;
 use crate::ledger::facts::quarantine::OpenLine;
 use crate::ledger::file::connection::{Access, Ledger};
 use crate::ledger::{LedgerError, Settings, chain};
@@ -125,6 +126,12 @@ pub enum BooksError {
     /// The limits in force have no budget of this name.
     #[error("no budget is named {0:?}")]
     NoBudget(String),
+    /// The limits in force have no channel of this name.
+    #[error("no channel is named {0:?}")]
+    NoChannel(String),
+    /// The guard file.
+    #[error(transparent)]
+    Guard(#[from] GuardFileError),
     /// A name or pattern of models matches none.
     #[error("--only {0:?} matches no model of the catalogue")]
     NoModel(String),
@@ -199,6 +206,8 @@ impl BooksError {
             Self::OtherReports { .. } => Code::OtherReports,
             Self::NoBook(_) => Code::BookUnknown,
             Self::NoBudget(_) => Code::BudgetUnknown,
+            Self::NoChannel(_) => Code::ChannelUnknown,
+            Self::Guard(error) => error.code(),
             Self::NoModel(_) => Code::ModelUnknown,
             Self::NoStart(_) => Code::RulesStartMissing,
             Self::NoEvent(_) => Code::EventUnknown,

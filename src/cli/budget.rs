@@ -1,6 +1,7 @@
 //! `tokenbook budget`: what budgets have used and will use.
 
 use super::Session;
+use super::alerts;
 use super::options::OutputOptions;
 use crate::cli::failure::{Code, Exit, Failure};
 use tokenbook::books::controls::budget_sheet::SHORT;
@@ -39,8 +40,8 @@ enum Command {
     },
     /// Record an alert for each threshold that a budget has reached, once; for cron
     ///
-    /// It looks at the current period of every budget and at the one before, if its limits were applied in time. It prints what is new,
-    /// so a cron line such as `*/5 * * * * tokenbook --quiet budget check --once` is silent otherwise. A rise and fall between two
+    /// It looks at the current period of every budget and at the one before, if its limits were applied in time. It prints what is new
+    /// and sends it to the channels that the limits name, so a cron line such as `*/5 * * * * tokenbook --quiet budget check --once` is silent otherwise. A rise and fall between two
     /// checks is not seen. It ends with 10 if a budget that blocks is used up.
     Check {
         /// End with 10 only if this check is the first to find a budget used up
@@ -49,6 +50,9 @@ enum Command {
         /// End with 4 if an amount lacks usage without a price
         #[arg(long)]
         strict: bool,
+        /// Send nothing to the channels of the limits; `alerts deliver` sends it later
+        #[arg(long)]
+        no_deliver: bool,
     },
 }
 
@@ -59,7 +63,13 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
             let request = BudgetRequest { at, now: session.invocation.now, name: budget.clone(), all: *all };
             status(&request, output, session)
         }
-        Command::Check { once, strict } => check(*once, *strict, session),
+        Command::Check { once, strict, no_deliver } => {
+            let exit = check(*once, *strict, session)?;
+            if !no_deliver {
+                alerts::deliver(session)?;
+            }
+            Ok(exit)
+        }
     }
 }
 

@@ -38,6 +38,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use tokenbook::books::controls::delivery::Secrets;
 use tokenbook::books::{Act, Books};
 use tokenbook::domain::secret::{looks_secret, redacted};
 use tokenbook::domain::timestamp::Timestamp;
@@ -97,6 +98,8 @@ pub struct Invocation {
     pub now: Timestamp,
     /// The user's name, if known.
     pub user: Option<String>,
+    /// Looks up a variable of the environment. Only channels of limits use it, which name the variables of their secrets.
+    pub variable: fn(&str) -> Option<String>,
     /// The key that hashes tag values, if the environment has one.
     pub hash_key: Option<Vec<u8>>,
     /// Set when the user wants to stop.
@@ -126,6 +129,12 @@ pub struct Streams<'a> {
     pub out: &'a mut dyn Write,
     /// Messages.
     pub err: &'a mut dyn Write,
+}
+
+impl Secrets for Invocation {
+    fn variable(&self, name: &str) -> Option<String> {
+        (self.variable)(name)
+    }
 }
 
 /// What every command receives.

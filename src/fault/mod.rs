@@ -117,6 +117,12 @@ pub enum Code {
     PolicyUnpriced,
     PolicyMissing,
     BudgetUnknown,
+    ChannelUnknown,
+    ChannelSecret,
+    AddressRefused,
+    MessageRefused,
+    GuardFile,
+    GuardFileForeign,
     // Values and options: `of_options.rs`.
     NameInvalid,
     TagInvalid,

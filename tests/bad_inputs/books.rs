@@ -135,6 +135,40 @@ pub(crate) fn replaced_prices() -> Vec<Case> {
     ]
 }
 
+/// Limits of usage.
+pub(crate) fn limits() -> Vec<Case> {
+    let threshold = |at: &str, says: &str| {
+        let budget =
+            format!("[[budget]]\nname = \"b\"\nper = \"month\"\ntokens = 5\nalert = [{{ at = \"{at}\", to = [] }}]\n");
+        let file = format!("document = \"limits/1\"\nfrom = \"2026-12-01\"\n{budget}enforce = \"warn\"\n");
+        script(124, &[("l.toml", &file)], "tokenbook policy apply l.toml", 3, says).shown(&budget)
+    };
+    let address = |url: &str, says: &str| {
+        let file = format!(
+            "document = \"limits/1\"\nfrom = \"2026-12-01\"\n[channel]\n  c = {{ kind = \"json\", url = \"{url}\" }}\n"
+        );
+        script(127, &[("l.toml", &file)], "tokenbook policy apply l.toml", 3, says).shown(url)
+    };
+    vec![
+        address(
+            "http://169.254.169.254/latest",
+            "l.toml:4:7: channel \"c\": url: is an address of a private or special network",
+        ),
+        address(
+            "https://0xa9fea9fe/latest",
+            "l.toml:4:7: channel \"c\": url: is an address of a private or special network",
+        ),
+        address("file:///etc/passwd", "l.toml:4:7: channel \"c\": url: is not an address that starts with https://"),
+        address(
+            "https://user:pass@example.com/x",
+            "l.toml:4:7: channel \"c\": url: contains a user name before the host",
+        ),
+        threshold("0%", "l.toml:7:17: budget \"b\": alert: at: \"0%\" is not a part, expected a percentage above 0"),
+        threshold("NaN%", "l.toml:7:17: budget \"b\": alert: at: \"NaN%\" is not a part"),
+        threshold("1000.01%", "l.toml:7:12: budget \"b\": alert: at: 1000.01% is too high, expected \"1000%\" at most"),
+    ]
+}
+
 /// Offers and maps of columns, which are settings in TOML.
 pub(crate) fn settings() -> Vec<Case> {
     let report = "tokenbook report savings --period 2026-10 --offers offers.toml";
@@ -146,12 +180,6 @@ pub(crate) fn settings() -> Vec<Case> {
     let rules = |number, rows: &str, says: &str| {
         let list = format!("rule,key,value,department,weight\n{rows}");
         script(number, &[("r.csv", &list)], "tokenbook rules import r.csv", 3, says).shown(rows)
-    };
-    let threshold = |at: &str, says: &str| {
-        let budget =
-            format!("[[budget]]\nname = \"b\"\nper = \"month\"\ntokens = 5\nalert = [{{ at = \"{at}\", to = [] }}]\n");
-        let file = format!("document = \"limits/1\"\nfrom = \"2026-12-01\"\n{budget}enforce = \"warn\"\n");
-        script(124, &[("l.toml", &file)], "tokenbook policy apply l.toml", 3, says).shown(&budget)
     };
     let registry = "department\nLegal\n";
     let unregistered = format!("{HEADER}\ne,2026-10-05T10:00:00Z,m,legal,1,1\n");
@@ -182,9 +210,6 @@ pub(crate) fn settings() -> Vec<Case> {
             "[fields]\nevent_id = \"a\"\ntimestamp = \"t\"\nmodel = \"m\"\ninput_tokens = \"i\"\noutput_tokns = \"o\"\n",
             "map.toml:6:16: ",
         ),
-        threshold("0%", "l.toml:7:17: budget \"b\": alert: at: \"0%\" is not a part, expected a percentage above 0"),
-        threshold("NaN%", "l.toml:7:17: budget \"b\": alert: at: \"NaN%\" is not a part"),
-        threshold("1000.01%", "l.toml:7:12: budget \"b\": alert: at: 1000.01% is too high, expected \"1000%\" at most"),
         map("[fields]\nevent_id = \"a\"\nevent_id = \"b\"\n", "map.toml:3:1: "),
     ]
 }
@@ -205,7 +230,6 @@ pub(crate) fn elsewhere() -> Vec<Row> {
         Row::Absent(59, "periods are not closed yet"),
         Row::Absent(121, "there are no exchange rates by date yet"),
         Row::Absent(122, "periods are not closed yet"),
-        Row::Absent(127, "nothing is called over the network"),
     ]);
     rows
 }

@@ -40,6 +40,7 @@ fn table() -> Outcome<Vec<Row>> {
     cases.extend(books::prices());
     cases.extend(books::replaced_prices());
     cases.extend(books::settings());
+    cases.extend(books::limits());
     let mut rows: Vec<Row> = cases.into_iter().map(Row::Case).collect();
     rows.extend(books::elsewhere());
     rows.sort_by_key(Row::number);

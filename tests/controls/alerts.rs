@@ -7,12 +7,12 @@ use tokenbook::books::controls::alerts::BudgetCheck;
 use tokenbook::books::controls::budgets::BudgetRequest;
 use tokenbook::books::controls::policies::Apply;
 use tokenbook::domain::timestamp::Timestamp;
-use tokenbook::{Act, Books, Calendar, Currency, Depth, Jumps, Name, Settings};
+use tokenbook::{Act, Books, Calendar, Currency, Depth, ImportOptions, Input, Jumps, Name, Settings};
 
 const NOW: &str = "2026-11-18T10:00:00Z";
 
 /// Does something at an instant.
-fn act(now: &str) -> Outcome<Act<'static>> {
+pub(super) fn act(now: &str) -> Outcome<Act<'static>> {
     Ok(Act { now: Timestamp::parse(now)?, actor: "tester" })
 }
 
@@ -24,7 +24,7 @@ fn under(policy: &str, applied: &str) -> Outcome<Desk> {
 }
 
 /// A desk with prices whose ledger was made early: the chain's time never goes back.
-fn early() -> Outcome<Desk> {
+pub(super) fn early() -> Outcome<Desk> {
     let desk = Desk::empty()?;
     let act = act("2026-01-01T00:00:00Z")?;
     let settings = Settings::new(Currency::parse("USD")?, Calendar::of_zone("UTC")?, Name::new("contract")?);
@@ -39,15 +39,17 @@ fn apply(desk: &Desk, policy: &str, at: &str) -> Outcome {
     Ok(())
 }
 
-/// Imports one event.
-fn used(desk: &Desk, id: &str, at: &str, model: &str, department: &str, [tokens_in, tokens_out]: [u64; 2]) -> Outcome {
+/// Imports one event, at the instant of the event.
+pub(super) fn used(desk: &Desk, id: &str, at: &str, model: &str, department: &str, tokens: [u64; 2]) -> Outcome {
+    let [tokens_in, tokens_out] = tokens;
     let header = "event_id,timestamp,model,department,input_tokens,output_tokens";
-    desk.write("one.csv", format!("{header}\n{id},{at},{model},{department},{tokens_in},{tokens_out}\n"))?;
-    desk.run(&["import", "one.csv"])?.ends(0)?;
+    let line = format!("{id},{at},{model},{department},{tokens_in},{tokens_out}");
+    let file = Input::File(desk.write("one.csv", format!("{header}\n{line}\n"))?);
+    Books::open(&desk.ledger())?.import(&file, &ImportOptions::plain(), act(at)?, &Silent)?;
     Ok(())
 }
 
-fn check(desk: &Desk, now: &str) -> Outcome<BudgetCheck> {
+pub(super) fn check(desk: &Desk, now: &str) -> Outcome<BudgetCheck> {
     Ok(Books::open(&desk.ledger())?.check_budgets(act(now)?, &Silent)?)
 }
 

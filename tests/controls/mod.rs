@@ -1,6 +1,7 @@
 //! Limits: the policy file, budgets, alerts.
 
 mod alerts;
+mod deliver;
 mod policy;
 mod status;
 

@@ -7,10 +7,11 @@
 use crate::books::controls::budget_sheet;
 use crate::books::controls::budgets::BudgetLine;
 use crate::books::controls::policies::understood;
+use crate::books::controls::wording::{self, block_at};
 use crate::books::heading::heading_of;
 use crate::books::watching::watched;
 use crate::books::{Act, Books, BooksError, Observer};
-use crate::control::limit::{Bound, Budget, Enforce, Measure, Per, Policy};
+use crate::control::limit::{Bound, Budget, Measure, Per, Policy};
 use crate::control::period::containing;
 use crate::control::span::Part;
 use crate::domain::calendar::Day;
@@ -25,7 +26,6 @@ use crate::ledger::facts::alerts::{Alert, AlertKey, StoredAlert};
 use crate::ledger::facts::policies::{LIMITS, StoredPolicy, in_force};
 use crate::ledger::file::transaction::Snapshot;
 use crate::sheet::{Cell, Column, Sheet};
-use crate::text::problem::grouped;
 use std::collections::BTreeSet;
 
 /// How often a check starts again because limits were applied while it read.
@@ -164,50 +164,10 @@ impl Books {
             }
             let figure = Bound { most: line.figure(), ..line.bound }.plain();
             let alert = Alert { key: key(line, part), figure, seen: snapshot.head().entry, policy: policy.entry };
-            let text = self.text(line, part)?;
+            let text = wording::first_line(&alert, &line.budget, self.ledgers());
             all.push(Reached { alert, text, blocks: block_at(&line.budget) == Some(part) });
         }
         Ok(())
-    }
-
-    /// One line for people: which budget, how much of it is used, what to do.
-    fn text(&self, line: &BudgetLine, part: Part) -> Result<String, BooksError> {
-        let tenths = line.tenths(line.figure())?;
-        let percent = crate::domain::money::fixed_point(tenths, 1);
-        let (used, limit) = (self.shown(line, line.figure()), self.shown(line, line.bound.most));
-        let name = budget_sheet::name(line);
-        let mut text = match line.bound.measure {
-            Measure::Amount => {
-                let currency = self.settings().currency.code();
-                format!("{name}: {percent} % of {limit} {currency} is used ({used}).")
-            }
-            Measure::Tokens => format!("{name}: {percent} % of the token budget is used ({used} of {limit})."),
-            Measure::Requests => format!("{name}: {percent} % of the request budget is used ({used} of {limit})."),
-        };
-        let own = line.budget.alerts.iter().find(|threshold| threshold.at == part);
-        if let Some(say) = own.and_then(|threshold| threshold.say.as_ref()) {
-            text.push(' ');
-            text.push_str(say);
-        }
-        if block_at(&line.budget) == Some(part)
-            && let Some(next) = line.period.last().next()
-        {
-            let until = self.settings().calendar.start_of(next);
-            text.push_str(" A guard refuses requests until ");
-            text.push_str(&until.to_string());
-            text.push('.');
-        }
-        Ok(text)
-    }
-
-    fn shown(&self, line: &BudgetLine, figure: i128) -> String {
-        match line.bound.measure {
-            Measure::Amount => {
-                let digits = self.settings().currency.digits();
-                crate::domain::money::fixed_point(Amount::from_femtos(figure).minor_units(digits), digits)
-            }
-            Measure::Tokens | Measure::Requests => grouped(figure),
-        }
     }
 
     /// Records what is new. `None` if limits were applied since the state was read.
@@ -294,14 +254,6 @@ fn cells(stored: &StoredAlert, currency: Currency) -> Vec<Cell> {
         Cell::Count(stored.alert.seen.number().into()),
         Cell::Count(stored.alert.policy.number().into()),
     ]
-}
-
-/// The part of its limit from which on a budget refuses; `None` if it never does.
-fn block_at(budget: &Budget) -> Option<Part> {
-    match &budget.enforce {
-        Enforce::Block { at, .. } if !budget.common.shadow => Some(*at),
-        Enforce::Block { .. } | Enforce::Warn => None,
-    }
 }
 
 /// The thresholds of a budget, ascending: those that it states, and the one from which on it refuses.

@@ -2,6 +2,7 @@
 
 use crate::books::BooksError;
 use crate::books::controls::budgets::{BudgetLine, BudgetStatus};
+use crate::books::controls::wording;
 use crate::control::forecast::{Forecast, METHOD};
 use crate::control::limit::Measure;
 use crate::control::period::label;
@@ -24,11 +25,7 @@ pub const SHORT: [&str; 9] = ["budget", "subject", "period", "used", "limit", "u
 
 /// `marketing, 2026-11`; with the value that it is for, if it has one counter for each.
 pub(super) fn name(line: &BudgetLine) -> String {
-    let period = label(line.budget.per, line.period);
-    match &line.subject {
-        None => format!("{}, {period}", line.budget.common.name),
-        Some(subject) => format!("{} for {subject}, {period}", line.budget.common.name),
-    }
+    wording::name(&line.budget, line.subject.as_deref().unwrap_or(""), line.period)
 }
 
 pub(super) fn sheet(status: &BudgetStatus, digits: Digits) -> Result<Sheet, BooksError> {

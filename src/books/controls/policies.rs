@@ -5,9 +5,10 @@ use crate::books::heading::heading_of;
 use crate::books::setup::rules;
 use crate::books::statement::reports::books;
 use crate::books::{Act, Books, BooksError, Observer};
-use crate::control::limit::{Bound, Common, Enforce, Measure, Policy};
+use crate::control::limit::{Bound, Channel, ChannelKind, Common, Enforce, Measure, Policy};
 use crate::control::policy::difference::{self, Change};
 use crate::control::policy::read::{self, PolicyRead};
+use crate::deliver::address::target;
 use crate::domain::calendar::Day;
 use crate::domain::money::Amount;
 use crate::domain::name::Name;
@@ -64,7 +65,9 @@ impl Books {
 
     /// What needs the ledger: prices of downgrades, and names that nobody has used.
     fn check(&self, snapshot: &Snapshot<'_>, file: &str, mut read: PolicyRead) -> Result<PolicyRead, BooksError> {
-        let problems = self.without_prices(snapshot, &read)?;
+        let mut problems = self.without_prices(snapshot, &read)?;
+        problems.extend(refused_addresses(&read));
+        problems.sort_by_key(|problem| (problem.line, problem.column));
         if !problems.is_empty() {
             return Err(BooksError::Lines { file: file.to_owned(), problems });
         }
@@ -224,6 +227,17 @@ pub(in crate::books) fn money(femtos: i128, digits: u8) -> Cell {
         Some(0) => Cell::Fixed { value: amount.minor_units(digits), digits },
         _ => Cell::Exact(amount),
     }
+}
+
+/// Addresses that stand in the policy and may not be called.
+fn refused_addresses(read: &PolicyRead) -> Vec<Problem> {
+    let refused = |(name, channel): (&Name, &Channel)| {
+        let ChannelKind::Json { url: Some(url) } = &channel.kind else { return None };
+        let error = target(url, &channel.allow).err()?;
+        let expected = "an https address, or a private one that `allow` names with its port".to_owned();
+        Some(read.channel_problem(name, "url", error.to_string(), expected).coded(error.code()))
+    };
+    read.policy.channels.iter().filter_map(refused).collect()
 }
 
 /// Limits with the models that they name for downgrades.

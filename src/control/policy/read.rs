@@ -30,6 +30,8 @@ pub struct PolicyRead {
     pub policy: Policy,
     /// Where each limit begins, and how messages call it, by its name.
     places: BTreeMap<Name, Place>,
+    /// The same of each channel.
+    channels: BTreeMap<Name, Place>,
     /// What is odd and not wrong.
     pub warnings: Vec<Problem>,
 }
@@ -44,12 +46,20 @@ struct Place {
 impl PolicyRead {
     /// A problem with a key of a limit.
     pub fn problem(&self, limit: &Common, key: &str, what: String, expected: String) -> Problem {
-        let place = self.places.get(&limit.name);
-        let label = place.map_or("", |place| place.label.as_str());
-        let problem = Problem { field: Some(format!("{label}: {key}")), ..Problem::line(what, expected) };
-        let problem = problem.coded(Code::FieldInvalid);
-        place.map_or_else(|| problem.clone(), |place| problem.clone().at_spot(place.spot))
+        problem(self.places.get(&limit.name), key, what, expected)
     }
+
+    /// A problem with a key of a channel.
+    pub fn channel_problem(&self, channel: &Name, key: &str, what: String, expected: String) -> Problem {
+        problem(self.channels.get(channel), key, what, expected)
+    }
+}
+
+fn problem(place: Option<&Place>, key: &str, what: String, expected: String) -> Problem {
+    let label = place.map_or("", |place| place.label.as_str());
+    let problem = Problem { field: Some(format!("{label}: {key}")), ..Problem::line(what, expected) };
+    let problem = problem.coded(Code::FieldInvalid);
+    place.map_or_else(|| problem.clone(), |place| problem.clone().at_spot(place.spot))
 }
 
 /// Reads a policy. An error has all problems, in the order of the lines.
@@ -65,7 +75,7 @@ pub fn policy(text: &str) -> Result<PolicyRead, Vec<Problem>> {
         period::day(value.text()?).map_err(|error| value.problem(error, "a date such as \"2026-12-01\""))
     }));
     let admission = found.take(admission(&file));
-    let channels = channels(&file, &mut found);
+    let (channels, channel_places) = channels(&file, &mut found);
     let usual = found.take(defaults(&file)).unwrap_or_default();
     let each = |key: &str, found: &mut Found| {
         found.take(file.tables(key, &format!("[[{key}]] above each"))).unwrap_or_default()
@@ -106,7 +116,7 @@ pub fn policy(text: &str) -> Result<PolicyRead, Vec<Problem>> {
     let policy = |from: Day| Policy { from, admission: admission.flatten(), budgets, quotas, breakers, channels };
     if let Some(from) = from.filter(|_| found.0.is_empty()) {
         warnings.sort();
-        return Ok(PolicyRead { policy: policy(from), places: names.0, warnings });
+        return Ok(PolicyRead { policy: policy(from), places: names.0, channels: channel_places, warnings });
     }
     found.0.sort_by_key(|problem| (problem.line, problem.column));
     found.0.dedup();
@@ -175,17 +185,19 @@ fn admission(file: &Section<'_>) -> Result<Option<Admission>, Problem> {
     }))
 }
 
-fn channels(file: &Section<'_>, found: &mut Found) -> BTreeMap<Name, Channel> {
-    let mut channels = BTreeMap::new();
-    let Some(Some(table)) = found.take(file.table("channel")) else { return channels };
+fn channels(file: &Section<'_>, found: &mut Found) -> (BTreeMap<Name, Channel>, BTreeMap<Name, Place>) {
+    let (mut channels, mut places) = (BTreeMap::new(), BTreeMap::new());
+    let Some(Some(table)) = found.take(file.table("channel")) else { return (channels, places) };
     for (key, section) in found.take(table.sections()).unwrap_or_default() {
         let section = section.labelled(format!("channel {key:?}"));
         let name = Name::new(key).map_err(|error| section.whole(error.to_string(), "a name"));
         if let (Some(name), Some(channel)) = (found.take(name), found.take(channel(&section))) {
+            let place = Place { spot: section.spot(), label: section.label().to_owned() };
+            places.insert(name.clone(), place);
             channels.insert(name, channel);
         }
     }
-    channels
+    (channels, places)
 }
 
 fn defaults(file: &Section<'_>) -> Result<Vec<Threshold>, Problem> {

@@ -2,7 +2,6 @@
 
 use crate::domain::calendar::Day;
 use crate::domain::number::EntryId;
-use crate::domain::period::Period;
 use crate::domain::timestamp::Timestamp;
 use crate::ledger::chain::fact::{Fact, Payloads};
 use crate::ledger::chain::seals;
@@ -35,13 +34,6 @@ pub struct AlertKey {
     pub threshold: u32,
     /// The limit that was stated, as decimal text.
     pub stated: String,
-}
-
-impl AlertKey {
-    /// The budget's period.
-    pub fn period(&self) -> Period {
-        Period::between(self.first_day, self.last_day)
-    }
 }
 
 /// A threshold that was reached.

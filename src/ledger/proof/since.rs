@@ -4,7 +4,7 @@ use crate::domain::count::Count;
 use crate::domain::number::EntryId;
 use crate::ledger::facts::prices;
 use crate::ledger::file::transaction::Snapshot;
-use crate::ledger::{Result, chain};
+use crate::ledger::{Damage, LedgerError, Result, chain};
 use rusqlite::OptionalExtension;
 use std::collections::BTreeSet;
 
@@ -29,6 +29,18 @@ const RULE_SETS: &str = "SELECT count(*) FROM rule_set WHERE entry > ?1";
 const RETRACTIONS: &str = "SELECT count(*) FROM retraction WHERE import IS NOT NULL AND entry > ?1";
 
 impl Snapshot<'_> {
+    /// The hash of an entry.
+    pub fn hash_of(&self, entry: EntryId) -> Result<[u8; 32]> {
+        let found: Option<Vec<u8>> = self.connection().query_row(HASH, [entry], |row| row.get(0)).optional()?;
+        let missing = || LedgerError::Corrupt(Damage::Chain, format!("entry {entry} is missing"));
+        chain::digest(&found.ok_or_else(missing)?)
+    }
+
+    /// The hash of the first entry, which no other ledger has.
+    pub fn genesis(&self) -> Result<[u8; 32]> {
+        self.hash_of(EntryId::FIRST)
+    }
+
     /// What was recorded after an entry, given by its number and its hash in hexadecimal. `None` if the chain has no
     /// such entry: it belongs to another ledger, or to a later state of this one.
     pub fn since(&self, last: EntryId, hash: &str) -> Result<Option<Since>> {
