@@ -5,6 +5,8 @@
 #![deny(clippy::as_conversions)]
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects, clippy::indexing_slicing))]
 
+pub mod breaker;
+pub mod bucket;
 pub mod count;
 pub mod forecast;
 pub mod limit;
@@ -12,3 +14,4 @@ pub mod period;
 pub mod policy;
 pub mod scope;
 pub mod span;
+pub mod window;
