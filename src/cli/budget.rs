@@ -5,7 +5,7 @@ use super::alerts;
 use super::options::OutputOptions;
 use crate::cli::failure::{Code, Exit, Failure};
 use tokenbook::books::controls::budget_sheet::SHORT;
-use tokenbook::books::controls::budgets::BudgetRequest;
+use tokenbook::books::controls::budgets::{BudgetRequest, BudgetStatus};
 use tokenbook::domain::calendar::Day;
 use tokenbook::domain::period::{self, Period};
 
@@ -81,9 +81,14 @@ fn status(request: &BudgetRequest, output: &OutputOptions, session: &mut Session
         Failure::new(Code::PolicyMissing, format!("no limits are in force {day}"))
             .hint("apply limits with `tokenbook policy apply FILE`; their `from` must not be later than the day")
     })?;
-    let sheet = if output.is_for_people() { status.rounded()?.only(&SHORT) } else { Ok(status.sheet()?) };
-    output.put(&sheet.map_err(|error| Failure::new(error.code(), error.to_string()))?, session)?;
+    put(&status, output, session)?;
     Ok(Exit::Done)
+}
+
+/// Prints budgets: for people the columns that fit a terminal, with rounded amounts.
+pub fn put(status: &BudgetStatus, output: &OutputOptions, session: &mut Session<'_, '_>) -> Result<(), Failure> {
+    let sheet = if output.is_for_people() { status.rounded()?.only(&SHORT) } else { Ok(status.sheet()?) };
+    output.put(&sheet.map_err(|error| Failure::new(error.code(), error.to_string()))?, session)
 }
 
 fn check(once: bool, strict: bool, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
@@ -118,7 +123,7 @@ fn check(once: bool, strict: bool, session: &mut Session<'_, '_>) -> Result<Exit
 }
 
 /// The day that the user asks for; `None` for today.
-fn day_of(at: Option<&str>, period: Option<&str>, session: &Session<'_, '_>) -> Result<Option<Day>, Failure> {
+pub fn day_of(at: Option<&str>, period: Option<&str>, session: &Session<'_, '_>) -> Result<Option<Day>, Failure> {
     let today = session.read()?.settings().calendar.day_of(session.invocation.now);
     if let Some(text) = period {
         let period = Period::parse(text).map_err(|error| Failure::option(error.code(), "--period", text, error))?;

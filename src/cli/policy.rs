@@ -1,9 +1,10 @@
 //! `tokenbook policy`: check a file of limits, apply it, compare it, and show what is in force.
 
-use super::Session;
 use super::options::{OutputOptions, counted};
+use super::{Session, budget};
 use crate::cli::failure::{Code, Exit, Failure};
 use std::path::{Path, PathBuf};
+use tokenbook::books::controls::budgets::BudgetRequest;
 use tokenbook::books::controls::policies::{Apply, PolicyApplied};
 use tokenbook::books::{Books, BooksError};
 use tokenbook::control::policy::difference::Change;
@@ -48,6 +49,11 @@ enum Command {
     Check {
         /// The limits, a TOML file
         file: PathBuf,
+        /// Also show what each budget would show for this period
+        #[arg(long, value_name = "PERIOD")]
+        period: Option<String>,
+        #[command(flatten)]
+        output: OutputOptions,
     },
     /// List the files of limits that were applied: from which day, when and by whom
     List {
@@ -71,7 +77,7 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
             }
             Ok(Exit::Done)
         }
-        Command::Check { file } => {
+        Command::Check { file, period, output } => {
             let (name, bytes) = read(file)?;
             let books = session.read()?;
             let read = books.read_policy(&name, &bytes).map_err(wrong_policy)?;
@@ -79,6 +85,12 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
             warn_of_alerts(&books, &bytes, session)?;
             let limits = counted(u64::try_from(read.policy.limits().count()).unwrap_or(u64::MAX), "limit", "limits");
             session.tell(format!("{name}: {limits} from {}, nothing is wrong", read.policy.from))?;
+            if let Some(text) = period {
+                let at = budget::day_of(None, Some(text), session)?;
+                let request = BudgetRequest { at, all: true, ..BudgetRequest::of(session.invocation.now) };
+                let status = session.progress(|progress| books.budgets_under(&read.policy, &request, progress))?;
+                budget::put(&status, output, session)?;
+            }
             Ok(Exit::Done)
         }
         Command::List { output } => {

@@ -115,6 +115,25 @@ fn the_command_says_what_it_needs() -> Outcome {
 }
 
 #[test]
+fn a_file_shows_what_its_budgets_would_show() -> Outcome {
+    let desk = priced()?;
+    let usage = "event_id,timestamp,model,department,input_tokens,output_tokens\na,2026-10-05T10:00:00Z,gpt-4.1,marketing,1000000,0\n";
+    desk.write("u.csv", usage)?;
+    desk.run(&["import", "u.csv"])?.ends(0)?;
+    let head = desk.head()?;
+    // Its first day is later than the period, and nothing is applied.
+    desk.write("l.toml", policy("departments")?.replace("2026-05-01", "2030-01-01"))?;
+    let check = ["policy", "check", "l.toml", "--period", "2026-10"];
+    let ran = desk.run(&check)?.ends(0)?.says("limits of a file from 2030-01-01, which is not applied")?;
+    let shown = ran.out.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+    let wanted = ["marketing 2026-10 1,000,000 5,000,000 tokens 20.0", "company 2026-10 2.00 700.00 USD 0.2"];
+    assert_eq!(shown.filter(|line| wanted.contains(&line.as_str())).count(), 2, "{ran:?}");
+    assert_eq!(desk.head()?, head);
+    desk.run(&["policy", "check", "l.toml", "--period", "2099-10"])?.ends(2)?.says("has not begun")?;
+    Ok(())
+}
+
+#[test]
 fn a_late_file_a_retraction_and_a_grown_record_change_what_is_used() -> Outcome {
     let desk = november()?;
     let marketing = |now: &str| -> Outcome<i128> {

@@ -10,10 +10,11 @@ use crate::books::watching::watched;
 use crate::books::{Books, BooksError, Observer, Stage};
 use crate::control::count::{ByDay, Counting, Used, is_left_out, merge};
 use crate::control::forecast::{Forecast, LOOKED_AT, forecast};
-use crate::control::limit::{Bound, Budget, Enforce, Threshold};
+use crate::control::limit::{Bound, Budget, Enforce, Policy, Threshold};
 use crate::control::period::{back, containing, forward};
 use crate::control::span::Part;
 use crate::domain::calendar::Day;
+use crate::domain::number::EntryId;
 use crate::domain::period::Period;
 use crate::domain::quantities::QuantityOverflow;
 use crate::domain::timestamp::Timestamp;
@@ -131,10 +132,38 @@ impl Books {
         })
     }
 
+    /// What budgets would show if a policy were in force, no matter when it begins.
+    pub fn budgets_under(
+        &self,
+        policy: &Policy,
+        request: &BudgetRequest,
+        observer: &dyn Observer,
+    ) -> Result<BudgetStatus, BooksError> {
+        watched(observer, |watch| {
+            let snapshot = self.snapshot_for_all()?.watched(watch)?;
+            let policy = InForce { entry: EntryId::NONE, document: String::new(), policy: policy.clone() };
+            self.budgets_of(&snapshot, policy, request)
+        })
+    }
+
     fn budgets_on(&self, snapshot: &Snapshot<'_>, request: &BudgetRequest) -> Result<Option<BudgetStatus>, BooksError> {
+        let (at, _) = self.days_of(request);
+        of_snapshot(snapshot, at)?.map(|policy| self.budgets_of(snapshot, policy, request)).transpose()
+    }
+
+    /// The day whose periods are meant, and today.
+    fn days_of(&self, request: &BudgetRequest) -> (Day, Day) {
         let today = self.settings().calendar.day_of(request.now);
-        let at = request.at.unwrap_or(today).min(today);
-        let Some(policy) = of_snapshot(snapshot, at)? else { return Ok(None) };
+        (request.at.unwrap_or(today).min(today), today)
+    }
+
+    fn budgets_of(
+        &self,
+        snapshot: &Snapshot<'_>,
+        policy: InForce,
+        request: &BudgetRequest,
+    ) -> Result<BudgetStatus, BooksError> {
+        let (at, today) = self.days_of(request);
         let wanted = |budget: &&Budget| request.name.as_ref().is_none_or(|name| budget.common.name.as_str() == name);
         let budgets: Vec<Budget> = policy.policy.budgets.iter().filter(wanted).cloned().collect();
         if budgets.is_empty()
@@ -155,7 +184,7 @@ impl Books {
         let quarantined = open.iter().filter(|line| is_within(line.first_day, line.last_day)).count();
         let heading = crate::books::heading::heading_of(snapshot, "budgets", at.to_string())?;
         let to_import_again = snapshot.files_to_repeat(range)?.into_iter().collect();
-        Ok(Some(BudgetStatus { policy, at, lines, left_out, heading, quarantined, to_import_again }))
+        Ok(BudgetStatus { policy, at, lines, left_out, heading, quarantined, to_import_again })
     }
 
     /// The lines of budgets for the periods that a day is in. If the day is not over, it is today.
@@ -246,8 +275,12 @@ impl BudgetStatus {
 
     /// What a reader must know before using the numbers.
     pub(super) fn caveats(&self) -> Vec<String> {
-        let mut caveats =
-            vec![format!("limits of entry {}, in force from {}", self.policy.entry, self.policy.policy.from)];
+        let from = self.policy.policy.from;
+        let limits = match self.policy.entry {
+            EntryId::NONE => format!("limits of a file from {from}, which is not applied"),
+            entry => format!("limits of entry {entry}, in force from {from}"),
+        };
+        let mut caveats = vec![limits];
         for line in self.lines.iter().filter(|line| line.is_at_least()) {
             let name = budget_sheet::name(line);
             let events = if line.used.unpriced_events == 0 {
