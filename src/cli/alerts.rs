@@ -3,6 +3,7 @@
 use super::Session;
 use super::options::OutputOptions;
 use crate::cli::failure::{Code, Exit, Failure};
+use tokenbook::books::controls::delivery::Delivered;
 use tokenbook::domain::name::Name;
 use tokenbook::domain::period::Period;
 use tokenbook::text::problem::listed;
@@ -50,8 +51,12 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
             Ok(Exit::Done)
         }
         Command::Deliver => {
-            let sent = deliver(session)?;
-            session.tell(listed(sent, "message was sent", "messages were sent"))?;
+            let Delivered { sent, waiting, .. } = deliver(session)?;
+            let sent = listed(sent, "message was sent", "messages were sent");
+            session.tell(format!(
+                "{sent}; {}",
+                listed(waiting, "waits for another attempt", "wait for another attempt")
+            ))?;
             Ok(Exit::Done)
         }
         Command::Test { channel } => {
@@ -69,12 +74,12 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
     }
 }
 
-/// Sends what is due and warns of what was not taken. Returns how many messages were sent.
-pub fn deliver(session: &mut Session<'_, '_>) -> Result<usize, Failure> {
+/// Sends what is due and warns of what was not taken.
+pub fn deliver(session: &mut Session<'_, '_>) -> Result<Delivered, Failure> {
     let delivered = session.read()?.deliver(session.invocation, session.invocation.now)?;
     for (channel, why) in &delivered.failed {
         session
             .warn(format!("warning: a message to channel {channel} was not taken and will be tried again: {why}"))?;
     }
-    Ok(delivered.sent)
+    Ok(delivered)
 }

@@ -94,7 +94,8 @@ pub fn put(status: &BudgetStatus, output: &OutputOptions, session: &mut Session<
 fn check(once: bool, strict: bool, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let books = session.open()?;
     let today = books.settings().calendar.day_of(session.invocation.now);
-    if books.policy_in_force(today)?.is_none() {
+    let is_limited = books.policy_in_force(today)?.is_some();
+    if !is_limited {
         session.tell("no limits are in force today")?;
     }
     let found = session.progress(|progress| books.check_budgets(session.act(), progress))?;
@@ -102,11 +103,12 @@ fn check(once: bool, strict: bool, session: &mut Session<'_, '_>) -> Result<Exit
         session.say(format!("alert {}: {}", raised.name, raised.text))?;
     }
     for name in &found.blocking {
-        session.tell(format!("{name}: is used up; a guard refuses requests"))?;
+        session.tell(format!("{name}: is used up"))?;
     }
-    if found.raised.is_empty() {
+    if found.raised.is_empty() && is_limited {
         session.tell("no threshold was reached since the last check")?;
-    } else {
+    }
+    if !found.raised.is_empty() {
         session.tell_head(&found.head)?;
     }
     let mut exit = Exit::Done;
@@ -138,7 +140,7 @@ pub fn day_of(at: Option<&str>, period: Option<&str>, session: &Session<'_, '_>)
     })?;
     if day > today {
         return Err(Failure::option(
-            Code::PeriodInvalid,
+            Code::OptionInvalid,
             "--at",
             text,
             "is not over yet, expected today or a day before",

@@ -82,7 +82,7 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
             let books = session.read()?;
             let read = books.read_policy(&name, &bytes).map_err(wrong_policy)?;
             warn(&name, &read.warnings, session)?;
-            warn_of_alerts(&books, &bytes, session)?;
+            warn_of_alerts(&name, &books, &bytes, session)?;
             let limits = counted(u64::try_from(read.policy.limits().count()).unwrap_or(u64::MAX), "limit", "limits");
             session.tell(format!("{name}: {limits} from {}, nothing is wrong", read.policy.from))?;
             if let Some(text) = period {
@@ -105,7 +105,7 @@ fn apply(file: &Path, apply: Apply, session: &mut Session<'_, '_>) -> Result<Exi
     let (name, bytes) = read(file)?;
     let books = session.open()?;
     let applied = session.progress(|progress| books.apply_policy(&name, &bytes, apply, session.act(), progress));
-    let PolicyApplied { from, entry, is_in_force, changes, warnings } = applied.map_err(wrong_policy)?;
+    let PolicyApplied { from, until, entry, is_in_force, changes, warnings } = applied.map_err(wrong_policy)?;
     warn(&name, &warnings, session)?;
     if is_in_force {
         session.tell(format!("{name}: is in force already from {from}"))?;
@@ -115,21 +115,22 @@ fn apply(file: &Path, apply: Apply, session: &mut Session<'_, '_>) -> Result<Exi
         session.tell(spelled(change))?;
     }
     let what = if entry.is_some() { "applies" } else { "would apply" };
-    session.tell(format!("{name}: {what} from {from}"))?;
+    let end = until.map_or_else(String::new, |until| format!(" until {until}, when other limits begin"));
+    session.tell(format!("{name}: {what} from {from}{end}"))?;
     if from < today(&books, session) {
-        session.tell(format!(
-            "the periods from {from} on are shown with these limits; alerts are raised only for periods that are not over"
-        ))?;
+        session
+            .tell("periods that are over get these limits too; alerts are raised only for periods that are not over")?;
     }
-    warn_of_alerts(&books, &bytes, session)?;
+    warn_of_alerts(&name, &books, &bytes, session)?;
     let head = books.head()?;
     session.tell_head(&head)?;
     Ok(Exit::Done)
 }
 
 /// Says how many alerts the next check would raise, so that nobody is surprised by them.
-fn warn_of_alerts(books: &Books, bytes: &[u8], session: &mut Session<'_, '_>) -> Result<(), Failure> {
+fn warn_of_alerts(name: &str, books: &Books, bytes: &[u8], session: &mut Session<'_, '_>) -> Result<(), Failure> {
     let read = books.read_policy("", bytes)?;
+    warn_of_nothing(name, read.policy.limits().count(), session)?;
     let now = session.invocation.now;
     let alerts = session.progress(|progress| books.would_raise(&read.policy, now, progress))?;
     if alerts > 0 {
@@ -178,6 +179,14 @@ fn spelled(change: &Change) -> String {
         (None, Some(before), _) => format!("- {of}: {before}"),
         (field, before, after) => format!("{of}: {} {} -> {}", field.unwrap_or(""), shown(before), shown(after)),
     }
+}
+
+/// Warns of a file without limits, which would end all limits.
+fn warn_of_nothing(file: &str, limits: usize, session: &mut Session<'_, '_>) -> Result<(), Failure> {
+    if limits > 0 {
+        return Ok(());
+    }
+    session.warn(format!("warning: {file}: has no limits, so all limits end on its first day"))
 }
 
 fn warn(file: &str, warnings: &[Problem], session: &mut Session<'_, '_>) -> Result<(), Failure> {

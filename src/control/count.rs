@@ -79,7 +79,8 @@ impl Used {
     }
 }
 
-/// A counter: the place of its budget, and the value that it is for if the budget has one for each.
+/// A counter: the place of its budget, and the value that it is for. Without a value: the budget has one counter, or it has one for
+/// each value and this is usage that has none.
 pub type Counter = (usize, Option<String>);
 
 /// What counters used on each day.
@@ -137,14 +138,8 @@ impl<'a> Counting<'a> {
             if !budget.common.scope.has(usage) {
                 continue;
             }
-            let subject = match &budget.common.each {
-                None => None,
-                // Usage without a value has no counter.
-                Some(each) => match each.of(usage) {
-                    None => continue,
-                    Some(value) => Some(value.to_owned()),
-                },
-            };
+            // With one counter for each value, usage without a value is kept apart, so that somebody can say how much it is.
+            let subject = budget.common.each.as_ref().and_then(|each| each.of(usage)).map(str::to_owned);
             let next = self.counters.len();
             let counter = (place, subject);
             let at = *self.places.entry(counter.clone()).or_insert(next);

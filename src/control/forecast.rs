@@ -24,7 +24,10 @@ pub const NEEDED: usize = 7;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Forecast {
     /// The period is over.
-    Over,
+    Over {
+        /// The day on which the limit was reached; `None` if it was not.
+        reached_on: Option<Day>,
+    },
     /// There are too few complete days with usage.
     TooFew {
         /// How many there are.
@@ -39,17 +42,24 @@ pub enum Forecast {
     },
 }
 
-/// The forecast of a period. `used` has what each day used, from [`LOOKED_AT`] days before today on, or from the period's
+/// The forecast of a period. `used` has what each day with usage used, from [`LOOKED_AT`] days before today on, or from the period's
 /// first day if that is earlier.
 pub fn forecast(used: &BTreeMap<Day, i128>, period: Period, today: Day, limit: i128) -> Result<Forecast, Overflow> {
+    let of = |day: Day| used.get(&day).copied().unwrap_or(0);
     if today > period.last() {
-        return Ok(Forecast::Over);
+        let mut sum = 0_i128;
+        for day in period.days() {
+            sum = sum.checked_add(of(day)).ok_or(Overflow)?;
+            if sum >= limit {
+                return Ok(Forecast::Over { reached_on: Some(day) });
+            }
+        }
+        return Ok(Forecast::Over { reached_on: None });
     }
     let window = Period::between(back(today, LOOKED_AT), back(today, 1));
-    let first = used.iter().find(|(day, used)| window.contains(**day) && **used != 0).map(|(day, _)| *day);
+    let first = used.keys().find(|day| window.contains(**day)).copied();
     let complete = first.map_or(0, |first| Period::between(first, window.last()).days().count());
     let Some(first) = first.filter(|_| complete >= NEEDED) else { return Ok(Forecast::TooFew { days: complete }) };
-    let of = |day: Day| used.get(&day).copied().unwrap_or(0);
     let mean = |weekday: chrono::Weekday| {
         let mut sum = 0_i128;
         let mut count = 0_i128;
@@ -114,7 +124,12 @@ mod tests {
         assert_eq!(found, Forecast::Of { figure: 931_666_666_666_666_667, reached_on: None });
         let found = forecast(&used, month, today, 900 * unit)?;
         assert_eq!(found, Forecast::Of { figure: 931_666_666_666_666_667, reached_on: Some(day("2026-11-30")?) });
-        assert_eq!(forecast(&used, month, day("2026-12-01")?, unit)?, Forecast::Over);
+        assert_eq!(
+            forecast(&used, month, day("2026-12-01")?, unit)?,
+            Forecast::Over { reached_on: Some(day("2026-11-01")?) }
+        );
+        let after = forecast(&used, month, day("2026-12-01")?, 547 * unit)?;
+        assert_eq!(after, Forecast::Over { reached_on: None });
         let two: BTreeMap<Day, i128> = used.into_iter().skip(15).collect();
         assert_eq!(forecast(&two, month, today, unit)?, Forecast::TooFew { days: 2 });
         Ok(())
@@ -154,7 +169,8 @@ mod tests {
             let first = day("2026-09-20").map_err(|error| fail(&error))?;
             let today_at = 59 - back;
             let today = forward(first, today_at);
-            let days = used.iter().take(today_at + 1).enumerate().map(|(place, used)| (forward(first, place), *used)).collect();
+            let days = used.iter().take(today_at + 1).enumerate().filter(|(_, used)| **used != 0);
+            let days = days.map(|(place, used)| (forward(first, place), *used)).collect();
             let period = containing(Per::Month, today);
             let found = forecast(&days, period, today, i128::MAX / 1_000_000).map_err(|error| fail(&error))?;
             let expected = twelfths(&used, first, today_at, period);

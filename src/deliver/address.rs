@@ -12,6 +12,7 @@ pub struct Target {
     /// The URL as it is called.
     url: String,
     scheme: &'static str,
+    /// The host, and the port if the URL names one.
     host: String,
 }
 
@@ -27,7 +28,7 @@ impl Target {
     }
 }
 
-/// Scheme and host only, because the rest of a chat's address is a secret.
+/// Scheme, host and port only, because the rest of a chat's address is a secret.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}://{}", self.scheme, self.host)
@@ -75,7 +76,11 @@ pub fn target(url: &str, allow: &[String]) -> Result<Target, AddressError> {
         return Err(AddressError::UserInfo);
     }
     let is_odd = |c: char| c.is_control() || c.is_whitespace() || matches!(c, '\\' | '%' | '"' | '<' | '>');
-    if authority.is_empty() || authority.chars().any(is_odd) || url.chars().any(|c| c.is_control() || c == ' ') {
+    if authority.is_empty()
+        || !authority.is_ascii()
+        || authority.chars().any(is_odd)
+        || url.chars().any(|c| c.is_control() || c == ' ')
+    {
         return Err(AddressError::Form);
     }
     let (host, port) = host_and_port(authority)?;
@@ -93,7 +98,7 @@ pub fn target(url: &str, allow: &[String]) -> Result<Target, AddressError> {
         None if scheme == "http" => return Err(AddressError::Plain),
         _ => {}
     }
-    Ok(Target { url: url.to_owned(), scheme, host })
+    Ok(Target { url: url.to_owned(), scheme, host: authority.to_owned() })
 }
 
 fn host_and_port(authority: &str) -> Result<(String, Option<u16>), AddressError> {
@@ -316,12 +321,13 @@ mod tests {
             ("https://127.0.0.1\\.example.com/", AddressError::Form),
             ("https://%31%32%37.0.0.1/", AddressError::Form),
             ("https://example.com:99999/", AddressError::Form),
+            ("https://①②⑦.0.0.1/", AddressError::Form),
             ("https://[::1/", AddressError::Form),
             ("https://[::1]x/", AddressError::Form),
         ] {
             assert_eq!(target(url, &[]), Err(expected), "{url}");
         }
         let shown = target("https://hooks.example.com:443/services/SECRET", &[]).map(|target| target.to_string());
-        assert_eq!(shown.as_deref(), Ok("https://hooks.example.com"));
+        assert_eq!(shown.as_deref(), Ok("https://hooks.example.com:443"));
     }
 }

@@ -21,6 +21,24 @@ pub struct Told {
     pub first: String,
     /// The rest: scope, threshold, period, where it stands in the ledger.
     pub rest: Vec<String>,
+    /// The budget, measure, value and period. Of several thresholds of one, a message for people names the highest.
+    pub about: String,
+    /// The threshold in hundredths of a percent.
+    pub threshold: u32,
+}
+
+/// What people need of several alerts: the highest threshold of each budget, the highest first.
+pub fn for_people(alerts: &[Told]) -> Vec<Told> {
+    let mut highest: std::collections::BTreeMap<&str, &Told> = std::collections::BTreeMap::new();
+    for told in alerts {
+        let known = highest.entry(&told.about).or_insert(told);
+        if told.threshold > known.threshold {
+            *known = told;
+        }
+    }
+    let mut all: Vec<Told> = highest.into_values().cloned().collect();
+    all.sort_by_key(|told| std::cmp::Reverse(told.threshold));
+    all
 }
 
 /// The text of a message with several alerts.
@@ -146,11 +164,8 @@ mod tests {
     use super::*;
 
     fn told(number: usize) -> Told {
-        Told {
-            name: format!("58.{number}"),
-            first: format!("budget {number} <b> & *x*"),
-            rest: vec!["line".to_owned()],
-        }
+        let (name, first) = (format!("58.{number}"), format!("budget {number} <b> & *x*"));
+        Told { name, first, rest: vec!["line".to_owned()], about: number.to_string(), threshold: 5_000 }
     }
 
     #[test]
@@ -175,6 +190,14 @@ mod tests {
         assert_eq!(chat(Chat::Wecom, &long)["text"]["content"].as_str().map(str::len), Some(2_048));
         assert_eq!(cut("aé", 2), "a");
         assert_eq!(mail(Some("a@example.com\nBcc: x"), &[told(1)]).lines().next(), Some("To: a@example.com Bcc: x"));
+    }
+
+    #[test]
+    fn people_hear_of_the_highest_threshold_of_each_budget_first() {
+        let of = |about: &str, threshold: u32| Told { about: about.to_owned(), threshold, ..told(1) };
+        let all = [of("a", 5_000), of("a", 8_000), of("b", 10_000), of("a", 7_500), of("b", 5_000), of("c", 9_000)];
+        let found: Vec<(String, u32)> = for_people(&all).into_iter().map(|told| (told.about, told.threshold)).collect();
+        assert_eq!(found, [("b".to_owned(), 10_000), ("c".to_owned(), 9_000), ("a".to_owned(), 8_000)]);
     }
 
     #[test]

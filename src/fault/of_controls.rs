@@ -56,9 +56,9 @@ pub(super) const CODES: &[Explained] = &[
         code: Code::MessageRefused,
         name: "message-refused",
         exit: Exit::Refused,
-        meaning: "The receiver of a test message did not take it.",
-        cause: "The address or the secret is wrong, or the receiver is down.",
-        remedy: "The message says what it answered. Correct the channel and test it again.",
+        meaning: "A test message was not sent, or its receiver did not take it.",
+        cause: "The address, the secret or the program of the channel is wrong, or the receiver is down.",
+        remedy: "The message says which. Correct the channel and test it again.",
     },
     Explained {
         code: Code::GuardFile,

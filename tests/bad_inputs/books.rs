@@ -163,8 +163,8 @@ pub(crate) fn limits() -> Vec<Case> {
             "https://user:pass@example.com/x",
             "l.toml:4:7: channel \"c\": url: contains a user name before the host",
         ),
-        threshold("0%", "l.toml:7:17: budget \"b\": alert: at: \"0%\" is not a part, expected a percentage above 0"),
-        threshold("NaN%", "l.toml:7:17: budget \"b\": alert: at: \"NaN%\" is not a part"),
+        threshold("0%", "l.toml:7:17: budget \"b\": alert: at: \"0%\" is not a percentage, expected a number above 0"),
+        threshold("NaN%", "l.toml:7:17: budget \"b\": alert: at: \"NaN%\" is not a percentage"),
         threshold("1000.01%", "l.toml:7:12: budget \"b\": alert: at: 1000.01% is too high, expected \"1000%\" at most"),
     ]
 }

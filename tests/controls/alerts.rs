@@ -155,7 +155,7 @@ fn a_budget_that_is_used_up_blocks_and_its_limit_may_be_raised() -> Outcome {
     let text = &found.raised.last().ok_or("none")?.text;
     assert_eq!(
         text,
-        "company, 2026-11: 104.6 % of 500.00 USD is used (523.45). A guard refuses requests until 2026-12-01T00:00:00Z."
+        "company, 2026-11: 104.6 % of 500.00 USD is used (523.45). It is used up until 2026-12-01T00:00:00Z."
     );
     let again = check(&desk, NOW)?;
     assert_eq!((again.raised.len(), again.blocking.len(), again.blocks_anew), (0, 1, false));

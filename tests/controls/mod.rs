@@ -2,6 +2,8 @@
 
 mod alerts;
 mod deliver;
+mod documents;
+mod guard_file;
 mod policy;
 mod status;
 

@@ -99,7 +99,7 @@ impl Books {
             }
             let known: BTreeSet<AlertKey> = snapshot.alerts()?.into_iter().map(|stored| stored.alert.key).collect();
             let mut count = 0_usize;
-            for line in self.lines(&snapshot, &policy.budgets, today, today)? {
+            for line in self.lines(&snapshot, &policy.budgets, today, today)?.0 {
                 let new = thresholds(&line.budget).into_iter().filter(|part| !known.contains(&key(&line, *part)));
                 for part in new {
                     if line.reaches(part)? {
@@ -119,7 +119,7 @@ impl Books {
         let mut found = Found { reached: Vec::new(), blocking: Vec::new(), unpriced: Vec::new(), policies, known };
         if let Some(policy) = in_force(&stored, today) {
             let budgets = understood(policy)?.policy.budgets;
-            for line in self.lines(snapshot, &budgets, today, today)? {
+            for line in self.lines(snapshot, &budgets, today, today)?.0 {
                 if line.blocks()? {
                     found.blocking.push(budget_sheet::name(&line));
                 }
@@ -139,7 +139,7 @@ impl Books {
             if budgets.is_empty() {
                 continue;
             }
-            for line in self.lines(snapshot, &budgets, last, today)? {
+            for line in self.lines(snapshot, &budgets, last, today)?.0 {
                 self.reached(snapshot, policy, &line, &mut found.reached)?;
             }
         }

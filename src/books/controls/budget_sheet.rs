@@ -77,8 +77,7 @@ fn cells(
     let used = line.figure();
     let reached = line.reached()?;
     let highest = reached.last();
-    let level =
-        reached.iter().rev().find_map(|threshold| threshold.level.clone()).or_else(|| line.budget.level.clone());
+    let level = reached.iter().rev().find_map(|threshold| threshold.level.clone()).or_else(|| own_level(line));
     let say = highest.and_then(|threshold| threshold.say.clone());
     let (forecast, forecast_percent, method, reached_on) = match line.forecast {
         Forecast::Of { figure: at_end, reached_on } => {
@@ -87,11 +86,15 @@ fn cells(
         Forecast::TooFew { .. } => {
             (Cell::Unknown("too few days"), Cell::Unknown("too few days"), Cell::Nothing, Cell::Nothing)
         }
-        Forecast::Over => (Cell::Nothing, Cell::Nothing, Cell::Nothing, Cell::Nothing),
+        Forecast::Over { reached_on } => (Cell::Nothing, Cell::Nothing, Cell::Nothing, Cell::day(reached_on)),
     };
     let left = line.bound.most.checked_sub(used).ok_or(crate::domain::ratio::Overflow)?;
     let days_left = if status.at >= line.period.last() { 0 } else { days_after(status.at, line.period) };
-    let state = if line.blocks()? { "blocking" } else { "open" };
+    let state = match line.forecast {
+        Forecast::Over { .. } => "over",
+        _ if line.blocks()? => "blocking",
+        _ => "open",
+    };
     Ok(vec![
         Cell::text(line.budget.common.name.as_str()),
         Cell::text(line.bound.measure.name()),
@@ -115,6 +118,12 @@ fn cells(
         Cell::text(line.budget.enforce.name()),
         Cell::text(state),
     ])
+}
+
+/// The word below all thresholds, or `over` for a limit that is reached and that nobody gave a word.
+fn own_level(line: &BudgetLine) -> Option<String> {
+    let over = (line.figure() >= line.bound.most).then(|| "over".to_owned());
+    over.or_else(|| line.budget.level.clone())
 }
 
 /// How many days of a period follow a day.

@@ -21,7 +21,7 @@ use crate::domain::timestamp::Timestamp;
 use crate::ledger::file::transaction::Snapshot;
 use crate::price::Book;
 use crate::sheet::Sheet;
-use crate::text::problem::{counted, listed};
+use crate::text::problem::{counted, grouped, listed};
 use std::collections::BTreeMap;
 
 /// Which budgets to look at, and when.
@@ -116,6 +116,7 @@ pub struct BudgetStatus {
     pub left_out: usize,
     pub(super) heading: crate::sheet::Heading,
     pub(super) quarantined: usize,
+    pub(super) uncounted: Vec<String>,
     pub(super) to_import_again: Vec<String>,
 }
 
@@ -171,7 +172,7 @@ impl Books {
         {
             return Err(BooksError::NoBudget(name.clone()));
         }
-        let lines = self.lines(snapshot, &budgets, at, today)?;
+        let (lines, uncounted) = self.lines(snapshot, &budgets, at, today)?;
         let before = lines.len();
         let lines: Vec<BudgetLine> = lines.into_iter().filter(|line| request.all || !line.used.is_nothing()).collect();
         let left_out = before.saturating_sub(lines.len());
@@ -184,29 +185,38 @@ impl Books {
         let quarantined = open.iter().filter(|line| is_within(line.first_day, line.last_day)).count();
         let heading = crate::books::heading::heading_of(snapshot, "budgets", at.to_string())?;
         let to_import_again = snapshot.files_to_repeat(range)?.into_iter().collect();
-        Ok(BudgetStatus { policy, at, lines, left_out, heading, quarantined, to_import_again })
+        Ok(BudgetStatus { policy, at, lines, left_out, heading, quarantined, uncounted, to_import_again })
     }
 
-    /// The lines of budgets for the periods that a day is in. If the day is not over, it is today.
+    /// The lines of budgets for the periods that a day is in, and what none of them counts, in words. If the day is not over, it is
+    /// today.
     pub(super) fn lines(
         &self,
         snapshot: &Snapshot<'_>,
         budgets: &[Budget],
         at: Day,
         today: Day,
-    ) -> Result<Vec<BudgetLine>, BooksError> {
+    ) -> Result<(Vec<BudgetLine>, Vec<String>), BooksError> {
         snapshot.watch().begin(Stage::Usage, None);
         let counted = self.counted(snapshot, budgets, range(budgets, at))?;
         // A day before today is over.
         let first_open = if at < today { forward(at, 1) } else { at };
         let none = BTreeMap::new();
-        let mut lines = Vec::new();
+        let (mut lines, mut uncounted) = (Vec::new(), Vec::new());
         for (place, budget) in budgets.iter().enumerate() {
             let period = containing(budget.per, at);
             let mut subjects: Vec<Option<String>> =
                 counted.keys().filter(|(of, _)| *of == place).map(|(_, subject)| subject.clone()).collect();
             if budget.common.each.is_none() && subjects.is_empty() {
                 subjects.push(None);
+            }
+            if let Some(each) = &budget.common.each {
+                subjects.retain(Option::is_some);
+                let without = sum_within(counted.get(&(place, None)).unwrap_or(&none), period)?.requests;
+                if without > 0 {
+                    let requests = counted_requests(without);
+                    uncounted.push(format!("{}: {requests} no {each} and no counter there", budget.common.name));
+                }
             }
             for bound in &budget.bounds {
                 for subject in &subjects {
@@ -218,7 +228,7 @@ impl Books {
                 }
             }
         }
-        Ok(lines)
+        Ok((lines, uncounted))
     }
 
     fn counted(&self, snapshot: &Snapshot<'_>, budgets: &[Budget], range: Period) -> Result<ByDay, BooksError> {
@@ -253,13 +263,22 @@ fn line(
     days: &BTreeMap<Day, Used>,
     first_open: Day,
 ) -> Result<BudgetLine, BooksError> {
+    let used = sum_within(days, period)?;
+    let figures = days.iter().map(|(day, used)| (*day, used.of(bound.measure))).collect();
+    let forecast = forecast(&figures, period, first_open, bound.most)?;
+    Ok(BudgetLine { budget: budget.clone(), bound, subject, period, used, forecast })
+}
+
+fn sum_within(days: &BTreeMap<Day, Used>, period: Period) -> Result<Used, BooksError> {
     let mut used = Used::default();
     for (_, of_day) in days.iter().filter(|(day, _)| period.contains(**day)) {
         used.add(of_day)?;
     }
-    let figures = days.iter().map(|(day, used)| (*day, used.of(bound.measure))).collect();
-    let forecast = forecast(&figures, period, first_open, bound.most)?;
-    Ok(BudgetLine { budget: budget.clone(), bound, subject, period, used, forecast })
+    Ok(used)
+}
+
+fn counted_requests(requests: i128) -> String {
+    format!("{} {}", grouped(requests), if requests == 1 { "request has" } else { "requests have" })
 }
 
 impl BudgetStatus {
@@ -290,6 +309,7 @@ impl BudgetStatus {
             };
             caveats.push(format!("{name}: {events} no price; the amount does not include them"));
         }
+        caveats.extend(self.uncounted.iter().cloned());
         for line in &self.lines {
             if let Forecast::TooFew { days } = line.forecast {
                 let days = listed(days, "complete day", "complete days");

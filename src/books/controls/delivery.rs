@@ -40,6 +40,8 @@ pub struct Delivered {
     pub sent: usize,
     /// The channels that did not take one, each with why.
     pub failed: Vec<(String, String)>,
+    /// How many messages wait for another attempt.
+    pub waiting: usize,
 }
 
 /// A message to send.
@@ -66,14 +68,14 @@ impl Books {
             return Ok(delivered);
         }
         let mut guard = GuardFile::open(self.ledger.path(), genesis, now)?;
-        for message in messages {
+        for message in &messages {
             let until = schedule::seconds_after(now, schedule::OWN_FOR);
             let Some(attempt) = guard.take_message(&message.key, now, until)? else { continue };
             let next = |wait: Option<i64>| {
                 let due = schedule::due(message.at, attempt.saturating_add(1), &message.id);
                 due.map(|due| due.max(schedule::seconds_after(now, wait.unwrap_or(0))))
             };
-            match send(&message, secrets, now) {
+            match send(message, secrets, now) {
                 Ok(Verdict::Taken) => {
                     guard.message_sent(&message.key, now)?;
                     delivered.sent = delivered.sent.saturating_add(1);
@@ -81,18 +83,21 @@ impl Books {
                 Ok(Verdict::Gone) => {
                     let why = "status 410, the receiver wants no messages any more";
                     guard.message_failed(&message.key, why, None)?;
-                    delivered.failed.push((message.key.channel, why.to_owned()));
+                    delivered.failed.push((message.key.channel.clone(), why.to_owned()));
                 }
                 Ok(Verdict::Failed { why, wait }) => {
                     guard.message_failed(&message.key, &why, next(wait))?;
-                    delivered.failed.push((message.key.channel, why));
+                    delivered.failed.push((message.key.channel.clone(), why));
                 }
                 Err(why) => {
                     guard.message_failed(&message.key, &why, next(None))?;
-                    delivered.failed.push((message.key.channel, why));
+                    delivered.failed.push((message.key.channel.clone(), why));
                 }
             }
         }
+        let states = guard.messages()?;
+        let waits = |message: &&Message| states.get(&message.key).is_some_and(|state| state.next_at.is_some());
+        delivered.waiting = messages.iter().filter(waits).count();
         Ok(delivered)
     }
 
@@ -114,6 +119,8 @@ impl Books {
             name: "test".to_owned(),
             first: "This is a test of tokenbook; no budget is meant.".to_owned(),
             rest: vec![format!("ledger entry {} ({})", head.entry, short(&head.hash))],
+            about: String::new(),
+            threshold: 0,
         };
         let key = MessageKey { entry: EntryId::NONE, place: 0, channel: name.to_string() };
         let data = json!({ "test": true, "ledger_head": format!("{} {head}", head.entry) });
@@ -210,7 +217,10 @@ impl Books {
         let head = snapshot.hash_of(alert.seen)?;
         let seen = format!("seen {at} at ledger entry {} ({}); alert {name}", alert.seen, short(&head));
         let rest = vec![wording::second_line(alert, budget), seen];
-        Ok(Told { name, first: wording::first_line(alert, budget, self.ledgers()), rest })
+        let key = &alert.key;
+        let about = format!("{}\n{}\n{}\n{}", key.budget, key.measure, key.subject, key.first_day);
+        let first = wording::first_line(alert, budget, self.ledgers());
+        Ok(Told { name, first, rest, about, threshold: key.threshold })
     }
 
     pub(super) fn ledgers(&self) -> Ledgers {
@@ -259,7 +269,7 @@ fn send(message: &Message, secrets: &dyn Secrets, now: Timestamp) -> Result<Verd
     let channel = &message.channel;
     match &channel.kind {
         ChannelKind::Command { command: program, to } => {
-            let mail = bodies::mail(to.as_deref(), &message.told);
+            let mail = bodies::mail(to.as_deref(), &bodies::for_people(&message.told));
             let path = secrets.variable("PATH");
             Ok(match command::run(program, path.as_deref(), &mail) {
                 Ok(()) => Verdict::Taken,
@@ -277,7 +287,7 @@ fn send(message: &Message, secrets: &dyn Secrets, now: Timestamp) -> Result<Verd
                 let separator = if url.contains('?') { '&' } else { '?' };
                 url = format!("{url}{separator}{signed}");
             }
-            let body = bodies::chat(*chat, &bodies::text(&message.told)).to_string();
+            let body = bodies::chat(*chat, &bodies::text(&bodies::for_people(&message.told))).to_string();
             post(&url, channel, &[], &body, Some(*chat))
         }
         ChannelKind::Json { url } => {

@@ -37,6 +37,8 @@ pub struct InForce {
 pub struct PolicyApplied {
     /// The first billing day of the policy.
     pub from: Day,
+    /// The first day of the policy that follows it, if there is one already.
+    pub until: Option<Day>,
     /// Its entry; `None` if the same text is in force already, or if it was only tried.
     pub entry: Option<EntryId>,
     /// Whether the same text is in force already.
@@ -113,13 +115,14 @@ impl Books {
         let before = before.map(understood).transpose()?.map_or(Policy::NONE, |before| before.policy);
         let changes = difference::changes(&before, &policy);
         let from = policy.from;
+        let until = known.iter().map(|other| other.first_day).filter(|day| *day > from).min();
         if is_in_force || apply == Apply::Try {
-            return Ok(PolicyApplied { from, entry: None, is_in_force, changes, warnings });
+            return Ok(PolicyApplied { from, until, entry: None, is_in_force, changes, warnings });
         }
         let entry = write.append_policy(LIMITS, &text, from, act.now, act.actor)?;
         write.commit()?;
         self.ledger.checkpoint()?;
-        Ok(PolicyApplied { from, entry: Some(entry), is_in_force, changes, warnings })
+        Ok(PolicyApplied { from, until, entry: Some(entry), is_in_force, changes, warnings })
     }
 
     /// The policy in force on a day.
@@ -137,24 +140,30 @@ impl Books {
     /// Every policy that was applied: its first day, its entry, when and by whom.
     pub fn policy_list(&self) -> Result<Sheet, BooksError> {
         let snapshot = self.ledger.snapshot()?;
-        let row = |stored: StoredPolicy| {
+        let all = snapshot.policies(LIMITS)?;
+        let row = |stored: &StoredPolicy| {
+            let is_replaced = all.iter().any(|other| other.first_day == stored.first_day && other.entry > stored.entry);
+            let next = all.iter().map(|other| other.first_day).filter(|day| *day > stored.first_day).min();
+            let last = if is_replaced { Cell::Word("replaced") } else { Cell::day(next.and_then(Day::previous)) };
             let read = read::policy(&stored.document);
             let limits = read.map_or(Cell::Unknown("unreadable"), |read| {
                 Cell::Count(i128::try_from(read.policy.limits().count()).unwrap_or(i128::MAX))
             });
             vec![
-                Cell::Text(stored.name),
+                Cell::Text(stored.name.clone()),
                 Cell::Day(stored.first_day),
+                last,
                 Cell::Count(stored.entry.number().into()),
                 Cell::Instant(stored.at),
-                Cell::Text(stored.actor),
+                Cell::Text(stored.actor.clone()),
                 limits,
             ]
         };
-        let rows = snapshot.policies(LIMITS)?.into_iter().map(row).collect();
+        let rows = all.iter().map(row).collect();
         let columns = vec![
             Column::text("document"),
             Column::day("first_day"),
+            Column::day("last_day"),
             Column::number("entry"),
             Column::instant("applied_at"),
             Column::text("actor"),

@@ -83,7 +83,7 @@ pub(super) fn first_line(alert: &Alert, budget: &Budget, ledgers: Ledgers) -> St
     if block_at(budget) == Some(part)
         && let Some(next) = alert.key.last_day.next()
     {
-        text.push_str(" A guard refuses requests until ");
+        text.push_str(" It is used up until ");
         text.push_str(&ledgers.calendar.start_of(next).to_string());
         text.push('.');
     }

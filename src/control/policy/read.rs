@@ -111,7 +111,9 @@ pub fn policy(text: &str) -> Result<PolicyRead, Vec<Problem>> {
     if enforces && matches!(admission, Some(None)) {
         let expected = "[admission] with unpriced, unknown_department, on_failure and output_unknown";
         let problem = file.problem("admission", "is missing, although limits refuse requests", expected);
-        found.0.push(problem.coded(Code::FieldMissing));
+        // The first limit shows where limits begin.
+        let first = names.0.values().map(|place| place.spot).min().unwrap_or_default();
+        found.0.push(problem.coded(Code::FieldMissing).at_spot(first));
     }
     let policy = |from: Day| Policy { from, admission: admission.flatten(), budgets, quotas, breakers, channels };
     if let Some(from) = from.filter(|_| found.0.is_empty()) {

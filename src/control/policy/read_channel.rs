@@ -19,8 +19,8 @@ pub(super) fn channel(table: &Section<'_>) -> Result<Channel, Problem> {
     let found_in = secret(table, ("url_env", url_env), ("url_file", url_file))?;
     let (secret_env, secret_file) = (table.optional("secret_env", text)?, table.optional("secret_file", text)?);
     let signed_by = secret(table, ("secret_env", secret_env), ("secret_file", secret_file))?;
-    let command = table.optional("command", |value| Ok(value.texts()?.into_iter().map(str::to_owned).collect()))?;
-    let to = table.optional("to", text)?;
+    let command = table.optional("command", words)?;
+    let to = table.optional("to", receiver)?;
     let allow = table.optional("allow", |value| Ok(value.texts()?.into_iter().map(str::to_owned).collect()))?;
     let only_for = |key: &str, given: bool, allowed: bool, kinds: &str| {
         let what = format!("is not for a channel of kind {kind}");
@@ -69,6 +69,25 @@ pub(super) fn channel(table: &Section<'_>) -> Result<Channel, Problem> {
         return Err(table.problem("url", "is given twice", "one of url, url_env and url_file"));
     }
     Ok(Channel { kind, url: found_in, secret: signed_by, allow: allow.unwrap_or_default() })
+}
+
+/// A program and its arguments. One text with spaces would be taken for the name of a program.
+fn words(value: &TomlValue<'_>) -> Result<Vec<String>, Problem> {
+    match value.texts()?[..] {
+        [one] if one.contains(char::is_whitespace) => {
+            Err(value.problem("is one text", "a list of the program and its arguments, such as [\"sendmail\", \"-t\"]"))
+        }
+        ref words => Ok(words.iter().map(|word| (*word).to_owned()).collect()),
+    }
+}
+
+/// The receiver of a mail, on one line.
+fn receiver(value: &TomlValue<'_>) -> Result<String, Problem> {
+    let to = value.text()?;
+    if to.trim().is_empty() || to.chars().any(char::is_control) {
+        return Err(value.problem("is no receiver of a mail", "one line, such as \"finops@example.com\""));
+    }
+    Ok(to.to_owned())
 }
 
 fn found_in_variable(secret: Option<&Secret>) -> bool {

@@ -131,12 +131,12 @@ pub(super) fn budget<'a>(table: Section<'a>, number: usize, found: &mut Found) -
     let level = found.take(table.optional("level", sentence));
     let alerts = found.take(alerts(&table));
     let (common, per, bounds, share) = (common?, per?, bounds?, share?);
+    found.take(one_of_bounds_and_share(&table, &common, !bounds.is_empty(), share))?;
     if common.within.is_none() && per.is_none() {
         let expected = Per::ALL.map(|per| format!("\"{}\"", per.name())).join(", ");
         found.0.push(table.problem("per", "is missing", expected));
         return None;
     }
-    found.take(one_of_bounds_and_share(&table, &common, !bounds.is_empty(), share))?;
     let enforce = enforce?;
     Some(BudgetDraft {
         common,

@@ -60,7 +60,7 @@ pub(super) fn word<T: Copy>(value: &TomlValue<'_>, all: &[T], name: impl Fn(T) -
 pub(super) fn part(value: &TomlValue<'_>) -> Result<Part, Problem> {
     let read = Part::parse(&value.number()?).filter(|part| part.hundredths() > 0);
     read.ok_or_else(|| {
-        value.problem("is not a part", "a percentage above 0 with two decimals at most, such as \"82.5%\"")
+        value.problem("is not a percentage", "a number above 0 with % and two decimals at most, such as \"82.5%\"")
     })
 }
 
@@ -87,11 +87,12 @@ pub(super) fn times(value: &TomlValue<'_>) -> Result<Times, Problem> {
 
 /// A whole number above 0.
 pub(super) fn whole(value: &TomlValue<'_>) -> Result<i64, Problem> {
-    let text = value.number()?;
+    let expected = "a whole number above 0";
+    let text = value.number().map_err(|problem| Problem { expected: expected.to_owned(), ..problem })?;
     let digits = text.replace('_', "");
     let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
     let number = if plain { digits.parse::<i64>().ok() } else { None };
-    number.filter(|number| *number > 0).ok_or_else(|| value.problem("is not a limit", "a whole number above 0"))
+    number.filter(|number| *number > 0).ok_or_else(|| value.problem("is not a limit", expected))
 }
 
 /// A bound of a measure.
@@ -107,7 +108,7 @@ pub(super) fn bound(measure: Measure, value: &TomlValue<'_>) -> Result<Bound, Pr
 pub(super) fn amount(value: &TomlValue<'_>) -> Result<i128, Problem> {
     let expected = "an amount above 0 in the ledger's currency, such as \"500\", with nine decimals at most";
     let text = value.number()?;
-    let femtos = Amount::parse(&text).map_err(|error| value.problem(error, expected))?.femtos();
+    let femtos = Amount::parse(&text).map_err(|_| value.problem("is not an amount", expected))?.femtos();
     if femtos <= 0 || femtos.checked_rem(NANO) != Some(0) {
         return Err(value.problem("is not a limit", expected));
     }
