@@ -103,7 +103,7 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
 
 fn apply(file: &Path, apply: Apply, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     let (name, bytes) = read(file)?;
-    let books = session.open()?;
+    let books = if apply == Apply::Try { session.read()? } else { session.open()? };
     let applied = session.progress(|progress| books.apply_policy(&name, &bytes, apply, session.act(), progress));
     let PolicyApplied { from, until, entry, is_in_force, changes, warnings } = applied.map_err(wrong_policy)?;
     warn(&name, &warnings, session)?;

@@ -56,3 +56,25 @@ fn a_file_without_limits_says_what_it_ends() -> Outcome {
         .says("warning: none.toml: has no limits, so all limits end")?;
     Ok(())
 }
+
+#[test]
+fn a_trial_does_not_wait_for_a_writer() -> Outcome {
+    let desk = priced()?;
+    desk.write("l.toml", super::policy("teams")?)?;
+    desk.run(&["policy", "apply", "l.toml"])?.ends(0)?;
+    let database = desk.database()?;
+    database.execute_batch("BEGIN IMMEDIATE")?;
+    for arguments in [
+        &["policy", "apply", "l.toml", "--dry-run"][..],
+        &["policy", "check", "l.toml", "--period", "2026-10"],
+        &["policy", "diff", "l.toml"],
+        &["policy", "show"],
+        &["budget", "status"],
+        &["alerts", "list", "--undelivered"],
+        &["alerts", "deliver"],
+    ] {
+        desk.run(arguments)?.ends(0)?;
+    }
+    database.execute_batch("ROLLBACK")?;
+    Ok(())
+}

@@ -108,21 +108,17 @@ impl Books {
         let PolicyRead { policy, warnings, .. } = self.read_policy(file, bytes)?;
         // It was read successfully, so it is UTF-8.
         let text = String::from_utf8_lossy(bytes);
-        let write = self.ledger.write(|| observer.waiting())?;
-        let known = write.policies(LIMITS)?;
-        let before = in_force(&known, policy.from);
-        let is_in_force = before.is_some_and(|before| before.document == text && before.first_day == policy.from);
-        let before = before.map(understood).transpose()?.map_or(Policy::NONE, |before| before.policy);
-        let changes = difference::changes(&before, &policy);
-        let from = policy.from;
-        let until = known.iter().map(|other| other.first_day).filter(|day| *day > from).min();
-        if is_in_force || apply == Apply::Try {
-            return Ok(PolicyApplied { from, until, entry: None, is_in_force, changes, warnings });
+        if apply == Apply::Try {
+            return compared(&self.ledger.snapshot()?.policies(LIMITS)?, &text, &policy, warnings);
         }
-        let entry = write.append_policy(LIMITS, &text, from, act.now, act.actor)?;
-        write.commit()?;
-        self.ledger.checkpoint()?;
-        Ok(PolicyApplied { from, until, entry: Some(entry), is_in_force, changes, warnings })
+        let write = self.ledger.write(|| observer.waiting())?;
+        let mut applied = compared(&write.policies(LIMITS)?, &text, &policy, warnings)?;
+        if !applied.is_in_force {
+            applied.entry = Some(write.append_policy(LIMITS, &text, policy.from, act.now, act.actor)?);
+            write.commit()?;
+            self.ledger.checkpoint()?;
+        }
+        Ok(applied)
     }
 
     /// The policy in force on a day.
@@ -236,6 +232,22 @@ pub(in crate::books) fn money(femtos: i128, digits: u8) -> Cell {
         Some(0) => Cell::Fixed { value: amount.minor_units(digits), digits },
         _ => Cell::Exact(amount),
     }
+}
+
+/// What applying a policy changes on its first day.
+fn compared(
+    known: &[StoredPolicy],
+    text: &str,
+    policy: &Policy,
+    warnings: Vec<Problem>,
+) -> Result<PolicyApplied, BooksError> {
+    let from = policy.from;
+    let before = in_force(known, from);
+    let is_in_force = before.is_some_and(|before| before.document == text && before.first_day == from);
+    let before = before.map(understood).transpose()?.map_or(Policy::NONE, |before| before.policy);
+    let until = known.iter().map(|other| other.first_day).filter(|day| *day > from).min();
+    let changes = difference::changes(&before, policy);
+    Ok(PolicyApplied { from, until, entry: None, is_in_force, changes, warnings })
 }
 
 /// Addresses that stand in the policy and may not be called.
