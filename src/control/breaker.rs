@@ -287,6 +287,28 @@ mod tests {
     }
 
     #[test]
+    fn a_probe_of_a_round_that_is_over_decides_nothing() -> Outcome {
+        let marketing = breaker("marketing, an hour", OnClose::Clear)?;
+        let (mut counter, old) = probing(&marketing)?;
+        counter.settle(&marketing, 5_000, old[0], Ended::Nothing, at(15_100)?);
+        // The next round begins after 300 s.
+        let mut new = Vec::new();
+        for tenths in [18_100, 18_110, 18_120] {
+            new.push(counter.ask(&marketing, 10, at(tenths)?).map_err(|why| format!("{why:?}"))?);
+        }
+        counter.settle(&marketing, 5_000, old[1], Ended::Nothing, at(18_130)?);
+        assert!(matches!(counter.state(at(18_130)?), State::HalfOpen { .. }), "an old failure does not open it");
+        for probe in &new[..2] {
+            counter.settle(&marketing, 10, *probe, Ended::Used(10), at(18_140)?);
+        }
+        counter.settle(&marketing, 5_000, old[2], Ended::Used(5_000), at(18_150)?);
+        assert!(matches!(counter.state(at(18_150)?), State::HalfOpen { .. }), "an old success does not close it");
+        counter.settle(&marketing, 10, new[2], Ended::Used(10), at(18_160)?);
+        assert_eq!(counter.state(at(18_160)?), &State::Closed);
+        Ok(())
+    }
+
+    #[test]
     fn a_window_that_is_kept_opens_at_the_next_request() -> Outcome {
         let marketing = breaker("marketing, an hour", OnClose::Keep)?;
         let (mut counter, probes) = probing(&marketing)?;
