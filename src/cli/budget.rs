@@ -65,8 +65,9 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
         }
         Command::Check { once, strict, no_deliver } => {
             let exit = check(*once, *strict, session)?;
-            if !no_deliver {
-                alerts::deliver(session)?;
+            // The alerts are recorded. A failed delivery must not hide how the check ended.
+            if !no_deliver && let Err(failure) = alerts::deliver(session) {
+                session.warn(format!("warning: no message was sent: {}", failure.what()))?;
             }
             Ok(exit)
         }

@@ -68,6 +68,11 @@ impl Failure {
         self.code.exit()
     }
 
+    /// What failed, for a warning where the command goes on.
+    pub fn what(&self) -> &str {
+        &self.what
+    }
+
     /// Prints the failure and returns the exit code.
     pub fn print(&self, err: &mut dyn Write, colour: bool) -> u8 {
         if self.silent {

@@ -1,6 +1,6 @@
 //! Addresses of webhooks: which URLs may be called.
 //!
-//! Whoever applies a policy chooses where messages go, so names of hosts are not checked. An address that is written out and leads
+//! The person who applies a policy chooses where messages go, so names of hosts are not checked. An address that is written out and leads
 //! into a private network is refused, in any spelling, unless the channel allows exactly that address and port.
 
 use std::fmt;
@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 /// Where a message goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
-    /// The URL as it is called.
+    /// The URL to call.
     url: String,
     scheme: &'static str,
     /// The host, and the port if the URL names one.

@@ -1,4 +1,4 @@
-//! Alerts: once for each threshold, whoever checks and however often; the published cases.
+//! Alerts: each threshold is recorded once, no matter who checks and how often. Also the published cases.
 
 use super::{PRICES, policy, priced};
 use crate::desk::{Desk, Outcome, rows};
@@ -281,7 +281,17 @@ fn a_cron_line_works_and_says_how_it_ends() -> Outcome {
     desk.run(&["--quiet", "budget", "check", "--once"])?.ends(0)?;
     desk.write("v.csv", usage("b", "gpt-4.1", 300_000))?;
     desk.run(&["import", "v.csv"])?.ends(0)?;
+    // Not even a file in the place of the guard file hides it.
+    let loud =
+        String::from_utf8(desk.read("l.toml")?)?.replace("to = [] }", "to = [] }, { at = \"100%\", to = [\"c\"] }");
+    desk.write("l2.toml", loud + "channel.c = { kind = \"slack\", url_env = \"UNSET\" }\n")?;
+    desk.run(&["policy", "apply", "l2.toml"])?.ends(0)?;
+    std::fs::write(format!("{}.guard", desk.ledger().display()), "notes of mine")?;
     let ran = desk.run(&["--quiet", "budget", "check", "--once"])?.ends(10)?;
+    assert!(
+        ran.err.contains("warning: no message was sent: ") && ran.err.contains("is too short to be a database"),
+        "{ran:?}"
+    );
     assert!(ran.out.contains("120.0 %"), "{ran:?}");
     desk.run(&["--quiet", "budget", "check", "--once"])?.ends(0)?;
     desk.run(&["budget", "check"])?.ends(10)?.says("all, ")?;

@@ -5,6 +5,7 @@ mod deliver;
 mod documents;
 mod guard_file;
 mod policy;
+mod scopes;
 mod status;
 
 use crate::desk::{Desk, Outcome, fixture};

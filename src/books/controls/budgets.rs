@@ -165,18 +165,20 @@ impl Books {
         request: &BudgetRequest,
     ) -> Result<BudgetStatus, BooksError> {
         let (at, today) = self.days_of(request);
-        let wanted = |budget: &&Budget| request.name.as_ref().is_none_or(|name| budget.common.name.as_str() == name);
-        let budgets: Vec<Budget> = policy.policy.budgets.iter().filter(wanted).cloned().collect();
-        if budgets.is_empty()
-            && let Some(name) = &request.name
+        let wanted = |budget: &Budget| request.name.as_ref().is_none_or(|name| budget.common.name.as_str() == name);
+        let budgets = &policy.policy.budgets;
+        if let Some(name) = &request.name
+            && !budgets.iter().any(wanted)
         {
             return Err(BooksError::NoBudget(name.clone()));
         }
-        let (lines, uncounted) = self.lines(snapshot, &budgets, at, today)?;
+        // All budgets are looked at, because one may leave out what another names.
+        let (mut lines, uncounted) = self.lines(snapshot, budgets, at, today)?;
+        lines.retain(|line| wanted(&line.budget));
         let before = lines.len();
         let lines: Vec<BudgetLine> = lines.into_iter().filter(|line| request.all || !line.used.is_nothing()).collect();
         let left_out = before.saturating_sub(lines.len());
-        let range = range(&budgets, at);
+        let range = range(budgets, at);
         let open = snapshot.quarantine()?;
         let is_within = |first: Option<i64>, last: Option<i64>| {
             let (start, end) = (i64::from(range.first().number()), i64::from(range.last().number()));

@@ -59,7 +59,10 @@ fn problem(place: Option<&Place>, key: &str, what: String, expected: String) -> 
     let label = place.map_or("", |place| place.label.as_str());
     let problem = Problem { field: Some(format!("{label}: {key}")), ..Problem::line(what, expected) };
     let problem = problem.coded(Code::FieldInvalid);
-    place.map_or_else(|| problem.clone(), |place| problem.clone().at_spot(place.spot))
+    match place {
+        Some(place) => problem.at_spot(place.spot),
+        None => problem,
+    }
 }
 
 /// Reads a policy. An error has all problems, in the order of the lines.

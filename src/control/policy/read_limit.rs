@@ -53,7 +53,7 @@ pub(super) struct BudgetDraft<'a> {
     pub(super) meters: Option<BTreeSet<Meter>>,
     pub(super) enforce: Enforce,
     pub(super) level: Option<String>,
-    /// The thresholds; `None` for those of `[defaults]`.
+    /// The thresholds. `None` means the usual ones, from `[defaults]`.
     pub(super) alerts: Option<Vec<Threshold>>,
 }
 
