@@ -33,9 +33,9 @@ pub enum State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Probe {
     /// It has failed if it is not settled by then.
-    until: Timestamp,
+    pub until: Timestamp,
     /// It was settled with use.
-    passed: bool,
+    pub passed: bool,
 }
 
 /// Which probe a request was: its round and its place there.
@@ -76,12 +76,68 @@ pub struct BreakerCounter {
     state: State,
     round: u64,
     window: Window,
+    /// When the window was last cleared. What was taken before is not in it any more.
+    cleared: Option<Timestamp>,
+}
+
+/// Units that a request took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Taken {
+    /// The units.
+    pub units: i64,
+    /// When.
+    pub at: Timestamp,
+    /// The probe, if a breaker tried the request.
+    pub probe: Option<ProbeId>,
 }
 
 impl BreakerCounter {
     /// A closed breaker with an empty window.
     pub fn new(breaker: &Breaker) -> Self {
-        Self { state: State::Closed, round: 0, window: Window::new(breaker.window) }
+        Self { state: State::Closed, round: 0, window: Window::new(breaker.window), cleared: None }
+    }
+
+    /// A breaker as it was: its state, the number of its rounds, its window, and when that was cleared.
+    pub const fn with(state: State, round: u64, window: Window, cleared: Option<Timestamp>) -> Self {
+        Self { state, round, window, cleared }
+    }
+
+    /// When the window was last cleared.
+    pub const fn cleared(&self) -> Option<Timestamp> {
+        self.cleared
+    }
+
+    /// Whether what was taken at an instant is in the window no more, because it was cleared since.
+    pub fn has_forgotten(&self, at: Timestamp) -> bool {
+        self.cleared.is_some_and(|cleared| at <= cleared)
+    }
+
+    /// The number of times that it became half open.
+    pub const fn round(&self) -> u64 {
+        self.round
+    }
+
+    /// The state as it was last, without a look at the time.
+    pub const fn phase(&self) -> &State {
+        &self.state
+    }
+
+    /// The window.
+    pub const fn window(&self) -> &Window {
+        &self.window
+    }
+
+    /// The window, to correct what it counts.
+    pub const fn window_mut(&mut self) -> &mut Window {
+        &mut self.window
+    }
+
+    /// What the clock going back does to it: what lies ahead counts now, and an open breaker is open from now.
+    pub fn bring_back(&mut self, now: Timestamp) {
+        self.window.bring_back(now);
+        if let State::Open { since } = &mut self.state {
+            *since = (*since).min(now);
+        }
     }
 
     /// The state at an instant. A breaker whose time is over stays open until somebody asks.
@@ -96,54 +152,72 @@ impl BreakerCounter {
     }
 
     /// Closes it and clears its window.
-    pub fn reset(&mut self) {
+    pub fn reset(&mut self, now: Timestamp) {
         self.state = State::Closed;
+        self.clear(now);
+    }
+
+    fn clear(&mut self, now: Timestamp) {
         self.window.clear();
+        self.cleared = Some(now);
     }
 
     /// Asks for units. A request that passes counts in the window; it is a probe if the breaker is half open.
     pub fn ask(&mut self, breaker: &Breaker, units: i64, now: Timestamp) -> Result<Option<ProbeId>, Refused> {
+        match self.refusal(breaker, units, units, now) {
+            Some(refused) => Err(refused),
+            None => Ok(self.take(breaker, units, now)),
+        }
+    }
+
+    /// Why it refuses a request; `None` if it passes. `needed` are the units that are not in the window yet. A breaker that was open
+    /// long enough becomes half open, and a closed one that the request does not fit opens.
+    pub fn refusal(&mut self, breaker: &Breaker, needed: i64, asked: i64, now: Timestamp) -> Option<Refused> {
         self.fail_late_probes(now);
         if let State::Open { since } = self.state {
             let again_at = after(since, breaker.open_for);
             if now < again_at {
-                return Err(Refused::Open { again_at });
+                return Some(Refused::Open { again_at });
             }
             self.round = self.round.saturating_add(1);
             self.state = State::HalfOpen { probes: Vec::new() };
         }
         let limit = limit(breaker);
-        if units > limit {
-            return Err(Refused::TooLarge);
+        if asked > limit {
+            return Some(Refused::TooLarge);
         }
-        match &mut self.state {
-            State::HalfOpen { probes } => {
-                if probes.len() >= most_probes(breaker) {
-                    return Err(Refused::Probing);
-                }
-                let id = ProbeId { round: self.round, place: probes.len() };
-                probes.push(Probe { until: after(now, breaker.probe_within), passed: false });
-                self.window.add(units, now);
-                Ok(Some(id))
-            }
+        match &self.state {
+            State::HalfOpen { probes } => (probes.len() >= most_probes(breaker)).then_some(Refused::Probing),
             State::Closed | State::Open { .. } => {
-                if self.window.used(now).saturating_add(units) > limit {
-                    self.state = State::Open { since: now };
-                    return Err(Refused::Open { again_at: after(now, breaker.open_for) });
+                if self.window.used(now).saturating_add(needed) <= limit {
+                    return None;
                 }
-                self.window.add(units, now);
-                Ok(None)
+                self.state = State::Open { since: now };
+                Some(Refused::Open { again_at: after(now, breaker.open_for) })
             }
         }
     }
 
+    /// Counts a request that passes. It is a probe if the breaker is half open.
+    pub fn take(&mut self, breaker: &Breaker, needed: i64, now: Timestamp) -> Option<ProbeId> {
+        self.window.add(needed, now);
+        let State::HalfOpen { probes } = &mut self.state else { return None };
+        let id = ProbeId { round: self.round, place: probes.len() };
+        probes.push(Probe { until: after(now, breaker.probe_within), passed: false });
+        Some(id)
+    }
+
     /// Settles a request that had asked for units.
-    pub fn settle(&mut self, breaker: &Breaker, asked: i64, probe: Option<ProbeId>, ended: Ended, now: Timestamp) {
+    pub fn settle(&mut self, breaker: &Breaker, taken: Taken, ended: Ended, now: Timestamp) {
+        let Taken { units: asked, at, probe } = taken;
         self.fail_late_probes(now);
-        match ended {
-            Ended::Used(used) => self.window.add(used.saturating_sub(asked), now),
-            Ended::Nothing => self.window.add(asked.saturating_neg(), now),
-            Ended::Unknown => {}
+        let more = match ended {
+            Ended::Used(used) => used.saturating_sub(asked),
+            Ended::Nothing => asked.saturating_neg(),
+            Ended::Unknown => 0,
+        };
+        if more > 0 || !self.has_forgotten(at) {
+            self.window.add(more, now);
         }
         match (&mut self.state, probe) {
             (State::HalfOpen { probes }, Some(id)) if id.round == self.round => {
@@ -157,7 +231,7 @@ impl BreakerCounter {
                 if probes.len() >= most_probes(breaker) && probes.iter().all(|probe| probe.passed) {
                     self.state = State::Closed;
                     if breaker.on_close == OnClose::Clear {
-                        self.window.clear();
+                        self.clear(now);
                     }
                 }
             }
@@ -187,13 +261,9 @@ fn after(at: Timestamp, span: Seconds) -> Timestamp {
     Timestamp::from_nanos(at.nanos().saturating_add(nanos)).unwrap_or(Timestamp::LATEST)
 }
 
-/// The limit in units of a counter: nano-units of an amount, or a number.
+/// The limit in units of a counter.
 fn limit(breaker: &Breaker) -> i64 {
-    let most = match breaker.bound.measure {
-        crate::control::limit::Measure::Amount => breaker.bound.most.div_euclid(1_000_000),
-        crate::control::limit::Measure::Tokens | crate::control::limit::Measure::Requests => breaker.bound.most,
-    };
-    i64::try_from(most).unwrap_or(i64::MAX)
+    crate::control::enforced::units(breaker.bound)
 }
 
 fn most_probes(breaker: &Breaker) -> usize {
@@ -201,195 +271,4 @@ fn most_probes(breaker: &Breaker) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::control::policy::read;
-    use proptest::prelude::*;
-    use std::error::Error;
-
-    type Outcome<T = ()> = Result<T, Box<dyn Error>>;
-
-    /// A breaker of the fixture, by its name, with `on_close`.
-    fn breaker(name: &str, on_close: OnClose) -> Outcome<Breaker> {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/controls/policies/departments.toml");
-        let policy = read::policy(&std::fs::read_to_string(path)?).map_err(|problems| format!("{problems:?}"))?.policy;
-        let found = policy.breakers.into_iter().find(|breaker| breaker.common.name.as_str() == name);
-        Ok(Breaker { on_close, ..found.ok_or("no such breaker")? })
-    }
-
-    /// Tenths of a second after 10:00.
-    fn at(tenths: i64) -> Outcome<Timestamp> {
-        let start = Timestamp::parse("2026-11-18T10:00:00Z")?;
-        Ok(Timestamp::from_nanos(start.nanos() + tenths * 100_000_000).ok_or("out of range")?)
-    }
-
-    fn shown(counter: &mut BreakerCounter, now: Timestamp) -> (State, i64) {
-        (counter.state(now).clone(), counter.used(now))
-    }
-
-    /// One that was opened by 500,000 at second 1,200, with three probes asked for from second 1,500 on.
-    fn probing(breaker: &Breaker) -> Outcome<(BreakerCounter, Vec<Option<ProbeId>>)> {
-        let mut counter = BreakerCounter::new(breaker);
-        for (second, units) in [(0, 200_000), (600, 200_000), (1_200, 100_000)] {
-            let now = at(second * 10)?;
-            assert_eq!(counter.state(now), &State::Closed, "{second}");
-            assert_eq!(counter.ask(breaker, units, now), Ok(None));
-            counter.settle(breaker, units, None, Ended::Used(units), now);
-        }
-        assert_eq!(shown(&mut counter, at(12_000)?), (State::Open { since: at(12_000)? }, 500_000));
-        for (tenths, seconds) in [(13_000, 200), (14_999, 1)] {
-            let again_at = at(15_000)?;
-            assert_eq!(counter.ask(breaker, 5_000, at(tenths)?), Err(Refused::Open { again_at }));
-            assert_eq!(seconds_until(again_at, at(tenths)?), seconds);
-        }
-        let probes =
-            [15_000, 15_010, 15_020].map(|tenths| Ok::<_, Box<dyn Error>>(counter.ask(breaker, 5_000, at(tenths)?)));
-        let probes: Vec<Option<ProbeId>> =
-            probes.into_iter().map(|probe| probe?.map_err(|why| format!("{why:?}").into())).collect::<Outcome<_>>()?;
-        assert!(probes.iter().all(Option::is_some), "{probes:?}");
-        assert_eq!(counter.ask(breaker, 5_000, at(15_030)?), Err(Refused::Probing));
-        Ok((counter, probes))
-    }
-
-    #[test]
-    fn the_published_case_goes_from_closed_to_closed() -> Outcome {
-        let marketing = breaker("marketing, an hour", OnClose::Clear)?;
-        let (mut counter, probes) = probing(&marketing)?;
-        for (probe, tenths) in probes.iter().zip([15_100, 15_110, 15_130]) {
-            counter.settle(&marketing, 5_000, *probe, Ended::Used(5_000), at(tenths)?);
-        }
-        assert_eq!(shown(&mut counter, at(15_130)?), (State::Closed, 0));
-        assert_eq!(counter.ask(&marketing, 10_000, at(15_200)?), Ok(None));
-        assert_eq!(shown(&mut counter, at(15_200)?), (State::Closed, 10_000));
-        Ok(())
-    }
-
-    #[test]
-    fn a_probe_that_fails_or_never_ends_opens_it_again() -> Outcome {
-        let marketing = breaker("marketing, an hour", OnClose::Clear)?;
-        let (mut counter, probes) = probing(&marketing)?;
-        counter.settle(&marketing, 5_000, probes[0], Ended::Used(5_000), at(15_100)?);
-        counter.settle(&marketing, 5_000, probes[1], Ended::Nothing, at(15_110)?);
-        assert_eq!(counter.ask(&marketing, 1, at(15_120)?), Err(Refused::Open { again_at: at(18_110)? }));
-        // The third probe belongs to a round that is over.
-        counter.settle(&marketing, 5_000, probes[2], Ended::Used(5_000), at(15_130)?);
-        assert_eq!(counter.state(at(15_130)?), &State::Open { since: at(15_110)? });
-        let (mut counter, probes) = probing(&marketing)?;
-        for probe in &probes[..2] {
-            counter.settle(&marketing, 5_000, *probe, Ended::Used(5_000), at(15_100)?);
-        }
-        assert!(matches!(counter.state(at(15_619)?), State::HalfOpen { .. }));
-        assert_eq!(counter.state(at(15_620)?), &State::Open { since: at(15_620)? });
-        let (mut counter, probes) = probing(&marketing)?;
-        counter.settle(&marketing, 5_000, probes[0], Ended::Unknown, at(15_100)?);
-        assert_eq!(counter.state(at(15_100)?), &State::Open { since: at(15_100)? });
-        Ok(())
-    }
-
-    #[test]
-    fn a_probe_of_a_round_that_is_over_decides_nothing() -> Outcome {
-        let marketing = breaker("marketing, an hour", OnClose::Clear)?;
-        let (mut counter, old) = probing(&marketing)?;
-        counter.settle(&marketing, 5_000, old[0], Ended::Nothing, at(15_100)?);
-        // The next round begins after 300 s.
-        let mut new = Vec::new();
-        for tenths in [18_100, 18_110, 18_120] {
-            new.push(counter.ask(&marketing, 10, at(tenths)?).map_err(|why| format!("{why:?}"))?);
-        }
-        counter.settle(&marketing, 5_000, old[1], Ended::Nothing, at(18_130)?);
-        assert!(matches!(counter.state(at(18_130)?), State::HalfOpen { .. }), "an old failure does not open it");
-        for probe in &new[..2] {
-            counter.settle(&marketing, 10, *probe, Ended::Used(10), at(18_140)?);
-        }
-        counter.settle(&marketing, 5_000, old[2], Ended::Used(5_000), at(18_150)?);
-        assert!(matches!(counter.state(at(18_150)?), State::HalfOpen { .. }), "an old success does not close it");
-        counter.settle(&marketing, 10, new[2], Ended::Used(10), at(18_160)?);
-        assert_eq!(counter.state(at(18_160)?), &State::Closed);
-        Ok(())
-    }
-
-    #[test]
-    fn a_window_that_is_kept_opens_at_the_next_request() -> Outcome {
-        let marketing = breaker("marketing, an hour", OnClose::Keep)?;
-        let (mut counter, probes) = probing(&marketing)?;
-        for (probe, tenths) in probes.iter().zip([15_100, 15_110, 15_130]) {
-            counter.settle(&marketing, 5_000, *probe, Ended::Used(5_000), at(tenths)?);
-        }
-        assert_eq!(shown(&mut counter, at(15_130)?), (State::Closed, 515_000));
-        assert_eq!(counter.ask(&marketing, 1, at(15_140)?), Err(Refused::Open { again_at: at(18_140)? }));
-        Ok(())
-    }
-
-    #[test]
-    fn what_does_not_fit_opens_and_what_never_fits_does_not() -> Outcome {
-        for (name, limit) in
-            [("marketing, an hour", 500_000), ("engineering, an hour", 2_000_000), ("sales, an hour", 200_000)]
-        {
-            let breaker = breaker(name, OnClose::Clear)?;
-            let mut counter = BreakerCounter::new(&breaker);
-            assert_eq!(counter.ask(&breaker, limit - 20_000, at(0)?), Ok(None));
-            assert_eq!(counter.ask(&breaker, limit + 100_000, at(10)?), Err(Refused::TooLarge));
-            assert_eq!(counter.state(at(10)?), &State::Closed);
-            assert_eq!(counter.ask(&breaker, 30_000, at(20)?), Err(Refused::Open { again_at: at(3_020)? }));
-            counter.reset();
-            assert_eq!(shown(&mut counter, at(30)?), (State::Closed, 0));
-            // Use beyond what was asked for fills the window too.
-            assert_eq!(counter.ask(&breaker, 10, at(40)?), Ok(None));
-            counter.settle(&breaker, 10, None, Ended::Used(limit), at(50)?);
-            assert_eq!(counter.state(at(50)?), &State::Open { since: at(50)? });
-        }
-        Ok(())
-    }
-
-    proptest! {
-        /// Whatever comes: nothing passes while it is open, a round lets at most three pass, and a closed breaker's window never
-        /// holds more than the limit by what it let pass.
-        #[test]
-        fn it_never_lets_more_pass_than_it_says(
-            steps in prop::collection::vec((0_i64..4_000, 1_i64..300_000, 0_u8..8, any::<prop::sample::Index>()), 1..150),
-            keeps in any::<bool>(),
-        ) {
-            let fail = |error: Box<dyn Error>| TestCaseError::fail(error.to_string());
-            let on_close = if keeps { OnClose::Keep } else { OnClose::Clear };
-            let breaker = breaker("marketing, an hour", on_close).map_err(fail)?;
-            let mut counter = BreakerCounter::new(&breaker);
-            let mut waiting: Vec<(i64, Option<ProbeId>)> = Vec::new();
-            let (mut now, mut in_round) = (0, std::collections::BTreeMap::new());
-            for (wait, units, what, which) in steps {
-                now += wait;
-                let instant = at(now).map_err(fail)?;
-                let before = counter.state(instant).clone();
-                if what < 5 {
-                    let asked = counter.ask(&breaker, units, instant);
-                    match (&before, &asked) {
-                        (State::Open { since }, Ok(_)) => {
-                            prop_assert!(instant.nanos() - since.nanos() >= 300 * 1_000_000_000, "open");
-                        }
-                        (State::Closed, Ok(probe)) => {
-                            prop_assert!(probe.is_none());
-                            prop_assert!(counter.used(instant) <= 500_000, "the window is full");
-                        }
-                        _ => {}
-                    }
-                    if let Ok(probe) = asked {
-                        if let Some(id) = probe {
-                            let count = in_round.entry(id.round).or_insert(0);
-                            *count += 1;
-                            prop_assert!(*count <= 3, "three probes are three");
-                        }
-                        waiting.push((units, probe));
-                    }
-                } else if !waiting.is_empty() {
-                    let (asked, probe) = waiting.swap_remove(which.index(waiting.len()));
-                    let ended = match what {
-                        5 => Ended::Used(asked),
-                        6 => Ended::Used(asked / 2),
-                        _ if units % 2 == 0 => Ended::Nothing,
-                        _ => Ended::Unknown,
-                    };
-                    counter.settle(&breaker, asked, probe, ended, instant);
-                }
-            }
-        }
-    }
-}
+mod tests;

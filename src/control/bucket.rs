@@ -64,6 +64,17 @@ impl Bucket {
         Self { full: picos(now).saturating_add(flow.worth(flow.capacity)) }
     }
 
+    /// The instant at which it is full again: nanoseconds since 1970, and picoseconds after that.
+    pub fn full_at(self) -> (i64, i64) {
+        let nanos = i64::try_from(self.full.div_euclid(PICOS)).unwrap_or(i64::MAX);
+        (nanos, i64::try_from(self.full.rem_euclid(PICOS)).unwrap_or(0))
+    }
+
+    /// The bucket that is full again at an instant.
+    pub fn full_again((nanos, picos): (i64, i64)) -> Self {
+        Self { full: i128::from(nanos).saturating_mul(PICOS).saturating_add(picos.into()) }
+    }
+
     /// Whole units in the bucket.
     pub fn level(self, flow: Flow, now: Timestamp) -> i64 {
         let missing = self.full.saturating_sub(picos(now)).max(0);
@@ -87,6 +98,16 @@ impl Bucket {
         }
         self.full = after;
         Ok(())
+    }
+
+    /// Takes units, whatever the bucket holds: they were used.
+    pub fn force(&mut self, flow: Flow, units: i64, now: Timestamp) {
+        self.full = self.full.max(picos(now)).saturating_add(flow.worth(units));
+    }
+
+    /// Counts units that somebody holds as if they were in the bucket, so that it does not fill beyond them.
+    pub fn hold(&mut self, flow: Flow, held: i64, now: Timestamp) {
+        self.full = self.full.max(picos(now).saturating_add(flow.worth(held)));
     }
 
     /// Puts units back that were not used. A bucket does not hold more than when it is full.

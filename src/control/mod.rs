@@ -5,13 +5,19 @@
 #![deny(clippy::as_conversions)]
 #![cfg_attr(not(test), deny(clippy::arithmetic_side_effects, clippy::indexing_slicing))]
 
+pub mod ask;
 pub mod breaker;
 pub mod bucket;
 pub mod count;
+pub mod decide;
+pub mod enforced;
+pub mod exact;
 pub mod forecast;
 pub mod limit;
 pub mod period;
 pub mod policy;
+pub mod posted;
 pub mod scope;
 pub mod span;
+pub mod touch;
 pub mod window;

@@ -27,6 +27,40 @@ impl Window {
         Self { slice: nanos.checked_div_euclid(SLICES).unwrap_or(1).max(1), used: BTreeMap::new() }
     }
 
+    /// A window of a length with what was used in slices, by their numbers.
+    pub fn with(length: Seconds, used: BTreeMap<i64, i64>) -> Self {
+        Self { used, ..Self::new(length) }
+    }
+
+    /// What was used, by the number of the slice.
+    pub const fn slices(&self) -> &BTreeMap<i64, i64> {
+        &self.used
+    }
+
+    /// Takes units back that were not used in a slice, if it still counts.
+    pub fn put_back(&mut self, slice: i64, units: i64) {
+        if let Some(slot) = self.used.get_mut(&slice) {
+            *slot = slot.saturating_sub(units).max(0);
+        }
+    }
+
+    /// Counts what lies in slices after an instant in the slice of the instant: the clock went back.
+    pub fn bring_back(&mut self, now: Timestamp) {
+        let number = self.number(now);
+        let later = self.used.split_off(&number.saturating_add(1));
+        let sum = later.into_values().fold(0, i64::saturating_add);
+        if sum > 0 {
+            let slot = self.used.entry(number).or_insert(0);
+            *slot = slot.saturating_add(sum);
+        }
+    }
+
+    /// The start of a slice in nanoseconds since 1970, and its end.
+    pub fn bounds(&self, slice: i64) -> (i64, i64) {
+        let start = slice.saturating_mul(self.slice);
+        (start, start.saturating_add(self.slice))
+    }
+
     /// Adds what was used, or takes some of it back, at an instant. What was taken back may be of another slice, so a slice does not go
     /// below zero by itself: older slices give, newest first.
     pub fn add(&mut self, units: i64, now: Timestamp) {
@@ -61,7 +95,8 @@ impl Window {
         self.used = self.used.split_off(&start.div_euclid(self.slice));
     }
 
-    fn number(&self, at: Timestamp) -> i64 {
+    /// The number of the slice that an instant is in.
+    pub fn number(&self, at: Timestamp) -> i64 {
         at.nanos().div_euclid(self.slice)
     }
 }

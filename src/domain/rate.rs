@@ -48,6 +48,9 @@ pub enum Stated {
 }
 
 impl Rate {
+    /// Nothing.
+    pub const FREE: Self = Self(0);
+
     /// A rate of this many nano-units per million; `None` if negative.
     pub fn from_nanos_per_million(nanos: i64) -> Option<Self> {
         (nanos >= 0).then_some(Self(nanos))

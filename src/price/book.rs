@@ -193,6 +193,12 @@ impl Book {
         names.filter_map(|name| self.models.get(name)).flat_map(ModelPrices::thresholds).any(|size| size > 0)
     }
 
+    /// The prompt sizes above which a model has other prices at an instant, ascending. The first is 0.
+    pub fn prompt_sizes(&self, model: &Model, at: Timestamp) -> BTreeSet<i64> {
+        let prices = self.prices_of(model, at).map(|(prices, _)| prices);
+        std::iter::once(0).chain(prices.into_iter().flat_map(ModelPrices::thresholds)).collect()
+    }
+
     /// The row from which [`Book::resolve`] takes a price, if there is one.
     pub fn quoted<'a>(
         &'a self,
@@ -241,6 +247,11 @@ impl Book {
         let of_targets = self.aliases.targets(model).flat_map(starts);
         let all = starts(model).chain(self.aliases.starts_of(model)).chain(of_targets);
         all.filter(|start| *start > after && *start < before).collect()
+    }
+
+    /// The first instant after another at which some price or alias starts or ends.
+    pub fn next_change(&self, after: Timestamp) -> Option<Timestamp> {
+        self.starts.get(self.epoch(after)).copied()
     }
 
     /// The number of starts up to an instant. Two instants with the same number have the same prices.

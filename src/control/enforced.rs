@@ -1,0 +1,195 @@
+//! The limits of a policy that refuse, as counters see them: one for each measure, with its number in units.
+//!
+//! Budgets that only warn are not among them.
+
+use crate::control::ask::FEMTOS;
+use crate::control::bucket::Flow;
+use crate::control::limit::{
+    Bound, Breaker, Budget, Common, Enforce, Measure, Per, Policy, Priority, Quota, Rate, RequestAtMost,
+};
+use crate::control::scope::{Scope, Subject, Usage};
+use crate::control::span::{Part, Seconds};
+use crate::domain::meter::Meter;
+use crate::domain::name::Name;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One bound of a limit that refuses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Enforced {
+    /// Name, scope, and whether it only counts.
+    pub common: Common,
+    /// What it bounds, as stated.
+    pub bound: Bound,
+    /// The meters that `tokens` counts; `None` for all whose unit is the token.
+    pub meters: Option<BTreeSet<Meter>>,
+    /// The scope in one spelling, with the meters.
+    pub spelled: String,
+    /// How it is counted.
+    pub form: Form,
+    /// Models to try, in order, when it refuses.
+    pub downgrade: Vec<Name>,
+    /// Values that it leaves to limits that name them.
+    named: Vec<Scope>,
+}
+
+/// How a limit is counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Form {
+    /// By periods of the calendar.
+    Period {
+        /// The period.
+        per: Per,
+        /// The units from which on it refuses.
+        most: i64,
+        /// The most units that one request may take.
+        request_at_most: Option<i64>,
+    },
+    /// A rate.
+    Bucket {
+        /// Its size and speed.
+        flow: Flow,
+        /// The time of the limit.
+        per: Rate,
+        /// The part that stays for requests above a priority.
+        keep: BTreeMap<Priority, Part>,
+        /// The priority of its own requests in the quota that it is a part of.
+        priority: Priority,
+    },
+    /// A window with a state.
+    Breaker(Breaker),
+}
+
+/// The time of a limit: limits with the same time and measure may leave values to each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Time {
+    Calendar(Per),
+    Rate(Rate),
+    Window(Seconds),
+}
+
+/// A bound in whole units: nano-units of an amount, rounded down, or the number.
+pub fn units(bound: Bound) -> i64 {
+    let units = match bound.measure {
+        Measure::Amount => bound.most.div_euclid(FEMTOS),
+        Measure::Tokens | Measure::Requests => bound.most,
+    };
+    i64::try_from(units).unwrap_or(i64::MAX)
+}
+
+/// The limits of a policy that refuse, in the order budgets, quotas, breakers.
+pub fn enforced(policy: &Policy) -> Vec<Enforced> {
+    let mut all = Vec::new();
+    for budget in &policy.budgets {
+        all.extend(budget.bounds.iter().filter_map(|bound| of_budget(policy, budget, *bound)));
+    }
+    all.extend(policy.quotas.iter().filter_map(|quota| of_quota(policy, quota)));
+    all.extend(policy.breakers.iter().map(|breaker| {
+        let time = Time::Window(breaker.window);
+        Enforced::new(policy, &breaker.common, breaker.bound, time, Form::Breaker(breaker.clone()))
+    }));
+    all
+}
+
+fn of_budget(policy: &Policy, budget: &Budget, bound: Bound) -> Option<Enforced> {
+    let Enforce::Block { at, request_at_most, downgrade } = &budget.enforce else { return None };
+    let part = |part: Part| part.of(bound.most).map(|most| units(Bound { most, ..bound }));
+    let request_at_most = match request_at_most {
+        None => None,
+        Some(RequestAtMost::Part(most)) => Some(part(*most)?),
+        Some(RequestAtMost::Bound(most)) => (most.measure == bound.measure).then(|| units(*most)),
+    };
+    let form = Form::Period { per: budget.per, most: part(*at)?, request_at_most };
+    Some(Enforced {
+        meters: if bound.measure == Measure::Tokens { budget.meters.clone() } else { None },
+        spelled: budget.spelled_scope(),
+        downgrade: downgrade.clone(),
+        ..Enforced::new(policy, &budget.common, bound, Time::Calendar(budget.per), form)
+    })
+}
+
+fn of_quota(policy: &Policy, quota: &Quota) -> Option<Enforced> {
+    let flow = Flow::of(quota)?;
+    let form = Form::Bucket { flow, per: quota.per, keep: quota.keep.clone(), priority: quota.priority };
+    let new = Enforced::new(policy, &quota.common, quota.bound, Time::Rate(quota.per), form);
+    Some(Enforced { downgrade: quota.downgrade.clone(), ..new })
+}
+
+/// The limits of a policy, each with its measure and time.
+fn times(policy: &Policy) -> impl Iterator<Item = (&Common, Measure, Time)> {
+    let budgets = policy.budgets.iter().flat_map(|budget| {
+        budget.bounds.iter().map(|bound| (&budget.common, bound.measure, Time::Calendar(budget.per)))
+    });
+    let quotas = policy.quotas.iter().map(|quota| (&quota.common, quota.bound.measure, Time::Rate(quota.per)));
+    let breakers = policy.breakers.iter();
+    let breakers = breakers.map(|breaker| (&breaker.common, breaker.bound.measure, Time::Window(breaker.window)));
+    budgets.chain(quotas).chain(breakers)
+}
+
+/// Which counter of a limit usage counts in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted<'u> {
+    /// In its only counter.
+    Whole,
+    /// In the counter of this value.
+    Value(&'u str),
+}
+
+impl Enforced {
+    fn new(policy: &Policy, common: &Common, bound: Bound, time: Time, form: Form) -> Self {
+        let is_single = |other: &Common| common.each.is_some() && other.each.is_none();
+        let named =
+            times(policy).filter(|(other, measure, of)| is_single(other) && *measure == bound.measure && *of == time);
+        Self {
+            common: common.clone(),
+            bound,
+            meters: None,
+            spelled: common.scope.to_string(),
+            form,
+            downgrade: Vec::new(),
+            named: named.map(|(other, _, _)| other.scope.clone()).collect(),
+        }
+    }
+
+    /// The counter that usage counts in; `None` if it does not count.
+    pub fn counter<'u>(&self, usage: Usage<'u>) -> Option<Counted<'u>> {
+        if !self.common.scope.has(usage) {
+            return None;
+        }
+        let Some(each) = &self.common.each else { return Some(Counted::Whole) };
+        let value = each.of(usage)?;
+        let is_named = self.named.iter().any(|scope| scope.names(each, value));
+        (!is_named).then_some(Counted::Value(value))
+    }
+
+    /// The word of a policy for its kind.
+    pub const fn kind(&self) -> &'static str {
+        match self.form {
+            Form::Period { .. } => "budget",
+            Form::Bucket { .. } => "quota",
+            Form::Breaker(_) => "circuit breaker",
+        }
+    }
+
+    /// The subject of which it has a counter for each value.
+    pub const fn each(&self) -> Option<&Subject> {
+        self.common.each.as_ref()
+    }
+}
+
+/// How many units of a quota stay for requests above the priority of usage: that of the quotas within it which count the usage, the
+/// lowest of them.
+pub fn kept(all: &[Enforced], quota: &Enforced, usage: Usage<'_>) -> i64 {
+    let Form::Bucket { flow, keep, .. } = &quota.form else { return 0 };
+    if keep.is_empty() {
+        return 0;
+    }
+    let parts = all.iter().filter(|part| part.common.within.as_ref() == Some(&quota.common.name));
+    let priorities = parts.filter(|part| part.counter(usage).is_some()).filter_map(|part| match &part.form {
+        Form::Bucket { priority, .. } => Some(*priority),
+        Form::Period { .. } | Form::Breaker(_) => None,
+    });
+    let own = priorities.min().unwrap_or(Priority::High);
+    let most = keep.iter().filter(|(of, _)| **of >= own).map(|(_, part)| *part).max();
+    let kept = most.and_then(|part| part.of(flow.capacity().into()));
+    kept.and_then(|kept| i64::try_from(kept).ok()).unwrap_or(0)
+}
