@@ -4,6 +4,8 @@ pub mod alerts;
 pub mod budget_sheet;
 pub mod budgets;
 pub mod delivery;
+pub mod gateway;
+pub mod guarded;
 pub mod policies;
 mod unused;
 mod wording;

@@ -129,6 +129,9 @@ pub enum BooksError {
     /// The limits in force have no channel of this name.
     #[error("no channel is named {0:?}")]
     NoChannel(String),
+    /// The limits in force have no circuit breaker of this name.
+    #[error("no circuit breaker is named {0:?}")]
+    NoBreaker(String),
     /// The guard file.
     #[error(transparent)]
     Guard(#[from] GuardFileError),
@@ -207,6 +210,7 @@ impl BooksError {
             Self::NoBook(_) => Code::BookUnknown,
             Self::NoBudget(_) => Code::BudgetUnknown,
             Self::NoChannel(_) => Code::ChannelUnknown,
+            Self::NoBreaker(_) => Code::BreakerUnknown,
             Self::Guard(error) => error.code(),
             Self::NoModel(_) => Code::ModelUnknown,
             Self::NoStart(_) => Code::RulesStartMissing,

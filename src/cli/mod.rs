@@ -1,8 +1,10 @@
 //! The command line: each command has its own file, and one line each in [`Command`] and [`dispatch`].
 
+mod admit;
 mod alerts;
 mod aliases;
 mod backup;
+mod breaker;
 mod budget;
 mod completions;
 mod conflicts;
@@ -22,6 +24,7 @@ mod policy;
 mod prices;
 mod progress;
 mod quarantine;
+mod quota;
 mod rebuild;
 mod report;
 mod rules;
@@ -80,6 +83,9 @@ enum Command {
     Policy(policy::Arguments),
     Budget(budget::Arguments),
     Alerts(alerts::Arguments),
+    Admit(Box<admit::Arguments>),
+    Quota(quota::Arguments),
+    Breaker(breaker::Arguments),
     Report(report::Arguments),
     Explain(explain::Arguments),
     ExplainError(explain_error::Arguments),
@@ -267,6 +273,9 @@ fn dispatch(command: Command, session: &mut Session<'_, '_>) -> Result<Exit, Fai
         Command::Policy(arguments) => policy::run(&arguments, session),
         Command::Budget(arguments) => budget::run(&arguments, session),
         Command::Alerts(arguments) => alerts::run(&arguments, session),
+        Command::Admit(arguments) => admit::run(&arguments, session),
+        Command::Quota(arguments) => quota::run(&arguments, session),
+        Command::Breaker(arguments) => breaker::run(&arguments, session),
         Command::Report(arguments) => report::run(&arguments, session),
         Command::Explain(arguments) => explain::run(&arguments, session),
         Command::ExplainError(arguments) => explain_error::run(&arguments, session),

@@ -118,6 +118,7 @@ pub enum Code {
     PolicyMissing,
     BudgetUnknown,
     ChannelUnknown,
+    BreakerUnknown,
     ChannelSecret,
     AddressRefused,
     MessageRefused,

@@ -37,6 +37,14 @@ pub(super) const CODES: &[Explained] = &[
         remedy: "See the channels with `tokenbook policy show`.",
     },
     Explained {
+        code: Code::BreakerUnknown,
+        name: "breaker-unknown",
+        exit: Exit::Usage,
+        meaning: "The limits in force have no circuit breaker of this name.",
+        cause: "The name is misspelt, or no limits are in force today.",
+        remedy: "See the breakers with `tokenbook breaker status`.",
+    },
+    Explained {
         code: Code::ChannelSecret,
         name: "channel-secret",
         exit: Exit::Usage,

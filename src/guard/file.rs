@@ -1,43 +1,43 @@
 //! Opens and makes the guard file.
 
+pub mod clock;
+pub mod decide;
 pub mod messages;
+pub mod posted;
+mod states;
+pub mod status;
+mod tables;
 
 use crate::domain::timestamp::Timestamp;
 use crate::fault::Code;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use tables::{COUNTERS, OUTBOX};
 
 /// The number in the file's header that makes it a guard file: `TkBG`.
 const APPLICATION_ID: u32 = 0x546B_4247;
 /// The version of its tables.
-const VERSION: u32 = 1;
-
-const TABLES: &str = "\
-CREATE TABLE guard (
-    id         INTEGER PRIMARY KEY CHECK (id = 1),
-    ledger     BLOB    NOT NULL CHECK (length(ledger) = 32),
-    created_at INTEGER NOT NULL
-) STRICT;
-CREATE TABLE message (
-    entry    INTEGER NOT NULL,
-    place    INTEGER NOT NULL CHECK (place >= 0),
-    channel  TEXT    NOT NULL CHECK (channel <> ''),
-    attempts INTEGER NOT NULL CHECK (attempts >= 0),
-    next_at  INTEGER,
-    done_at  INTEGER,
-    failure  TEXT,
-    PRIMARY KEY (entry, place, channel)
-) STRICT, WITHOUT ROWID;";
+const VERSION: u32 = 2;
 
 /// An open guard file.
 #[derive(Debug)]
 pub struct GuardFile {
     connection: Connection,
+    path: PathBuf,
+    /// What tells the file from another with its name.
+    identity: Identity,
+    /// What names this boot of the machine.
+    boot: Option<String>,
+    /// Whether a commit waits until it is on disk.
+    is_full_sync: bool,
 }
+
+/// Device and number of a file; unknown where the system has none.
+type Identity = Option<(u64, u64)>;
 
 /// Why the guard file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +73,12 @@ pub enum GuardFileError {
         /// The file.
         path: PathBuf,
     },
+    /// The file was deleted or replaced while it was open.
+    #[error("{}: was deleted or replaced while this process used it", path.display())]
+    Replaced {
+        /// The file.
+        path: PathBuf,
+    },
     /// SQLite.
     #[error("the guard file: {0}")]
     Sqlite(#[from] rusqlite::Error),
@@ -82,7 +88,7 @@ impl GuardFileError {
     /// The stable code.
     pub const fn code(&self) -> Code {
         match self {
-            Self::Io { .. } | Self::Sqlite(_) => Code::GuardFile,
+            Self::Io { .. } | Self::Sqlite(_) | Self::Replaced { .. } => Code::GuardFile,
             Self::Foreign { .. } | Self::Newer { .. } | Self::OtherLedger { .. } => Code::GuardFileForeign,
         }
     }
@@ -112,16 +118,32 @@ impl GuardFile {
     }
 
     fn open_known(path: &Path, genesis: [u8; 32]) -> Result<Self, GuardFileError> {
-        inspect(path)?;
+        let version = inspect(path)?;
+        let identity = identity(path)?;
         let flags =
             OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-        let connection = Connection::open_with_flags(path, flags)?;
+        let mut connection = Connection::open_with_flags(path, flags)?;
         configure(&connection)?;
+        if version < VERSION {
+            upgrade(&mut connection)?;
+        }
         let ledger: Vec<u8> = connection.query_row("SELECT ledger FROM guard", [], |row| row.get(0))?;
         if ledger != genesis {
             return Err(GuardFileError::OtherLedger { path: path.to_owned() });
         }
-        Ok(Self { connection })
+        Ok(Self { connection, path: path.to_owned(), identity, boot: clock::boot(), is_full_sync: true })
+    }
+
+    /// That the file which is open still has its name. One that was deleted must not be counted in.
+    fn check_place(&self) -> Result<(), GuardFileError> {
+        match identity(&self.path) {
+            Ok(found) if found == self.identity => Ok(()),
+            Ok(_) => Err(GuardFileError::Replaced { path: self.path.clone() }),
+            Err(GuardFileError::Io { error, .. }) if error.kind() == ErrorKind::NotFound => {
+                Err(GuardFileError::Replaced { path: self.path.clone() })
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -155,7 +177,8 @@ fn create(path: &Path, genesis: [u8; 32], now: Timestamp) -> Result<(), GuardFil
     {
         let connection = Connection::open_with_flags(file.path(), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         connection.pragma_update(None, "application_id", APPLICATION_ID)?;
-        connection.execute_batch(TABLES)?;
+        connection.execute_batch(OUTBOX)?;
+        connection.execute_batch(COUNTERS)?;
         connection
             .execute("INSERT INTO guard (id, ledger, created_at) VALUES (1, ?1, ?2)", (&genesis[..], now.nanos()))?;
         connection.pragma_update(None, "user_version", VERSION)?;
@@ -171,8 +194,29 @@ fn create(path: &Path, genesis: [u8; 32], now: Timestamp) -> Result<(), GuardFil
     if cfg!(unix) { File::open(folder).and_then(|folder| folder.sync_all()).map_err(io) } else { Ok(()) }
 }
 
-/// Rejects a file that is no guard file before SQLite may touch it.
-fn inspect(path: &Path) -> Result<(), GuardFileError> {
+/// Gives an older file the tables it lacks. Messages stay.
+fn upgrade(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let version: u32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if version < VERSION {
+        transaction.execute_batch(COUNTERS)?;
+        transaction.pragma_update(None, "user_version", VERSION)?;
+    }
+    transaction.commit()
+}
+
+fn identity(path: &Path) -> Result<Identity, GuardFileError> {
+    let metadata = path.symlink_metadata().map_err(|error| GuardFileError::Io { path: path.to_owned(), error })?;
+    #[cfg(unix)]
+    let identity =
+        Some((std::os::unix::fs::MetadataExt::dev(&metadata), std::os::unix::fs::MetadataExt::ino(&metadata)));
+    #[cfg(not(unix))]
+    let identity = metadata.is_file().then_some((0, 0));
+    Ok(identity)
+}
+
+/// Rejects a file that is no guard file before SQLite may touch it. Returns its version.
+fn inspect(path: &Path) -> Result<u32, GuardFileError> {
     let io = |error| GuardFileError::Io { path: path.to_owned(), error };
     let foreign = |reason| GuardFileError::Foreign { path: path.to_owned(), reason };
     let metadata = path.symlink_metadata().map_err(io)?;
@@ -198,7 +242,7 @@ fn inspect(path: &Path) -> Result<(), GuardFileError> {
         return Err(foreign("another program made it"));
     }
     match number(60) {
-        VERSION => Ok(()),
+        version @ 1..=VERSION => Ok(version),
         found => Err(GuardFileError::Newer { path: path.to_owned(), found }),
     }
 }

@@ -4,6 +4,8 @@ mod alerts;
 mod deliver;
 mod documents;
 mod guard_file;
+mod guarding;
+mod model;
 mod policy;
 mod scopes;
 mod status;

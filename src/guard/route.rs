@@ -1,0 +1,168 @@
+//! Which counters a caller's requests touch, for the model that is asked for and for those of a downgrade.
+
+use super::terms::Terms;
+use crate::control::ask::{Ask, Load, Tariff};
+use crate::control::decide::Reason;
+use crate::control::enforced::{Enforced, Form};
+use crate::control::limit::{Doubt, Measure};
+use crate::control::period::forward;
+use crate::control::touch::{Touch, touches};
+use crate::domain::event::{Model, ServiceTier};
+use crate::domain::tags::TagSet;
+use crate::domain::timestamp::Timestamp;
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+/// Who asks. Rules find the payer as they do for recorded usage.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller<'a> {
+    /// The tags: department, project, environment and others.
+    pub tags: &'a TagSet,
+}
+
+/// Units of a request, by the counters that it touches.
+pub(crate) type Units = SmallVec<[i64; 8]>;
+
+/// The counters of a caller and a model. Keep it for requests of the same kind.
+#[derive(Debug, Clone)]
+pub struct Route(pub(super) Arc<Lanes>);
+
+/// A route with what it was made from.
+#[derive(Debug)]
+pub(super) struct Lanes {
+    pub(super) terms: Arc<Terms>,
+    pub(super) tags: TagSet,
+    pub(super) tier: ServiceTier,
+    /// The model that is asked for.
+    pub(super) asked: Model,
+    /// The number of the terms.
+    pub(super) generation: u64,
+    /// The model that is asked for, and those of a downgrade in the order of the limits that name them.
+    pub(super) models: Vec<Lane>,
+    /// It holds until then: another day, another price or another policy begins.
+    pub(super) until: Timestamp,
+}
+
+/// The counters for one model.
+#[derive(Debug)]
+pub(super) struct Lane {
+    pub(super) model: Model,
+    pub(super) touches: Vec<Touch>,
+    /// Their places in the array of the process.
+    pub(super) slots: Vec<usize>,
+    tariff: Tariff,
+    /// Whether nobody is known to pay.
+    is_unknown: bool,
+}
+
+/// Why a request is refused before any counter is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct NotCounted {
+    pub(super) reason: Reason,
+    /// The place of the counter that cannot count it.
+    pub(super) place: Option<usize>,
+}
+
+impl Lanes {
+    pub(super) fn new(
+        terms: &Arc<Terms>,
+        caller: Caller<'_>,
+        model: &Model,
+        tier: &ServiceTier,
+        source: &str,
+        now: Timestamp,
+    ) -> Self {
+        let lane = |model: Model| {
+            let shares = terms.payers(caller.tags, &model, source, now);
+            let touches = touches(&terms.limits, caller.tags, &shares, &model);
+            let tariff = Tariff::of(&terms.book, &model, tier, now, terms.currency);
+            Lane { touches, slots: Vec::new(), tariff, is_unknown: !terms.knows(&shares), model }
+        };
+        let first = lane(model.clone());
+        let mut lanes: Vec<Lane> = Vec::new();
+        let named = first.touches.iter().filter_map(|touch| terms.limits.get(touch.limit));
+        for name in named.flat_map(|limit| &limit.downgrade) {
+            let is_known = lanes.iter().any(|lane| lane.model.name == *name);
+            if !is_known && *name != model.name {
+                lanes.push(lane(terms.model(name)));
+            }
+        }
+        lanes.insert(0, first);
+        let midnight = terms.calendar.start_of(forward(terms.calendar.day_of(now), 1));
+        let until = [Some(midnight), terms.book.next_change(now), terms.until.filter(|until| *until > now)];
+        Self {
+            terms: Arc::clone(terms),
+            tags: caller.tags.clone(),
+            tier: tier.clone(),
+            asked: model.clone(),
+            generation: 0,
+            models: lanes,
+            until: until.into_iter().flatten().min().unwrap_or(midnight),
+        }
+    }
+
+    /// The limit of a counter.
+    pub(super) fn limit(&self, touch: &Touch) -> Option<&Enforced> {
+        self.terms.limits.get(touch.limit)
+    }
+
+    /// The units to reserve for a request with a model.
+    pub(super) fn asked(&self, lane: &Lane, ask: Ask<'_>) -> Result<Units, NotCounted> {
+        // Without limits, nothing is asked.
+        let Some(admission) = &self.terms.admission else { return Ok(Units::new()) };
+        if lane.is_unknown && admission.unknown_department == Doubt::Refuse {
+            return Err(NotCounted { reason: Reason::UnknownDepartment, place: None });
+        }
+        let load = Load::asked(ask, admission);
+        let mut units = Units::new();
+        for (place, touch) in lane.touches.iter().enumerate() {
+            let Some(limit) = self.limit(touch) else { continue };
+            match touch.units(limit, load, &lane.tariff) {
+                Some(number) => units.push(number),
+                None if admission.unpriced == Doubt::Refuse && !limit.common.shadow => {
+                    return Err(NotCounted { reason: Reason::Unpriced, place: Some(place) });
+                }
+                None => units.push(0),
+            }
+        }
+        Ok(units)
+    }
+
+    /// The units of a counter that were used with a model. Usage without a price is 0 in an amount, as it was when it was asked for.
+    pub(super) fn used(&self, lane: &Lane, touch: &Touch, used: Load<'_>) -> i64 {
+        self.limit(touch).and_then(|limit| touch.units(limit, used, &lane.tariff)).unwrap_or(0)
+    }
+
+    /// The most units that a request may take of a counter of a lane without a look at the file.
+    pub(super) fn most_at_once(&self, touch: &Touch) -> i64 {
+        match self.limit(touch).map(|limit| &limit.form) {
+            Some(Form::Period { request_at_most: Some(most), .. }) => *most,
+            _ => i64::MAX,
+        }
+    }
+
+    /// Models that the limits of some counters name for downgrades, as places of lanes, each once.
+    pub(super) fn downgrades(&self, places: &[usize]) -> Vec<usize> {
+        let Some(first) = self.models.first() else { return Vec::new() };
+        let refusing =
+            places.iter().filter_map(|place| first.touches.get(*place)).filter_map(|touch| self.limit(touch));
+        let mut found: Vec<usize> = Vec::new();
+        for name in refusing.flat_map(|limit| &limit.downgrade) {
+            let place = self.models.iter().skip(1).position(|lane| lane.model.name == *name);
+            if let Some(place) = place.map(|place| place.saturating_add(1)).filter(|place| !found.contains(place)) {
+                found.push(place);
+            }
+        }
+        found
+    }
+
+    /// The first limit of the model that is asked for which needs more than a number of tokens, and what it counts.
+    pub(super) fn needs_more_than_tokens(&self) -> Option<(&Enforced, &'static str)> {
+        let touches = self.models.first().map_or(&[][..], |lane| lane.touches.as_slice());
+        touches.iter().filter_map(|touch| self.limit(touch)).find_map(|limit| match limit.bound.measure {
+            Measure::Amount => Some((limit, "money")),
+            Measure::Tokens if limit.meters.is_some() => Some((limit, "tokens of some meters")),
+            Measure::Tokens | Measure::Requests => None,
+        })
+    }
+}

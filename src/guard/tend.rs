@@ -1,0 +1,141 @@
+//! Keeps leases in order, off the path of requests: renews those that run out, gives idle ones back, books what waits.
+
+use super::counters::{Coming, SECOND};
+use super::file::GuardFileError;
+use super::file::decide::Asked;
+use super::{Guard, lock, returned};
+use crate::control::decide::Reason;
+use crate::domain::timestamp::Timestamp;
+use std::sync::Arc;
+
+/// A lease that was not used for so long goes back.
+const IDLE: i64 = 10 * SECOND;
+
+/// A lease of a rate goes back so long before it is over: afterwards nobody takes it back.
+const ENDING: i64 = SECOND / 5;
+
+/// How many slots are looked at while the lock is held once.
+const AT_ONCE: usize = 512;
+
+impl Guard {
+    /// Renews leases below a quarter, and gives back those that are over or idle. Call it again and again, such as every 50 ms, from a thread
+    /// that admits nothing.
+    pub(crate) fn tend_leases(&self, now: Timestamp) -> Result<(), GuardFileError> {
+        let mut from = 0_usize;
+        let mut low = Vec::new();
+        let mut refused = Vec::new();
+        loop {
+            let mut counters = lock(&self.0.counters);
+            let end = counters.slots.len().min(from.saturating_add(AT_ONCE));
+            for place in from..end {
+                look_at(&mut counters, place, now, &mut low, &mut refused);
+            }
+            let is_last = end >= counters.slots.len();
+            if is_last {
+                counters.collect_back(now);
+                break;
+            }
+            from = end;
+        }
+        self.book_waiting(now)?;
+        self.with_file(|file| file.tally_all(&refused, now))?;
+        for place in low {
+            self.renew_lease(place, now)?;
+        }
+        self.give_to_others(now)
+    }
+
+    /// Gives every unit back. Without it they stay spent.
+    pub(crate) fn give_back(&self, now: Timestamp) -> Result<(), GuardFileError> {
+        {
+            let mut counters = lock(&self.0.counters);
+            for place in 0..counters.slots.len() {
+                counters.end(place);
+            }
+        }
+        self.book_waiting(now)?;
+        let holder = self.0.holder;
+        self.with_file(|file| file.forget_holder(holder))
+    }
+
+    fn book_waiting(&self, now: Timestamp) -> Result<(), GuardFileError> {
+        let mut file = lock(&self.0.file);
+        let coming: Vec<Coming> = lock(&self.0.counters).take_waiting();
+        if coming.is_empty() {
+            return Ok(());
+        }
+        let moment = self.moment(&self.terms(), now);
+        let booked = file.book(&returned(&coming), &moment);
+        if booked.is_err() {
+            lock(&self.0.counters).wait_again(coming);
+        }
+        booked
+    }
+
+    fn renew_lease(&self, place: usize, now: Timestamp) -> Result<(), GuardFileError> {
+        let mut file = lock(&self.0.file);
+        let about = {
+            let counters = lock(&self.0.counters);
+            let (Some(slot), Some(about)) = (counters.slots.get(place), counters.about.get(place)) else {
+                return Ok(());
+            };
+            (Arc::clone(&about.terms), about.limit, about.value.clone(), slot.size, slot.left)
+        };
+        let (terms, limit, value, size, left) = about;
+        let Some(limit) = terms.limits.get(limit) else { return Ok(()) };
+        let moment = self.moment(&terms, now);
+        let asked = Asked { limit, value: &value, needed: 0, asked: 0, kept: 0, size, left };
+        let lease = file.renew(&asked, &moment)?;
+        let mut counters = lock(&self.0.counters);
+        if let Some(lease) = lease {
+            counters.end_if_over(place, now.nanos());
+            counters.granted(place, &lease, now);
+        }
+        Ok(())
+    }
+
+    /// Gives back what the process holds of counters that others lack, and of breakers that another process saw open.
+    fn give_to_others(&self, now: Timestamp) -> Result<(), GuardFileError> {
+        let wanted = self.with_file(|file| file.wanted(now))?;
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        {
+            let mut counters = lock(&self.0.counters);
+            for place in 0..counters.slots.len() {
+                let counter = counters.about.get(place).and_then(|about| about.counter);
+                if counter.is_some_and(|counter| wanted.contains(&counter)) {
+                    counters.end(place);
+                    if let Some(slot) = counters.slots.get_mut(place) {
+                        slot.size = 1;
+                    }
+                }
+            }
+        }
+        self.book_waiting(now)
+    }
+}
+
+/// Looks at one slot: ends a lease that is over or idle, and notes one that runs out.
+fn look_at(
+    counters: &mut super::counters::Counters,
+    place: usize,
+    now: Timestamp,
+    low: &mut Vec<usize>,
+    refused: &mut Vec<(i64, Reason, i64)>,
+) {
+    counters.end_if_over(place, now.nanos());
+    if let Some(about) = counters.about.get_mut(place)
+        && let Some(counter) = about.counter
+    {
+        refused.extend(about.tallied.drain().map(|(reason, requests)| (counter, reason, requests)));
+    }
+    let Some(slot) = counters.slots.get(place) else { return };
+    let idle = now.nanos().saturating_sub(slot.used_at);
+    let is_ending = slot.is_short && slot.until.saturating_sub(now.nanos()) < ENDING;
+    if slot.until > 0 && slot.left > 0 && (idle > IDLE || is_ending) {
+        counters.end(place);
+    } else if slot.until > 0 && slot.size > 1 && slot.left < slot.size.div_euclid(4) && idle < SECOND {
+        low.push(place);
+    }
+}
