@@ -323,6 +323,18 @@ pub struct Admission {
     pub settled_for: Seconds,
 }
 
+impl Admission {
+    /// What holds where a policy states nothing, since all its limits only count.
+    pub const LENIENT: Self = Self {
+        unpriced: Doubt::Allow,
+        unknown_department: Doubt::Allow,
+        on_failure: Doubt::Allow,
+        output_unknown: 2_048,
+        output_at_most: None,
+        settled_for: Seconds::new(7 * 86_400),
+    };
+}
+
 /// The kind of a channel, with what only that kind needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChannelKind {

@@ -134,17 +134,17 @@ impl Guard {
             lane.slots = lane.touches.iter().map(|touch| counters.place(&terms, touch)).collect();
         }
         drop(counters);
-        Route(Arc::new(lanes))
+        Route(Mutex::new(Arc::new(lanes)))
     }
 
     /// The route itself, or a new one if its limits or prices are older than those of now.
     fn current(&self, route: &Route, now: Timestamp) -> Arc<Lanes> {
-        let lanes = &route.0;
-        if lanes.generation == self.0.generation.load(Ordering::Acquire) && now < lanes.until {
-            return Arc::clone(lanes);
+        let mut lanes = lock(&route.0);
+        if lanes.generation != self.0.generation.load(Ordering::Acquire) || now >= lanes.until {
+            let fresh = self.route(Caller { tags: &lanes.tags }, &lanes.asked, &lanes.tier, now);
+            *lanes = fresh.0.into_inner().unwrap_or_else(PoisonError::into_inner);
         }
-        let caller = Caller { tags: &lanes.tags };
-        self.route(caller, &lanes.asked, &lanes.tier, now).0
+        Arc::clone(&lanes)
     }
 
     /// Uses other limits and prices from now on.

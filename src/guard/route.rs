@@ -11,7 +11,7 @@ use crate::domain::event::{Model, ServiceTier};
 use crate::domain::tags::TagSet;
 use crate::domain::timestamp::Timestamp;
 use smallvec::SmallVec;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// Who asks. Rules find the payer as they do for recorded usage.
 #[derive(Debug, Clone, Copy)]
@@ -24,8 +24,8 @@ pub struct Caller<'a> {
 pub(crate) type Units = SmallVec<[i64; 8]>;
 
 /// The counters of a caller and a model. Keep it for requests of the same kind.
-#[derive(Debug, Clone)]
-pub struct Route(pub(super) Arc<Lanes>);
+#[derive(Debug)]
+pub struct Route(pub(super) Mutex<Arc<Lanes>>);
 
 /// A route with what it was made from.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use crate::books::statement::reports::books;
 use crate::books::watching::watched;
 use crate::books::{Books, BooksError, Observer};
 use crate::control::enforced::{Form, enforced};
-use crate::control::limit::{Per, Policy};
+use crate::control::limit::{Admission, Per, Policy};
 use crate::control::period::{containing, forward};
 use crate::control::posted::{Counting, Sums, units};
 use crate::domain::calendar::Day;
@@ -92,7 +92,7 @@ impl Books {
                 policy: stored.map_or(EntryId::NONE, |stored| stored.entry),
             },
             limits: enforced(&policy),
-            admission: policy.admission,
+            admission: policy.admission.or(policy.limits().next().map(|_| Admission::LENIENT)),
             book: books.remove(settings.book.as_str()).unwrap_or_default(),
             rules: rules::of_snapshot(snapshot)?,
             registry: snapshot.registry()?,
