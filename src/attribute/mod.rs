@@ -13,7 +13,7 @@ pub mod split;
 
 use crate::domain::calendar::Day;
 use crate::domain::period::Period;
-use crate::domain::rule::RuleSet;
+use crate::domain::rule::{RuleSet, Share};
 use std::collections::BTreeMap;
 
 /// The rules of a ledger, by the first day of each set. A set applies until the day on which the next one starts.
@@ -39,6 +39,14 @@ impl Rules {
     /// The rules in force on a day, and the day on which they started.
     pub fn in_force(&self, day: Day) -> Option<(Day, &RuleSet)> {
         self.0.range(..=day).next_back().map(|(start, set)| (*start, set))
+    }
+
+    /// Who pays for usage of a day, each with its part of the whole.
+    pub fn shares(&self, day: Day, usage: matching::Usage<'_>) -> Vec<Share> {
+        match self.in_force(day) {
+            Some((_, rules)) => matching::decide(rules, usage).shares(usage.tags),
+            None => matching::Decision::NoRule.shares(usage.tags),
+        }
     }
 
     /// The sets in the order of their starts.

@@ -7,5 +7,7 @@ pub mod delivery;
 pub mod gateway;
 pub mod guarded;
 pub mod policies;
+pub mod replay_sheet;
+pub mod replaying;
 mod unused;
 mod wording;

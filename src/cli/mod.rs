@@ -26,6 +26,7 @@ mod progress;
 mod quarantine;
 mod quota;
 mod rebuild;
+mod replay;
 mod report;
 mod rules;
 mod upgrade;
@@ -86,6 +87,7 @@ enum Command {
     Admit(Box<admit::Arguments>),
     Quota(quota::Arguments),
     Breaker(breaker::Arguments),
+    Replay(Box<replay::Arguments>),
     Report(report::Arguments),
     Explain(explain::Arguments),
     ExplainError(explain_error::Arguments),
@@ -276,6 +278,7 @@ fn dispatch(command: Command, session: &mut Session<'_, '_>) -> Result<Exit, Fai
         Command::Admit(arguments) => admit::run(&arguments, session),
         Command::Quota(arguments) => quota::run(&arguments, session),
         Command::Breaker(arguments) => breaker::run(&arguments, session),
+        Command::Replay(arguments) => replay::run(&arguments, session),
         Command::Report(arguments) => report::run(&arguments, session),
         Command::Explain(arguments) => explain::run(&arguments, session),
         Command::ExplainError(arguments) => explain_error::run(&arguments, session),

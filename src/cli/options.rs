@@ -401,6 +401,14 @@ impl OutputOptions {
     }
 }
 
+/// Writes a sheet to a CSV file, which is replaced whole.
+pub fn write_csv(sheet: &Sheet, path: &Path, session: &Session<'_, '_>) -> Result<(), Failure> {
+    refuse_ledger(path, &session.ledger)?;
+    let renderer = render::named("csv").unwrap_or(&RENDERERS[0]);
+    let bytes = tokenbook::books::month::output::rendered(sheet, renderer)?;
+    Ok(tokenbook::books::month::output::replace(path, &bytes)?)
+}
+
 /// Rejects an output path that would replace the ledger.
 pub fn refuse_ledger(path: &Path, ledger: &Path) -> Result<(), Failure> {
     match (path.canonicalize(), ledger.canonicalize()) {

@@ -193,14 +193,14 @@ fn warn(file: &str, warnings: &[Problem], session: &mut Session<'_, '_>) -> Resu
     warnings.iter().try_for_each(|warning| session.warn(format!("warning: {}", warning.in_file(file))))
 }
 
-fn read(file: &Path) -> Result<(String, Vec<u8>), Failure> {
+pub fn read(file: &Path) -> Result<(String, Vec<u8>), Failure> {
     let name = file.display().to_string();
     let bytes = std::fs::read(file).map_err(|error| Failure::unreadable(&name, &error))?;
     Ok((name, bytes))
 }
 
 /// An error in a file of limits, with a hint if its lines are wrong.
-fn wrong_policy(error: BooksError) -> Failure {
+pub fn wrong_policy(error: BooksError) -> Failure {
     let lines = matches!(error, BooksError::Lines { .. });
     let failure = Failure::from(error);
     let hint = "correct the lines; `tokenbook policy check FILE` checks limits without applying them";

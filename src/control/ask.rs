@@ -33,6 +33,17 @@ pub struct Load<'a> {
     answer: i64,
     /// Whether the prompt may be split over the meters of the cache in any way.
     is_split_unknown: bool,
+    /// Whether it is one request if the quantities do not say how many.
+    is_request: bool,
+}
+
+/// What a load costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cost {
+    /// Femto-units of all that has a price.
+    pub femtos: i128,
+    /// Whether everything has a price.
+    pub is_whole: bool,
 }
 
 impl<'a> Load<'a> {
@@ -48,12 +59,17 @@ impl<'a> Load<'a> {
         };
         let answer = admission.output_at_most.map_or(most, |bound| most.min(bound));
         let is_split_unknown = known(&[Meter::CacheRead, Meter::CacheWrite, Meter::CacheWrite1h]).is_none();
-        Self { quantities: ask.known, answer, is_split_unknown }
+        Self { quantities: ask.known, answer, is_split_unknown, is_request: true }
     }
 
     /// What was used.
     pub const fn used(quantities: &'a Quantities) -> Self {
-        Self { quantities, answer: 0, is_split_unknown: false }
+        Self { quantities, answer: 0, is_split_unknown: false, is_request: true }
+    }
+
+    /// What a record reports. If it sums several requests and does not say how many, none is charged for.
+    pub const fn recorded(quantities: &'a Quantities) -> Self {
+        Self { quantities, answer: 0, is_split_unknown: false, is_request: false }
     }
 
     /// The units of a measure; `None` if a price is missing. `meters` are those that tokens are counted of.
@@ -80,26 +96,31 @@ impl<'a> Load<'a> {
 
     /// Nano-units of the currency, rounded up; `None` if something that is used has no price.
     pub fn nanos(self, tariff: &Tariff) -> Option<i64> {
+        let Cost { femtos, is_whole } = self.cost(tariff);
+        i64::try_from(nanos(femtos)).ok().filter(|_| is_whole)
+    }
+
+    /// What it costs.
+    pub fn cost(self, tariff: &Tariff) -> Cost {
         let prompt = self.quantities.prompt_size().unwrap_or(i64::MAX);
-        let prices = tariff.of_prompt(prompt)?;
-        let mut femtos = 0_i128;
-        let mut charge = |price: Option<Rate>, quantity: i64| {
-            let cost = price?.price_of(quantity).femtos();
-            femtos = femtos.saturating_add(cost);
-            Some(())
+        let mut cost = Cost { femtos: 0, is_whole: true };
+        let Some(prices) = tariff.of_prompt(prompt) else { return Cost { is_whole: false, ..cost } };
+        let mut charge = |price: Option<Rate>, quantity: i64| match price {
+            Some(price) => cost.femtos = cost.femtos.saturating_add(price.price_of(quantity).femtos()),
+            None => cost.is_whole = false,
         };
         for (meter, quantity) in self.quantities.iter().filter(|(meter, quantity)| *quantity > 0 && !meter.is_measure())
         {
             let price = if meter == Meter::Input && self.is_split_unknown { prices.prompt() } else { prices.of(meter) };
-            charge(price, quantity)?;
+            charge(price, quantity);
         }
-        if self.quantities.get(Meter::Request).is_none() {
-            charge(prices.of(Meter::Request), 1)?;
+        if self.is_request && self.quantities.get(Meter::Request).is_none() {
+            charge(prices.of(Meter::Request), 1);
         }
         if self.answer > 0 {
-            charge(prices.of(Meter::Output).max(prices.of(Meter::Reasoning)), self.answer)?;
+            charge(prices.of(Meter::Output).max(prices.of(Meter::Reasoning)), self.answer);
         }
-        i64::try_from(nanos(femtos)).ok()
+        cost
     }
 }
 
@@ -119,18 +140,21 @@ struct Prices([Option<Rate>; Meter::ALL.len()]);
 impl Tariff {
     /// The prices of a model that are in force at an instant, in a currency.
     pub fn of(book: &Book, model: &Model, tier: &ServiceTier, at: Timestamp, currency: Currency) -> Self {
-        let prices = |size| {
-            let mut prices = Prices([None; Meter::ALL.len()]);
-            for (meter, slot) in Meter::ALL.into_iter().zip(&mut prices.0) {
-                *slot = match book.resolve(model, tier, meter, Band::Above(size), at) {
-                    Resolution::Priced(price) if price.currency == currency => Some(price.rate),
-                    Resolution::NotCharged => Some(Rate::FREE),
-                    Resolution::Priced(_) | Resolution::NoPrice | Resolution::PromptUnknown => None,
-                };
-            }
-            (size, prices)
-        };
-        Self(book.prompt_sizes(model, at).into_iter().map(prices).collect())
+        let sizes = book.prompt_sizes(model, at);
+        let prices = |size| (size, Prices::of_band(book, model, tier, Band::Above(size), at, currency));
+        Self(sizes.into_iter().map(prices).collect())
+    }
+
+    /// The prices of one band, for prompts of any size.
+    pub fn of_band(
+        book: &Book,
+        model: &Model,
+        tier: &ServiceTier,
+        band: Band,
+        at: Timestamp,
+        currency: Currency,
+    ) -> Self {
+        Self(vec![(0, Prices::of_band(book, model, tier, band, at, currency))])
     }
 
     /// The prices for a prompt of a size.
@@ -140,6 +164,18 @@ impl Tariff {
 }
 
 impl Prices {
+    fn of_band(book: &Book, model: &Model, tier: &ServiceTier, band: Band, at: Timestamp, currency: Currency) -> Self {
+        let mut prices = Self([None; Meter::ALL.len()]);
+        for (meter, slot) in Meter::ALL.into_iter().zip(&mut prices.0) {
+            *slot = match book.resolve(model, tier, meter, band, at) {
+                Resolution::Priced(price) if price.currency == currency => Some(price.rate),
+                Resolution::NotCharged => Some(Rate::FREE),
+                Resolution::Priced(_) | Resolution::NoPrice | Resolution::PromptUnknown => None,
+            };
+        }
+        prices
+    }
+
     fn of(&self, meter: Meter) -> Option<Rate> {
         self.0.get(usize::from(meter.code())).copied().flatten()
     }

@@ -2,7 +2,7 @@
 //!
 //! Budgets that only warn are not among them.
 
-use crate::control::ask::FEMTOS;
+use crate::control::ask::{FEMTOS, nanos};
 use crate::control::bucket::Flow;
 use crate::control::limit::{
     Bound, Breaker, Budget, Common, Enforce, Measure, Per, Policy, Priority, Quota, Rate, RequestAtMost,
@@ -28,6 +28,8 @@ pub struct Enforced {
     pub form: Form,
     /// Models to try, in order, when it refuses.
     pub downgrade: Vec<Name>,
+    /// Units from which on a budget has reached a threshold, ascending.
+    pub thresholds: Vec<(Part, i64)>,
     /// Values that it leaves to limits that name them.
     named: Vec<Scope>,
 }
@@ -78,6 +80,13 @@ pub fn units(bound: Bound) -> i64 {
 
 /// The limits of a policy that refuse, in the order budgets, quotas, breakers.
 pub fn enforced(policy: &Policy) -> Vec<Enforced> {
+    let mut all = all(policy);
+    all.retain(|limit| !matches!(limit.form, Form::Period { most: i64::MAX, .. }));
+    all
+}
+
+/// All limits of a policy. A budget that only warns never refuses.
+pub fn all(policy: &Policy) -> Vec<Enforced> {
     let mut all = Vec::new();
     for budget in &policy.budgets {
         all.extend(budget.bounds.iter().filter_map(|bound| of_budget(policy, budget, *bound)));
@@ -91,18 +100,31 @@ pub fn enforced(policy: &Policy) -> Vec<Enforced> {
 }
 
 fn of_budget(policy: &Policy, budget: &Budget, bound: Bound) -> Option<Enforced> {
-    let Enforce::Block { at, request_at_most, downgrade } = &budget.enforce else { return None };
     let part = |part: Part| part.of(bound.most).map(|most| units(Bound { most, ..bound }));
-    let request_at_most = match request_at_most {
-        None => None,
-        Some(RequestAtMost::Part(most)) => Some(part(*most)?),
-        Some(RequestAtMost::Bound(most)) => (most.measure == bound.measure).then(|| units(*most)),
+    let (most, request_at_most, downgrade) = match &budget.enforce {
+        Enforce::Warn => (i64::MAX, None, Vec::new()),
+        Enforce::Block { at, request_at_most, downgrade } => {
+            let request_at_most = match request_at_most {
+                None => None,
+                Some(RequestAtMost::Part(most)) => Some(part(*most)?),
+                Some(RequestAtMost::Bound(most)) => (most.measure == bound.measure).then(|| units(*most)),
+            };
+            (part(*at)?, request_at_most, downgrade.clone())
+        }
     };
-    let form = Form::Period { per: budget.per, most: part(*at)?, request_at_most };
+    let form = Form::Period { per: budget.per, most, request_at_most };
+    // A threshold is reached at or above it, so its units are rounded up.
+    let reached = |at: Part| {
+        let product = bound.most.checked_mul(at.hundredths().into())?;
+        let most = product.checked_add(9_999)?.div_euclid(10_000);
+        i64::try_from(if bound.measure == Measure::Amount { nanos(most) } else { most }).ok()
+    };
+    let thresholds = budget.alerts.iter().filter_map(|alert| Some((alert.at, reached(alert.at)?))).collect();
     Some(Enforced {
         meters: if bound.measure == Measure::Tokens { budget.meters.clone() } else { None },
         spelled: budget.spelled_scope(),
-        downgrade: downgrade.clone(),
+        downgrade,
+        thresholds,
         ..Enforced::new(policy, &budget.common, bound, Time::Calendar(budget.per), form)
     })
 }
@@ -146,6 +168,7 @@ impl Enforced {
             spelled: common.scope.to_string(),
             form,
             downgrade: Vec::new(),
+            thresholds: Vec::new(),
             named: named.map(|(other, _, _)| other.scope.clone()).collect(),
         }
     }

@@ -173,7 +173,7 @@ impl Payer {
 }
 
 /// One payer's part of the matched usage.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Share {
     /// Who pays.
     pub payer: Payer,

@@ -3,11 +3,12 @@
 use super::counters::{Counters, SECOND};
 use super::file::decide::{Answer, Asked, Count};
 use super::refusal::Refusal;
-use super::route::{Lane, Lanes, NotCounted, Route, Units};
+use super::route::{Lanes, Route};
 use super::{Decision, Guard, Permit, lock, returned};
 use crate::control::ask::Ask;
 use crate::control::decide::{Reason, Refused};
 use crate::control::enforced::Form;
+use crate::control::lane::{Lane, NotCounted, Units};
 use crate::control::limit::Doubt;
 use crate::domain::timestamp::Timestamp;
 use smallvec::SmallVec;

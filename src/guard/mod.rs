@@ -27,6 +27,7 @@ mod tend;
 pub mod terms;
 
 use crate::control::breaker::ProbeId;
+use crate::control::lane::Units;
 use crate::domain::calendar::Calendar;
 use crate::domain::event::{Model, ServiceTier};
 use crate::domain::name::Name;
@@ -35,7 +36,7 @@ use counters::{Coming, Counters};
 use file::decide::{Moment, Returned};
 use file::{GuardFile, GuardFileError};
 use refusal::Refusal;
-use route::{Caller, Lanes, Route, Units};
+use route::{Caller, Lanes, Route};
 use smallvec::SmallVec;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,16 +1,16 @@
 //! Which counters a caller's requests touch, for the model that is asked for and for those of a downgrade.
 
 use super::terms::Terms;
+use crate::attribute::matching::Usage;
 use crate::control::ask::{Ask, Load, Tariff};
-use crate::control::decide::Reason;
 use crate::control::enforced::{Enforced, Form};
-use crate::control::limit::{Doubt, Measure};
+use crate::control::lane::{Lane, NotCounted, Units, are_known, downgrades};
+use crate::control::limit::Measure;
 use crate::control::period::forward;
 use crate::control::touch::{Touch, touches};
 use crate::domain::event::{Model, ServiceTier};
 use crate::domain::tags::TagSet;
 use crate::domain::timestamp::Timestamp;
-use smallvec::SmallVec;
 use std::sync::{Arc, Mutex};
 
 /// Who asks. Rules find the payer as they do for recorded usage.
@@ -19,9 +19,6 @@ pub struct Caller<'a> {
     /// The tags: department, project, environment and others.
     pub tags: &'a TagSet,
 }
-
-/// Units of a request, by the counters that it touches.
-pub(crate) type Units = SmallVec<[i64; 8]>;
 
 /// The counters of a caller and a model. Keep it for requests of the same kind.
 #[derive(Debug)]
@@ -43,26 +40,6 @@ pub(super) struct Lanes {
     pub(super) until: Timestamp,
 }
 
-/// The counters for one model.
-#[derive(Debug)]
-pub(super) struct Lane {
-    pub(super) model: Model,
-    pub(super) touches: Vec<Touch>,
-    /// Their places in the array of the process.
-    pub(super) slots: Vec<usize>,
-    tariff: Tariff,
-    /// Whether nobody is known to pay.
-    is_unknown: bool,
-}
-
-/// Why a request is refused before any counter is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct NotCounted {
-    pub(super) reason: Reason,
-    /// The place of the counter that cannot count it.
-    pub(super) place: Option<usize>,
-}
-
 impl Lanes {
     pub(super) fn new(
         terms: &Arc<Terms>,
@@ -73,21 +50,16 @@ impl Lanes {
         now: Timestamp,
     ) -> Self {
         let lane = |model: Model| {
-            let shares = terms.payers(caller.tags, &model, source, now);
+            let usage = Usage { tags: caller.tags, model: Some(&model), source: Some(source) };
+            let shares = terms.rules.shares(terms.calendar.day_of(now), usage);
             let touches = touches(&terms.limits, caller.tags, &shares, &model);
             let tariff = Tariff::of(&terms.book, &model, tier, now, terms.currency);
-            Lane { touches, slots: Vec::new(), tariff, is_unknown: !terms.knows(&shares), model }
+            Lane { touches, slots: Vec::new(), tariff, is_unknown: !are_known(&shares, &terms.registry), model }
         };
         let first = lane(model.clone());
-        let mut lanes: Vec<Lane> = Vec::new();
-        let named = first.touches.iter().filter_map(|touch| terms.limits.get(touch.limit));
-        for name in named.flat_map(|limit| &limit.downgrade) {
-            let is_known = lanes.iter().any(|lane| lane.model.name == *name);
-            if !is_known && *name != model.name {
-                lanes.push(lane(terms.model(name)));
-            }
-        }
-        lanes.insert(0, first);
+        let names = downgrades(&terms.limits, &first.touches, &model.name);
+        let others: Vec<Lane> = names.into_iter().map(|name| lane(terms.book.model_named(name))).collect();
+        let lanes = std::iter::once(first).chain(others).collect();
         let midnight = terms.calendar.start_of(forward(terms.calendar.day_of(now), 1));
         let until = [Some(midnight), terms.book.next_change(now), terms.until.filter(|until| *until > now)];
         Self {
@@ -110,22 +82,7 @@ impl Lanes {
     pub(super) fn asked(&self, lane: &Lane, ask: Ask<'_>) -> Result<Units, NotCounted> {
         // Without limits, nothing is asked.
         let Some(admission) = &self.terms.admission else { return Ok(Units::new()) };
-        if lane.is_unknown && admission.unknown_department == Doubt::Refuse {
-            return Err(NotCounted { reason: Reason::UnknownDepartment, place: None });
-        }
-        let load = Load::asked(ask, admission);
-        let mut units = Units::new();
-        for (place, touch) in lane.touches.iter().enumerate() {
-            let Some(limit) = self.limit(touch) else { continue };
-            match touch.units(limit, load, &lane.tariff) {
-                Some(number) => units.push(number),
-                None if admission.unpriced == Doubt::Refuse && !limit.common.shadow => {
-                    return Err(NotCounted { reason: Reason::Unpriced, place: Some(place) });
-                }
-                None => units.push(0),
-            }
-        }
-        Ok(units)
+        lane.units(&self.terms.limits, admission, Load::asked(ask, admission))
     }
 
     /// The units of a counter that were used with a model. Usage without a price is 0 in an amount, as it was when it was asked for.
@@ -141,19 +98,12 @@ impl Lanes {
         }
     }
 
-    /// Models that the limits of some counters name for downgrades, as places of lanes, each once.
+    /// Models that the limits of some counters name for downgrades, as places, each once.
     pub(super) fn downgrades(&self, places: &[usize]) -> Vec<usize> {
         let Some(first) = self.models.first() else { return Vec::new() };
-        let refusing =
-            places.iter().filter_map(|place| first.touches.get(*place)).filter_map(|touch| self.limit(touch));
-        let mut found: Vec<usize> = Vec::new();
-        for name in refusing.flat_map(|limit| &limit.downgrade) {
-            let place = self.models.iter().skip(1).position(|lane| lane.model.name == *name);
-            if let Some(place) = place.map(|place| place.saturating_add(1)).filter(|place| !found.contains(place)) {
-                found.push(place);
-            }
-        }
-        found
+        let refusing = places.iter().filter_map(|place| first.touches.get(*place));
+        let names = downgrades(&self.terms.limits, refusing, &self.asked.name);
+        names.into_iter().filter_map(|name| self.models.iter().position(|lane| lane.model.name == *name)).collect()
     }
 
     /// The first limit of the model that is asked for which needs more than a number of tokens, and what it counts.

@@ -1,17 +1,12 @@
 //! What a guard needs of a state of the ledger: the limits in force, prices, rules and departments.
 
 use crate::attribute::Rules;
-use crate::attribute::matching::{self, Decision};
 use crate::control::enforced::Enforced;
 use crate::control::limit::Admission;
 use crate::control::span::Seconds;
 use crate::domain::calendar::Calendar;
 use crate::domain::currency::Currency;
 use crate::domain::department::Registry;
-use crate::domain::event::Model;
-use crate::domain::name::Name;
-use crate::domain::rule::{Payer, Share};
-use crate::domain::tags::TagSet;
 use crate::domain::timestamp::Timestamp;
 use crate::guard::file::posted::Seen;
 use crate::price::Book;
@@ -58,36 +53,5 @@ impl Terms {
     /// Whether any limit refuses requests, or counts what it would refuse.
     pub fn has_limits(&self) -> bool {
         !self.limits.is_empty()
-    }
-
-    /// Who pays for a request at an instant.
-    pub(crate) fn payers(&self, tags: &TagSet, model: &Model, source: &str, now: Timestamp) -> Vec<Share> {
-        let Some((_, rules)) = self.rules.in_force(self.calendar.day_of(now)) else {
-            return vec![Share { payer: Payer::of(tags), part: 1 }];
-        };
-        let usage = matching::Usage { tags, model: Some(model), source: Some(source) };
-        match matching::decide(rules, usage) {
-            Decision::Rule(_, shares) => shares,
-            decision => decision.shares(tags),
-        }
-    }
-
-    /// Whether somebody is known to pay each part of a request.
-    pub(crate) fn knows(&self, shares: &[Share]) -> bool {
-        shares.iter().all(|share| {
-            let department = share.payer.department.as_ref();
-            department.is_some_and(|department| !self.registry.lacks(department.as_str()))
-        })
-    }
-
-    /// A model that a limit names for downgrades, with its provider if all its prices name the same.
-    pub(crate) fn model(&self, name: &Name) -> Model {
-        let providers = self.book.providers_of(name.as_str());
-        let mut providers = providers.into_iter();
-        let provider = match (providers.next(), providers.next()) {
-            (Some(only), None) => only.cloned(),
-            _ => None,
-        };
-        Model { provider, name: name.clone() }
     }
 }

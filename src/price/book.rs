@@ -228,6 +228,16 @@ impl Book {
         histories.map(|history| history.provider.as_ref()).collect()
     }
 
+    /// The model of a name, with its provider if all prices of the name have the same.
+    pub fn model_named(&self, name: &Name) -> Model {
+        let mut providers = self.providers_of(name.as_str()).into_iter();
+        let provider = match (providers.next(), providers.next()) {
+            (Some(only), None) => only.cloned(),
+            _ => None,
+        };
+        Model { provider, name: name.clone() }
+    }
+
     /// The name without the date of a model that has no price, if that name has one.
     pub fn undated<'m>(&self, model: &'m str) -> Option<&'m str> {
         let undated = undated(model)?;

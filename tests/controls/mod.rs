@@ -7,6 +7,7 @@ mod guard_file;
 mod guarding;
 mod model;
 mod policy;
+mod replay;
 mod scopes;
 mod status;
 

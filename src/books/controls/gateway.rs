@@ -2,16 +2,18 @@
 
 use crate::aggregate::PriceChanges;
 use crate::aggregate::fold::{self, Basis, fold};
+use crate::attribute::Rules;
 use crate::books::controls::policies::understood;
 use crate::books::setup::rules;
 use crate::books::statement::reports::books;
 use crate::books::watching::watched;
 use crate::books::{Books, BooksError, Observer};
-use crate::control::enforced::{Form, enforced};
+use crate::control::enforced::{Enforced, Form, enforced};
 use crate::control::limit::{Admission, Per, Policy};
 use crate::control::period::{containing, forward};
 use crate::control::posted::{Counting, Sums, units};
 use crate::domain::calendar::Day;
+use crate::domain::department::Registry;
 use crate::domain::number::EntryId;
 use crate::domain::period::Period;
 use crate::domain::timestamp::Timestamp;
@@ -21,8 +23,10 @@ use crate::guard::file::{GuardFile, GuardFileError};
 use crate::guard::once::{self, Request, Ruling};
 use crate::guard::terms::Terms;
 use crate::guard::{Guard, GuardOptions};
+use crate::ledger::Settings;
 use crate::ledger::facts::policies::{LIMITS, in_force};
 use crate::ledger::file::transaction::Snapshot;
+use crate::price::Book;
 use std::sync::Arc;
 
 /// How long a refresh waits after the one before: a second.
@@ -82,7 +86,7 @@ impl Books {
         let policy = stored.map(understood).transpose()?.map_or(Policy::NONE, |known| known.policy);
         let next = policies.iter().map(|policy| policy.first_day).filter(|day| *day > today).min();
         let head = snapshot.head();
-        let mut books = books(&snapshot.prices()?, &snapshot.aliases()?);
+        let Ground { book, rules, registry } = ground(snapshot, settings)?;
         Ok(Terms {
             ledger: self.ledger.path().to_owned(),
             genesis: snapshot.genesis()?,
@@ -93,9 +97,9 @@ impl Books {
             },
             limits: enforced(&policy),
             admission: policy.admission.or(policy.limits().next().map(|_| Admission::LENIENT)),
-            book: books.remove(settings.book.as_str()).unwrap_or_default(),
-            rules: rules::of_snapshot(snapshot)?,
-            registry: snapshot.registry()?,
+            book,
+            rules,
+            registry,
             calendar: settings.calendar,
             currency: settings.currency,
             until: next.map(|day| settings.calendar.start_of(day)),
@@ -122,27 +126,48 @@ impl Books {
         let first = firsts.min();
         let sums = match first {
             // A record may be of tomorrow.
-            Some(first) => Self::sums(snapshot, terms, Period::between(first, forward(today, 1)))?,
+            Some(first) => {
+                let range = Period::between(first, forward(today, 1));
+                sums(snapshot, (&terms.book, &terms.rules), &terms.limits, range)?
+            }
             None => Sums::new(),
         };
         // A year may be guarded tomorrow, so what is known of this one stays.
         let year = containing(Per::Year, today).first();
         Ok(Recorded { sums, first: first.map_or(year, |first| first.min(year)) })
     }
+}
 
-    fn sums(snapshot: &Snapshot<'_>, terms: &Terms, range: Period) -> Result<Sums, BooksError> {
-        snapshot.prove_retractions()?;
-        let names = snapshot.dictionary()?;
-        let changes = PriceChanges::new(vec![&terms.book], &names);
-        let rating = fold::Rating { book: &terms.book, changes, names: &names, rules: &terms.rules };
-        let count = |counting: &mut Counting<'_>, line, names: &_| Ok::<_, BooksError>(counting.add(&line, names)?);
-        let mut all = Sums::new();
-        let start = || Counting::of(&terms.limits);
-        for (counting, names) in fold(snapshot, &rating, range, Basis::Sums, start, count)? {
-            counting.add_to(&mut all, &names)?;
-        }
-        Ok(all)
+/// Prices, rules and departments of a state of the ledger.
+#[derive(Debug)]
+pub(super) struct Ground {
+    pub(super) book: Book,
+    pub(super) rules: Rules,
+    pub(super) registry: Registry,
+}
+
+pub(super) fn ground(snapshot: &Snapshot<'_>, settings: &Settings) -> Result<Ground, BooksError> {
+    let mut books = books(&snapshot.prices()?, &snapshot.aliases()?);
+    let book = books.remove(settings.book.as_str()).unwrap_or_default();
+    Ok(Ground { book, rules: rules::of_snapshot(snapshot)?, registry: snapshot.registry()? })
+}
+
+/// What the ledger has of some limits in a range of days, by counter, day and source.
+pub(super) fn sums(
+    snapshot: &Snapshot<'_>,
+    (book, rules): (&Book, &Rules),
+    limits: &[Enforced],
+    range: Period,
+) -> Result<Sums, BooksError> {
+    snapshot.prove_retractions()?;
+    let names = snapshot.dictionary()?;
+    let rating = fold::Rating { book, changes: PriceChanges::new(vec![book], &names), names: &names, rules };
+    let count = |counting: &mut Counting<'_>, line, names: &_| Ok::<_, BooksError>(counting.add(&line, names)?);
+    let mut all = Sums::new();
+    for (counting, names) in fold(snapshot, &rating, range, Basis::Sums, || Counting::of(limits), count)? {
+        counting.add_to(&mut all, &names)?;
     }
+    Ok(all)
 }
 
 /// What the ledger has of open periods.
