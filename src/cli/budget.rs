@@ -35,6 +35,9 @@ enum Command {
         /// Show budgets without usage too
         #[arg(long)]
         all: bool,
+        /// List instead the days and sources for which guarded requests settled more than the ledger has
+        #[arg(long, conflicts_with_all = ["at", "period", "budget", "all"])]
+        missing: bool,
         #[command(flatten)]
         output: OutputOptions,
     },
@@ -58,7 +61,15 @@ enum Command {
 
 pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit, Failure> {
     match &arguments.command {
-        Command::Status { at, period, budget, all, output } => {
+        Command::Status { missing: true, output, .. } => {
+            let sheet = session.read()?.missing_usage(session.invocation.now)?;
+            output.put(&sheet, session)?;
+            if sheet.rows.is_empty() {
+                session.tell("everything that guarded requests settled is in the ledger")?;
+            }
+            Ok(Exit::Done)
+        }
+        Command::Status { at, period, budget, all, output, .. } => {
             let at = day_of(at.as_deref(), period.as_deref(), session)?;
             let request = BudgetRequest { at, now: session.invocation.now, name: budget.clone(), all: *all };
             status(&request, output, session)

@@ -42,6 +42,8 @@ pub(super) struct Slot {
     pub(super) used_at: i64,
     /// Units of a rate that were not used. They go back to the bucket before anybody gets them.
     pub(super) back: i64,
+    /// Units that requests settled on the day of the lease, which the file does not know yet. For people.
+    pub(super) settled: i64,
     /// Whether its leases are short, as those of a rate.
     pub(super) is_short: bool,
 }
@@ -91,6 +93,8 @@ pub(super) struct Counters {
     pub(super) about: Vec<About>,
     places: FxHashMap<(String, &'static str, String, String), usize>,
     pub(super) waiting: Waiting,
+    /// Units that requests settled, by slot and day, which the file does not know yet.
+    settled: Waiting,
 }
 
 impl About {
@@ -150,13 +154,39 @@ impl Counters {
     /// Takes all units out of a slot, to be given back.
     pub(super) fn end(&mut self, place: usize) {
         let (Some(slot), Some(about)) = (self.slots.get_mut(place), self.about.get(place)) else { return };
-        let (units, back) = (slot.left, slot.back);
+        let (units, back, settled) = (slot.left, slot.back, std::mem::take(&mut slot.settled));
         let taken_at = Timestamp::from_nanos(slot.since).unwrap_or(Timestamp::LATEST);
         (slot.left, slot.back, slot.until) = (0, 0, 0);
         let Some(limit) = about.limit() else { return };
         let of = if is_rate(limit) { REST } else { cell(limit, &about.terms, taken_at) };
         wait(&mut self.waiting, place, of, taken_at, units);
         wait(&mut self.waiting, place, 0, taken_at, back);
+        wait(&mut self.settled, place, of, taken_at, settled);
+    }
+
+    /// Notes what a request used of a budget at an instant.
+    pub(super) fn note_settled(&mut self, place: usize, used_at: Timestamp, units: i64) {
+        let (Some(slot), Some(about)) = (self.slots.get_mut(place), self.about.get(place)) else { return };
+        if used_at.nanos() >= slot.since && used_at.nanos() < slot.until {
+            slot.settled = slot.settled.saturating_add(units);
+            return;
+        }
+        let day = about.limit().map_or(0, |limit| cell(limit, &about.terms, used_at));
+        wait(&mut self.settled, place, day, used_at, units);
+    }
+
+    /// What requests settled since the last time, by the number of the counter and the day.
+    pub(super) fn take_settled(&mut self) -> Vec<(i64, i64, i64)> {
+        let mut all = std::mem::take(&mut self.settled);
+        for (place, (slot, about)) in
+            self.slots.iter_mut().zip(&self.about).enumerate().filter(|(_, (slot, _))| slot.settled > 0)
+        {
+            let at = Timestamp::from_nanos(slot.since).unwrap_or(Timestamp::LATEST);
+            let day = about.limit().map_or(0, |limit| cell(limit, &about.terms, at));
+            wait(&mut all, place, day, at, std::mem::take(&mut slot.settled));
+        }
+        let counter = |place: usize| self.about.get(place).and_then(|about| about.counter);
+        all.into_iter().filter_map(|((place, day), (_, units))| Some((counter(place)?, day, units))).collect()
     }
 
     /// Notes units that were not used in the cell of an instant.

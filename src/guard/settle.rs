@@ -196,6 +196,9 @@ fn put(
             counters.wait(place, taken.at, unused);
         }
     }
+    if is_budget {
+        counters.note_settled(place, used_at, used);
+    }
     let Some(slot) = counters.slots.get_mut(place) else { return more };
     // A budget is used on the day of the record; a rate and a window are used now.
     let at = if is_budget { used_at } else { now };

@@ -39,6 +39,7 @@ impl Guard {
         }
         self.book_waiting(now)?;
         self.with_file(|file| file.tally_all(&refused, now))?;
+        self.note_settled()?;
         for place in low {
             self.renew_lease(place, now)?;
         }
@@ -54,6 +55,7 @@ impl Guard {
             }
         }
         self.book_waiting(now)?;
+        self.note_settled()?;
         let holder = self.0.holder;
         self.with_file(|file| file.forget_holder(holder))
     }
@@ -70,6 +72,11 @@ impl Guard {
             lock(&self.0.counters).wait_again(coming);
         }
         booked
+    }
+
+    fn note_settled(&self) -> Result<(), GuardFileError> {
+        let settled = lock(&self.0.counters).take_settled();
+        self.with_file(|file| file.note_settled(&settled, &self.0.source))
     }
 
     fn renew_lease(&self, place: usize, now: Timestamp) -> Result<(), GuardFileError> {

@@ -1,6 +1,7 @@
 //! Limits: the policy file, budgets, alerts.
 
 mod alerts;
+mod counted_once;
 mod deliver;
 mod documents;
 mod guard_file;

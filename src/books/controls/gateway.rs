@@ -107,7 +107,12 @@ impl Books {
     }
 
     /// Tells the guard file what the ledger has, unless it knows that already.
-    fn post(snapshot: &Snapshot<'_>, file: &mut GuardFile, terms: &Terms, now: Timestamp) -> Result<(), BooksError> {
+    pub(super) fn post(
+        snapshot: &Snapshot<'_>,
+        file: &mut GuardFile,
+        terms: &Terms,
+        now: Timestamp,
+    ) -> Result<(), BooksError> {
         let before = file.seen()?;
         if before == terms.seen {
             return Ok(());

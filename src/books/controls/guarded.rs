@@ -7,6 +7,7 @@ use crate::control::breaker::State as Phase;
 use crate::control::decide::State;
 use crate::control::enforced::{Enforced, Form};
 use crate::control::limit::Measure;
+use crate::domain::calendar::Day;
 use crate::domain::money::Amount;
 use crate::domain::timestamp::Timestamp;
 use crate::guard::file::GuardFile;
@@ -100,6 +101,43 @@ impl Books {
                 mode(limit),
             ])
         })
+    }
+
+    /// Days and sources for which guarded requests settled more than the ledger has: their records are still to come.
+    pub fn missing_usage(&self, now: Timestamp) -> Result<Sheet, BooksError> {
+        let columns = vec![
+            Column::text("budget"),
+            Column::text("subject"),
+            Column::day("day"),
+            Column::text("source"),
+            Column::text("measure"),
+            Column::figure("settled"),
+            Column::figure("recorded"),
+            Column::figure("missing"),
+        ];
+        let snapshot = self.ledger.snapshot()?;
+        let terms = self.terms(&snapshot, now)?;
+        let mut rows = Vec::new();
+        if let Some(mut file) = GuardFile::open_if_any(&terms.ledger, terms.genesis)? {
+            Self::post(&snapshot, &mut file, &terms, now)?;
+            for limit in terms.limits.iter().filter(|limit| matches!(limit.form, Form::Period { .. })) {
+                let measure = limit.bound.measure;
+                for missing in file.missing(limit)? {
+                    rows.push(vec![
+                        Cell::text(limit.common.name.as_str()),
+                        Cell::filled(missing.value),
+                        Cell::day(Day::from_number(missing.day)),
+                        Cell::text(missing.source),
+                        Cell::text(measure.name()),
+                        figure(measure, missing.settled),
+                        figure(measure, missing.posted),
+                        figure(measure, missing.settled.saturating_sub(missing.posted)),
+                    ]);
+                }
+            }
+        }
+        let heading = heading_of(&snapshot, "usage that is not recorded yet", terms.calendar.day_of(now).to_string())?;
+        Ok(Sheet { heading, columns, rows, total: None })
     }
 
     /// Closes a breaker and clears its window. It is no fact of the books. `false` if no request has reached the breaker yet.

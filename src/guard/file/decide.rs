@@ -1,6 +1,7 @@
 //! One decision in the guard file: a transaction that takes units of all counters of a request, or of none.
 
 use super::states::{give_back, grant, load, store};
+use super::status::SETTLE;
 use super::{GuardFile, GuardFileError, clock};
 use crate::control::breaker::{Ended, State as Phase, Taken};
 use crate::control::decide::{Reason, Refused, State, Touched, Verdict, decide, settle};
@@ -323,6 +324,10 @@ fn decide_in(
             None => continue,
         };
         store(connection, id, before, after, moment)?;
+        if count == Count::Estimate && verdict.took(place) && matches!(asked.limit.form, Form::Period { .. }) {
+            let cell = (id, moment.day().number(), moment.source, asked.asked);
+            connection.prepare_cached(SETTLE)?.execute(cell)?;
+        }
         if let Some(lease) = leases.get_mut(place) {
             lease.counter = Some(id);
             if asked.size > 0 && verdict.took(place) {

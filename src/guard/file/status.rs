@@ -16,7 +16,27 @@ const COUNTERS: &str = "SELECT id, subject FROM counter WHERE name = ?1 AND meas
 const REFUSED: &str = "SELECT COALESCE(SUM(requests), 0) FROM tally WHERE counter = ?1 AND minute > ?2";
 const HELD: &str = "SELECT COALESCE(SUM(amount), 0) FROM lease WHERE counter = ?1 AND until > ?2";
 
+pub(super) const SETTLE: &str = "INSERT INTO cell (counter, cell, source, settled) VALUES (?1, ?2, ?3, ?4) \
+    ON CONFLICT DO UPDATE SET settled = settled + excluded.settled";
+const MISSING: &str = "SELECT subject, cell, source, settled, posted FROM cell JOIN counter ON counter.id = counter \
+    WHERE name = ?1 AND measure = ?2 AND scope = ?3 AND form = ?4 AND settled > posted ORDER BY subject, cell, source";
+
 const WANTED: &str = "SELECT id FROM counter WHERE wanted > ?1 UNION SELECT counter FROM breaker WHERE state <> 0";
+
+/// More was settled for a day and a source than the ledger has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// The value that the counter is for; empty if its limit has one counter.
+    pub value: String,
+    /// The number of the billing day.
+    pub day: i64,
+    /// The source.
+    pub source: String,
+    /// Units that requests settled.
+    pub settled: i64,
+    /// Units that the ledger has.
+    pub posted: i64,
+}
 
 /// What the file knows of a counter.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,6 +102,30 @@ impl GuardFile {
         self.connection.execute("DELETE FROM lease WHERE holder = ?1", [holder])?;
         self.connection.execute("UPDATE holder SET seen = 0 WHERE id = ?1", [holder])?;
         Ok(())
+    }
+
+    /// Adds what requests settled, by counter and day. It is for people and decides nothing.
+    pub fn note_settled(&mut self, settled: &[(i64, i64, i64)], source: &str) -> Result<(), GuardFileError> {
+        if settled.is_empty() {
+            return Ok(());
+        }
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for (counter, day, units) in settled {
+            transaction.prepare_cached(SETTLE)?.execute((counter, day, source, units))?;
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// Days and sources for which more was settled than the ledger has.
+    pub fn missing(&self, limit: &Enforced) -> Result<Vec<Missing>, GuardFileError> {
+        let (name, measure, scope, _, form) = key(limit, "");
+        let mut statement = self.connection.prepare_cached(MISSING)?;
+        let missing = |row: &rusqlite::Row<'_>| {
+            let (value, day, source) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            Ok(Missing { value, day, source, settled: row.get(3)?, posted: row.get(4)? })
+        };
+        Ok(statement.query_map((name, measure, scope, form), missing)?.collect::<rusqlite::Result<_>>()?)
     }
 
     /// The counters that refused a request within the last second, and those of breakers that do not let all requests pass.
