@@ -1,4 +1,4 @@
-//! The guard.
+//! The guard, as a gateway embeds it: with a lease in hand, at the file, and where a limit ends.
 
 use crate::{Gate, Outcome, SPAN, USERS, shown};
 use std::path::PathBuf;

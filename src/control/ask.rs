@@ -72,15 +72,6 @@ impl<'a> Load<'a> {
         Self { quantities, answer: 0, is_split_unknown: false, is_request: false }
     }
 
-    /// The units of a measure; `None` if a price is missing. `meters` are those that tokens are counted of.
-    pub fn units(self, measure: Measure, meters: Option<&BTreeSet<Meter>>, tariff: &Tariff) -> Option<i64> {
-        match measure {
-            Measure::Requests => Some(self.requests()),
-            Measure::Tokens => Some(self.tokens(meters)),
-            Measure::Amount => self.nanos(tariff),
-        }
-    }
-
     /// Requests: one, unless more are stated.
     pub fn requests(self) -> i64 {
         self.quantities.get(Meter::Request).unwrap_or(1).max(1)
@@ -121,6 +112,31 @@ impl<'a> Load<'a> {
             charge(prices.of(Meter::Output).max(prices.of(Meter::Reasoning)), self.answer);
         }
         cost
+    }
+}
+
+/// What a load comes to, computed once for all its counters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Totals {
+    requests: i64,
+    tokens: i64,
+    nanos: Option<i64>,
+}
+
+impl Totals {
+    /// The totals of a load. The amount is computed only if some counter needs it.
+    pub fn of(load: Load<'_>, tariff: &Tariff, counts_money: bool) -> Self {
+        let nanos = if counts_money { load.nanos(tariff) } else { None };
+        Self { requests: load.requests(), tokens: load.tokens(None), nanos }
+    }
+
+    /// The units of a measure; `None` if a price is missing.
+    pub const fn units(&self, measure: Measure) -> Option<i64> {
+        match measure {
+            Measure::Requests => Some(self.requests),
+            Measure::Tokens => Some(self.tokens),
+            Measure::Amount => self.nanos,
+        }
     }
 }
 

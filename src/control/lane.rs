@@ -1,9 +1,9 @@
 //! The counters that requests of one caller touch with one model.
 
-use crate::control::ask::{Load, Tariff};
+use crate::control::ask::{Load, Tariff, Totals};
 use crate::control::decide::Reason;
 use crate::control::enforced::Enforced;
-use crate::control::limit::{Admission, Doubt};
+use crate::control::limit::{Admission, Doubt, Measure};
 use crate::control::touch::Touch;
 use crate::domain::department::Registry;
 use crate::domain::event::Model;
@@ -27,6 +27,8 @@ pub struct Lane {
     pub tariff: Tariff,
     /// Whether nobody is known to pay.
     pub is_unknown: bool,
+    /// Whether some limit counts money.
+    pub counts_money: bool,
 }
 
 /// Why a request is refused before any counter is asked.
@@ -39,15 +41,28 @@ pub struct NotCounted {
 }
 
 impl Lane {
+    /// The counters that requests of a model touch, for payers. Nobody keeps them yet.
+    pub fn new(model: Model, touches: Vec<Touch>, tariff: Tariff, limits: &[Enforced], is_unknown: bool) -> Self {
+        let mut measures = touches.iter().filter_map(|touch| limits.get(touch.limit)).map(|limit| limit.bound.measure);
+        let counts_money = measures.any(|measure| measure == Measure::Amount);
+        Self { model, touches, slots: Vec::new(), tariff, is_unknown, counts_money }
+    }
+
+    /// What a load comes to.
+    pub fn totals(&self, load: Load<'_>) -> Totals {
+        Totals::of(load, &self.tariff, self.counts_money)
+    }
+
     /// The units of a request at each counter, or why it is refused.
     pub fn units(&self, limits: &[Enforced], admission: &Admission, load: Load<'_>) -> Result<Units, NotCounted> {
         if self.is_unknown && admission.unknown_department == Doubt::Refuse {
             return Err(NotCounted { reason: Reason::UnknownDepartment, place: None });
         }
+        let totals = self.totals(load);
         let mut units = Units::new();
         for (place, touch) in self.touches.iter().enumerate() {
             let Some(limit) = limits.get(touch.limit) else { continue };
-            match touch.units(limit, load, &self.tariff) {
+            match touch.units(limit, load, &totals) {
                 Some(number) => units.push(number),
                 None if admission.unpriced == Doubt::Refuse && !limit.common.shadow => {
                     return Err(NotCounted { reason: Reason::Unpriced, place: Some(place) });

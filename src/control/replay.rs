@@ -227,9 +227,10 @@ impl<'a> Replay<'a> {
         let usage = Usage { tags: common.tags, model: Some(&model), source: Some(common.source) };
         let shares = self.world.rules.shares(request.day, usage);
         let touches = touches(self.counters.limits(), common.tags, &shares, &model);
-        let slots = touches.iter().map(|touch| self.counters.place(touch.limit, &touch.value)).collect();
         let is_unknown = !are_known(&shares, self.world.registry);
-        (Lane { model, touches, slots, tariff, is_unknown }, shares)
+        let mut lane = Lane::new(model, touches, tariff, self.counters.limits(), is_unknown);
+        lane.slots = lane.touches.iter().map(|touch| self.counters.place(touch.limit, &touch.value)).collect();
+        (lane, shares)
     }
 
     fn decide(&mut self, way: &Way, load: Load<'_>, now: Timestamp) -> Decided {

@@ -1,6 +1,6 @@
 //! Which counters a request touches: for each payer, by the scopes of the limits.
 
-use crate::control::ask::{Load, Tariff, part_of};
+use crate::control::ask::{Load, Totals, part_of};
 use crate::control::enforced::{Counted, Enforced, kept};
 use crate::control::scope::Usage;
 use crate::domain::event::Model;
@@ -49,8 +49,11 @@ pub fn touches(limits: &[Enforced], tags: &TagSet, shares: &[Share], model: &Mod
 
 impl Touch {
     /// The units of a load that count here; `None` if a price is missing.
-    pub fn units(&self, limit: &Enforced, load: Load<'_>, tariff: &Tariff) -> Option<i64> {
-        let units = load.units(limit.bound.measure, limit.meters.as_ref(), tariff)?;
+    pub fn units(&self, limit: &Enforced, load: Load<'_>, totals: &Totals) -> Option<i64> {
+        let units = match &limit.meters {
+            Some(meters) => load.tokens(Some(meters)),
+            None => totals.units(limit.bound.measure)?,
+        };
         Some(if self.part == self.whole { units } else { part_of(units, self.part, self.whole) })
     }
 }

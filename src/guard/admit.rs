@@ -1,6 +1,6 @@
 //! Admits requests: from what the process holds, or by one transaction in the guard file.
 
-use super::counters::{Counters, SECOND};
+use super::counters::{About, Counters, SECOND};
 use super::file::decide::{Answer, Asked, Count};
 use super::refusal::Refusal;
 use super::route::{Lanes, Route};
@@ -22,8 +22,8 @@ const NOT_TAKEN: i64 = -1;
 
 /// What the array of the process says.
 enum Fast {
-    /// Everything was taken.
-    Taken(Units),
+    /// Everything was taken, but from these counters in shadow.
+    Taken(u64),
     /// A counter refused a request like this one a moment ago.
     Refused { place: usize, reason: Reason, used: i64, again_at: Option<Timestamp> },
     /// The file has to be asked.
@@ -62,7 +62,13 @@ impl Guard {
             Err(NotCounted { reason, place }) => return Err(vec![Refusal::bare(lanes, lane, place, reason)]),
         };
         match self.fast(lanes, of, &units, now) {
-            Fast::Taken(units) => Ok(permit(units, SmallVec::new())),
+            Fast::Taken(0) => Ok(permit(units, SmallVec::new())),
+            Fast::Taken(spared) => {
+                let taken = units.iter().enumerate();
+                let taken =
+                    taken.map(|(place, units)| if spared & bit(place) == 0 { *units } else { NOT_TAKEN }).collect();
+                Ok(permit(taken, SmallVec::new()))
+            }
             Fast::Refused { place, reason, used, again_at } => {
                 let asked = units.get(place).copied().unwrap_or(0);
                 let refusal = Refusal::bare(lanes, lane, Some(place), reason);
@@ -77,18 +83,16 @@ impl Guard {
         let at = now.nanos();
         let mut counters = lock(&self.0.counters);
         let Counters { slots, about, .. } = &mut *counters;
-        let mut taken = units.clone();
-        let mut is_covered = true;
-        for (place, ((touch, slot), units)) in lane.touches.iter().zip(&lane.slots).zip(&mut taken).enumerate() {
-            let (Some(slot), Some(about)) = (slots.get(*slot), about.get_mut(*slot)) else { return Fast::Unknown };
+        // Bits of counters in shadow that would refuse. A request touches more than 64 only by way of the file.
+        let (mut spared, mut is_covered) = (0_u64, lane.slots.len() <= 64);
+        for (place, ((touch, slot_at), units)) in lane.touches.iter().zip(&lane.slots).zip(units).enumerate() {
+            let Some(slot) = slots.get_mut(*slot_at) else { return Fast::Unknown };
             if at < slot.refused_until && *units >= slot.refused_units {
-                let Some((reason, used, again_at)) = about.refused else { return Fast::Unknown };
-                let tally = about.tallied.entry(reason).or_insert(0);
-                *tally = tally.saturating_add(1);
-                if !about.limit().is_some_and(|limit| limit.common.shadow) {
-                    return Fast::Refused { place, reason, used, again_at };
+                slot.has_tally = true;
+                match repeated(about.get_mut(*slot_at), place) {
+                    Some(refused) => return refused,
+                    None => spared |= bit(place),
                 }
-                *units = NOT_TAKEN;
                 continue;
             }
             let is_valid = at < slot.until && at >= slot.since && touch.kept == 0;
@@ -97,13 +101,13 @@ impl Guard {
         if !is_covered {
             return Fast::Unknown;
         }
-        for (slot, units) in lane.slots.iter().zip(&taken) {
-            if let Some(slot) = slots.get_mut(*slot) {
-                slot.left = slot.left.saturating_sub((*units).max(0));
+        for (place, (slot, units)) in lane.slots.iter().zip(units).enumerate() {
+            if let Some(slot) = slots.get_mut(*slot).filter(|_| spared & bit(place) == 0) {
+                slot.left = slot.left.saturating_sub(*units);
                 slot.used_at = at;
             }
         }
-        Fast::Taken(taken)
+        Fast::Taken(spared)
     }
 
     /// Asks the file for what the process lacks.
@@ -147,6 +151,23 @@ impl Guard {
     }
 }
 
+/// The bit of a place.
+fn bit(place: usize) -> u64 {
+    u32::try_from(place).ok().and_then(|place| 1_u64.checked_shl(place)).unwrap_or(0)
+}
+
+/// Repeats a refusal, and counts it. `None` if the limit is in shadow.
+fn repeated(about: Option<&mut About>, place: usize) -> Option<Fast> {
+    let Some((about, (reason, used, again_at))) = about.and_then(|about| about.refused.map(|refused| (about, refused)))
+    else {
+        return Some(Fast::Unknown);
+    };
+    let tally = about.tallied.entry(reason).or_insert(0);
+    *tally = tally.saturating_add(1);
+    let is_shadow = about.limit().is_some_and(|limit| limit.common.shadow);
+    (!is_shadow).then_some(Fast::Refused { place, reason, used, again_at })
+}
+
 /// Takes of each counter what the process has, up to the units asked for. What it may not spend any more waits to be booked.
 fn take_what_is_there(counters: &mut Counters, lane: &Lane, units: &Units, now: Timestamp) -> Units {
     let mut had = Units::new();
@@ -156,10 +177,7 @@ fn take_what_is_there(counters: &mut Counters, lane: &Lane, units: &Units, now: 
         let taken = if touch.kept > 0 { 0 } else { slot.left.min(*units) };
         slot.left = slot.left.saturating_sub(taken);
         had.push(taken);
-        if slot.back > 0 {
-            let back = std::mem::take(&mut slot.back);
-            counters.wait(*place, now, back);
-        }
+        counters.book_back(*place, now);
     }
     had
 }

@@ -2,7 +2,8 @@
 //!
 //! A slot knows only how many units are left until an instant. Rates, calendars, money and breakers exist where units are granted.
 
-use super::file::decide::{Lease, Returned};
+use super::file::decide::Lease;
+use super::file::returned::Returned;
 use super::refusal::most;
 use super::terms::Terms;
 use crate::control::decide::Reason;
@@ -22,7 +23,7 @@ const MOST_PART: i64 = 64;
 /// The cell of what is left of a lease of a rate. What requests did not use is in cell 0.
 const REST: i64 = 1;
 
-/// What a process holds of a counter. Instants are nanoseconds since 1970.
+/// What a process holds of a counter. Instants are nanoseconds since 1970. What each request looks at comes first.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Slot {
     /// Units left to spend.
@@ -33,19 +34,22 @@ pub(super) struct Slot {
     /// Requests of so many units or more were refused, and are until then.
     pub(super) refused_units: i64,
     pub(super) refused_until: i64,
-    /// How many units to take in advance.
-    pub(super) size: i64,
-    /// What was free in the file after the last grant.
-    pub(super) free: i64,
-    /// When units were last granted, and last used.
-    pub(super) granted_at: i64,
+    /// When units were last used.
     pub(super) used_at: i64,
     /// Units of a rate that were not used. They go back to the bucket before anybody gets them.
     pub(super) back: i64,
     /// Units that requests settled on the day of the lease, which the file does not know yet. For people.
     pub(super) settled: i64,
+    /// What was free in the file after the last grant.
+    pub(super) free: i64,
+    /// How many units to take in advance.
+    pub(super) size: i64,
+    /// When units were last granted.
+    pub(super) granted_at: i64,
     /// Whether its leases are short, as those of a rate.
     pub(super) is_short: bool,
+    /// Whether refusals were repeated that the file does not know yet.
+    pub(super) has_tally: bool,
 }
 
 /// What a slot is about.
@@ -196,9 +200,9 @@ impl Counters {
         wait(&mut self.waiting, place, cell, taken_at, units);
     }
 
-    /// Moves what came back to rates to the units that wait.
-    pub(super) fn collect_back(&mut self, now: Timestamp) {
-        for (place, slot) in self.slots.iter_mut().enumerate().filter(|(_, slot)| slot.back > 0) {
+    /// Moves what came back to a rate to the units that wait.
+    pub(super) fn book_back(&mut self, place: usize, now: Timestamp) {
+        if let Some(slot) = self.slots.get_mut(place).filter(|slot| slot.back > 0) {
             let units = std::mem::take(&mut slot.back);
             wait(&mut self.waiting, place, 0, now, units);
         }

@@ -4,6 +4,7 @@ pub mod clock;
 pub mod decide;
 pub mod messages;
 pub mod posted;
+pub mod returned;
 mod states;
 pub mod status;
 mod tables;

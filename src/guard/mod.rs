@@ -33,12 +33,13 @@ use crate::domain::event::{Model, ServiceTier};
 use crate::domain::name::Name;
 use crate::domain::timestamp::Timestamp;
 use counters::{Coming, Counters};
-use file::decide::{Moment, Returned};
+use file::decide::Moment;
+use file::returned::Returned;
 use file::{GuardFile, GuardFileError};
 use refusal::Refusal;
 use route::{Caller, Lanes, Route};
 use smallvec::SmallVec;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use terms::Terms;
 
@@ -55,6 +56,8 @@ struct Shared {
     generation: AtomicU64,
     source: String,
     holder: i64,
+    /// When the file was last told what requests settled.
+    settled_at: AtomicI64,
 }
 
 /// How a process guards limits.
@@ -120,6 +123,7 @@ impl Guard {
             generation: AtomicU64::new(0),
             source: options.source.as_str().to_owned(),
             holder,
+            settled_at: AtomicI64::new(0),
         })))
     }
 

@@ -54,7 +54,8 @@ impl Lanes {
             let shares = terms.rules.shares(terms.calendar.day_of(now), usage);
             let touches = touches(&terms.limits, caller.tags, &shares, &model);
             let tariff = Tariff::of(&terms.book, &model, tier, now, terms.currency);
-            Lane { touches, slots: Vec::new(), tariff, is_unknown: !are_known(&shares, &terms.registry), model }
+            let is_unknown = !are_known(&shares, &terms.registry);
+            Lane::new(model, touches, tariff, &terms.limits, is_unknown)
         };
         let first = lane(model.clone());
         let names = downgrades(&terms.limits, &first.touches, &model.name);
@@ -83,11 +84,6 @@ impl Lanes {
         // Without limits, nothing is asked.
         let Some(admission) = &self.terms.admission else { return Ok(Units::new()) };
         lane.units(&self.terms.limits, admission, Load::asked(ask, admission))
-    }
-
-    /// The units of a counter that were used with a model. Usage without a price is 0 in an amount, as it was when it was asked for.
-    pub(super) fn used(&self, lane: &Lane, touch: &Touch, used: Load<'_>) -> i64 {
-        self.limit(touch).and_then(|limit| touch.units(limit, used, &lane.tariff)).unwrap_or(0)
     }
 
     /// The most units that a request may take of a counter of a lane without a look at the file.

@@ -1,8 +1,9 @@
 //! Settles requests: gives back what was not used, and counts what was used beyond the reservation.
 
-use super::counters::{Counters, cell};
+use super::counters::{Counters, Slot, cell};
 use super::file::GuardFileError;
-use super::file::decide::Returned;
+use super::file::returned::Returned;
+use super::terms::Terms;
 use super::{Guard, Permit, lock, returned};
 use crate::control::ask::Load;
 use crate::control::breaker::{Ended, Taken as BreakerTaken};
@@ -31,13 +32,13 @@ pub enum Settlement<'a> {
 /// What a settlement did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settled {
-    counters: SmallVec<[(Option<Measure>, i64, i64); 8]>,
+    counters: SmallVec<[(Measure, i64, i64); 8]>,
 }
 
 impl Settled {
     /// The most units of a measure that were reserved at any counter, and those that were used there.
     pub fn of(&self, measure: Measure) -> Option<(i64, i64)> {
-        let counted = self.counters.iter().filter(|(of, _, _)| *of == Some(measure));
+        let counted = self.counters.iter().filter(|(of, _, _)| *of == measure);
         counted.map(|(_, reserved, used)| (*reserved, *used)).max()
     }
 }
@@ -70,42 +71,39 @@ impl Guard {
             Settlement::Used { at, quantities } => (Some(Load::used(quantities)), at),
             Settlement::Nothing | Settlement::Unknown => (None, taken_at),
         };
+        let totals = load.map(|load| (load, of.totals(load)));
         let mut settled = Settled::default();
         let mut told: SmallVec<[Told<'_>; 2]> = SmallVec::new();
         let mut counters = lock(&self.0.counters);
         for (place, ((touch, slot), taken)) in of.touches.iter().zip(&of.slots).zip(&units).enumerate() {
             let Some(limit) = lanes.limit(touch).filter(|_| *taken >= 0) else { continue };
-            let used = match outcome {
-                Settlement::Used { .. } => load.map_or(*taken, |load| lanes.used(of, touch, load)),
-                Settlement::Nothing => 0,
-                Settlement::Unknown => *taken,
+            let used = match (&outcome, &totals) {
+                // Usage without a price is 0 in an amount, as it was when it was asked for.
+                (Settlement::Used { .. }, Some((load, totals))) => touch.units(limit, *load, totals).unwrap_or(0),
+                (Settlement::Nothing, _) => 0,
+                _ => *taken,
             };
-            settled.counters.push((Some(limit.bound.measure), *taken, used));
-            let counter = counters.about.get(*slot).and_then(|about| about.counter);
+            settled.counters.push((limit.bound.measure, *taken, used));
             let probe = probes.iter().find(|(of, _)| *of == place).map(|(_, probe)| *probe);
-            if let (Some(probe), Some(counter)) = (probe, counter) {
+            let what = if let Some(probe) = probe {
                 let ended = match outcome {
                     Settlement::Used { .. } => Ended::Used(used),
                     Settlement::Nothing => Ended::Nothing,
                     Settlement::Unknown => Ended::Unknown,
                 };
-                told.push(Told {
-                    limit,
-                    place: *slot,
-                    counter,
-                    what: What::Probe {
-                        taken: BreakerTaken { units: *taken, at: taken_at, probe: Some(probe) },
-                        ended,
-                    },
-                });
-                continue;
-            }
-            let beyond = put(&mut counters, *slot, limit, &Taken { units: *taken, at: taken_at }, used, used_at, now);
-            let Some(counter) = counter else { continue };
-            if beyond > 0 {
-                told.push(Told { limit, place: *slot, counter, what: What::Beyond { at: used_at, units: beyond } });
-            } else if matches!(limit.form, Form::Breaker(_)) && may_be_full(&counters, *slot) {
-                told.push(Told { limit, place: *slot, counter, what: What::MaybeFull });
+                let taken = BreakerTaken { units: *taken, at: taken_at, probe: Some(probe) };
+                Some(What::Probe { taken, ended })
+            } else {
+                let use_of = UseOf { taken: *taken, taken_at, used, used_at, now };
+                match put(&mut counters, *slot, limit, &lanes.terms, &use_of) {
+                    0 if !may_be_full(&counters, *slot, limit) => None,
+                    0 => Some(What::MaybeFull),
+                    beyond => Some(What::Beyond { at: used_at, units: beyond }),
+                }
+            };
+            let counter = || counters.about.get(*slot).and_then(|about| about.counter);
+            if let Some((what, counter)) = what.and_then(|what| Some((what, counter()?))) {
+                told.push(Told { limit, place: *slot, counter, what });
             }
         }
         drop(counters);
@@ -159,55 +157,57 @@ impl Guard {
     }
 }
 
-/// Units that a request took, and when.
-struct Taken {
-    units: i64,
-    at: Timestamp,
-}
-
-/// Corrects what the process holds by what a request used. Returns the units that it used beyond that.
-fn put(
-    counters: &mut Counters,
-    place: usize,
-    limit: &Enforced,
-    taken: &Taken,
+/// What a request took and used.
+struct UseOf {
+    taken: i64,
+    taken_at: Timestamp,
     used: i64,
     used_at: Timestamp,
     now: Timestamp,
-) -> i64 {
-    let Some(terms) = counters.about.get(place).map(|about| std::sync::Arc::clone(&about.terms)) else { return 0 };
+}
+
+/// Corrects what the process holds by what a request used. Returns the units that it used beyond that.
+fn put(counters: &mut Counters, place: usize, limit: &Enforced, terms: &Terms, of: &UseOf) -> i64 {
+    let UseOf { taken, taken_at, used, used_at, now } = *of;
     let is_budget = matches!(limit.form, Form::Period { .. });
+    let Some(slot) = counters.slots.get_mut(place) else { return used.saturating_sub(taken).max(0) };
+    let holds = |slot: &Slot, at: Timestamp| at.nanos() >= slot.since && at.nanos() < slot.until;
     // What a budget used on another day counts on that day, and nothing of it on the first.
-    let is_moved = is_budget && used_at != taken.at && cell(limit, &terms, used_at) != cell(limit, &terms, taken.at);
-    let (unused, more) = if is_moved {
-        (taken.units, used)
-    } else {
-        (taken.units.saturating_sub(used).max(0), used.saturating_sub(taken.units).max(0))
-    };
+    let is_moved = is_budget
+        && used_at != taken_at
+        && !(holds(slot, used_at) && holds(slot, taken_at))
+        && cell(limit, terms, used_at) != cell(limit, terms, taken_at);
+    let (unused, more) =
+        if is_moved { (taken, used) } else { (taken.saturating_sub(used).max(0), used.saturating_sub(taken).max(0)) };
+    if is_budget && holds(slot, used_at) {
+        slot.settled = slot.settled.saturating_add(used);
+    } else if is_budget {
+        counters.note_settled(place, used_at, used);
+    }
     let Some(slot) = counters.slots.get_mut(place) else { return more };
-    let holds = |slot: &super::counters::Slot, at: i64| at >= slot.since && at < slot.until;
     if unused > 0 {
         slot.refused_until = 0;
-        if matches!(limit.form, Form::Bucket { .. }) {
+        if slot.is_short {
             slot.back = slot.back.saturating_add(unused);
-        } else if holds(slot, taken.at.nanos()) {
+        } else if holds(slot, taken_at) {
             slot.left = slot.left.saturating_add(unused);
         } else {
-            counters.wait(place, taken.at, unused);
+            counters.wait(place, taken_at, unused);
         }
     }
-    if is_budget {
-        counters.note_settled(place, used_at, used);
+    if more == 0 {
+        return 0;
     }
     let Some(slot) = counters.slots.get_mut(place) else { return more };
     // A budget is used on the day of the record; a rate and a window are used now.
     let at = if is_budget { used_at } else { now };
-    let covered = if holds(slot, at.nanos()) { slot.left.min(more) } else { 0 };
+    let covered = if holds(slot, at) { slot.left.min(more) } else { 0 };
     slot.left = slot.left.saturating_sub(covered);
     more.saturating_sub(covered)
 }
 
 /// Whether the window of a breaker may be full: nothing was free after the last grant, and the process holds nothing of it.
-fn may_be_full(counters: &Counters, place: usize) -> bool {
-    counters.slots.get(place).is_some_and(|slot| slot.free == 0 && slot.left == 0 && slot.until > 0)
+fn may_be_full(counters: &Counters, place: usize, limit: &Enforced) -> bool {
+    matches!(limit.form, Form::Breaker(_))
+        && counters.slots.get(place).is_some_and(|slot| slot.free == 0 && slot.left == 0 && slot.until > 0)
 }

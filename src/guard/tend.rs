@@ -3,10 +3,12 @@
 use super::counters::{Coming, SECOND};
 use super::file::GuardFileError;
 use super::file::decide::Asked;
+use super::terms::Terms;
 use super::{Guard, lock, returned};
 use crate::control::decide::Reason;
 use crate::domain::timestamp::Timestamp;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// A lease that was not used for so long goes back.
 const IDLE: i64 = 10 * SECOND;
@@ -15,7 +17,10 @@ const IDLE: i64 = 10 * SECOND;
 const ENDING: i64 = SECOND / 5;
 
 /// How many slots are looked at while the lock is held once.
-const AT_ONCE: usize = 512;
+const AT_ONCE: usize = 128;
+
+/// How many leases are renewed in one transaction, so that a request that needs the file waits for no more.
+const RENEWED_AT_ONCE: usize = 32;
 
 impl Guard {
     /// Renews leases below a quarter, and gives back those that are over or idle. Call it again and again, such as every 50 ms, from a thread
@@ -30,18 +35,20 @@ impl Guard {
             for place in from..end {
                 look_at(&mut counters, place, now, &mut low, &mut refused);
             }
-            let is_last = end >= counters.slots.len();
-            if is_last {
-                counters.collect_back(now);
+            if end >= counters.slots.len() {
                 break;
             }
             from = end;
         }
         self.book_waiting(now)?;
         self.with_file(|file| file.tally_all(&refused, now))?;
-        self.note_settled()?;
-        for place in low {
-            self.renew_lease(place, now)?;
+        let age = now.nanos().saturating_sub(self.0.settled_at.load(Ordering::Relaxed));
+        if !(0..SECOND).contains(&age) {
+            self.0.settled_at.store(now.nanos(), Ordering::Relaxed);
+            self.note_settled()?;
+        }
+        for places in low.chunks(RENEWED_AT_ONCE) {
+            self.renew_leases(places, now)?;
         }
         self.give_to_others(now)
     }
@@ -79,26 +86,50 @@ impl Guard {
         self.with_file(|file| file.note_settled(&settled, &self.0.source))
     }
 
-    fn renew_lease(&self, place: usize, now: Timestamp) -> Result<(), GuardFileError> {
+    /// Takes more units of some counters in advance, in one transaction. What came back to a rate is booked first.
+    fn renew_leases(&self, places: &[usize], now: Timestamp) -> Result<(), GuardFileError> {
         let mut file = lock(&self.0.file);
-        let about = {
-            let counters = lock(&self.0.counters);
-            let (Some(slot), Some(about)) = (counters.slots.get(place), counters.about.get(place)) else {
-                return Ok(());
-            };
-            (Arc::clone(&about.terms), about.limit, about.value.clone(), slot.size, slot.left)
+        let (renewals, coming) = {
+            let mut counters = lock(&self.0.counters);
+            let mut renewals = Vec::with_capacity(places.len());
+            for place in places {
+                counters.book_back(*place, now);
+                let (Some(slot), Some(about)) = (counters.slots.get(*place), counters.about.get(*place)) else {
+                    continue;
+                };
+                let terms = Arc::clone(&about.terms);
+                renewals.push(Renewal {
+                    terms,
+                    limit: about.limit,
+                    value: about.value.clone(),
+                    size: slot.size,
+                    left: slot.left,
+                });
+            }
+            (renewals, counters.take_waiting())
         };
-        let (terms, limit, value, size, left) = about;
-        let Some(limit) = terms.limits.get(limit) else { return Ok(()) };
-        let moment = self.moment(&terms, now);
-        let asked = Asked { limit, value: &value, needed: 0, asked: 0, kept: 0, size, left };
-        let lease = file.renew(&asked, &moment)?;
-        let mut counters = lock(&self.0.counters);
-        if let Some(lease) = lease {
-            counters.end_if_over(place, now.nanos());
-            counters.granted(place, &lease, now);
+        let mut asked = Vec::with_capacity(renewals.len());
+        for Renewal { terms, limit, value, size, left } in &renewals {
+            let Some(limit) = terms.limits.get(*limit) else { return Ok(()) };
+            asked.push(Asked { limit, value, needed: 0, asked: 0, kept: 0, size: *size, left: *left });
         }
-        Ok(())
+        let renewed = file.renew(&asked, &returned(&coming), &self.moment(&self.terms(), now));
+        let mut counters = lock(&self.0.counters);
+        match renewed {
+            Ok(leases) => {
+                for (place, lease) in places.iter().zip(leases) {
+                    if let Some(lease) = lease {
+                        counters.end_if_over(*place, now.nanos());
+                        counters.granted(*place, &lease, now);
+                    }
+                }
+                Ok(())
+            }
+            Err(error) => {
+                counters.wait_again(coming);
+                Err(error)
+            }
+        }
     }
 
     /// Gives back what the process holds of counters that others lack, and of breakers that another process saw open.
@@ -132,17 +163,30 @@ fn look_at(
     refused: &mut Vec<(i64, Reason, i64)>,
 ) {
     counters.end_if_over(place, now.nanos());
-    if let Some(about) = counters.about.get_mut(place)
+    if let Some(slot) = counters.slots.get_mut(place).filter(|slot| slot.has_tally)
+        && let Some(about) = counters.about.get_mut(place)
         && let Some(counter) = about.counter
     {
+        slot.has_tally = false;
         refused.extend(about.tallied.drain().map(|(reason, requests)| (counter, reason, requests)));
     }
     let Some(slot) = counters.slots.get(place) else { return };
     let idle = now.nanos().saturating_sub(slot.used_at);
-    let is_ending = slot.is_short && slot.until.saturating_sub(now.nanos()) < ENDING;
-    if slot.until > 0 && slot.left > 0 && (idle > IDLE || is_ending) {
+    let is_used = idle < SECOND;
+    let is_ending = slot.is_short && slot.until > 0 && slot.until.saturating_sub(now.nanos()) < ENDING;
+    let is_low = slot.size > 1 && slot.left < slot.size.div_euclid(4);
+    if slot.until > 0 && slot.left > 0 && (idle > IDLE || is_ending && !is_used) {
         counters.end(place);
-    } else if slot.until > 0 && slot.size > 1 && slot.left < slot.size.div_euclid(4) && idle < SECOND {
+    } else if slot.until > 0 && is_used && slot.size > 1 && (is_low || is_ending) {
         low.push(place);
     }
+}
+
+/// A lease to renew.
+struct Renewal {
+    terms: Arc<Terms>,
+    limit: usize,
+    value: String,
+    size: i64,
+    left: i64,
 }

@@ -1,6 +1,7 @@
 //! One decision in the guard file: a transaction that takes units of all counters of a request, or of none.
 
-use super::states::{give_back, grant, load, store};
+use super::returned::{Returned, give};
+use super::states::{load, store};
 use super::status::SETTLE;
 use super::{GuardFile, GuardFileError, clock};
 use crate::control::breaker::{Ended, State as Phase, Taken};
@@ -30,7 +31,8 @@ const FIND: &str =
     "SELECT id FROM counter WHERE name = ?1 AND measure = ?2 AND scope = ?3 AND subject = ?4 AND form = ?5";
 const MAKE: &str = "INSERT INTO counter (name, measure, scope, subject, form) VALUES (?1, ?2, ?3, ?4, ?5)";
 const COUNT: &str = "SELECT COUNT(*) FROM counter WHERE name = ?1 AND measure = ?2 AND scope = ?3";
-const HELD: &str = "SELECT COALESCE(SUM(amount), 0) FROM lease WHERE counter = ?1 AND until > ?2 AND holder IS NOT ?3";
+pub(super) const HELD: &str =
+    "SELECT COALESCE(SUM(amount), 0) FROM lease WHERE counter = ?1 AND until > ?2 AND holder IS NOT ?3";
 const LEASE: &str = "INSERT INTO lease (counter, holder, amount, until) VALUES (?1, ?2, ?3, ?4) \
     ON CONFLICT DO UPDATE SET amount = excluded.amount, until = excluded.until";
 /// A process that was forgotten is known again.
@@ -84,21 +86,6 @@ pub struct Asked<'a> {
     pub size: i64,
     /// Units that the process holds already and keeps.
     pub left: i64,
-}
-
-/// Units that come back, or that were used beyond what was taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Returned<'a> {
-    /// The limit.
-    pub limit: &'a Enforced,
-    /// The number of its counter in the file.
-    pub counter: i64,
-    /// When they were taken: the day of a budget and the slice of a window follow from it.
-    pub taken_at: Timestamp,
-    /// The units; below 0 if more were used than taken.
-    pub units: i64,
-    /// They are the rest of a lease of a rate, which counted as if it were in the bucket.
-    pub is_rest: bool,
 }
 
 /// Whether a decision is kept.
@@ -158,23 +145,21 @@ impl GuardFile {
         })
     }
 
-    /// Takes units in advance for a process that still has some; `None` if the counter has not started, or if its breaker is not closed.
-    pub fn renew(&mut self, asked: &Asked<'_>, moment: &Moment<'_>) -> Result<Option<Lease>, GuardFileError> {
-        self.in_transaction(std::iter::once(asked.limit), moment, |transaction, moment| {
-            let Some(id) = find(transaction, asked.limit, asked.value)? else { return Ok(None) };
-            let mut before = load(transaction, Some(id), asked.limit, moment)?;
-            if let State::Breaker(counter) = &mut before
-                && *counter.state(moment.now) != Phase::Closed
-            {
-                return Ok(None);
+    /// Takes units in advance for a process that still has some, after booking what came back. `None` for a counter that has not started,
+    /// and for a breaker that is not closed.
+    pub fn renew(
+        &mut self,
+        asked: &[Asked<'_>],
+        returned: &[Returned<'_>],
+        moment: &Moment<'_>,
+    ) -> Result<Vec<Option<Lease>>, GuardFileError> {
+        let limits = asked.iter().map(|asked| asked.limit).chain(returned.iter().map(|returned| returned.limit));
+        self.in_transaction(limits, moment, |transaction, moment| {
+            for returned in returned {
+                give(transaction, returned, moment)?;
             }
-            hold(transaction, Some(id), asked, &mut before, moment)?;
-            let mut after = before.clone();
-            let lease = take_ahead(asked, &mut after, live_holders(transaction, moment)?, moment);
-            let lease = Lease { counter: Some(id), ..lease };
-            store(transaction, id, &before, &after, moment)?;
-            note_lease(transaction, id, asked, &lease, moment)?;
-            Ok(Some(lease))
+            let live = live_holders(transaction, moment)?;
+            asked.iter().map(|asked| renew_one(transaction, asked, live, moment)).collect()
         })
     }
 
@@ -238,6 +223,27 @@ impl GuardFile {
         }
         Ok(())
     }
+}
+
+fn renew_one(
+    connection: &Connection,
+    asked: &Asked<'_>,
+    live: i64,
+    moment: &Moment<'_>,
+) -> rusqlite::Result<Option<Lease>> {
+    let Some(id) = find(connection, asked.limit, asked.value)? else { return Ok(None) };
+    let mut before = load(connection, Some(id), asked.limit, moment)?;
+    if let State::Breaker(counter) = &mut before
+        && *counter.state(moment.now) != Phase::Closed
+    {
+        return Ok(None);
+    }
+    hold(connection, Some(id), asked, &mut before, moment)?;
+    let mut after = before.clone();
+    let lease = Lease { counter: Some(id), ..take_ahead(asked, &mut after, live, moment) };
+    store(connection, id, &before, &after, moment)?;
+    note_lease(connection, id, asked, &lease, moment)?;
+    Ok(Some(lease))
 }
 
 /// What tells a counter from others: name, measure, scope, value and form.
@@ -441,54 +447,4 @@ pub(super) fn tally(
     let minute = now.seconds().div_euclid(60);
     connection.prepare_cached(TALLY)?.execute((minute, counter, reason.name(), requests))?;
     Ok(())
-}
-
-/// Books what came back.
-fn give(connection: &Connection, returned: &Returned<'_>, moment: &Moment<'_>) -> rusqlite::Result<()> {
-    let Returned { limit, counter, taken_at, units, is_rest } = *returned;
-    if let Form::Period { .. } = limit.form {
-        let day = moment.calendar.day_of(taken_at);
-        return if units >= 0 {
-            give_back(connection, counter, day, moment.source, units)
-        } else {
-            grant(connection, counter, day, moment.source, units.saturating_neg())
-        };
-    }
-    if is_rest {
-        return end_lease(connection, returned, moment);
-    }
-    let before = load(connection, Some(counter), limit, moment)?;
-    let mut after = before.clone();
-    match (&limit.form, &mut after) {
-        (Form::Bucket { flow, .. }, State::Bucket(bucket)) if units >= 0 => bucket.put_back(*flow, units, moment.now),
-        (Form::Bucket { flow, .. }, State::Bucket(bucket)) => bucket.force(*flow, units.saturating_neg(), moment.now),
-        // The window was cleared since.
-        (_, State::Breaker(counter)) if units >= 0 && counter.has_forgotten(taken_at) => {}
-        (_, State::Breaker(counter)) if units >= 0 => {
-            let slice = counter.window().number(taken_at);
-            counter.window_mut().put_back(slice, units);
-        }
-        (_, State::Breaker(counter)) => counter.window_mut().add(units.saturating_neg(), moment.now),
-        _ => {}
-    }
-    store(connection, counter, &before, &after, moment)
-}
-
-/// Ends a lease of a rate. Until then its units counted as if they were in the bucket, so they may be put there. After its time the
-/// bucket has filled up in their place.
-fn end_lease(connection: &Connection, returned: &Returned<'_>, moment: &Moment<'_>) -> rusqlite::Result<()> {
-    let Returned { limit, counter, units, .. } = *returned;
-    let (now, holder) = (moment.now.nanos(), moment.holder);
-    let end = "UPDATE lease SET until = 0 WHERE counter = ?1 AND holder = ?2 AND until > ?3";
-    let held: i64 = connection.prepare_cached(HELD)?.query_row((counter, now, None::<i64>), |row| row.get(0))?;
-    if connection.prepare_cached(end)?.execute((counter, holder, now))? == 0 {
-        return Ok(());
-    }
-    let before = load(connection, Some(counter), limit, moment)?;
-    let mut after = before.clone();
-    if let (Form::Bucket { flow, .. }, State::Bucket(bucket)) = (&limit.form, &mut after) {
-        bucket.hold(*flow, held, moment.now);
-        bucket.put_back(*flow, units, moment.now);
-    }
-    store(connection, counter, &before, &after, moment)
 }
