@@ -9,5 +9,6 @@ pub mod guarded;
 pub mod policies;
 pub mod replay_sheet;
 pub mod replaying;
+pub mod routing;
 mod unused;
 mod wording;

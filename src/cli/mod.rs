@@ -28,6 +28,7 @@ mod quota;
 mod rebuild;
 mod replay;
 mod report;
+mod routing;
 mod rules;
 mod upgrade;
 mod verify;
@@ -88,6 +89,7 @@ enum Command {
     Quota(quota::Arguments),
     Breaker(breaker::Arguments),
     Replay(Box<replay::Arguments>),
+    Routing(routing::Arguments),
     Report(report::Arguments),
     Explain(explain::Arguments),
     ExplainError(explain_error::Arguments),
@@ -279,6 +281,7 @@ fn dispatch(command: Command, session: &mut Session<'_, '_>) -> Result<Exit, Fai
         Command::Quota(arguments) => quota::run(&arguments, session),
         Command::Breaker(arguments) => breaker::run(&arguments, session),
         Command::Replay(arguments) => replay::run(&arguments, session),
+        Command::Routing(arguments) => routing::run(&arguments, session),
         Command::Report(arguments) => report::run(&arguments, session),
         Command::Explain(arguments) => explain::run(&arguments, session),
         Command::ExplainError(arguments) => explain_error::run(&arguments, session),

@@ -19,6 +19,7 @@ pub mod period;
 pub mod policy;
 pub mod posted;
 pub mod replay;
+pub mod routes;
 pub mod scope;
 pub mod span;
 pub mod touch;

@@ -5,4 +5,5 @@ mod parts;
 pub mod read;
 mod read_channel;
 mod read_limit;
+pub mod read_routes;
 mod values;

@@ -67,6 +67,12 @@ impl Scope {
         self.0.insert(subject, values);
     }
 
+    /// The same without a condition on a subject.
+    pub fn without(mut self, subject: &Subject) -> Self {
+        self.0.remove(subject);
+        self
+    }
+
     /// The conditions, in the order of the subjects.
     pub fn conditions(&self) -> impl Iterator<Item = (&Subject, &BTreeSet<String>)> {
         self.0.iter()

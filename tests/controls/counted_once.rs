@@ -75,6 +75,9 @@ fn a_request_counts_once_whenever_its_record_comes() -> Outcome {
     assert_eq!(used(&desk)?, 2_600, "the file was deleted, and 300 were granted since");
     record_at(&desk, "d", 300, LATER)?;
     assert_eq!(used(&desk)?, 2_600, "recorded");
+    // A process takes 97 in advance and gives 47 back: what the ledger had more still counts.
+    request(&desk, 50)?;
+    assert_eq!(used(&desk)?, 2_650, "settled, and the rest given back");
     Ok(())
 }
 

@@ -9,6 +9,7 @@ mod guarding;
 mod model;
 mod policy;
 mod replay;
+mod routing;
 mod scopes;
 mod status;
 

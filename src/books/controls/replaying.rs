@@ -163,7 +163,7 @@ impl Books {
         snapshot.watch().begin(Stage::Events, snapshot.events_within(request.period));
         let readers = snapshot.readers();
         let days: Vec<_> = request.period.days().collect();
-        let day = |day: &_| of_day(&readers, &events, *day, names);
+        let day = |day: &_| requests_of_day(&readers, &events, *day, names);
         let (mut waiting, mut shared): (Vec<Request>, Shared) = (Vec::new(), Shared::default());
         for days in days.chunks(rayon::current_num_threads().max(1)) {
             let mut read: Result<Vec<(Vec<Request>, Shared)>, BooksError> = Ok(Vec::new());
@@ -228,7 +228,7 @@ impl Run<'_> {
 }
 
 /// The requests of a day in the order of their instants, sources and ids. The chain proves every event of the day.
-fn of_day(
+pub(super) fn requests_of_day(
     readers: &Readers,
     events: &Events,
     day: crate::domain::calendar::Day,

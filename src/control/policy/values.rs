@@ -40,6 +40,11 @@ pub(super) fn name(value: &TomlValue<'_>) -> Result<Name, Problem> {
     Ok(name)
 }
 
+/// The name of a model.
+pub(super) fn model(value: &TomlValue<'_>) -> Result<Name, Problem> {
+    Name::new(value.text()?).map_err(|error| value.problem(error, "the name of a model"))
+}
+
 /// A list of names of models.
 pub(super) fn models(value: &TomlValue<'_>) -> Result<Vec<Name>, Problem> {
     let model = |text: &str| Name::new(text).map_err(|error| value.problem(error, "names of models"));

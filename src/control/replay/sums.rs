@@ -191,7 +191,7 @@ impl Sum {
 }
 
 /// Whole parts of an amount by weights. The first payer gets what is left over.
-fn divided(femtos: i128, shares: &[Share]) -> Vec<i128> {
+pub fn divided(femtos: i128, shares: &[Share]) -> Vec<i128> {
     let whole = shares.iter().map(|share| i128::from(share.part)).fold(0, i128::saturating_add).max(1);
     let part = |share: &Share| femtos.saturating_mul(share.part.into()).div_euclid(whole);
     let mut parts: Vec<i128> = shares.iter().map(part).collect();
