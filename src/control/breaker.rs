@@ -132,11 +132,18 @@ impl BreakerCounter {
         &mut self.window
     }
 
-    /// What the clock going back does to it: what lies ahead counts now, and an open breaker is open from now.
-    pub fn bring_back(&mut self, now: Timestamp) {
+    /// What the clock going back does to it: what lies ahead counts now, an open breaker is open from now, and its probes began now.
+    pub fn bring_back(&mut self, breaker: &Breaker, now: Timestamp) {
         self.window.bring_back(now);
-        if let State::Open { since } = &mut self.state {
-            *since = (*since).min(now);
+        match &mut self.state {
+            State::Closed => {}
+            State::Open { since } => *since = (*since).min(now),
+            State::HalfOpen { probes } => {
+                let latest = after(now, breaker.probe_within);
+                for probe in probes {
+                    probe.until = probe.until.min(latest);
+                }
+            }
         }
     }
 

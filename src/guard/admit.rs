@@ -1,7 +1,7 @@
 //! Admits requests: from what the process holds, or by one transaction in the guard file.
 
 use super::counters::{About, Counters, SECOND};
-use super::file::decide::{Answer, Asked, Count};
+use super::file::decide::{Answer, Asked, Granted};
 use super::refusal::Refusal;
 use super::route::{Lanes, Route};
 use super::{Decision, Guard, Permit, lock, returned};
@@ -13,9 +13,13 @@ use crate::control::limit::Doubt;
 use crate::domain::timestamp::Timestamp;
 use smallvec::SmallVec;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// For how long a refusal is repeated without a look at the file.
 const REMEMBERED: i64 = SECOND / 10;
+
+/// How often the file is asked again because its time is later.
+const TRIES: usize = 4;
 
 /// Units that were not taken of a counter, since its limit is in shadow and would refuse.
 const NOT_TAKEN: i64 = -1;
@@ -36,6 +40,7 @@ type Tried = Result<Permit, Vec<Refusal>>;
 impl Guard {
     /// Decides whether a request may go. It takes units of all its counters or of none.
     pub fn admit(&self, route: &Route, ask: Ask<'_>, now: Timestamp) -> Decision {
+        let now = self.time(now);
         let lanes = self.current(route, now);
         let refused = match self.try_lane(&lanes, 0, ask, now) {
             Ok(permit) => return Decision::Allow(permit),
@@ -87,7 +92,9 @@ impl Guard {
         let (mut spared, mut is_covered) = (0_u64, lane.slots.len() <= 64);
         for (place, ((touch, slot_at), units)) in lane.touches.iter().zip(&lane.slots).zip(units).enumerate() {
             let Some(slot) = slots.get_mut(*slot_at) else { return Fast::Unknown };
-            if at < slot.refused_until && *units >= slot.refused_units {
+            // A refusal of a time that is yet to come, since the clock was set back, is not repeated.
+            let is_refused = at < slot.refused_until && slot.refused_until.saturating_sub(at) <= REMEMBERED;
+            if is_refused && *units >= slot.refused_units {
                 slot.has_tally = true;
                 match repeated(about.get_mut(*slot_at), place) {
                     Some(refused) => return refused,
@@ -111,7 +118,26 @@ impl Guard {
     }
 
     /// Asks the file for what the process lacks.
-    fn slow(&self, lanes: &Arc<Lanes>, lane: usize, of: &Lane, units: &Units, now: Timestamp) -> Tried {
+    fn slow(&self, lanes: &Arc<Lanes>, lane: usize, of: &Lane, units: &Units, mut now: Timestamp) -> Tried {
+        for _ in 0..TRIES {
+            match self.ask_file(lanes, lane, of, units, now) {
+                Ok(tried) => return tried,
+                Err(later) => now = later,
+            }
+            self.0.floor.store(now.nanos(), Ordering::Relaxed);
+        }
+        unavailable(lanes, lane, units, now)
+    }
+
+    /// Asks the file once; an instant if the time of the file is later.
+    fn ask_file(
+        &self,
+        lanes: &Arc<Lanes>,
+        lane: usize,
+        of: &Lane,
+        units: &Units,
+        now: Timestamp,
+    ) -> Result<Tried, Timestamp> {
         let mut file = lock(&self.0.file);
         let (had, sizes, coming) = {
             let mut counters = lock(&self.0.counters);
@@ -129,25 +155,30 @@ impl Guard {
             asked.push(Asked { limit, value: &touch.value, needed, asked: *units, kept: touch.kept, size, left: 0 });
         }
         let moment = self.moment(&lanes.terms, now);
-        let answer = file.decide(&asked, &returned(&coming), &moment, Count::Reservation);
+        let answer = file.grant(&asked, &returned(&coming), &moment);
         let mut counters = lock(&self.0.counters);
         drop(file);
-        match answer {
-            Ok(answer) if answer.verdict.is_allowed() => {
+        Ok(match answer {
+            Ok(Granted::Decided(answer)) if answer.verdict.is_allowed() => {
                 let taken = keep(&mut counters, of, units, &had, &answer, now);
                 let probes = answer.verdict.probes.into_iter().collect();
                 Ok(Permit { route: Arc::clone(lanes), lane, at: now, units: taken, probes })
             }
-            Ok(answer) => {
+            Ok(Granted::Decided(answer)) => {
                 put_back(&mut counters, of, &had, now);
                 Err(remember(&mut counters, lanes, lane, units, &answer, now))
+            }
+            Ok(Granted::Later(at)) => {
+                counters.wait_again(coming);
+                put_back(&mut counters, of, &had, now);
+                return Err(at);
             }
             Err(_) => {
                 counters.wait_again(coming);
                 put_back(&mut counters, of, &had, now);
                 unavailable(lanes, lane, units, now)
             }
-        }
+        })
     }
 }
 

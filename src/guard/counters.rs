@@ -9,7 +9,6 @@ use super::terms::Terms;
 use crate::control::decide::Reason;
 use crate::control::enforced::{Enforced, Form};
 use crate::control::touch::Touch;
-use crate::domain::calendar::Day;
 use crate::domain::timestamp::Timestamp;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
@@ -226,14 +225,16 @@ impl Counters {
         }
     }
 
-    /// Adds what a grant brought.
+    /// Adds what a grant brought. What is left of another day or slice goes back to it.
     pub(super) fn granted(&mut self, place: usize, lease: &Lease, now: Timestamp) {
+        if self.slots.get(place).is_some_and(|slot| !slot.is_short && slot.since != lease.since) {
+            self.end(place);
+        }
         let (Some(slot), Some(about)) = (self.slots.get_mut(place), self.about.get_mut(place)) else { return };
         about.counter = lease.counter.or(about.counter);
         let Some(limit) = about.terms.limits.get(about.limit) else { return };
         slot.left = slot.left.saturating_add(lease.units);
-        slot.until = lease.until;
-        slot.since = start_of_cell(limit, &about.terms, now);
+        (slot.since, slot.until) = (lease.since, lease.until);
         slot.free = lease.free;
         let age = now.nanos().saturating_sub(slot.granted_at);
         if age < SECOND {
@@ -266,20 +267,4 @@ pub(super) fn cell(limit: &Enforced, terms: &Terms, at: Timestamp) -> i64 {
         Form::Bucket { .. } => 0,
         Form::Breaker(breaker) => crate::control::window::Window::new(breaker.window).number(at),
     }
-}
-
-fn start_of_cell(limit: &Enforced, terms: &Terms, at: Timestamp) -> i64 {
-    match &limit.form {
-        Form::Period { .. } => start_of_day(terms, terms.calendar.day_of(at)),
-        // Threads may hand over instants that are a little older.
-        Form::Bucket { .. } => at.nanos().saturating_sub(SECOND),
-        Form::Breaker(breaker) => {
-            let window = crate::control::window::Window::new(breaker.window);
-            window.bounds(window.number(at)).0
-        }
-    }
-}
-
-fn start_of_day(terms: &Terms, day: Day) -> i64 {
-    terms.calendar.start_of(day).nanos()
 }

@@ -58,7 +58,12 @@ struct Shared {
     holder: i64,
     /// When the file was last told what requests settled.
     settled_at: AtomicI64,
+    /// The time of the file, where it was found to be later than the clock.
+    floor: AtomicI64,
 }
+
+/// A clock that went back by less is ignored: time stands still until the clock has caught up.
+const IGNORED: i64 = 60 * counters::SECOND;
 
 /// How a process guards limits.
 #[derive(Debug, Clone, Copy)]
@@ -100,6 +105,11 @@ pub struct Permit {
 }
 
 impl Permit {
+    /// The instant that counts for the request: that of the caller, or a little later if the clock was set back since.
+    pub const fn admitted_at(&self) -> Timestamp {
+        self.at
+    }
+
     /// The model that may be used.
     pub fn model(&self) -> &Model {
         let lanes = &self.route.models;
@@ -124,6 +134,7 @@ impl Guard {
             source: options.source.as_str().to_owned(),
             holder,
             settled_at: AtomicI64::new(0),
+            floor: AtomicI64::new(0),
         })))
     }
 
@@ -150,6 +161,20 @@ impl Guard {
             *lanes = fresh.0.into_inner().unwrap_or_else(PoisonError::into_inner);
         }
         Arc::clone(&lanes)
+    }
+
+    /// The time that counts: that of the caller, or of the file if the clock was set back a little.
+    fn time(&self, now: Timestamp) -> Timestamp {
+        let floor = self.0.floor.load(Ordering::Relaxed);
+        let behind = floor.saturating_sub(now.nanos());
+        if behind <= 0 {
+            return now;
+        }
+        if behind > IGNORED {
+            self.0.floor.store(0, Ordering::Relaxed);
+            return now;
+        }
+        Timestamp::from_nanos(floor).unwrap_or(now)
     }
 
     /// Uses other limits and prices from now on.

@@ -65,6 +65,7 @@ impl Guard {
     /// Settles a request. Call it before its event is recorded. What was used beyond the reservation is in the guard file when this
     /// returns, unless the process held so much.
     pub fn settle(&self, permit: Permit, outcome: Settlement<'_>, now: Timestamp) -> Result<Settled, GuardFileError> {
+        let now = self.time(now);
         let Permit { route: lanes, lane, at: taken_at, units, probes } = permit;
         let Some(of) = lanes.models.get(lane) else { return Ok(Settled::default()) };
         let (load, used_at) = match outcome {

@@ -26,6 +26,7 @@ impl Guard {
     /// Renews leases below a quarter, and gives back those that are over or idle. Call it again and again, such as every 50 ms, from a thread
     /// that admits nothing.
     pub(crate) fn tend_leases(&self, now: Timestamp) -> Result<(), GuardFileError> {
+        let now = self.time(now);
         let mut from = 0_usize;
         let mut low = Vec::new();
         let mut refused = Vec::new();
@@ -55,6 +56,7 @@ impl Guard {
 
     /// Gives every unit back. Without it they stay spent.
     pub(crate) fn give_back(&self, now: Timestamp) -> Result<(), GuardFileError> {
+        let now = self.time(now);
         {
             let mut counters = lock(&self.0.counters);
             for place in 0..counters.slots.len() {
@@ -170,7 +172,9 @@ fn look_at(
         slot.has_tally = false;
         refused.extend(about.tallied.drain().map(|(reason, requests)| (counter, reason, requests)));
     }
-    let Some(slot) = counters.slots.get(place) else { return };
+    let Some(slot) = counters.slots.get_mut(place) else { return };
+    // The clock may have been set back.
+    slot.used_at = slot.used_at.min(now.nanos());
     let idle = now.nanos().saturating_sub(slot.used_at);
     let is_used = idle < SECOND;
     let is_ending = slot.is_short && slot.until > 0 && slot.until.saturating_sub(now.nanos()) < ENDING;

@@ -1,6 +1,7 @@
 //! Limits: the policy file, budgets, alerts.
 
 mod alerts;
+mod clock;
 mod counted_once;
 mod deliver;
 mod documents;

@@ -1,8 +1,8 @@
 //! The protocol of the guard against a reference that knows every admission and recomputes every limit from them.
 //!
 //! Random schedules of several processes on one guard file: requests, settlements in any order, permits that are lost, kills, processes
-//! that close, time that passes or jumps, days and slices that end, records that come in before and after settlement. The reference shares no code
-//! with the guard: it is lists and sums.
+//! that close, time that passes, days and slices that end, records that come in before and after settlement, a clock that is set forward and
+//! back, power cuts, a guard file that is deleted. The reference shares no code with the guard: it is lists and sums.
 
 use super::guarding::{ask, guard, input, parts, tags, under};
 use crate::desk::{Desk, Outcome};
@@ -35,13 +35,38 @@ const PRICES: &str = "model,meter,currency,price,valid_from\nm,input,USD,1,2026-
 /// What happens next. Numbers choose among what there is.
 #[derive(Debug, Clone)]
 enum Step {
-    Ask { process: usize, tokens: i64 },
-    Settle { permit: prop::sample::Index, how: u8, part: i64 },
-    Lose { permit: prop::sample::Index },
-    Tend { process: usize },
-    Kill { process: usize },
-    Close { process: usize },
-    Wait { millis: i64 },
+    Ask {
+        process: usize,
+        tokens: i64,
+    },
+    Settle {
+        permit: prop::sample::Index,
+        how: u8,
+        part: i64,
+    },
+    Lose {
+        permit: prop::sample::Index,
+    },
+    Tend {
+        process: usize,
+    },
+    Kill {
+        process: usize,
+    },
+    Close {
+        process: usize,
+    },
+    Wait {
+        millis: i64,
+    },
+    /// The clock is set back.
+    Back {
+        millis: i64,
+    },
+    /// The power fails: processes are gone, and what rates wrote last.
+    PowerCut,
+    /// Somebody deletes the guard file.
+    Delete,
     Record,
 }
 
@@ -57,13 +82,18 @@ fn step() -> impl Strategy<Value = Step> {
         1 => process.prop_map(|process| Step::Close { process }),
         6 => prop_oneof![0_i64..500, 500_i64..20_000, 20_000_i64..900_000, 3_000_000_i64..9_000_000]
             .prop_map(|millis| Step::Wait { millis }),
-        1 => Just(Step::Record),
+        1 => (1_i64..60).prop_map(|days| Step::Wait { millis: days * 86_400_000 }),
+        2 => prop_oneof![4 => 1_i64..1_500, 4 => 1_500_i64..59_000, 4 => 61_000_i64..9_000_000, 1 => 80_000_000_i64..5_000_000_000]
+            .prop_map(|millis| Step::Back { millis }),
+        1 => Just(Step::PowerCut),
+        1 => Just(Step::Delete),
+        2 => Just(Step::Record),
     ]
 }
 
 /// A request that was admitted.
 struct Admitted {
-    /// When it was admitted.
+    /// How much time had passed in truth when it was admitted.
     since: i64,
     /// When it counts: at first when it was admitted, then when its record says.
     at: i64,
@@ -79,6 +109,8 @@ struct Admitted {
     back_at: i64,
     /// It was settled on another day than it was admitted on. It counts there, whatever is left.
     is_moved: bool,
+    /// The guard file was deleted before it was recorded.
+    is_forgotten: bool,
 }
 
 /// A permit that is not settled.
@@ -97,14 +129,42 @@ struct Process {
 struct World {
     desk: Desk,
     processes: Vec<Process>,
+    /// What the clock shows.
     now: i64,
+    /// How much time has passed in truth.
+    passed: i64,
     admitted: Vec<Admitted>,
     open: Vec<Open>,
     /// When the breaker was last seen not to be closed: what it let pass before does not bound what it lets pass after.
     breaker_reset: i64,
+    /// The first request that the buckets know.
+    rates_since: usize,
     has_lost: bool,
     refused_at: i64,
     caller: TagSet,
+}
+
+/// The month of an instant, as `2026-11`.
+fn month(at: i64) -> String {
+    let mut text = Timestamp::from_nanos(at).map_or_else(String::new, |at| at.to_string());
+    text.truncate(7);
+    text
+}
+
+/// The first day of a month, and the last.
+fn days_of(month: &str) -> Outcome<(i64, i64)> {
+    let first = day(Timestamp::parse(&format!("{month}-01T00:00:00Z"))?.nanos());
+    let is_in = |day: &i64| self::month(day * 86_400 * SECOND) == month;
+    Ok((first, (first..first + 31).take_while(is_in).last().unwrap_or(first)))
+}
+
+/// The time that counts is that of the caller, or up to a minute later where the clock was set back.
+fn prop_assert_now(at: i64, now: i64) -> Outcome {
+    if (now..=now + 60 * SECOND).contains(&at) {
+        Ok(())
+    } else {
+        Err(format!("admitted at {at}, and it was {now}").into())
+    }
 }
 
 fn day(at: i64) -> i64 {
@@ -123,8 +183,19 @@ impl World {
         let now = Timestamp::parse("2026-11-18T21:00:00Z")?.nanos();
         let caller = tags(&[("department", "d")])?;
         let (processes, admitted, open) = (Vec::new(), Vec::new(), Vec::new());
-        let mut world =
-            Self { desk, processes, now, admitted, open, breaker_reset: 0, has_lost: false, refused_at: 0, caller };
+        let mut world = Self {
+            desk,
+            processes,
+            now,
+            passed: 0,
+            admitted,
+            open,
+            breaker_reset: 0,
+            rates_since: 0,
+            has_lost: false,
+            refused_at: 0,
+            caller,
+        };
         for _ in 0..3 {
             let process = world.process()?;
             world.processes.push(process);
@@ -192,7 +263,13 @@ impl World {
                 std::mem::replace(&mut self.processes[process], fresh).tender.close(now)?;
                 self.lose(process);
             }
-            Step::Wait { millis } => self.now += millis * 1_000_000,
+            Step::Wait { millis } => {
+                self.now += millis * 1_000_000;
+                self.passed += millis * 1_000_000;
+            }
+            Step::Back { millis } => self.now -= millis * 1_000_000,
+            Step::PowerCut => self.cut_power()?,
+            Step::Delete => self.delete()?,
             Step::Record => self.record()?,
         }
         Ok(Ok(()))
@@ -203,8 +280,41 @@ impl World {
         let settled =
             self.admitted.iter_mut().filter(|admitted| admitted.process == process && admitted.used.is_some());
         for admitted in settled.filter(|admitted| admitted.back_at == i64::MAX) {
-            admitted.back_at = self.now;
+            admitted.back_at = self.passed;
         }
+    }
+
+    /// Every process is gone. What rates wrote last need not be on disk: their buckets are full again, and nobody holds anything.
+    fn cut_power(&mut self) -> Outcome {
+        self.processes.clear();
+        self.file()?.execute_batch(
+            "UPDATE guard SET boot = 'before'; DELETE FROM lease; UPDATE bucket SET base = 0, full = 0",
+        )?;
+        self.start_again()
+    }
+
+    /// The file is deleted while nobody uses it. What was recorded in periods that are open is counted all the same.
+    fn delete(&mut self) -> Outcome {
+        self.processes.clear();
+        for end in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(format!("{}.guard{end}", self.desk.ledger().display()));
+        }
+        for admitted in &mut self.admitted {
+            admitted.is_forgotten |= !admitted.is_recorded || month(admitted.at) != month(self.now);
+        }
+        self.rates_since = self.admitted.len();
+        self.breaker_reset = self.passed;
+        self.start_again()
+    }
+
+    fn start_again(&mut self) -> Outcome {
+        self.open.clear();
+        self.has_lost = true;
+        for _ in 0..3 {
+            let process = self.process()?;
+            self.processes.push(process);
+        }
+        Ok(())
     }
 
     /// What a process had admitted and not settled counts in full.
@@ -220,15 +330,16 @@ impl World {
         let status = Books::read(&self.desk.ledger())?.breaker_status(&GuardedRequest::default(), now)?;
         let is_closed = status.rows[0][2].plain() == "closed";
         if !is_closed {
-            self.breaker_reset = self.now;
+            self.breaker_reset = self.passed;
         }
         let Some(permit) = permit else {
-            let is_new = self.now - self.refused_at > SECOND / 10;
+            let is_new = !(0..=SECOND / 10).contains(&(self.now - self.refused_at));
             self.refused_at = self.now;
+            let known: i64 = self.file()?.query_row("SELECT now FROM guard", [], |row| row.get(0))?;
             // A refusal of a budget is true: what is left, less what other processes hold, is too little.
-            if reason == Some(Reason::Budget) && is_new && !self.has_lost {
+            if reason == Some(Reason::Budget) && is_new && !self.has_lost && known <= self.now {
                 let used = self.day_tokens(self.now) + tokens;
-                let requests: i64 = self.admitted.iter().map(|admitted| admitted.requests).sum();
+                let requests = self.month_requests(self.now);
                 let held = self.held()?;
                 if used + held[0] <= 20_000 && requests + held[1] < 120 {
                     return Ok(Err(fail(format!("refused {tokens} with {used} and {requests} used, {held:?} held"))));
@@ -236,9 +347,11 @@ impl World {
             }
             return Ok(Ok(()));
         };
+        let at = permit.admitted_at().nanos();
+        prop_assert_now(at, self.now)?;
         self.admitted.push(Admitted {
-            since: self.now,
-            at: self.now,
+            since: self.passed,
+            at,
             tokens,
             counts: tokens,
             used: None,
@@ -247,6 +360,7 @@ impl World {
             process,
             back_at: i64::MAX,
             is_moved: false,
+            is_forgotten: false,
         });
         self.open.push(Open { permit, place: self.admitted.len() - 1, process });
         Ok(Ok(()))
@@ -254,15 +368,24 @@ impl World {
 
     /// Tokens that count on the day of an instant.
     fn day_tokens(&self, at: i64) -> i64 {
-        self.admitted.iter().filter(|admitted| day(admitted.at) == day(at)).map(|admitted| admitted.counts).sum()
+        self.counted().filter(|admitted| day(admitted.at) == day(at)).map(|admitted| admitted.counts).sum()
+    }
+
+    /// Requests that count in the month of an instant.
+    fn month_requests(&self, at: i64) -> i64 {
+        self.counted().filter(|admitted| month(admitted.at) == month(at)).map(|admitted| admitted.requests).sum()
+    }
+
+    fn counted(&self) -> impl Iterator<Item = &Admitted> {
+        self.admitted.iter().filter(|admitted| !admitted.is_forgotten)
     }
 
     /// What the file has more than the requests used: units that processes hold or have not booked yet, of the day and of the month.
     fn held(&self) -> Outcome<[i64; 2]> {
         let today = day(self.now);
         let day = self.granted("day", today, today)? - self.day_tokens(self.now);
-        let requests: i64 = self.admitted.iter().map(|admitted| admitted.requests).sum();
-        Ok([day.max(0), (self.granted("month", 0, i64::MAX)? - requests).max(0)])
+        let (first, last) = days_of(&month(self.now))?;
+        Ok([day.max(0), (self.granted("month", first, last)? - self.month_requests(self.now)).max(0)])
     }
 
     fn granted(&self, name: &str, from: i64, to: i64) -> Outcome<i64> {
@@ -276,6 +399,10 @@ impl World {
         let mut events = Vec::new();
         for (place, admitted) in self.admitted.iter_mut().enumerate() {
             let (Some(used), false, 1) = (admitted.used, admitted.is_recorded, admitted.requests) else { continue };
+            // The ledger takes no record of a future day. What a deleted file forgot has no record: it would pass the limits.
+            if day(admitted.at) > day(self.now) || admitted.is_forgotten {
+                continue;
+            }
             admitted.is_recorded = true;
             let at = Timestamp::from_nanos(admitted.at).ok_or("out of range")?.to_string();
             let id = format!("e{place}");
@@ -295,22 +422,28 @@ impl World {
             if found <= most { Ok(()) } else { Err(fail(format!("{name}: {found} of {most}"))) }
         };
         let mut days: BTreeMap<i64, i64> = BTreeMap::new();
-        for admitted in self.admitted.iter().filter(|admitted| !admitted.is_moved) {
+        for admitted in self.counted().filter(|admitted| !admitted.is_moved) {
             *days.entry(day(admitted.at)).or_default() += admitted.counts;
         }
         for sum in days.values() {
             within("day", *sum, 20_000)?;
         }
-        let requests = self.admitted.iter().map(|admitted| admitted.requests).sum();
-        within("month", requests, 120)?;
+        let mut months: BTreeMap<String, i64> = BTreeMap::new();
+        for admitted in self.counted() {
+            *months.entry(month(admitted.at)).or_default() += admitted.requests;
+        }
+        for sum in months.values() {
+            within("month", *sum, 120)?;
+        }
         // A rate: over any span that ends with the last request, a full bucket and what flows in, and what came back of requests that were
         // admitted before. A minute brings 6,000.
         let Some(last) = self.admitted.last() else { return Ok(()) };
         let mut sum = 0;
-        for (place, admitted) in self.admitted.iter().enumerate().rev() {
+        for (place, admitted) in self.admitted.iter().enumerate().skip(self.rates_since).rev() {
             sum += i128::from(admitted.counts);
             let flowed = i128::from(last.since - admitted.since) * 6_000;
-            let before = self.admitted[..place].iter().filter(|before| before.back_at >= admitted.since);
+            let before =
+                self.admitted[self.rates_since..place].iter().filter(|before| before.back_at >= admitted.since);
             let back: i64 = before.map(|before| before.tokens - before.counts).sum();
             let whole = i128::from(9_000 + back) * 60 * i128::from(SECOND);
             if sum * 60 * i128::from(SECOND) > whole + flowed {
@@ -318,12 +451,13 @@ impl World {
             }
         }
         // A window of an hour, as long as the breaker was closed.
-        let is_in = |admitted: &&Admitted| admitted.since > self.breaker_reset.max(self.now - 3_600 * SECOND);
+        let is_in = |admitted: &&Admitted| admitted.since > self.breaker_reset.max(self.passed - 3_600 * SECOND);
         within("hour", self.admitted.iter().filter(is_in).map(|admitted| admitted.counts).sum(), 15_000)
     }
 
     /// At the end: everything is settled, given back and recorded. Then the file has exactly what was used.
     fn end(mut self) -> Outcome<Checked> {
+        self.now = self.admitted.iter().map(|admitted| admitted.at).fold(self.now, i64::max);
         let now = self.now()?;
         for Open { permit, place, process } in std::mem::take(&mut self.open) {
             self.processes[process].guard.settle(permit, Settlement::Unknown, now)?;
@@ -332,8 +466,12 @@ impl World {
         for process in std::mem::take(&mut self.processes) {
             process.tender.close(now)?;
         }
-        let used: i64 = self.admitted.iter().map(|admitted| admitted.used.unwrap_or(admitted.tokens)).sum();
-        let requests: i64 = self.admitted.iter().map(|admitted| admitted.requests).sum();
+        let used: i64 = self.counted().map(|admitted| admitted.used.unwrap_or(admitted.tokens)).sum();
+        let requests: i64 = self.counted().map(|admitted| admitted.requests).sum();
+        // After two years, days are forgotten.
+        if self.passed > 700 * 86_400 * SECOND {
+            return Ok(Ok(()));
+        }
         let found = [self.granted("day", 0, i64::MAX)?, self.granted("month", 0, i64::MAX)?];
         for (name, found, used) in [("day", found[0], used), ("month", found[1], requests)] {
             if found < used || !self.has_lost && found != used {

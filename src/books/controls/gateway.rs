@@ -9,8 +9,8 @@ use crate::books::statement::reports::books;
 use crate::books::watching::watched;
 use crate::books::{Books, BooksError, Observer};
 use crate::control::enforced::{Enforced, Form, enforced};
-use crate::control::limit::{Admission, Per, Policy};
-use crate::control::period::{containing, forward};
+use crate::control::limit::{Admission, Policy};
+use crate::control::period::containing;
 use crate::control::posted::{Counting, Sums, units};
 use crate::domain::calendar::Day;
 use crate::domain::department::Registry;
@@ -130,16 +130,15 @@ impl Books {
         });
         let first = firsts.min();
         let sums = match first {
-            // A record may be of tomorrow.
+            // What was recorded while the clock was ahead counts when its day comes.
             Some(first) => {
-                let range = Period::between(first, forward(today, 1));
+                let last = snapshot.days()?.map_or(today, |(_, last)| last.max(today));
+                let range = Period::between(first, last);
                 sums(snapshot, (&terms.book, &terms.rules), &terms.limits, range)?
             }
             None => Sums::new(),
         };
-        // A year may be guarded tomorrow, so what is known of this one stays.
-        let year = containing(Per::Year, today).first();
-        Ok(Recorded { sums, first: first.map_or(year, |first| first.min(year)) })
+        Ok(Recorded { sums, first: first.unwrap_or(today) })
     }
 }
 
@@ -178,7 +177,7 @@ pub(super) fn sums(
 /// What the ledger has of open periods.
 struct Recorded {
     sums: Sums,
-    /// What is older does not count any more.
+    /// The first day that was read.
     first: Day,
 }
 

@@ -37,7 +37,7 @@ const LEASE: &str = "INSERT INTO lease (counter, holder, amount, until) VALUES (
     ON CONFLICT DO UPDATE SET amount = excluded.amount, until = excluded.until";
 /// A process that was forgotten is known again.
 const SEE: &str = "INSERT INTO holder (id, name, seen) VALUES (?1, '', ?2) \
-    ON CONFLICT DO UPDATE SET seen = excluded.seen WHERE seen < ?3";
+    ON CONFLICT DO UPDATE SET seen = excluded.seen WHERE seen < ?3 OR seen > ?2";
 const TALLY: &str = "INSERT INTO tally (minute, counter, reason, requests) VALUES (?1, ?2, ?3, ?4) \
     ON CONFLICT DO UPDATE SET requests = requests + excluded.requests";
 
@@ -108,6 +108,15 @@ pub struct Answer {
     pub leases: Vec<Lease>,
 }
 
+/// What a process hears that asks for units.
+#[derive(Debug)]
+pub enum Granted {
+    /// A decision.
+    Decided(Answer),
+    /// Nothing was decided: the time of the file is later than the time of the process. So units that the process holds may be over.
+    Later(Timestamp),
+}
+
 /// What a process got of a counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Lease {
@@ -115,14 +124,15 @@ pub struct Lease {
     pub counter: Option<i64>,
     /// Units taken in advance.
     pub units: i64,
-    /// They are valid until then.
+    /// They are of a day, a slice or a second that began then, and are valid until it is over.
+    pub since: i64,
     pub until: i64,
     /// What was left in the counter afterwards.
     pub free: i64,
 }
 
 impl GuardFile {
-    /// Decides on a request. Books what came back first.
+    /// Decides on a request at the time of the file. Books what came back first.
     pub fn decide(
         &mut self,
         asked: &[Asked<'_>],
@@ -142,6 +152,25 @@ impl GuardFile {
             let answer = decide_in(transaction, asked, moment, count);
             transaction.execute_batch("ROLLBACK TO trial; RELEASE trial")?;
             answer
+        })
+    }
+
+    /// Decides on a request for a process that holds units. Books what came back first.
+    pub fn grant(
+        &mut self,
+        asked: &[Asked<'_>],
+        returned: &[Returned<'_>],
+        moment: &Moment<'_>,
+    ) -> Result<Granted, GuardFileError> {
+        let limits = asked.iter().map(|asked| asked.limit).chain(returned.iter().map(|returned| returned.limit));
+        self.in_transaction(limits, moment, |transaction, at| {
+            if at.now > moment.now {
+                return Ok(Granted::Later(at.now));
+            }
+            for returned in returned {
+                give(transaction, returned, at)?;
+            }
+            decide_in(transaction, asked, at, Count::Reservation).map(Granted::Decided)
         })
     }
 
@@ -175,8 +204,15 @@ impl GuardFile {
         let boot = self.boot.clone();
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let now = clock::settle(&transaction, moment.now, boot.as_deref())?;
+        let before = newest_counter(&transaction)?;
         let result = work(&transaction, &Moment { now, ..*moment })?;
+        let is_started = newest_counter(&transaction)? != before;
         transaction.commit()?;
+        if is_started && !self.is_full_sync {
+            // A rate that a power cut forgets would start full instead of empty. The next write that waits for the disk takes this one along.
+            self.set_full_sync(true)?;
+            self.connection.execute("UPDATE guard SET boot = boot", [])?;
+        }
         Ok(result)
     }
 
@@ -217,12 +253,18 @@ impl GuardFile {
     pub(super) fn sync_for<'l>(&mut self, mut limits: impl Iterator<Item = &'l Enforced>) -> rusqlite::Result<()> {
         let forgets = |limit: &Enforced| matches!(limit.form, Form::Bucket { .. }) || limit.common.shadow;
         let is_full = self.boot.is_none() || !limits.all(forgets);
-        if is_full != self.is_full_sync {
-            self.connection.pragma_update(None, "synchronous", if is_full { "FULL" } else { "NORMAL" })?;
-            self.is_full_sync = is_full;
-        }
+        if is_full == self.is_full_sync { Ok(()) } else { self.set_full_sync(is_full) }
+    }
+
+    fn set_full_sync(&mut self, is_full: bool) -> rusqlite::Result<()> {
+        self.connection.pragma_update(None, "synchronous", if is_full { "FULL" } else { "NORMAL" })?;
+        self.is_full_sync = is_full;
         Ok(())
     }
+}
+
+fn newest_counter(connection: &Connection) -> rusqlite::Result<Option<i64>> {
+    connection.prepare_cached("SELECT MAX(id) FROM counter")?.query_row([], |row| row.get(0))
 }
 
 fn renew_one(
@@ -382,30 +424,33 @@ fn live_holders(connection: &Connection, moment: &Moment<'_>) -> rusqlite::Resul
     let step = now.saturating_sub(NANOS);
     connection.prepare_cached(SEE)?.execute((holder, now, step))?;
     let count: i64 = connection
-        .prepare_cached("SELECT COUNT(*) FROM holder WHERE seen > ?1")?
-        .query_row([now.saturating_sub(LIVE)], |row| row.get(0))?;
+        .prepare_cached("SELECT COUNT(*) FROM holder WHERE seen BETWEEN ?1 AND ?2")?
+        .query_row([now.saturating_sub(LIVE), now], |row| row.get(0))?;
     Ok(count.max(1))
 }
 
 /// Takes units in advance: at most what was asked for, and a part of what is left.
 fn take_ahead(asked: &Asked<'_>, state: &mut State, live: i64, moment: &Moment<'_>) -> Lease {
     let now = moment.now;
-    let (free, until) = match (&asked.limit.form, &mut *state) {
+    let (free, since, until) = match (&asked.limit.form, &mut *state) {
         (Form::Period { most, .. }, State::Period { used, ends }) => {
-            let next = moment.calendar.start_of(crate::control::period::forward(moment.day(), 1));
-            (most.saturating_sub(*used), next.min(*ends).nanos())
+            let start = |day| moment.calendar.start_of(day);
+            let next = start(crate::control::period::forward(moment.day(), 1));
+            (most.saturating_sub(*used), start(moment.day()).nanos(), next.min(*ends).nanos())
         }
+        // Threads may hand over instants that are a little older.
         (Form::Bucket { flow, .. }, State::Bucket(bucket)) => {
-            (bucket.level(*flow, now), now.nanos().saturating_add(BUCKET_LEASE))
+            let (since, until) = (now.nanos().saturating_sub(BUCKET_LEASE), now.nanos().saturating_add(BUCKET_LEASE));
+            (bucket.level(*flow, now), since, until)
         }
         (Form::Breaker(breaker), State::Breaker(counter)) => {
             let window = counter.window();
-            let (_, end) = window.bounds(window.number(now));
+            let (start, end) = window.bounds(window.number(now));
             let limit = units(breaker.bound);
             let is_closed = *counter.phase() == Phase::Closed;
-            (if is_closed { limit.saturating_sub(counter.used(now)) } else { 0 }, end)
+            (if is_closed { limit.saturating_sub(counter.used(now)) } else { 0 }, start, end)
         }
-        _ => (0, 0),
+        _ => (0, 0, 0),
     };
     let before = free.saturating_add(asked.needed);
     let share = before.checked_div_euclid(live.saturating_mul(4)).unwrap_or(0);
@@ -418,7 +463,7 @@ fn take_ahead(asked: &Asked<'_>, state: &mut State, live: i64, moment: &Moment<'
             _ => {}
         }
     }
-    Lease { counter: None, units: ahead, until, free: free.saturating_sub(ahead) }
+    Lease { counter: None, units: ahead, since, until, free: free.saturating_sub(ahead) }
 }
 
 fn note_refusals(

@@ -6,6 +6,7 @@
 use super::decide::{Moment, find, start};
 use super::{GuardFile, GuardFileError, clock};
 use crate::control::enforced::Enforced;
+use crate::control::period::back;
 use crate::domain::calendar::Day;
 use crate::domain::number::EntryId;
 use rusqlite::{Connection, TransactionBehavior};
@@ -14,11 +15,14 @@ use rustc_hash::FxHashMap;
 /// Tallies older than this many minutes are deleted: a week.
 const TALLIES: i64 = 10_080;
 
+/// Days for which a cell is kept.
+const KEPT: usize = 2 * 366;
+
 /// A process that was not seen for a day is forgotten.
 const FORGOTTEN: i64 = 86_400 * 1_000_000_000;
 
 const CELLS: &str =
-    "SELECT counter, cell, source, posted FROM cell JOIN counter ON counter.id = counter WHERE form = 1";
+    "SELECT counter, cell, source, posted FROM cell JOIN counter ON counter.id = counter WHERE form = 1 AND cell >= ?1";
 const POST: &str = "INSERT INTO cell (counter, cell, source, posted, extra) VALUES (?1, ?2, ?3, ?4, MAX(?4, 0)) \
     ON CONFLICT DO UPDATE SET posted = excluded.posted, \
     extra = MAX(excluded.posted - granted, extra - MAX(posted - excluded.posted, 0), 0)";
@@ -55,8 +59,8 @@ impl GuardFile {
         Ok(seen(&self.connection)?)
     }
 
-    /// Posts what the ledger has, of all days of open periods. `before` is what the file knew when the ledger was read. If another
-    /// process has posted a newer state since then, nothing happens. `first` is the first day of all open periods.
+    /// Posts what the ledger has from a day on, the first of all open periods. `before` is what the file knew when the ledger was read. If
+    /// another process has posted a newer state since then, nothing happens. Days before that stay for two years: the clock may be set back.
     pub fn post(
         &mut self,
         posted: &[Posted<'_>],
@@ -74,7 +78,7 @@ impl GuardFile {
         if known != *before && known.head > state.head {
             return Ok(());
         }
-        let mut cells = cells(&transaction)?;
+        let mut cells = cells(&transaction, first)?;
         for (cell, units) in sums(&transaction, posted)? {
             if cells.remove(&cell) != Some(units) {
                 transaction.prepare_cached(POST)?.execute((cell.0, cell.1, &cell.2, units))?;
@@ -84,7 +88,7 @@ impl GuardFile {
             transaction.prepare_cached(POST)?.execute((cell.0, cell.1, &cell.2, 0))?;
         }
         let old = "DELETE FROM cell WHERE cell < ?1 AND counter IN (SELECT id FROM counter WHERE form = 1)";
-        transaction.execute(old, [first.number()])?;
+        transaction.execute(old, [i64::from(back(moment.calendar.day_of(now), KEPT).number())])?;
         forget(&transaction, now.seconds().div_euclid(60), now.nanos())?;
         transaction.execute(
             "UPDATE guard SET head = ?1, head_hash = ?2, policy = ?3",
@@ -104,10 +108,11 @@ fn seen(connection: &Connection) -> rusqlite::Result<Seen> {
 /// A counter's day of a source.
 type Cell = (i64, u16, String);
 
-fn cells(connection: &Connection) -> rusqlite::Result<FxHashMap<Cell, i64>> {
+/// What the file knows of the ledger from a day on.
+fn cells(connection: &Connection, first: Day) -> rusqlite::Result<FxHashMap<Cell, i64>> {
     let mut statement = connection.prepare(CELLS)?;
     let cell = |row: &rusqlite::Row<'_>| Ok(((row.get(0)?, row.get(1)?, row.get(2)?), row.get(3)?));
-    statement.query_map([], cell)?.collect()
+    statement.query_map([first.number()], cell)?.collect()
 }
 
 /// The units by counter, day and source. Counters that have not started start. Values beyond the most that a limit counts come together.

@@ -63,7 +63,7 @@ pub(super) fn load(
         Form::Bucket { flow, .. } => Ok(State::Bucket(bucket(connection, id, *flow)?)),
         Form::Breaker(breaker) => {
             let mut counter = self::breaker(connection, id, breaker)?;
-            counter.bring_back(moment.now);
+            counter.bring_back(breaker, moment.now);
             Ok(State::Breaker(counter))
         }
     }

@@ -6,6 +6,7 @@ use super::{GuardFile, GuardFileError};
 use crate::control::decide::{Reason, State};
 use crate::control::enforced::Enforced;
 use crate::domain::timestamp::Timestamp;
+use crate::guard::IGNORED;
 use rusqlite::TransactionBehavior;
 use std::collections::BTreeSet;
 
@@ -21,7 +22,8 @@ pub(super) const SETTLE: &str = "INSERT INTO cell (counter, cell, source, settle
 const MISSING: &str = "SELECT subject, cell, source, settled, posted FROM cell JOIN counter ON counter.id = counter \
     WHERE name = ?1 AND measure = ?2 AND scope = ?3 AND form = ?4 AND settled > posted ORDER BY subject, cell, source";
 
-const WANTED: &str = "SELECT id FROM counter WHERE wanted > ?1 UNION SELECT counter FROM breaker WHERE state <> 0";
+const WANTED: &str =
+    "SELECT id FROM counter WHERE wanted BETWEEN ?1 AND ?2 UNION SELECT counter FROM breaker WHERE state <> 0";
 
 /// More was settled for a day and a source than the ledger has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,9 +132,10 @@ impl GuardFile {
 
     /// The counters that refused a request within the last second, and those of breakers that do not let all requests pass.
     pub fn wanted(&self, now: Timestamp) -> Result<BTreeSet<i64>, GuardFileError> {
-        let since = now.nanos().saturating_sub(NANOS);
+        // Another process may know a later time, if the clock was set back.
+        let (since, until) = (now.nanos().saturating_sub(NANOS), now.nanos().saturating_add(IGNORED));
         let mut statement = self.connection.prepare_cached(WANTED)?;
-        let found = statement.query_map([since], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+        let found = statement.query_map([since, until], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
         Ok(found)
     }
 }
