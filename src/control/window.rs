@@ -11,6 +11,9 @@ const SLICES: i64 = 60;
 
 const NANOS: i64 = 1_000_000_000;
 
+/// A clock that goes back by less is ignored.
+pub const IGNORED: i64 = 60 * NANOS;
+
 /// A window of time that moves with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Window {
@@ -44,10 +47,12 @@ impl Window {
         }
     }
 
-    /// Counts what lies in slices after an instant in the slice of the instant: the clock went back.
+    /// Counts what lies in slices well after an instant in the slice of the instant: the clock went back. Threads may hand over instants that
+    /// are a little older than others.
     pub fn bring_back(&mut self, now: Timestamp) {
         let number = self.number(now);
-        let later = self.used.split_off(&number.saturating_add(1));
+        let latest = now.nanos().saturating_add(IGNORED).div_euclid(self.slice);
+        let later = self.used.split_off(&latest.saturating_add(1));
         let sum = later.into_values().fold(0, i64::saturating_add);
         if sum > 0 {
             let slot = self.used.entry(number).or_insert(0);

@@ -28,6 +28,7 @@ pub mod terms;
 
 use crate::control::breaker::ProbeId;
 use crate::control::lane::Units;
+use crate::control::window::IGNORED;
 use crate::domain::calendar::Calendar;
 use crate::domain::event::{Model, ServiceTier};
 use crate::domain::name::Name;
@@ -61,9 +62,6 @@ struct Shared {
     /// The time of the file, where it was found to be later than the clock.
     floor: AtomicI64,
 }
-
-/// A clock that went back by less is ignored: time stands still until the clock has caught up.
-const IGNORED: i64 = 60 * counters::SECOND;
 
 /// How a process guards limits.
 #[derive(Debug, Clone, Copy)]

@@ -5,7 +5,7 @@
 //! back, power cuts, a guard file that is deleted. The reference shares no code with the guard: it is lists and sums.
 
 use super::guarding::{ask, guard, input, parts, tags, under};
-use crate::desk::{Desk, Outcome};
+use crate::desk::{Desk, Outcome, more};
 use proptest::prelude::*;
 use rusqlite::Connection;
 use std::collections::BTreeMap;
@@ -492,9 +492,8 @@ impl World {
     }
 }
 
-/// How many schedules are tried; `tests/controls/long` asks for more.
 fn schedules() -> u32 {
-    std::env::var("TOKENBOOK_SCHEDULES").ok().and_then(|text| text.parse().ok()).unwrap_or(24)
+    more(24).unwrap_or(24)
 }
 
 proptest! {

@@ -1,7 +1,7 @@
 //! The time of the guard file. It does not go back, so that a clock that was set back gives nothing out twice.
 
+use crate::control::window::IGNORED;
 use crate::domain::timestamp::Timestamp;
-use crate::guard::IGNORED;
 use rusqlite::Connection;
 
 const NANOS: i64 = 1_000_000_000;

@@ -5,8 +5,8 @@ use super::states::{load, store};
 use super::{GuardFile, GuardFileError};
 use crate::control::decide::{Reason, State};
 use crate::control::enforced::Enforced;
+use crate::control::window::IGNORED;
 use crate::domain::timestamp::Timestamp;
-use crate::guard::IGNORED;
 use rusqlite::TransactionBehavior;
 use std::collections::BTreeSet;
 
