@@ -62,7 +62,7 @@ pub struct Arguments {
     /// All tokens of the request, for limits that count no money
     #[arg(long, value_name = "TOKENS", conflicts_with_all = ["input", "meters", "output_at_most"])]
     tokens: Option<i64>,
-    /// If another model may be used instead, end with 0
+    /// Take another model that the limits name, if this one is refused, and end with 0; else it is only named, and nothing is counted
     #[arg(long)]
     or_downgrade: bool,
     /// Decide, and count nothing
@@ -95,15 +95,15 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
         tier: &tier,
         ask: Ask { known: &known, output_at_most },
         source: source.as_ref().map_or("", Name::as_str),
+        or_downgrade: arguments.or_downgrade,
         now,
     };
-    if arguments.tokens.is_some()
+    if let Some(tokens) = arguments.tokens
         && let Some((limit, what)) = books.needs_more_than_tokens(&request)?
     {
         let says = format!("is not enough: limit {limit:?} counts {what}");
-        return Err(
-            Failure::option(Code::OptionInvalid, "--tokens", "N", says).hint("use --input and --output-at-most")
-        );
+        return Err(Failure::option(Code::OptionInvalid, "--tokens", &tokens.to_string(), says)
+            .hint("use --input and --output-at-most"));
     }
     let count = if arguments.dry_run { Count::Nothing } else { Count::Estimate };
     let ruling = session.progress(|progress| books.admit_once(&request, count, progress))?;
@@ -132,8 +132,16 @@ fn print(ruling: &Ruling, arguments: &Arguments, currency: &str, session: &mut S
         format!("{word} {tokens} and {amount}")
     };
     match (&ruling.model, ruling.refused.as_slice()) {
+        (Some(model), []) if ruling.is_unchecked => {
+            let why = "the guard file cannot be used, and the limits say `on_failure = \"allow\"`";
+            session.say(format!("allowed: {}; nothing was checked or counted, since {why}", model.name))?;
+        }
         (Some(model), []) if arguments.tokens.is_some() => session.say(format!("allowed: {}", model.name))?,
         (Some(model), []) => session.say(format!("allowed: {}; {}", model.name, counted()))?,
+        (Some(model), [first, ..]) if !arguments.or_downgrade => {
+            session.say(format!("refused: {whose}{}", first.message(now)))?;
+            session.say(format!("nothing is counted; {} may be used instead, with --or-downgrade", model.name))?;
+        }
         (Some(model), [first, ..]) => {
             session.say(format!("allowed with another model: {}; {}", model.name, counted()))?;
             session.say(format!("refused for {}: {whose}{}", arguments.model, first.message(now)))?;
@@ -153,6 +161,9 @@ fn tags(arguments: &Arguments) -> Result<TagSet, Failure> {
     let mut tags = TagSet::new();
     for text in &arguments.tags {
         let tag = tag_of(text, "for example --tag tier=free")?;
+        if tags.value(tag.key.as_str()).is_some() {
+            return Err(twice("--tag", tag.key.as_str()));
+        }
         tags.insert(tag.key, tag.value);
     }
     let own = [
@@ -165,9 +176,16 @@ fn tags(arguments: &Arguments) -> Result<TagSet, Failure> {
         let Some(text) = text else { continue };
         let value = TagValue::new(text).map_err(|error| Failure::option(error.code(), option, text, error))?;
         let key = TagKey::new(key).map_err(|error| Failure::option(error.code(), option, key, error))?;
+        if tags.value(key.as_str()).is_some() {
+            return Err(twice(option, key.as_str()));
+        }
         tags.insert(key, value);
     }
     Ok(tags)
+}
+
+fn twice(option: &str, what: &str) -> Failure {
+    Failure::new(Code::OptionInvalid, format!("{option}: {what:?} is given twice, expected once"))
 }
 
 fn quantities(arguments: &Arguments) -> Result<Quantities, Failure> {
@@ -177,11 +195,18 @@ fn quantities(arguments: &Arguments) -> Result<Quantities, Failure> {
         let (name, number) =
             text.split_once('=').ok_or_else(|| wrong("has no =, expected for example cache_read=9000"))?;
         let meter = Meter::from_name(name).ok_or_else(|| wrong("names no meter"))?;
-        let number = number.parse().map_err(|_| wrong("has no whole number after ="))?;
+        let number = number.parse().map_err(|_| wrong("has no whole number after = that an event may report"))?;
+        if known.get(meter).is_some() {
+            return Err(twice("--meter", name));
+        }
         known.set(meter, whole("--meter", number)?);
     }
-    if let Some(tokens) = arguments.tokens.or(arguments.input) {
-        known.set(Meter::Input, whole("--input", tokens)?);
+    let input = arguments.input.map(|tokens| ("--input", tokens));
+    if let Some((option, tokens)) = arguments.tokens.map(|tokens| ("--tokens", tokens)).or(input) {
+        if known.get(Meter::Input).is_some() {
+            return Err(twice(option, Meter::Input.name()));
+        }
+        known.set(Meter::Input, whole(option, tokens)?);
     }
     Ok(known)
 }

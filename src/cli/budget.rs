@@ -64,7 +64,7 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
         Command::Status { missing: true, output, .. } => {
             let sheet = session.read()?.missing_usage(session.invocation.now)?;
             output.put(&sheet, session)?;
-            if sheet.rows.is_empty() {
+            if sheet.rows.is_empty() && output.is_for_people() {
                 session.tell("everything that guarded requests settled is in the ledger")?;
             }
             Ok(Exit::Done)

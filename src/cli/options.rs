@@ -389,16 +389,41 @@ impl OutputOptions {
 
     /// Rejects an output that would replace a file that the command reads.
     pub fn refuse_input(&self, input: &Path) -> Result<(), Failure> {
-        let Some(output) = &self.output else { return Ok(()) };
-        match (output.canonicalize(), input.canonicalize()) {
-            (Ok(output), Ok(input)) if output == input => {
-                let what =
-                    format!("--output {}: is a file that this command reads, expected another file", input.display());
+        self.output.as_deref().map_or(Ok(()), |output| refuse_replacing("--output", output, input))
+    }
+
+    /// Rejects a file of details that would replace the output, or a file that the command reads.
+    pub fn refuse_detail(&self, detail: Option<&Path>, inputs: &[PathBuf]) -> Result<(), Failure> {
+        let Some(detail) = detail else { return Ok(()) };
+        inputs.iter().try_for_each(|input| refuse_replacing("--detail", detail, input))?;
+        match &self.output {
+            Some(output) if place(output) == place(detail) => {
+                let what = format!("--detail {}: is the file of --output too, expected another file", detail.display());
                 Err(Failure::new(Code::OutputReplacesInput, what))
             }
             _ => Ok(()),
         }
     }
+}
+
+fn refuse_replacing(option: &str, output: &Path, input: &Path) -> Result<(), Failure> {
+    match (output.canonicalize(), input.canonicalize()) {
+        (Ok(output), Ok(input)) if output == input => {
+            let what =
+                format!("{option} {}: is a file that this command reads, expected another file", input.display());
+            Err(Failure::new(Code::OutputReplacesInput, what))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Where a file is or would be: its folder without links, and its name.
+fn place(path: &Path) -> Option<PathBuf> {
+    if let Ok(known) = path.canonicalize() {
+        return Some(known);
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    Some(folder.canonicalize().ok()?.join(path.file_name()?))
 }
 
 /// Writes a sheet to a CSV file, which is replaced whole.
@@ -409,13 +434,20 @@ pub fn write_csv(sheet: &Sheet, path: &Path, session: &Session<'_, '_>) -> Resul
     Ok(tokenbook::books::month::output::replace(path, &bytes)?)
 }
 
-/// Rejects an output path that would replace the ledger.
+/// Rejects an output path that would replace the ledger, or a file beside it that belongs to it.
 pub fn refuse_ledger(path: &Path, ledger: &Path) -> Result<(), Failure> {
-    match (path.canonicalize(), ledger.canonicalize()) {
-        (Ok(output), Ok(ledger)) if output == ledger => {
-            Err(Failure::option_file(path.display(), "is the ledger itself, expected another file"))
-        }
-        _ => Ok(()),
+    let (Some(output), Some(ledger)) = (place(path), place(ledger)) else { return Ok(()) };
+    if output == ledger {
+        return Err(Failure::option_file(path.display(), "is the ledger itself, expected another file"));
+    }
+    let beside = |end: &str| {
+        let mut name = ledger.clone().into_os_string();
+        name.push(end);
+        output.as_os_str() == name
+    };
+    match ["-wal", "-shm", "-journal", ".guard", ".guard-wal", ".guard-shm", ".guard-journal"].into_iter().any(beside) {
+        true => Err(Failure::option_file(path.display(), "belongs to the ledger, expected another file")),
+        false => Ok(()),
     }
 }
 

@@ -78,13 +78,19 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
             Ok(Exit::Done)
         }
         Command::Check { file, period, output } => {
+            output.refuse_input(file)?;
             let (name, bytes) = read(file)?;
             let books = session.read()?;
             let read = books.read_policy(&name, &bytes).map_err(wrong_policy)?;
             warn(&name, &read.warnings, session)?;
             warn_of_alerts(&name, &books, &bytes, session)?;
             let limits = counted(u64::try_from(read.policy.limits().count()).unwrap_or(u64::MAX), "limit", "limits");
-            session.tell(format!("{name}: {limits} from {}, nothing is wrong", read.policy.from))?;
+            let from = read.policy.from;
+            let says = if read.warnings.is_empty() { "nothing is wrong" } else { "no line is wrong" };
+            // A table for programs stands alone on standard output.
+            if period.is_none() || output.is_for_people() {
+                session.tell(format!("{name}: {limits} from {from}, {says}"))?;
+            }
             if let Some(text) = period {
                 let at = budget::day_of(None, Some(text), session)?;
                 let request = BudgetRequest { at, all: true, ..BudgetRequest::of(session.invocation.now) };
@@ -135,7 +141,7 @@ fn warn_of_alerts(name: &str, books: &Books, bytes: &[u8], session: &mut Session
     let alerts = session.progress(|progress| books.would_raise(&read.policy, now, progress))?;
     if alerts > 0 {
         let alerts = counted(u64::try_from(alerts).unwrap_or(u64::MAX), "alert", "alerts");
-        session.warn(format!("warning: the next check will raise {alerts}"))?;
+        session.warn(format!("warning: {name}: the next `tokenbook budget check` will raise {alerts}"))?;
     }
     Ok(())
 }

@@ -40,11 +40,10 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
     let period = Period::parse(&arguments.period)
         .map_err(|error| Failure::option(error.code(), "--period", &arguments.period, error))?;
     if arguments.timeline && !output.holds_two() {
-        let what = "cannot stand beside another table in this format";
-        return Err(
-            Failure::option(Code::OptionInvalid, "--timeline", "", what).hint("leave --format out, or use markdown")
-        );
+        let what = "--timeline cannot stand beside another table in this format";
+        return Err(Failure::new(Code::OptionInvalid, what).hint("leave --format out, or use markdown"));
     }
+    output.refuse_detail(detail.as_deref(), &arguments.policies)?;
     let mut policies = Vec::new();
     for path in &arguments.policies {
         output.refuse_input(path)?;
@@ -89,7 +88,13 @@ fn one(mut sheets: Vec<(String, Sheet)>) -> Result<Sheet, Failure> {
 /// The columns that fit a terminal.
 fn short(sheet: &Sheet, request: &ReplayRequest) -> Result<Sheet, Failure> {
     let several = (request.policies.len() > 1).then_some("policy");
-    let names: Vec<&str> = several.into_iter().chain(request.by.iter().map(|by| by.name())).chain(SHORT).collect();
+    // Counts that are 0 everywhere are left out. The others add up to the events.
+    let is_used = |name: &str| {
+        let place = sheet.columns.iter().position(|column| column.name == name);
+        place.is_some_and(|place| sheet.rows.iter().any(|row| row.get(place).is_some_and(|cell| cell.plain() != "0")))
+    };
+    let shown = SHORT.into_iter().filter(|(name, is_always)| *is_always || is_used(name)).map(|(name, _)| name);
+    let names: Vec<&str> = several.into_iter().chain(request.by.iter().map(|by| by.name())).chain(shown).collect();
     sheet.only(&names).map_err(|error| Failure::new(error.code(), error.to_string()))
 }
 

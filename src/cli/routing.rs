@@ -36,6 +36,7 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
         .map_err(|error| Failure::option(error.code(), "--period", &arguments.period, error))?;
     let by = arguments.by.iter().map(|text| dimension(text)).collect::<Result<Vec<RoutingBy>, Failure>>()?;
     output.refuse_input(routes)?;
+    output.refuse_detail(detail.as_deref(), std::slice::from_ref(routes))?;
     let (name, bytes) = super::policy::read(routes)?;
     let routes = Books::read_routes(&name, &bytes)
         .map_err(|error| Failure::from(error).hint("correct the lines; docs/LIMITS.md lists the keys of routes"))?;

@@ -85,10 +85,11 @@ impl<'a> Load<'a> {
         known.fold(answer, i64::saturating_add)
     }
 
-    /// Nano-units of the currency, rounded up; `None` if something that is used has no price.
+    /// Nano-units of the currency, rounded up; `None` if something that is used has no price. More than a counter holds is the most that it
+    /// holds, which no limit allows.
     pub fn nanos(self, tariff: &Tariff) -> Option<i64> {
         let Cost { femtos, is_whole } = self.cost(tariff);
-        i64::try_from(nanos(femtos)).ok().filter(|_| is_whole)
+        is_whole.then(|| i64::try_from(nanos(femtos)).unwrap_or(i64::MAX))
     }
 
     /// What it costs.

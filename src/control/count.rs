@@ -175,13 +175,15 @@ pub fn merge(all: &mut ByDay, other: ByDay) -> Result<(), QuantityOverflow> {
 }
 
 /// Whether a budget with one counter for each value leaves out a value, because another budget of the same period names that
-/// value itself and limits the same measure.
+/// value itself and limits the same measure of all its usage. One that refuses is replaced only by one that refuses.
 pub fn is_left_out(budgets: &[Budget], budget: &Budget, measure: Measure, value: &str) -> bool {
     let Some(each) = &budget.common.each else { return false };
     budgets.iter().any(|other| {
         other.common.each.is_none()
             && other.per == budget.per
             && other.bounds.iter().any(|bound| bound.measure == measure)
-            && other.common.scope.names(each, value)
+            && other.meters == budget.meters
+            && (other.refuses() || !budget.refuses())
+            && other.common.scope.replaces(&budget.common.scope, each, value)
     })
 }

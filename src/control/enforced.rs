@@ -94,7 +94,7 @@ pub fn all(policy: &Policy) -> Vec<Enforced> {
     all.extend(policy.quotas.iter().filter_map(|quota| of_quota(policy, quota)));
     all.extend(policy.breakers.iter().map(|breaker| {
         let time = Time::Window(breaker.window);
-        Enforced::new(policy, &breaker.common, breaker.bound, time, Form::Breaker(breaker.clone()))
+        Enforced::new(policy, &breaker.common, breaker.bound, (time, None), Form::Breaker(breaker.clone()))
     }));
     all
 }
@@ -125,25 +125,46 @@ fn of_budget(policy: &Policy, budget: &Budget, bound: Bound) -> Option<Enforced>
         spelled: budget.spelled_scope(),
         downgrade,
         thresholds,
-        ..Enforced::new(policy, &budget.common, bound, Time::Calendar(budget.per), form)
+        ..Enforced::new(policy, &budget.common, bound, (Time::Calendar(budget.per), budget.meters.as_ref()), form)
     })
 }
 
 fn of_quota(policy: &Policy, quota: &Quota) -> Option<Enforced> {
     let flow = Flow::of(quota)?;
     let form = Form::Bucket { flow, per: quota.per, keep: quota.keep.clone(), priority: quota.priority };
-    let new = Enforced::new(policy, &quota.common, quota.bound, Time::Rate(quota.per), form);
+    let new = Enforced::new(policy, &quota.common, quota.bound, (Time::Rate(quota.per), None), form);
     Some(Enforced { downgrade: quota.downgrade.clone(), ..new })
 }
 
-/// The limits of a policy, each with its measure and time.
-fn times(policy: &Policy) -> impl Iterator<Item = (&Common, Measure, Time)> {
+/// A limit as others see it that may leave values to it.
+struct Other<'p> {
+    common: &'p Common,
+    measure: Measure,
+    time: Time,
+    meters: Option<&'p BTreeSet<Meter>>,
+    refuses: bool,
+}
+
+impl<'p> Other<'p> {
+    const fn new(common: &'p Common, bound: Bound, time: Time) -> Self {
+        Self { common, measure: bound.measure, time, meters: None, refuses: !common.shadow }
+    }
+}
+
+/// The limits of a policy, one for each measure.
+fn others(policy: &Policy) -> impl Iterator<Item = Other<'_>> {
     let budgets = policy.budgets.iter().flat_map(|budget| {
-        budget.bounds.iter().map(|bound| (&budget.common, bound.measure, Time::Calendar(budget.per)))
+        budget.bounds.iter().map(|bound| Other {
+            common: &budget.common,
+            measure: bound.measure,
+            time: Time::Calendar(budget.per),
+            meters: budget.meters.as_ref(),
+            refuses: budget.refuses(),
+        })
     });
-    let quotas = policy.quotas.iter().map(|quota| (&quota.common, quota.bound.measure, Time::Rate(quota.per)));
+    let quotas = policy.quotas.iter().map(|quota| Other::new(&quota.common, quota.bound, Time::Rate(quota.per)));
     let breakers = policy.breakers.iter();
-    let breakers = breakers.map(|breaker| (&breaker.common, breaker.bound.measure, Time::Window(breaker.window)));
+    let breakers = breakers.map(|breaker| Other::new(&breaker.common, breaker.bound, Time::Window(breaker.window)));
     budgets.chain(quotas).chain(breakers)
 }
 
@@ -157,10 +178,19 @@ pub enum Counted<'u> {
 }
 
 impl Enforced {
-    fn new(policy: &Policy, common: &Common, bound: Bound, time: Time, form: Form) -> Self {
-        let is_single = |other: &Common| common.each.is_some() && other.each.is_none();
-        let named =
-            times(policy).filter(|(other, measure, of)| is_single(other) && *measure == bound.measure && *of == time);
+    fn new(
+        policy: &Policy,
+        common: &Common,
+        bound: Bound,
+        (time, meters): (Time, Option<&BTreeSet<Meter>>),
+        form: Form,
+    ) -> Self {
+        let refuses = !common.shadow && !matches!(form, Form::Period { most: i64::MAX, .. });
+        let named = others(policy).filter(|other| {
+            let is_single = common.each.is_some() && other.common.each.is_none();
+            let is_alike = other.measure == bound.measure && other.time == time && other.meters == meters;
+            is_single && is_alike && (other.refuses || !refuses)
+        });
         Self {
             common: common.clone(),
             bound,
@@ -169,7 +199,7 @@ impl Enforced {
             form,
             downgrade: Vec::new(),
             thresholds: Vec::new(),
-            named: named.map(|(other, _, _)| other.scope.clone()).collect(),
+            named: named.map(|other| other.common.scope.clone()).collect(),
         }
     }
 
@@ -180,7 +210,7 @@ impl Enforced {
         }
         let Some(each) = &self.common.each else { return Some(Counted::Whole) };
         let value = each.of(usage)?;
-        let is_named = self.named.iter().any(|scope| scope.names(each, value));
+        let is_named = self.named.iter().any(|scope| scope.replaces(&self.common.scope, each, value));
         (!is_named).then_some(Counted::Value(value))
     }
 

@@ -182,6 +182,11 @@ pub struct Budget {
 }
 
 impl Budget {
+    /// Whether it refuses requests.
+    pub fn refuses(&self) -> bool {
+        self.enforce != Enforce::Warn && !self.common.shadow
+    }
+
     /// Whether `tokens` counts a meter.
     pub fn counts(&self, meter: Meter) -> bool {
         match &self.meters {
@@ -443,9 +448,8 @@ impl Policy {
 
     /// Whether anything refuses requests.
     pub fn refuses(&self) -> bool {
-        let blocks = |budget: &Budget| budget.enforce != Enforce::Warn && !budget.common.shadow;
         let refuses = |common: &Common| !common.shadow;
-        self.budgets.iter().any(blocks)
+        self.budgets.iter().any(Budget::refuses)
             || self.quotas.iter().any(|quota| refuses(&quota.common))
             || self.breakers.iter().any(|breaker| refuses(&breaker.common))
     }

@@ -88,6 +88,12 @@ impl Scope {
         self.values(subject).is_some_and(|values| values.iter().any(|wanted| is_meant(subject, wanted, value)))
     }
 
+    /// Whether a limit of this scope takes the place of one that counts each value of a subject in another scope: it names the value, and
+    /// counts all usage of it that the other counts.
+    pub fn replaces(&self, other: &Self, each: &Subject, value: &str) -> bool {
+        self.names(each, value) && self.clone().without(each).contains(other)
+    }
+
     /// Whether usage is in the scope.
     pub fn has(&self, usage: Usage<'_>) -> bool {
         self.0.iter().all(|(subject, values)| {

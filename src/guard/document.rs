@@ -17,6 +17,9 @@ pub struct Decided<'a> {
     instead_of: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     counted: Option<Counted>,
+    /// `false` if the guard file cannot be used, and the limits allow requests then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checked: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     limits: Option<Vec<Remaining<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -67,7 +70,8 @@ impl<'a> Decided<'a> {
         let refused = |refusal: &'a Refusal| Refused::of(refusal, now);
         let others = || ruling.refused.iter().skip(1).chain(&ruling.also).map(refused).collect();
         let model = ruling.model.as_ref().map(|model| model.name.as_str());
-        let counted = model.map(|_| Counted {
+        let is_counted = ruling.requests > 0 || ruling.counters.is_empty() && !ruling.is_unchecked;
+        let counted = model.filter(|_| is_counted).map(|_| Counted {
             requests: ruling.requests.to_string(),
             tokens: ruling.tokens.to_string(),
             amount: ruling.nanos.map(|nanos| stated(Measure::Amount, nanos)),
@@ -80,7 +84,17 @@ impl<'a> Decided<'a> {
             (Some(_), first) => ("downgrade", Some(asked), first, None),
             (None, first) => ("refuse", None, None, first),
         };
-        Self { decision, model, instead_of, counted, limits, refused: first, because, also: others() }
+        Self {
+            decision,
+            model,
+            instead_of,
+            counted,
+            checked: ruling.is_unchecked.then_some(false),
+            limits,
+            refused: first,
+            because,
+            also: others(),
+        }
     }
 }
 

@@ -29,6 +29,8 @@ pub struct Request<'a> {
     pub ask: Ask<'a>,
     /// The source under which it will be recorded.
     pub source: &'a str,
+    /// Whether another model is taken if this one is refused. If not, it is named and not counted.
+    pub or_downgrade: bool,
     /// Now.
     pub now: Timestamp,
 }
@@ -51,7 +53,7 @@ pub struct Counter {
 }
 
 /// The decision on a request.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Ruling {
     /// The model that may be used; `None` if none may.
     pub model: Option<Model>,
@@ -67,6 +69,8 @@ pub struct Ruling {
     pub tokens: i64,
     /// Nano-units of the currency.
     pub nanos: Option<i64>,
+    /// The guard file cannot be used, and the limits allow requests then. Nothing was checked or counted.
+    pub is_unchecked: bool,
 }
 
 /// Decides on a request. Money that only budgets without a price would count is refused or allowed as the limits say.
@@ -76,28 +80,24 @@ pub(crate) fn decide(
     request: &Request<'_>,
     count: Count,
 ) -> Result<Ruling, GuardFileError> {
-    let Request { caller, model, tier, ask, source, now } = *request;
+    let Request { caller, model, tier, ask, source, now, .. } = *request;
     let lanes = Arc::new(Lanes::new(terms, caller, model, tier, source, now));
     let moment = Moment { now, calendar: terms.calendar, settled_for: terms.settled_for(), source, holder: None };
-    let mut ruling = Ruling {
-        model: None,
-        refused: Vec::new(),
-        also: Vec::new(),
-        counters: Vec::new(),
-        requests: 0,
-        tokens: 0,
-        nanos: None,
-    };
+    let mut ruling = Ruling::default();
     let mut waiting = std::collections::VecDeque::from([0]);
     while let Some(place) = waiting.pop_front() {
         let Some(lane) = lanes.models.get(place) else { continue };
         let refused = match lanes.asked(lane, ask) {
             Ok(units) => {
+                let is_taken = place == 0 || request.or_downgrade;
+                let count = if is_taken { count } else { Count::Nothing };
                 let answer = in_file(file, &lanes, lane, &units, &moment, count)?;
                 if answer.verdict.is_allowed() {
                     ruling.model = Some(lane.model.clone());
                     ruling.counters = counters(&lanes, lane, &answer, now);
-                    count_totals(&mut ruling, terms, request, &lane.model);
+                    if is_taken {
+                        count_totals(&mut ruling, terms, request, &lane.model);
+                    }
                     return Ok(ruling);
                 }
                 refusals(&lanes, place, &units, &answer.verdict.refused)
@@ -128,18 +128,7 @@ pub(crate) fn on_failure(terms: &Arc<Terms>, request: &Request<'_>) -> Option<Ru
     if !allows {
         return None;
     }
-    let Request { model, .. } = *request;
-    let mut ruling = Ruling {
-        model: Some(model.clone()),
-        refused: Vec::new(),
-        also: Vec::new(),
-        counters: Vec::new(),
-        requests: 0,
-        tokens: 0,
-        nanos: None,
-    };
-    count_totals(&mut ruling, terms, request, model);
-    Some(ruling)
+    Some(Ruling { model: Some(request.model.clone()), is_unchecked: true, ..Ruling::default() })
 }
 
 fn in_file(

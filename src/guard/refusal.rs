@@ -8,6 +8,7 @@ use crate::control::enforced::{Enforced, Form};
 use crate::control::limit::{Bound, Measure};
 use crate::control::touch::Touch;
 use crate::domain::money::Amount;
+use crate::domain::name::Name;
 use crate::domain::timestamp::Timestamp;
 use crate::text::problem::grouped;
 use std::sync::Arc;
@@ -148,8 +149,23 @@ impl Refusal {
             (Reason::BreakerProbing, _) => {
                 format!("{named} tries a few requests before it closes. Try again when they are done.")
             }
-            (Reason::Unpriced, _) => format!("{named} counts money, and {} has no price", self.model()),
+            (Reason::Unpriced, _) => format!("{named} counts money, and {}", self.unpriced()),
             _ => format!("{named} refuses: {}", self.reason.name()),
+        }
+    }
+
+    /// Which price is missing, as far as the price book shows.
+    fn unpriced(&self) -> String {
+        let Some(lane) = self.route.models.get(self.lane) else { return String::new() };
+        let (model, book) = (&lane.model, &self.route.terms.book);
+        let known: Vec<&str> = book.providers_of(model.name.as_str()).into_iter().flatten().map(Name::as_str).collect();
+        match (&model.provider, known.as_slice()) {
+            (_, []) if book.providers_of(model.name.as_str()).is_empty() => format!("{} has no price", model.name),
+            (None, [first, ..]) => format!("{} has no price without its provider, such as {first}", model.name),
+            (Some(provider), known) if !known.is_empty() && !known.contains(&provider.as_str()) => {
+                format!("{} has no price of {provider}, expected a provider such as {}", model.name, known.join(", "))
+            }
+            _ => format!("{} has no price for a part of what the request uses", model.name),
         }
     }
 

@@ -276,7 +276,7 @@ fn a_cron_line_works_and_says_how_it_ends() -> Outcome {
     };
     desk.write("u.csv", usage("a", "gpt-4.1", 300_000))?;
     desk.run(&["import", "u.csv"])?.ends(0)?;
-    desk.run(&["policy", "apply", "l.toml"])?.ends(0)?.says("warning: the next check will raise 1 alert")?;
+    desk.run(&["policy", "apply", "l.toml"])?.ends(0)?.says("the next `tokenbook budget check` will raise 1 alert")?;
     desk.run(&["budget", "check"])?.ends(0)?.says(": 60.0 % of 1.00 USD is used (0.60).")?;
     desk.run(&["--quiet", "budget", "check", "--once"])?.ends(0)?;
     desk.write("v.csv", usage("b", "gpt-4.1", 300_000))?;

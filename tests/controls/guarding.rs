@@ -149,6 +149,7 @@ fn a_budget_for_money_falls_back_to_cheaper_models() -> Outcome {
             ask: Ask { known: &known, output_at_most: Some(0) },
             source: "batch",
             now,
+            or_downgrade: true,
         };
         let ruling = books.admit_once(&request, Count::Estimate, &Silent)?;
         let found = ruling.model.as_ref().map_or("", |model| model.name.as_str());

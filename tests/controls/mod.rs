@@ -1,6 +1,7 @@
 //! Limits: the policy file, budgets, alerts.
 
 mod alerts;
+mod attacked;
 mod clock;
 mod counted_once;
 mod deliver;
@@ -13,6 +14,7 @@ mod replay;
 mod routing;
 mod scopes;
 mod status;
+mod threads;
 
 use crate::desk::{Desk, Outcome, fixture};
 

@@ -100,11 +100,16 @@ impl Budget {
         })
     }
 
-    /// Whether it leaves a value to a budget that names it.
+    /// Whether it leaves a value to a budget that names it, and has no condition that this one lacks.
     fn leaves(&self, value: &str, all: &[Self]) -> bool {
+        let is_within = |word: &str, values: &[String]| {
+            let own = self.conditions.iter().find(|(own, _)| *own == word);
+            own.is_some_and(|(_, own)| own.iter().all(|own| values.iter().any(|wanted| matches(wanted, own))))
+        };
         let names = |other: &&Self| {
             other.each.is_none()
                 && other.per == self.per
+                && other.conditions.iter().all(|(word, values)| Some(*word) == self.each || is_within(word, values))
                 && other.conditions.iter().any(|(word, values)| {
                     Some(*word) == self.each && values.iter().any(|wanted| matches(wanted, value))
                 })

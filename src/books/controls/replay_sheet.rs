@@ -13,16 +13,20 @@ use crate::sheet::{Cell, Column, Sheet};
 use crate::text::problem::{counted, grouped};
 
 /// The columns that fit a terminal, after those of the groups.
-pub const SHORT: [&str; 9] = [
-    "events",
-    "allowed",
-    "rate_limited",
-    "over_budget",
-    "breaker",
-    "downgraded",
-    "amount_recorded",
-    "amount_replayed",
-    "avoided_by_refusal",
+pub const SHORT: [(&str, bool); 13] = [
+    ("events", true),
+    ("allowed", true),
+    ("rate_limited", true),
+    ("over_budget", true),
+    ("breaker", true),
+    ("too_large", false),
+    ("unpriced", false),
+    ("unknown_department", false),
+    ("downgraded", true),
+    ("amount_recorded", true),
+    ("amount_replayed", true),
+    ("avoided_by_refusal", true),
+    ("avoided_by_downgrade", false),
 ];
 
 /// What every replay assumes.

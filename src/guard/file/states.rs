@@ -16,10 +16,11 @@ use std::collections::BTreeMap;
 const NANOS: i64 = 1_000_000_000;
 
 /// A day counts what was granted on it for a while. Afterwards the ledger's figure alone counts.
-const USED: &str = "SELECT COALESCE(SUM(CASE WHEN cell < ?4 THEN posted ELSE granted + extra END), 0) FROM cell \
-    WHERE counter = ?1 AND cell BETWEEN ?2 AND ?3";
+const USED: &str = "SELECT CASE WHEN cell < ?4 THEN posted ELSE granted END, CASE WHEN cell < ?4 THEN 0 ELSE extra END \
+    FROM cell WHERE counter = ?1 AND cell BETWEEN ?2 AND ?3";
 const GRANT: &str = "INSERT INTO cell (counter, cell, source, granted) VALUES (?1, ?2, ?3, ?4) \
-    ON CONFLICT DO UPDATE SET granted = granted + excluded.granted";
+    ON CONFLICT DO UPDATE SET \
+    granted = CASE WHEN granted > 9223372036854775807 - excluded.granted THEN 9223372036854775807 ELSE granted + excluded.granted END";
 const GIVE_BACK: &str = "UPDATE cell SET granted = MAX(granted - ?4, 0), extra = MAX(extra, posted - MAX(granted - ?4, 0)) \
     WHERE counter = ?1 AND cell = ?2 AND source = ?3";
 const SLICES: &str = "SELECT cell, granted FROM cell WHERE counter = ?1";
@@ -54,7 +55,7 @@ pub(super) fn load(
             let used = match id {
                 Some(id) => {
                     let parameters = (id, first.number(), last.number(), moment.first_granted().number());
-                    connection.prepare_cached(USED)?.query_row(parameters, |row| row.get(0))?
+                    used(connection, parameters)?
                 }
                 None => 0,
             };
@@ -67,6 +68,17 @@ pub(super) fn load(
             Ok(State::Breaker(counter))
         }
     }
+}
+
+/// The sum of what days used; at most what a counter holds.
+fn used(connection: &Connection, parameters: (i64, u16, u16, u16)) -> rusqlite::Result<i64> {
+    let mut statement = connection.prepare_cached(USED)?;
+    let mut rows = statement.query(parameters)?;
+    let mut sum = 0_i64;
+    while let Some(row) = rows.next()? {
+        sum = sum.saturating_add(row.get(0)?).saturating_add(row.get(1)?);
+    }
+    Ok(sum)
 }
 
 fn bucket(connection: &Connection, id: Option<i64>, flow: Flow) -> rusqlite::Result<Bucket> {
