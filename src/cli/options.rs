@@ -445,10 +445,10 @@ pub fn refuse_ledger(path: &Path, ledger: &Path) -> Result<(), Failure> {
         name.push(end);
         output.as_os_str() == name
     };
-    match ["-wal", "-shm", "-journal", ".guard", ".guard-wal", ".guard-shm", ".guard-journal"].into_iter().any(beside) {
-        true => Err(Failure::option_file(path.display(), "belongs to the ledger, expected another file")),
-        false => Ok(()),
+    if ["-wal", "-shm", "-journal", ".guard", ".guard-wal", ".guard-shm", ".guard-journal"].into_iter().any(beside) {
+        return Err(Failure::option_file(path.display(), "belongs to the ledger, expected another file"));
     }
+    Ok(())
 }
 
 /// The files below these paths. A note on standard error counts the entries of a folder that were left out.
