@@ -94,6 +94,14 @@ fn status(request: &BudgetRequest, output: &OutputOptions, session: &mut Session
             .hint("apply limits with `tokenbook policy apply FILE`; their `from` must not be later than the day")
     })?;
     put(&status, output, session)?;
+    // The table is whole without this line. So a guard file that cannot be read does not fail it.
+    if request.at.is_none()
+        && output.is_for_people()
+        && let Ok(missing) = books.missing_usage(session.invocation.now)
+        && !missing.rows.is_empty()
+    {
+        session.say("! requests that the guard counted are not in the ledger yet, nor in this table: see `tokenbook budget status --missing`")?;
+    }
     Ok(Exit::Done)
 }
 

@@ -189,3 +189,28 @@ fn a_table_for_programs_stands_alone() -> Outcome {
     assert!(serde_json::from_str::<serde_json::Value>(&missing).is_ok(), "{missing}");
     Ok(())
 }
+
+#[test]
+fn a_wrong_whole_makes_its_parts_no_orphans() -> Outcome {
+    let desk = Desk::new()?;
+    let lines = "budget = [{ name = \"company\", enforce = \"warn\", per = \"monthly\", amount = \"400\" },\n\
+        { name = \"engineering\", department = \"e\", share = \"50%\", enforce = \"warn\", within = \"company\" },\n\
+        { name = \"lab\", department = \"l\", share = \"50%\", enforce = \"warn\", within = \"firm\" }]";
+    desk.write("l.toml", limits("allow", "refuse", lines))?;
+    let ran = desk.run(&["policy", "check", "l.toml"])?.ends(3)?;
+    assert!(ran.err.contains("\"monthly\" is unknown") && !ran.err.contains("engineering\": within"), "{}", ran.err);
+    assert!(ran.err.contains("no limit of this kind is named \"firm\""), "{}", ran.err);
+    Ok(())
+}
+
+#[test]
+fn budget_status_says_that_the_guard_counted_more() -> Outcome {
+    let desk = under(PRICES, &limits("allow", "refuse", COMPANY))?;
+    let says = "requests that the guard counted are not in the ledger yet";
+    assert!(!desk.print(&["budget", "status", "--all"])?.contains(says));
+    admit(&desk, "pic", &["--input", "900000", "--output-at-most", "0"])?.ends(0)?;
+    assert!(desk.print(&["budget", "status", "--all"])?.contains(says));
+    let json = desk.print(&["budget", "status", "--format", "json"])?;
+    assert!(serde_json::from_str::<serde_json::Value>(&json).is_ok(), "{json}");
+    Ok(())
+}

@@ -91,7 +91,7 @@ fn cells(
     let left = line.bound.most.checked_sub(used).ok_or(crate::domain::ratio::Overflow)?;
     let days_left = if status.at >= line.period.last() { 0 } else { days_after(status.at, line.period) };
     let state = match line.forecast {
-        Forecast::Over { .. } => "over",
+        Forecast::Over { .. } => "ended",
         _ if line.blocks()? => "blocking",
         _ => "open",
     };

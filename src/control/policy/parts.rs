@@ -6,7 +6,7 @@ use crate::control::limit::{Bound, Budget, Common, Enforce, Measure, Per, Quota,
 use crate::control::span::Part;
 use crate::domain::name::Name;
 use crate::rating::allocate;
-use crate::text::problem::{Problem, nearest};
+use crate::text::problem::{Problem, excerpt, nearest};
 use crate::text::toml_table::Section;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -140,6 +140,11 @@ fn resolved<'a, D: AsPart<'a>>(drafts: &[D], found: &mut Found) -> BTreeMap<Name
                     .map(|time| (time, draft.bounds().to_vec()))
                     .ok_or_else(|| draft.section().problem("per", "is missing", "a period")),
                 Some(whole) => match (by_name.get(whole), resolved.get(whole)) {
+                    // The whole is there, and its own lines are wrong.
+                    (None, _) if is_wrong(found, whole) => {
+                        failed.insert(name);
+                        continue;
+                    }
                     (None, _) => Err(no_whole(draft.section(), whole, &by_name)),
                     (Some(_), None) if failed.contains(whole) => {
                         failed.insert(name);
@@ -173,6 +178,12 @@ fn resolved<'a, D: AsPart<'a>>(drafts: &[D], found: &mut Found) -> BTreeMap<Name
         }
         waiting = left;
     }
+}
+
+/// Whether a limit of this name has a problem already.
+fn is_wrong(found: &Found, name: &Name) -> bool {
+    let label = format!(" {}: ", excerpt(name.as_str()));
+    found.0.iter().any(|problem| problem.field.as_ref().is_some_and(|field| field.contains(&label)))
 }
 
 fn no_whole<D>(section: &Section<'_>, whole: &Name, by_name: &BTreeMap<&Name, &D>) -> Problem {
