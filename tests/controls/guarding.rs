@@ -75,6 +75,27 @@ pub(super) fn parts(decision: Decision) -> (Option<Reason>, Option<Permit>) {
     }
 }
 
+const DAY: i64 = 86_400 * 1_000_000_000;
+
+/// The number of the day of an instant.
+pub(super) fn day(at: i64) -> i64 {
+    at.div_euclid(DAY)
+}
+
+/// The month of an instant, as `2026-11`.
+pub(super) fn month(at: i64) -> String {
+    let mut text = Timestamp::from_nanos(at).map_or_else(String::new, |at| at.to_string());
+    text.truncate(7);
+    text
+}
+
+/// The first day of a month, and the last.
+pub(super) fn days_of(month: &str) -> Outcome<(i64, i64)> {
+    let first = day(Timestamp::parse(&format!("{month}-01T00:00:00Z"))?.nanos());
+    let is_in = |day: &i64| self::month(day * DAY) == month;
+    Ok((first, (first..first + 31).take_while(is_in).last().unwrap_or(first)))
+}
+
 fn csv(path: &str) -> Outcome<Vec<BTreeMap<String, String>>> {
     let mut reader = csv::Reader::from_path(fixture(&format!("controls/{path}")))?;
     Ok(reader.deserialize().collect::<Result<_, _>>()?)

@@ -4,7 +4,7 @@
 //! that close, time that passes, days and slices that end, records that come in before and after settlement, a clock that is set forward and
 //! back, power cuts, a guard file that is deleted. The reference shares no code with the guard: it is lists and sums.
 
-use super::guarding::{ask, guard, input, parts, tags, under};
+use super::guarding::{ask, day, days_of, guard, input, month, parts, tags, under};
 use crate::desk::{Desk, Outcome, more};
 use proptest::prelude::*;
 use rusqlite::Connection;
@@ -144,20 +144,6 @@ struct World {
     caller: TagSet,
 }
 
-/// The month of an instant, as `2026-11`.
-fn month(at: i64) -> String {
-    let mut text = Timestamp::from_nanos(at).map_or_else(String::new, |at| at.to_string());
-    text.truncate(7);
-    text
-}
-
-/// The first day of a month, and the last.
-fn days_of(month: &str) -> Outcome<(i64, i64)> {
-    let first = day(Timestamp::parse(&format!("{month}-01T00:00:00Z"))?.nanos());
-    let is_in = |day: &i64| self::month(day * 86_400 * SECOND) == month;
-    Ok((first, (first..first + 31).take_while(is_in).last().unwrap_or(first)))
-}
-
 /// The time that counts is that of the caller, or up to a minute later where the clock was set back.
 fn prop_assert_now(at: i64, now: i64) -> Outcome {
     if (now..=now + 60 * SECOND).contains(&at) {
@@ -165,10 +151,6 @@ fn prop_assert_now(at: i64, now: i64) -> Outcome {
     } else {
         Err(format!("admitted at {at}, and it was {now}").into())
     }
-}
-
-fn day(at: i64) -> i64 {
-    at.div_euclid(86_400 * SECOND)
 }
 
 type Checked = Result<(), TestCaseError>;
