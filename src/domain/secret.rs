@@ -39,7 +39,7 @@ const fn access_key_id(prefix: &'static str) -> Form {
     Form { prefix, letters: upper, parts: &[16], also: |body| body.len() == 16 }
 }
 
-const FORMS: [Form; 35] = [
+const FORMS: [Form; 36] = [
     random("sk-", &[21]),
     form("sk_live_", alphanumeric, &[12]),
     form("sk_test_", alphanumeric, &[12]),
@@ -73,6 +73,8 @@ const FORMS: [Form; 35] = [
     form("npm_", alphanumeric, &[36]),
     form("r8_", alphanumeric, &[32]),
     form("SG.", url, &[16, 32]),
+    // A key by which webhooks are signed: at least 24 bytes.
+    form("whsec_", base64, &[32]),
     // A JSON Web Token: the first part is the Base64 of `{"…`.
     form("eyJ", url, &[10, 4, 10]),
     form("-----BEGIN", |byte| byte != b'\n', &[10]),
@@ -224,6 +226,7 @@ const fn begins_like_one(text: &[u8]) -> bool {
         b'n' => matches!(second, b'p' | b'v'),
         b'r' => matches!(second, b'8' | b'k'),
         b's' => *second == b'k',
+        b'w' => *second == b'h',
         b'x' => matches!(second, b'a' | b'o'),
         b'y' => *second == b'a',
         _ => false,

@@ -214,3 +214,29 @@ fn budget_status_says_that_the_guard_counted_more() -> Outcome {
     assert!(serde_json::from_str::<serde_json::Value>(&json).is_ok(), "{json}");
     Ok(())
 }
+
+#[test]
+fn no_secret_of_a_file_of_limits_gets_into_the_chain() -> Outcome {
+    let desk = under(PRICES, &limits("allow", "refuse", COMPANY))?;
+    let keys = ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "sk-proj-abcdefghijklmnopqrstuvwxyz0123456789"];
+    for key in keys {
+        for line in [
+            format!("channel.c = {{ kind = \"json\", url = \"https://example.com/h\", secret_env = \"{key}\" }}"),
+            format!(
+                "channel.c = {{ kind = \"command\", command = [\"curl\", \"-H\", \"Authorization: Bearer {key}\"], to = \"a@example.com\" }}"
+            ),
+            format!("# the key is {key}"),
+        ] {
+            desk.write("l.toml", limits("allow", "refuse", &format!("{COMPANY}\n{line}")))?;
+            for command in ["check", "apply", "diff"] {
+                let ran = desk
+                    .run(&["policy", command, "l.toml"])?
+                    .ends(3)?
+                    .says("l.toml:5:")?
+                    .says("looks like a secret")?;
+                assert!(!ran.err.contains(key) && !ran.out.contains(key), "{ran:?}");
+            }
+        }
+    }
+    Ok(())
+}

@@ -19,7 +19,7 @@ use crate::ledger::LedgerError;
 use crate::ledger::facts::policies::{LIMITS, StoredPolicy, in_force};
 use crate::ledger::file::transaction::Snapshot;
 use crate::sheet::{Cell, Column, Sheet};
-use crate::text::problem::{Problem, excerpt};
+use crate::text::problem::{Problem, Spot, excerpt};
 
 /// A policy with the entry that recorded it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -290,5 +290,21 @@ fn read_text(file: &str, bytes: &[u8]) -> Result<PolicyRead, BooksError> {
         let line = u64::try_from(ends).unwrap_or(u64::MAX).saturating_add(1);
         wrong(vec![Problem::line("is not UTF-8", "UTF-8").coded(Code::NotUtf8).at(line)])
     })?;
+    let secrets: Vec<Problem> = (1..).zip(text.lines()).filter_map(|(line, text)| secret_in(line, text)).collect();
+    if !secrets.is_empty() {
+        return Err(wrong(secrets));
+    }
     read::policy(text).map_err(wrong)
+}
+
+/// A secret in a line of a policy, also in a comment: the chain would keep it.
+fn secret_in(line: u64, text: &str) -> Option<Problem> {
+    let found = secret::find(text)?;
+    let before = text.get(..found.start)?.chars().count();
+    let column = u32::try_from(before).ok()?.saturating_add(1);
+    let problem = Problem::line(
+        "has a value that looks like a secret (not shown)",
+        "the name of a variable or a file that has it",
+    );
+    Some(problem.coded(Code::FieldInvalid).at_spot(Spot { line, column }))
 }
