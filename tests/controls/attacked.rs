@@ -240,3 +240,29 @@ fn no_secret_of_a_file_of_limits_gets_into_the_chain() -> Outcome {
     }
     Ok(())
 }
+
+#[test]
+fn beside_a_guard_file_a_load_lets_others_read() -> Outcome {
+    let desk = under(PRICES, &limits("allow", "refuse", COMPANY))?;
+    let options = ["--input", "1", "--output-at-most", "1"];
+    desk.write("u.csv", crate::desk::usage(0, 260_000))?;
+    for is_guarded in [true, false] {
+        if is_guarded {
+            admit(&desk, "pic", &options)?.ends(0)?;
+        } else {
+            std::fs::remove_file(format!("{}.guard", desk.ledger().display()))?;
+            desk.run(&["imports", "retract", "4", "--reason", "a trial"])?.ends(0)?;
+        }
+        // A load that keeps others out has a rollback journal; the other one has the write-ahead log.
+        let journal = format!("{}-journal", desk.ledger().display());
+        let mut import = desk.command(&["import", "u.csv"]).stdout(std::process::Stdio::null()).spawn()?;
+        let mut has_journal = false;
+        while import.try_wait()?.is_none() {
+            has_journal |= std::fs::exists(&journal)?;
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        assert!(import.wait()?.success());
+        assert_eq!(has_journal, !is_guarded);
+    }
+    Ok(())
+}

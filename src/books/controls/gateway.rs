@@ -78,6 +78,11 @@ impl Books {
         Ok(once::needs_more_than_tokens(&terms, request))
     }
 
+    /// Whether somebody asks this ledger about limits, and must not wait for a load.
+    pub(in crate::books) fn is_guarded(&self) -> bool {
+        crate::guard::file::path_of(self.ledger.path()).exists()
+    }
+
     pub(super) fn terms(&self, snapshot: &Snapshot<'_>, now: Timestamp) -> Result<Terms, BooksError> {
         let settings = self.settings();
         let today = settings.calendar.day_of(now);

@@ -256,7 +256,7 @@ impl Books {
     ) -> Result<Option<(Transaction<'_>, Appended)>, LedgerError> {
         let Ok(first) = batches.recv() else { return Ok(None) };
         let waiting = || observer.waiting();
-        let load = first.len() >= LOAD_EVENTS && options.run == Run::Real;
+        let load = first.len() >= LOAD_EVENTS && options.run == Run::Real && !self.is_guarded();
         let write = if load { self.ledger.load(waiting)? } else { self.ledger.write(waiting)? };
         let mut appender = Appender::new(&write, &options.source)?;
         let mut summariser = appender.summariser();
