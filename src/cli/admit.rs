@@ -13,7 +13,7 @@ use tokenbook::domain::quantities::Quantities;
 use tokenbook::domain::tags::{TagKey, TagSet};
 use tokenbook::guard::document::Decided;
 use tokenbook::guard::file::decide::Count;
-use tokenbook::guard::once::{Request, Ruling};
+use tokenbook::guard::once::{Counted, Request, Ruling};
 use tokenbook::guard::refusal::spelled;
 use tokenbook::guard::route::Caller;
 
@@ -62,7 +62,7 @@ pub struct Arguments {
     /// All tokens of the request, for limits that count no money
     #[arg(long, value_name = "TOKENS", conflicts_with_all = ["input", "meters", "output_at_most"])]
     tokens: Option<i64>,
-    /// Take another model that the limits name, if this one is refused, and end with 0; else it is only named, and nothing is counted
+    /// If the model is refused, take the first other model that the limits name and allow, count it, and end with 0
     #[arg(long)]
     or_downgrade: bool,
     /// Decide, and count nothing
@@ -122,28 +122,31 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
 fn print(ruling: &Ruling, arguments: &Arguments, currency: &str, session: &mut Session<'_, '_>) -> Result<(), Failure> {
     let now = session.invocation.now;
     let whose = arguments.department.as_ref().map_or_else(String::new, |name| format!("{name}: "));
-    let counted = || {
-        let tokens = spelled(Measure::Tokens, ruling.tokens, currency);
-        let amount = match ruling.nanos {
-            Some(nanos) => spelled(Measure::Amount, nanos, currency),
-            None => "no amount, since a price is missing".to_owned(),
-        };
-        let word = if arguments.dry_run { "would count" } else { "counted" };
-        format!("{word} {tokens} and {amount}")
+    let counted = match &ruling.counted {
+        Counted::Totals(totals) => {
+            let of = |measure| totals.units(measure).map(|units| spelled(measure, units, currency));
+            let amount = of(Measure::Amount).unwrap_or_else(|| "no amount, since a price is missing".to_owned());
+            let tokens = of(Measure::Tokens).unwrap_or_else(|| "no tokens".to_owned());
+            let word = if arguments.dry_run { "would count" } else { "counted" };
+            let and = if arguments.tokens.is_some() { String::new() } else { format!(" and {amount}") };
+            format!("{word} {tokens}{and}")
+        }
+        Counted::NoLimits => "no limit refuses requests, so nothing is counted".to_owned(),
+        Counted::Refused => "nothing is counted".to_owned(),
+        Counted::Unchecked => {
+            "nothing was checked or counted, since the guard file cannot be used, and the limits say \
+            `on_failure = \"allow\"`"
+                .to_owned()
+        }
     };
     match (&ruling.model, ruling.refused.as_slice()) {
-        (Some(model), []) if ruling.is_unchecked => {
-            let why = "the guard file cannot be used, and the limits say `on_failure = \"allow\"`";
-            session.say(format!("allowed: {}; nothing was checked or counted, since {why}", model.name))?;
-        }
-        (Some(model), []) if arguments.tokens.is_some() => session.say(format!("allowed: {}", model.name))?,
-        (Some(model), []) => session.say(format!("allowed: {}; {}", model.name, counted()))?,
-        (Some(model), [first, ..]) if !arguments.or_downgrade => {
+        (Some(model), []) => session.say(format!("allowed: {}; {counted}", model.name))?,
+        (Some(model), [first, ..]) if ruling.counted == Counted::Refused => {
             session.say(format!("refused: {whose}{}", first.message(now)))?;
-            session.say(format!("nothing is counted; {} may be used instead, with --or-downgrade", model.name))?;
+            session.say(format!("{counted}; {} may be used instead, with --or-downgrade", model.name))?;
         }
         (Some(model), [first, ..]) => {
-            session.say(format!("allowed with another model: {}; {}", model.name, counted()))?;
+            session.say(format!("allowed with another model: {}; {counted}", model.name))?;
             session.say(format!("refused for {}: {whose}{}", arguments.model, first.message(now)))?;
         }
         (None, []) => session.say("refused")?,

@@ -4,6 +4,7 @@ use super::Session;
 use super::alerts;
 use super::options::OutputOptions;
 use crate::cli::failure::{Code, Exit, Failure};
+use tokenbook::Books;
 use tokenbook::books::controls::budget_sheet::SHORT;
 use tokenbook::books::controls::budgets::{BudgetRequest, BudgetStatus};
 use tokenbook::domain::calendar::Day;
@@ -94,15 +95,24 @@ fn status(request: &BudgetRequest, output: &OutputOptions, session: &mut Session
             .hint("apply limits with `tokenbook policy apply FILE`; their `from` must not be later than the day")
     })?;
     put(&status, output, session)?;
-    // The table is whole without this line. So a guard file that cannot be read does not fail it.
-    if request.at.is_none()
-        && output.is_for_people()
-        && let Ok(missing) = books.missing_usage(session.invocation.now)
-        && !missing.rows.is_empty()
-    {
-        session.say("! requests that the guard counted are not in the ledger yet, nor in this table: see `tokenbook budget status --missing`")?;
+    if request.at.is_none() && output.is_for_people() {
+        say_what_is_missing(&books, session)?;
     }
     Ok(Exit::Done)
+}
+
+/// Says that the guard has counted requests that the table lacks. The table is right without it, so an error is only a warning.
+fn say_what_is_missing(books: &Books, session: &mut Session<'_, '_>) -> Result<(), Failure> {
+    match books.missing_usage(session.invocation.now) {
+        Ok(missing) if missing.rows.is_empty() => Ok(()),
+        Ok(_) => {
+            let see = "`tokenbook budget status --missing`";
+            session.say(format!(
+                "! the guard has counted requests that are not in the ledger yet, nor in this table: see {see}"
+            ))
+        }
+        Err(error) => session.warn(format!("warning: nobody knows what the guard has counted: {error}")),
+    }
 }
 
 /// Prints budgets: for people the columns that fit a terminal, with rounded amounts.

@@ -26,6 +26,7 @@ mod progress;
 mod quarantine;
 mod quota;
 mod rebuild;
+mod replacing;
 mod replay;
 mod report;
 mod routing;

@@ -2,6 +2,7 @@
 
 use super::Session;
 use super::options::{UsageOptions, counted, files_of_paths, grouped};
+use super::replacing::refuse_ledger;
 use super::{aliases, departments, import, init, prices, rules};
 use crate::cli::failure::{Code, Exit, Failure};
 use std::collections::BTreeMap;
@@ -78,6 +79,7 @@ pub fn run(arguments: &Arguments, session: &mut Session<'_, '_>) -> Result<Exit,
     }
     let month_end = asked(arguments, month, &inputs, session)?;
     month_end.check()?;
+    refuse_ledger(&arguments.out, &session.ledger)?;
     arguments.import.refuse_errors_over(&inputs, &session.ledger)?;
     let books = open_or_create(arguments, &month_end, session)?;
     let actor = session.actor.clone();

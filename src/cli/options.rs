@@ -2,6 +2,7 @@
 
 use crate::cli::Session;
 use crate::cli::failure::{Code, Failure};
+use crate::cli::replacing::{place, refuse_ledger, refuse_replacing};
 use clap::builder::PossibleValuesParser;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -359,6 +360,11 @@ impl OutputOptions {
         self.renderer().name == "table" && self.columns.is_empty()
     }
 
+    /// Whether it goes to a file.
+    pub const fn is_to_file(&self) -> bool {
+        self.output.is_some()
+    }
+
     /// Whether the output can hold two tables, one after the other.
     pub fn holds_two(&self) -> bool {
         matches!(self.renderer().name, "table" | "markdown")
@@ -406,49 +412,12 @@ impl OutputOptions {
     }
 }
 
-fn refuse_replacing(option: &str, output: &Path, input: &Path) -> Result<(), Failure> {
-    match (output.canonicalize(), input.canonicalize()) {
-        (Ok(output), Ok(input)) if output == input => {
-            let what =
-                format!("{option} {}: is a file that this command reads, expected another file", input.display());
-            Err(Failure::new(Code::OutputReplacesInput, what))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Where a file is or would be: its folder without links, and its name.
-fn place(path: &Path) -> Option<PathBuf> {
-    if let Ok(known) = path.canonicalize() {
-        return Some(known);
-    }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    Some(folder.canonicalize().ok()?.join(path.file_name()?))
-}
-
 /// Writes a sheet to a CSV file, which is replaced whole.
 pub fn write_csv(sheet: &Sheet, path: &Path, session: &Session<'_, '_>) -> Result<(), Failure> {
     refuse_ledger(path, &session.ledger)?;
     let renderer = render::named("csv").unwrap_or(&RENDERERS[0]);
     let bytes = tokenbook::books::month::output::rendered(sheet, renderer)?;
     Ok(tokenbook::books::month::output::replace(path, &bytes)?)
-}
-
-/// Rejects an output path that would replace the ledger, or a file beside it that belongs to it.
-pub fn refuse_ledger(path: &Path, ledger: &Path) -> Result<(), Failure> {
-    let (Some(output), Some(ledger)) = (place(path), place(ledger)) else { return Ok(()) };
-    if output == ledger {
-        return Err(Failure::option_file(path.display(), "is the ledger itself, expected another file"));
-    }
-    let beside = |end: &str| {
-        let mut name = ledger.clone().into_os_string();
-        name.push(end);
-        output.as_os_str() == name
-    };
-    if ["-wal", "-shm", "-journal", ".guard", ".guard-wal", ".guard-shm", ".guard-journal"].into_iter().any(beside) {
-        return Err(Failure::option_file(path.display(), "belongs to the ledger, expected another file"));
-    }
-    Ok(())
 }
 
 /// The files below these paths. A note on standard error counts the entries of a folder that were left out.

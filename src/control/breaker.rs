@@ -132,7 +132,8 @@ impl BreakerCounter {
         &mut self.window
     }
 
-    /// What the clock going back does to it: what lies ahead counts now, an open breaker is open from now, and its probes began now.
+    /// Corrects a breaker after the clock was set back. Units of later slices count now. An open breaker opened now at the latest, and a probe
+    /// began now at the latest.
     pub fn bring_back(&mut self, breaker: &Breaker, now: Timestamp) {
         self.window.bring_back(now);
         match &mut self.state {

@@ -88,8 +88,8 @@ impl Scope {
         self.values(subject).is_some_and(|values| values.iter().any(|wanted| is_meant(subject, wanted, value)))
     }
 
-    /// Whether a limit of this scope takes the place of one that counts each value of a subject in another scope: it names the value, and
-    /// counts all usage of it that the other counts.
+    /// Whether a limit with this scope replaces one that has a counter for each value of a subject. It must name the value, and it must count
+    /// all usage of the value that the other limit counts.
     pub fn replaces(&self, other: &Self, each: &Subject, value: &str) -> bool {
         self.names(each, value) && self.clone().without(each).contains(other)
     }

@@ -11,8 +11,8 @@ const SLICES: i64 = 60;
 
 const NANOS: i64 = 1_000_000_000;
 
-/// A clock that goes back by less is ignored.
-pub const IGNORED: i64 = 60 * NANOS;
+/// A clock may be set back by so many nanoseconds, and the guard goes on as if it stood still.
+pub const IGNORED_STEP_BACK: i64 = 60 * NANOS;
 
 /// A window of time that moves with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,11 +47,11 @@ impl Window {
         }
     }
 
-    /// Counts what lies in slices well after an instant in the slice of the instant: the clock went back. Threads may hand over instants that
-    /// are a little older than others.
+    /// Moves units from later slices into the slice of `now`, because the clock was set back. A slice that begins less than a minute later
+    /// stays, because one thread may call with a slightly older time than another.
     pub fn bring_back(&mut self, now: Timestamp) {
         let number = self.number(now);
-        let latest = now.nanos().saturating_add(IGNORED).div_euclid(self.slice);
+        let latest = now.nanos().saturating_add(IGNORED_STEP_BACK).div_euclid(self.slice);
         let later = self.used.split_off(&latest.saturating_add(1));
         let sum = later.into_values().fold(0, i64::saturating_add);
         if sum > 0 {

@@ -92,7 +92,7 @@ impl Guard {
         let (mut spared, mut is_covered) = (0_u64, lane.slots.len() <= 64);
         for (place, ((touch, slot_at), units)) in lane.touches.iter().zip(&lane.slots).zip(units).enumerate() {
             let Some(slot) = slots.get_mut(*slot_at) else { return Fast::Unknown };
-            // A refusal of a time that is yet to come, since the clock was set back, is not repeated.
+            // If the clock was set back, an old refusal seems to last longer. It is not repeated.
             let is_refused = at < slot.refused_until && slot.refused_until.saturating_sub(at) <= REMEMBERED;
             if is_refused && *units >= slot.refused_units {
                 slot.has_tally = true;

@@ -1,7 +1,8 @@
 //! Decisions as JSON. The form is frozen. Numbers are texts, so that no reader makes a float of money.
 
-use super::once::{Counter, Ruling};
+use super::once::{self, Counter, Ruling};
 use super::refusal::{Refusal, stated};
+use crate::control::ask::Totals;
 use crate::control::limit::Measure;
 use crate::domain::currency::Currency;
 use crate::domain::timestamp::Timestamp;
@@ -32,8 +33,8 @@ pub struct Decided<'a> {
 /// What a request was counted with.
 #[derive(Debug, Serialize)]
 struct Counted {
-    requests: String,
-    tokens: String,
+    requests: Option<String>,
+    tokens: Option<String>,
     amount: Option<String>,
     currency: &'static str,
 }
@@ -70,13 +71,11 @@ impl<'a> Decided<'a> {
         let refused = |refusal: &'a Refusal| Refused::of(refusal, now);
         let others = || ruling.refused.iter().skip(1).chain(&ruling.also).map(refused).collect();
         let model = ruling.model.as_ref().map(|model| model.name.as_str());
-        let is_counted = ruling.requests > 0 || ruling.counters.is_empty() && !ruling.is_unchecked;
-        let counted = model.filter(|_| is_counted).map(|_| Counted {
-            requests: ruling.requests.to_string(),
-            tokens: ruling.tokens.to_string(),
-            amount: ruling.nanos.map(|nanos| stated(Measure::Amount, nanos)),
-            currency: currency.code(),
-        });
+        let counted = match &ruling.counted {
+            once::Counted::Totals(totals) if model.is_some() => Some(Counted::of(totals, currency)),
+            _ => None,
+        };
+        let is_unchecked = ruling.counted == once::Counted::Unchecked;
         let limits = model.map(|_| ruling.counters.iter().map(Remaining::of).collect());
         let first = ruling.first().map(refused);
         let (decision, instead_of, first, because) = match (model, first) {
@@ -89,11 +88,23 @@ impl<'a> Decided<'a> {
             model,
             instead_of,
             counted,
-            checked: ruling.is_unchecked.then_some(false),
+            checked: is_unchecked.then_some(false),
             limits,
             refused: first,
             because,
             also: others(),
+        }
+    }
+}
+
+impl Counted {
+    fn of(totals: &Totals, currency: Currency) -> Self {
+        let of = |measure| totals.units(measure).map(|units| stated(measure, units));
+        Self {
+            requests: of(Measure::Requests),
+            tokens: of(Measure::Tokens),
+            amount: of(Measure::Amount),
+            currency: currency.code(),
         }
     }
 }
@@ -114,7 +125,9 @@ impl<'a> Remaining<'a> {
 impl<'a> Refused<'a> {
     fn of(refusal: &'a Refusal, now: Timestamp) -> Self {
         let measure = refusal.measure();
-        let units = |units: i64| measure.map(|measure| stated(measure, units));
+        let limit = refusal.most().zip(measure).map(|(units, measure)| stated(measure, units));
+        // More than a counter holds is not known.
+        let units = |units: i64| measure.filter(|_| units < i64::MAX).map(|measure| stated(measure, units));
         Self {
             reason: refusal.reason.name(),
             model: refusal.model(),
@@ -123,7 +136,7 @@ impl<'a> Refused<'a> {
             department: refusal.department(),
             measure: measure.map(Measure::name),
             used: units(refusal.used),
-            limit_value: refusal.most().and_then(units),
+            limit_value: limit,
             asked: units(refusal.asked),
             retry_after_seconds: refusal.retry_after(now).map(|seconds| seconds.to_string()),
             again_at: refusal.again_at.map(|at| at.to_string()),

@@ -28,7 +28,7 @@ pub mod terms;
 
 use crate::control::breaker::ProbeId;
 use crate::control::lane::Units;
-use crate::control::window::IGNORED;
+use crate::control::window::IGNORED_STEP_BACK;
 use crate::domain::calendar::Calendar;
 use crate::domain::event::{Model, ServiceTier};
 use crate::domain::name::Name;
@@ -103,7 +103,7 @@ pub struct Permit {
 }
 
 impl Permit {
-    /// The instant that counts for the request: that of the caller, or a little later if the clock was set back since.
+    /// When the request was admitted. If the clock was set back, this may be up to a minute later than the time that the caller gave.
     pub const fn admitted_at(&self) -> Timestamp {
         self.at
     }
@@ -161,14 +161,14 @@ impl Guard {
         Arc::clone(&lanes)
     }
 
-    /// The time that counts: that of the caller, or of the file if the clock was set back a little.
+    /// Returns the caller's time. If the clock was set back by less than a minute, it returns the time of the guard file instead.
     fn time(&self, now: Timestamp) -> Timestamp {
         let floor = self.0.floor.load(Ordering::Relaxed);
         let behind = floor.saturating_sub(now.nanos());
         if behind <= 0 {
             return now;
         }
-        if behind > IGNORED {
+        if behind > IGNORED_STEP_BACK {
             self.0.floor.store(0, Ordering::Relaxed);
             return now;
         }

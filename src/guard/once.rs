@@ -6,7 +6,7 @@ use super::file::{GuardFile, GuardFileError};
 use super::refusal::{Refusal, most};
 use super::route::{Caller, Lanes};
 use super::terms::Terms;
-use crate::control::ask::{Ask, Load, Tariff};
+use crate::control::ask::{Ask, Load, Tariff, Totals};
 use crate::control::decide::Reason;
 use crate::control::enforced::Form;
 use crate::control::lane::{Lane, NotCounted, Units};
@@ -63,14 +63,22 @@ pub struct Ruling {
     pub also: Vec<Refusal>,
     /// The counters of the model that may be used.
     pub counters: Vec<Counter>,
-    /// Requests, tokens and nano-units that the request was counted with. Without a price, the amount is unknown.
-    pub requests: i64,
-    /// Tokens.
-    pub tokens: i64,
-    /// Nano-units of the currency.
-    pub nanos: Option<i64>,
-    /// The guard file cannot be used, and the limits allow requests then. Nothing was checked or counted.
-    pub is_unchecked: bool,
+    /// What the request was counted with.
+    pub counted: Counted,
+}
+
+/// What a request was counted with, or why it was not counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Counted {
+    /// These totals; in a dry run it would be.
+    Totals(Totals),
+    /// No limit refuses requests.
+    #[default]
+    NoLimits,
+    /// It was refused. Another model is only named.
+    Refused,
+    /// The guard file cannot be used, and the limits allow requests then. Nothing was checked.
+    Unchecked,
 }
 
 /// Decides on a request. Money that only budgets without a price would count is refused or allowed as the limits say.
@@ -95,9 +103,7 @@ pub(crate) fn decide(
                 if answer.verdict.is_allowed() {
                     ruling.model = Some(lane.model.clone());
                     ruling.counters = counters(&lanes, lane, &answer, now);
-                    if is_taken {
-                        count_totals(&mut ruling, terms, request, &lane.model);
-                    }
+                    ruling.counted = if is_taken { totals(terms, request, &lane.model) } else { Counted::Refused };
                     return Ok(ruling);
                 }
                 refusals(&lanes, place, &units, &answer.verdict.refused)
@@ -128,7 +134,7 @@ pub(crate) fn on_failure(terms: &Arc<Terms>, request: &Request<'_>) -> Option<Ru
     if !allows {
         return None;
     }
-    Some(Ruling { model: Some(request.model.clone()), is_unchecked: true, ..Ruling::default() })
+    Some(Ruling { model: Some(request.model.clone()), counted: Counted::Unchecked, ..Ruling::default() })
 }
 
 fn in_file(
@@ -173,11 +179,11 @@ fn counters(lanes: &Lanes, lane: &Lane, answer: &Answer, now: Timestamp) -> Vec<
 }
 
 /// What the request is counted with as a whole.
-fn count_totals(ruling: &mut Ruling, terms: &Terms, request: &Request<'_>, model: &Model) {
-    let Some(admission) = &terms.admission else { return };
+fn totals(terms: &Terms, request: &Request<'_>, model: &Model) -> Counted {
+    let Some(admission) = &terms.admission else { return Counted::NoLimits };
     let load = Load::asked(request.ask, admission);
     let tariff = Tariff::of(&terms.book, model, request.tier, request.now, terms.currency);
-    (ruling.requests, ruling.tokens, ruling.nanos) = (load.requests(), load.tokens(None), load.nanos(&tariff));
+    Counted::Totals(Totals::of(load, &tariff, true))
 }
 
 impl Ruling {

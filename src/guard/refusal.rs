@@ -39,9 +39,10 @@ pub fn stated(measure: Measure, units: i64) -> String {
     }
 }
 
-/// For people: `500,000 tokens`, `0.0064 USD`.
+/// For people: `500,000 tokens`, `0.0064 USD`. What is more than a counter holds is known to be more than that.
 pub fn spelled(measure: Measure, units: i64, currency: &str) -> String {
     match measure {
+        Measure::Amount if units == i64::MAX => format!("more than {} {currency}", stated(measure, units)),
         Measure::Amount => format!("{} {currency}", stated(measure, units)),
         Measure::Tokens | Measure::Requests if units == 1 => format!("1 {}", measure.name().trim_end_matches('s')),
         Measure::Tokens | Measure::Requests => format!("{} {measure}", grouped(units)),
@@ -156,16 +157,20 @@ impl Refusal {
 
     /// Which price is missing, as far as the price book shows.
     fn unpriced(&self) -> String {
-        let Some(lane) = self.route.models.get(self.lane) else { return String::new() };
-        let (model, book) = (&lane.model, &self.route.terms.book);
-        let known: Vec<&str> = book.providers_of(model.name.as_str()).into_iter().flatten().map(Name::as_str).collect();
-        match (&model.provider, known.as_slice()) {
-            (_, []) if book.providers_of(model.name.as_str()).is_empty() => format!("{} has no price", model.name),
-            (None, [first, ..]) => format!("{} has no price without its provider, such as {first}", model.name),
-            (Some(provider), known) if !known.is_empty() && !known.contains(&provider.as_str()) => {
-                format!("{} has no price of {provider}, expected a provider such as {}", model.name, known.join(", "))
-            }
-            _ => format!("{} has no price for a part of what the request uses", model.name),
+        let model = self.model();
+        let asked = self.route.models.get(self.lane).and_then(|lane| lane.model.provider.as_ref());
+        let providers = self.route.terms.book.providers_of(model);
+        if providers.is_empty() {
+            return format!("{model} has no price");
+        }
+        // A price without a provider is one for all.
+        if providers.contains(&None) || providers.contains(&asked) {
+            return format!("{model} has no price for a part of what the request uses");
+        }
+        let known: Vec<&str> = providers.into_iter().flatten().map(Name::as_str).collect();
+        match asked {
+            None => format!("{model} has no price without its provider, expected one of {}", known.join(", ")),
+            Some(provider) => format!("{model} has no price of {provider}, expected one of {}", known.join(", ")),
         }
     }
 

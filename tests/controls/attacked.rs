@@ -33,6 +33,11 @@ fn an_amount_beyond_a_counter_is_no_missing_price() -> Outcome {
                 .ends(10)?
                 .says("budget \"company\" is used up")?;
         }
+        let huge = ["--input", "1", "--output-at-most", "0", "--meter", "image=1000000000000"];
+        admit(&desk, "pic", &huge)?.ends(10)?.says("the request needs more than 9223372036.854775807 USD")?;
+        let json = admit(&desk, "pic", &[huge.as_slice(), &["--format", "json"]].concat())?.ends(10)?;
+        let document: serde_json::Value = serde_json::from_str(&json.out)?;
+        assert_eq!((document["limit_value"].as_str(), document["asked"].is_null()), (Some("1"), true), "{document}");
         admit(&desk, "pic", &["--input", "1", "--output-at-most", "0"])?.ends(0)?;
     }
     Ok(())
@@ -163,11 +168,8 @@ fn what_admit_is_told_twice_is_refused_and_a_missing_price_is_explained() -> Out
         admit(&desk, "gpt", &options)?.ends(2)?.says(says)?;
     }
     for (options, says) in [
-        (vec!["--input", "1"], "gpt has no price without its provider, such as openai"),
-        (
-            vec!["--input", "1", "--provider", "OpenAI"],
-            "gpt has no price of OpenAI, expected a provider such as openai",
-        ),
+        (vec!["--input", "1"], "gpt has no price without its provider, expected one of openai"),
+        (vec!["--input", "1", "--provider", "OpenAI"], "gpt has no price of OpenAI, expected one of openai"),
         (
             vec!["--meter", "web_search=1", "--provider", "openai"],
             "gpt has no price for a part of what the request uses",
@@ -206,7 +208,7 @@ fn a_wrong_whole_makes_its_parts_no_orphans() -> Outcome {
 #[test]
 fn budget_status_says_that_the_guard_counted_more() -> Outcome {
     let desk = under(PRICES, &limits("allow", "refuse", COMPANY))?;
-    let says = "requests that the guard counted are not in the ledger yet";
+    let says = "the guard has counted requests that are not in the ledger yet";
     assert!(!desk.print(&["budget", "status", "--all"])?.contains(says));
     admit(&desk, "pic", &["--input", "900000", "--output-at-most", "0"])?.ends(0)?;
     assert!(desk.print(&["budget", "status", "--all"])?.contains(says));
@@ -264,5 +266,87 @@ fn beside_a_guard_file_a_load_lets_others_read() -> Outcome {
         assert!(import.wait()?.success());
         assert_eq!(has_journal, !is_guarded);
     }
+    Ok(())
+}
+
+#[test]
+fn without_limits_nothing_is_counted_and_admit_says_so() -> Outcome {
+    let desk = Desk::new()?;
+    admit(&desk, "m", &["--input", "5"])?
+        .ends(0)?
+        .says("allowed: m; no limit refuses requests, so nothing is counted")?;
+    Ok(())
+}
+
+/// Every command of the help with the options that take a file to write.
+fn writers(desk: &Desk, path: &[&str], found: &mut std::collections::BTreeSet<String>) -> Outcome {
+    let help = desk.print(&[path, &["--help"]].concat())?;
+    for option in ["--output", "--detail", "--errors", "--out"] {
+        if help.lines().any(|line| line.trim_start().starts_with(&format!("{option} <"))) {
+            found.insert(format!("{} {option}", path.join(" ")));
+        }
+    }
+    let (_, commands) = help.split_once("Commands:\n").unwrap_or_default();
+    for line in commands.lines().take_while(|line| !line.trim().is_empty()) {
+        let Some(name) = line.strip_prefix("  ").and_then(|line| line.split_whitespace().next()) else { continue };
+        if line.starts_with("   ") || name == "help" {
+            continue;
+        }
+        writers(desk, &[path, &[name]].concat(), found)?;
+    }
+    Ok(())
+}
+
+/// What a command needs besides the option that is tried. A new command with such an option has to be added here.
+fn needed(command: &str) -> Outcome<&'static [&'static str]> {
+    Ok(match command {
+        "import" => &["u.csv"],
+        "month-end" => &["2026-10", "--usage", "u.csv", "--prices", "p.csv"],
+        "policy check" => &["l.toml", "--period", "2026-10"],
+        "policy show" => &["--limits"],
+        "prices diff" => &["p.csv"],
+        "prices check" | "rules test" | "replay" => &["--period", "2026-10"],
+        "report" => &["chargeback", "--period", "2026-10"],
+        "routing" => &["--routes", "r.toml", "--period", "2026-10"],
+        "alerts list" | "aliases list" | "breaker status" | "budget status" | "costs list" | "departments list"
+        | "imports list" | "maps list" | "policy list" | "prices list" | "quota status" | "rules list" => &[],
+        other => return Err(format!("{other} is new, expected what it needs").into()),
+    })
+}
+
+#[test]
+fn no_option_of_any_command_writes_over_the_ledger() -> Outcome {
+    let desk = under(PRICES, &limits("allow", "refuse", COMPANY))?;
+    admit(&desk, "pic", &["--input", "1", "--output-at-most", "0"])?.ends(0)?;
+    desk.write("l.toml", limits("allow", "refuse", COMPANY))?;
+    desk.write(
+        "r.toml",
+        "document = \"routes/1\"\ncache = \"cold\"\nroute = [{ name = \"all\", model = \"cheap\" }]\n",
+    )?;
+    desk.write("p.csv", PRICES)?;
+    desk.write("u.csv", crate::desk::usage(0, 3) + "x,never,m,Legal,1,1\n")?;
+    let mut found = std::collections::BTreeSet::new();
+    writers(&desk, &[], &mut found)?;
+    assert!(found.len() >= 25, "{found:?}");
+    let ledger = desk.ledger();
+    let name = ledger.file_name().and_then(|name| name.to_str()).ok_or("no name")?;
+    let files = ["", "-wal", "-shm", "-journal", ".guard", ".guard-wal", ".guard-shm", ".guard-journal"];
+    for command in &found {
+        let (words, option) = command.rsplit_once(' ').ok_or("no option")?;
+        let out: &[&str] = if command == "month-end --errors" { &["--out", "month"] } else { &[] };
+        let base: Vec<&str> = words.split(' ').chain(needed(words)?.iter().chain(out).copied()).collect();
+        for end in files {
+            let file = format!("{name}{end}");
+            let ran = desk.run(&[base.as_slice(), &[option, &file]].concat())?;
+            assert_eq!((ran.code, ran.error_code()), (Some(2), Some("option-file")), "{command} {file}: {ran:?}");
+        }
+        // The same command does its work with another file.
+        let other = format!("out-{}", command.replace(' ', "-"));
+        let ran = desk.run(&[base.as_slice(), &[option, &other]].concat())?;
+        assert!(ran.code.is_some_and(|code| code <= 4 && code != 2), "{command}: {ran:?}");
+        assert!(desk.path(&other).exists() || command == "month-end --out", "{command} wrote no file: {ran:?}");
+    }
+    desk.run(&["verify"])?.ends(0)?;
+    admit(&desk, "pic", &["--input", "1", "--output-at-most", "0"])?.ends(0)?;
     Ok(())
 }

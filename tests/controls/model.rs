@@ -144,8 +144,8 @@ struct World {
     caller: TagSet,
 }
 
-/// The time that counts is that of the caller, or up to a minute later where the clock was set back.
-fn prop_assert_now(at: i64, now: i64) -> Outcome {
+/// Checks that a request was admitted at the caller's time. After the clock was set back, it may be up to a minute later.
+fn check_admitted_at(at: i64, now: i64) -> Outcome {
     if (now..=now + 60 * SECOND).contains(&at) {
         Ok(())
     } else {
@@ -330,7 +330,7 @@ impl World {
             return Ok(Ok(()));
         };
         let at = permit.admitted_at().nanos();
-        prop_assert_now(at, self.now)?;
+        check_admitted_at(at, self.now)?;
         self.admitted.push(Admitted {
             since: self.passed,
             at,

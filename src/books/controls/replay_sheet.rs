@@ -12,7 +12,7 @@ use crate::ledger::file::transaction::Snapshot;
 use crate::sheet::{Cell, Column, Sheet};
 use crate::text::problem::{counted, grouped};
 
-/// The columns that fit a terminal, after those of the groups.
+/// The columns for a terminal, after the columns of the groups. `false`: only if the column has a number other than 0.
 pub const SHORT: [(&str, bool); 13] = [
     ("events", true),
     ("allowed", true),

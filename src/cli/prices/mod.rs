@@ -179,6 +179,10 @@ fn check(
             let found = listed(findings.len(), "finding", "findings");
             format!("{found}; all usage of {period} has a price")
         })?;
+        // An older file of this name would name usage that has a price now.
+        if output.is_to_file() {
+            output.put(&unpriced, session)?;
+        }
         return Ok(Exit::Done);
     }
     output.put(&unpriced, session)?;

@@ -173,7 +173,7 @@ impl SourceOptions {
 
 /// Writes every price that was set aside to a CSV for people.
 fn write(asides: &[Aside], path: &Path, session: &Session<'_, '_>) -> Result<(), Failure> {
-    crate::cli::options::refuse_ledger(path, &session.ledger)?;
+    crate::cli::replacing::refuse_ledger(path, &session.ledger)?;
     let mut csv = String::from("reason,model,key,price,line\n");
     for Aside { reason, model, key, text, line } in asides {
         let fields = [reason.words(), model, key, text, &line.to_string()].map(quoted);

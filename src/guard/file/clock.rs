@@ -1,6 +1,6 @@
 //! The time of the guard file. It does not go back, so that a clock that was set back gives nothing out twice.
 
-use crate::control::window::IGNORED;
+use crate::control::window::IGNORED_STEP_BACK;
 use crate::domain::timestamp::Timestamp;
 use rusqlite::Connection;
 
@@ -16,15 +16,16 @@ pub(super) fn boot() -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-/// The time that counts inside a transaction: that of the caller, or the file's own if the caller's is a little behind it. After a clock that
-/// went back by more, or after a new boot, nobody knows what rates gave out, so every bucket is empty. What the ledger has is read again,
-/// since days that are open now may have been over.
+/// Returns the time of a transaction: the caller's time, or the time of the file if the caller is less than a minute behind it.
+///
+/// If the clock went back further, or the machine was started again, nobody knows what quotas gave out. Then every bucket is emptied. The
+/// ledger is read again too, because a day that was over may be open again.
 pub(super) fn settle(connection: &Connection, now: Timestamp, boot: Option<&str>) -> rusqlite::Result<Timestamp> {
     let (known, booted): (i64, String) = connection
         .prepare_cached("SELECT now, boot FROM guard")?
         .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let boot = boot.unwrap_or_default();
-    let went_back = known.saturating_sub(now.nanos()) > IGNORED;
+    let went_back = known.saturating_sub(now.nanos()) > IGNORED_STEP_BACK;
     let at = if went_back { now } else { Timestamp::from_nanos(known).map_or(now, |known| known.max(now)) };
     let is_unknown = went_back || booted != boot;
     if is_unknown {

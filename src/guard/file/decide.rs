@@ -108,12 +108,12 @@ pub struct Answer {
     pub leases: Vec<Lease>,
 }
 
-/// What a process hears that asks for units.
+/// The answer to a process that asks for units.
 #[derive(Debug)]
 pub enum Granted {
     /// A decision.
     Decided(Answer),
-    /// Nothing was decided: the time of the file is later than the time of the process. So units that the process holds may be over.
+    /// Nothing was decided, because the time of the file is later than the time of the process. The units that the process holds may be too old.
     Later(Timestamp),
 }
 
@@ -124,8 +124,9 @@ pub struct Lease {
     pub counter: Option<i64>,
     /// Units taken in advance.
     pub units: i64,
-    /// They are of a day, a slice or a second that began then, and are valid until it is over.
+    /// When their day or slice began; for a quota, a second before they were taken.
     pub since: i64,
+    /// They are valid until then.
     pub until: i64,
     /// What was left in the counter afterwards.
     pub free: i64,
@@ -209,7 +210,7 @@ impl GuardFile {
         let is_started = newest_counter(&transaction)? != before;
         transaction.commit()?;
         if is_started && !self.is_full_sync {
-            // A rate that a power cut forgets would start full instead of empty. The next write that waits for the disk takes this one along.
+            // If a power cut lost a new quota, its bucket would be full again. A write that waits for the disk keeps everything before it.
             self.set_full_sync(true)?;
             self.connection.execute("UPDATE guard SET boot = boot", [])?;
         }

@@ -5,7 +5,7 @@ use super::states::{load, store};
 use super::{GuardFile, GuardFileError};
 use crate::control::decide::{Reason, State};
 use crate::control::enforced::Enforced;
-use crate::control::window::IGNORED;
+use crate::control::window::IGNORED_STEP_BACK;
 use crate::domain::timestamp::Timestamp;
 use rusqlite::TransactionBehavior;
 use std::collections::BTreeSet;
@@ -133,7 +133,7 @@ impl GuardFile {
     /// The counters that refused a request within the last second, and those of breakers that do not let all requests pass.
     pub fn wanted(&self, now: Timestamp) -> Result<BTreeSet<i64>, GuardFileError> {
         // Another process may know a later time, if the clock was set back.
-        let (since, until) = (now.nanos().saturating_sub(NANOS), now.nanos().saturating_add(IGNORED));
+        let (since, until) = (now.nanos().saturating_sub(NANOS), now.nanos().saturating_add(IGNORED_STEP_BACK));
         let mut statement = self.connection.prepare_cached(WANTED)?;
         let found = statement.query_map([since, until], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
         Ok(found)
