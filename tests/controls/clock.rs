@@ -1,9 +1,12 @@
 //! The time of the guard: a clock that is set back, a new boot, a guard file of an older version.
 
-use super::guarding::{ask, guard, input, parts, tags, under};
+use super::guarding::{ask, guard, input, model, parts, tags, under};
 use crate::desk::{Desk, Outcome};
 use rusqlite::Connection;
-use tokenbook::{Books, Guard, Permit, Reason, Settlement, Tender, Timestamp};
+use tokenbook::{
+    Act, Ask, Books, Caller, EventBuilder, Guard, Meter, Name, Permit, Reason, ServiceTier, Settlement, Silent, Tender,
+    Timestamp,
+};
 
 const PRICES: &str = "model,meter,currency,price,valid_from\nm,input,USD,1,2026-01-01\n";
 
@@ -87,6 +90,67 @@ fn a_clock_that_is_set_back_by_hours_repeats_no_refusal_and_leaves_rates_empty()
     assert_eq!(take(&guard, 1, "2026-11-18T23:00:01.100Z")?.0, Some(Reason::Rate));
     // Back on the 19th, the day is still full, and more units have flowed in.
     assert_eq!(take(&guard, 1, "2026-11-19T02:00:00.500Z")?.0, Some(Reason::Budget));
+    Ok(())
+}
+
+#[test]
+fn a_route_that_was_refused_is_asked_again_after_the_clock_is_set_back() -> Outcome {
+    let lines = "budget = [{ name = \"day\", department = \"d\", per = \"day\", tokens = 1_000, enforce = \"block\", alert = [] }]";
+    let desk = under(PRICES, &limits(lines))?;
+    let start = when("2026-11-19T02:00:00Z")?;
+    let guard = guard(&desk, "one", start)?;
+    let caller = tags(&[("department", "d")])?;
+    let route = guard.route(Caller { tags: &caller }, &model("m")?, &ServiceTier::standard(), start);
+    let ask = |tokens: i64, now: &str| -> Outcome<(Option<Reason>, Option<Permit>)> {
+        let known = input(tokens);
+        Ok(parts(guard.admit(&route, Ask { known: &known, output_at_most: Some(0) }, when(now)?)))
+    };
+    let (_, _spent) = ask(1_000, "2026-11-19T02:00:00Z")?;
+    assert_eq!(ask(1, "2026-11-19T02:00:00.010Z")?.0, Some(Reason::Budget));
+    // Three hours back it is the day before, of which nothing is used.
+    assert_eq!(ask(1, "2026-11-18T23:00:00Z")?.0, None);
+    Ok(())
+}
+
+#[test]
+fn what_is_left_of_a_lease_stays_on_its_day() -> Outcome {
+    let lines = "budget = [{ name = \"day\", department = \"d\", per = \"day\", tokens = 1_000_000, enforce = \"block\", alert = [] }]";
+    let desk = under(PRICES, &limits(lines))?;
+    let before = "2026-11-18T23:59:54Z";
+    let (one, two) = (guard(&desk, "one", when(before)?)?, guard(&desk, "two", when(before)?)?);
+    let mut tender = Tender::new(Books::read(&desk.ledger())?, one.clone());
+    // The first process holds a little of the 18th, and the second one moves the file to the 19th.
+    let (_, _first) = take(&one, 10, before)?;
+    let held = granted(&desk)?;
+    assert!(held[0].1 > 10, "{held:?}");
+    let (_, _most) = take(&one, held[0].1 - 20, "2026-11-18T23:59:54.100Z")?;
+    let (_, _second) = take(&two, 30, "2026-11-19T00:00:20Z")?;
+    // It renews its lease while its own clock is still on the 18th.
+    tender.tend(when("2026-11-18T23:59:54.200Z")?)?;
+    tender.close(when("2026-11-19T00:00:21Z")?)?;
+    Tender::new(Books::read(&desk.ledger())?, two).close(when("2026-11-19T00:00:21Z")?)?;
+    assert_eq!(granted(&desk)?, [(18, held[0].1 - 10), (19, 30)]);
+    Ok(())
+}
+
+#[test]
+fn what_was_imported_while_the_clock_was_ahead_counts_after_it_is_set_back() -> Outcome {
+    let lines = "budget = [{ name = \"month\", department = \"d\", per = \"month\", tokens = 1_000, enforce = \"block\", alert = [] }]";
+    let desk = under(PRICES, &limits(lines))?;
+    let one = guard(&desk, "one", when("2026-11-18T10:00:00Z")?)?;
+    let mut tender = Tender::new(Books::read(&desk.ledger())?, one.clone());
+    tender.tend(when("2026-11-18T10:00:00Z")?)?;
+    // In December, November is over and is not read again.
+    let event =
+        EventBuilder::request("late", "2026-11-18T09:00:00Z", "m").tag("department", "d").meter(Meter::Input, 900);
+    let act = Act { now: when("2026-12-18T10:00:00Z")?, actor: "gateway" };
+    Books::open(&desk.ledger())?.record(&Name::new("logs")?, &[event.build()?], act, &Silent)?;
+    tender.tend(when("2026-12-18T10:00:01Z")?)?;
+    let (_, _december) = take(&one, 1_000, "2026-12-18T10:00:02Z")?;
+    // The first request shows the file that the clock was set back, and the tender reads the ledger.
+    let (_, _few) = take(&one, 1, "2026-11-18T10:00:03Z")?;
+    tender.tend(when("2026-11-18T10:00:05Z")?)?;
+    assert_eq!(take(&one, 200, "2026-11-18T10:00:06Z")?.0, Some(Reason::Budget), "900 of 1,000 are used");
     Ok(())
 }
 

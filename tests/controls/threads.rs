@@ -22,12 +22,20 @@ fn limits(tokens: i64) -> String {
     )
 }
 
-/// A clock for all threads. It goes on by 2 ms with each look, so that slices of the window end on the way.
-struct Clock(AtomicI64);
+/// A clock for all threads. It goes on with each look of a thread that makes requests: by ten minutes in all, so that slices of the
+/// window end on the way.
+struct Clock {
+    now: AtomicI64,
+    step: i64,
+}
 
 impl Clock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_nanos(self.0.fetch_add(2_000_000, Ordering::Relaxed)).unwrap_or(Timestamp::LATEST)
+        Timestamp::from_nanos(self.now.fetch_add(self.step, Ordering::Relaxed)).unwrap_or(Timestamp::LATEST)
+    }
+
+    fn look(&self) -> Timestamp {
+        Timestamp::from_nanos(self.now.load(Ordering::Relaxed)).unwrap_or(Timestamp::LATEST)
     }
 }
 
@@ -63,17 +71,18 @@ fn eight_threads_in_two_processes_use_what_the_file_says() -> Outcome {
     let requests: i64 = more(3_000)?;
     let (low, high) = (requests * 8 * 50, requests * 8 * 80);
     let desk = under(PRICES, &limits(low))?;
-    let clock = Clock(AtomicI64::new(Timestamp::parse("2026-11-18T10:00:00Z")?.nanos()));
+    let start = Timestamp::parse("2026-11-18T10:00:00Z")?.nanos();
+    let clock = Clock { now: AtomicI64::new(start), step: 600_000_000_000 / (requests * 8 * 2) };
     let guards = [guard(&desk, "one", clock.now())?, guard(&desk, "two", clock.now())?];
     let is_over = AtomicBool::new(false);
     let tend = |guard: &Guard| -> Result<(), String> {
         let fail = |error: &dyn std::fmt::Display| error.to_string();
         let mut tender = Tender::new(Books::read(&desk.ledger()).map_err(|error| fail(&error))?, guard.clone());
         while !is_over.load(Ordering::Acquire) {
-            tender.tend(clock.now()).map_err(|error| fail(&error))?;
+            tender.tend(clock.look()).map_err(|error| fail(&error))?;
             std::thread::yield_now();
         }
-        tender.close(clock.now()).map_err(|error| fail(&error))
+        tender.close(clock.look()).map_err(|error| fail(&error))
     };
     let change = || -> Result<(), String> {
         let books = Books::open(&desk.ledger()).map_err(|error| error.to_string())?;
