@@ -99,9 +99,12 @@ impl Guard {
                 let (Some(slot), Some(about)) = (counters.slots.get(*place), counters.about.get(*place)) else {
                     continue;
                 };
-                let terms = Arc::clone(&about.terms);
+                if about.limit().is_none() {
+                    continue;
+                }
                 renewals.push(Renewal {
-                    terms,
+                    place: *place,
+                    terms: Arc::clone(&about.terms),
                     limit: about.limit,
                     value: about.value.clone(),
                     size: slot.size,
@@ -111,15 +114,15 @@ impl Guard {
             (renewals, counters.take_waiting())
         };
         let mut asked = Vec::with_capacity(renewals.len());
-        for Renewal { terms, limit, value, size, left } in &renewals {
-            let Some(limit) = terms.limits.get(*limit) else { return Ok(()) };
+        for Renewal { terms, limit, value, size, left, .. } in &renewals {
+            let Some(limit) = terms.limits.get(*limit) else { continue };
             asked.push(Asked { limit, value, needed: 0, asked: 0, kept: 0, size: *size, left: *left });
         }
         let renewed = file.renew(&asked, &returned(&coming), &self.moment(&self.terms(), now));
         let mut counters = lock(&self.0.counters);
         match renewed {
             Ok(leases) => {
-                for (place, lease) in places.iter().zip(leases) {
+                for (Renewal { place, .. }, lease) in renewals.iter().zip(leases) {
                     if let Some(lease) = lease {
                         counters.end_if_over(*place, now.nanos());
                         counters.granted(*place, &lease, now);
@@ -188,6 +191,7 @@ fn look_at(
 
 /// A lease to renew.
 struct Renewal {
+    place: usize,
     terms: Arc<Terms>,
     limit: usize,
     value: String,

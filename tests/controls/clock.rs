@@ -155,6 +155,26 @@ fn what_was_imported_while_the_clock_was_ahead_counts_after_it_is_set_back() -> 
 }
 
 #[test]
+fn what_a_window_counted_ahead_counts_once_after_the_clock_is_set_back() -> Outcome {
+    let lines = "breaker = [{ name = \"hour\", department = \"d\", tokens = 1_000, window = \"1h\", open_for = \"60s\", probes = 1 }]";
+    let desk = under(PRICES, &limits(lines))?;
+    let one = guard(&desk, "one", when("2026-11-18T12:00:00Z")?)?;
+    let mut permits = vec![take(&one, 300, "2026-11-18T12:00:00Z")?.1];
+    for second in 0..5 {
+        let (reason, permit) = take(&one, 10, &format!("2026-11-18T09:00:0{second}Z"))?;
+        assert_eq!(reason, None, "{second}");
+        permits.push(permit);
+    }
+    Tender::new(Books::read(&desk.ledger())?, one).close(when("2026-11-18T09:00:06Z")?)?;
+    let sum: i64 = file(&desk)?.query_row("SELECT SUM(granted) FROM cell", [], |row| row.get(0))?;
+    assert_eq!(sum, 350);
+    // An hour later it is over.
+    let two = guard(&desk, "two", when("2026-11-18T10:05:00Z")?)?;
+    assert_eq!(take(&two, 1_000, "2026-11-18T10:05:00Z")?.0, None);
+    Ok(())
+}
+
+#[test]
 fn rates_start_empty_after_a_boot_and_budgets_keep_what_was_used() -> Outcome {
     let lines = "quota = [{ name = \"rate\", department = \"d\", requests = 60, per = \"minute\" }]\n\
         budget = [{ name = \"day\", department = \"d\", per = \"day\", tokens = 1_000, enforce = \"block\", alert = [] }]";

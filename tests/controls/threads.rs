@@ -18,12 +18,12 @@ fn limits(tokens: i64) -> String {
         on_failure = \"refuse\", output_unknown = 1 }}\n\
         budget = [{{ name = \"year\", department = \"d\", per = \"year\", tokens = {tokens}, enforce = \"block\", alert = [] }}]\n\
         quota = [{{ name = \"rate\", department = \"d\", tokens = {more}, per = \"minute\" }}]\n\
-        breaker = [{{ name = \"hour\", department = \"d\", tokens = {more}, window = \"1h\", open_for = \"60s\", probes = 2 }}]\n"
+        breaker = [{{ name = \"minutes\", department = \"d\", tokens = {more}, window = \"10m\", open_for = \"60s\", probes = 2 }}]\n"
     )
 }
 
-/// A clock for all threads. It goes on with each look of a thread that makes requests: by ten minutes in all, so that slices of the
-/// window end on the way.
+/// A clock for all threads. It goes on with each look of a thread that makes requests: by fifty seconds in all, so that slices of the
+/// window end on the way, and no thread is a minute behind.
 struct Clock {
     now: AtomicI64,
     step: i64,
@@ -72,7 +72,7 @@ fn eight_threads_in_two_processes_use_what_the_file_says() -> Outcome {
     let (low, high) = (requests * 8 * 50, requests * 8 * 80);
     let desk = under(PRICES, &limits(low))?;
     let start = Timestamp::parse("2026-11-18T10:00:00Z")?.nanos();
-    let clock = Clock { now: AtomicI64::new(start), step: 600_000_000_000 / (requests * 8 * 2) };
+    let clock = Clock { now: AtomicI64::new(start), step: 50_000_000_000 / (requests * 8 * 2) };
     let guards = [guard(&desk, "one", clock.now())?, guard(&desk, "two", clock.now())?];
     let is_over = AtomicBool::new(false);
     let tend = |guard: &Guard| -> Result<(), String> {

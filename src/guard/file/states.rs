@@ -27,6 +27,7 @@ const SLICES: &str = "SELECT cell, granted FROM cell WHERE counter = ?1";
 const SLICE: &str = "INSERT INTO cell (counter, cell, source, granted) VALUES (?1, ?2, '', ?3) \
     ON CONFLICT DO UPDATE SET granted = excluded.granted";
 const NO_SLICE: &str = "DELETE FROM cell WHERE counter = ?1 AND cell = ?2";
+const NO_LATER_SLICE: &str = "DELETE FROM cell WHERE counter = ?1 AND cell > ?2";
 const PHASE: &str = "SELECT state, since, round, cleared FROM breaker WHERE counter = ?1";
 const PROBES: &str = "SELECT until, passed FROM probe WHERE counter = ?1 ORDER BY place";
 const KEEP_PHASE: &str = "INSERT INTO breaker (counter, state, since, round, cleared) VALUES (?1, ?2, ?3, ?4, ?5) \
@@ -167,6 +168,9 @@ pub(super) fn give_back(connection: &Connection, id: i64, day: Day, source: &str
 
 fn store_slices(connection: &Connection, id: i64, before: &Window, after: &Window) -> rusqlite::Result<()> {
     let start = |slice: i64| after.bounds(slice).0.div_euclid(NANOS);
+    // If the clock was set back, the units of later slices count in an earlier one now.
+    let last = after.slices().keys().next_back().map_or(i64::MIN, |slice| start(*slice));
+    connection.prepare_cached(NO_LATER_SLICE)?.execute((id, last))?;
     for slice in before.slices().keys().filter(|slice| !after.slices().contains_key(slice)) {
         connection.prepare_cached(NO_SLICE)?.execute((id, start(*slice)))?;
     }
